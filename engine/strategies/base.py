@@ -1,0 +1,279 @@
+"""The two kinds of strategy, and the one output both end in.
+
+A `SignalStrategy` is blind to position and money: for each closed bar it yields independent flags. What
+becomes of them is decided by `ExitRules`, sizing and risk. A `ScriptStrategy` sees a `PositionView` and
+calls Pine's verbs on a `Broker`. The backtest broker and the live TradeExecutor implement that port.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol, Self, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from engine.execution.exit_rules import ExitRules
+from engine.market_data.bars import Bar, Bars, CandleKind
+
+Direction = Literal["long", "short"]
+
+
+class Signals(msgspec.Struct, frozen=True, gc=False):
+    """What a strategy says about one closed bar: independent flags, never a choice between them.
+
+    `tag` names the setup (entries with a tag seen before can be de-duplicated; "" is never a duplicate).
+    `risk_distance` is the price distance that one R stands for (nan: none). `values` are the indicator
+    values behind the flags, in the order of the strategy's `value_names`.
+    """
+
+    enter_long: bool
+    enter_short: bool
+    exit_long: bool
+    exit_short: bool
+    tag: str = ""
+    risk_distance: float = float("nan")
+    values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignalArrays:
+    """`Signals` of a whole history, one element a bar.
+
+    Flags are bool arrays, `risk_distance` float64, `tag` int32 indices into `tags` (index 0 is "").
+    `values` has one float64 row for each of the strategy's `value_names`.
+    """
+
+    enter_long: NDArray[np.bool_]
+    enter_short: NDArray[np.bool_]
+    exit_long: NDArray[np.bool_]
+    exit_short: NDArray[np.bool_]
+    tag: NDArray[np.int32]
+    tags: tuple[str, ...]
+    risk_distance: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a strategy must be fed. An empty `timeframes` means: whatever one timeframe it is run on.
+
+    With several timeframes the first is the deciding one; the others are informative, and `on_bar` gets
+    their closed bars too (longest first when they close together).
+    """
+
+    timeframes: tuple[str, ...] = ()
+    candles: tuple[CandleKind, ...] = ("mid", "trade", "exchange")
+    needs_volume: bool = False
+
+
+class StrategyParams(BaseModel):
+    """Base of a strategy's parameters: ranges and descriptions stand on the fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SignalStrategy(ABC):
+    """Turns closed bars into `Signals`.
+
+    `on_bar` (streaming) and `batch` (history) run the same compiled step and agree to the last bit.
+    """
+
+    name: ClassVar[str]
+    Params: ClassVar[type[StrategyParams]]
+    value_names: ClassVar[tuple[str, ...]] = ()
+    params: StrategyParams
+
+    @property
+    def inputs(self) -> Inputs:
+        """What the strategy must be fed."""
+        return Inputs()
+
+    @property
+    @abstractmethod
+    def warmup_bars(self) -> int:
+        """Number of bars after which signals no longer depend on where history began."""
+
+    @property
+    def exit_rules(self) -> ExitRules:
+        """What the parameters say about leaving a position."""
+        return ExitRules()
+
+    @abstractmethod
+    def on_bar(self, bar: Bar) -> Signals:
+        """Advance by one closed bar."""
+
+    @abstractmethod
+    def batch(self, bars: Bars) -> SignalArrays:
+        """All signals of a history, from a fresh state."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget everything seen."""
+
+    @classmethod
+    def from_params(cls, raw: Mapping[str, object]) -> Self:
+        """Build from untrusted parameters; pydantic's ValidationError names a bad one."""
+        return cls(cls.Params.model_validate(dict(raw)))  # type: ignore[call-arg]  # subclasses take params
+
+
+class OpenTradeView(Protocol):
+    """One open trade as a script sees it; `size` is signed."""
+
+    @property
+    def entry_id(self) -> str: ...
+    @property
+    def entry_price(self) -> float: ...
+    @property
+    def entry_bar_index(self) -> int: ...
+    @property
+    def size(self) -> float: ...
+
+
+class PositionView(Protocol):
+    """What a `ScriptStrategy` may know, as of the close of the bar it is called on.
+
+    `position_size` is signed; `position_avg_price` is nan while flat; money is in account currency.
+    """
+
+    @property
+    def bar_index(self) -> int: ...
+    @property
+    def position_size(self) -> float: ...
+    @property
+    def position_avg_price(self) -> float: ...
+    @property
+    def equity(self) -> float: ...
+    @property
+    def net_profit(self) -> float: ...
+    @property
+    def open_profit(self) -> float: ...
+    @property
+    def initial_capital(self) -> float: ...
+    @property
+    def open_trades(self) -> Sequence[OpenTradeView]: ...
+    @property
+    def closed_trades(self) -> int: ...
+
+
+class Broker(PositionView, Protocol):
+    """Pine's verbs. Prices that are None or nan mean "not given"; `qty` None means default sizing."""
+
+    def entry(
+        self,
+        id: str,
+        direction: Direction,
+        qty: float | None = None,
+        *,
+        limit: float | None = None,
+        stop: float | None = None,
+        oca_name: str = "",
+        oca_type: Literal["none", "cancel", "reduce"] = "none",
+        comment: str = "",
+    ) -> None: ...
+
+    def order(
+        self,
+        id: str,
+        direction: Direction,
+        qty: float | None = None,
+        *,
+        limit: float | None = None,
+        stop: float | None = None,
+        oca_name: str = "",
+        oca_type: Literal["none", "cancel", "reduce"] = "none",
+        comment: str = "",
+    ) -> None: ...
+
+    def exit(
+        self,
+        id: str,
+        from_entry: str = "",
+        qty: float | None = None,
+        *,
+        qty_percent: float = 100.0,
+        profit: float | None = None,
+        limit: float | None = None,
+        loss: float | None = None,
+        stop: float | None = None,
+        trail_price: float | None = None,
+        trail_points: float | None = None,
+        trail_offset: float | None = None,
+        oca_name: str = "",
+        comment: str = "",
+        comment_profit: str = "",
+        comment_loss: str = "",
+        comment_trailing: str = "",
+    ) -> None: ...
+
+    def close(
+        self,
+        id: str,
+        *,
+        comment: str = "",
+        qty: float | None = None,
+        qty_percent: float = 100.0,
+        immediately: bool = False,
+    ) -> None: ...
+
+    def close_all(self, *, comment: str = "", immediately: bool = False) -> None: ...
+
+    def cancel(self, id: str) -> None: ...
+
+    def cancel_all(self) -> None: ...
+
+
+class ScriptStrategy(ABC):
+    """Pine-like: called once for each closed bar, after pending orders were filled, with a broker.
+
+    Pine calls with memory (`ta.*`) are objects made in `__init__` and advance when executed, so a call
+    inside an `if` remembers its previous execution, as in Pine.
+    """
+
+    name: ClassVar[str]
+    Params: ClassVar[type[StrategyParams]]
+
+    @property
+    def inputs(self) -> Inputs:
+        """What the strategy must be fed."""
+        return Inputs()
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """Broker verbs and options in use; what the live port cannot place is refused at start-up."""
+        return frozenset({"entry", "close"})
+
+    @abstractmethod
+    def on_bar(self, bar: Bar, broker: Broker) -> None:
+        """Decide on one closed bar."""
+
+
+_StrategyClass = TypeVar("_StrategyClass", type[SignalStrategy], type[ScriptStrategy])
+
+
+@dataclass(slots=True)
+class StrategyRegistry:
+    """Strategies by name. Registration of a name twice is an error."""
+
+    _by_name: dict[str, type[SignalStrategy] | type[ScriptStrategy]] = field(default_factory=dict)
+
+    def register(self, cls: _StrategyClass) -> _StrategyClass:
+        """Class decorator."""
+        if cls.name in self._by_name:
+            raise ValueError(f"a strategy named {cls.name!r} is registered already")
+        self._by_name[cls.name] = cls
+        return cls
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        return tuple(sorted(self._by_name))
+
+    def get(self, name: str) -> type[SignalStrategy] | type[ScriptStrategy]:
+        """The class of that name, or KeyError."""
+        return self._by_name[name]
+
+
+registry = StrategyRegistry()
+"""Filled when `engine.strategies` is imported; that package imports every strategy file."""
