@@ -46,6 +46,7 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def close_time_ns(self) -> int:
+        """Open time of the next bar."""
         return self.open_time_ns + self.timeframe_ns
 
 

@@ -25,9 +25,6 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=True):
     """Base of everything that travels in a frame."""
 
 
-# --- handshake -----------------------------------------------------------------------------------
-
-
 class Challenge(Message, tag="challenge"):
     """First frame, gateway to engine: prove that you hold the token."""
 
@@ -66,9 +63,6 @@ class Refused(Message, tag="refused"):
 
     code: str
     reason: str
-
-
-# --- market data, gateway to engine --------------------------------------------------------------
 
 
 class OrderBookTick(Message, tag="book"):
@@ -126,9 +120,6 @@ class MarkPrice(Message, tag="mark"):
     next_funding_time_ns: int
     event_time_ns: int
     receive_time_ns: int
-
-
-# --- order and account events, gateway to engine: never dropped, replayed after a reconnect --------
 
 
 class OrderUpdate(Message, tag="order"):
@@ -214,9 +205,6 @@ class Gap(Message, tag="gap"):
     epoch: int
     next_sequence: int
     reason: str
-
-
-# --- state, gateway to engine ----------------------------------------------------------------------
 
 
 class Bracket(Message, tag="bracket"):
@@ -321,9 +309,6 @@ class KlinesReply(Message, tag="klines"):
     interval: str
     klines: tuple[Kline, ...]
     complete: bool
-
-
-# --- requests, engine to gateway -------------------------------------------------------------------
 
 
 class Subscribe(Message, tag="subscribe"):
