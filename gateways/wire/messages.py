@@ -25,14 +25,14 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=True):
     """Base of everything that travels in a frame."""
 
 
-class Challenge(Message, tag="challenge"):
+class Challenge(Message, frozen=True, tag="challenge"):
     """First frame, gateway to engine: prove that you hold the token."""
 
     protocol_version: int
     nonce: bytes
 
 
-class Hello(Message, tag="hello"):
+class Hello(Message, frozen=True, tag="hello"):
     """Engine's answer. `mac` is HMAC-SHA256(token, nonce + canonical bytes of the other fields).
 
     A lower `fencing` than one already seen for `engine_id` is refused, so an engine that was paused
@@ -50,7 +50,7 @@ class Hello(Message, tag="hello"):
     mac: bytes
 
 
-class Welcome(Message, tag="welcome"):
+class Welcome(Message, frozen=True, tag="welcome"):
     """The connection is open. Replayed order events, or a `Gap`, follow."""
 
     gateway: str
@@ -58,14 +58,14 @@ class Welcome(Message, tag="welcome"):
     next_sequence: int
 
 
-class Refused(Message, tag="refused"):
+class Refused(Message, frozen=True, tag="refused"):
     """The connection is not opened; `reason` is one sentence for a person. The socket closes."""
 
     code: str
     reason: str
 
 
-class OrderBookTick(Message, tag="book"):
+class OrderBookTick(Message, frozen=True, tag="book"):
     """The top N levels of a synchronised book, best first.
 
     `receive_time_ns` is the gateway's wall clock when the frame that caused the tick arrived.
@@ -80,7 +80,7 @@ class OrderBookTick(Message, tag="book"):
     asks: tuple[Level, ...]
 
 
-class TradeTick(Message, tag="trade"):
+class TradeTick(Message, frozen=True, tag="trade"):
     """One public trade. `is_buyer_maker` true means the seller was the aggressor."""
 
     symbol: str
@@ -92,7 +92,7 @@ class TradeTick(Message, tag="trade"):
     receive_time_ns: int
 
 
-class Kline(Message, tag="kline"):
+class Kline(Message, frozen=True, tag="kline"):
     """A bar of the exchange's own making; `close_time_ns` is the next bar's open (half-open)."""
 
     symbol: str
@@ -110,7 +110,7 @@ class Kline(Message, tag="kline"):
     event_time_ns: int
 
 
-class MarkPrice(Message, tag="mark"):
+class MarkPrice(Message, frozen=True, tag="mark"):
     """Mark and index price with the running funding rate."""
 
     symbol: str
@@ -122,7 +122,7 @@ class MarkPrice(Message, tag="mark"):
     receive_time_ns: int
 
 
-class OrderUpdate(Message, tag="order"):
+class OrderUpdate(Message, frozen=True, tag="order"):
     """One report on one order, from the user stream, or from a query when `source` is "query".
 
     `epoch` and `sequence` are 0 when the update travels inside a `Snapshot` or `Reply`. `execution`
@@ -164,7 +164,7 @@ class OrderUpdate(Message, tag="order"):
     child_order_id: int = 0
 
 
-class Balance(Message, tag="balance"):
+class Balance(Message, frozen=True, tag="balance"):
     """`wallet` excludes unrealised profit; `available` is None where the exchange did not say."""
 
     asset: str
@@ -173,7 +173,7 @@ class Balance(Message, tag="balance"):
     available: Decimal | None = None
 
 
-class PositionReport(Message, tag="position"):
+class PositionReport(Message, frozen=True, tag="position"):
     """The exchange's own word on one position. `qty_base` is signed: negative is short."""
 
     symbol: str
@@ -187,7 +187,7 @@ class PositionReport(Message, tag="position"):
     liquidation_price: Decimal | None = None
 
 
-class AccountUpdate(Message, tag="account"):
+class AccountUpdate(Message, frozen=True, tag="account"):
     """Changed balances and positions; `reason` is Binance's m (ORDER, FUNDING_FEE, ...)."""
 
     epoch: int
@@ -199,7 +199,7 @@ class AccountUpdate(Message, tag="account"):
     transaction_time_ns: int
 
 
-class Gap(Message, tag="gap"):
+class Gap(Message, frozen=True, tag="gap"):
     """Order events between the engine's cursor and `next_sequence` are gone: reconcile by snapshot."""
 
     epoch: int
@@ -207,7 +207,7 @@ class Gap(Message, tag="gap"):
     reason: str
 
 
-class Bracket(Message, tag="bracket"):
+class Bracket(Message, frozen=True, tag="bracket"):
     """One leverage bracket: maintenance = notional * ratio - cum, for floor <= notional < cap."""
 
     floor_quote: Decimal
@@ -217,7 +217,7 @@ class Bracket(Message, tag="bracket"):
     cum_quote: Decimal
 
 
-class Instrument(Message, tag="instrument"):
+class Instrument(Message, frozen=True, tag="instrument"):
     """Filters, fees and leverage brackets of one symbol, as the exchange stated them."""
 
     symbol: str
@@ -242,7 +242,7 @@ class Instrument(Message, tag="instrument"):
     brackets: tuple[Bracket, ...]
 
 
-class GatewayStatus(Message, tag="status"):
+class GatewayStatus(Message, frozen=True, tag="status"):
     """Health of the links behind the gateway; sent on every change and once a second.
 
     `streams` maps a link ("public", "market", "private", "rest") to "up", "stale" or "down".
@@ -263,7 +263,7 @@ class GatewayStatus(Message, tag="status"):
     resyncs: int
 
 
-class Snapshot(Message, tag="snapshot"):
+class Snapshot(Message, frozen=True, tag="snapshot"):
     """The exchange's whole truth for the claimed symbols at one moment.
 
     `complete` is false when any part could not be fetched; an incomplete snapshot proves nothing
@@ -289,7 +289,7 @@ Outcome = Literal["ok", "refused", "unknown", "transient", "not_found", "error"]
 tried again. not_found: the exchange answered that it does not know the order. error: our own fault."""
 
 
-class Reply(Message, tag="reply"):
+class Reply(Message, frozen=True, tag="reply"):
     """Answer to one request. `sent_time_ns` is when the order request left the gateway (0: never)."""
 
     request_id: int
@@ -301,7 +301,7 @@ class Reply(Message, tag="reply"):
     answered_time_ns: int = 0
 
 
-class KlinesReply(Message, tag="klines"):
+class KlinesReply(Message, frozen=True, tag="klines"):
     """Answer to `RequestKlines`: closed bars ascending, then possibly the open one."""
 
     request_id: int
@@ -311,7 +311,7 @@ class KlinesReply(Message, tag="klines"):
     complete: bool
 
 
-class Subscribe(Message, tag="subscribe"):
+class Subscribe(Message, frozen=True, tag="subscribe"):
     """Wanted market data of claimed symbols: "book", "trade", "mark", "kline:<interval>"."""
 
     request_id: int
@@ -320,7 +320,7 @@ class Subscribe(Message, tag="subscribe"):
     depth_levels: int = 5
 
 
-class SubmitOrder(Message, tag="submit"):
+class SubmitOrder(Message, frozen=True, tag="submit"):
     """Place one order. Types: MARKET, LIMIT, STOP_MARKET, TAKE_PROFIT_MARKET (the last two are algo).
 
     `price` and `stop_price` are None where the type has none. `caused_by_receive_ns` is the
@@ -343,7 +343,7 @@ class SubmitOrder(Message, tag="submit"):
     is_exit: bool = False
 
 
-class CancelOrder(Message, tag="cancel"):
+class CancelOrder(Message, frozen=True, tag="cancel"):
     """Cancel by client id."""
 
     request_id: int
@@ -352,7 +352,7 @@ class CancelOrder(Message, tag="cancel"):
     is_algo: bool = False
 
 
-class AmendOrder(Message, tag="amend"):
+class AmendOrder(Message, frozen=True, tag="amend"):
     """New price and quantity of a resting LIMIT order; it loses its place in the queue."""
 
     request_id: int
@@ -363,7 +363,7 @@ class AmendOrder(Message, tag="amend"):
     price: Decimal
 
 
-class QueryOrder(Message, tag="query"):
+class QueryOrder(Message, frozen=True, tag="query"):
     """Ask the exchange about one order. With `scan_since_ns` > 0 and an unknown id, the gateway also
     scans the complete order history from then on before it answers not_found."""
 
@@ -374,21 +374,21 @@ class QueryOrder(Message, tag="query"):
     scan_since_ns: int = 0
 
 
-class CancelAll(Message, tag="cancel_all"):
+class CancelAll(Message, frozen=True, tag="cancel_all"):
     """Cancel every open order of one symbol, ordinary and algo."""
 
     request_id: int
     symbol: str
 
 
-class RequestSnapshot(Message, tag="request_snapshot"):
+class RequestSnapshot(Message, frozen=True, tag="request_snapshot"):
     """Ask for a `Snapshot` with every fill since `fills_since_ns`."""
 
     request_id: int
     fills_since_ns: int
 
 
-class RequestKlines(Message, tag="request_klines"):
+class RequestKlines(Message, frozen=True, tag="request_klines"):
     """History for warm-up, newest `limit` bars ending at `end_time_ns` (0: now)."""
 
     request_id: int
@@ -398,7 +398,7 @@ class RequestKlines(Message, tag="request_klines"):
     end_time_ns: int = 0
 
 
-class SetLeverage(Message, tag="leverage"):
+class SetLeverage(Message, frozen=True, tag="leverage"):
     """Set the symbol's leverage."""
 
     request_id: int
@@ -406,7 +406,7 @@ class SetLeverage(Message, tag="leverage"):
     leverage: int
 
 
-class Heartbeat(Message, tag="heartbeat"):
+class Heartbeat(Message, frozen=True, tag="heartbeat"):
     """The decision loop is alive. Keeps the exchange's dead man's switch from firing, if armed."""
 
     time_ns: int
