@@ -48,14 +48,20 @@ class Hello(Message, frozen=True, tag="hello"):
     last_epoch: int
     last_sequence: int
     mac: bytes
+    nonce: bytes = b""
 
 
 class Welcome(Message, frozen=True, tag="welcome"):
-    """The connection is open. Replayed order events, or a `Gap`, follow."""
+    """The connection is open. Replayed order events, or a `Gap`, follow.
+
+    `mac` is HMAC-SHA256(token, the hello's nonce): the gateway proves itself too. Sequences count each
+    engine's own order events from 1; `epoch` is new with each start of the gateway.
+    """
 
     gateway: str
     epoch: int
     next_sequence: int
+    mac: bytes = b""
 
 
 class Refused(Message, frozen=True, tag="refused"):
@@ -407,7 +413,10 @@ class SetLeverage(Message, frozen=True, tag="leverage"):
 
 
 class Heartbeat(Message, frozen=True, tag="heartbeat"):
-    """The decision loop is alive. Keeps the exchange's dead man's switch from firing, if armed."""
+    """The sender's loop is alive. The engine's keeps the exchange's dead man's switch from firing, if armed.
+
+    A gateway sends one when it has had nothing else to say; the wire client keeps it to itself.
+    """
 
     time_ns: int
     countdown_ms: int = 0
@@ -429,6 +438,7 @@ ToEngine = (
     | Snapshot
     | Reply
     | KlinesReply
+    | Heartbeat
 )
 ToGateway = (
     Hello

@@ -1,0 +1,31 @@
+"""Every bound of the wire in one place."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WireLimits:
+    """Bounds of one server or client.
+
+    `urgent_bytes` bounds order events and replies that wait for one slow reader; over it the connection
+    ends. `replay_events` are kept for each of at most `engines` identities. `waiting_trades` are kept
+    for each symbol and slow reader, the oldest go first. Socket buffers are small so that a slow reader
+    meets conflation, not seconds of old books.
+    """
+
+    handshake_seconds: float = 5.0
+    heartbeat_seconds: float = 1.0
+    idle_seconds: float = 5.0
+    urgent_bytes: int = 8 * 1024 * 1024
+    replay_events: int = 20_000
+    engines: int = 64
+    unknown_peers: int = 16
+    waiting_trades: int = 1_000
+    waiting_keys: int = 4_096
+    write_buffer_bytes: int = 64 * 1024
+    socket_buffer_bytes: int = 128 * 1024
+    first_backoff_seconds: float = 0.05
+    longest_backoff_seconds: float = 2.0
+
+
+DEFAULT_LIMITS = WireLimits()
