@@ -1,0 +1,39 @@
+"""Timeframes as text ("1s", "5m", "1h", "1d", "1w") and as nanoseconds, and where their bars begin."""
+
+import re
+
+SECOND_NS = 1_000_000_000
+WEEK_NS = 7 * 86_400 * SECOND_NS
+_UNITS_NS = {
+    "s": SECOND_NS,
+    "m": 60 * SECOND_NS,
+    "h": 3_600 * SECOND_NS,
+    "d": 86_400 * SECOND_NS,
+    "w": WEEK_NS,
+}
+_TEXT = re.compile(r"([1-9][0-9]{0,3})([smhdw])")
+_FIRST_MONDAY_NS = 4 * 86_400 * SECOND_NS
+"""1970-01-05: Binance's and TradingView's weeks begin on Monday, the epoch was a Thursday."""
+
+
+def timeframe_ns(text: str) -> int:
+    """Length of a timeframe; ValueError says what is allowed."""
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"timeframe {text!r} is not a number followed by one of s, m, h, d, w, such as 5m")
+    return int(match[1]) * _UNITS_NS[match[2]]
+
+
+def timeframe_text(length_ns: int) -> str:
+    """The shortest text of a timeframe: 60 seconds are "1m"."""
+    for unit in ("w", "d", "h", "m", "s"):
+        count, rest = divmod(length_ns, _UNITS_NS[unit])
+        if count and not rest:
+            return f"{count}{unit}"
+    raise ValueError(f"{length_ns} ns is not a whole number of seconds")
+
+
+def bar_open_ns(time_ns: int, length_ns: int) -> int:
+    """Open time of the bar [open, open + length) that contains `time_ns`."""
+    origin = _FIRST_MONDAY_NS if length_ns % WEEK_NS == 0 else 0
+    return time_ns - (time_ns - origin) % length_ns
