@@ -1,0 +1,46 @@
+"""Rounding to the symbol's price and quantity grid, as TradingView does it (event-driven engine).
+
+Sources: pine_semantics 3.2. Levels are rounded when an order is created, with a tolerance of 1e-4 tick;
+quantities are truncated to the smallest contract.
+"""
+
+from math import ceil, floor, isnan
+
+_LEVEL_TOLERANCE_TICKS = 1e-4
+_LOT_NOISE = 1e-9
+
+
+def round_level_up(price: float, tick: float) -> float:
+    """Smallest grid price not below `price` (buy stops, sell limits); nan stays nan."""
+    if isnan(price):
+        return price
+    return snap(ceil(price / tick - _LEVEL_TOLERANCE_TICKS) * tick, tick)
+
+
+def round_level_down(price: float, tick: float) -> float:
+    """Largest grid price not above `price` (sell stops, buy limits); nan stays nan."""
+    if isnan(price):
+        return price
+    return snap(floor(price / tick + _LEVEL_TOLERANCE_TICKS) * tick, tick)
+
+
+def snap(price: float, tick: float) -> float:
+    """The float nearest to the grid price nearest to `price`.
+
+    Grid prices are computed as a quotient of integers where 1/tick is one, so that the result is the
+    float a person would type (3441.88, not 3441.8800000000001).
+    """
+    steps = floor(price / tick + 0.5)
+    per_unit = round(1.0 / tick)
+    if per_unit >= 1 and abs(per_unit * tick - 1.0) < 1e-9:
+        return steps / per_unit
+    return steps * tick
+
+
+def floor_qty(qty: float, step: float) -> float:
+    """Truncate a quantity to the grid; noise of 1e-9 steps below an integer counts as the integer."""
+    steps = floor(qty / step + _LOT_NOISE)
+    per_unit = round(1.0 / step)
+    if per_unit >= 1 and abs(per_unit * step - 1.0) < 1e-9:
+        return steps / per_unit
+    return steps * step

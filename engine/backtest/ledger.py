@@ -1,0 +1,235 @@
+"""Lots, trades and money of one symbol in the event-driven engine."""
+
+from collections.abc import Callable
+
+from engine.backtest.settings import Costs, Market
+from engine.backtest.trades import Trade
+
+
+class Lot:
+    """An open entry, or what is left of it. `best` and `worst` are the extreme prices it lived through."""
+
+    __slots__ = (
+        "best",
+        "commission",
+        "direction",
+        "entry_bar",
+        "entry_id",
+        "entry_price",
+        "entry_time_ns",
+        "funding",
+        "qty",
+        "seq",
+        "signal",
+        "worst",
+    )
+
+    def __init__(
+        self,
+        seq: int,
+        entry_id: str,
+        signal: str,
+        direction: int,
+        qty: float,
+        price: float,
+        bar: int,
+        time_ns: int,
+        commission: float,
+    ) -> None:
+        self.seq = seq
+        self.entry_id = entry_id
+        self.signal = signal
+        self.direction = direction
+        self.qty = qty
+        self.entry_price = price
+        self.entry_bar = bar
+        self.entry_time_ns = time_ns
+        self.commission = commission
+        self.funding = 0.0
+        self.best = price
+        self.worst = price
+
+    @property
+    def size(self) -> float:
+        """Signed quantity."""
+        return self.direction * self.qty
+
+    @property
+    def entry_bar_index(self) -> int:
+        """Bar of the entry fill (Pine's name)."""
+        return self.entry_bar
+
+    def mark(self, price: float) -> None:
+        """Note that price was here while the lot was open."""
+        if self.direction * (price - self.best) > 0:
+            self.best = price
+        elif self.direction * (price - self.worst) < 0:
+            self.worst = price
+
+
+class Ledger:
+    """Open lots oldest first, closed trades, and the money they made.
+
+    `qty_of(signed quantity)` arithmetic stays on the grid through `round_qty`. `realised` is gross;
+    `commission_paid` and `funding_paid` are what was taken from the account so far.
+    """
+
+    __slots__ = (
+        "_costs",
+        "_market",
+        "_next_seq",
+        "_round_qty",
+        "_symbol",
+        "commission_paid",
+        "funding_paid",
+        "lots",
+        "position_size",
+        "realised",
+        "trades",
+    )
+
+    def __init__(
+        self, symbol: str, costs: Costs, market: Market, round_qty: Callable[[float], float]
+    ) -> None:
+        self._symbol = symbol
+        self._costs = costs
+        self._market = market
+        self._round_qty = round_qty
+        self._next_seq = 0
+        self.lots: list[Lot] = []
+        self.trades: list[Trade] = []
+        self.position_size = 0.0
+        self.realised = 0.0
+        self.commission_paid = 0.0
+        self.funding_paid = 0.0
+
+    @property
+    def average_price(self) -> float:
+        """Quantity-weighted entry price of the open lots, nan while flat."""
+        if not self.lots:
+            return float("nan")
+        if len(self.lots) == 1:
+            return self.lots[0].entry_price
+        return sum(lot.qty * lot.entry_price for lot in self.lots) / sum(lot.qty for lot in self.lots)
+
+    def open_profit(self, price: float) -> float:
+        """Gross profit of the open lots marked at `price`, in account currency."""
+        point_value = self._market.point_value
+        return sum((lot.size * (price - lot.entry_price) * point_value for lot in self.lots), 0.0)
+
+    def open_qty(self, entry_id: str | None) -> float:
+        """Unsigned open quantity entered under `entry_id` (None: under any id)."""
+        return self._round_qty(
+            sum(lot.qty for lot in self.lots if entry_id is None or lot.entry_id == entry_id)
+        )
+
+    def mark(self, price: float) -> None:
+        """Price visited this node of the path."""
+        for lot in self.lots:
+            lot.mark(price)
+
+    def commission(self, qty: float, price: float, *, maker: bool, share: float) -> float:
+        """Commission of `qty` at `price`; `share` is this part's share of its order (flat fees)."""
+        costs = self._costs
+        percent = costs.taker_percent
+        if maker and costs.maker_percent is not None:
+            percent = costs.maker_percent
+        return (
+            price * qty * self._market.point_value * percent / 100.0
+            + costs.cash_per_contract * qty
+            + costs.cash_per_order * share
+        )
+
+    def open(
+        self,
+        entry_id: str,
+        signal: str,
+        direction: int,
+        qty: float,
+        price: float,
+        bar: int,
+        time_ns: int,
+        *,
+        maker: bool,
+        share: float,
+    ) -> Lot:
+        """Open a lot and pay its commission."""
+        commission = self.commission(qty, price, maker=maker, share=share)
+        lot = Lot(self._next_seq, entry_id, signal, direction, qty, price, bar, time_ns, commission)
+        self._next_seq += 1
+        self.lots.append(lot)
+        self.commission_paid += commission
+        self.position_size = self._round_qty(self.position_size + direction * qty)
+        return lot
+
+    def close(
+        self,
+        qty: float,
+        price: float,
+        signal: str,
+        bar: int,
+        time_ns: int,
+        *,
+        only: Callable[[Lot], bool] | None,
+        maker: bool,
+        order_qty: float,
+    ) -> float:
+        """Close up to `qty`, oldest lot first (only those `only` accepts); returns the quantity closed."""
+        left = qty
+        for lot in [lot for lot in self.lots if only is None or only(lot)]:
+            if left <= 0.0:
+                break
+            part = min(left, lot.qty)
+            self._close_part(lot, part, price, signal, bar, time_ns, maker=maker, share=part / order_qty)
+            left = self._round_qty(left - part)
+        return self._round_qty(qty - left)
+
+    def _close_part(
+        self,
+        lot: Lot,
+        qty: float,
+        price: float,
+        signal: str,
+        bar: int,
+        time_ns: int,
+        *,
+        maker: bool,
+        share: float,
+    ) -> None:
+        whole = qty >= lot.qty
+        entry_commission = lot.commission if whole else lot.commission * (qty / lot.qty)
+        funding = lot.funding if whole else lot.funding * (qty / lot.qty)
+        exit_commission = self.commission(qty, price, maker=maker, share=share)
+        value = lot.direction * qty * self._market.point_value
+        gross = value * (price - lot.entry_price)
+        lot.mark(price)
+        self.trades.append(
+            Trade(
+                symbol=self._symbol,
+                direction=lot.direction,
+                qty=qty,
+                entry_bar=lot.entry_bar,
+                entry_time_ns=lot.entry_time_ns,
+                entry_price=lot.entry_price,
+                entry_signal=lot.signal,
+                exit_bar=bar,
+                exit_time_ns=time_ns,
+                exit_price=price,
+                exit_signal=signal,
+                entry_commission=entry_commission,
+                exit_commission=exit_commission,
+                pnl=gross - entry_commission - exit_commission + funding,
+                run_up=max(0.0, value * (lot.best - lot.entry_price) - entry_commission),
+                drawdown=min(0.0, value * (lot.worst - lot.entry_price) - entry_commission),
+                funding=funding,
+            )
+        )
+        self.realised += gross
+        self.commission_paid += exit_commission
+        self.position_size = self._round_qty(self.position_size - lot.direction * qty)
+        if whole:
+            self.lots.remove(lot)
+        else:
+            lot.qty = self._round_qty(lot.qty - qty)
+            lot.commission -= entry_commission
+            lot.funding -= funding
