@@ -1,0 +1,60 @@
+"""Client order ids as a pure function of what an order is for.
+
+The same order has the same id for ever: retries, reconnects and restarts arrive at it again. Binance
+allows `^[.A-Z:/a-z0-9_-]{1,36}$`; ours are always 36 characters: a 9-character prefix that names the
+engine and 160 bits of BLAKE2b over the length-prefixed parts.
+"""
+
+import base64
+import hashlib
+import re
+
+ENGINE_ID_PATTERN = re.compile(r"[a-z2-7]{6}")
+CLIENT_ID_PATTERN = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
+
+
+def engine_id_from(entropy: bytes) -> str:
+    """An engine identity from at least 4 random bytes: 6 characters a-z2-7."""
+    if len(entropy) < 4:
+        raise ValueError("an engine identity needs at least 4 bytes")
+    return base64.b32encode(entropy[:5].ljust(5, b"\0")).decode().lower()[:6]
+
+
+def client_id_prefix(engine_id: str) -> str:
+    """What every client id of that engine begins with; ValueError for a malformed identity."""
+    if not ENGINE_ID_PATTERN.fullmatch(engine_id):
+        raise ValueError(f"an engine identity is 6 characters of a-z2-7, not {engine_id!r}")
+    return f"nb{engine_id}-"
+
+
+def bar_cause(timeframe_ns: int, open_time_ns: int) -> str:
+    """The close of one bar."""
+    return f"bar:{timeframe_ns}:{open_time_ns}"
+
+
+def command_cause(command_id: str) -> str:
+    """An operator's command."""
+    return f"command:{command_id}"
+
+
+def fill_cause(symbol: str, trade_id: int) -> str:
+    """A fill, for instance the one that needs a protective stop."""
+    return f"fill:{symbol}:{trade_id}"
+
+
+def client_order_id(
+    engine_id: str, *, strategy: str, symbol: str, cause: str, leg: str, attempt: int = 0
+) -> str:
+    """The id of one order.
+
+    `leg` tells apart the orders of one cause ("close", "entry", "stop"); `attempt` grows only when the
+    attempt before is proven not to have happened.
+    """
+    if attempt < 0:
+        raise ValueError("attempt counts from 0")
+    digest = hashlib.blake2b(digest_size=20)
+    for part in (engine_id, strategy, symbol, cause, leg, str(attempt)):
+        data = part.encode()
+        digest.update(len(data).to_bytes(4, "big"))
+        digest.update(data)
+    return client_id_prefix(engine_id) + base64.urlsafe_b64encode(digest.digest()).decode().rstrip("=")

@@ -1,0 +1,59 @@
+"""The one place where Decimal money is made from kernel numbers and put on the exchange's grid.
+
+Kernels speak integer lots and ticks; orders speak Decimal. Serialisation is plain: no exponent.
+"""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from typing import Literal
+
+from gateways.wire.messages import Side
+
+Rounding = Literal["down", "up", "nearest"]
+_ROUNDING = {"down": ROUND_FLOOR, "up": ROUND_CEILING, "nearest": ROUND_HALF_EVEN}
+
+
+def from_lots(lots: int, step: Decimal) -> Decimal:
+    """`lots` whole steps; works for quantity (step size) and price (tick size)."""
+    return lots * step
+
+
+def to_lots(value: Decimal, step: Decimal, rounding: Rounding = "down") -> int:
+    """Whole steps in `value`; "down" is towards minus infinity. ValueError for a step of 0 or less."""
+    if step <= 0:
+        raise ValueError(f"a step is positive, not {step}")
+    return int((value / step).to_integral_value(rounding=_ROUNDING[rounding]))
+
+
+def decimal_of(value: float) -> Decimal:
+    """The shortest decimal that reads back as this float: 0.1 is 0.1. ValueError for nan and infinity."""
+    result = Decimal(repr(float(value)))
+    if not result.is_finite():
+        raise ValueError(f"a price or quantity is finite, not {value}")
+    return result
+
+
+def quantity_down(qty_base: Decimal | float, step: Decimal) -> Decimal:
+    """The largest quantity on the grid that is not above `qty_base` (never negative)."""
+    exact = qty_base if isinstance(qty_base, Decimal) else decimal_of(qty_base)
+    return from_lots(max(0, to_lots(exact, step)), step)
+
+
+def price_to_tick(price: Decimal | float, tick: Decimal, rounding: Rounding = "nearest") -> Decimal:
+    """A price on the grid."""
+    exact = price if isinstance(price, Decimal) else decimal_of(price)
+    return from_lots(to_lots(exact, tick, rounding), tick)
+
+
+def passive_price(price: Decimal | float, tick: Decimal, side: Side) -> Decimal:
+    """A limit price on the grid that is never worse than asked: buys round down, sells up."""
+    return price_to_tick(price, tick, "down" if side == "BUY" else "up")
+
+
+def plain(value: Decimal) -> str:
+    """Digits and a point only, without trailing zeros: what the exchange is sent."""
+    if not value.is_finite():
+        raise ValueError(f"a number for the exchange is finite, not {value}")
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
