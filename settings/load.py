@@ -1,0 +1,164 @@
+"""From a TOML file to `Settings`, or to one sentence that says what is wrong with it."""
+
+import difflib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from settings.environment import Home, resolve_port
+from settings.models import ENVIRONMENTS, Settings, SettingsError
+
+
+def load_settings(
+    environment: str = "demo",
+    symbol: str | None = None,
+    *,
+    accept_real_orders: bool = False,
+    home: Home | None = None,
+) -> Settings:
+    """Settings of one environment, with addresses and ports filled in. `SettingsError` says what is wrong.
+
+    `symbol` leaves only that one, traded by the first strategy. `accept_real_orders` is the command line's
+    --i-accept-real-orders, without which live does not start.
+    """
+    home = home or Home.find()
+    if environment not in ENVIRONMENTS:
+        raise SettingsError(f"there is no environment {environment!r}; allowed: {', '.join(ENVIRONMENTS)}")
+    path = home.config(environment)
+    settings = parse_settings(path, environment, symbol)
+    if environment == "live" and not accept_real_orders:
+        raise SettingsError(f"{path}: live sends real orders; say --i-accept-real-orders to allow it")
+    return _with_addresses(settings, home)
+
+
+def parse_settings(path: Path, environment: str, symbol: str | None = None) -> Settings:
+    """What the file says, checked; addresses are as written."""
+    raw = _read(path)
+    raw.setdefault("environment", environment)
+    if raw["environment"] != environment:
+        raise SettingsError(f"{path}: environment must be {environment!r}, as the file's name says")
+    if "home" in raw:
+        raise SettingsError(f"{path}: home is not a known key")
+    if symbol is not None:
+        _leave_one_symbol(raw, symbol)
+    try:
+        return Settings.model_validate_json(json.dumps(raw, default=str))
+    except ValidationError as error:
+        raise SettingsError(describe(error, path, raw)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise SettingsError(f"{path} does not exist; configs/demo.toml is an example") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+
+
+def _leave_one_symbol(raw: dict[str, Any], symbol: str) -> None:
+    raw["symbols"] = [symbol]
+    strategies = raw.get("strategies")
+    if not isinstance(strategies, list) or not strategies or not isinstance(strategies[0], dict):
+        return
+    named = [one for one in strategies if isinstance(one, dict) and symbol in one.get("symbols", ())]
+    kept = (named or strategies)[0]
+    raw["strategies"] = [{**kept, "symbols": [symbol]}]
+
+
+def _with_addresses(settings: Settings, home: Home) -> Settings:
+    data = home.data(settings.environment)
+    wire = settings.wire.model_copy(update={"port": resolve_port("wire", settings.wire.port, data)})
+    control = resolve_port("control", settings.engine.control_port, data)
+    engine = settings.engine.model_copy(update={"control_port": control})
+    simulator, gateway = settings.simulator, settings.gateway
+    if simulator.enabled:
+        port = resolve_port("simulator", simulator.port, data)
+        simulator = simulator.model_copy(update={"port": port})
+        address = f"127.0.0.1:{port}"
+        defaults = {
+            "rest_url": f"http://{address}",
+            "public_stream_url": f"ws://{address}/public",
+            "market_stream_url": f"ws://{address}/market",
+            "private_stream_url": f"ws://{address}/private",
+        }
+        gateway = gateway.model_copy(
+            update={key: getattr(gateway, key) or value for key, value in defaults.items()}
+        )
+    strategies = tuple(
+        one if one.id else one.model_copy(update={"id": f"s{index}"})
+        for index, one in enumerate(settings.strategies, 1)
+    )
+    return settings.model_copy(
+        update={
+            "wire": wire,
+            "engine": engine,
+            "simulator": simulator,
+            "gateway": gateway,
+            "strategies": strategies,
+            "home": home.root,
+        }
+    )
+
+
+def describe(error: ValidationError, path: Path, raw: dict[str, Any]) -> str:
+    """The first complaint as one sentence, with the number of others. Values of unknown keys stay unsaid."""
+    problems = error.errors()
+    first = problems[0]
+    location = tuple(part for part in first["loc"] if not _is_union_branch(part, raw))
+    key = _dotted(location)
+    if first["type"] == "extra_forbidden":
+        sentence = f"{key} is not a known key; allowed: {_allowed_keys(location)}"
+    elif first["type"] == "missing":
+        sentence = f"{key} is missing"
+    elif first["type"] == "value_error":
+        sentence = str(first["ctx"]["error"])
+    else:
+        said = first["msg"].removeprefix("Input ").replace("valid ", "").lower()
+        sentence = f"{key} is {_short(first['input'])}, it {said}"
+    others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{path}: {sentence}{others}"
+
+
+def _is_union_branch(part: int | str, raw: dict[str, Any]) -> bool:
+    """Pydantic names the tried type of a union inside the location; a reader has no use for it."""
+    return part in {"bool", "int", "float", "str"} and part not in raw
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _allowed_keys(location: tuple[int | str, ...]) -> str:
+    model: type[BaseModel] = Settings
+    for part in location[:-1]:
+        if isinstance(part, str):
+            model = _section(model, part) or model
+    keys = sorted(key for key in model.model_fields if key != "home")
+    close = difflib.get_close_matches(str(location[-1]), keys, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return ", ".join(keys) + hint
+
+
+def _section(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    field = model.model_fields.get(key)
+    if field is None:
+        return None
+    for candidate in (field.annotation, *get_args(field.annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
