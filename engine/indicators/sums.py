@@ -1,0 +1,129 @@
+"""Windows: the compensated rolling sum and the plain queue that other indicators stand on.
+
+Every function works on a region of a flat float64 state that begins at `o`; `*_size` says how long the
+region is and `*_init` prepares it (the state begins as zeros).
+"""
+
+from math import isnan, nan
+
+from engine.compiled import State, compiled, shared
+
+NA = nan
+
+
+@shared
+def queue_size(length: int) -> int:
+    """Length of the state of a queue of `length` values."""
+    return length + 3
+
+
+@compiled
+def queue_init(s: State, o: int, length: int) -> None:
+    """Prepare a queue of the last `length` values."""
+    s[o] = length
+
+
+@compiled
+def queue_push(s: State, o: int, x: float) -> float:
+    """Append `x`; return the value that leaves, na while the queue fills."""
+    length = int(s[o])
+    at = int(s[o + 1])
+    gone = NA
+    if int(s[o + 2]) == length:
+        gone = s[o + 3 + at]
+    else:
+        s[o + 2] += 1.0
+    s[o + 3 + at] = x
+    at += 1
+    s[o + 1] = 0.0 if at == length else at
+    return gone
+
+
+@compiled
+def queue_full(s: State, o: int) -> bool:
+    """Whether `length` values are stored."""
+    return s[o + 2] == s[o]
+
+
+@compiled
+def queue_get(s: State, o: int, age: int) -> float:
+    """The value pushed `age` pushes ago (0 is the newest); na where there is none yet."""
+    length = int(s[o])
+    if age >= int(s[o + 2]):
+        return NA
+    at = int(s[o + 1]) - 1 - age
+    if at < 0:
+        at += length
+    return s[o + 3 + at]
+
+
+@shared
+def sum_size(length: int) -> int:
+    """Length of the state of a rolling sum."""
+    return 5 + 2 * length
+
+
+@compiled
+def sum_init(s: State, o: int, length: int) -> None:
+    """Prepare a rolling sum over `length` values."""
+    s[o] = length
+
+
+@compiled
+def _rebased(s: State, o: int, at: int, count: int) -> float:
+    length = int(s[o])
+    total = s[o + 5 + at]
+    for age in range(1, count):
+        k = at - age
+        if k < 0:
+            k += length
+        total = s[o + 5 + k] + total
+    return total
+
+
+@compiled
+def rolling_sum(s: State, o: int, x: float) -> float:
+    """Sum of the last `length` non-na values as Pine keeps it (pine_semantics 2); na until there are so many.
+
+    A compensated running sum: total and compensation, a ring of raw values and a ring of the entries as
+    they were really added. Where adding the compensation to the new value rounds down, the total is
+    rebuilt from the raw window, newest first. An na input changes nothing and repeats the standing sum.
+    """
+    length = int(s[o])
+    count = int(s[o + 1])
+    total = s[o + 3]
+    if isnan(x):
+        return total if count == length else NA
+    at = int(s[o + 2])
+    c = s[o + 4]
+    stored = o + 5 + length + at
+    leaving = s[stored]
+    full = count == length
+    if not full:
+        count += 1
+        s[o + 1] = count
+    s[o + 5 + at] = x
+    b = abs(c)
+    r = x + b
+    if c != 0.0 and x != 0.0 and r != 0.0 and r - r == 0.0 and b - (r - x) > 0.0:
+        total = _rebased(s, o, at, count)
+        c = 0.0
+        s[stored] = x
+    elif full:
+        y = -leaving - c
+        t = total + y
+        y2 = x - ((t - total) - y)
+        total = t + y2
+        c = (total - t) - y2
+        s[stored] = y2
+    else:
+        y = x - c
+        t = total + y
+        c = (t - total) - y
+        total = t
+        s[stored] = y
+    s[o + 3] = total
+    s[o + 4] = c
+    at += 1
+    s[o + 2] = 0.0 if at == length else at
+    return total if count == length else NA
