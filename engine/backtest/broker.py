@@ -7,6 +7,7 @@ along the assumed path), then the strategy is called once with the position as i
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import isnan, nan
 from typing import Literal
 
@@ -251,7 +252,7 @@ class BacktestBroker:
             self._fill_passed_orders(open_)
         if self._orders or self._exits:
             nodes = path(open_, high, low, close)
-            for start, end in zip(nodes, nodes[1:], strict=False):
+            for start, end in pairwise(nodes):
                 self._walk(start, end)
         elif ledger.lots:
             ledger.mark(high)
@@ -274,7 +275,7 @@ class BacktestBroker:
             passed = [order for order in self._orders.values() if self._is_passed(order, price)]
             if passed:
                 order = min(passed, key=lambda o: o.seq)
-                self._touch(order, price, price)
+                self._touch(order, price)
                 continue
             legs = [
                 (exit_.seq, exit_, leg)
@@ -298,7 +299,7 @@ class BacktestBroker:
             level, order, leg = hit
             price = level
             if isinstance(order, PendingOrder):
-                self._touch(order, level, level)
+                self._touch(order, level)
             else:
                 self._fill_exit(order, leg, level)
         self._advance_trails(end)
@@ -340,7 +341,7 @@ class BacktestBroker:
             return price >= order.stop if order.direction > 0 else price <= order.stop
         return price <= order.limit if order.direction > 0 else price >= order.limit
 
-    def _touch(self, order: PendingOrder, level: float, price: float) -> None:
+    def _touch(self, order: PendingOrder, price: float) -> None:
         """A priced order's level was reached: a stop fills or arms its limit, a limit fills."""
         if not isnan(order.stop) and not order.armed and not isnan(order.limit):
             order.armed = True

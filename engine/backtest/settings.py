@@ -36,21 +36,43 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryOrder:
+    """How a signal strategy's entry is placed; prices are offsets from the signal bar's close.
+
+    limit: `offset_percent` on the better side. stop: `offset_percent` on the worse side. stop_limit: as
+    stop, then a limit `limit_offset_percent` beyond the stop on the worse side. A resting entry lives
+    `valid_bars` bars; a new entry signal replaces it.
+    """
+
+    kind: Literal["market", "limit", "stop", "stop_limit"] = "market"
+    offset_percent: float = 0.0
+    limit_offset_percent: float = 0.0
+    valid_bars: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Market:
-    """Grid and margin of one symbol. `brackets` rows: notional floor, maintenance ratio, cum."""
+    """Grid and margin of one symbol.
+
+    `leverage` 0 means neither margin check nor liquidation. `brackets` rows: notional floor,
+    maintenance ratio, cum; without rows maintenance is 0.
+    """
 
     tick: float = 0.01
     qty_step: float = 0.0001
     point_value: float = 1.0
     min_qty: float = 0.0
     min_notional: float = 0.0
-    leverage: float = 1.0
+    leverage: float = 0.0
     brackets: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
     """Account, timing and costs of one backtest.
+
+    `timing` is when market orders fill; "intrabar" is "next_bar_open" with every stop and target of the
+    exit rules resting inside the bar.
 
     `pyramiding` counts entries in one direction (0 and 1 both mean one). `margin_long_percent` 0 turns
     TradingView's margin calls off.
@@ -61,6 +83,7 @@ class BrokerSettings:
     costs: Costs = field(default_factory=Costs)
     market: Market = field(default_factory=Market)
     timing: FillTiming = "next_bar_open"
+    entry: EntryOrder = field(default_factory=EntryOrder)
     pyramiding: int = 1
     close_rule: Literal["FIFO", "ANY"] = "FIFO"
     margin_long_percent: float = 0.0
