@@ -1,66 +1,297 @@
-"""Skeleton: filled in shortly; the signatures stand."""
+"""The account twice: as the exchange states it, and as our own fills make it.
+
+The exchange is the truth about positions and balances; our fills are the truth about what we did. At rest
+the invariant holds for each symbol: venue position = sum of fills + accepted adjustments.
+"""
 
 from decimal import Decimal
 
 import msgspec
 
-from engine.storage.records import Adjustment, Fill
-from gateways.wire.messages import AccountUpdate, MarkPrice, Snapshot
+from engine.account.daily import DailyPnl
+from engine.execution.positions import ZERO, Position
+from engine.storage.records import EXTERNAL, AccountReport, Adjustment, Fill, JournalRecord
+from gateways.wire.messages import AccountUpdate, Balance, MarkPrice, PositionReport, Snapshot
 
 
-class Position(msgspec.Struct):
-    """A net position by our fills. `qty_base` is signed; prices and money in quote."""
+class VenuePosition(msgspec.Struct, array_like=True):
+    """The exchange's own word on one symbol, all position sides together."""
 
     symbol: str
-    qty_base: Decimal
-    entry_price: Decimal
-    realised_pnl: Decimal
-    fees: Decimal
+    sides: dict[str, PositionReport]
+    epoch: int = 0
+    sequence: int = 0
+    changed_ns: int = 0
+
+    @property
+    def qty_base(self) -> Decimal:
+        """Signed net quantity."""
+        return sum((report.qty_base for report in self.sides.values()), ZERO)
 
 
 class PositionMismatch(msgspec.Struct, frozen=True):
-    """The exchange's quantity is not the sum of our fills and adjustments."""
+    """The exchange's quantity is not the sum of our fills and adjustments.
+
+    `entry_price` is the exchange's; `since_ns` the last change of either side.
+    """
 
     symbol: str
     venue_base: Decimal
     ours_base: Decimal
+    entry_price: Decimal
+    since_ns: int
+
+    def adjustment(self, now_ns: int, evidence: str) -> Adjustment:
+        """What would explain it, owned by nobody of ours."""
+        return Adjustment(
+            symbol=self.symbol,
+            strategy=EXTERNAL,
+            qty_base=self.venue_base - self.ours_base,
+            entry_price=self.entry_price,
+            reason="the exchange's position is not the sum of our fills",
+            evidence=evidence,
+            time_ns=now_ns,
+        )
+
+
+class AccountState(msgspec.Struct, array_like=True):
+    """An account as it goes into a snapshot."""
+
+    balances: dict[str, Balance]
+    venue: dict[str, VenuePosition]
+    positions: dict[str, Position]
+    by_strategy: list[tuple[str, Position]]
+    changed_ns: dict[str, int]
+    marks: dict[str, Decimal]
+    daily: DailyPnl
+    other_fees: dict[str, Decimal]
 
 
 class AccountStateStore:
-    """Balances and positions as the exchange says, and positions as our fills say."""
+    """Balances and positions as the exchange says, and positions as our fills say.
+
+    `quote_asset` is the asset fees and P&L are summed in; fees in another asset are kept apart.
+    """
+
+    def __init__(self, quote_asset: str = "USDT") -> None:
+        self.quote_asset = quote_asset
+        self._balances: dict[str, Balance] = {}
+        self._venue: dict[str, VenuePosition] = {}
+        self._positions: dict[str, Position] = {}
+        self._by_strategy: dict[tuple[str, str], Position] = {}
+        self._changed_ns: dict[str, int] = {}
+        self._marks: dict[str, Decimal] = {}
+        self._daily = DailyPnl()
+        self._other_fees: dict[str, Decimal] = {}
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Take the exchange's balances and positions."""
-        raise NotImplementedError
+        """Take the exchange's balances and positions; only a complete one proves a position absent.
+
+        A symbol about which a newer account update was seen already keeps it.
+        """
+        for balance in snapshot.balances:
+            self._balances[balance.asset] = balance
+        reported: dict[str, dict[str, PositionReport]] = {}
+        for report in snapshot.positions:
+            reported.setdefault(report.symbol, {})[report.position_side] = report
+            if report.mark_price is not None and report.symbol not in self._marks:
+                self._marks[report.symbol] = report.mark_price
+        if snapshot.complete:
+            for symbol in self._venue:
+                reported.setdefault(symbol, {})
+        for symbol, sides in reported.items():
+            known = self._venue.get(symbol)
+            if known and known.epoch == snapshot.epoch and known.sequence > snapshot.cursor_sequence:
+                continue
+            self._venue[symbol] = VenuePosition(
+                symbol, sides, snapshot.epoch, snapshot.cursor_sequence, snapshot.time_ns
+            )
 
     def on_account_update(self, update: AccountUpdate) -> None:
         """Take changed balances and positions."""
-        raise NotImplementedError
+        for balance in update.balances:
+            self._balances[balance.asset] = balance
+        for report in update.positions:
+            venue = self._venue.get(report.symbol)
+            if venue is None:
+                venue = self._venue[report.symbol] = VenuePosition(report.symbol, {})
+            venue.sides[report.position_side] = report
+            venue.epoch, venue.sequence = update.epoch, update.sequence
+            venue.changed_ns = update.transaction_time_ns
 
-    def on_fill(self, fill: Fill) -> None:
-        """Count one fill (the order store has removed repetitions)."""
-        raise NotImplementedError
+    def on_fill(self, fill: Fill) -> Decimal:
+        """Count one fill (the order store has removed repetitions); returns what it realised there."""
+        self._begin_day(fill.time_ns)
+        realised = ZERO
+        for position in (self._owned(fill.strategy, fill.symbol), self._net(fill.symbol)):
+            realised = position.trade(fill.side, fill.qty_base, fill.price)
+            position.venue_realised_pnl += fill.realised_pnl
+            position.fills += 1
+            if fill.fee_asset in {self.quote_asset, ""}:
+                position.fees += fill.fee
+        if fill.fee and fill.fee_asset not in {self.quote_asset, ""}:
+            self._other_fees[fill.fee_asset] = self._other_fees.get(fill.fee_asset, ZERO) + fill.fee
+        self._touch(fill.symbol, fill.time_ns)
+        return realised
 
     def on_adjustment(self, adjustment: Adjustment) -> None:
         """Count an accepted adjustment."""
-        raise NotImplementedError
+        for position in (
+            self._owned(adjustment.strategy, adjustment.symbol),
+            self._net(adjustment.symbol),
+        ):
+            position.adjust(adjustment.qty_base, adjustment.entry_price)
+        self._touch(adjustment.symbol, adjustment.time_ns)
 
     def on_mark(self, mark: MarkPrice) -> None:
-        """Newest mark price."""
-        raise NotImplementedError
+        """Newest mark price; also begins a new day of P&L."""
+        self._marks[mark.symbol] = mark.mark_price
+        self._begin_day(mark.event_time_ns)
+
+    def replay(self, record: JournalRecord) -> None:
+        """Rebuild from one journal record. Fills come from the order store's replay, not from here."""
+        if isinstance(record, AccountReport):
+            self.on_account_update(record.update)
+        elif isinstance(record, Adjustment):
+            self.on_adjustment(record)
 
     def position(self, symbol: str) -> Position:
         """By our fills, all owners together."""
-        raise NotImplementedError
+        return self._positions.get(symbol) or Position(symbol)
 
     def strategy_position(self, strategy: str, symbol: str) -> Position:
         """By the fills of one owner."""
-        raise NotImplementedError
+        return self._by_strategy.get((strategy, symbol)) or Position(symbol)
+
+    def positions(self) -> tuple[Position, ...]:
+        """Every symbol ever held, by symbol."""
+        return tuple(self._positions[symbol] for symbol in sorted(self._positions))
+
+    def strategy_positions(self) -> tuple[tuple[str, Position], ...]:
+        """Every owner and symbol ever held, sorted."""
+        return tuple((key[0], self._by_strategy[key]) for key in sorted(self._by_strategy))
 
     def venue_base(self, symbol: str) -> Decimal:
         """The exchange's own signed quantity."""
-        raise NotImplementedError
+        venue = self._venue.get(symbol)
+        return ZERO if venue is None else venue.qty_base
 
-    def mismatches(self) -> tuple[PositionMismatch, ...]:
-        """Symbols where the exchange and our fills disagree, by symbol."""
-        raise NotImplementedError
+    def venue_positions(self) -> tuple[VenuePosition, ...]:
+        """The exchange's positions, by symbol."""
+        return tuple(self._venue[symbol] for symbol in sorted(self._venue))
+
+    def mark(self, symbol: str) -> Decimal | None:
+        """Newest mark price."""
+        return self._marks.get(symbol)
+
+    def balance(self, asset: str) -> Balance | None:
+        """The exchange's word on one asset."""
+        return self._balances.get(asset)
+
+    @property
+    def wallet_balance(self) -> Decimal:
+        """The exchange's wallet balance of the quote asset (0 before it was told)."""
+        balance = self._balances.get(self.quote_asset)
+        return ZERO if balance is None else balance.wallet
+
+    @property
+    def realised_pnl(self) -> Decimal:
+        """Realised P&L of all our fills, before fees."""
+        return sum((position.realised_pnl for position in self._positions.values()), ZERO)
+
+    @property
+    def fees(self) -> Decimal:
+        """Fees of all our fills in the quote asset, positive when paid."""
+        return sum((position.fees for position in self._positions.values()), ZERO)
+
+    @property
+    def other_fees(self) -> dict[str, Decimal]:
+        """Fees that were taken in another asset."""
+        return dict(sorted(self._other_fees.items()))
+
+    @property
+    def unrealised_pnl(self) -> Decimal:
+        """Open P&L at the newest mark prices; a position without a mark counts 0."""
+        return sum(
+            (
+                position.unrealised(mark)
+                for symbol, position in self._positions.items()
+                if position.qty_base and (mark := self._marks.get(symbol)) is not None
+            ),
+            ZERO,
+        )
+
+    @property
+    def total_pnl(self) -> Decimal:
+        """Realised and open P&L less fees."""
+        return self.realised_pnl + self.unrealised_pnl - self.fees
+
+    @property
+    def daily_pnl(self) -> Decimal:
+        """Total P&L since 00:00 UTC."""
+        return self._daily.value(self.total_pnl)
+
+    @property
+    def equity(self) -> Decimal:
+        """Wallet balance plus open P&L."""
+        return self.wallet_balance + self.unrealised_pnl
+
+    def mismatches(self, settled_before_ns: int | None = None) -> tuple[PositionMismatch, ...]:
+        """Symbols where the exchange and our fills disagree, by symbol.
+
+        An order event and its account event travel apart: with `settled_before_ns` only symbols are
+        reported in which neither side has changed since then.
+        """
+        found = []
+        for symbol in sorted(self._venue.keys() | self._positions.keys()):
+            venue = self._venue.get(symbol)
+            venue_base, ours = self.venue_base(symbol), self.position(symbol).qty_base
+            since = max(self._changed_ns.get(symbol, 0), venue.changed_ns if venue else 0)
+            if venue_base != ours and (settled_before_ns is None or since <= settled_before_ns):
+                reports = venue.sides.values() if venue else ()
+                entry = next((r.entry_price for r in reports if r.qty_base), ZERO)
+                found.append(PositionMismatch(symbol, venue_base, ours, entry, since))
+        return tuple(found)
+
+    def state(self) -> AccountState:
+        """For a snapshot."""
+        return AccountState(
+            self._balances,
+            self._venue,
+            self._positions,
+            [(key[0], position) for key, position in self._by_strategy.items()],
+            self._changed_ns,
+            self._marks,
+            self._daily,
+            self._other_fees,
+        )
+
+    def restore(self, state: AccountState) -> None:
+        """Replace everything by a snapshot's."""
+        self._balances = dict(state.balances)
+        self._venue = dict(state.venue)
+        self._positions = dict(state.positions)
+        self._by_strategy = {(owner, position.symbol): position for owner, position in state.by_strategy}
+        self._changed_ns = dict(state.changed_ns)
+        self._marks = dict(state.marks)
+        self._daily = state.daily
+        self._other_fees = dict(state.other_fees)
+
+    def _begin_day(self, now_ns: int) -> None:
+        if self._daily.is_over(now_ns):
+            self._daily = DailyPnl.beginning(now_ns, self.total_pnl)
+
+    def _net(self, symbol: str) -> Position:
+        position = self._positions.get(symbol)
+        if position is None:
+            position = self._positions[symbol] = Position(symbol)
+        return position
+
+    def _owned(self, strategy: str, symbol: str) -> Position:
+        position = self._by_strategy.get((strategy, symbol))
+        if position is None:
+            position = self._by_strategy[strategy, symbol] = Position(symbol)
+        return position
+
+    def _touch(self, symbol: str, time_ns: int) -> None:
+        self._changed_ns[symbol] = max(time_ns, self._changed_ns.get(symbol, 0))

@@ -1,31 +1,31 @@
 """The life of an order as a lattice: evidence only grows, and the state is a pure function of it.
 
-Evidence of one order joins by OR, maximum and set union, so any arrival order of the same reports, with
-any repetition, ends in the same state (confluence). `TRANSITIONS` is the table of legal steps; each leads
-forward in rank. A venue's report of an order beats an earlier refusal of it: `REJECTED` may therefore be
-left again, which is reported as a contradiction.
+Evidence of one order joins by OR and maximum, so any arrival order of the same reports, with any
+repetition, ends in the same state (confluence). `TRANSITIONS` lists every step that can be seen; each
+leads forward in `Evidence.rank`. Reports may be lost, so steps may be skipped. What the exchange reports of
+an order beats an earlier belief that it never arrived: such a step is in `CONTRADICTIONS`.
 """
 
 from decimal import Decimal
-from enum import IntEnum
+from enum import StrEnum
 
 import msgspec
 
 ZERO = Decimal(0)
 
 
-class OrderState(IntEnum):
-    """Ordered by strength of evidence."""
+class OrderState(StrEnum):
+    """Where an order is."""
 
-    INTENDED = 0
-    SENT = 1
-    UNKNOWN = 2
-    REJECTED = 3
-    ACCEPTED = 4
-    PARTIALLY_FILLED = 5
-    EXPIRED = 6
-    CANCELED = 7
-    FILLED = 8
+    INTENDED = "INTENDED"
+    SENT = "SENT"
+    UNKNOWN = "UNKNOWN"
+    ACCEPTED = "ACCEPTED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
 
 
 _S = OrderState
@@ -34,20 +34,42 @@ TERMINAL = frozenset({_S.FILLED, _S.CANCELED, _S.EXPIRED, _S.REJECTED})
 UNSETTLED = frozenset({_S.INTENDED, _S.SENT, _S.UNKNOWN})
 """States in which we do not know whether the exchange has the order."""
 
+_AT_VENUE = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.FILLED, _S.CANCELED, _S.EXPIRED})
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
-    state: frozenset(later for later in OrderState if later > state) for state in OrderState
+    _S.INTENDED: _AT_VENUE | {_S.SENT, _S.UNKNOWN, _S.REJECTED},
+    _S.SENT: _AT_VENUE | {_S.UNKNOWN, _S.REJECTED},
+    _S.UNKNOWN: _AT_VENUE | {_S.REJECTED},
+    _S.ACCEPTED: (_AT_VENUE | {_S.REJECTED}) - {_S.ACCEPTED},
+    _S.PARTIALLY_FILLED: frozenset({_S.FILLED, _S.CANCELED, _S.EXPIRED, _S.REJECTED}),
+    _S.REJECTED: _AT_VENUE,
+    _S.EXPIRED: frozenset({_S.CANCELED, _S.FILLED}),
+    _S.CANCELED: frozenset({_S.FILLED}),
+    _S.FILLED: frozenset(),
 }
-"""Legal next states. Rank alone decides: reports may be lost, so any step may be skipped."""
+"""Legal next states of each state."""
 
-CONTRADICTIONS = frozenset((_S.REJECTED, later) for later in OrderState if later > _S.REJECTED)
-"""Legal steps that disprove something we believed."""
+CONTRADICTIONS = frozenset((before, after) for before in TERMINAL for after in TRANSITIONS[before])
+"""Legal steps that disprove what was believed final; somebody should be told."""
 
+_INTENDED, _SENT, _UNKNOWN, _REFUSED, _ACCEPTED, _PARTIAL, _REJECTED, _EXPIRED, _CANCELED, _FILLED = range(10)
+_STATE_OF_RANK = (
+    _S.INTENDED,
+    _S.SENT,
+    _S.UNKNOWN,
+    _S.REJECTED,
+    _S.ACCEPTED,
+    _S.PARTIALLY_FILLED,
+    _S.REJECTED,
+    _S.EXPIRED,
+    _S.CANCELED,
+    _S.FILLED,
+)
 _TERMINAL_STATUS = {
-    "FILLED": _S.FILLED,
-    "CANCELED": _S.CANCELED,
-    "EXPIRED": _S.EXPIRED,
-    "EXPIRED_IN_MATCH": _S.EXPIRED,
-    "REJECTED": _S.REJECTED,
+    "FILLED": _FILLED,
+    "CANCELED": _CANCELED,
+    "EXPIRED": _EXPIRED,
+    "EXPIRED_IN_MATCH": _EXPIRED,
+    "REJECTED": _REJECTED,
 }
 _LIVE_STATUS = frozenset({"NEW", "PARTIALLY_FILLED", "TRIGGERING", "TRIGGERED", "FINISHED"})
 
@@ -56,8 +78,8 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
     """Everything learnt about one order that its state depends on. Each field only grows.
 
     `refused` is proof that it never reached the book; `seen` that the exchange has known it; `ended` the
-    strongest terminal status reported (0: none). `filled_base` is the largest cumulative quantity
-    reported, `fills_base` the sum of the distinct fills we hold.
+    strongest final status reported (0: none). `filled_base` is the largest cumulative quantity reported,
+    `fills_base` the sum of the distinct fills we hold.
     """
 
     sent: bool = False
@@ -68,35 +90,43 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
     filled_base: Decimal = ZERO
     fills_base: Decimal = ZERO
 
-    def learn_status(self, status: str, *, is_algo: bool) -> None:
-        """Take in a status word of the exchange. Words we do not know prove only that it is known.
+    def learn_status(self, status: str) -> None:
+        """Take in a status word of the exchange; one that is not final proves only that it was known.
 
         A conditional order's own FINISHED says nothing of its child; the child's reports do.
         """
         self.seen = True
-        if not is_algo or status != "FINISHED":
-            self.ended = max(self.ended, _TERMINAL_STATUS.get(status, _S.INTENDED))
+        final = _TERMINAL_STATUS.get(status)
+        if final is not None and final > self.ended:
+            self.ended = final
+
+    def rank(self, qty_base: Decimal) -> int:
+        """Strength of the evidence for the present state. It never falls.
+
+        `qty_base` 0 (a close-position order) counts as filled only when the exchange says so.
+        """
+        filled = self.cumulative_base
+        if self.ended == _FILLED or ZERO < qty_base <= filled:
+            return _FILLED
+        if self.ended:
+            return self.ended
+        if filled > ZERO:
+            return _PARTIAL
+        if self.seen:
+            return _ACCEPTED
+        if self.refused:
+            return _REFUSED
+        if self.unknown:
+            return _UNKNOWN
+        return _SENT if self.sent else _INTENDED
 
     def state(self, qty_base: Decimal) -> OrderState:
-        """The state that follows. `qty_base` 0 (close position) is filled only when the venue says so."""
-        filled = self.cumulative_base
-        if self.ended == _S.FILLED or (ZERO < qty_base <= filled):
-            return _S.FILLED
-        if self.ended:
-            return OrderState(self.ended)
-        if filled > ZERO:
-            return _S.PARTIALLY_FILLED
-        if self.seen:
-            return _S.ACCEPTED
-        if self.refused:
-            return _S.REJECTED
-        if self.unknown:
-            return _S.UNKNOWN
-        return _S.SENT if self.sent else _S.INTENDED
+        """The state that follows from the evidence."""
+        return _STATE_OF_RANK[self.rank(qty_base)]
 
     @property
     def cumulative_base(self) -> Decimal:
-        """Filled quantity by the stronger of both counts; never falls."""
+        """Filled quantity by the larger of both counts."""
         return max(self.filled_base, self.fills_base)
 
     @property

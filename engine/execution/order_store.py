@@ -1,115 +1,421 @@
-"""Skeleton: filled in shortly; the signatures stand."""
+"""Order truth: every order we meant, sent or saw, and what the exchange has said about it.
 
+All paths (user stream, replies, queries, snapshots, the journal at start) end in the same few methods, so
+a report counts once whichever way it came, and any order of the same reports ends in the same state.
+"""
+
+from collections import OrderedDict
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Literal
 
 import msgspec
 
-from engine.execution.order_states import Evidence, OrderState
-from engine.storage.records import Adjustment, Fill, Intent, JournalRecord
-from gateways.wire.messages import OrderUpdate, Reply, Snapshot
+from engine.execution.fill_ids import FillIds, SymbolFillIds
+from engine.execution.order_states import CONTRADICTIONS, TERMINAL, UNSETTLED, ZERO, Evidence, OrderState
+from engine.storage.records import (
+    EXTERNAL,
+    Fill,
+    Intent,
+    JournalRecord,
+    OrderReport,
+    Replied,
+    Sent,
+    Settled,
+    Unknown,
+)
+from gateways.wire.messages import OrderUpdate, Reply
 
 
 class Order(msgspec.Struct, array_like=True):
-    """One order: what we wanted, and what is known about it. Read it; only the store changes it."""
+    """One order: what we wanted, and what is known about it. Read it; only the store changes it.
+
+    `qty_base` and `price` are the newest the exchange confirmed (amendments), else the intent's; newest is
+    by exchange time (`terms_version`), not by arrival. `average_price` is that of the first
+    `average_at_base` filled. `exchange_ids` holds the exchange's ids, for a conditional order its algo id
+    and its child's.
+    """
 
     intent: Intent
     evidence: Evidence
     state: OrderState
     qty_base: Decimal
-    exchange_order_id: int = 0
-    average_price: Decimal = Decimal(0)
+    price: Decimal
+    stop_price: Decimal
+    terms_version: tuple[int, int] = (0, 0)
+    exchange_ids: list[int] = msgspec.field(default_factory=list)
+    average_price: Decimal = ZERO
+    average_at_base: Decimal = ZERO
+    reason: str = ""
+    reason_version: tuple[int, int] = (0, 0)
+    updated_ns: int = 0
+
+    @property
+    def client_order_id(self) -> str:
+        """Key in the store."""
+        return self.intent.client_order_id
+
+    @property
+    def is_external(self) -> bool:
+        """Whether somebody else sent it."""
+        return self.intent.strategy == EXTERNAL
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still fill."""
+        return self.state not in TERMINAL
+
+    @property
+    def filled_base(self) -> Decimal:
+        """Cumulative filled quantity."""
+        return self.evidence.cumulative_base
+
+    @property
+    def unfilled_base(self) -> Decimal:
+        """What may still fill; 0 once terminal."""
+        return max(ZERO, self.qty_base - self.filled_base) if self.is_open else ZERO
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """What one report changed. `fill` is set when it brought a fill not counted before."""
+    """What one report changed. `fill` is set when it brought a fill not counted before.
+
+    `changed` is false for a repetition. `created` marks an order we had not known (EXTERNAL).
+    `update` is the report, to be journalled when it changed something.
+    """
 
     order: Order
     before: OrderState
     fill: Fill | None
-    contradiction: bool = False
+    changed: bool
     created: bool = False
+    update: OrderUpdate | None = None
+
+    @property
+    def contradiction(self) -> bool:
+        """Whether a state believed final was disproved."""
+        return (self.before, self.order.state) in CONTRADICTIONS
 
 
-FindingKind = Literal[
-    "external_order", "lost_order", "position", "missing_fill", "hedge_mode", "incomplete", "unknown_order"
-]
+class OrderStoreState(msgspec.Struct, array_like=True):
+    """A store as it goes into a snapshot."""
 
-
-class Finding(msgspec.Struct, frozen=True):
-    """One difference between the exchange and us, as one sentence, with the proposed remedy."""
-
-    kind: FindingKind
-    symbol: str
-    client_order_id: str
-    text: str
-    adjustment: Adjustment | None = None
-
-
-class Reconciliation(msgspec.Struct, frozen=True):
-    """`applied` changed our view, `to_query` are client ids to ask about, `findings` to be shown."""
-
-    complete: bool
-    applied: tuple[Applied, ...]
-    to_query: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    open: list[Order]
+    closed: list[Order]
+    forgotten: list[str]
+    fill_ids: dict[str, SymbolFillIds]
 
 
 class OrderStore:
-    """Orders by client id. `prefix` is this engine's (`client_ids.client_id_prefix`)."""
+    """Orders by client id. `prefix` is this engine's (`client_ids.client_id_prefix`).
 
-    def __init__(self, prefix: str, *, closed_capacity: int = 2_000, id_capacity: int = 100_000) -> None:
-        raise NotImplementedError
+    The newest `closed_capacity` closed orders are kept whole; of older ones the id is remembered, up to
+    `id_capacity` of them. `fill_capacity` trade ids are remembered for each symbol.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        closed_capacity: int = 2_000,
+        id_capacity: int = 100_000,
+        fill_capacity: int = 20_000,
+    ) -> None:
+        self._prefix = prefix
+        self._closed_capacity = closed_capacity
+        self._id_capacity = id_capacity
+        self._open: dict[str, Order] = {}
+        self._closed: OrderedDict[str, Order] = OrderedDict()
+        self._forgotten: OrderedDict[str, None] = OrderedDict()
+        self._by_exchange_id: dict[tuple[str, int], Order] = {}
+        self._fill_ids = FillIds(fill_capacity)
 
     def intend(self, intent: Intent) -> Order:
-        """Enter a new order. KeyError when the id was used before: the order exists already."""
-        raise NotImplementedError
+        """Enter a new order. KeyError when the id was used before: that order exists already."""
+        key = intent.client_order_id
+        if self.was_used(key):
+            raise KeyError(f"client order id {key} was used before")
+        return self._enter(intent)
 
     def was_used(self, client_order_id: str) -> bool:
-        """Whether an order of that id was ever entered (as far back as ids are remembered)."""
-        raise NotImplementedError
+        """Whether an order of that id was ever entered, as far back as ids are remembered."""
+        return (
+            client_order_id in self._open
+            or client_order_id in self._closed
+            or client_order_id in self._forgotten
+        )
 
-    def mark_sent(self, client_order_id: str) -> Order:
-        """Handed to the gateway."""
-        raise NotImplementedError
+    def mark_sent(self, client_order_id: str) -> Applied | None:
+        """Handed to the gateway. None for an order not known."""
+        return self._learn(client_order_id, "sent")
 
-    def mark_unknown(self, client_order_id: str) -> Order:
+    def mark_unknown(self, client_order_id: str) -> Applied | None:
         """Its fate is unknown: time-out, 503, cut link."""
-        raise NotImplementedError
+        return self._learn(client_order_id, "unknown")
 
-    def mark_refused(self, client_order_id: str) -> Order:
+    def mark_refused(self, client_order_id: str, reason: str = "") -> Applied | None:
         """Proven never to have reached the book."""
-        raise NotImplementedError
+        return self._learn(client_order_id, "refused", reason)
 
-    def on_reply(self, client_order_id: str, reply: Reply) -> Applied | None:
-        """Answer to a submit: ok, refused, unknown, transient; None for an order not known."""
-        raise NotImplementedError
+    def on_reply(self, client_order_id: str, request: str, reply: Reply) -> Applied | None:
+        """Answer to `request` (submit, query, cancel, amend) about one order.
+
+        Any answer may carry an order report. Beyond that only a submit's answer is evidence: ok, refused and
+        error say it all, unknown means UNKNOWN; transient and not_found prove nothing by themselves.
+        """
+        if reply.order is not None:
+            return self.apply(reply.order)
+        if request != "submit":
+            return None
+        if reply.outcome == "ok":
+            return self._learn(client_order_id, "seen")
+        if reply.outcome in {"refused", "error"}:
+            return self._learn(client_order_id, "refused", f"{reply.code} {reply.message}")
+        if reply.outcome == "unknown":
+            return self._learn(client_order_id, "unknown")
+        return None
 
     def apply(self, update: OrderUpdate) -> Applied:
-        """One report of the exchange, whichever path brought it; an order we never sent is EXTERNAL."""
-        raise NotImplementedError
+        """One report of the exchange; an order we never sent is entered as EXTERNAL."""
+        order = self._locate(update)
+        created = order is None
+        if order is None:
+            order = self._enter(_external_intent(update, self._free_key(update)))
+        before, known = order.state, _fingerprint(order)
+        if update.status:
+            order.evidence.learn_status(update.status)
+            self._learn_terms(order, update)
+        else:
+            order.evidence.seen = True
+        order.evidence.filled_base = max(order.evidence.filled_base, update.filled_base)
+        self._learn_exchange_id(order, update.symbol, update.exchange_order_id)
+        self._learn_exchange_id(order, update.symbol, update.child_order_id)
+        fill = self._count_fill(order, update)
+        changed = created or fill is not None or _fingerprint(order) != known
+        order.updated_ns = max(order.updated_ns, update.transaction_time_ns)
+        self._settle(order)
+        changed = changed or order.state is not before
+        return Applied(order, before, fill, changed, created, update)
 
     def get(self, client_order_id: str) -> Order | None:
         """The order, open or among the closed ones still held."""
-        raise NotImplementedError
+        return self._open.get(client_order_id) or self._closed.get(client_order_id)
 
     def open_orders(self, symbol: str | None = None) -> Iterator[Order]:
         """Orders that are not in a terminal state, oldest first; in-flight ones included."""
-        raise NotImplementedError
+        return (o for o in self._open.values() if symbol is None or o.intent.symbol == symbol)
+
+    def closed_orders(self) -> Iterator[Order]:
+        """Closed orders still held, in the order they closed."""
+        return iter(self._closed.values())
+
+    @property
+    def open_count(self) -> int:
+        """Number of orders that are not in a terminal state."""
+        return len(self._open)
 
     def unsettled(self) -> Iterator[Order]:
         """Orders of which we do not know whether the exchange has them."""
-        raise NotImplementedError
+        return (order for order in self._open.values() if order.state in UNSETTLED)
+
+    def is_ours(self, client_order_id: str) -> bool:
+        """Whether the id carries this engine's prefix."""
+        return client_order_id.startswith(self._prefix)
+
+    def may_belong_to_unsettled(self, update: OrderUpdate) -> bool:
+        """Whether a report without a client id matches no order while one of ours there is unsettled.
+
+        Account history names only exchange ids, and those of an unsettled order are not known yet.
+        """
+        if update.client_order_id or (update.symbol, update.exchange_order_id) in self._by_exchange_id:
+            return False
+        return any(order.intent.symbol == update.symbol for order in self.unsettled())
 
     def replay(self, record: JournalRecord) -> Applied | None:
-        """Rebuild from one journal record (recovery)."""
-        raise NotImplementedError
+        """Rebuild from one journal record; records about other things are passed over.
+
+        Stop after the last one with `after_restart`.
+        """
+        if isinstance(record, OrderReport):
+            return self.apply(record.update)
+        if isinstance(record, Intent):
+            if not self.was_used(record.client_order_id):
+                self._enter(record)
+            return None
+        if isinstance(record, Sent):
+            return self.mark_sent(record.client_order_id)
+        if isinstance(record, Replied):
+            return self.on_reply(record.client_order_id, record.request, record.reply)
+        if isinstance(record, Settled):
+            return self.mark_refused(record.client_order_id, record.reason)
+        if isinstance(record, Unknown):
+            return self.mark_unknown(record.client_order_id)
+        return None
 
     def after_restart(self) -> tuple[Order, ...]:
-        """Mark what was intended or sent as UNKNOWN: bytes may have left. Returns those orders."""
-        raise NotImplementedError
+        """Mark what was intended or sent as UNKNOWN: bytes may have left. Returns all unsettled orders."""
+        for order in list(self.unsettled()):
+            order.evidence.sent = True
+            order.evidence.unknown = True
+            self._settle(order)
+        return tuple(self.unsettled())
 
-    def reconcile(self, snapshot: Snapshot) -> Reconciliation:
-        """Compare with the exchange's truth. An incomplete snapshot proves nothing absent."""
-        raise NotImplementedError
+    def state(self) -> OrderStoreState:
+        """For a snapshot."""
+        return OrderStoreState(
+            list(self._open.values()),
+            list(self._closed.values()),
+            list(self._forgotten),
+            self._fill_ids.state(),
+        )
+
+    def restore(self, state: OrderStoreState) -> None:
+        """Replace everything by a snapshot's."""
+        self._open = {order.client_order_id: order for order in state.open}
+        self._closed = OrderedDict((order.client_order_id, order) for order in state.closed)
+        self._forgotten = OrderedDict.fromkeys(state.forgotten)
+        self._by_exchange_id = {
+            (order.intent.symbol, exchange_id): order
+            for order in (*state.open, *state.closed)
+            for exchange_id in order.exchange_ids
+        }
+        self._fill_ids.restore(state.fill_ids)
+
+    def _enter(self, intent: Intent) -> Order:
+        evidence = Evidence()
+        order = Order(
+            intent,
+            evidence,
+            OrderState.INTENDED,
+            intent.qty_base,
+            ZERO if intent.price is None else intent.price,
+            ZERO if intent.stop_price is None else intent.stop_price,
+        )
+        self._open[intent.client_order_id] = order
+        return order
+
+    def _learn(self, client_order_id: str, what: str, reason: str = "") -> Applied | None:
+        order = self.get(client_order_id)
+        if order is None:
+            return None
+        before = order.state
+        setattr(order.evidence, what, True)
+        if reason and not order.reason:
+            order.reason = reason
+        self._settle(order)
+        return Applied(order, before, None, order.state is not before)
+
+    def _locate(self, update: OrderUpdate) -> Order | None:
+        """By client id, else by exchange id (account history does not name client ids).
+
+        Ids of others may be used again once free (Binance's own "adl_autoclose" always is): then only the
+        same exchange id is the same order.
+        """
+        order = self.get(update.client_order_id) if update.client_order_id else None
+        exchange_id = update.exchange_order_id
+        if order is not None and (
+            not order.is_external or order.is_open or not exchange_id or exchange_id in order.exchange_ids
+        ):
+            return order
+        return self._by_exchange_id.get((update.symbol, exchange_id))
+
+    def _free_key(self, update: OrderUpdate) -> str:
+        key = update.client_order_id
+        if key and not self.was_used(key):
+            return key
+        return f"{key}#{update.symbol}:{update.exchange_order_id}"
+
+    def _learn_terms(self, order: Order, update: OrderUpdate) -> None:
+        version = (update.transaction_time_ns, update.event_time_ns)
+        if update.qty_base > ZERO and version >= order.terms_version:
+            order.terms_version = version
+            order.qty_base = update.qty_base
+            order.price = update.price
+        if not order.stop_price:
+            order.stop_price = update.stop_price
+        if update.average_price and update.filled_base >= order.average_at_base:
+            order.average_price = update.average_price
+            order.average_at_base = update.filled_base
+        if update.reason and version >= order.reason_version:
+            order.reason = update.reason
+            order.reason_version = version
+
+    def _learn_exchange_id(self, order: Order, symbol: str, exchange_id: int) -> None:
+        if exchange_id and exchange_id not in order.exchange_ids:
+            order.exchange_ids.append(exchange_id)
+            self._by_exchange_id[symbol, exchange_id] = order
+
+    def _count_fill(self, order: Order, update: OrderUpdate) -> Fill | None:
+        if update.trade_id <= 0 or update.last_qty_base <= ZERO:
+            return None
+        if not self._fill_ids.add(update.symbol, update.trade_id):
+            return None
+        order.evidence.fills_base += update.last_qty_base
+        return Fill(
+            symbol=update.symbol,
+            client_order_id=order.client_order_id,
+            exchange_order_id=update.exchange_order_id,
+            trade_id=update.trade_id,
+            strategy=order.intent.strategy,
+            side=update.side,
+            price=update.last_price,
+            qty_base=update.last_qty_base,
+            fee=update.fee,
+            fee_asset=update.fee_asset,
+            realised_pnl=update.realised_pnl,
+            is_maker=update.is_maker,
+            time_ns=update.transaction_time_ns,
+            source=update.source,
+            signal=order.intent.signal,
+        )
+
+    def _settle(self, order: Order) -> None:
+        """Derive the state and move the order between open and closed."""
+        order.state = order.evidence.state(order.qty_base)
+        key = order.client_order_id
+        if order.state not in TERMINAL:
+            if key in self._closed:
+                del self._closed[key]
+                self._open[key] = order
+            return
+        if self._open.pop(key, None) is not None:
+            self._closed[key] = order
+            if len(self._closed) > self._closed_capacity:
+                self._forget(*self._closed.popitem(last=False))
+
+    def _forget(self, key: str, order: Order) -> None:
+        for exchange_id in order.exchange_ids:
+            self._by_exchange_id.pop((order.intent.symbol, exchange_id), None)
+        self._forgotten[key] = None
+        if len(self._forgotten) > self._id_capacity:
+            self._forgotten.popitem(last=False)
+
+
+def _fingerprint(order: Order) -> tuple[object, ...]:
+    evidence = order.evidence
+    return (
+        evidence.seen,
+        evidence.ended,
+        evidence.filled_base,
+        order.qty_base,
+        order.price,
+        order.stop_price,
+    )
+
+
+def _external_intent(update: OrderUpdate, key: str) -> Intent:
+    return Intent(
+        client_order_id=key,
+        strategy=EXTERNAL,
+        symbol=update.symbol,
+        side=update.side,
+        order_type=update.order_type,
+        qty_base=update.qty_base,
+        cause="",
+        leg="",
+        attempt=0,
+        time_ns=update.transaction_time_ns,
+        price=update.price or None,
+        stop_price=update.stop_price or None,
+        time_in_force=update.time_in_force,
+        reduce_only=update.reduce_only,
+        close_position=update.close_position,
+    )
