@@ -12,9 +12,8 @@ from gateways.wire.errors import BadMessage, FrameError, FrameTooLarge, Truncate
 from gateways.wire.messages import Message, ToEngine, ToGateway
 
 HEADER_BYTES = 4
-HANDSHAKE_LIMIT = 16 * 1024
-"""Bytes of one frame before the peer has proven that it holds the token."""
 TO_GATEWAY_LIMIT = 64 * 1024
+"""Also what a peer without the token can make the gateway hold."""
 TO_ENGINE_LIMIT = 16 * 1024 * 1024
 """A snapshot or a klines reply is the largest message."""
 
@@ -41,13 +40,14 @@ class FrameDecoder(Generic[M]):
     returned, so the same bytes give the same messages however they were cut.
     """
 
-    __slots__ = ("_buffer", "_decode", "error", "limit")
+    __slots__ = ("_buffer", "_decode", "_wanted", "error", "limit")
 
     def __init__(self, decoder: "msgspec.msgpack.Decoder[M]", limit: int) -> None:
         self.limit = limit
         self.error: FrameError | None = None
         self._decode = decoder.decode
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._wanted = HEADER_BYTES
 
     def feed(self, data: bytes) -> list[M]:
         """Every message completed by `data`, in order. Look at `error` afterwards."""
@@ -55,8 +55,13 @@ class FrameDecoder(Generic[M]):
         if self.error is not None:
             return messages
         if self._buffer:
-            data = self._buffer + data
+            self._buffer += data
+            if len(self._buffer) < self._wanted:
+                return messages
+            data = bytes(self._buffer)
+            self._buffer.clear()
         position = 0
+        self._wanted = HEADER_BYTES
         available = len(data)
         while available - position >= HEADER_BYTES:
             start = position + HEADER_BYTES
@@ -65,18 +70,20 @@ class FrameDecoder(Generic[M]):
                 return self._fail(messages, FrameTooLarge(size, self.limit))
             end = start + size
             if end > available:
+                self._wanted = HEADER_BYTES + size
                 break
             try:
                 messages.append(self._decode(data[start:end]))
             except (msgspec.DecodeError, ValueError, ArithmeticError) as error:
                 return self._fail(messages, BadMessage(f"a frame of {size} bytes is no message: {error}"))
             position = end
-        self._buffer = data[position:]
+        if position < available:
+            self._buffer += data[position:]
         return messages
 
     def _fail(self, messages: list[M], error: FrameError) -> list[M]:
         self.error = error
-        self._buffer = b""
+        self._buffer.clear()
         return messages
 
     @property

@@ -15,8 +15,8 @@ class WireLimits:
 
     handshake_seconds: float = 5.0
     heartbeat_seconds: float = 1.0
-    idle_seconds: float = 5.0
-    urgent_bytes: int = 8 * 1024 * 1024
+    idle_seconds: float = 10.0
+    urgent_bytes: int = 32 * 1024 * 1024
     replay_events: int = 20_000
     engines: int = 64
     unknown_peers: int = 16
@@ -24,8 +24,9 @@ class WireLimits:
     waiting_keys: int = 4_096
     write_buffer_bytes: int = 64 * 1024
     socket_buffer_bytes: int = 128 * 1024
+    unsent_requests_bytes: int = 4 * 1024 * 1024
     first_backoff_seconds: float = 0.05
-    longest_backoff_seconds: float = 2.0
+    longest_backoff_seconds: float = 1.0
 
 
 DEFAULT_LIMITS = WireLimits()

@@ -1,47 +1,23 @@
-"""The gateway's end of the wire."""
+"""The gateway's end of the wire.
 
+One engine a connection, one engine a symbol. What the gateway publishes is written in the same call: no
+task, no queue, unless the engine reads too slowly (see `outgoing`).
+"""
+
+import asyncio
+import ipaddress
+from collections import OrderedDict
 from typing import Protocol
 
+from gateways.wire.claims import check_claims, check_proof
+from gateways.wire.engine_link import EngineLink
+from gateways.wire.errors import HandshakeError
 from gateways.wire.limits import DEFAULT_LIMITS, WireLimits
-from gateways.wire.messages import (
-    AccountUpdate,
-    AmendOrder,
-    CancelAll,
-    CancelOrder,
-    GatewayStatus,
-    Heartbeat,
-    Instrument,
-    Kline,
-    KlinesReply,
-    MarkPrice,
-    OrderBookTick,
-    OrderUpdate,
-    QueryOrder,
-    Reply,
-    RequestKlines,
-    RequestSnapshot,
-    SetLeverage,
-    Snapshot,
-    SubmitOrder,
-    Subscribe,
-    TradeTick,
-)
-
-MarketEvent = OrderBookTick | TradeTick | Kline | MarkPrice
-OrderEvent = OrderUpdate | AccountUpdate
-Answer = Reply | Snapshot | KlinesReply
-Request = (
-    Subscribe
-    | SubmitOrder
-    | CancelOrder
-    | AmendOrder
-    | QueryOrder
-    | CancelAll
-    | RequestSnapshot
-    | RequestKlines
-    | SetLeverage
-    | Heartbeat
-)
+from gateways.wire.messages import GatewayStatus, Hello, Instrument, OrderUpdate, Welcome
+from gateways.wire.outgoing import MarketEvent
+from gateways.wire.replay import OrderEvent, ReplayLog
+from gateways.wire.requests import Answer, Request
+from gateways.wire.token import welcome_mac
 
 
 class EngineConnection(Protocol):
@@ -79,12 +55,20 @@ class GatewayHandler(Protocol):
         """Gone; its claims are free."""
 
 
+class _Engine:
+    """What is remembered of an engine identity while the gateway lives."""
+
+    __slots__ = ("fencing", "link", "log", "prefix")
+
+    def __init__(self, log: ReplayLog) -> None:
+        self.fencing = 0
+        self.prefix = ""
+        self.log = log
+        self.link: EngineLink | None = None
+
+
 class WireServer:
     """Accepts engines and speaks to them. All methods belong to the event loop's thread."""
-
-    conflated_ticks: int = 0
-    dropped_market_events: int = 0
-    unrouted_order_events: int = 0
 
     def __init__(
         self,
@@ -96,19 +80,48 @@ class WireServer:
         limits: WireLimits = DEFAULT_LIMITS,
     ) -> None:
         """`epoch` must be higher with each start of the gateway (wall clock ns will do)."""
-        raise NotImplementedError
+        if epoch < 1:
+            raise ValueError("an epoch is positive: 0 is the cursor of an engine that has none")
+        self.limits = limits
+        self.epoch = epoch
+        self.unrouted_order_events = 0
+        self._handler = handler
+        self._gateway = gateway
+        self._token = token
+        self._engines: OrderedDict[str, _Engine] = OrderedDict()
+        self._by_symbol: dict[str, EngineLink] = {}
+        self._links: set[EngineLink] = set()
+        self._server: asyncio.Server | None = None
+        self._all_gone: asyncio.Event | None = None
+        self._past_conflated_ticks = 0
+        self._past_dropped_market_events = 0
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; returns the port. ValueError for an address that is not loopback."""
-        raise NotImplementedError
+        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+            raise ValueError(f"the wire listens on loopback only, not on {host}")
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: EngineLink(self), host, port)
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
-        raise NotImplementedError
+        if self._server is not None:
+            self._server.close()
+        for link in tuple(self._links):
+            link.abort("the gateway is stopping")
+        if self._server is not None:
+            await self._server.wait_closed()
+        if self._links:
+            self._all_gone = asyncio.Event()
+            await self._all_gone.wait()
 
     def publish_market(self, event: MarketEvent) -> None:
         """To the engine that claimed the symbol, if there is one."""
-        raise NotImplementedError
+        link = self._by_symbol.get(event.symbol)
+        if link is not None:
+            link.send_market(event)
 
     def publish_order_event(self, event: OrderEvent) -> None:
         """Stamp epoch and sequence, keep for replay, send.
@@ -116,12 +129,126 @@ class WireServer:
         An order goes to the engine whose client-id prefix it carries, else to the one that claims its
         symbol; an account update to every engine known in this epoch.
         """
-        raise NotImplementedError
+        if isinstance(event, OrderUpdate):
+            engine = self._owner_of(event)
+            if engine is None:
+                self.unrouted_order_events += 1
+            else:
+                self._send_order_event(engine, event)
+            return
+        for engine in self._engines.values():
+            self._send_order_event(engine, event)
 
     def publish(self, message: GatewayStatus | Instrument) -> None:
         """To every engine (an instrument: to the one that claims it)."""
-        raise NotImplementedError
+        if isinstance(message, Instrument):
+            link = self._by_symbol.get(message.symbol)
+            if link is not None:
+                link.send(message)
+            return
+        for engine in self._engines.values():
+            if engine.link is not None:
+                engine.link.send(message)
 
     def cursor(self, engine_id: str) -> int:
         """Sequence of the last order event of that engine (for `Snapshot.cursor_sequence`)."""
-        raise NotImplementedError
+        engine = self._engines.get(engine_id)
+        return engine.log.last_sequence if engine is not None else 0
+
+    @property
+    def conflated_ticks(self) -> int:
+        """Books that were replaced by a newer one before a slow engine read them."""
+        return self._past_conflated_ticks + sum(link.outgoing.conflated_ticks for link in self._links)
+
+    @property
+    def dropped_market_events(self) -> int:
+        """Other market data a slow engine never got."""
+        return self._past_dropped_market_events + sum(
+            link.outgoing.dropped_market_events for link in self._links
+        )
+
+    def unknown_peer(self, link: EngineLink) -> bool:
+        """A socket was opened; false sends it away."""
+        strangers = sum(not other.is_open for other in self._links)
+        self._links.add(link)
+        return strangers < self.limits.unknown_peers
+
+    def admit(self, link: EngineLink, hello: Hello, nonce: bytes) -> tuple[Welcome, list[bytes]]:
+        """Welcome and what the engine missed, or `HandshakeError`."""
+        check_proof(hello, self._token, nonce)
+        known = self._engines.get(hello.engine_id)
+        connected = [engine.link for engine in self._engines.values() if engine.link is not None]
+        check_claims(hello, known.fencing if known is not None else 0, connected)
+        engine = known if known is not None else self._remember(hello.engine_id)
+        if engine.link is not None:
+            self._replace(engine.link)
+        engine.fencing = hello.fencing
+        engine.prefix = hello.client_id_prefix
+        engine.link = link
+        link.engine_id = hello.engine_id
+        link.fencing = hello.fencing
+        link.symbols = frozenset(hello.symbols)
+        link.client_id_prefix = hello.client_id_prefix
+        for symbol in hello.symbols:
+            self._by_symbol[symbol] = link
+        welcome = Welcome(
+            self._gateway, self.epoch, engine.log.last_sequence + 1, welcome_mac(self._token, hello.nonce)
+        )
+        return welcome, engine.log.since(hello.last_epoch, hello.last_sequence)
+
+    def admitted(self, link: EngineLink) -> None:
+        """Welcome has been written."""
+        self._handler.on_connected(link)
+
+    def request(self, link: EngineLink, request: Request) -> None:
+        """A request the engine may make."""
+        self._handler.on_request(link, request)
+
+    def lost(self, link: EngineLink, reason: str) -> None:
+        """The socket is gone."""
+        if link not in self._links:
+            return
+        self._links.discard(link)
+        self._past_conflated_ticks += link.outgoing.conflated_ticks
+        self._past_dropped_market_events += link.outgoing.dropped_market_events
+        if self._all_gone is not None and not self._links:
+            self._all_gone.set()
+        engine = self._engines.get(link.engine_id)
+        if engine is None or engine.link is not link:
+            return
+        self._release(link)
+        engine.link = None
+        self._handler.on_disconnected(link, reason)
+
+    def _replace(self, link: EngineLink) -> None:
+        link.abort("the engine has connected anew")
+        self.lost(link, "the engine has connected anew")
+
+    def _release(self, link: EngineLink) -> None:
+        for symbol in link.symbols:
+            if self._by_symbol.get(symbol) is link:
+                del self._by_symbol[symbol]
+
+    def _remember(self, engine_id: str) -> _Engine:
+        if len(self._engines) >= self.limits.engines:
+            for name, engine in self._engines.items():
+                if engine.link is None:
+                    del self._engines[name]
+                    break
+            else:
+                raise HandshakeError("full", f"{len(self._engines)} engines are connected already")
+        engine = _Engine(ReplayLog(self.epoch, self.limits.replay_events))
+        self._engines[engine_id] = engine
+        return engine
+
+    def _owner_of(self, event: OrderUpdate) -> _Engine | None:
+        for engine in self._engines.values():
+            if event.client_order_id.startswith(engine.prefix):
+                return engine
+        link = self._by_symbol.get(event.symbol)
+        return self._engines[link.engine_id] if link is not None else None
+
+    def _send_order_event(self, engine: _Engine, event: OrderEvent) -> None:
+        frame = engine.log.append(event)
+        if engine.link is not None:
+            engine.link.send_frame(frame)
