@@ -1,8 +1,31 @@
 """Everything about leaving a position that a signal strategy does not know, as data.
 
-The rules are evaluated once for each closed bar, in the order of TradingView's common script
-(stop, target, exit signal, flip, max holding; first match wins) by the compiled `plan` that the numba
-engine inlines and the live TradeExecutor calls. The event-driven engine has its own, readable form.
+The rules are evaluated once for each closed bar, by the compiled `plan` that the numba engine inlines
+and the live TradeExecutor calls. The event-driven engine has its own, readable form. Both follow these
+steps, the order of TradingView's common script (pine_semantics 5.1). "In a position" means as of the
+close of the bar, after fills; entry price is the average price; comparisons tolerate 1e-10 as Pine's do.
+
+1. While flat, a cooldown that is left counts down by one.
+2. The bar that holding is counted from is kept (`entry_bar`); held = this bar - that bar.
+3. An entry flag whose tag was entered before counts as not set, with `dedupe_tags`; "" never was.
+4. Flat and no cooldown left: enter on the long flag, else on the short flag. Nothing further.
+5. In a position the first match wins:
+   a. `bar_close` stop: low at or below the stop level for a long, high at or above it for a short. Leaves,
+      and the cooldown begins. (A resting stop begins it when it fills, before step 1 of that bar.)
+   b. `bar_close` target: high at or above it for a long, low at or below it for a short. Leaves.
+   c. `signal_exits` and the exit flag of the position's side: leaves ("Mid Exit").
+   d. `allow_flip` and the opposite entry flag, and no cooldown left if `flip_needs_cooldown`: leaves
+      ("Flip") and, if no cooldown is left, enters the other side ("Flip to ...").
+   e. held >= `max_holding_bars` (`>` if `max_holding_strict`): leaves.
+   f. `bar_close` partial exits whose level the bar reached: leaves that fraction of the first quantity.
+6. Still in the position: the best price since entry takes in this bar, then break-even and trailing
+   tighten the stop level, for the next bar on.
+
+The stop level is the tightest of percent, R, break-even and trailing; the target the nearest of percent
+and R. Levels measured in R do not exist for a signal without `risk_distance`. Everything leaves and enters
+by market orders (a close before an entry) at the next open, or at this close if the broker is told so;
+`resting` stops, targets and partial exits, and the protective stop, are orders inside the bar, valid from
+the entry fill on.
 """
 
 from dataclasses import dataclass
@@ -13,6 +36,38 @@ EntryBar = Literal["keep", "signal_bar", "fill_bar", "pending"]
 
 StopKind = Literal["bar_close", "resting"]
 """bar_close: tested on the closed bar, leaves at the next open. resting: an order inside the bar."""
+
+ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT = 1, 2, 4, 8
+"""Bits of a signal's flags, where they travel as one number."""
+
+NO_TEXT = 0
+LONG_ENTRY = 1
+SHORT_ENTRY = 2
+FLIP_TO_LONG = 3
+FLIP_TO_SHORT = 4
+STOP_LOSS = 5
+TAKE_PROFIT = 6
+MID_EXIT = 7
+FLIP = 8
+MAX_HOLD = 9
+PARTIAL_EXIT = 10
+PROTECTIVE_STOP = 11
+
+SIGNAL_TEXTS = (
+    "",
+    "Long Entry",
+    "Short Entry",
+    "Flip to Long",
+    "Flip to Short",
+    "SL",
+    "TP",
+    "Mid Exit",
+    "Flip",
+    "Max Hold",
+    "Partial",
+    "Protective Stop",
+)
+"""What the trade list prints, by the codes above; all ten TradingView scripts use these words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +82,19 @@ class PartialExit:
 class ExitRules:
     """Percents are of the entry price; None is off. R is the signal's `risk_distance`.
 
-    `stop_r` and `take_profit_r` place levels at multiples of R instead of percents. `break_even_at_r`
-    moves a resting stop to the entry price once price has moved that far. `trailing_percent` trails the
-    best price since entry. `entry_bar` says what a flip does to the holding count: keep (goes on from
-    the first trade of the chain), signal_bar, fill_bar, pending (Pine's lazy `ta.change`, see
-    PYTHON_PINE_COMPARISON.md). `signal_exits` false ignores exit flags. `protective_stop_percent` is a
-    wider, always resting stop for the day the engine is dead.
+    `stop_r` and `take_profit_r` place levels at multiples of R. `break_even_at_r` moves the stop to the
+    entry price once price has moved that far; `trailing_percent` trails the best price since entry.
+    `cooldown_bars`: the first flat bar after a stop is number one, and an entry is possible from bar
+    number `cooldown_bars` on; other exits begin no cooldown. `signal_exits` false ignores exit flags.
+    `protective_stop_percent` is a wider, always resting stop for the day the engine is dead.
+
+    `entry_bar` says from which bar holding is counted. Normally it is the first bar whose close sees the
+    position. After a flip, which no close sees flat: keep goes on from the first trade of the chain,
+    signal_bar starts on the bar of the flip signal, fill_bar on the first bar that sees the new
+    position. pending: every entry announces the bar after its signal; that bar counts, but on a later bar
+    in the position Pine's lazy `ta.change(position_size)` is evaluated and moves the count to that bar when
+    the size differs from the one at its previous evaluation (none yet: no difference). It is not
+    evaluated on the announced bar, so it compares with the previous trade's size.
     """
 
     stop_loss_percent: float | None = None

@@ -6,10 +6,11 @@ import numpy as np
 from pydantic import Field
 
 from engine.compiled import FloatArray, Rows, State, compiled
+from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT
 from engine.indicators.averages import ema, ema_init, ema_size
 from engine.indicators.warmup import ema_warmup
 from engine.strategies.base import StrategyParams, registry
-from engine.strategies.kernel import CLOSE, ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, KernelStrategy
+from engine.strategies.kernel import CLOSE, KernelStrategy
 
 _PREVIOUS, _FAST = 0, 1
 
@@ -41,9 +42,9 @@ def step(s: State, rows: Rows, i: int, outs: Rows) -> int:
     if not isnan(difference):
         s[_PREVIOUS] = difference
     if before <= 0.0 < difference:
-        return ENTER_LONG | EXIT_SHORT
+        return ENTER_LONG
     if before >= 0.0 > difference:
-        return ENTER_SHORT | EXIT_LONG
+        return ENTER_SHORT
     return 0
 
 

@@ -1,7 +1,7 @@
 """What compiled signal strategies share: one step, run a bar at a time or over a history.
 
-A strategy's step reads a row `open, high, low, close, volume_base` and returns the flags below; what it
-writes to its output row becomes `Signals.values`.
+A strategy's step reads a row `open, high, low, close, volume_base` and returns the flag bits of
+`exit_rules`; what it writes to its output row becomes `Signals.values`.
 """
 
 from collections.abc import Callable
@@ -10,14 +10,12 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 
 from engine.compiled import FloatArray, State, Step, drive, ready
+from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT
 from engine.market_data.bars import Bar, Bars
 from engine.strategies.base import SignalArrays, Signals, SignalStrategy, StrategyParams
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = 0, 1, 2, 3, 4
 """Columns of a step's input row."""
-
-ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT = 1, 2, 4, 8
-"""Bits of what a step returns."""
 
 ParamsT = TypeVar("ParamsT", bound=StrategyParams)
 

@@ -6,9 +6,10 @@ import numpy as np
 from pydantic import Field
 
 from engine.compiled import FloatArray, Rows, State, compiled
+from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT
 from engine.indicators.averages import sma, sma_init, sma_size
 from engine.strategies.base import StrategyParams, registry
-from engine.strategies.kernel import CLOSE, ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, KernelStrategy
+from engine.strategies.kernel import CLOSE, KernelStrategy
 
 _TOLERANCE = 1e-10
 _PREVIOUS, _SIGN, _SHORT = 0, 1, 2
@@ -57,9 +58,9 @@ def step(s: State, rows: Rows, i: int, outs: Rows) -> int:
     elif not isnan(short + long):
         outs[i, 3] = 0.0
     if before < 0.0 < s[_SIGN]:
-        return ENTER_LONG | EXIT_SHORT
+        return ENTER_LONG
     if before > 0.0 > s[_SIGN]:
-        return ENTER_SHORT | EXIT_LONG
+        return ENTER_SHORT
     return 0
 
 
@@ -68,7 +69,7 @@ class SMACrossoverInflectionStrategy(KernelStrategy[SMACrossoverInflectionParams
     """Trades the turns of the long average's slope, always in the market after the first.
 
     The slope is the mean over `smoothing` bars of the one-bar change of sma(close, long). When its last
-    non-zero sign goes from negative to positive that is long, the reverse short; either flips. The short
+    non-zero sign goes from negative to positive that is long, the reverse short; the other side flips. The short
     average and the state of the crossover (1 short above long, -1 below, 0 equal) travel in the values.
     """
 
