@@ -4,22 +4,25 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.account.state import AccountStateStore
+from engine.execution.order_store import OrderStore
+from engine.storage.records import Intent
+
 ZERO = Decimal(0)
 
 
 class RiskContext(msgspec.Struct, gc=False, kw_only=True):
     """Facts for one order. Quantities are of the order's symbol, in base; money in quote.
 
-    `position_base` is signed and by our fills or the exchange, whichever is larger in size.
-    `open_buy_base` and `open_sell_base` sum what is unfilled of open and in-flight orders that are not
-    reduce-only. `other_notional_quote` is the absolute notional of all other symbols, open orders
-    included. `reference_price` is what a MARKET order is expected to pay. `daily_pnl_quote` is realised plus
-    open, since 00:00 UTC. `blocked` is why entries are closed right now ("" if they are not).
+    `position_base` is signed, by our fills. `open_buy_base` and `open_sell_base` sum what is unfilled of
+    open and in-flight orders that are not reduce-only. `other_notional_quote` is the absolute notional of
+    all other symbols, open orders included. `reference_price` is what a MARKET order is expected to pay (0:
+    unknown, the mark is taken). `daily_pnl_quote` is realised plus open less fees, since 00:00 UTC.
     """
 
     now_ns: int
     mark_price: Decimal
-    reference_price: Decimal
+    reference_price: Decimal = ZERO
     position_base: Decimal = ZERO
     open_buy_base: Decimal = ZERO
     open_sell_base: Decimal = ZERO
@@ -34,3 +37,57 @@ class RiskContext(msgspec.Struct, gc=False, kw_only=True):
     journal_ok: bool = True
     paused: bool = False
     strategy_running: bool = True
+
+
+def context_for(
+    symbol: str,
+    *,
+    now_ns: int,
+    orders: OrderStore,
+    account: AccountStateStore,
+    reference_price: Decimal = ZERO,
+) -> RiskContext:
+    """The facts the stores hold; the caller sets the gates (`connected` and so on) on the result.
+
+    Without a mark price the reference price stands in for it, and the other way round.
+    """
+    buys: dict[str, Decimal] = {}
+    sells: dict[str, Decimal] = {}
+    for order in orders.open_orders():
+        intent = order.intent
+        if not (intent.reduce_only or intent.close_position):
+            sums = buys if intent.side == "BUY" else sells
+            sums[intent.symbol] = sums.get(intent.symbol, ZERO) + order.unfilled_base
+    other = ZERO
+    for name in sorted({p.symbol for p in account.positions()} | buys.keys() | sells.keys()):
+        mark = account.mark(name)
+        if name != symbol and mark is not None:
+            held = account.position(name).qty_base
+            worst = max(abs(held + buys.get(name, ZERO)), abs(held - sells.get(name, ZERO)))
+            other += worst * mark
+    return RiskContext(
+        now_ns=now_ns,
+        mark_price=account.mark(symbol) or reference_price,
+        reference_price=reference_price,
+        position_base=account.position(symbol).qty_base,
+        open_buy_base=buys.get(symbol, ZERO),
+        open_sell_base=sells.get(symbol, ZERO),
+        other_notional_quote=other,
+        open_orders=orders.open_count,
+        equity_quote=account.equity,
+        daily_pnl_quote=account.daily_pnl,
+    )
+
+
+def reduces(order: Intent, context: RiskContext) -> bool:
+    """Whether an order can only make the position smaller.
+
+    Reduce-only is the exchange's own promise; otherwise it must face the position and, with what is open on
+    its side, not be larger.
+    """
+    if order.reduce_only or order.close_position:
+        return True
+    held = context.position_base
+    if order.side == "SELL":
+        return held > ZERO and order.qty_base + context.open_sell_base <= held
+    return held < ZERO and order.qty_base + context.open_buy_base <= -held

@@ -1,28 +1,92 @@
-"""Skeleton: filled in shortly; the signatures stand."""
+"""Every order passes here before its intent is written down."""
 
-from engine.risk.context import RiskContext
-from engine.risk.limits import RiskLimits, Verdict
+from engine.risk.context import ZERO, RiskContext, reduces
+from engine.risk.limits import ALLOWED, RiskLimits, Verdict
+from engine.risk.rules import (
+    DailyLoss,
+    Gates,
+    KillSwitch,
+    Leverage,
+    OpenOrders,
+    OrderNotional,
+    OrderRate,
+    PositionNotional,
+    PriceBand,
+    Rule,
+    TotalNotional,
+)
 from engine.storage.records import Intent
+
+_NO_QUANTITY = Verdict(allowed=False, rule="quantity", reason="an order needs a quantity above 0")
+_NOT_CONNECTED = Verdict(allowed=False, rule="connection", reason="there is no connection to the gateway")
 
 
 class RiskManager:
-    """Runs each order through the rules; the first one that says no gives its name."""
+    """Runs each order through the rules; the first one that says no gives its name.
+
+    Orders that can only reduce a position need nothing but a connection, so that one can always leave.
+    """
 
     def __init__(self, limits: RiskLimits) -> None:
-        raise NotImplementedError
+        self.limits = limits
+        self._kill = KillSwitch()
+        self._rate: OrderRate | None = None
+        self._rules: tuple[Rule, ...] = tuple(self._rules_of(limits))
+
+    def _rules_of(self, limits: RiskLimits) -> list[Rule]:
+        rules: list[Rule] = [self._kill, Gates()]
+        if limits.max_daily_loss_quote is not None:
+            rules.append(DailyLoss(limits.max_daily_loss_quote))
+        if limits.max_orders_per_window is not None:
+            self._rate = OrderRate(limits.max_orders_per_window, limits.order_window_ns)
+            rules.append(self._rate)
+        if limits.max_open_orders is not None:
+            rules.append(OpenOrders(limits.max_open_orders))
+        if limits.price_band_fraction is not None:
+            rules.append(PriceBand(limits.price_band_fraction))
+        if limits.max_order_notional_quote is not None:
+            rules.append(OrderNotional(limits.max_order_notional_quote))
+        if limits.max_position_notional_quote is not None:
+            rules.append(PositionNotional(limits.max_position_notional_quote))
+        if limits.max_total_notional_quote is not None:
+            rules.append(TotalNotional(limits.max_total_notional_quote))
+        if limits.max_leverage is not None:
+            rules.append(Leverage(limits.max_leverage))
+        return rules
+
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        """The rules in force, in order."""
+        return tuple(rule.name for rule in self._rules)
 
     def validate_order(self, order: Intent, context: RiskContext) -> Verdict:
         """Whether the order may go out. Counts nothing: call `note_sent` when it does."""
-        raise NotImplementedError
+        if order.qty_base <= ZERO and not order.close_position:
+            return _NO_QUANTITY
+        if not context.connected:
+            return _NOT_CONNECTED
+        if reduces(order, context):
+            return ALLOWED
+        for rule in self._rules:
+            reason = rule.check(order, context)
+            if reason:
+                return Verdict(allowed=False, rule=rule.name, reason=reason)
+        return ALLOWED
 
     def note_sent(self, now_ns: int) -> None:
         """Count an order for the rate rule."""
-        raise NotImplementedError
+        if self._rate is not None:
+            self._rate.note(now_ns)
+
+    @property
+    def killed(self) -> str:
+        """Why the kill switch is on ("": it is off)."""
+        return self._kill.reason
 
     def kill(self, reason: str) -> None:
         """Stop every order that does not reduce, until `revive`."""
-        raise NotImplementedError
+        self._kill.reason = reason or "no reason given"
 
     def revive(self) -> None:
         """Undo `kill`."""
-        raise NotImplementedError
+        self._kill.reason = ""

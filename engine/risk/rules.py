@@ -1,0 +1,209 @@
+"""The rules an order that adds exposure must pass. One small class each; `name` goes into verdicts.
+
+`check` returns "" or one sentence that says what is wrong. Rules hold their limit and nothing else, but for
+`OrderRate`, which remembers times.
+"""
+
+from collections import deque
+from decimal import Decimal
+from typing import ClassVar, Protocol
+
+from engine.risk.context import ZERO, RiskContext
+from engine.storage.records import Intent
+
+
+class Rule(Protocol):
+    """What the risk manager asks of each rule."""
+
+    name: ClassVar[str]
+
+    def check(self, order: Intent, context: RiskContext) -> str:
+        """Return "" when the order may pass."""
+
+
+def price_of(order: Intent, context: RiskContext) -> Decimal:
+    """What the order is valued at: its limit, else its trigger, else the expected or the mark price."""
+    return order.price or order.stop_price or context.reference_price or context.mark_price
+
+
+class Gates:
+    """Entries need everything well: data, exchange compared, clock, journal, nobody said pause."""
+
+    name: ClassVar[str] = "gates"
+
+    def check(self, order: Intent, context: RiskContext) -> str:
+        """Name the first gate that is closed."""
+        if not context.reconciled:
+            return "not reconciled with the exchange yet"
+        if not context.data_fresh:
+            return f"market data of {order.symbol} is stale"
+        if not context.clock_ok:
+            return "the exchange's clock is not known well enough"
+        if not context.journal_ok:
+            return "the journal takes no entries"
+        if context.paused:
+            return "trading is paused"
+        if not context.strategy_running:
+            return f"strategy {order.strategy} is not running"
+        if context.mark_price <= ZERO:
+            return f"no mark price of {order.symbol} is known"
+        return ""
+
+
+class OrderNotional:
+    """Quantity times price of one order."""
+
+    name: ClassVar[str] = "order_notional"
+
+    def __init__(self, limit_quote: Decimal) -> None:
+        self._limit = limit_quote
+
+    def check(self, order: Intent, context: RiskContext) -> str:
+        """At the order's own price."""
+        notional = order.qty_base * price_of(order, context)
+        return f"order notional {notional:f} is above {self._limit:f}" if notional > self._limit else ""
+
+
+def exposure_after(order: Intent, context: RiskContext) -> Decimal:
+    """Largest absolute position of the symbol if this and everything in flight fills on one side."""
+    if order.side == "BUY":
+        buys, sells = context.open_buy_base + order.qty_base, context.open_sell_base
+    else:
+        buys, sells = context.open_buy_base, context.open_sell_base + order.qty_base
+    return max(abs(context.position_base + buys), abs(context.position_base - sells))
+
+
+class PositionNotional:
+    """Position of the symbol at mark, orders in flight counted as filled."""
+
+    name: ClassVar[str] = "position_notional"
+
+    def __init__(self, limit_quote: Decimal) -> None:
+        self._limit = limit_quote
+
+    def check(self, order: Intent, context: RiskContext) -> str:
+        """With the order counted as filled too."""
+        notional = exposure_after(order, context) * context.mark_price
+        return (
+            f"position notional {notional:f} would be above {self._limit:f}" if notional > self._limit else ""
+        )
+
+
+class TotalNotional:
+    """All positions together at mark, orders in flight counted as filled."""
+
+    name: ClassVar[str] = "total_notional"
+
+    def __init__(self, limit_quote: Decimal) -> None:
+        self._limit = limit_quote
+
+    def check(self, order: Intent, context: RiskContext) -> str:
+        """With the order counted as filled too."""
+        total = exposure_after(order, context) * context.mark_price + context.other_notional_quote
+        return f"total notional {total:f} would be above {self._limit:f}" if total > self._limit else ""
+
+
+class Leverage:
+    """Notional of all positions over equity."""
+
+    name: ClassVar[str] = "leverage"
+
+    def __init__(self, limit: Decimal) -> None:
+        self._limit = limit
+
+    def check(self, order: Intent, context: RiskContext) -> str:
+        """With the order and everything in flight counted as filled."""
+        total = exposure_after(order, context) * context.mark_price + context.other_notional_quote
+        if total <= self._limit * context.equity_quote:
+            return ""
+        return f"notional {total:f} on equity {context.equity_quote:f} is above leverage {self._limit:f}"
+
+
+class OpenOrders:
+    """Number of orders that are open or in flight."""
+
+    name: ClassVar[str] = "open_orders"
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+
+    def check(self, order: Intent, context: RiskContext) -> str:  # noqa: ARG002  # the rules share one form
+        """Before this order is added."""
+        if context.open_orders < self._limit:
+            return ""
+        return f"{context.open_orders} orders are open, the limit is {self._limit}"
+
+
+class PriceBand:
+    """A price may not be further on the wrong side of the mark than a fraction of it.
+
+    Buys above and sells below the mark lose at once; a resting order on the other side loses nothing.
+    """
+
+    name: ClassVar[str] = "price_band"
+
+    def __init__(self, fraction: Decimal) -> None:
+        self._high = 1 + fraction
+        self._low = 1 - fraction
+        self._percent = fraction * 100
+
+    def check(self, order: Intent, context: RiskContext) -> str:
+        """Limit orders by their price, market orders by the price they are expected to get."""
+        price = order.price or (ZERO if order.stop_price else context.reference_price)
+        if price is None or price == ZERO:
+            return ""
+        mark = context.mark_price
+        if order.side == "BUY":
+            return (
+                f"price {price:f} is over {self._percent:f} % above mark" if price > mark * self._high else ""
+            )
+        return f"price {price:f} is over {self._percent:f} % below mark" if price < mark * self._low else ""
+
+
+class OrderRate:
+    """Number of orders in a sliding window of event time; every order counts, entries are held back."""
+
+    name: ClassVar[str] = "order_rate"
+
+    def __init__(self, limit: int, window_ns: int) -> None:
+        self._limit = limit
+        self._window_ns = window_ns
+        self._times: deque[int] = deque(maxlen=limit)
+
+    def note(self, now_ns: int) -> None:
+        """Count an order."""
+        self._times.append(now_ns)
+
+    def check(self, order: Intent, context: RiskContext) -> str:  # noqa: ARG002  # the rules share one form
+        """Full when the oldest of the last `limit` orders is still inside the window."""
+        if len(self._times) < self._limit or context.now_ns - self._times[0] >= self._window_ns:
+            return ""
+        return f"{self._limit} orders went out within {self._window_ns / 1e9:g} s"
+
+
+class DailyLoss:
+    """Loss since 00:00 UTC, realised and open, fees included."""
+
+    name: ClassVar[str] = "daily_loss"
+
+    def __init__(self, limit_quote: Decimal) -> None:
+        self._limit = limit_quote
+
+    def check(self, order: Intent, context: RiskContext) -> str:  # noqa: ARG002  # the rules share one form
+        """Whether today's loss has reached the limit."""
+        if context.daily_pnl_quote > -self._limit:
+            return ""
+        return f"today's loss {-context.daily_pnl_quote:f} has reached {self._limit:f}"
+
+
+class KillSwitch:
+    """Somebody or something said stop; only reducing orders pass until it is undone."""
+
+    name: ClassVar[str] = "kill_switch"
+
+    def __init__(self) -> None:
+        self.reason = ""
+
+    def check(self, order: Intent, context: RiskContext) -> str:  # noqa: ARG002  # the rules share one form
+        """Closed while a reason stands."""
+        return f"kill switch: {self.reason}" if self.reason else ""
