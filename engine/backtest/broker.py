@@ -8,14 +8,15 @@ along the assumed path), then the strategy is called once with the position as i
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Literal
 
+from engine.backtest.account import Account
 from engine.backtest.broker_orders import ExitOrder, OcaType, PendingOrder
 from engine.backtest.grid import floor_qty, round_level_down, round_level_up, snap
 from engine.backtest.intrabar import path
 from engine.backtest.ledger import Ledger, Lot
-from engine.backtest.settings import BrokerSettings
+from engine.backtest.settings import BrokerSettings, Market
 from engine.strategies.base import Direction
 
 _Leg = Literal["limit", "stop", "trail"]
@@ -25,8 +26,10 @@ _SIGN = {"long": 1, "short": -1}
 class BacktestBroker:
     """Pending orders, position and money of one symbol. Implements the strategies' `Broker` port."""
 
-    def __init__(self, symbol: str, settings: BrokerSettings) -> None:
+    def __init__(self, symbol: str, settings: BrokerSettings, account: Account | None = None) -> None:
+        self.account = account or Account(settings.initial_capital)
         self._settings = settings
+        self.market: Market = settings.market
         self._tick = settings.market.tick
         self._step = settings.market.qty_step
         self._orders: dict[tuple[str, str], PendingOrder] = {}
@@ -36,7 +39,12 @@ class BacktestBroker:
         self._close = nan
         self._time_ns = 0
         self.bar_index = -1
-        self.ledger = Ledger(symbol, settings.costs, settings.market, self._round_qty)
+        self._path_high = self._path_low = nan
+        self._is_inside = False
+        self.on_opened: Callable[[int, float], None] | None = None
+        self.on_level: Callable[[str], None] | None = None
+        self.ledger = Ledger(symbol, settings.costs, settings.market, self._round_qty, self.account.trades)
+        self.account.brokers.append(self)
 
     @property
     def position_size(self) -> float:
@@ -65,8 +73,23 @@ class BacktestBroker:
 
     @property
     def equity(self) -> float:
-        """Initial capital, net profit and open profit at the bar's close."""
-        return self.initial_capital + self.net_profit + self.open_profit
+        """Initial capital, net profit and open profit at the last closes, over the whole account."""
+        return self.account.equity
+
+    @property
+    def mark(self) -> float:
+        """Last price of the symbol, nan before its first bar."""
+        return self._close
+
+    @property
+    def lived_high(self) -> float:
+        """Highest price of this bar that the open position saw."""
+        return self._path_high
+
+    @property
+    def lived_low(self) -> float:
+        """Lowest price of this bar that the open position saw."""
+        return self._path_low
 
     @property
     def open_trades(self) -> Sequence[Lot]:
@@ -76,7 +99,7 @@ class BacktestBroker:
     @property
     def closed_trades(self) -> int:
         """Number of closed trades."""
-        return len(self.ledger.trades)
+        return self.ledger.closed_count
 
     def entry(
         self,
@@ -219,6 +242,10 @@ class BacktestBroker:
         if size:
             self._market_close("", size, comment or "Close position order", now=immediately)
 
+    def close_part(self, qty: float, *, comment: str) -> None:
+        """Leave `qty` of the position with a market order; the close rule says which lots go."""
+        self._market_close("", qty, comment, now=False)
+
     def cancel(self, id: str) -> None:
         """Remove pending orders and exits of that id."""
         for key in [key for key in self._orders if key[1] == id]:
@@ -231,6 +258,63 @@ class BacktestBroker:
         self._orders.clear()
         self._exits.clear()
 
+    def rest_level(
+        self, name: str, rank: int, *, limit: float = nan, stop: float = nan, qty: float, signal: str
+    ) -> None:
+        """Rest an exit of the open position at an exact level; `qty` inf closes all of it."""
+        direction = -1 if self.ledger.position_size > 0 else 1
+        self._put(
+            PendingOrder(
+                "level",
+                name,
+                direction,
+                qty,
+                signal=signal,
+                seq=self._next_seq(),
+                limit=limit,
+                stop=stop,
+                rank=rank,
+            )
+        )
+
+    def drop_levels(self) -> None:
+        """Remove every resting exit level."""
+        for key in [key for key in self._orders if key[0] == "level"]:
+            del self._orders[key]
+
+    def fill_open(self, index: int, time_ns: int, open_: float) -> None:
+        """Steps 2 and 3 of a bar: market orders, then what the open has jumped over."""
+        self.bar_index = index
+        self._time_ns = time_ns
+        self._is_inside = False
+        if self.ledger.lots:
+            self.ledger.mark(open_)
+        if self._orders or self._exits:
+            self._fill_market_orders(open_)
+            self._fill_passed_orders(open_)
+
+    def fill_path(
+        self,
+        open_: float,
+        high: float,
+        low: float,
+        close: float,
+        finer: Sequence[tuple[float, float, float, float]] = (),
+    ) -> None:
+        """Step 4: walk the assumed path, or the paths of the finer bars one after the other."""
+        self._path_high, self._path_low = high, low
+        self._is_inside = True
+        if self._orders or self._exits:
+            for bar in finer or ((open_, high, low, close),):
+                self._walk_bar(*bar)
+        elif self.ledger.lots:
+            self.ledger.mark(high)
+            self.ledger.mark(low)
+
+    def settle(self, close: float) -> None:
+        """Step 6: the close is the symbol's price from now on."""
+        self._close = close
+
     def fill_bar(
         self,
         index: int,
@@ -239,24 +323,19 @@ class BacktestBroker:
         high: float,
         low: float,
         close: float,
+        finer: Sequence[tuple[float, float, float, float]] = (),
     ) -> None:
         """Let the bar happen to what is pending, before the strategy sees it."""
-        self.bar_index = index
-        self._time_ns = time_ns
-        self._close = close
-        ledger = self.ledger
-        if ledger.lots:
-            ledger.mark(open_)
-        if self._orders or self._exits:
-            self._fill_market_orders(open_)
-            self._fill_passed_orders(open_)
-        if self._orders or self._exits:
-            nodes = path(open_, high, low, close)
-            for start, end in pairwise(nodes):
-                self._walk(start, end)
-        elif ledger.lots:
-            ledger.mark(high)
-            ledger.mark(low)
+        self.fill_open(index, time_ns, open_)
+        self.fill_path(open_, high, low, close, finer)
+        self.settle(close)
+
+    def _walk_bar(self, open_: float, high: float, low: float, close: float) -> None:
+        if self.ledger.lots:
+            self.ledger.mark(open_)
+        self._fill_passed_orders(open_)
+        for start, end in pairwise(path(open_, high, low, close)):
+            self._walk(start, end)
 
     def end_bar(self) -> None:
         """After the strategy has spoken: with `bar_close` timing, fill at this close."""
@@ -274,8 +353,7 @@ class BacktestBroker:
         while True:
             passed = [order for order in self._orders.values() if self._is_passed(order, price)]
             if passed:
-                order = min(passed, key=lambda o: o.seq)
-                self._touch(order, price)
+                self._touch(min(passed, key=lambda o: (o.rank, o.seq)), price)
                 continue
             legs = [
                 (exit_.seq, exit_, leg)
@@ -305,11 +383,13 @@ class BacktestBroker:
         self._advance_trails(end)
         if self.ledger.lots:
             self.ledger.mark(end)
+            self._path_high = max(self._path_high, end)
+            self._path_low = min(self._path_low, end)
 
     def _first_touched(
         self, price: float, end: float, *, rising: bool
     ) -> tuple[float, PendingOrder | ExitOrder, _Leg] | None:
-        best: tuple[float, int, PendingOrder | ExitOrder, _Leg] | None = None
+        best: tuple[float, int, int, PendingOrder | ExitOrder, _Leg] | None = None
 
         def offer(level: float, leg_rises: bool, order: PendingOrder | ExitOrder, leg: _Leg) -> None:
             nonlocal best
@@ -318,9 +398,10 @@ class BacktestBroker:
                 level = price
             elif leg_rises != rising or (level > end if rising else level < end):
                 return
-            distance = abs(level - price)
-            if best is None or (distance, order.seq) < (abs(best[0] - price), best[1]):
-                best = (level, order.seq, order, leg)
+            rank = order.rank if isinstance(order, PendingOrder) else 1
+            key = (abs(level - price), rank, order.seq)
+            if best is None or key < (abs(best[0] - price), best[1], best[2]):
+                best = (level, rank, order.seq, order, leg)
 
         for order in self._orders.values():
             if order.is_market:
@@ -332,7 +413,7 @@ class BacktestBroker:
         for exit_ in self._exits.values():
             for leg, level, leg_rises in self._exit_levels(exit_):
                 offer(level, leg_rises, exit_, leg)
-        return None if best is None else (best[0], best[2], best[3])
+        return None if best is None else (best[0], best[3], best[4])
 
     def _is_passed(self, order: PendingOrder, price: float) -> bool:
         if order.is_market:
@@ -358,16 +439,40 @@ class BacktestBroker:
             if against:
                 self._trade(order, min(order.qty, abs(position)), fill_price, maker=False, only=order.id)
             return
+        if order.kind == "level":
+            self._fill_level(order, price, slipped=slipped)
+            return
         if order.kind == "entry" and position * order.direction > 0 and self._pyramid_is_full():
             return
         qty = order.qty
         if order.default_sized and not order.is_market:
-            qty = self._default_qty(order.direction, fill_price)
+            qty = self.default_qty(order.direction, fill_price)
         if order.kind == "entry":
             flip = (abs(position) if against else 0.0) if order.flip_qty is None else order.flip_qty
             qty = self._round_qty(qty + flip)
         self._trade(order, qty, fill_price, maker=not slipped, only="")
         self._settle_oca(order.oca_name, order.oca_type, qty)
+
+    def _fill_level(self, order: PendingOrder, price: float, *, slipped: bool) -> None:
+        """An exit level of a signal strategy's position; a liquidation has no slippage."""
+        slipped = slipped and order.signal != "Liquidation"
+        fill_price = self._slip(price, order.direction) if slipped else snap(price, self._tick)
+        qty = min(order.qty, abs(self.ledger.position_size))
+        self.ledger.close(
+            qty,
+            fill_price,
+            order.signal,
+            self.bar_index,
+            self._time_ns,
+            only=None,
+            maker=isnan(order.stop),
+            order_qty=qty,
+            newest_first=self._settings.close_rule == "ANY" and order.qty != inf,
+        )
+        if not self.ledger.lots:
+            self.drop_levels()
+        if self.on_level:
+            self.on_level(order.id)
 
     def _trade(self, order: PendingOrder, qty: float, price: float, *, maker: bool, only: str) -> None:
         if qty <= 0.0:
@@ -385,9 +490,13 @@ class BacktestBroker:
                 only=accept,
                 maker=maker,
                 order_qty=qty,
+                newest_first=self._settings.close_rule == "ANY" and order.kind == "close" and not only,
             )
         opened = self._round_qty(qty - closed)
-        if opened > 0.0 and order.kind != "close":
+        if closed and not ledger.lots:
+            self.drop_levels()
+        if opened > 0.0 and order.kind != "close" and self._margin_allows(opened, price):
+            was_flat = not ledger.lots
             ledger.open(
                 order.id,
                 order.signal,
@@ -399,6 +508,11 @@ class BacktestBroker:
                 maker=maker,
                 share=opened / qty,
             )
+            if was_flat:
+                if self._is_inside:
+                    self._path_high = self._path_low = price
+                if self.on_opened:
+                    self.on_opened(order.direction, price)
         self._drop_dead_exits()
 
     def _fill_exit(self, exit_: ExitOrder, leg: _Leg, price: float) -> None:
@@ -537,6 +651,54 @@ class BacktestBroker:
             return lambda lot: lot.entry_id == entry_id
         return None
 
+    def _margin_allows(self, qty: float, price: float) -> bool:
+        """Whether the account can carry `qty` more at `price`; a refusal is counted."""
+        market = self.market
+        if not market.leverage:
+            return True
+        own = (abs(self.ledger.position_size) + qty) * price * market.point_value / market.leverage
+        if own + self.account.margin_without(self) <= self._equity_at(price):
+            return True
+        self.account.margin_rejects += 1
+        return False
+
+    def maintenance(self, price: float) -> float:
+        """Maintenance margin of the position at `price`, by the bracket of that notional."""
+        notional = abs(self.ledger.position_size) * price * self.market.point_value
+        ratio, cum = self._bracket(notional)
+        return notional * ratio - cum
+
+    def liquidation_price(self) -> float:
+        """Price at which the account's equity equals all maintenance margins; nan where there is none.
+
+        Linear in this symbol's price because the bracket is the one of the entry notional.
+        """
+        size = self.ledger.position_size * self.market.point_value
+        if not self.market.leverage or not size:
+            return nan
+        average = self.ledger.average_price
+        ratio, cum = self._bracket(abs(size) * average)
+        equity = self.account.cash + self.account.open_profit_without(self)
+        due = self.account.maintenance_without(self) - cum
+        slope = size - abs(size) * ratio
+        price = (due - equity + size * average) / slope
+        return price if price > 0.0 else nan
+
+    def _bracket(self, notional: float) -> tuple[float, float]:
+        found = (0.0, 0.0)
+        for floor, ratio, cum in self.market.brackets:
+            if floor <= notional:
+                found = (ratio, cum)
+        return found
+
+    def _equity_at(self, price: float) -> float:
+        account = self.account
+        return account.cash + account.open_profit_without(self) + self.ledger.open_profit(price)
+
+    def default_qty(self, sign: int, price: float | None = None) -> float:
+        """Default-sized quantity at `price`, or at the last close moved by the slippage."""
+        return self._default_qty(sign, price)
+
     def _pyramid_is_full(self) -> bool:
         return len(self.ledger.lots) >= max(1, self._settings.pyramiding)
 
@@ -551,13 +713,15 @@ class BacktestBroker:
         if sizing.kind == "fixed":
             return floor_qty(sizing.value, self._step)
         costs = self._settings.costs
+        at_close = price is None
         if price is None:
             price = self._close + sign * costs.slippage_ticks * self._tick
         per_unit = price * self._settings.market.point_value
         if sizing.kind == "cash":
             return floor_qty(sizing.value / per_unit, self._step)
         if sizing.kind == "percent_of_equity":
-            budget = self.equity * sizing.value / 100.0
+            equity = self.account.equity if at_close else self._equity_at(price)
+            budget = equity * sizing.value / 100.0
             return floor_qty(budget / (per_unit * (1.0 + costs.taker_percent / 100.0)), self._step)
         raise ValueError("risk sizing needs a quantity with each entry: a script states its own")
 

@@ -7,11 +7,12 @@ OcaType = Literal["none", "cancel", "reduce"]
 
 
 class PendingOrder:
-    """An `entry`, `order` or `close` waiting for its fill.
+    """An `entry`, `order`, `close` or exit `level` waiting for its fill.
 
     `flip_qty` is the part that leaves an opposite position: fixed at creation for stop and limit
     entries, taken from the position when a market entry is processed (None). `armed` turns true when the
-    stop of a stop-limit order was touched; from then on it is a limit order.
+    stop of a stop-limit order was touched; from then on it is a limit order. A `level` closes up to `qty` of
+    the position (inf: all of it); `rank` orders levels at one price, entries have rank 0.
     """
 
     __slots__ = (
@@ -25,6 +26,7 @@ class PendingOrder:
         "oca_name",
         "oca_type",
         "qty",
+        "rank",
         "seq",
         "signal",
         "stop",
@@ -32,7 +34,7 @@ class PendingOrder:
 
     def __init__(
         self,
-        kind: Literal["entry", "order", "close"],
+        kind: Literal["entry", "order", "close", "level"],
         id: str,
         direction: int,
         qty: float,
@@ -45,6 +47,7 @@ class PendingOrder:
         oca_name: str = "",
         oca_type: OcaType = "none",
         default_sized: bool = False,
+        rank: int = 0,
     ) -> None:
         self.kind = kind
         self.id = id
@@ -58,6 +61,7 @@ class PendingOrder:
         self.oca_name = oca_name
         self.oca_type = oca_type
         self.default_sized = default_sized
+        self.rank = rank
         self.armed = False
 
     @property

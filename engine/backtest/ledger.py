@@ -70,8 +70,9 @@ class Lot:
 class Ledger:
     """Open lots oldest first, closed trades, and the money they made.
 
-    `qty_of(signed quantity)` arithmetic stays on the grid through `round_qty`. `realised` is gross;
-    `commission_paid` and `funding_paid` are what was taken from the account so far.
+    Quantities stay on the grid through `round_qty`. `trades` may be shared by the symbols of an account.
+    `realised` is gross; `commission_paid` was taken from the account, `funding_paid` is signed: what
+    funding added to it.
     """
 
     __slots__ = (
@@ -80,6 +81,7 @@ class Ledger:
         "_next_seq",
         "_round_qty",
         "_symbol",
+        "closed_count",
         "commission_paid",
         "funding_paid",
         "lots",
@@ -89,7 +91,12 @@ class Ledger:
     )
 
     def __init__(
-        self, symbol: str, costs: Costs, market: Market, round_qty: Callable[[float], float]
+        self,
+        symbol: str,
+        costs: Costs,
+        market: Market,
+        round_qty: Callable[[float], float],
+        trades: list[Trade],
     ) -> None:
         self._symbol = symbol
         self._costs = costs
@@ -97,7 +104,8 @@ class Ledger:
         self._round_qty = round_qty
         self._next_seq = 0
         self.lots: list[Lot] = []
-        self.trades: list[Trade] = []
+        self.trades = trades
+        self.closed_count = 0
         self.position_size = 0.0
         self.realised = 0.0
         self.commission_paid = 0.0
@@ -140,6 +148,13 @@ class Ledger:
             + costs.cash_per_order * share
         )
 
+    def pay_funding(self, price: float, rate: float) -> None:
+        """Charge every lot `size * price * rate`; longs pay when the rate is positive."""
+        for lot in self.lots:
+            amount = -lot.size * price * self._market.point_value * rate
+            lot.funding += amount
+            self.funding_paid += amount
+
     def open(
         self,
         entry_id: str,
@@ -173,16 +188,42 @@ class Ledger:
         only: Callable[[Lot], bool] | None,
         maker: bool,
         order_qty: float,
+        newest_first: bool = False,
     ) -> float:
         """Close up to `qty`, oldest lot first (only those `only` accepts); returns the quantity closed."""
         left = qty
-        for lot in [lot for lot in self.lots if only is None or only(lot)]:
+        lots = [lot for lot in self.lots if only is None or only(lot)]
+        for lot in reversed(lots) if newest_first else lots:
             if left <= 0.0:
                 break
             part = min(left, lot.qty)
             self._close_part(lot, part, price, signal, bar, time_ns, maker=maker, share=part / order_qty)
             left = self._round_qty(left - part)
         return self._round_qty(qty - left)
+
+    def marked(self, lot: Lot, price: float, time_ns: int) -> Trade:
+        """An open lot as a trade: marked at `price`, nothing paid for leaving."""
+        value = lot.size * self._market.point_value
+        gross = value * (price - lot.entry_price)
+        return Trade(
+            symbol=self._symbol,
+            direction=lot.direction,
+            qty=lot.qty,
+            entry_bar=lot.entry_bar,
+            entry_time_ns=lot.entry_time_ns,
+            entry_price=lot.entry_price,
+            entry_signal=lot.signal,
+            exit_bar=-1,
+            exit_time_ns=time_ns,
+            exit_price=price,
+            exit_signal="",
+            entry_commission=lot.commission,
+            exit_commission=0.0,
+            pnl=gross - lot.commission + lot.funding,
+            run_up=max(0.0, value * (lot.best - lot.entry_price) - lot.commission),
+            drawdown=min(0.0, value * (lot.worst - lot.entry_price) - lot.commission),
+            funding=lot.funding,
+        )
 
     def _close_part(
         self,
@@ -224,6 +265,7 @@ class Ledger:
                 funding=funding,
             )
         )
+        self.closed_count += 1
         self.realised += gross
         self.commission_paid += exit_commission
         self.position_size = self._round_qty(self.position_size - lot.direction * qty)

@@ -35,9 +35,13 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class BacktestResult:
-    """Closed trades in the order they closed, open ones, and equity at each bar's close."""
+    """Closed trades in the order they closed, open ones, and equity at each bar's close.
+
+    `margin_rejects` counts entries dropped because the account could not carry them.
+    """
 
     trades: tuple[Trade, ...]
     open_trades: tuple[Trade, ...]
     equity: tuple[float, ...]
     final_equity: float
+    margin_rejects: int = 0

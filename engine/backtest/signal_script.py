@@ -1,0 +1,160 @@
+"""A signal strategy's position on the event-driven broker: rules in, orders out.
+
+One `SignalScript` is one symbol. Rules: docs/assumptions.md; decisions: `signal_rules.py`.
+"""
+
+from dataclasses import replace
+from math import inf, isnan, nan
+
+from engine.backtest.broker import BacktestBroker
+from engine.backtest.grid import floor_qty, round_level_down, round_level_up
+from engine.backtest.settings import BrokerSettings
+from engine.backtest.signal_rules import SignalRow, SignalRules
+from engine.execution.exit_rules import ExitRules
+
+_SIDE = {1: "Long", -1: "Short"}
+_LIQUIDATION, _STOP, _FIRST_PARTIAL, _TARGET = 1, 2, 3, 1_000_000
+"""Ranks of levels at one price."""
+
+
+class SignalScript:
+    """Calls the broker's verbs as `SignalRules` decide, and keeps the resting exits of the position."""
+
+    def __init__(self, symbol_broker: BacktestBroker, rules: ExitRules, settings: BrokerSettings) -> None:
+        if settings.timing == "intrabar":
+            rules = replace(rules, stop_kind="resting")
+        self.broker = symbol_broker
+        self._settings = settings
+        self.rules = SignalRules(rules, max(1, settings.pyramiding))
+        self._entry_dies_after = -1
+        self._first_qty = 0.0
+        symbol_broker.on_opened = self._on_opened
+        symbol_broker.on_level = self._on_level
+
+    def on_bar(self, index: int, signal: SignalRow) -> None:
+        """Step 6 of a bar: decide once and order."""
+        broker = self.broker
+        if self._entry_dies_after == index:
+            broker.cancel("Long")
+            broker.cancel("Short")
+        decision = self.rules.decide(
+            index,
+            broker.lived_high,
+            broker.lived_low,
+            signal,
+            broker.position_size,
+            len(broker.ledger.lots),
+        )
+        if decision.close:
+            broker.drop_levels()
+            broker.close_all(comment=decision.close)
+        elif broker.position_size:
+            if decision.partial:
+                self._leave_part(decision.partial)
+            self._rest_levels()
+        if decision.enter:
+            self._enter(index, decision.direction, decision.enter, signal.risk_distance)
+
+    def rest_liquidation(self) -> None:
+        """After the opening fills of a bar: where the account would be liquidated."""
+        broker = self.broker
+        broker.cancel("Liquidation")
+        if broker.position_size:
+            price = broker.liquidation_price()
+            if not isnan(price):
+                broker.rest_level("Liquidation", _LIQUIDATION, stop=price, qty=inf, signal="Liquidation")
+
+    def _enter(self, index: int, direction: int, text: str, risk_distance: float) -> None:
+        broker, entry = self.broker, self._settings.entry
+        broker.cancel("Long")
+        broker.cancel("Short")
+        limit, stop = self._entry_levels(direction)
+        sizing_price = stop if isnan(limit) else limit
+        qty = self._quantity(direction, None if isnan(sizing_price) else sizing_price, risk_distance)
+        market = self._settings.market
+        price = broker.mark if isnan(sizing_price) else sizing_price
+        if qty <= 0.0 or qty < market.min_qty or qty * price * market.point_value < market.min_notional:
+            return
+        self._entry_dies_after = index + entry.valid_bars if entry.kind != "market" else -1
+        broker.entry(
+            _SIDE[direction],
+            "long" if direction > 0 else "short",
+            qty,
+            limit=limit,
+            stop=stop,
+            comment=text,
+        )
+
+    def _entry_levels(self, direction: int) -> tuple[float, float]:
+        """Limit and stop of an entry, rounded as levels are; nan where there is none."""
+        entry, close, tick = self._settings.entry, self.broker.mark, self._settings.market.tick
+        better = round_level_down if direction > 0 else round_level_up
+        worse = round_level_up if direction > 0 else round_level_down
+        if entry.kind == "market":
+            return nan, nan
+        if entry.kind == "limit":
+            return better(close * (1.0 - direction * entry.offset_percent / 100.0), tick), nan
+        stop = worse(close * (1.0 + direction * entry.offset_percent / 100.0), tick)
+        if entry.kind == "stop":
+            return nan, stop
+        return better(stop * (1.0 + direction * entry.limit_offset_percent / 100.0), tick), stop
+
+    def _quantity(self, direction: int, price: float | None, risk_distance: float) -> float:
+        sizing, market = self._settings.sizing, self._settings.market
+        if sizing.kind != "risk_percent":
+            return self.broker.default_qty(direction, price)
+        if not risk_distance > 0.0:
+            return 0.0
+        equity = self.broker.equity
+        return floor_qty(
+            equity * sizing.value / 100.0 / (risk_distance * market.point_value), market.qty_step
+        )
+
+    def _leave_part(self, fraction: float) -> None:
+        qty = floor_qty(self._first_qty * fraction, self._settings.market.qty_step)
+        if qty > 0.0:
+            self.broker.close_part(min(qty, abs(self.broker.position_size)), comment="Partial")
+
+    def _on_opened(self, direction: int, price: float) -> None:
+        self._first_qty = self.broker.ledger.lots[0].qty
+        self.rules.opened(direction, price)
+        self._rest_levels()
+
+    def _on_level(self, name: str) -> None:
+        if name == "Stop":
+            self.rules.stopped()
+        elif name.startswith("Partial"):
+            levels = self.rules.levels
+            if levels is not None:
+                levels.partials_done += 1
+
+    def _rest_levels(self) -> None:
+        """Place the position's levels anew; what is not wanted any more is gone."""
+        levels = self.rules.levels
+        if levels is None:
+            return
+        broker, tick, long = self.broker, self._settings.market.tick, levels.direction > 0
+        stop_side = round_level_down if long else round_level_up
+        limit_side = round_level_up if long else round_level_down
+        broker.drop_levels()
+        stop, text = levels.protective, "Protective Stop"
+        own = levels.stop if self.rules.rests else nan
+        if not isnan(own) and not levels.direction * (own - stop) < 0:
+            stop, text = own, "SL"
+        if not isnan(stop):
+            broker.rest_level("Stop", _STOP, stop=stop_side(stop, tick), qty=inf, signal=text)
+        if not self.rules.rests:
+            return
+        if not isnan(levels.target):
+            broker.rest_level("Target", _TARGET, limit=limit_side(levels.target, tick), qty=inf, signal="TP")
+        for k, fraction in self.rules.partials:
+            level = self.rules.partial_level(k)
+            qty = floor_qty(self._first_qty * fraction, self._settings.market.qty_step)
+            if not isnan(level) and levels.risk_distance > 0.0 and qty > 0.0:
+                broker.rest_level(
+                    f"Partial {k + 1}",
+                    _FIRST_PARTIAL + k,
+                    limit=limit_side(level, tick),
+                    qty=qty,
+                    signal="Partial",
+                )
