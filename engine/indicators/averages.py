@@ -20,7 +20,7 @@ def sma_size(length: int) -> int:
     return sum_size(length)
 
 
-@compiled
+@shared
 def sma_init(s: State, o: int, length: int) -> None:
     """Prepare an sma."""
     sum_init(s, o, length)
@@ -34,13 +34,13 @@ def sma(s: State, o: int, x: float) -> float:
 
 @shared
 def ema_size(length: int) -> int:
-    """Length of the state of an ema or rma."""
+    """Length of the state of an ema."""
     return 2 + sum_size(length)
 
 
-@compiled
+@shared
 def ema_init(s: State, o: int, length: int) -> None:
-    """Prepare an ema or rma."""
+    """Prepare an ema."""
     s[o] = length
     s[o + 1] = NA
     sum_init(s, o + 2, length)
@@ -56,6 +56,18 @@ def ema(s: State, o: int, x: float) -> float:
     e = sma(s, o + 2, x) if isnan(e) else e + 2.0 / (length + 1.0) * (x - e)
     s[o + 1] = e
     return e
+
+
+@shared
+def rma_size(length: int) -> int:
+    """Length of the state of an rma."""
+    return ema_size(length)
+
+
+@shared
+def rma_init(s: State, o: int, length: int) -> None:
+    """Prepare an rma."""
+    ema_init(s, o, length)
 
 
 @compiled
@@ -76,7 +88,7 @@ def dema_size(length: int) -> int:
     return 2 * ema_size(length)
 
 
-@compiled
+@shared
 def dema_init(s: State, o: int, length: int) -> None:
     """Prepare a dema."""
     ema_init(s, o, length)
@@ -97,7 +109,7 @@ def tema_size(length: int) -> int:
     return 3 * ema_size(length)
 
 
-@compiled
+@shared
 def tema_init(s: State, o: int, length: int) -> None:
     """Prepare a tema."""
     size = ema_size(length)
@@ -122,7 +134,7 @@ def average_size(length: int) -> int:
     return 1 + tema_size(length)
 
 
-@compiled
+@shared
 def average_init(s: State, o: int, kind: int, length: int) -> None:
     """Prepare a moving average whose kind is chosen when it is made."""
     s[o] = kind

@@ -17,7 +17,7 @@ def queue_size(length: int) -> int:
     return length + 3
 
 
-@compiled
+@shared
 def queue_init(s: State, o: int, length: int) -> None:
     """Prepare a queue of the last `length` values."""
     s[o] = length
@@ -63,7 +63,7 @@ def sum_size(length: int) -> int:
     return 5 + 2 * length
 
 
-@compiled
+@shared
 def sum_init(s: State, o: int, length: int) -> None:
     """Prepare a rolling sum over `length` values."""
     s[o] = length

@@ -37,3 +37,8 @@ def ema_warmup(length: int, times: int = 1) -> int:
 def rma_warmup(length: int, times: int = 1) -> int:
     """Bars of Wilder's average, nested `times` times."""
     return times * (length - 1) + 1 + _forgetting(1.0 - 1.0 / length, times)
+
+
+def average_warmup(kind: int, length: int) -> int:
+    """Bars of `averages.average` of that kind: 0 sma, 1 ema, 2 dema, 3 tema."""
+    return length if kind == 0 else ema_warmup(length, kind)

@@ -1,5 +1,31 @@
 """Every strategy: importing this package fills `engine.strategies.base.registry`."""
 
-from engine.strategies import ema_cross, sma_crossover_inflection
+from engine.strategies import (
+    bband,
+    cci,
+    cmo,
+    ema_cross,
+    mom,
+    ppo,
+    roc,
+    rsi,
+    sma_crossover_inflection,
+    tema,
+    trix,
+    ultosc,
+)
 
-__all__ = ["ema_cross", "sma_crossover_inflection"]
+__all__ = [
+    "bband",
+    "cci",
+    "cmo",
+    "ema_cross",
+    "mom",
+    "ppo",
+    "roc",
+    "rsi",
+    "sma_crossover_inflection",
+    "tema",
+    "trix",
+    "ultosc",
+]

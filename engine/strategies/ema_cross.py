@@ -22,7 +22,6 @@ class EMACrossParams(StrategyParams):
     slow: int = Field(default=20, ge=1, le=5000, description="bars of the slow average")
 
 
-@compiled
 def _initial_state(s: State, fast: int, slow: int) -> None:
     s[_PREVIOUS] = nan
     ema_init(s, _FAST, fast)

@@ -23,7 +23,6 @@ class SMACrossoverInflectionParams(StrategyParams):
     smoothing: int = Field(default=10, ge=1, le=5000, description="bars over which the slope is averaged")
 
 
-@compiled
 def _initial_state(s: State, short: int, long: int, smoothing: int) -> None:
     s[_PREVIOUS] = nan
     sma_init(s, _SHORT, short)
@@ -69,8 +68,9 @@ class SMACrossoverInflectionStrategy(KernelStrategy[SMACrossoverInflectionParams
     """Trades the turns of the long average's slope, always in the market after the first.
 
     The slope is the mean over `smoothing` bars of the one-bar change of sma(close, long). When its last
-    non-zero sign goes from negative to positive that is long, the reverse short; the other side flips. The short
-    average and the state of the crossover (1 short above long, -1 below, 0 equal) travel in the values.
+    non-zero sign goes from negative to positive that is long, the reverse short; the other side flips. The
+    short average and the state of the crossover (1 short above long, -1 below, 0 equal) travel in the
+    values.
     """
 
     name = "sma_crossover_inflection"
