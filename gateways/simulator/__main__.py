@@ -1,0 +1,158 @@
+"""`python -m gateways.simulator`: a Binance USD-M futures exchange on loopback."""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from gateways.simulator.auth import load_or_make_keys
+from gateways.simulator.clock import ClockError, SimClock, open_clock
+from gateways.simulator.limits import LimitSettings
+from gateways.simulator.markets import Market, MarketOptions, parse_market
+from gateways.simulator.server import Server, SocketRules, call_later_on
+from gateways.simulator.symbols import SymbolSpec, default_symbols
+from gateways.simulator.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, VenueOptions
+from supervisor.child import stop_on_request
+
+EXIT_USAGE = 2
+
+
+class UsageError(Exception):
+    """The command line asks for something that cannot be; one sentence for a person."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until told to stop; returns the exit code."""
+    options = _parse(argv)
+    try:
+        prepared = _prepare(options)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_run(options, prepared))
+    except (UsageError, ClockError, OSError) as error:
+        print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
+        return EXIT_USAGE
+    return 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m gateways.simulator",
+        description="A Binance USD-M futures exchange: REST, streams and WS API on one local port.",
+    )
+    add = parser.add_argument
+    add("--port", type=int, required=True, help="0 picks a free one; the line `listening on` names it")
+    add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    add("--market", default="synthetic", help="synthetic, recording:PATH[,PATH], klines:PATH, live:URL")
+    add("--symbols", default="BTCUSDT,ETHUSDT", help="comma-separated")
+    add("--seed", type=int, default=1)
+    add("--speed", type=float, default=1.0, help="simulated seconds in a real one, from the epoch on")
+    add("--epoch", type=int, metavar="MS", help="moment (ms UTC) from which the speed counts")
+    add("--keep-times", action="store_true", help="recordings keep their own times")
+    add("--state", type=Path, metavar="DIR", help="folder of the state (default: a new temporary one)")
+    add("--key", help="API key of the account (default: made, kept in DIR/binance_keys)")
+    add("--secret", help="its secret")
+    add("--balance", type=Decimal, default=DEFAULT_BALANCE, help="USDT in a new account's wallet")
+    add("--strict-routing", action="store_true", help="streams on the wrong path stay silent, as live")
+    add("--legacy-avg-price", action="store_true", help="order answers carry avgPrice and cumQuote")
+    add("--deflate", action="store_true", help="offer permessage-deflate")
+    add("--no-limits", action="store_true", help="no request weight and order limits")
+    add("--exit-with-stdin", action="store_true", help="stop when stdin closes")
+    return parser.parse_args(argv)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Everything that is decided before the loop runs."""
+
+    venue: VenueOptions
+    market: Market
+    clock: SimClock
+    key: str
+    secret: str
+    key_file: Path | None
+
+
+def _prepare(options: argparse.Namespace) -> _Prepared:
+    if (options.key is None) != (options.secret is None):
+        raise UsageError("--key and --secret go together")
+    if options.speed <= 0:
+        raise UsageError(f"--speed {options.speed:g}: expected a number above 0")
+    specs = _specs(options.symbols)
+    state: Path = options.state or Path(tempfile.mkdtemp(prefix="nextbar-simulator-"))
+    state.mkdir(parents=True, exist_ok=True)
+    try:
+        market = parse_market(
+            options.market,
+            MarketOptions(
+                symbols=tuple(specs), seed=options.seed, keep_times=options.keep_times, state_dir=state
+            ),
+        )
+    except ValueError as error:
+        raise UsageError(f"--market {options.market}: {error}") from error
+    venue = VenueOptions(
+        specs=specs,
+        state=state,
+        seed=options.seed,
+        strict_routing=options.strict_routing,
+        legacy_avg_price=options.legacy_avg_price,
+        balance=options.balance,
+        limits=_no_limits() if options.no_limits else None,
+    )
+    clock = open_clock(state, options.speed, options.epoch)
+    key, secret, key_file = load_or_make_keys(state, options.key, options.secret)
+    return _Prepared(venue, market, clock, key, secret, key_file)
+
+
+async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
+    loop = asyncio.get_running_loop()
+    venue = Venue(prepared.venue, prepared.clock, call_later_on(loop))
+    venue.keys.add(prepared.key, prepared.secret, DEFAULT_ACCOUNT)
+    venue.start_market(prepared.market)
+    server = Server(venue, SocketRules(deflate=options.deflate))
+    stop_on_request(server.stop, exit_with_stdin=options.exit_with_stdin)
+    try:
+        port = await server.start(options.host, options.port)
+        server.run_market(prepared.market)
+        _say(f"state in {prepared.venue.state}")
+        if prepared.key_file is not None:
+            _say(f"API key and secret in {prepared.key_file}")
+        _say(f"listening on http://{options.host}:{port}")
+        await server.wait()
+    finally:
+        await server.close()
+
+
+def _specs(text: str) -> dict[str, SymbolSpec]:
+    known = default_symbols()
+    names = [name.strip().upper() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UsageError(f"--symbols {text}: expected some of {', '.join(known)}")
+    return {name: known[name] for name in names}
+
+
+def _no_limits() -> LimitSettings:
+    plenty = 10**9
+    return LimitSettings(plenty, plenty, plenty, plenty, ban_after=0)
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        print(line, flush=True)  # noqa: T201 - a command's output, read by whoever started it
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    return uvloop.Loop
+
+
+if __name__ == "__main__":
+    sys.exit(main())

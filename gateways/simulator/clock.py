@@ -1,0 +1,76 @@
+"""The simulator's clock: the machine's time, scaled from one epoch and never going back.
+
+Simulated milliseconds are `epoch_ms + (wall_ms - epoch_ms) * speed`. Every process given the same epoch
+and speed reads the same time. `server_ms` is what the exchange claims its time to be (GET time, timestamp
+checks, WS API); a control command may skew it.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+class ClockError(Exception):
+    """The state folder belongs to another clock."""
+
+
+def wall_ms() -> float:
+    """Milliseconds UTC of the machine's clock; the simulator reads the time nowhere else."""
+    return time.time_ns() / 1e6
+
+
+class SimClock:
+    """Time of one simulated exchange."""
+
+    __slots__ = ("_last_ms", "_wall_ms", "epoch_ms", "skew_ms", "speed")
+
+    def __init__(
+        self,
+        speed: float = 1.0,
+        epoch_ms: int | None = None,
+        wall: Callable[[], float] = wall_ms,
+        not_before_ms: int = 0,
+    ) -> None:
+        self._wall_ms = wall
+        self.speed = speed
+        self.epoch_ms = int(wall()) if epoch_ms is None else epoch_ms
+        self.skew_ms = 0
+        self._last_ms = not_before_ms
+
+    def now_ms(self) -> int:
+        """Simulated time in milliseconds UTC; never smaller than an earlier answer."""
+        now = self._scaled_ms() + max(0, self.skew_ms)
+        self._last_ms = max(self._last_ms, now)
+        return self._last_ms
+
+    def server_ms(self) -> int:
+        """Time the exchange claims, in milliseconds UTC: it follows a skew in both directions."""
+        return self._scaled_ms() + self.skew_ms
+
+    def seconds_until(self, sim_ms: int) -> float:
+        """Real seconds until `sim_ms` of simulated time; 0 if it has come."""
+        return max(0.0, (sim_ms - max(0, self.skew_ms) - self._scaled_ms()) / 1000.0 / self.speed)
+
+    def _scaled_ms(self) -> int:
+        return self.epoch_ms + int((self._wall_ms() - self.epoch_ms) * self.speed)
+
+
+def open_clock(state: Path, speed: float, epoch_ms: int | None) -> SimClock:
+    """Clock of a state folder: a restarted simulator goes on with the epoch of its first start.
+
+    Raises ClockError where the folder was made with another speed or epoch: its time would jump.
+    """
+    path = state / "clock.json"
+    if path.exists():
+        stored = json.loads(path.read_text())
+        if stored["speed"] != speed:
+            raise ClockError(f"{path}: this state runs at --speed {stored['speed']:g}, not {speed:g}")
+        if speed != 1.0 and epoch_ms is not None and epoch_ms != stored["epoch_ms"]:
+            raise ClockError(f"{path}: this state has the epoch {stored['epoch_ms']}, not {epoch_ms}")
+        return SimClock(speed, stored["epoch_ms"])
+    clock = SimClock(speed, epoch_ms)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps({"epoch_ms": clock.epoch_ms, "speed": speed}))
+    temporary.replace(path)
+    return clock

@@ -1,0 +1,252 @@
+"""Around the exchange: one port for REST, streams, WS API and control, and the loop that drives it."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from aiohttp import WSMessage, WSMsgType, web
+
+from gateways.simulator.auth import signed_text
+from gateways.simulator.control import Control
+from gateways.simulator.errors import ApiError
+from gateways.simulator.markets import Market
+from gateways.simulator.rest_dispatch import Answer, Credentials, CutConnectionError, Dispatcher, error_body
+from gateways.simulator.rest_params import Params
+from gateways.simulator.stream_requests import StreamUrl, answer, parse_stream_url
+from gateways.simulator.streams import StreamSocket
+from gateways.simulator.venue import Venue
+from gateways.simulator.ws_api import WsApi
+
+MAX_BODY_BYTES = 1 << 20
+MAX_MESSAGE_BYTES = 1 << 20
+_LONGEST_SLEEP_S = 0.5
+_PING = 0x89
+
+
+@dataclass(slots=True)
+class SocketRules:
+    """How long connections live and how much clients may say. Seconds are real ones."""
+
+    ping_s: float = 180.0
+    pong_s: float = 600.0
+    life_s: float = 86_400.0
+    messages_per_s: int = 10
+    deflate: bool = False
+
+
+class Server:
+    """Serves one venue until `stop`, or until something unforeseen ends it."""
+
+    def __init__(self, venue: Venue, rules: SocketRules | None = None) -> None:
+        self._venue = venue
+        self.rules = rules or SocketRules()
+        self._dispatcher = Dispatcher(venue)
+        self._ws_api = WsApi(venue, self._dispatcher)
+        self._control = Control(venue, self.rules)
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._timer: asyncio.Handle | None = None
+        self._in_tick = False
+        self._runner: web.ServerRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen (port 0: any free one) and start the market; returns the port."""
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, backlog=128)
+        await site.start()
+        self._venue.wake = self._wake
+        self._tick()
+        self._tasks.append(self._guarded(self._keep_sockets()))
+        return int(self._runner.addresses[0][1])
+
+    def run_market(self, market: Market) -> None:
+        """Let the market do its own input and output beside the loop."""
+        self._tasks.append(self._guarded(market.run()))
+
+    def stop(self) -> None:
+        """Ask for an orderly end."""
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    async def wait(self) -> None:
+        """Return after `stop`; raise what ended the server otherwise."""
+        await self._ended
+
+    async def close(self) -> None:
+        """Close every connection and write what has to survive."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._venue.hub.drop_all()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._venue.close()
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._ended.done():
+            self._ended.set_exception(error)
+
+    def _guarded(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        task.add_done_callback(self._watch)
+        return task
+
+    def _watch(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _wake(self) -> None:
+        """Something changed the deadlines: look again soon."""
+        if self._in_tick:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_soon(self._tick)
+
+    def _tick(self) -> None:
+        self._in_tick = True
+        try:
+            due = self._venue.advance()
+        except Exception as error:  # noqa: BLE001 - the one place; it ends the process
+            self._fail(error)
+            return
+        finally:
+            self._in_tick = False
+        if due is None:
+            delay = _LONGEST_SLEEP_S
+        else:
+            delay = min(_LONGEST_SLEEP_S, self._venue.clock.seconds_until(due))
+        if delay > 0:
+            self._timer = self._loop.call_later(delay, self._tick)
+        else:
+            self._timer = self._loop.call_soon(self._tick)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._respond(request)
+        except CutConnectionError:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)
+        except (asyncio.CancelledError, ConnectionError, web.HTTPException):
+            raise
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        address = request.remote or ""
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._upgrade(request, path, query, address)
+        body = ""
+        if request.body_exists:
+            raw = await request.content.read(MAX_BODY_BYTES + 1)
+            while not request.content.at_eof() and len(raw) <= MAX_BODY_BYTES:
+                raw += await request.content.read(MAX_BODY_BYTES + 1 - len(raw))
+            if len(raw) > MAX_BODY_BYTES:
+                return web.Response(status=413)
+            body = raw.decode("utf-8", "replace")
+        if path.startswith("/_control"):
+            return _response(self._control.answer(request.method, path, body))
+        try:
+            params = Params.of_http(query, body)
+        except ApiError as error:
+            return _response(Answer(error.http_status, error_body(error), {}))
+
+        def signed() -> tuple[tuple[str, ...], str | None]:
+            text, signature = signed_text(query, body)
+            return (text,), signature
+
+        credentials = Credentials(request.headers.get("X-MBX-APIKEY"), signed)
+        return _response(await self._dispatcher.answer(request.method, path, params, credentials, address))
+
+    async def _upgrade(
+        self, request: web.BaseRequest, path: str, query: str, address: str
+    ) -> web.StreamResponse:
+        is_api = path.rstrip("/") == "/ws-fapi/v1"
+        url = None if is_api else parse_stream_url(path, query)
+        if not is_api and url is None:
+            return web.Response(status=404)
+        socket = web.WebSocketResponse(
+            autoping=is_api, compress=self.rules.deflate, max_msg_size=MAX_MESSAGE_BYTES
+        )
+        await socket.prepare(request)
+        if is_api:
+            await self._ws_api.serve(socket, address, "returnratelimits=false" not in query.lower())
+        elif url is not None:
+            await self._serve_stream(request, socket, url)
+        return socket
+
+    async def _serve_stream(
+        self, request: web.BaseRequest, socket: web.WebSocketResponse, url: StreamUrl
+    ) -> None:
+        transport = request.transport
+        if not isinstance(transport, asyncio.Transport):
+            return
+        bits = socket.compress if isinstance(socket.compress, int) else 0
+        now_ms = int(self._loop.time() * 1000)
+        client = StreamSocket(transport, url.route, url.wrapped, now_ms, bits)
+        client.events = url.events
+        hub = self._venue.hub
+        hub.add(client)
+        hub.subscribe(client, url.streams)
+        second, heard = 0, 0
+        try:
+            async for message in socket:
+                now = int(self._loop.time())
+                second, heard = (second, heard + 1) if now == second else (now, 1)
+                if heard > self.rules.messages_per_s:
+                    await socket.close(code=1008, message=b"Too many requests")
+                    break
+                await self._hear(client, socket, message)
+        finally:
+            hub.remove(client)
+
+    async def _hear(self, client: StreamSocket, socket: web.WebSocketResponse, message: WSMessage) -> None:
+        if message.type is WSMsgType.TEXT:
+            client.send_payload(answer(self._venue.hub, client, message.data))
+        elif message.type is WSMsgType.PING:
+            await socket.pong(message.data)
+        elif message.type is WSMsgType.PONG:
+            client.ponged_ms = int(self._loop.time() * 1000)
+
+    async def _keep_sockets(self) -> None:
+        """Ping, miss pongs, and end what is older than a day."""
+        rules = self.rules
+        while True:
+            await asyncio.sleep(min(1.0, rules.ping_s / 2))
+            now_ms = int(self._loop.time() * 1000)
+            for client in tuple(self._venue.hub.sockets):
+                silent_ms = now_ms - max(client.ponged_ms, client.opened_ms)
+                if silent_ms > rules.pong_s * 1000 or now_ms - client.opened_ms > rules.life_s * 1000:
+                    client.abort()
+                elif now_ms - client.pinged_ms >= rules.ping_s * 1000:
+                    client.pinged_ms = now_ms
+                    payload = str(self._venue.clock.now_ms()).encode()
+                    client.write(bytes((_PING, len(payload))) + payload)
+
+
+def call_later_on(loop: asyncio.AbstractEventLoop) -> Callable[[int, Callable[[], None]], None]:
+    """The loop's timer, in milliseconds."""
+
+    def call_later(delay_ms: int, action: Callable[[], None]) -> None:
+        loop.call_later(delay_ms / 1000, action)
+
+    return call_later
+
+
+def _response(answered: Answer) -> web.Response:
+    return web.Response(
+        body=answered.body,
+        status=answered.status,
+        headers=answered.headers,
+        content_type=answered.content_type,
+    )

@@ -1,0 +1,222 @@
+"""Fan-out of stream frames: each event is encoded once and the same bytes go to every subscriber.
+
+A frame is written straight to the socket's transport, so nothing queues inside the simulator; a reader
+that lets more than `MAX_BACKLOG_BYTES` pile up is cut off.
+"""
+
+import asyncio
+import fnmatch
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import msgspec
+
+Route = Literal["", "public", "market", "private"]
+
+MAX_STREAMS = 1024
+MAX_BACKLOG_BYTES = 4 << 20
+_PUBLIC_KINDS = ("trade", "depth", "rpiDepth", "bookTicker")
+_TEXT_FINAL = 0x81
+_TEXT_FINAL_DEFLATED = 0xC1
+_SMALL, _MEDIUM = 125, 65535
+_EMPTY_BLOCK = 4  # bytes of the flush marker that permessage-deflate leaves out
+
+
+def class_of(stream: str) -> Route:
+    """Class of a stream name: public, market, or private for anything that may be a listen key."""
+    if stream.startswith("!"):
+        return "public" if stream.startswith("!bookTicker") else "market"
+    _, at, kind = stream.partition("@")
+    if not at:
+        return "private"
+    return "public" if kind.startswith(_PUBLIC_KINDS) else "market"
+
+
+def text_frame(payload: bytes, first: int = _TEXT_FINAL) -> bytes:
+    """A whole, unmasked WebSocket text frame around `payload`."""
+    size = len(payload)
+    if size <= _SMALL:
+        return bytes((first, size)) + payload
+    if size <= _MEDIUM:
+        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+
+
+def deflated_frame(payload: bytes, window_bits: int) -> bytes:
+    """The same, compressed without context, so that it suits any socket with that window."""
+    packer = zlib.compressobj(level=1, wbits=-window_bits)
+    packed = packer.compress(payload) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return text_frame(packed[:-_EMPTY_BLOCK], _TEXT_FINAL_DEFLATED)
+
+
+class Frame:
+    """One event in the forms its subscribers want, each made at most once."""
+
+    __slots__ = ("_frames", "payload", "stream")
+
+    def __init__(self, stream: str, payload: bytes) -> None:
+        self.stream = stream
+        self.payload = payload
+        self._frames: dict[tuple[bool, int], bytes] = {}
+
+    def form(self, wrapped: bool, window_bits: int) -> bytes:
+        """Bytes for a socket; `window_bits` 0 means uncompressed."""
+        found = self._frames.get((wrapped, window_bits))
+        if found is None:
+            body = self.payload
+            if wrapped:
+                body = b'{"stream":"' + self.stream.encode() + b'","data":' + body + b"}"
+            found = deflated_frame(body, window_bits) if window_bits else text_frame(body)
+            self._frames[wrapped, window_bits] = found
+        return found
+
+
+class StreamSocket:
+    """One client connection and what it listens to."""
+
+    __slots__ = (
+        "cut",
+        "events",
+        "opened_ms",
+        "pinged_ms",
+        "ponged_ms",
+        "route",
+        "streams",
+        "transport",
+        "window_bits",
+        "wrapped",
+    )
+
+    def __init__(
+        self, transport: asyncio.Transport, route: Route, wrapped: bool, now_ms: int, window_bits: int = 0
+    ) -> None:
+        self.transport = transport
+        self.route: Route = route
+        self.wrapped = wrapped
+        self.window_bits = window_bits
+        self.opened_ms = now_ms
+        self.pinged_ms = now_ms
+        self.ponged_ms = now_ms
+        self.streams: dict[str, None] = {}
+        self.events: dict[str, frozenset[str]] = {}
+        self.cut = False
+
+    def send(self, frame: Frame) -> None:
+        """Write one frame now; a reader that is too slow loses its connection."""
+        self.write(frame.form(self.wrapped, self.window_bits))
+
+    def send_payload(self, payload: bytes) -> None:
+        """Write an answer that belongs to no stream."""
+        self.write(deflated_frame(payload, self.window_bits) if self.window_bits else text_frame(payload))
+
+    def write(self, data: bytes) -> None:
+        """Write prepared bytes unless the connection ends."""
+        transport = self.transport
+        if self.cut or transport.is_closing():
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
+            self.abort()
+
+    def abort(self) -> None:
+        """Cut the connection without a close frame."""
+        self.cut = True
+        self.transport.abort()
+
+
+class Hub:
+    """Who listens to what. `on_first`/`on_last` tell the market data which streams are wanted."""
+
+    def __init__(self, strict_routing: bool = False) -> None:
+        self.strict_routing = strict_routing
+        self.sockets: dict[StreamSocket, None] = {}
+        self.on_first: Callable[[str], None] = _nobody
+        self.on_last: Callable[[str], None] = _nobody
+        self._listeners: dict[str, dict[StreamSocket, None]] = {}
+        self._silenced: tuple[str, ...] = ()
+
+    def add(self, socket: StreamSocket) -> None:
+        """A connection opened."""
+        self.sockets[socket] = None
+
+    def remove(self, socket: StreamSocket) -> None:
+        """A connection ended."""
+        self.unsubscribe(socket, list(socket.streams))
+        self.sockets.pop(socket, None)
+
+    def subscribe(self, socket: StreamSocket, names: Iterable[str]) -> None:
+        """Listen to streams; unknown ones and ones of the wrong class stay silent, as on the exchange."""
+        for name in names:
+            if name in socket.streams:
+                continue
+            socket.streams[name] = None
+            if self._is_served(socket, name):
+                listeners = self._listeners.setdefault(name, {})
+                listeners[socket] = None
+                if len(listeners) == 1:
+                    self.on_first(name)
+
+    def unsubscribe(self, socket: StreamSocket, names: Iterable[str]) -> None:
+        """Stop listening; unknown names are ignored."""
+        for name in names:
+            socket.streams.pop(name, None)
+            listeners = self._listeners.get(name)
+            if listeners is not None and socket in listeners:
+                del listeners[socket]
+                if not listeners:
+                    del self._listeners[name]
+                    self.on_last(name)
+
+    def is_wanted(self, stream: str) -> bool:
+        """Whether anybody listens."""
+        return stream in self._listeners
+
+    def wanted(self) -> list[str]:
+        """Names of all streams somebody listens to."""
+        return list(self._listeners)
+
+    def publish(self, stream: str, payload: object) -> None:
+        """Send one market event (a JSON-able object, or bytes that are JSON already)."""
+        listeners = self._listeners.get(stream)
+        if listeners is None or self.is_silenced(stream):
+            return
+        raw = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
+        frame = Frame(stream, raw)
+        for socket in tuple(listeners):
+            socket.send(frame)
+
+    def publish_private(self, key: str, event: str, payload: bytes) -> None:
+        """Send one user event to the sockets of a listen key that let it through."""
+        listeners = self._listeners.get(key)
+        if listeners is None or self.is_silenced(key):
+            return
+        frame = Frame(key, payload)
+        for socket in tuple(listeners):
+            allowed = socket.events.get(key)
+            if allowed is None or event in allowed:
+                socket.send(frame)
+
+    def silence(self, patterns: Iterable[str]) -> None:
+        """Send nothing on the streams that match these shell patterns; none ends the silence."""
+        self._silenced = tuple(patterns)
+
+    def is_silenced(self, stream: str) -> bool:
+        """Whether a fault keeps the stream silent."""
+        return any(fnmatch.fnmatchcase(stream, pattern) for pattern in self._silenced)
+
+    def drop_all(self, route: str | None = None) -> int:
+        """Cut every connection (of one route); returns how many."""
+        dropped = [socket for socket in self.sockets if route is None or socket.route == route]
+        for socket in dropped:
+            socket.abort()
+        return len(dropped)
+
+    def _is_served(self, socket: StreamSocket, name: str) -> bool:
+        if not self.strict_routing:
+            return True
+        return class_of(name) == (socket.route or "public")
+
+
+def _nobody(_stream: str) -> None:
+    """Stand in until the market data is attached."""
