@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Start nextbar: `python run.py [demo|paper|testnet|live]`, or `python run.py test`.
+
+Needs only Python and pip. The first run makes `.venv` beside this file from the hashed lists in locks/;
+every run then goes on inside it, in `supervisor.command` or here for `test`.
+"""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+OLDEST_PYTHON = (3, 11)
+INSIDE_VARIABLE = "NEXTBAR_INSIDE_VENV"
+
+
+def main(argv: list[str]) -> int:
+    """Make the environment where it is missing, then go on inside it."""
+    if sys.version_info < OLDEST_PYTHON:
+        wanted = ".".join(map(str, OLDEST_PYTHON))
+        sys.stderr.write(f"nextbar needs Python {wanted} or newer, this is {sys.version.split()[0]}\n")
+        return 2
+    testing = argv[:1] == ["test"]
+    if os.environ.get(INSIDE_VARIABLE) != str(VENV):
+        failure = prepare("base", *(("test",) if testing else ()))
+        if failure:
+            sys.stderr.write(failure + "\n")
+            return 2
+        return continue_inside(argv)
+    del os.environ[INSIDE_VARIABLE]
+    if testing:
+        return run_checks(argv[1:])
+    # Only here are the packages there that the supervisor needs.
+    from supervisor.command import main as run_environment  # noqa: PLC0415
+
+    return run_environment(argv)
+
+
+def venv_python() -> Path:
+    """The interpreter inside `.venv`."""
+    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def continue_inside(argv: list[str]) -> int:
+    """Run this file again with the environment's interpreter."""
+    command = [str(venv_python()), str(Path(__file__).resolve()), *argv]
+    environment = {**os.environ, INSIDE_VARIABLE: str(VENV)}
+    if os.name != "nt":
+        sys.stdout.flush()
+        os.execve(command[0], command, environment)  # noqa: S606  # ourselves
+    # Windows has no exec that keeps the console: wait for the child, which gets Ctrl+C itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  # ourselves
+
+
+def prepare(*locks: str) -> str:
+    """Install what has not been installed yet; returns what went wrong, as one sentence."""
+    missing = [lock for lock in locks if not is_installed(lock)]
+    if not missing:
+        return ""
+    failure = "" if is_usable() else make_venv()
+    for lock in missing:
+        failure = failure or install(lock)
+    return failure
+
+
+def is_installed(lock: str) -> bool:
+    """Whether `.venv` holds exactly what the lock file says today."""
+    try:
+        stamp = stamp_path(lock).read_text("ascii")
+    except OSError:
+        return False
+    return stamp == digest(lock) and venv_python().exists()
+
+
+def stamp_path(lock: str) -> Path:
+    """Written after an install has ended well."""
+    return VENV / f"nextbar-{lock}.sha256"
+
+
+def lock_path(lock: str) -> Path:
+    """Versions and hashes."""
+    return ROOT / "locks" / f"{lock}.txt"
+
+
+def digest(lock: str) -> str:
+    """Of the lock file's content, whatever its line ends."""
+    return hashlib.sha256(lock_path(lock).read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def is_usable() -> bool:
+    """Whether `.venv` has a working interpreter with pip."""
+    if not venv_python().exists():
+        return False
+    command = [str(venv_python()), "-m", "pip", "--version"]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # our own interpreter
+    return done.returncode == 0
+
+
+def make_venv() -> str:
+    """A new, empty `.venv`."""
+    say(f"Making {VENV} ...")
+    command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # ourselves
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip().splitlines()
+        return f"{VENV} cannot be made: {said[0] if said else 'python -m venv failed'}"
+    return ""
+
+
+def install(lock: str) -> str:
+    """Everything a lock names, checked against its hashes, with progress."""
+    total = sum("==" in line for line in lock_path(lock).read_text("utf-8").splitlines())
+    say(f"Installing {total} locked packages ({lock}); this happens once.")
+    command = [str(venv_python()), "-m", "pip", "install", "--require-hashes", "--no-deps"]
+    command += ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+    command += ["-r", str(lock_path(lock))]
+    last_lines: deque[str] = deque(maxlen=15)
+    seen = 0
+    with subprocess.Popen(  # noqa: S603  # our own interpreter
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as pip:
+        for line in pip.stdout or ():
+            last_lines.append(line.rstrip())
+            word, _, rest = line.strip().partition(" ")
+            if word in {"Collecting", "Requirement"}:
+                seen += 1
+                name = rest.removeprefix("already satisfied: ").split(" ")[0]
+                say(f"  [{seen}/{total}] {name}")
+            elif word == "Installing":
+                say("  unpacking ...")
+    if pip.returncode:
+        return "\n".join([*last_lines, f"pip could not install {lock_path(lock)}; the lines above say why"])
+    stamp_path(lock).write_text(digest(lock), "ascii")
+    return ""
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def run_checks(pytest_arguments: list[str]) -> int:
+    """Format, lint, types, tests; all of them, whatever fails. 0 when all are well."""
+    checks = {
+        "ruff format": ["ruff", "format", "--check", "."],
+        "ruff check": ["ruff", "check", "."],
+        "mypy": ["mypy"],
+        "pytest": ["pytest", *pytest_arguments],
+    }
+    failed = []
+    for name, arguments in checks.items():
+        say(f"== {name}")
+        command = [sys.executable, "-m", *arguments]
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:  # noqa: S603  # our own tools
+            failed.append(name)
+    say(f"FAILED: {', '.join(failed)}" if failed else "all checks passed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,105 @@
+"""The engine's status file, `data/<env>/engine/summary.json`: written by it, read by the supervisor.
+
+Counters count from the engine's own start. Money is text so that no digit is lost; None is "not known
+yet". `EngineStatus` is written whole, by a rename, each `engine.summary_seconds` and at the end.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+
+class CandleStatus(msgspec.Struct, frozen=True):
+    """The last closed candle of one symbol."""
+
+    symbol: str
+    timeframe: str
+    open_time_ns: int
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+class SignalStatus(msgspec.Struct, frozen=True):
+    """One signal and what became of it."""
+
+    time_ns: int
+    strategy: str
+    symbol: str
+    signal: str
+    fate: str
+
+
+class OrderStatus(msgspec.Struct, frozen=True):
+    """One open order; `price` is None for a market order."""
+
+    symbol: str
+    side: str
+    order_type: str
+    qty_base: str
+    filled_base: str
+    price: str | None
+    state: str
+    client_order_id: str
+
+
+class PositionStatus(msgspec.Struct, frozen=True):
+    """One position that is not flat; `qty_base` is signed."""
+
+    symbol: str
+    qty_base: str
+    entry_price: str
+    mark_price: str | None
+    unrealised_pnl: str | None
+
+
+class LatencyStatus(msgspec.Struct, frozen=True):
+    """Arrival of a frame in the gateway to the order request leaving it, microseconds."""
+
+    p50: float | None = None
+    p99: float | None = None
+
+
+class EngineStatus(msgspec.Struct, frozen=True):
+    """Everything the live view and the run's summary show."""
+
+    time_ns: int = 0
+    ready: bool = False
+    ticks: int = 0
+    candles: int = 0
+    signals: int = 0
+    orders: int = 0
+    fills: int = 0
+    rejects: int = 0
+    conflated_ticks: int = 0
+    positions: tuple[PositionStatus, ...] = ()
+    realised_pnl: str | None = None
+    unrealised_pnl: str | None = None
+    fees: str | None = None
+    wallet_balance: str | None = None
+    tick_to_order_us: LatencyStatus = LatencyStatus()
+    last_prices: dict[str, float] = {}
+    last_candles: tuple[CandleStatus, ...] = ()
+    recent_signals: tuple[SignalStatus, ...] = ()
+    """Newest last."""
+    open_orders: tuple[OrderStatus, ...] = ()
+    links: dict[str, str] = {}
+    """Link ("gateway", and the gateway's streams) to "up", "stale" or "down"."""
+    paused: bool = False
+
+
+def write_status(path: Path, status: EngineStatus) -> None:
+    """Whole or not at all; not synced, for it is news and no record."""
+    part = path.with_name(path.name + ".tmp")
+    part.write_bytes(msgspec.json.encode(status))
+    os.replace(part, path)  # noqa: PTH105  # called each second; a Path would be made for nothing
+
+
+def read_status(path: Path) -> EngineStatus | None:
+    """None while there is none, or none that can be read."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(path.read_bytes(), type=EngineStatus)
+    return None

@@ -1,0 +1,47 @@
+"""Where the lines of all processes go: to standard output, and to a log file that is bounded."""
+
+import logging
+import sys
+from collections import deque
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+LOG_FILE_BYTES = 5_000_000
+LOG_FILES_KEPT = 3
+RECENT_LINES = 200
+
+
+class Console:
+    """Prefixes each line with its source. With `quiet` standard output is left to the live view."""
+
+    def __init__(self, log_path: Path, *, quiet: bool) -> None:
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.quiet = quiet
+        self.recent: deque[str] = deque(maxlen=RECENT_LINES)
+        self._can_print = True
+        self._file = RotatingFileHandler(
+            log_path, maxBytes=LOG_FILE_BYTES, backupCount=LOG_FILES_KEPT, encoding="utf-8", delay=True
+        )
+        self._file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+
+    def __call__(self, source: str, line: str) -> None:
+        """One line of one process."""
+        text = f"[{source}] {line}"
+        self.recent.append(text)
+        self._file.emit(logging.LogRecord(source, logging.INFO, "", 0, text, None, None))
+        if not self.quiet:
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """On standard output; a reader that has gone away does not end the session."""
+        if not self._can_print:
+            return
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            self._can_print = False
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._file.close()

@@ -1,0 +1,79 @@
+"""Which processes an environment has and how each is started."""
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from settings import Settings
+from settings.environment import PortName, free_port, is_free, port_variable, remember_port
+
+ROOT = Path(__file__).resolve().parent.parent
+
+START_ORDER = ("simulator", "gateway", "engine")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One process. It is ready when a line of its output holds `ready_line`; "" is ready at once.
+
+    `waits_for` names a process that must be ready before this one is started.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+    ready_line: str = ""
+    waits_for: str = ""
+
+
+def claim_ports(settings: Settings) -> dict[str, str]:
+    """Environment variables with the ports of this run; a remembered one that is taken is replaced."""
+    wanted: dict[PortName, int] = {"wire": settings.wire.port, "control": settings.engine.control_port}
+    if settings.simulator.enabled:
+        wanted["simulator"] = settings.simulator.port
+    variables = {}
+    for name, port in wanted.items():
+        chosen = port if is_free(port) else free_port()
+        remember_port(name, chosen, settings.data_dir)
+        variables[port_variable(name)] = str(chosen)
+    return variables
+
+
+def process_specs(
+    settings: Settings, ports: dict[str, str], *, symbol: str | None, accept_real_orders: bool
+) -> tuple[ProcessSpec, ...]:
+    """Processes of the environment, in the order in which they are started."""
+    common = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **ports}
+    arguments: list[str] = [settings.environment]
+    if symbol is not None:
+        arguments.append(symbol)
+    if accept_real_orders:
+        arguments.append("--i-accept-real-orders")
+    simulated = settings.simulator.enabled
+    specs = []
+    if simulated:
+        specs.append(_simulator(settings, ports, common))
+    for name, script, waits_for in (
+        ("gateway", "gateways/binance/run_binance.py", "simulator" if simulated else ""),
+        ("engine", "engine/main.py", ""),
+    ):
+        command = (sys.executable, str(ROOT / script), *arguments, "--exit-with-stdin")
+        specs.append(ProcessSpec(name, command, common, waits_for=waits_for))
+    return tuple(specs)
+
+
+def _simulator(settings: Settings, ports: dict[str, str], common: dict[str, str]) -> ProcessSpec:
+    simulator, clock = settings.simulator, settings.clock
+    command = [sys.executable, "-m", "gateways.simulator"]
+    command += ["--port", ports[port_variable("simulator")], "--market", simulator.market]
+    command += ["--seed", str(simulator.seed), "--state", str(settings.simulator_dir)]
+    command += ["--symbols", ",".join(settings.symbols), "--exit-with-stdin"]
+    if clock.speed != 1.0:
+        command += ["--speed", f"{clock.speed:g}"]
+    if simulator.keep_times:
+        command.append("--keep-times")
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
+    return ProcessSpec(
+        "simulator", tuple(command), {**common, "PYTHONPATH": path}, ready_line="listening on http://"
+    )

@@ -1,0 +1,63 @@
+"""The numbers of a run: the engine's, plus what only the supervisor knows."""
+
+import contextlib
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from settings.status import EngineStatus, read_status
+
+COUNTERS = ("ticks", "candles", "signals", "orders", "fills", "rejects", "conflated_ticks")
+MONEY = ("realised_pnl", "unrealised_pnl", "fees", "wallet_balance")
+
+
+class RunSummary:
+    """Reads the engine's status file; counters go on across restarts of the engine.
+
+    The engine counts from zero at each start, so what a dead engine had counted is added.
+    """
+
+    def __init__(self, status_path: Path) -> None:
+        self._path = status_path
+        self._carried = dict.fromkeys(COUNTERS, 0)
+
+    def forget_last_run(self) -> None:
+        """The file of an earlier run says nothing about this one."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def read(self) -> EngineStatus:
+        """The engine's last word; all zero when it has not spoken yet."""
+        return read_status(self._path) or EngineStatus()
+
+    def engine_died(self) -> None:
+        """Keep what it had counted."""
+        last = self.read()
+        for name in COUNTERS:
+            self._carried[name] += getattr(last, name)
+        self.forget_last_run()
+
+    def merged(self, *, seconds: float, restarts: int) -> dict[str, Any]:
+        """Every key that `--summary` promises. Money is a number, None where the engine never said."""
+        status = self.read()
+        return {
+            "seconds": round(seconds, 3),
+            **{name: getattr(status, name) + self._carried[name] for name in COUNTERS},
+            "restarts": restarts,
+            "positions": {one.symbol: _number(one.qty_base) for one in status.positions},
+            **{name: _number(getattr(status, name)) for name in MONEY},
+            "tick_to_order_us": {"p50": status.tick_to_order_us.p50, "p99": status.tick_to_order_us.p99},
+        }
+
+
+def _number(text: str | None) -> float | None:
+    """Exact up to 15 digits, which is more than a wallet shows."""
+    return None if text is None else float(Decimal(text))
+
+
+def write_summary(path: Path, summary: dict[str, Any]) -> None:
+    """As JSON, whole or not at all."""
+    part = path.with_name(path.name + ".tmp")
+    part.write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
+    part.replace(path)
