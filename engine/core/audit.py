@@ -1,0 +1,149 @@
+"""What the engine says about itself beside its journal: nothing depends on these events.
+
+The audit stream that people and programs watch is the journal's records and these, in order.
+"""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from engine.market_data.bars import Bar
+from engine.market_data.timeframes import timeframe_text
+
+Severity = Literal["info", "warning", "critical"]
+
+
+class AuditBase(msgspec.Struct, frozen=True, gc=False, tag=True):
+    """Base: what kind of event it is travels as the tag."""
+
+    @property
+    def severity(self) -> Severity:
+        """How loud a person should be told."""
+        return "info"
+
+
+class Ready(AuditBase, frozen=True, tag="ready"):
+    """The first tick of a symbol arrived."""
+
+    time_ns: int
+    symbol: str
+    bid: float
+    ask: float
+
+    def line(self) -> str:
+        """One line for a person."""
+        return f"READY {self.symbol} bid {self.bid:g} ask {self.ask:g}"
+
+
+class CandleClosed(AuditBase, frozen=True, tag="candle"):
+    """A bar was closed and delivered."""
+
+    time_ns: int
+    bar: Bar
+
+    def line(self) -> str:
+        """One line for a person."""
+        bar = self.bar
+        return (
+            f"{bar.symbol} {timeframe_text(bar.timeframe_ns)} {bar.kind} "
+            f"open {bar.open:g} high {bar.high:g} low {bar.low:g} close {bar.close:g} ticks {bar.ticks}"
+            f"{_FLAG_WORDS[bar.flags & 15]}"
+        )
+
+
+class PositionChanged(AuditBase, frozen=True, tag="position"):
+    """The position our fills make on one symbol, and what it has earned."""
+
+    time_ns: int
+    symbol: str
+    qty_base: Decimal
+    entry_price: Decimal
+    realised_pnl: Decimal
+    unrealised_pnl: Decimal
+    fees: Decimal
+
+    def line(self) -> str:
+        """One line for a person."""
+        held = f"{self.qty_base.normalize():f} at {self.entry_price:.2f}" if self.qty_base else "flat"
+        return (
+            f"{self.symbol} {held} realised {self.realised_pnl:.4f} unrealised {self.unrealised_pnl:.4f} "
+            f"fees {self.fees:.4f}"
+        )
+
+
+class StrategyChanged(AuditBase, frozen=True, tag="strategy"):
+    """A strategy moved on in its life: warming, running, paused, stopped, failed."""
+
+    time_ns: int
+    strategy: str
+    symbol: str
+    state: str
+    reason: str
+
+    @property
+    def severity(self) -> Severity:
+        """Failure is critical."""
+        return "critical" if self.state == "failed" else "info"
+
+    def line(self) -> str:
+        """One line for a person."""
+        return f"{self.strategy} on {self.symbol} is {self.state}{': ' + self.reason if self.reason else ''}"
+
+
+class HealthChanged(AuditBase, frozen=True, tag="health"):
+    """Whether entries are possible; `blockers` says what is in the way (empty: nothing)."""
+
+    time_ns: int
+    blockers: tuple[str, ...]
+
+    @property
+    def severity(self) -> Severity:
+        """Being unable to enter is a warning."""
+        return "warning" if self.blockers else "info"
+
+    def line(self) -> str:
+        """One line for a person."""
+        return "entries blocked: " + "; ".join(self.blockers) if self.blockers else "entries open"
+
+
+class Notice(AuditBase, frozen=True, tag="notice"):
+    """Anything else worth a line."""
+
+    time_ns: int
+    level: Severity
+    text: str
+
+    @property
+    def severity(self) -> Severity:
+        """As given."""
+        return self.level
+
+    def line(self) -> str:
+        """One line for a person."""
+        return self.text
+
+
+class Answer(AuditBase, frozen=True, tag="answer"):
+    """What became of a command."""
+
+    time_ns: int
+    command_id: str
+    ok: bool
+    text: str
+
+    def line(self) -> str:
+        """One line for a person."""
+        return self.text
+
+
+AuditEvent = Ready | CandleClosed | PositionChanged | StrategyChanged | HealthChanged | Notice | Answer
+
+_FLAG_WORDS = tuple(
+    "".join(
+        f" {word}"
+        for bit, word in ((1, "empty"), (2, "suspect"), (4, "backfilled"), (8, "late-tick"))
+        if flags & bit
+    )
+    for flags in range(16)
+)

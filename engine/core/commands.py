@@ -1,0 +1,164 @@
+"""Operators' commands: journalled, done once, answered with one sentence."""
+
+from collections import OrderedDict
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from engine.core.audit import Answer
+from engine.core.events import Command, Stop
+from engine.execution.client_ids import command_cause
+from engine.storage.records import Audit, CommandGiven
+from engine.strategies.slot import StrategySlot
+
+if TYPE_CHECKING:
+    from engine.core.engine import Engine
+    from gateways.wire.messages import Side
+
+MAX_REMEMBERED = 10_000
+OPERATOR = "operator"
+ZERO = Decimal(0)
+
+
+class Commands:
+    """Carries out what an operator says."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._done: OrderedDict[str, None] = OrderedDict()
+
+    def remember(self, command_id: str) -> None:
+        """A command of the journal: never again."""
+        self._done[command_id] = None
+        if len(self._done) > MAX_REMEMBERED:
+            self._done.popitem(last=False)
+
+    def on_command(self, command: Command) -> None:
+        """Do it, unless it was done before."""
+        engine = self._engine
+        engine.clock.advance(command.now_ns)
+        if command.command_id in self._done:
+            self._answer(command, ok=False, text="this command was given before")
+            return
+        if command.name != "why":
+            self.remember(command.command_id)
+            arguments = {"strategy": command.strategy, "symbol": command.symbol, "argument": command.argument}
+            engine.out.append(
+                CommandGiven(command.command_id, command.name, arguments, command.source, command.now_ns)
+            )
+        ok, text = self._carry_out(command)
+        self._answer(command, ok=ok, text=text)
+
+    def on_stop(self, stop: Stop) -> None:
+        """The shell ends: positions and resting orders stay as they are."""
+        self._engine.clock.advance(stop.now_ns)
+        self._engine.out.append(Audit("info", "stop", stop.reason, stop.now_ns))
+
+    def _carry_out(self, command: Command) -> tuple[bool, str]:
+        if command.name == "why":
+            return True, self._engine.trades.why(command.strategy, command.symbol)
+        if command.name == "pause":
+            return self._pause(command, paused=True)
+        if command.name == "resume":
+            return self._pause(command, paused=False)
+        if command.name == "cancel":
+            return self._cancel(command)
+        if command.name == "close_orders":
+            return True, f"cancelling {self._cancel_all(command.symbol)} orders"
+        if command.name == "kill":
+            self._engine.risk.kill(f"command {command.command_id}")
+            self._engine.health.paused = True
+            self._cancel_all(command.symbol)
+        return self._flatten(command)
+
+    def _slots(self, command: Command) -> list[StrategySlot]:
+        return [
+            slot
+            for slot in self._engine.strategies.slots
+            if command.strategy in {"", slot.owner, slot.spec.name} and command.symbol in {"", slot.symbol}
+        ]
+
+    def _pause(self, command: Command, *, paused: bool) -> tuple[bool, str]:
+        engine = self._engine
+        word = "paused" if paused else "running again"
+        if not command.strategy and not command.symbol:
+            engine.health.paused = paused
+            if not paused:
+                engine.risk.revive()
+            return True, f"everything is {word}"
+        slots = self._slots(command)
+        for slot in slots:
+            engine.strategies.set_paused(slot, paused=paused, reason=f"command {command.command_id}")
+        return bool(slots), f"{len(slots)} strategies are {word}"
+
+    def _cancel(self, command: Command) -> tuple[bool, str]:
+        order = self._engine.store.get(command.argument)
+        if order is None or not order.is_open:
+            return False, f"there is no open order {command.argument!r}"
+        self._engine.orders.cancel(order, f"command {command.command_id}")
+        return True, f"cancelling {command.argument}"
+
+    def _cancel_all(self, symbol: str) -> int:
+        orders = list(self._engine.store.open_orders(symbol or None))
+        for order in orders:
+            self._engine.orders.cancel(order, "operator")
+        return len(orders)
+
+    def _flatten(self, command: Command) -> tuple[bool, str]:
+        """Leave every strategy's position by a reduce-only market order; kill leaves others' too."""
+        engine = self._engine
+        sent: list[str] = []
+        refused: list[str] = []
+        for slot in self._slots(command):
+            if command.name == "flatten":
+                engine.strategies.set_paused(slot, paused=True, reason="flattened")
+            position = engine.account.strategy_position(slot.owner, slot.symbol).qty_base
+            self._leave(command, slot.owner, slot.symbol, position, sent, refused)
+        if command.name == "kill":
+            for symbol in engine.config.symbols:
+                if command.symbol in {"", symbol}:
+                    owned = sum(
+                        (
+                            engine.account.strategy_position(s.owner, symbol).qty_base
+                            for s in self._slots(command)
+                            if s.symbol == symbol
+                        ),
+                        ZERO,
+                    )
+                    rest = engine.account.position(symbol).qty_base - owned
+                    self._leave(command, OPERATOR, symbol, rest, sent, refused)
+        text = f"leaving {', '.join(sent) or 'nothing: already flat'}"
+        return not refused, text if not refused else f"{text}; not possible: {'; '.join(refused)}"
+
+    def _leave(
+        self,
+        command: Command,
+        owner: str,
+        symbol: str,
+        position: Decimal,
+        sent: list[str],
+        refused: list[str],
+    ) -> None:
+        if position == ZERO:
+            return
+        gate = self._engine.gate
+        side: Side = "SELL" if position > ZERO else "BUY"
+        intent = gate.intent(
+            owner,
+            symbol,
+            side,
+            "MARKET",
+            abs(position),
+            cause=command_cause(command.command_id),
+            leg="flatten",
+            reduce_only=True,
+            is_exit=True,
+            signal="Flatten",
+        )
+        verdict = gate.place(intent).verdict
+        if verdict.allowed:
+            sent.append(f"{position:f} {symbol}")
+        else:
+            refused.append(f"{symbol}: {verdict.reason}")
+
+    def _answer(self, command: Command, *, ok: bool, text: str) -> None:
+        self._engine.out.notify(Answer(self._engine.clock.now_ns, command.command_id, ok, text))

@@ -1,0 +1,268 @@
+"""The decision core: one event in, effects out.
+
+`Engine.process` is synchronous and deterministic. The same events give the same effects, to the byte, on
+any machine: time comes in with the events, and nothing here reads a clock, a disk or a socket.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any
+
+from engine.account.state import AccountStateStore
+from engine.core.audit import CandleClosed, HealthChanged, PositionChanged, Ready
+from engine.core.commands import Commands
+from engine.core.config import EngineConfig
+from engine.core.context import NO_EFFECTS, Clock, Outbox
+from engine.core.effects import Effect
+from engine.core.events import Command, Event, JournalState, LinkDown, LinkUp, Stop, Timer
+from engine.core.health import Health
+from engine.core.lanes import Lane
+from engine.core.recovery import Recovery
+from engine.execution.lots import decimal_of
+from engine.execution.order_executor import OrderExecutor
+from engine.execution.order_gate import OrderGate
+from engine.execution.order_store import Applied, OrderStore
+from engine.execution.trade_executor import TradeExecutor
+from engine.market_data.aggregator import NEVER_NS, CandleAggregator
+from engine.market_data.bars import Bar
+from engine.market_data.timeframes import timeframe_ns, timeframe_text
+from engine.risk.manager import RiskManager
+from engine.storage.records import AccountReport
+from engine.strategies.manager import StrategyManager, bar_of
+from gateways.wire import messages as wire
+
+_QUICK = frozenset({wire.OrderBookTick, wire.TradeTick})
+"""Events after which nothing but the clock can have become due."""
+
+
+class Engine:
+    """The eleven parts in the order in which a tick meets them, and the way between them."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
+        self.clock = Clock()
+        self.out = Outbox(self.clock)
+        self.lanes = {symbol: Lane(symbol) for symbol in config.symbols}
+        self.health = Health(config, self.clock, self.lanes)
+        self.store = OrderStore(config.client_id_prefix)
+        self.account = AccountStateStore()
+        self.risk = RiskManager(config.limits)
+        self.orders = OrderExecutor(config, self.clock, self.out, self.store, self._on_applied, self._on_sent)
+        self.gate = OrderGate(
+            config, self.clock, self.health, self.lanes, self.store, self.account, self.risk, self.orders
+        )
+        self.trades = TradeExecutor(config, self.clock, self.out, self.gate, self.store, self.account)
+        self.strategies = StrategyManager(config, self.clock, self.out, self.trades)
+        self.candles = CandleAggregator(self.strategies.series, config.grace_ns)
+        self.recovery = Recovery(
+            config,
+            self.clock,
+            self.out,
+            self.health,
+            self.store,
+            self.account,
+            self.orders,
+            self._wanted_streams(),
+            self._on_applied,
+            self.strategies.start,
+        )
+        self.commands = Commands(self)
+        self.next_deadline_ns = NEVER_NS
+        self.tick_to_order_ns: list[int] = []
+        self._blockers: tuple[str, ...] = ("not started",)
+        for slot in self.strategies.slots:
+            self.trades.add(slot)
+        for (symbol, kind), track in self.candles.tracks.items():
+            self.lanes[symbol].connect(kind, track)
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            wire.OrderBookTick: self._on_book,
+            wire.TradeTick: self._on_trade,
+            wire.Kline: self._on_kline,
+            wire.KlinesReply: self._on_klines,
+            wire.MarkPrice: self.account.on_mark,
+            wire.OrderUpdate: self.orders.on_update,
+            wire.AccountUpdate: self._on_account,
+            wire.Reply: self.orders.on_reply,
+            wire.Snapshot: self._on_snapshot,
+            wire.Gap: lambda gap: self.recovery.begin(gap.reason),
+            wire.Instrument: self._on_instrument,
+            wire.GatewayStatus: self._on_status,
+            Timer: lambda timer: self.clock.advance(timer.now_ns),
+            LinkUp: self._on_link_up,
+            LinkDown: self._on_link_down,
+            JournalState: self._on_journal,
+            Command: self.commands.on_command,
+            Stop: self.commands.on_stop,
+        }
+
+    def process(self, event: Event) -> Sequence[Effect]:
+        """Take one event to the part it is for, meet what has become due, return what is to be done.
+
+        A tick's way: `_on_book` takes it to its candle; a bar it closes goes through `_deliver` to the
+        strategies, from there to the trade executor, through the risk manager to the order executor.
+        """
+        kind = type(event)
+        self._handlers[kind](event)
+        if kind in _QUICK and not self.out.effects and self.clock.now_ns < self.next_deadline_ns:
+            return NO_EFFECTS
+        self._meet_deadlines()
+        return self.out.take()
+
+    def _on_book(self, tick: wire.OrderBookTick) -> None:
+        """A tick: the newest price of its symbol, and a point of its mid-price candle."""
+        lane = self.lanes[tick.symbol]
+        bids, asks = tick.bids, tick.asks
+        if not bids or not asks:
+            return
+        received_ns = tick.receive_time_ns
+        if received_ns > self.clock.now_ns:  # noqa: PLR1730  # a call of max() costs more than the branch
+            self.clock.now_ns = received_ns
+        lane.bid = bid = bids[0][0]
+        lane.ask = ask = asks[0][0]
+        if not lane.receive_time_ns:
+            self.out.notify(Ready(self.clock.now_ns, tick.symbol, bid, ask))
+        lane.receive_time_ns = received_ns
+        lane.ticks += 1
+        if lane.add_mid is not None:
+            bars = lane.add_mid(tick.transaction_time_ns, (bid + ask) * 0.5)
+            if bars:
+                self._deliver(bars, received_ns)
+
+    def _on_trade(self, tick: wire.TradeTick) -> None:
+        """A public trade: a point of its trade candle."""
+        self.clock.advance(tick.receive_time_ns)
+        lane = self.lanes[tick.symbol]
+        if lane.add_trade is not None:
+            bars = lane.add_trade(tick.transaction_time_ns, tick.price, tick.qty_base)
+            if bars:
+                self._deliver(bars, tick.receive_time_ns)
+
+    def _on_kline(self, kline: wire.Kline) -> None:
+        """A bar of the exchange's own making."""
+        if kline.is_closed:
+            self._deliver([bar_of(kline, timeframe_ns(kline.interval))], 0)
+
+    def _deliver(self, bars: Sequence[Bar], caused_by_receive_ns: int) -> None:
+        """Closed bars to the strategies, and their signals on; decisions come after all bars that close
+        together."""
+        self.gate.caused_by_receive_ns = caused_by_receive_ns
+        for _, together in groupby(bars, key=lambda bar: bar.close_time_ns):
+            group = list(together)
+            for bar in group:
+                self.out.notify(CandleClosed(self.clock.now_ns, bar))
+            for decision in self.strategies.on_bars(group):
+                self.trades.on_signal(decision)
+        self.gate.caused_by_receive_ns = 0
+        self.candles.reschedule()
+
+    def _on_klines(self, reply: wire.KlinesReply) -> None:
+        for decision in self.strategies.on_klines(reply):
+            self.trades.on_signal(decision)
+
+    def _on_applied(self, applied: Applied) -> None:
+        """The exchange said something new about an order: its fill counts once, then who waits for it."""
+        fill = applied.fill
+        if fill is not None:
+            self.out.append(fill)
+            self.account.on_fill(fill)
+            self.recovery.last_fill_ns = max(self.recovery.last_fill_ns, fill.time_ns)
+            self._tell_position(fill.symbol)
+        if applied.contradiction:
+            self.out.notice(
+                "critical", f"order {applied.order.client_order_id} was believed refused, but lives"
+            )
+        self.recovery.watch_position()
+        self.trades.on_applied(applied)
+
+    def _on_account(self, update: wire.AccountUpdate) -> None:
+        self.out.append(AccountReport(update, self.clock.now_ns))
+        self.account.on_account_update(update)
+        self.recovery.watch_position()
+
+    def _on_snapshot(self, snapshot: wire.Snapshot) -> None:
+        for instrument in snapshot.instruments:
+            self._on_instrument(instrument)
+        self.recovery.on_snapshot(snapshot)
+
+    def _on_instrument(self, instrument: wire.Instrument) -> None:
+        self.gate.instruments[instrument.symbol] = instrument
+
+    def _on_status(self, status: wire.GatewayStatus) -> None:
+        """A book that lost its way leaves a hole in the candles made from it."""
+        self.clock.advance(status.time_ns)
+        lost = self.health.fresh_symbols.difference(status.fresh_symbols)
+        for symbol in sorted(lost):
+            self.candles.mark_hole(symbol)
+        self.health.on_status(status)
+
+    def _on_link_up(self, link: LinkUp) -> None:
+        self.clock.advance(link.now_ns)
+        self.health.on_link(up=True)
+        self.orders.on_link_up()
+        self.recovery.on_link_up()
+
+    def _on_link_down(self, link: LinkDown) -> None:
+        self.clock.advance(link.now_ns)
+        self.out.notice("warning", f"the link to the gateway is down: {link.reason}")
+        self.candles.mark_hole()
+        self.health.on_link(up=False)
+        self.orders.on_link_down()
+        self.recovery.on_link_down()
+        self.strategies.on_link_down()
+
+    def _on_journal(self, state: JournalState) -> None:
+        self.health.journal_ok = state.accepts_entries
+
+    def _on_sent(self, latency_ns: int) -> None:
+        """From a tick's arrival in the gateway to the departure of the order it led to."""
+        self.tick_to_order_ns.append(latency_ns)
+        del self.tick_to_order_ns[:-10_000]
+
+    def _meet_deadlines(self) -> None:
+        """Do what has become due, and say when the next thing will be."""
+        now = self.clock.now_ns
+        if self.candles.deadline_ns - self.clock.offset_ns <= now:
+            bars = self.candles.on_time(self.clock.exchange_now_ns)
+            if bars:
+                self._deliver(bars, 0)
+        if self.orders.deadline_ns <= now:
+            self.orders.on_time()
+        if self.strategies.deadline_ns <= now:
+            self.strategies.on_time()
+        if self.recovery.deadline_ns <= now:
+            self.recovery.on_time()
+        self.next_deadline_ns = min(
+            self.candles.deadline_ns - self.clock.offset_ns,
+            self.orders.deadline_ns,
+            self.strategies.deadline_ns,
+            self.recovery.deadline_ns,
+        )
+        blockers = self.health.blockers()
+        if blockers != self._blockers:
+            self._blockers = blockers
+            self.out.notify(HealthChanged(now, blockers))
+
+    def _tell_position(self, symbol: str) -> None:
+        position = self.account.position(symbol)
+        mark = self.account.mark(symbol) or decimal_of(self.lanes[symbol].mid)
+        self.out.notify(
+            PositionChanged(
+                self.clock.now_ns,
+                symbol,
+                position.qty_base,
+                position.entry_price,
+                position.realised_pnl,
+                position.unrealised(mark),
+                position.fees,
+            )
+        )
+
+    def _wanted_streams(self) -> tuple[str, ...]:
+        """Book and mark always; trades and klines where a strategy's candles are made from them."""
+        wanted = {"book", "mark"}
+        for _, kind, length in self.strategies.series:
+            if kind == "trade":
+                wanted.add("trade")
+            elif kind == "exchange":
+                wanted.add(f"kline:{timeframe_text(length)}")
+        return tuple(sorted(wanted))

@@ -1,0 +1,171 @@
+"""Starting is recovering: subscribe, take the exchange's whole truth, compare, then trade.
+
+The same happens after every cut of the link and after every gap in the order events. What we did not
+send is EXTERNAL: shown, never adopted silently. A position that our fills do not explain is accepted as
+an adjustment only when two complete snapshots agree and no order of ours is unsettled; fills are never
+invented.
+"""
+
+from collections.abc import Callable
+
+from engine.account.state import AccountStateStore, PositionMismatch
+from engine.core.config import EngineConfig
+from engine.core.context import Clock, Outbox
+from engine.core.health import Health
+from engine.execution.order_executor import NEVER_NS, OrderExecutor
+from engine.execution.order_store import Applied, OrderStore
+from engine.execution.reconcile import Finding, reconcile_orders
+from engine.market_data.timeframes import SECOND_NS
+from engine.storage.records import OrderReport
+from gateways.wire.messages import RequestSnapshot, SetLeverage, Snapshot, Subscribe
+
+_OVERLAP_NS = 60 * SECOND_NS
+_AGAIN_NS = 2 * SECOND_NS
+_SETTLE_NS = 200_000_000
+_DRIFT_NS = 5 * SECOND_NS
+_LOUD = frozenset({"external_order", "external_fill", "position", "hedge_mode", "missing_fill"})
+
+
+class Recovery:
+    """Brings our view and the exchange's together, and says when that is done.
+
+    `on_applied` is called with every report that changed something, `on_done` each time the comparison ends
+    well.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        clock: Clock,
+        out: Outbox,
+        health: Health,
+        store: OrderStore,
+        account: AccountStateStore,
+        executor: OrderExecutor,
+        streams: tuple[str, ...],
+        on_applied: Callable[[Applied], None],
+        on_done: Callable[[], None],
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._out = out
+        self._health = health
+        self._store = store
+        self._account = account
+        self._executor = executor
+        self._streams = streams
+        self._on_applied = on_applied
+        self._on_done = on_done
+        self._request_id = 0
+        self._asked: frozenset[str] = frozenset()
+        self._suspects: tuple[PositionMismatch, ...] = ()
+        self._shown: set[str] = set()
+        self.last_fill_ns = 0
+        self.deadline_ns = NEVER_NS
+
+    def on_link_up(self) -> None:
+        """Say what is wanted, then ask for the whole truth."""
+        out = self._out
+        config = self._config
+        out.send(Subscribe(out.next_request_id(), config.symbols, self._streams, config.depth_levels))
+        for spec in config.strategies:
+            if spec.leverage is not None:
+                for symbol in spec.symbols:
+                    out.send(SetLeverage(out.next_request_id(), symbol, spec.leverage))
+        self.begin("connected")
+
+    def on_link_down(self) -> None:
+        """Nothing can be compared."""
+        self._request_id = 0
+        self.deadline_ns = NEVER_NS
+
+    def begin(self, why: str) -> None:
+        """Compare again: entries wait until that has ended well."""
+        if self._health.reconciled or not self._request_id:
+            self._out.notice("info", f"reconciling with the exchange: {why}")
+        self._health.reconciled = False
+        self._suspects = ()
+        self._ask()
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """The exchange's truth arrived."""
+        if snapshot.request_id != self._request_id:
+            return
+        self._account.on_snapshot(snapshot)
+        result = reconcile_orders(self._store, snapshot)
+        for applied in result.applied:
+            if applied.update is not None:
+                self._out.append(OrderReport(applied.update, self._clock.now_ns))
+            self._on_applied(applied)
+        for finding in result.findings:
+            self._show(finding)
+        for key in result.to_query:
+            self._executor.query_soon(key)
+        if not result.complete:
+            self._wait(_AGAIN_NS)
+            return
+        self._asked = frozenset(result.to_query)
+        if self._asked or any(True for _ in self._store.unsettled()):
+            self._wait(_SETTLE_NS)
+        else:
+            self._compare_positions()
+
+    def on_time(self) -> None:
+        """A snapshot did not come, or orders had to be settled first."""
+        if self._clock.now_ns < self.deadline_ns:
+            return
+        self.deadline_ns = NEVER_NS
+        if not self._health.connected:
+            return
+        if self._health.reconciled:
+            if self._account.mismatches(self._clock.exchange_now_ns - _DRIFT_NS):
+                self.begin("the exchange's position is not the sum of our fills")
+            return
+        self._ask()
+
+    def watch_position(self) -> None:
+        """Something changed: in a while the exchange's position must again be the sum of our fills."""
+        if self._health.reconciled:
+            self.deadline_ns = min(self.deadline_ns, self._clock.now_ns + _DRIFT_NS + SECOND_NS)
+
+    def _compare_positions(self) -> None:
+        found = self._account.mismatches()
+        same = [(one.symbol, one.venue_base - one.ours_base) for one in found]
+        before = [(one.symbol, one.venue_base - one.ours_base) for one in self._suspects]
+        if found and same != before:
+            self._suspects = found
+            self._wait(_AGAIN_NS)
+            return
+        for mismatch in found:
+            adjustment = mismatch.adjustment(self._clock.now_ns, "two complete snapshots agree")
+            self._out.append(adjustment)
+            self._account.on_adjustment(adjustment)
+            self._out.notice(
+                "critical",
+                f"{mismatch.symbol}: the exchange holds {mismatch.venue_base}, our fills make "
+                f"{mismatch.ours_base}; the difference is taken as EXTERNAL",
+            )
+        self._suspects = ()
+        self._health.reconciled = True
+        self._health.ever_reconciled = True
+        self.deadline_ns = NEVER_NS
+        self._request_id = 0
+        self._on_done()
+
+    def _ask(self) -> None:
+        self._request_id = self._out.next_request_id()
+        since = max(1, (self.last_fill_ns or self._clock.exchange_now_ns) - _OVERLAP_NS)
+        self._out.send(RequestSnapshot(self._request_id, since))
+        self.deadline_ns = self._clock.now_ns + self._config.snapshot_timeout_ns
+
+    def _wait(self, delay_ns: int) -> None:
+        self.deadline_ns = self._clock.now_ns + delay_ns
+
+    def _show(self, finding: Finding) -> None:
+        """Each finding once."""
+        if finding.text in self._shown:
+            return
+        if len(self._shown) > 10_000:
+            self._shown.clear()
+        self._shown.add(finding.text)
+        self._out.notice("warning" if finding.kind in _LOUD else "info", finding.text)

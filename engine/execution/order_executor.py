@@ -1,0 +1,270 @@
+"""Sends orders and finds out what became of them.
+
+The intent stands in the journal before a byte leaves (the shell flushes before every Send). A request
+that is not answered, or answered with "unknown", makes the order UNKNOWN, not rejected: it is settled by
+query. The exchange knowing it settles it; "not found" together with a complete scan of its history counts
+as absence only after a grace time; a failed query proves nothing and is asked again. An order is tried
+again, under a new attempt's id, only with proof that the attempt before did not happen.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from engine.core.config import EngineConfig
+from engine.core.context import Clock, Outbox
+from engine.execution.order_states import UNSETTLED
+from engine.execution.order_store import Applied, Order, OrderStore
+from engine.storage.records import (
+    AmendIntent,
+    CancelIntent,
+    Intent,
+    OrderReport,
+    Replied,
+    Sent,
+    Settled,
+    Unknown,
+)
+from gateways.wire.messages import AmendOrder, CancelOrder, OrderUpdate, QueryOrder, Reply, SubmitOrder
+
+Request = Literal["submit", "cancel", "amend", "query"]
+NEVER_NS = 2**63 - 1
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A request without an answer."""
+
+    request: Request
+    client_order_id: str
+    symbol: str
+    deadline_ns: int
+    caused_by_receive_ns: int = 0
+
+
+class OrderExecutor:
+    """Places, amends, cancels; settles what is unknown.
+
+    `on_applied` is called with every report that changed something. `on_sent` gets, for each order that a
+    tick led to, the nanoseconds from the tick's arrival in the gateway to the order's departure.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        clock: Clock,
+        out: Outbox,
+        store: OrderStore,
+        on_applied: Callable[[Applied], None],
+        on_sent: Callable[[int], None],
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._out = out
+        self._store = store
+        self._on_applied = on_applied
+        self._on_sent = on_sent
+        self._pending: dict[int, _Pending] = {}
+        self._queries: dict[str, int] = {}
+        self.connected = False
+        self.deadline_ns = NEVER_NS
+
+    def submit(self, intent: Intent, caused_by_receive_ns: int = 0) -> bool:
+        """Journal and send one order. False when that very order exists already: it is not sent again."""
+        if self._store.was_used(intent.client_order_id):
+            return False
+        self._store.intend(intent)
+        self._out.append(intent)
+        request_id = self._out.next_request_id()
+        self._out.send(
+            SubmitOrder(
+                request_id,
+                intent.symbol,
+                intent.client_order_id,
+                intent.side,
+                intent.order_type,
+                intent.qty_base,
+                intent.price,
+                intent.stop_price,
+                intent.time_in_force,
+                intent.reduce_only,
+                intent.close_position,
+                "",
+                caused_by_receive_ns,
+                intent.is_exit,
+            )
+        )
+        self._out.append(Sent(intent.client_order_id, request_id, self._clock.now_ns))
+        self._store.mark_sent(intent.client_order_id)
+        self._await(request_id, "submit", intent.client_order_id, intent.symbol, caused_by_receive_ns)
+        return True
+
+    def cancel(self, order: Order, reason: str) -> None:
+        """Ask the exchange to cancel; needs only a connection. Asking twice is harmless."""
+        if not self.connected or self._is_pending("cancel", order.client_order_id):
+            return
+        intent = order.intent
+        self._out.append(CancelIntent(order.client_order_id, intent.symbol, reason, self._clock.now_ns))
+        request_id = self._out.next_request_id()
+        self._out.send(CancelOrder(request_id, intent.symbol, order.client_order_id, intent.is_algo))
+        self._await(request_id, "cancel", order.client_order_id, intent.symbol)
+
+    def amend(self, intent: AmendIntent, order: Order) -> None:
+        """Ask for a new price and quantity of a resting limit order."""
+        if not self.connected or self._is_pending("amend", order.client_order_id):
+            return
+        self._out.append(intent)
+        request_id = self._out.next_request_id()
+        self._out.send(
+            AmendOrder(
+                request_id,
+                intent.symbol,
+                intent.client_order_id,
+                order.intent.side,
+                intent.qty_base,
+                intent.price,
+            )
+        )
+        self._await(request_id, "amend", intent.client_order_id, intent.symbol)
+
+    def query_soon(self, client_order_id: str, delay_ns: int = 0) -> None:
+        """Ask the exchange about an order as soon as there is a connection."""
+        due = self._clock.now_ns + delay_ns
+        self._queries[client_order_id] = min(due, self._queries.get(client_order_id, NEVER_NS))
+        self._reschedule()
+
+    def on_update(self, update: OrderUpdate) -> None:
+        """A report of the exchange, by whichever path."""
+        self._took(self._store.apply(update))
+
+    def on_reply(self, reply: Reply) -> None:
+        """The gateway's answer; one to a request about no order is passed over."""
+        pending = self._pending.pop(reply.request_id, None)
+        if pending is None:
+            return
+        key = pending.client_order_id
+        self._out.append(Replied(key, pending.request, reply, self._clock.now_ns))
+        if pending.caused_by_receive_ns and reply.sent_time_ns:
+            self._on_sent(reply.sent_time_ns - pending.caused_by_receive_ns)
+        self._took(self._store.on_reply(key, pending.request, reply))
+        if pending.request == "submit":
+            self._after_submit(key, reply)
+        elif pending.request == "query":
+            self._after_query(key, reply)
+        elif reply.outcome != "ok":
+            self.query_soon(key)
+        self._reschedule()
+
+    def on_link_down(self) -> None:
+        """Requests without an answer may have been carried out."""
+        self.connected = False
+        for pending in self._pending.values():
+            if pending.request == "submit":
+                self._mark_unknown(pending.client_order_id, "the link to the gateway was cut")
+            self._queries.setdefault(pending.client_order_id, self._clock.now_ns)
+        self._pending.clear()
+        self._reschedule()
+
+    def on_link_up(self) -> None:
+        """Ask about everything whose fate is unknown."""
+        self.connected = True
+        for order in self._store.unsettled():
+            self._queries[order.client_order_id] = self._clock.now_ns
+        self._reschedule()
+
+    def on_time(self) -> None:
+        """Give up waiting for answers, and ask about what is due."""
+        now = self._clock.now_ns
+        for request_id in [key for key, one in self._pending.items() if one.deadline_ns <= now]:
+            pending = self._pending.pop(request_id)
+            if pending.request == "submit":
+                self._mark_unknown(pending.client_order_id, "no answer in time")
+            self._queries[pending.client_order_id] = now
+        if self.connected:
+            for key in [key for key, due in self._queries.items() if due <= now]:
+                self._query(key)
+        self._reschedule()
+
+    def is_settling(self, client_order_id: str) -> bool:
+        """Whether the order's fate is being asked for."""
+        return client_order_id in self._queries or self._is_pending("query", client_order_id)
+
+    def _query(self, key: str) -> None:
+        del self._queries[key]
+        order = self._store.get(key)
+        if order is None or not order.is_open:
+            return
+        intent = order.intent
+        since = 0
+        if order.state in UNSETTLED:
+            since = max(1, intent.time_ns - self._config.scan_margin_ns)
+        request_id = self._out.next_request_id()
+        self._out.send(QueryOrder(request_id, intent.symbol, key, intent.is_algo, since))
+        self._await(request_id, "query", key, intent.symbol)
+
+    def _after_submit(self, key: str, reply: Reply) -> None:
+        if reply.outcome == "transient":
+            self._settle(key, f"not sent: {reply.code} {reply.message}".rstrip())
+        elif reply.outcome in {"unknown", "not_found"}:
+            self._mark_unknown(key, f"{reply.code} {reply.message}".strip())
+            self.query_soon(key)
+
+    def _after_query(self, key: str, reply: Reply) -> None:
+        order = self._store.get(key)
+        if order is None or not order.is_open:
+            return
+        if reply.outcome != "not_found":
+            if reply.outcome != "ok" or order.state in UNSETTLED:
+                self.query_soon(key, self._config.query_every_ns)
+            return
+        age_ns = self._clock.now_ns - order.intent.time_ns
+        if order.state in UNSETTLED and age_ns >= self._config.absence_grace_ns:
+            self._settle(key, "the exchange does not know it and its history does not hold it")
+            return
+        self.query_soon(key, self._config.query_every_ns)
+
+    def _settle(self, key: str, reason: str) -> None:
+        """Proof that it never happened."""
+        self._out.append(Settled(key, reason, self._clock.now_ns))
+        self._took(self._store.mark_refused(key, reason))
+
+    def _mark_unknown(self, key: str, reason: str) -> None:
+        order = self._store.get(key)
+        if order is None or order.state not in UNSETTLED:
+            return
+        self._out.append(Unknown(key, reason, self._clock.now_ns))
+        self._took(self._store.mark_unknown(key))
+
+    def _took(self, applied: Applied | None) -> None:
+        if applied is None or not applied.changed:
+            return
+        if applied.update is not None:
+            self._out.append(OrderReport(applied.update, self._clock.now_ns))
+        if applied.order.state not in UNSETTLED:
+            self._queries.pop(applied.order.client_order_id, None)
+        self._on_applied(applied)
+
+    def _await(
+        self, request_id: int, request: Request, key: str, symbol: str, caused_by_receive_ns: int = 0
+    ) -> None:
+        due = self._clock.now_ns + self._config.reply_timeout_ns
+        self._pending[request_id] = _Pending(request, key, symbol, due, caused_by_receive_ns)
+        self.deadline_ns = min(self.deadline_ns, due)
+
+    def _is_pending(self, request: Request, key: str) -> bool:
+        return any(one.request == request and one.client_order_id == key for one in self._pending.values())
+
+    def _reschedule(self) -> None:
+        due = min((one.deadline_ns for one in self._pending.values()), default=NEVER_NS)
+        if self.connected and self._queries:
+            due = min(due, *self._queries.values())
+        self.deadline_ns = due
+
+
+def next_attempt(intent: Intent, client_order_id: str, now_ns: int) -> Intent:
+    """The same order under the id of its next attempt."""
+    return msgspec.structs.replace(
+        intent, client_order_id=client_order_id, attempt=intent.attempt + 1, time_ns=now_ns
+    )

@@ -1,0 +1,43 @@
+"""How much a default-sized entry buys, on the exchange's grid."""
+
+from decimal import Decimal
+from math import isfinite
+
+from engine.backtest.settings import Sizing
+from engine.execution.lots import decimal_of, quantity_down
+from gateways.wire.messages import Instrument
+
+ZERO = Decimal(0)
+
+
+class TooSmall(Exception):
+    """The exchange takes no such order; the text is one sentence for a person."""
+
+
+def entry_qty(
+    sizing: Sizing, *, price: float, equity: Decimal, risk_distance: float, instrument: Instrument
+) -> Decimal:
+    """Quantity in base, rounded down to the step; `TooSmall` when it is below what the exchange takes.
+
+    `price` is the close of the deciding bar, as in the backtester. Risk sizing divides by the price
+    distance that one R stands for.
+    """
+    value = decimal_of(sizing.value)
+    at = decimal_of(price)
+    if sizing.kind == "fixed":
+        wanted = value
+    elif sizing.kind == "cash":
+        wanted = value / at
+    elif sizing.kind == "percent_of_equity":
+        wanted = equity * value / 100 / at
+    else:
+        if not isfinite(risk_distance) or risk_distance <= 0.0:
+            raise TooSmall("risk sizing needs a signal with a risk distance")
+        wanted = equity * value / 100 / decimal_of(risk_distance)
+    qty = quantity_down(wanted, instrument.qty_step_base)
+    if qty < max(instrument.min_qty_base, instrument.qty_step_base):
+        raise TooSmall(f"{wanted:.8f} {instrument.base_asset} is less than the smallest order")
+    if qty * at < instrument.min_notional_quote:
+        raise TooSmall(f"{qty * at:.2f} is below the smallest notional, {instrument.min_notional_quote}")
+    cap = instrument.market_max_qty_base or instrument.max_qty_base
+    return min(qty, cap) if cap > ZERO else qty

@@ -1,0 +1,262 @@
+"""Runs the strategies: feeds them bars, warms them up, keeps each one's failure to itself.
+
+Life: waiting (until the first reconciliation), fetching (history was asked for), warming, running; paused,
+stopped and failed beside it. Bars of seconds have no history at the exchange, so such strategies wait
+for live bars; the others get the exchange's klines, marked as backfilled.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from engine.core.audit import StrategyChanged
+from engine.core.config import EngineConfig
+from engine.core.context import Clock, Outbox
+from engine.market_data.bars import Bar, BarFlag, CandleKind
+from engine.market_data.timeframes import SECOND_NS, timeframe_text
+from engine.strategies.base import Broker, SignalStrategy
+from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategySlot
+from gateways.wire.messages import Kline, KlinesReply, RequestKlines
+
+SUSPECT = int(BarFlag.SUSPECT)
+BACKFILLED = int(BarFlag.BACKFILLED)
+MAX_KLINES = 1_500
+_RETRY_NS = 3 * SECOND_NS
+_NEVER = 2**63 - 1
+
+
+class ScriptPort(Protocol):
+    """Gives a script its broker for one bar."""
+
+    def broker(self, slot: StrategySlot, bar: Bar) -> Broker:
+        """The broker as of the close of the bar."""
+
+
+class StrategyManager:
+    """All strategies by what they are fed."""
+
+    def __init__(self, config: EngineConfig, clock: Clock, out: Outbox, scripts: ScriptPort) -> None:
+        self._clock = clock
+        self._out = out
+        self._scripts = scripts
+        self.slots = tuple(
+            StrategySlot(spec, symbol) for spec in config.strategies for symbol in spec.symbols
+        )
+        self._routes: dict[tuple[str, CandleKind, int], list[StrategySlot]] = {}
+        for slot in self.slots:
+            for length in slot.lengths_ns:
+                self._routes.setdefault((slot.symbol, slot.spec.candles, length), []).append(slot)
+        self._by_request: dict[int, StrategySlot] = {}
+        self.deadline_ns = _NEVER
+
+    @property
+    def series(self) -> tuple[tuple[str, CandleKind, int], ...]:
+        """Every (symbol, kind, timeframe) somebody wants."""
+        return tuple(self._routes)
+
+    def slot(self, owner: str, symbol: str) -> StrategySlot | None:
+        """The strategy of that name on that symbol."""
+        return next((one for one in self.slots if one.owner == owner and one.symbol == symbol), None)
+
+    def start(self) -> None:
+        """The world is known: begin to warm up whoever waited for that."""
+        for slot in self.slots:
+            if slot.state is SlotState.WAITING:
+                self._warm_up(slot, "")
+
+    def on_bars(self, bars: Sequence[Bar]) -> list[Decision]:
+        """Feed bars that closed together, in the order of delivery; the decisions they lead to."""
+        decisions = []
+        for bar in bars:
+            for slot in self._routes.get((bar.symbol, bar.kind, bar.timeframe_ns), ()):
+                decision = self._feed(slot, bar)
+                if decision is not None:
+                    decisions.append(decision)
+        return decisions
+
+    def on_klines(self, reply: KlinesReply) -> list[Decision]:
+        """History arrived: feed it, then the live bars that waited."""
+        slot = self._by_request.pop(reply.request_id, None)
+        if slot is None or slot.state is not SlotState.FETCHING:
+            return []
+        length = slot.wanted.pop(reply.request_id)
+        closed = [bar for bar in bars_of(reply.klines, slot.spec.candles, length) if self._is_over(bar)]
+        if not reply.complete or not closed:
+            self._retry_later(slot)
+            return []
+        slot.pending.extendleft(reversed(closed))
+        if slot.wanted:
+            return []
+        return self._drain(slot)
+
+    def on_time(self) -> None:
+        """Ask again for history that did not come."""
+        now = self._clock.now_ns
+        for slot in self.slots:
+            if slot.state is SlotState.FETCHING and slot.retry_at_ns <= now:
+                self._fetch(slot)
+        self._reschedule()
+
+    def on_link_down(self) -> None:
+        """Requests for history got lost with the connection."""
+        for slot in self.slots:
+            if slot.state is SlotState.FETCHING:
+                self._retry_later(slot)
+
+    def set_paused(self, slot: StrategySlot, *, paused: bool, reason: str) -> None:
+        """Stop entries of one strategy, or allow them again."""
+        slot.paused = paused
+        if slot.state in {SlotState.RUNNING, SlotState.PAUSED}:
+            self._move(slot, SlotState.PAUSED if paused else SlotState.RUNNING, reason)
+
+    def stop(self, slot: StrategySlot, reason: str) -> None:
+        """End a strategy; it gets no more bars."""
+        self._move(slot, SlotState.STOPPED, reason)
+
+    def fail(self, slot: StrategySlot, error: Exception) -> None:
+        """A strategy broke: it is shut out, the others go on."""
+        self._move(slot, SlotState.FAILED, f"{type(error).__name__}: {error}")
+
+    def _feed(self, slot: StrategySlot, bar: Bar) -> Decision | None:
+        if slot.state not in LISTENING:
+            if slot.state in {SlotState.WAITING, SlotState.FETCHING}:
+                slot.pending.append(bar)
+            return None
+        length = bar.timeframe_ns
+        fed = slot.fed_open_ns.get(length, 0)
+        if bar.open_time_ns <= fed:
+            return None
+        if fed and bar.open_time_ns > fed + length:
+            slot.pending.append(bar)
+            self._warm_up(slot, f"bars are missing before {bar.open_time_ns}")
+            return None
+        slot.fed_open_ns[length] = bar.open_time_ns
+        return self._decide(slot, bar)
+
+    def _decide(self, slot: StrategySlot, bar: Bar) -> Decision | None:
+        strategy = slot.strategy
+        try:
+            if isinstance(strategy, SignalStrategy):
+                signals = strategy.on_bar(bar)
+            else:
+                signals = None
+                strategy.on_bar(bar, self._scripts.broker(slot, bar))
+        except Exception as error:  # noqa: BLE001  # one strategy's bug must not stop the others
+            self.fail(slot, error)
+            return None
+        if bar.timeframe_ns != slot.timeframe_ns:
+            return None
+        block = self._block(slot, bar)
+        if slot.state is SlotState.WARMING:
+            slot.warm_left -= 1
+            if slot.warm_left <= 0:
+                self._move(slot, SlotState.PAUSED if slot.paused else SlotState.RUNNING, "")
+        if bar.flags & BACKFILLED and not 0 < slot.decided_open_ns < bar.open_time_ns:
+            return None
+        if bar.open_time_ns > slot.decided_open_ns:
+            slot.decided_open_ns = bar.open_time_ns
+        elif block is None:
+            block = Block("duplicate", "this bar was decided on before")
+        return Decision(slot, bar, signals, block)
+
+    def _block(self, slot: StrategySlot, bar: Bar) -> Block | None:
+        """Why entries of this bar are not followed, if so."""
+        if slot.state is SlotState.WARMING and slot.warm_left > 0:
+            return Block("warming", f"{slot.warm_left} more bars to warm up")
+        if slot.paused:
+            return Block("paused", slot.reason or "paused")
+        late_ns = self._clock.exchange_now_ns - bar.close_time_ns
+        if late_ns > slot.lateness_ns or bar.flags & BACKFILLED:
+            return Block("late", f"{late_ns / 1e9:.1f} s after the close of the bar")
+        if bar.flags & SUSPECT:
+            return Block("suspect", "the bar has a hole in its data")
+        return None
+
+    def _warm_up(self, slot: StrategySlot, reason: str) -> None:
+        if slot.has_history:
+            self._move(slot, SlotState.FETCHING, reason)
+            self._fetch(slot)
+            return
+        if slot.fed_open_ns:
+            slot.begin_again()
+        self._move(slot, SlotState.WARMING if slot.warm_left > 0 else SlotState.RUNNING, reason)
+        self._drain(slot)
+
+    def _fetch(self, slot: StrategySlot) -> None:
+        slot.wanted.clear()
+        for length in slot.lengths_ns:
+            fed = slot.fed_open_ns.get(length)
+            if fed is None:
+                limit = slot.warmup_bars + 2
+            else:
+                limit = (self._clock.exchange_now_ns - fed) // length + 2
+                if limit > MAX_KLINES:
+                    slot.begin_again()
+                    limit = slot.warmup_bars + 2
+            request_id = self._out.next_request_id()
+            slot.wanted[request_id] = length
+            self._by_request[request_id] = slot
+            self._out.send(
+                RequestKlines(request_id, slot.symbol, timeframe_text(length), min(int(limit), MAX_KLINES))
+            )
+        self._retry_later(slot, keep=True)
+
+    def _retry_later(self, slot: StrategySlot, *, keep: bool = False) -> None:
+        if not keep:
+            for request_id in slot.wanted:
+                self._by_request.pop(request_id, None)
+            slot.wanted.clear()
+        slot.retry_at_ns = self._clock.now_ns + (3 * _RETRY_NS if keep else _RETRY_NS)
+        self._reschedule()
+
+    def _drain(self, slot: StrategySlot) -> list[Decision]:
+        """Feed what waited, oldest first, the longer timeframe first where two close together."""
+        if slot.state is SlotState.FETCHING:
+            self._move(slot, SlotState.WARMING, f"{len(slot.pending)} bars of history")
+        waiting = sorted(slot.pending, key=lambda bar: (bar.close_time_ns, -bar.timeframe_ns))
+        slot.pending.clear()
+        decisions = [decision for bar in waiting if (decision := self._feed(slot, bar)) is not None]
+        if slot.state is SlotState.WARMING and slot.warm_left <= 0:
+            self._move(slot, SlotState.PAUSED if slot.paused else SlotState.RUNNING, "")
+        self._reschedule()
+        return decisions
+
+    def _is_over(self, bar: Bar) -> bool:
+        return bar.close_time_ns <= self._clock.exchange_now_ns
+
+    def _move(self, slot: StrategySlot, state: SlotState, reason: str) -> None:
+        if slot.state is state and slot.reason == reason:
+            return
+        slot.state = state
+        slot.reason = reason
+        self._out.notify(StrategyChanged(self._clock.now_ns, slot.owner, slot.symbol, state.value, reason))
+
+    def _reschedule(self) -> None:
+        self.deadline_ns = min(
+            (slot.retry_at_ns for slot in self.slots if slot.state is SlotState.FETCHING), default=_NEVER
+        )
+
+
+def bars_of(klines: Iterable[Kline], kind: CandleKind, length_ns: int) -> list[Bar]:
+    """The exchange's klines as backfilled bars of a series of another kind."""
+    return [
+        msgspec.structs.replace(bar_of(kline, length_ns), kind=kind, flags=BACKFILLED) for kline in klines
+    ]
+
+
+def bar_of(kline: Kline, length_ns: int) -> Bar:
+    """One kline as a bar of the exchange's own making."""
+    return Bar(
+        kline.symbol,
+        length_ns,
+        kline.open_time_ns,
+        kline.open,
+        kline.high,
+        kline.low,
+        kline.close,
+        kline.volume_base,
+        "exchange",
+        0,
+        kline.trades,
+    )

@@ -1,0 +1,151 @@
+"""One strategy on one symbol: its object, its place in life, and what it has been fed."""
+
+from collections import deque
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from engine.backtest.settings import Sizing
+from engine.core.config import StrategySpec
+from engine.market_data.bars import Bar
+from engine.market_data.timeframes import SECOND_NS, timeframe_ns
+from engine.strategies.base import ScriptStrategy, Signals, SignalStrategy, registry
+
+MAX_PENDING_BARS = 5_000
+"""Bars kept while history is on its way; more than that and it is asked for again."""
+
+MAX_LATENESS_NS = 10 * SECOND_NS
+
+Fate = Literal[
+    "traded", "vetoed", "late", "duplicate", "warming", "suspect", "paused", "rejected", "ignored", "failed"
+]
+
+
+class StrategyRefused(ValueError):
+    """A configured strategy cannot run; the text is one sentence for a person."""
+
+
+class SlotState(StrEnum):
+    """The life of a strategy."""
+
+    WAITING = "waiting"
+    """For the comparison with the exchange that comes before everything."""
+    FETCHING = "fetching"
+    """History was asked for; live bars wait."""
+    WARMING = "warming"
+    """It sees bars but does not trade."""
+    RUNNING = "running"
+    PAUSED = "paused"
+    """It sees bars, leaves positions, enters none."""
+    STOPPED = "stopped"
+    FAILED = "failed"
+    """It raised an exception and gets no more bars."""
+
+
+LISTENING = frozenset({SlotState.WARMING, SlotState.RUNNING, SlotState.PAUSED})
+
+
+class Block(msgspec.Struct, frozen=True):
+    """Why a bar's entries are not followed."""
+
+    fate: Fate
+    detail: str
+
+
+class Decision(msgspec.Struct):
+    """One deciding bar of one strategy: what it said, and what blocks its entries (None: nothing)."""
+
+    slot: "StrategySlot"
+    bar: Bar
+    signals: Signals | None
+    block: Block | None
+
+
+class StrategySlot:
+    """One strategy on one symbol.
+
+    `lengths_ns` are its timeframes, the deciding one first. `decided_open_ns` is the open time of the
+    last bar that was ever decided on, also by an engine that ran before.
+    """
+
+    def __init__(self, spec: StrategySpec, symbol: str) -> None:
+        self.spec = spec
+        self.owner = spec.owner
+        self.symbol = symbol
+        self.strategy = build_strategy(spec)
+        texts = self.strategy.inputs.timeframes or (spec.timeframe,)
+        self.lengths_ns = tuple(timeframe_ns(text) for text in texts)
+        self.decided_open_ns = 0
+        self.state = SlotState.WAITING
+        self.reason = ""
+        self.fed_open_ns: dict[int, int] = {}
+        self.pending: deque[Bar] = deque(maxlen=MAX_PENDING_BARS)
+        self.wanted: dict[int, int] = {}
+        self.retry_at_ns = 0
+        self.paused = False
+        warmup = getattr(self.strategy, "warmup_bars", 0)
+        self.warmup_bars = int(warmup)
+        self.warm_left = self.warmup_bars
+
+    @property
+    def timeframe_ns(self) -> int:
+        """Length of the deciding bars."""
+        return self.lengths_ns[0]
+
+    @property
+    def sizing(self) -> Sizing:
+        """How much a default-sized entry buys."""
+        return self.spec.sizing
+
+    @property
+    def has_history(self) -> bool:
+        """Whether the exchange keeps bars of all its timeframes; there are none of seconds."""
+        return all(length % (60 * SECOND_NS) == 0 for length in self.lengths_ns)
+
+    @property
+    def lateness_ns(self) -> int:
+        """So long after a bar's close its entries are still in time."""
+        return min(self.timeframe_ns, MAX_LATENESS_NS)
+
+    def begin_again(self) -> None:
+        """Forget the past and warm up anew."""
+        if isinstance(self.strategy, SignalStrategy):
+            self.strategy.reset()
+        else:
+            self.strategy = build_strategy(self.spec)
+        self.fed_open_ns.clear()
+        self.warm_left = self.warmup_bars
+
+
+def build_strategy(spec: StrategySpec) -> SignalStrategy | ScriptStrategy:
+    """The strategy object; `StrategyRefused` says what is wrong with the configuration."""
+    try:
+        cls = registry.get(spec.name)
+    except KeyError:
+        known = ", ".join(registry.names())
+        raise StrategyRefused(f"there is no strategy {spec.name!r}; there are {known}") from None
+    try:
+        if issubclass(cls, SignalStrategy):
+            strategy: SignalStrategy | ScriptStrategy = cls.from_params(spec.params)
+        else:
+            strategy = cls(cls.Params.model_validate(dict(spec.params)))  # type: ignore[call-arg]  # subclasses take params
+    except ValueError as error:
+        raise StrategyRefused(f"strategy {spec.name}: {_first_complaint(error)}") from None
+    inputs = strategy.inputs
+    if spec.candles not in inputs.candles:
+        allowed = ", ".join(inputs.candles)
+        raise StrategyRefused(f"strategy {spec.name} cannot use {spec.candles} candles, only {allowed}")
+    if inputs.needs_volume and spec.candles == "mid":
+        raise StrategyRefused(f"strategy {spec.name} needs volume, which mid candles do not have")
+    return strategy
+
+
+def _first_complaint(error: ValueError) -> str:
+    """Pydantic's first complaint as one sentence."""
+    details = getattr(error, "errors", None)
+    if details is None:
+        return str(error)
+    first = details()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"parameter {where}: {first['msg']}" if where else str(first["msg"])

@@ -1,0 +1,319 @@
+"""A deciding core with a small exchange beside it, both on the same made time: no process, no socket."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from engine.backtest.settings import Sizing
+from engine.core.config import EngineConfig, StrategySpec
+from engine.core.effects import Append, Effect, Notify, Send
+from engine.core.engine import Engine
+from engine.core.events import Event, LinkDown, LinkUp, Timer
+from engine.execution.client_ids import client_id_prefix
+from engine.market_data.timeframes import SECOND_NS
+from engine.risk.limits import RiskLimits
+from gateways.wire import messages as wire
+
+START_NS = 1_700_000_000 * SECOND_NS
+ENGINE_ID = "aaaaaa"
+ZERO = Decimal(0)
+
+
+def instrument(symbol: str = "BTCUSDT") -> wire.Instrument:
+    """A symbol with a tick of 0.1 and a step of 0.001."""
+    return wire.Instrument(
+        symbol, "BTC", "USDT", "TRADING", Decimal("0.1"), Decimal("0.1"), Decimal(1_000_000), Decimal("0.001"),
+        Decimal("0.001"), Decimal(1000), Decimal(120), Decimal(5), Decimal("1.05"), Decimal("0.95"), 200,
+        Decimal("0.0002"), Decimal("0.0004"), Decimal("0.0125"), 20, (),
+    )  # fmt: skip
+
+
+def spec(name: str = "sma_crossover_inflection", **changes: object) -> StrategySpec:
+    """A strategy on seconds of BTCUSDT."""
+    plain: dict[str, object] = {
+        "owner": f"{name}:s1",
+        "name": name,
+        "symbols": ("BTCUSDT",),
+        "timeframe": "1s",
+        "params": {"short": 1, "long": 2, "smoothing": 1},
+        "sizing": Sizing("fixed", 0.1),
+    }
+    return StrategySpec(**{**plain, **changes})  # type: ignore[arg-type]
+
+
+def config(*specs: StrategySpec, **changes: object) -> EngineConfig:
+    """A configuration of those strategies, with limits nobody reaches."""
+    plain: dict[str, object] = {
+        "symbols": ("BTCUSDT",),
+        "strategies": specs or (spec(),),
+        "limits": RiskLimits(max_order_notional_quote=Decimal(1_000_000)),
+        "engine_id": ENGINE_ID,
+        "client_id_prefix": client_id_prefix(ENGINE_ID),
+    }
+    return EngineConfig(**{**plain, **changes})  # type: ignore[arg-type]
+
+
+class Exchange:
+    """Takes requests and makes the events that answer them. `answers` are queued until asked for.
+
+    Market orders fill at the touch. `on_submit` may replace the answer to a submit: it returns the
+    events, or None for the usual ones.
+    """
+
+    def __init__(self) -> None:
+        self.bid = self.ask = Decimal(100)
+        self.now_ns = START_NS
+        self.position = ZERO
+        self.entry_price = ZERO
+        self.orders: dict[str, wire.OrderUpdate] = {}
+        self.fills: list[wire.OrderUpdate] = []
+        self.requests: list[wire.Message] = []
+        self.sequence = 0
+        self.trades = 0
+        self.wallet = Decimal(10_000)
+        self.complete = True
+        self.on_submit: Callable[[wire.SubmitOrder], list[Event] | None] = lambda _: None
+        self.on_query: Callable[[wire.QueryOrder], list[Event] | None] = lambda _: None
+        self.klines: Callable[[wire.RequestKlines], list[Event]] = lambda _: []
+
+    def ask_for(self, message: wire.Message) -> list[Event]:
+        """One request; the events it causes, in order."""
+        self.requests.append(message)
+        if isinstance(message, wire.SubmitOrder):
+            replaced = self.on_submit(message)
+            return self.execute(message) if replaced is None else replaced
+        if isinstance(message, wire.RequestSnapshot):
+            return [self.snapshot(message.request_id)]
+        if isinstance(message, wire.CancelOrder):
+            return self.cancel(message)
+        if isinstance(message, wire.QueryOrder):
+            replaced = self.on_query(message)
+            return self.query(message) if replaced is None else replaced
+        if isinstance(message, wire.RequestKlines):
+            return self.klines(message)
+        return []
+
+    def execute(self, order: wire.SubmitOrder) -> list[Event]:
+        """Fill a market order, rest any other."""
+        events: list[Event] = [
+            wire.Reply(order.request_id, "ok", sent_time_ns=self.now_ns + 1000, answered_time_ns=self.now_ns)
+        ]
+        new = self.update(order, "NEW", "NEW", ZERO, 0)
+        events.append(new)
+        self.orders[order.client_order_id] = new
+        if order.order_type == "MARKET":
+            events.extend(self.fill(order, order.qty_base))
+        return events
+
+    def fill(self, order: wire.SubmitOrder, qty: Decimal) -> list[Event]:
+        """A fill and the account update that belongs to it."""
+        self.trades += 1
+        done = self.orders[order.client_order_id].filled_base + qty
+        status = "FILLED" if done == order.qty_base else "PARTIALLY_FILLED"
+        trade = self.update(order, "TRADE", status, done, self.trades, qty)
+        signed = qty if order.side == "BUY" else -qty
+        if self.position * signed >= 0:
+            self.entry_price = trade.last_price
+        self.position += signed
+        self.wallet -= trade.fee
+        self.fills.append(trade)
+        if status == "FILLED":
+            self.orders.pop(order.client_order_id)
+        else:
+            self.orders[order.client_order_id] = trade
+        return [trade, self.account()]
+
+    def update(
+        self,
+        order: wire.SubmitOrder,
+        execution: str,
+        status: str,
+        filled: Decimal,
+        trade_id: int,
+        qty: Decimal = ZERO,
+    ) -> wire.OrderUpdate:
+        """An order report with the next sequence."""
+        self.sequence += 1
+        price = (self.ask if order.side == "BUY" else self.bid) if trade_id else ZERO
+        return wire.OrderUpdate(
+            epoch=1,
+            sequence=self.sequence,
+            symbol=order.symbol,
+            client_order_id=order.client_order_id,
+            exchange_order_id=1 + len(order.client_order_id) + order.request_id,
+            side=order.side,
+            order_type=order.order_type,
+            time_in_force=order.time_in_force,
+            execution=execution,
+            status=status,
+            price=order.price or ZERO,
+            stop_price=order.stop_price or ZERO,
+            average_price=price,
+            qty_base=order.qty_base,
+            filled_base=filled,
+            last_price=price,
+            last_qty_base=qty,
+            trade_id=trade_id,
+            is_maker=False,
+            fee=price * qty * Decimal("0.0004"),
+            fee_asset="USDT" if trade_id else "",
+            realised_pnl=ZERO,
+            reduce_only=order.reduce_only,
+            close_position=False,
+            reason="",
+            event_time_ns=self.now_ns,
+            transaction_time_ns=self.now_ns,
+            is_algo=order.order_type in {"STOP_MARKET", "TAKE_PROFIT_MARKET"},
+        )
+
+    def cancel(self, message: wire.CancelOrder) -> list[Event]:
+        """Cancel a resting order."""
+        order = self.orders.pop(message.client_order_id, None)
+        if order is None:
+            return [wire.Reply(message.request_id, "not_found", -2011, "Unknown order sent.")]
+        self.sequence += 1
+        gone = wire.OrderUpdate(
+            **{
+                **{name: getattr(order, name) for name in order.__struct_fields__},
+                "sequence": self.sequence,
+                "execution": "CANCELED",
+                "status": "CANCELED",
+                "trade_id": 0,
+                "last_qty_base": ZERO,
+            }
+        )
+        return [wire.Reply(message.request_id, "ok"), gone]
+
+    def query(self, message: wire.QueryOrder) -> list[Event]:
+        """What is known of an order."""
+        order = self.orders.get(message.client_order_id)
+        known = order or next(
+            (one for one in reversed(self.fills) if one.client_order_id == message.client_order_id), None
+        )
+        if known is None:
+            return [wire.Reply(message.request_id, "not_found", -2013, "Order does not exist.")]
+        return [wire.Reply(message.request_id, "ok", order=known)]
+
+    def account(self, reason: str = "ORDER") -> wire.AccountUpdate:
+        """Balance and position now."""
+        self.sequence += 1
+        return wire.AccountUpdate(
+            1, self.sequence, reason, self._balances(), self._positions(), self.now_ns, self.now_ns
+        )
+
+    def snapshot(self, request_id: int) -> wire.Snapshot:
+        """The whole truth."""
+        return wire.Snapshot(
+            request_id,
+            self.complete,
+            self._balances(),
+            self._positions(),
+            tuple(self.orders.values()),
+            tuple(self.fills),
+            (instrument(),),
+            False,
+            False,
+            1,
+            self.sequence,
+            self.now_ns,
+        )
+
+    def _balances(self) -> tuple[wire.Balance, ...]:
+        return (wire.Balance("USDT", self.wallet, self.wallet, self.wallet),)
+
+    def _positions(self) -> tuple[wire.PositionReport, ...]:
+        return (
+            wire.PositionReport(
+                "BTCUSDT", "BOTH", self.position, self.entry_price, ZERO, "cross", ZERO, Decimal(100)
+            ),
+        )
+
+
+class Rig:
+    """An engine and an exchange. Every event and every effect is kept, in order."""
+
+    def __init__(self, engine: Engine | None = None, exchange: Exchange | None = None) -> None:
+        self.engine = engine or Engine(config())
+        self.exchange = exchange or Exchange()
+        self.events: list[Event] = []
+        self.effects: list[Effect] = []
+        self.connected = False
+        self.now_ns = self.exchange.now_ns
+
+    def feed(self, event: Event) -> Sequence[Effect]:
+        """One event, then what the exchange answers, in the order of the requests. Returns all effects."""
+        queue = deque([event])
+        caused: list[Effect] = []
+        while queue:
+            one = queue.popleft()
+            self.events.append(one)
+            effects = self.engine.process(one)
+            caused.extend(effects)
+            for effect in effects:
+                if isinstance(effect, Send) and self.connected:
+                    queue.extend(self.exchange.ask_for(effect.message))
+        self.effects.extend(caused)
+        return caused
+
+    def up(self) -> "Rig":
+        """Connect; the exchange answers everything, and status says that all is well."""
+        self.connected = True
+        self.feed(LinkUp(self.now_ns, "test", 1))
+        return self.status()
+
+    def down(self) -> "Rig":
+        """Cut the link."""
+        self.connected = False
+        self.feed(LinkDown(self.now_ns, "cut"))
+        return self
+
+    def status(self, fresh: tuple[str, ...] = ("BTCUSDT",), **changes: object) -> "Rig":
+        """The gateway's report of itself."""
+        plain: dict[str, object] = {
+            "gateway": "test", "time_ns": self.now_ns, "fresh_symbols": fresh, "clock_offset_ns": 0,
+            "streams": {"public": "up", "market": "up", "private": "up", "rest": "up"},
+            "clock_uncertainty_ns": 1_000_000, "used_weight_1m": 0, "weight_limit_1m": 2400,
+            "banned_until_ns": 0, "conflated_ticks": 0, "dropped_market_events": 0, "resyncs": 0,
+        }  # fmt: skip
+        self.feed(wire.GatewayStatus(**{**plain, **changes}))  # type: ignore[arg-type]
+        return self
+
+    def tick(self, seconds: float, bid: float) -> Sequence[Effect]:
+        """A book tick that many seconds after the start, with a spread of 0.2."""
+        self.now_ns = self.exchange.now_ns = max(self.now_ns, START_NS + int(seconds * SECOND_NS))
+        time_ns = START_NS + int(seconds * SECOND_NS)
+        self.exchange.bid, self.exchange.ask = Decimal(str(bid)), Decimal(str(round(bid + 0.2, 6)))
+        return self.feed(
+            wire.OrderBookTick(
+                "BTCUSDT", time_ns, time_ns, time_ns, time_ns, ((bid, 1.0),), ((round(bid + 0.2, 6), 1.0),)
+            )
+        )
+
+    def wait(self, seconds: float) -> Sequence[Effect]:
+        """Only time passes, deadline by deadline."""
+        end = self.now_ns + int(seconds * SECOND_NS)
+        effects: list[Effect] = []
+        while self.engine.next_deadline_ns <= end:
+            self.now_ns = self.exchange.now_ns = max(self.now_ns + 1, self.engine.next_deadline_ns)
+            effects.extend(self.feed(Timer(self.now_ns)))
+        self.now_ns = self.exchange.now_ns = end
+        effects.extend(self.feed(Timer(end)))
+        return effects
+
+    def prices(self, *bids: float, start: float = 0.0) -> "Rig":
+        """One tick a second."""
+        for index, bid in enumerate(bids):
+            self.tick(start + index, bid)
+        return self
+
+    def sent(self, kind: type) -> list[wire.Message]:
+        """Requests of one kind so far."""
+        return [e.message for e in self.effects if isinstance(e, Send) and isinstance(e.message, kind)]
+
+    def records(self, kind: type) -> list[object]:
+        """Journal records of one kind so far."""
+        return [e.record for e in self.effects if isinstance(e, Append) and isinstance(e.record, kind)]
+
+    def notices(self, kind: type) -> list[object]:
+        """Audit events of one kind so far."""
+        return [e.event for e in self.effects if isinstance(e, Notify) and isinstance(e.event, kind)]
