@@ -1,5 +1,6 @@
 """Where the simulator's prices come from."""
 
-from gateways.simulator.markets.base import Market, MarketOptions, parse_market
+from gateways.simulator.markets.base import Market, MarketError, MarketOptions
+from gateways.simulator.markets.parse import parse_market
 
-__all__ = ["Market", "MarketOptions", "parse_market"]
+__all__ = ["Market", "MarketError", "MarketOptions", "parse_market"]

@@ -1,9 +1,10 @@
-"""The `Market` protocol and the command line's words for one."""
+"""The `Market` protocol and what every kind of market is told."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from gateways.simulator.exchange import Exchange
 from gateways.simulator.market_data import MarketData
 
 
@@ -18,12 +19,16 @@ class MarketOptions:
     state_dir: Path | None = None
 
 
+class MarketError(Exception):
+    """A market cannot be made or go on; the message is one sentence for a person."""
+
+
 class Market(Protocol):
     """A source of order flow. Driven by time from outside; draws nothing from a clock of its own."""
 
     symbols: tuple[str, ...]
 
-    def start(self, exchange: Any, data: MarketData, now_ms: int) -> None:
+    def start(self, exchange: Exchange, data: MarketData, now_ms: int) -> None:
         """Seed the books and remember whom to drive."""
 
     def next_time_ms(self) -> int | None:
@@ -37,11 +42,3 @@ class Market(Protocol):
 
     def close(self) -> None:
         """Write what has to survive."""
-
-
-def parse_market(text: str, options: MarketOptions) -> Market:
-    """Make the market `synthetic`, `recording:PATH[,PATH]`, `klines:PATH` or `live:URL` names.
-
-    Raises ValueError with one sentence for a person.
-    """
-    raise NotImplementedError(text)

@@ -1,0 +1,280 @@
+"""Everything public about one symbol: what changed, which streams are due, what they carry."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+
+from gateways.simulator.market_data import payloads
+from gateways.simulator.market_data.bars import Bars
+from gateways.simulator.market_data.depth_feed import DepthDiff, DepthFeed
+from gateways.simulator.market_data.money import Printer
+from gateways.simulator.market_data.payloads import Payload
+from gateways.simulator.market_data.public_book import ASK, BID, Change
+from gateways.simulator.market_data.rows import (
+    DAY_MS,
+    MINUTE_MS,
+    OPEN_TIME,
+    Rows,
+    next_open_time,
+    open_time,
+    whole,
+)
+from gateways.simulator.market_data.streams import Stream
+from gateways.simulator.market_data.tape import PublicTrade, Tape
+from gateways.simulator.symbols import SymbolSpec
+
+Publish = Callable[[str, Payload], None]
+"""`publish(stream_name, payload)`: one event of one stream; the payload is the raw frame's JSON object."""
+
+_MINUTE: Final = "minute"
+_KLINE_KINDS: Final = frozenset({"kline", "continuousKline"})
+
+
+class SymbolFeed:
+    """Book, tape and bars of one symbol, and the streams made from them."""
+
+    def __init__(
+        self,
+        spec: SymbolSpec,
+        bars: Bars,
+        publish: Publish,
+        mark_frame: Callable[[str, int], Payload],
+        *,
+        last_update_id: int,
+        last_agg_id: int,
+    ) -> None:
+        self.spec = spec
+        self.symbol = spec.symbol
+        self.printer = Printer(spec)
+        self.bars = bars
+        self.depth = DepthFeed(last_update_id)
+        self.tape = Tape(last_agg_id)
+        self.genesis = (0, 0)
+        """Time (ms) and price (ticks) at which the invented history ends."""
+        self.relayed: frozenset[int] = frozenset()
+        """Depth cadences (ms) whose frames, with those of trade and bookTicker, come from the market."""
+        self.changed_ms = 0
+        self.traded_ms = 0
+        self.on_closed: Callable[[list[Rows]], None] = _ignore
+        self._publish = publish
+        self._mark_frame = mark_frame
+        self._streams: dict[str, Stream] = {}
+        self._kinds: dict[str, list[str]] = {}
+        self._due: dict[str, int] = {_MINUTE: bars.next_minute_ms}
+        self._next_ms = bars.next_minute_ms
+        self._top = ((0, 0), (0, 0))
+        self._partial_ids: dict[str, int] = {}
+        self._day: Rows | None = None
+
+    @property
+    def next_ms(self) -> int:
+        """When `advance` has something to do."""
+        return self._next_ms
+
+    def wants(self, kind: str) -> bool:
+        """Whether anybody listens to a kind of stream."""
+        return kind in self._kinds
+
+    def open_stream(self, stream: Stream, now_ms: int) -> None:
+        """Begin to build a stream."""
+        self._streams[stream.name] = stream
+        self._kinds.setdefault(stream.kind, []).append(stream.name)
+        if stream.kind == "depth":
+            if stream.cadence_ms not in self.relayed:
+                self.depth.open_cadence(stream.cadence_ms)
+        elif stream.kind in {"markPrice", "ticker", "miniTicker"}:
+            self._schedule(stream.name, _boundary(now_ms, stream.cadence_ms))
+
+    def close_stream(self, stream: Stream) -> None:
+        """Stop building a stream."""
+        if self._streams.pop(stream.name, None) is None:
+            return
+        self._due.pop(stream.name, None)
+        self._partial_ids.pop(stream.name, None)
+        names = self._kinds[stream.kind]
+        names.remove(stream.name)
+        if not names:
+            del self._kinds[stream.kind]
+        if stream.kind == "depth" and not self._names_at(stream.cadence_ms):
+            self.depth.close_cadence(stream.cadence_ms)
+
+    def _names_at(self, cadence_ms: int) -> list[str]:
+        return [name for name in self._kinds.get("depth", ()) if self._streams[name].cadence_ms == cadence_ms]
+
+    def _schedule(self, key: str, at_ms: int) -> None:
+        if key not in self._due:
+            self._due[key] = at_ms
+            self._next_ms = min(self._next_ms, at_ms)
+
+    def change_book(self, changes: Sequence[Change], now_ms: int) -> None:
+        """Take the new sizes of changed levels as one batch."""
+        if self.depth.apply(changes, now_ms):
+            self._book_changed(now_ms)
+
+    def relay_book(self, ids: tuple[int, int], changes: Sequence[Change], now_ms: int) -> None:
+        """Take a diff whose frame is published by its market, with its first and last id."""
+        self.depth.relay(ids, changes, now_ms)
+        self._book_changed(now_ms)
+
+    def _book_changed(self, now_ms: int) -> None:
+        self.changed_ms = now_ms
+        if "depth" in self._kinds:
+            self._publish_depth(now_ms)
+        if "partial" in self._kinds:
+            for name in self._kinds["partial"]:
+                self._schedule(name, _boundary(now_ms, self._streams[name].cadence_ms))
+        book = self.depth.book
+        top = (book.best(BID), book.best(ASK))
+        if top != self._top:
+            self._top = top
+            if self.relayed:
+                return
+            for name in self._kinds.get("bookTicker", ()):
+                self._publish(name, self.book_ticker(now_ms))
+
+    def book_ticker(self, now_ms: int) -> Payload:
+        """Best bid and ask as a `bookTicker` frame."""
+        return payloads.book_ticker(self.symbol, self.printer, self.depth.last_id, self._top, now_ms)
+
+    def _publish_depth(self, now_ms: int) -> None:
+        for cadence in self.depth.cadences:
+            diff = self.depth.take(cadence, now_ms) if cadence == 0 else None
+            if diff is not None:
+                self._send_diff(cadence, diff, now_ms)
+        due = self.depth.next_due_ms()
+        if due is not None:
+            self._schedule("depth", due)
+
+    def _send_diff(self, cadence: int, diff: DepthDiff, now_ms: int) -> None:
+        payload = payloads.depth_update(self.symbol, self.printer, diff, now_ms, self.changed_ms)
+        for name in self._names_at(cadence):
+            self._publish(name, payload)
+
+    def add_trade(self, made: PublicTrade, *, aggregate_it: bool = True, publish: bool = True) -> None:
+        """Take one public trade; `publish` False if its own frame goes out already."""
+        closed = self.bars.add_trade(
+            made.ticks, made.lots, not made.buyer_is_maker, made.time_ms, made.trade_id
+        )
+        if closed:
+            self._minutes_closed(closed, made.time_ms)
+        self.tape.add(made, aggregate=aggregate_it)
+        self.traded_ms = made.time_ms
+        if publish:
+            for name in self._kinds.get("trade", ()):
+                self._publish(name, payloads.trade(self.symbol, self.printer, made))
+        for kind in ("aggTrade", "kline", "continuousKline"):
+            for name in self._kinds.get(kind, ()):
+                self._schedule(name, _boundary(made.time_ms, self._streams[name].cadence_ms))
+
+    def advance(self, now_ms: int) -> None:
+        """Publish what is due, in order of time, ties in order of name."""
+        while self._next_ms <= now_ms:
+            at_ms, key = min((at, key) for key, at in self._due.items())
+            if at_ms > now_ms:
+                self._next_ms = at_ms
+                return
+            del self._due[key]
+            self._run(key, at_ms, now_ms)
+            self._next_ms = min(self._due.values())
+
+    def _run(self, key: str, at_ms: int, now_ms: int) -> None:
+        if key == _MINUTE:
+            self._minutes_closed(self.bars.roll(at_ms), at_ms)
+            self._due[_MINUTE] = self.bars.next_minute_ms
+            return
+        if key == "depth":
+            for cadence in self.depth.cadences:
+                diff = self.depth.take(cadence, at_ms)
+                if diff is not None:
+                    self._send_diff(cadence, diff, at_ms)
+            due = self.depth.next_due_ms()
+            if due is not None:
+                self._due["depth"] = due
+            return
+        stream = self._streams[key]
+        if stream.kind in {"markPrice", "ticker", "miniTicker"}:
+            self._due[key] = _boundary(max(at_ms, now_ms - MINUTE_MS), stream.cadence_ms)
+        self._publish_due(stream, at_ms)
+
+    def _publish_due(self, stream: Stream, at_ms: int) -> None:
+        if stream.kind == "partial":
+            last_id, book = self.depth.last_id, self.depth.book
+            previous = self._partial_ids.get(stream.name, last_id)
+            self._partial_ids[stream.name] = last_id
+            bids, asks = book.top(BID, stream.levels), book.top(ASK, stream.levels)
+            diff = DepthDiff(min(previous + 1, last_id), last_id, previous, bids, asks)
+            payload = payloads.depth_update(self.symbol, self.printer, diff, at_ms, self.changed_ms)
+            self._publish(stream.name, payload)
+        elif stream.kind == "aggTrade":
+            for made in self.tape.take_aggregates():
+                for name in self._kinds["aggTrade"]:
+                    self._publish(name, payloads.agg_trade(self.symbol, self.printer, made, at_ms))
+        elif stream.kind in _KLINE_KINDS:
+            row = self.bars.current(stream.interval)[0].tolist()
+            self._publish_kline(stream, row, at_ms, closed=False)
+        elif stream.kind == "markPrice":
+            self._publish(stream.name, self._mark_frame(self.symbol, at_ms))
+        elif stream.kind == "ticker":
+            self._publish(stream.name, self.ticker(at_ms))
+        elif stream.kind == "miniTicker":
+            self._publish(stream.name, self.mini_ticker(at_ms))
+
+    def _publish_kline(self, stream: Stream, row: list[int], at_ms: int, *, closed: bool) -> None:
+        build = payloads.kline if stream.kind == "kline" else payloads.continuous_kline
+        self._publish(
+            stream.name, build(self.symbol, self.printer, stream.interval, row, at_ms, closed=closed)
+        )
+
+    def _minutes_closed(self, closed: list[Rows], now_ms: int) -> None:
+        self.on_closed(closed)
+        self._day = None
+        if self._due.get(_MINUTE, 0) < self.bars.next_minute_ms and _MINUTE in self._due:
+            self._due[_MINUTE] = self.bars.next_minute_ms
+        for kind in sorted(_KLINE_KINDS):
+            for name in self._kinds.get(kind, ()):
+                stream = self._streams[name]
+                for minute in closed:
+                    end = int(minute[0, OPEN_TIME]) + MINUTE_MS
+                    bar = self.bars.closed_bar(stream.interval, open_time(stream.interval, end - MINUTE_MS))
+                    if next_open_time(stream.interval, int(bar[0, OPEN_TIME])) == end:
+                        self._due.pop(name, None)
+                        self._publish_kline(stream, bar[0].tolist(), now_ms, closed=True)
+
+    def day_row(self, now_ms: int) -> list[int]:
+        """Join the last 24 hours into one row."""
+        self.advance(now_ms)
+        if self._day is None:
+            open_ms = self.bars.open_row[OPEN_TIME]
+            self._day = self.bars.minutes(open_ms - DAY_MS + MINUTE_MS, open_ms)
+            if len(self._day):
+                self._day = whole(self._day)
+        current = np.array([self.bars.open_row], dtype=np.int64)
+        row: list[int] = whole(np.concatenate((self._day, current)))[0].tolist()
+        return row
+
+    def day(self, now_ms: int) -> Payload:
+        """The 24 h numbers as REST names them."""
+        return payloads.day_numbers(self.printer, self.day_row(now_ms))
+
+    def last_size(self) -> str:
+        """Size of the last trade."""
+        return self.printer.size(self.tape.trades[-1].lots if self.tape.trades else 0)
+
+    def ticker(self, now_ms: int) -> Payload:
+        """`24hrTicker`."""
+        times = (now_ms - DAY_MS, now_ms)
+        return payloads.ticker(self.symbol, self.day(now_ms), self.last_size(), times, now_ms)
+
+    def mini_ticker(self, now_ms: int) -> Payload:
+        """`24hrMiniTicker`."""
+        return payloads.mini_ticker(self.symbol, self.day(now_ms), now_ms)
+
+
+def _boundary(now_ms: int, cadence_ms: int) -> int:
+    """Next multiple of the cadence after `now_ms`."""
+    return now_ms // cadence_ms * cadence_ms + cadence_ms
+
+
+def _ignore(_closed: list[Rows]) -> None:
+    """Nobody keeps closed minutes."""

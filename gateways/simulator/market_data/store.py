@@ -1,0 +1,71 @@
+"""What market data keeps on disk: closed minutes, and a small state that is replaced each second.
+
+Nothing here is worth an fsync: a killed process loses nothing that reached the operating system, and
+after a power cut the last second of public data is missing. Order state has a journal of its own.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from gateways.simulator.market_data.rows import OPEN_TIME, WIDTH, Rows, empty_rows
+
+_ROW_BYTES = WIDTH * 8
+
+
+class StoreError(Exception):
+    """A file of the state folder cannot be used; the message is one sentence."""
+
+
+class MarketStore:
+    """Files `<SYMBOL>.minutes` (int64 rows) and `state.json` in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._state_path = folder / "state.json"
+
+    def load_state(self) -> dict[str, Any]:
+        """Return the state last saved, empty on the first start."""
+        if not self._state_path.exists():
+            return {}
+        try:
+            state = msgspec.json.decode(self._state_path.read_bytes())
+        except msgspec.DecodeError as error:
+            raise StoreError(
+                f"{self._state_path}: not readable ({error}); delete the state folder"
+            ) from error
+        if not isinstance(state, dict):
+            raise StoreError(f"{self._state_path}: expected a JSON object; delete the state folder")
+        return state
+
+    def save_state(self, state: dict[str, Any]) -> None:
+        """Replace the state as a whole."""
+        temporary = self._state_path.with_suffix(".tmp")
+        temporary.write_bytes(msgspec.json.encode(state))
+        temporary.replace(self._state_path)
+
+    def load_minutes(self, symbol: str, not_before_ms: int) -> Rows:
+        """Return closed minutes in order; a torn last row is cut off."""
+        path = self._path(symbol)
+        if not path.exists():
+            return empty_rows()
+        data = path.read_bytes()
+        torn = len(data) % _ROW_BYTES
+        if torn:
+            data = data[:-torn]
+            path.write_bytes(data)
+        rows = np.frombuffer(data, dtype="<i8").astype(np.int64).reshape(-1, WIDTH)
+        times = rows[:, OPEN_TIME]
+        ascending = np.concatenate(([True], times[1:] > np.maximum.accumulate(times)[:-1]))
+        return rows[ascending & (times >= not_before_ms)]
+
+    def append_minutes(self, symbol: str, rows: list[Rows]) -> None:
+        """Add closed minutes at the end."""
+        with self._path(symbol).open("ab") as file:
+            file.write(np.concatenate(rows).astype("<i8").tobytes())
+
+    def _path(self, symbol: str) -> Path:
+        return self._folder / f"{symbol}.minutes"

@@ -1,0 +1,70 @@
+"""The synthetic market: seeded order flow of any number of symbols."""
+
+from heapq import heapify, heapreplace
+
+from gateways.simulator.exchange import Exchange
+from gateways.simulator.market_data import MarketData
+from gateways.simulator.markets.base import MarketError, MarketOptions
+from gateways.simulator.markets.flow import SymbolFlow
+from gateways.simulator.markets.profiles import profile_for
+
+_MAX_LATE_MS = 5000
+
+
+class SyntheticMarket:
+    """Runs one `SymbolFlow` per symbol in order of time.
+
+    The first start with a seed gives the same orders at the same times after the start. A restart goes
+    on from the last price with the next stretch of random numbers.
+    """
+
+    def __init__(self, options: MarketOptions) -> None:
+        self.symbols = options.symbols
+        self._seed = options.seed
+        self._data: MarketData | None = None
+        self._queue: list[tuple[float, int, SymbolFlow]] = []
+
+    def start(self, exchange: Exchange, data: MarketData, now_ms: int) -> None:
+        """Fill the books, at the reference prices or where the last run ended."""
+        self._data = data
+        starts = int(data.market_state.get("starts", 0))
+        data.market_state["starts"] = starts + 1
+        for index, symbol in enumerate(self.symbols):
+            spec = exchange.specs.get(symbol)
+            if spec is None:
+                raise MarketError(f"--market synthetic: unknown symbol {symbol}")
+            home = spec.price_to_ticks_floor(spec.reference_price)
+            profile = profile_for(spec)
+            price = data.open_symbol(symbol, home, now_ms, volume_lots=profile.minute_volume_lots)
+            flow = SymbolFlow(symbol, profile, f"{self._seed}:{symbol}:{starts}")
+            flow.start(exchange, price, home, now_ms)
+            self._queue.append((flow.next_ms, index, flow))
+        heapify(self._queue)
+
+    def next_time_ms(self) -> int | None:
+        """When the next order is due."""
+        return int(self._queue[0][0]) if self._queue else None
+
+    def step(self, now_ms: int) -> None:
+        """Apply all orders due, each at its own time."""
+        data, queue = self._data, self._queue
+        if data is None or not queue:
+            return
+        if now_ms - queue[0][0] > _MAX_LATE_MS:
+            for _, _, flow in queue:
+                flow.skip_to(float(now_ms))
+            self._queue = queue = [(flow.next_ms, index, flow) for _, index, flow in queue]
+            heapify(queue)
+        while int(queue[0][0]) <= now_ms:
+            at_ms, index, flow = queue[0]
+            due = data.next_time_ms()
+            if due is not None and due <= at_ms:
+                data.advance(int(at_ms))
+            flow.run_next()
+            heapreplace(queue, (flow.next_ms, index, flow))
+
+    async def run(self) -> None:
+        """Need no input or output."""
+
+    def close(self) -> None:
+        """Have nothing of its own to write."""
