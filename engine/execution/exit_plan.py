@@ -288,12 +288,14 @@ def plan(
     risk_distance: float,
     size: float,
     entry_price: float,
+    may_add: bool,
 ) -> int:
     """Decide on one closed bar; returns CLOSE, ENTER and PARTIAL bits and fills `actions` where they are set.
 
     `bar` counts bars without holes. `high` and `low` are those the position lived through. `flags` are
     the strategy's; `tag_seen` says that its tag was entered before (the caller remembers tags, and notes
     this one when ENTER comes back). `size` is signed, `entry_price` its average price, nan while flat.
+    `may_add` says that pyramiding leaves room for another entry on the position's side.
     """
     if size == 0.0:
         return _plan_flat(rules, state, actions, bar, flags, tag_seen, risk_distance)
@@ -332,6 +334,11 @@ def plan(
     if fraction > 0.0:
         actions[PARTIAL_FRACTION] = fraction
         return PARTIAL
+    same = flags & (ENTER_LONG if direction > 0.0 else ENTER_SHORT) != 0
+    if may_add and can_enter and same and state[S_COOLDOWN] == 0.0:
+        text = LONG_ENTRY if direction > 0.0 else SHORT_ENTRY
+        _enter(rules, state, actions, bar, direction, text, risk_distance)
+        return ENTER
     return 0
 
 
@@ -420,7 +427,14 @@ class ExitPlan:
         self._tags = dict.fromkeys(saved.tags)
 
     def on_bar(
-        self, bar_index: int, high: float, low: float, signals: "Signals", size: float, entry_price: float
+        self,
+        bar_index: int,
+        high: float,
+        low: float,
+        signals: "Signals",
+        size: float,
+        entry_price: float,
+        may_add: bool = False,
     ) -> Planned:
         """Decide on one closed bar; see `plan`. `size` is signed, `entry_price` ignored while flat."""
         flags = (
@@ -442,6 +456,7 @@ class ExitPlan:
             signals.risk_distance,
             size,
             entry_price,
+            may_add,
         )
         if done == 0:
             return _NOTHING
@@ -480,7 +495,7 @@ class ExitPlan:
         if self.rules.stop_kind == "resting":
             for k in range(int(state[S_PARTIALS_DONE]), int(rules[R_PARTIALS])):
                 price = partial_level(rules, state, k)
-                if not isnan(price):
+                if not isnan(price) and state[S_R] > 0.0:
                     partials.append((float(price), float(rules[R_FIRST_PARTIAL + 2 * k + 1])))
         stop = _level(resting_stop(rules, state))
         return RestingLevels(

@@ -20,6 +20,8 @@ close of the bar, after fills; entry price is the average price; comparisons tol
    f. `bar_close` partial exits whose level the bar reached: leaves that fraction of the first quantity.
 6. Still in the position: the best price since entry takes in this bar, then break-even and trailing
    tighten the stop level, for the next bar on.
+7. Not leaving in part, no cooldown left, and pyramiding leaves room: enter once more on the flag of the
+   position's own side.
 
 The stop level is the tightest of percent, R, break-even and trailing; the target the nearest of percent
 and R. Levels measured in R do not exist for a signal without `risk_distance`. Everything leaves and enters
