@@ -1,0 +1,161 @@
+"""Bars from files, checked: a fault is one sentence naming file, row and what was expected.
+
+Parquet, CSV and gzipped CSV with the columns open_time, open, high, low, close and volume (optional).
+`open_time` carries a zone or is an integer since 1970 in s, ms, us or ns. Rows count from 1 after the header.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pa_parquet
+from numpy.typing import NDArray
+
+from engine.market_data.bars import Bars
+
+_PRICES = ("open", "high", "low", "close")
+_TIME_NAMES = ("open_time", "time", "timestamp", "date")
+_FIRST_NS = 1_000_000_000_000_000_000 // 2
+_UNITS_NS = (1, 1_000, 1_000_000, 1_000_000_000)
+
+
+class DataError(ValueError):
+    """A data file cannot be used; the message is one sentence for a person."""
+
+
+def read_bars(path: Path, symbol: str | None = None) -> Bars:
+    """Read and check a file of bars; the symbol is taken from the file's name unless given.
+
+    Raises `DataError`. The timeframe is the smallest distance between neighbours.
+    """
+    table = _read_table(path)
+    names = {name.lower(): name for name in table.column_names}
+    time_name = next((names[name] for name in _TIME_NAMES if name in names), None)
+    missing = [name for name in _PRICES if name not in names]
+    if time_name is None or missing:
+        raise DataError(
+            f"{path}: no column {missing[0] if missing else 'open_time'!r},"
+            " expected open_time, open, high, low, close and perhaps volume"
+        )
+    time_ns = _times(path, table.column(time_name))
+    prices = {name: _floats(path, table, names[name]) for name in _PRICES}
+    volume = _floats(path, table, names["volume"]) if "volume" in names else np.zeros(len(time_ns))
+    if len(time_ns) < 2:
+        raise DataError(f"{path}: {len(time_ns)} bars, expected at least two")
+    _check_order(path, time_ns)
+    _check_prices(path, prices, volume)
+    return Bars(
+        symbol or path.name.split(".")[0].split("_")[0],
+        int(np.diff(time_ns).min()),
+        time_ns,
+        prices["open"],
+        prices["high"],
+        prices["low"],
+        prices["close"],
+        volume,
+    )
+
+
+def cut(bars: Bars, start_ns: int | None, end_ns: int | None = None) -> Bars:
+    """The bars that open at or after `start_ns` and before `end_ns`."""
+    first = 0 if start_ns is None else int(np.searchsorted(bars.open_time_ns, start_ns))
+    last = len(bars) if end_ns is None else int(np.searchsorted(bars.open_time_ns, end_ns))
+    part = slice(first, last)
+    return Bars(
+        bars.symbol,
+        bars.timeframe_ns,
+        bars.open_time_ns[part],
+        bars.open[part],
+        bars.high[part],
+        bars.low[part],
+        bars.close[part],
+        bars.volume_base[part],
+    )
+
+
+def _read_table(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file, expected bars as parquet or CSV")
+    try:
+        if path.suffix == ".parquet":
+            return pa_parquet.read_table(path)
+        return pa_csv.read_csv(path)
+    except (pa.ArrowInvalid, OSError) as e:
+        kind = "parquet" if path.suffix == ".parquet" else "CSV"
+        raise DataError(f"{path}: cannot be read as {kind} ({str(e).splitlines()[0]})") from e
+
+
+def _times(path: Path, column: pa.ChunkedArray) -> NDArray[np.int64]:
+    if column.null_count:
+        raise DataError(f"{path}, row {_first(pc.is_null(column)) + 1}: no open_time")
+    kind = column.type
+    if pa.types.is_string(kind):
+        try:
+            column = pc.strptime(column, "%Y-%m-%dT%H:%M:%S%z", "ns")
+            kind = column.type
+        except pa.ArrowInvalid as e:
+            raise DataError(
+                f"{path}: open_time {column[0].as_py()!r},"
+                " expected a time with a zone like 2025-01-31T14:00:00Z"
+            ) from e
+    if pa.types.is_timestamp(kind):
+        if kind.tz is None:
+            raise DataError(f"{path}: open_time has no time zone, expected UTC")
+        return np.ascontiguousarray(column.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).to_numpy())
+    if pa.types.is_integer(kind):
+        raw = column.cast(pa.int64()).to_numpy()
+        unit = next((unit for unit in _UNITS_NS if raw[0] * unit >= _FIRST_NS), None) if len(raw) else 1
+        if unit is not None:
+            return np.ascontiguousarray(raw * unit)
+    raise DataError(f"{path}: open_time is {kind}, expected a time with a zone or an integer since 1970")
+
+
+def _floats(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
+    try:
+        column = table.column(name).cast(pa.float64())
+    except pa.ArrowInvalid as e:
+        raise DataError(f"{path}: column {name!r} is not made of numbers") from e
+    if column.null_count:
+        raise DataError(f"{path}, row {_first(pc.is_null(column)) + 1}: {name} is empty, expected a number")
+    return np.ascontiguousarray(column.to_numpy())
+
+
+def _check_order(path: Path, time_ns: NDArray[np.int64]) -> None:
+    step = np.diff(time_ns)
+    if (step > 0).all():
+        return
+    row = int(np.argmax(step <= 0)) + 2
+    if step[row - 2] == 0:
+        raise DataError(f"{path}, row {row}: the same open_time as the row before, expected each once")
+    raise DataError(f"{path}, row {row}: opens before the row above, expected rows sorted by open_time")
+
+
+def _check_prices(path: Path, prices: dict[str, NDArray[np.float64]], volume: NDArray[np.float64]) -> None:
+    for name, values in prices.items():
+        bad = ~(np.isfinite(values) & (values > 0))
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise DataError(f"{path}, row {row + 1}: {name} is {values[row]}, expected a positive price")
+    high, low = prices["high"], prices["low"]
+    wrong = high < low
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(f"{path}, row {row + 1}: high {high[row]} is below low {low[row]}")
+    for name in ("open", "close"):
+        outside = (prices[name] > high) | (prices[name] < low)
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise DataError(
+                f"{path}, row {row + 1}: {name} {prices[name][row]}"
+                f" lies outside low {low[row]} and high {high[row]}"
+            )
+    bad = ~(np.isfinite(volume) & (volume >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{path}, row {row + 1}: volume is {volume[row]}, expected zero or more")
+
+
+def _first(mask: pa.ChunkedArray) -> int:
+    return int(np.argmax(mask.to_numpy()))

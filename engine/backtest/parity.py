@@ -1,0 +1,195 @@
+"""Compares a generated trade list with one that TradingView exported, cell by cell.
+
+Times, prices, quantities, sides and texts must be equal. Money and percents are compared as printed; one
+unit of the last printed digit is equal too, but counted ("rounding cell").
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal
+
+from engine.backtest.trades import Trade
+from engine.backtest.tv_export import MONEY_COLUMNS, ListedTrade, printed_money, printed_percent
+
+Verdict = Literal["equal", "rounding", "different"]
+EXACT_COLUMNS = (
+    "entry_time",
+    "entry_price",
+    "entry_signal",
+    "exit_time",
+    "exit_price",
+    "exit_signal",
+    "direction",
+    "qty",
+)
+_ENTRY_COLUMNS = ("entry_time", "entry_price", "direction", "qty")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A listed trade and the generated one that belongs to it; one of them may be missing.
+
+    `verdicts` has the verdict of each column that was compared.
+    """
+
+    listed: ListedTrade | None
+    generated: Trade | None
+    verdicts: dict[str, Verdict]
+
+    @property
+    def is_match(self) -> bool:
+        """Both are there and no column differs."""
+        both = self.listed is not None and self.generated is not None
+        return both and "different" not in self.verdicts.values()
+
+    @property
+    def time_ns(self) -> int:
+        """Entry time, of the listed trade if there is one."""
+        trade = self.listed or self.generated
+        assert trade is not None
+        return trade.entry_time_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All pairs by entry time, and what they come to."""
+
+    pairs: tuple[Pair, ...]
+    reference_trades: int
+    generated_trades: int
+
+    @property
+    def matched(self) -> int:
+        """Pairs without a difference."""
+        return sum(pair.is_match for pair in self.pairs)
+
+    @property
+    def parity(self) -> float:
+        """Matched trades over the longer list; 1 only when nothing is missing and nothing extra."""
+        longest = max(self.reference_trades, self.generated_trades)
+        return self.matched / longest if longest else 1.0
+
+    @property
+    def rounding_cells(self) -> int:
+        """Cells that are one unit of the last printed digit apart."""
+        return sum(verdict == "rounding" for pair in self.pairs for verdict in pair.verdicts.values())
+
+    @property
+    def columns(self) -> dict[str, float]:
+        """Share of the listed trades whose cell is equal, by column."""
+        compared: dict[str, int] = defaultdict(int)
+        equal: dict[str, int] = defaultdict(int)
+        for pair in self.pairs:
+            if pair.listed is None:
+                continue
+            names = pair.verdicts or _names(pair.listed)
+            for name in names:
+                compared[name] += 1
+                equal[name] += pair.verdicts.get(name, "different") != "different"
+        return {name: equal[name] / count for name, count in compared.items()}
+
+    @property
+    def first_divergence(self) -> Pair | None:
+        """The earliest pair that is no match."""
+        return next((pair for pair in self.pairs if not pair.is_match), None)
+
+
+def compare(
+    listed: Sequence[ListedTrade],
+    generated: Sequence[Trade],
+    *,
+    commission_percent: float,
+    initial_capital: float,
+    point_value: float = 1.0,
+    end_ns: int | None = None,
+) -> Comparison:
+    """Pair the two lists by entry time and side, and compare each pair.
+
+    Generated trades that begin after `end_ns` (default: the last stamp of the list) are not extra: the
+    list ends there. Cumulative columns are sums over the generated list in its own order.
+    """
+    end = max((max(t.entry_time_ns, t.exit_time_ns) for t in listed), default=0) if end_ns is None else end_ns
+    inside = [trade for trade in generated if trade.entry_time_ns <= end]
+    printed = _Printer(commission_percent, initial_capital, point_value)
+    money = {id(trade): printed.row(trade) for trade in inside}
+    waiting: dict[tuple[int, int], list[Trade]] = defaultdict(list)
+    for trade in inside:
+        waiting[trade.entry_time_ns, trade.direction].append(trade)
+    pairs = []
+    for reference in listed:
+        candidates = waiting[reference.entry_time_ns, reference.direction]
+        if candidates:
+            trade = candidates.pop(0)
+            pairs.append(Pair(reference, trade, _verdicts(reference, trade, money[id(trade)])))
+        else:
+            pairs.append(Pair(reference, None, {}))
+    pairs += [Pair(None, trade, {}) for left in waiting.values() for trade in left]
+    pairs.sort(key=lambda pair: pair.time_ns)
+    return Comparison(tuple(pairs), len(listed), len(inside))
+
+
+def _names(listed: ListedTrade) -> tuple[str, ...]:
+    if listed.is_open:
+        return _ENTRY_COLUMNS
+    return EXACT_COLUMNS + tuple(name for name in MONEY_COLUMNS if name in listed.money)
+
+
+def _verdicts(listed: ListedTrade, trade: Trade, money: dict[str, Decimal]) -> dict[str, Verdict]:
+    verdicts: dict[str, Verdict] = {}
+    for name in _names(listed):
+        if name in MONEY_COLUMNS:
+            verdicts[name] = _printed_verdict(listed.money[name], money[name])
+        else:
+            verdicts[name] = "equal" if _is_equal(name, listed, trade) else "different"
+    return verdicts
+
+
+def _is_equal(name: str, listed: ListedTrade, trade: Trade) -> bool:
+    if name in {"entry_price", "exit_price", "qty"}:
+        return bool(_number(getattr(trade, name)) == getattr(listed, name))
+    key = f"{name}_ns" if name.endswith("time") else name
+    return bool(getattr(trade, key) == getattr(listed, key))
+
+
+def _number(value: float) -> Decimal:
+    """The decimal a grid price or quantity stands for."""
+    return Decimal(repr(value)).quantize(Decimal("1e-8"), ROUND_HALF_UP).normalize()
+
+
+def _printed_verdict(theirs: Decimal, ours: Decimal) -> Verdict:
+    if theirs == ours:
+        return "equal"
+    places = max(_places(theirs), _places(ours))
+    return "rounding" if abs(theirs - ours) <= Decimal(1).scaleb(-places) else "different"
+
+
+def _places(value: Decimal) -> int:
+    exponent = value.normalize().as_tuple().exponent
+    assert isinstance(exponent, int)
+    return max(2, -exponent)
+
+
+class _Printer:
+    """Prints generated trades as TradingView would, keeping the running sum of profits."""
+
+    def __init__(self, commission_percent: float, initial_capital: float, point_value: float) -> None:
+        self._rate = commission_percent / 100.0
+        self._capital = initial_capital
+        self._point_value = point_value
+        self._sum = 0.0
+
+    def row(self, trade: Trade) -> dict[str, Decimal]:
+        value = trade.qty * trade.entry_price * self._point_value
+        base = value * (1.0 + self._rate)
+        self._sum += trade.pnl
+        return dict(self._cells(trade, value, base))
+
+    def _cells(self, trade: Trade, value: float, base: float) -> Iterator[tuple[str, Decimal]]:
+        yield "value", Decimal(repr(value)).quantize(Decimal("1e-6"), ROUND_HALF_UP)
+        for name, amount in (("pnl", trade.pnl), ("run_up", trade.run_up), ("drawdown", trade.drawdown)):
+            yield name, printed_money(amount)
+            yield f"{name}_percent", printed_percent(amount / base * 100.0)
+        yield "cumulative", printed_money(self._sum)
+        yield "cumulative_percent", printed_percent(self._sum / self._capital * 100.0)
