@@ -106,13 +106,6 @@ class Limits:
         orders.ten_seconds.count += per_10s
         orders.minute.count += per_1m
 
-    def give_back_orders(self, account: str, per_10s: int, per_1m: int) -> None:
-        """Uncount orders that the exchange did not process (503 B and C)."""
-        orders = self._orders.get(account)
-        if orders is not None:
-            orders.ten_seconds.count = max(0, orders.ten_seconds.count - per_10s)
-            orders.minute.count = max(0, orders.minute.count - per_1m)
-
     def weight_used(self, address: str, now_ms: int) -> int:
         """Weight used in the present minute."""
         window = self._address(address).weight
