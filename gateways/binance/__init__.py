@@ -1,0 +1,1 @@
+"""The gateway process for Binance USD-M futures."""

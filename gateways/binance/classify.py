@@ -1,0 +1,121 @@
+"""What an answer, or the lack of one, says about a request: done, not done, or nobody knows.
+
+Decided by HTTP status and numeric code; text only where Binance gives nothing else (its three kinds of
+503). A code nobody documented says nothing, so the outcome is unknown.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gateways.wire.messages import Outcome
+
+
+class Kind(Enum):
+    """What the request would have changed. A read changes nothing, so its failure is never ambiguous."""
+
+    SUBMIT = "submit"
+    CANCEL = "cancel"
+    AMEND = "amend"
+    SETTING = "setting"
+    READ = "read"
+
+
+class Hint(Enum):
+    """What to do beside reporting the outcome."""
+
+    NONE = "none"
+    RESOLVE = "resolve"
+    """Ask the exchange about this order: it may be there, or be gone."""
+    CLOCK = "clock"
+    """Measure the clock offset again."""
+    LIMITED = "limited"
+    """Send nothing more of this pool for a while."""
+    BANNED = "banned"
+    """Send nothing at all until told."""
+    RULES = "rules"
+    """Filters seem to have changed: read exchangeInfo again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Outcome of a request that was not plainly done, with Binance's code (0: none) and text."""
+
+    outcome: Outcome
+    code: int
+    message: str
+    hint: Hint = Hint.NONE
+    status: int = 0
+
+
+_RULES = {-1111, -4014, -4023}
+_ALREADY_SO = {-4046, -4059, -4171, -5027}
+_REFUSING = (range(-1199, -1010), range(-2099, -2009), range(-4999, -3999), range(-5199, -4999))
+"""Documented families of business errors: the request reached the exchange and was turned down."""
+
+
+def network_failure(kind: Kind, message: str, *, bytes_left: bool) -> Failure:
+    """The connection failed or the answer did not come in time."""
+    if bytes_left and kind is not Kind.READ:
+        return Failure("unknown", 0, message, Hint.RESOLVE)
+    return Failure("transient", 0, message)
+
+
+def classify(kind: Kind, status: int, code: int, text: str) -> Failure | None:
+    """None when the request was done. `code` 0 when the body had none."""
+    if 200 <= status < 300 and code >= 0:
+        return None
+    if code in _ALREADY_SO:
+        return None
+    outcome, hint = _outcome(status, code, text)
+    if outcome == "unknown" and kind is Kind.READ:
+        outcome = "transient"
+    return Failure(outcome, code, text or f"HTTP {status}", hint, status)
+
+
+_BY_STATUS: dict[int, tuple[Outcome, Hint]] = {
+    418: ("transient", Hint.BANNED),
+    429: ("transient", Hint.LIMITED),
+}
+_BY_CODE: dict[int, tuple[Outcome, Hint]] = {
+    -1000: ("unknown", Hint.RESOLVE),
+    -1003: ("transient", Hint.LIMITED),
+    -1006: ("unknown", Hint.RESOLVE),
+    -1007: ("unknown", Hint.RESOLVE),
+    -1008: ("transient", Hint.NONE),
+    -1015: ("transient", Hint.LIMITED),
+    -1021: ("transient", Hint.CLOCK),
+    -5028: ("transient", Hint.CLOCK),
+    -2011: ("not_found", Hint.RESOLVE),
+    -2013: ("not_found", Hint.RESOLVE),
+    -4116: ("unknown", Hint.RESOLVE),
+}
+_CLIENT_ERRORS: dict[int, tuple[Outcome, Hint]] = {
+    401: ("refused", Hint.NONE),
+    403: ("transient", Hint.BANNED),
+    404: ("refused", Hint.NONE),
+    408: ("unknown", Hint.RESOLVE),
+    451: ("refused", Hint.NONE),
+}
+
+
+def _outcome(status: int, code: int, text: str) -> tuple[Outcome, Hint]:
+    """The most telling fact first: a ban, then the code, then the status."""
+    known = _BY_STATUS.get(status) or _BY_CODE.get(code)
+    if known is not None:
+        return known
+    if status >= 500:
+        return _server_error(status, code, text)
+    if status in _CLIENT_ERRORS:
+        return _CLIENT_ERRORS[status]
+    if status == 400 and any(code in family for family in _REFUSING):
+        return "refused", Hint.RULES if code in _RULES else Hint.NONE
+    return "unknown", Hint.RESOLVE
+
+
+def _server_error(status: int, code: int, text: str) -> tuple[Outcome, Hint]:
+    """5xx: "Service Unavailable." (503) and code -1001 are certain failures, the rest is not certain."""
+    if code == -1001 or "unable to process your request" in text:
+        return "transient", Hint.NONE
+    if status == 503 and text.strip().rstrip(".").lower() == "service unavailable":
+        return "transient", Hint.NONE
+    return "unknown", Hint.RESOLVE

@@ -1,0 +1,67 @@
+"""What the gateway needs of the settings, and nothing else."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateways.binance.errors import ConfigurationError
+from settings import Settings
+
+LEGACY_KEYS = Path(__file__).resolve().parent / "vault" / "binance_keys"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """Addresses without a trailing slash; stream addresses end in /public, /market, /private."""
+
+    name: str
+    rest_url: str
+    public_url: str
+    market_url: str
+    private_url: str
+    symbols: tuple[str, ...]
+    depth_levels: int
+    depth_speed_ms: int
+    window_ms: int
+    stale_after_ns: int
+    clock_speed: float
+    wire_host: str
+    wire_port: int
+    token_path: Path
+    key_paths: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "GatewayConfig":
+        """From an environment's settings with addresses filled in."""
+        gateway = settings.gateway
+        urls = (
+            gateway.rest_url,
+            gateway.public_stream_url,
+            gateway.market_stream_url,
+            gateway.private_stream_url,
+        )
+        if not all(urls):
+            raise ConfigurationError("The settings leave an address of the exchange empty.")
+        # Only live keys may come from the old place: it never said which environment they are for.
+        legacy = (LEGACY_KEYS,) if settings.environment == "live" else ()
+        return cls(
+            name=f"binance-{settings.environment}",
+            rest_url=urls[0].rstrip("/"),
+            public_url=urls[1].rstrip("/"),
+            market_url=urls[2].rstrip("/"),
+            private_url=urls[3].rstrip("/"),
+            symbols=settings.symbols,
+            depth_levels=gateway.depth_levels,
+            depth_speed_ms=gateway.depth_speed_ms,
+            window_ms=gateway.receive_window_ms,
+            stale_after_ns=settings.clock.stale_after_ms * 1_000_000,
+            clock_speed=settings.clock.speed,
+            wire_host=settings.wire.host,
+            wire_port=settings.wire.port,
+            token_path=settings.token_path,
+            key_paths=(settings.keys_path, *legacy),
+        )
+
+    def depth_stream(self, symbol: str) -> str:
+        """250 ms is the stream without a suffix."""
+        suffix = "" if self.depth_speed_ms == 250 else f"@{self.depth_speed_ms}ms"
+        return f"{symbol.lower()}@depth{suffix}"

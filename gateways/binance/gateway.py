@@ -1,0 +1,392 @@
+"""The gateway: its parts, how they are joined, and what an engine may ask of it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from gateways.binance.classify import Hint
+from gateways.binance.clock import ExchangeClock
+from gateways.binance.config import GatewayConfig
+from gateways.binance.dead_man import DeadManSwitch
+from gateways.binance.errors import RestBlocked, RestError
+from gateways.binance.frames import DepthSnapshot, snapshot_from
+from gateways.binance.history import History
+from gateways.binance.http1 import HttpFailed
+from gateways.binance.http_pool import HttpPool
+from gateways.binance.instruments import Instruments
+from gateways.binance.keys import ApiKeys
+from gateways.binance.klines import fetch_klines
+from gateways.binance.market import Market
+from gateways.binance.open_orders import OpenOrders
+from gateways.binance.order_desk import OrderDesk
+from gateways.binance.rest_data import ExchangeClient, RestData, code_and_text, parse_json
+from gateways.binance.rest_orders import OrderRequests
+from gateways.binance.signing import Signer
+from gateways.binance.snapshot import Account, SnapshotTaker, Sweeper
+from gateways.binance.translate import MS, algo_row, order_row
+from gateways.binance.user_stream import UserStream
+from gateways.binance.weights import Ledger, Priority
+from gateways.wire.messages import (
+    AccountUpdate,
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    GatewayStatus,
+    Heartbeat,
+    Kline,
+    KlinesReply,
+    OrderUpdate,
+    QueryOrder,
+    Reply,
+    RequestKlines,
+    RequestSnapshot,
+    SetLeverage,
+    SubmitOrder,
+    Subscribe,
+)
+from gateways.wire.requests import Request
+from gateways.wire.server import EngineConnection, WireServer
+
+STATUS_SECONDS = 1.0
+CLOCK_SECONDS = 10.0
+"""Also what keeps the order connections from being closed as idle."""
+FIRST_CLOCK_SAMPLES = 5
+MAX_TASKS = 2_000
+
+_log = structlog.get_logger("gateway")
+
+
+class Gateway:
+    """Implements the wire's `GatewayHandler`. `run` serves until cancelled."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        keys: ApiKeys,
+        token: bytes,
+        *,
+        monotonic_ns: Callable[[], int],
+        wall_ns: Callable[[], int],
+        random: Callable[[], float],
+    ) -> None:
+        """Inside the running loop. `monotonic_ns` runs at the exchange's speed."""
+        self.config = config
+        self._wall_ns = wall_ns
+        self._monotonic_ns = monotonic_ns
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._states = {"public": "down", "market": "down", "private": "down", "rest": "down"}
+        self.clock = ExchangeClock(monotonic_ns, wall_ns)
+        self.ledger = Ledger(self.clock.now_ns)
+        self.server = WireServer(self, gateway=config.name, token=token, epoch=wall_ns())
+        self._client = ExchangeClient(config.rest_url, keys, self.clock, self.ledger, config.window_ms)
+        self._rest = RestData(self._client, self.ledger)
+        self._history = History(self._rest, self._now_ms)
+        self._instruments = Instruments(self._rest, self.ledger)
+        account = Account(self._rest)
+        self._snapshots = SnapshotTaker(account, self._history, self._instruments)
+        self._open_orders = OpenOrders()
+        self._requests = OrderRequests(
+            config.rest_url, Signer(keys.api_key, keys.api_secret), self.clock.timestamp_ms, config.window_ms
+        )
+        self._pool = HttpPool(config.rest_url)
+        self._pool.on_state = self._on_rest_state
+        self.desk = OrderDesk(
+            self._pool,
+            self._requests,
+            self.ledger,
+            self._history,
+            wall_ns=wall_ns,
+            on_hint=self._on_hint,
+            spawn=self.spawn,
+        )
+        self._dead_man = DeadManSwitch(self._feed_dead_man, monotonic_ns)
+        self.market = Market(
+            config,
+            publish=self.server.publish_market,
+            fetch_snapshot=self._fetch_depth,
+            on_state=self._on_state,
+            spawn=self.spawn,
+            wall_ns=wall_ns,
+            random=random,
+        )
+        self._sweeper = Sweeper(
+            account,
+            self._history,
+            symbols=lambda: tuple(self.market.feeds),
+            emit_new=self._emit_new,
+            missed_closes=self._missed_closes,
+            now_ms=self._now_ms,
+        )
+        self.user = UserStream(
+            config.private_url,
+            listen_key=self._listen_key,
+            emit=self._emit,
+            sweep=self._sweeper.sweep,
+            on_state=self._on_state,
+            on_config=self._on_account_config,
+            random=random,
+        )
+        self._measure_now = asyncio.Event()
+        self._handlers: dict[type, Callable[[EngineConnection, Any], None]] = {
+            SubmitOrder: self.desk.submit,
+            CancelOrder: self.desk.cancel,
+            AmendOrder: self.desk.amend,
+            QueryOrder: self.desk.query,
+            CancelAll: self.desk.cancel_all,
+            Subscribe: self._subscribe,
+            RequestSnapshot: lambda engine, request: self.spawn(self._snapshot(engine, request)),
+            RequestKlines: lambda engine, request: self.spawn(self._klines(engine, request)),
+            SetLeverage: lambda engine, request: self.spawn(self._set_leverage(engine, request)),
+            Heartbeat: self._heartbeat,
+        }
+
+    async def run(self, on_listening: Callable[[int], None]) -> None:
+        """Serve. Ends by cancellation, or with the error of a part that failed in a way nobody foresaw."""
+        self._pool.start()
+        self.spawn(self._keep_time())
+        self.spawn(self._tell_status())
+        for symbol in self.config.symbols:
+            self.market.add_symbol(symbol)
+        self.market.start()
+        self.spawn(self.user.run())
+        try:
+            on_listening(await self.server.start(self.config.wire_host, self.config.wire_port))
+            await self._failed
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        await self.server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pool.close()
+        await self._rest.close()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run in the background. An unforeseen error of it ends the gateway."""
+        if len(self._tasks) >= MAX_TASKS:
+            work.close()
+            _log.error("too much work at once: a request is dropped")
+            return
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None and not self._failed.done():
+            self._failed.set_exception(task.exception() or RuntimeError("unknown"))
+
+    def on_connected(self, engine: EngineConnection) -> None:
+        """An engine is let in."""
+        _log.info("engine connected", engine=engine.engine_id, symbols=sorted(engine.symbols))
+        for symbol in sorted(engine.symbols):
+            self.market.add_symbol(symbol)
+        engine.send(self.status())
+        self.spawn(self._send_instruments(engine))
+
+    def on_request(self, engine: EngineConnection, request: Request) -> None:
+        """One request of an engine."""
+        self._handlers[type(request)](engine, request)
+
+    def on_disconnected(self, engine: EngineConnection, reason: str) -> None:
+        """The dead man's switch, if armed, is no longer fed from now on."""
+        _log.warning("engine disconnected", engine=engine.engine_id, reason=reason)
+
+    def status(self) -> GatewayStatus:
+        """Health as of now."""
+        now_ns = self._wall_ns()
+        return GatewayStatus(
+            gateway=self.config.name,
+            time_ns=now_ns,
+            streams=dict(self._states),
+            fresh_symbols=self.market.fresh_symbols(now_ns),
+            clock_offset_ns=self.clock.offset_ns,
+            clock_uncertainty_ns=self.clock.uncertainty_ns,
+            used_weight_1m=self.ledger.used_weight,
+            weight_limit_1m=self.ledger.weight_limit,
+            banned_until_ns=self.ledger.banned_until_ns,
+            conflated_ticks=self.server.conflated_ticks,
+            dropped_market_events=self.server.dropped_market_events,
+            resyncs=self.market.resyncs,
+        )
+
+    def _now_ms(self) -> int:
+        return self.clock.now_ns() // MS
+
+    def _on_state(self, link: str, state: str) -> None:
+        self._states[link] = state
+        _log.info("link", link=link, state=state)
+        self.server.publish(self.status())
+
+    def _on_rest_state(self, is_up: bool) -> None:
+        self._on_state("rest", "up" if is_up else "down")
+
+    def _on_hint(self, hint: Hint) -> None:
+        if hint is Hint.CLOCK:
+            self.clock.distrust()
+            self._measure_now.set()
+        elif hint is Hint.RULES:
+            self._instruments.forget()
+            self.spawn(self._publish_instruments(self.config.symbols))
+
+    def _on_account_config(self, symbol: str) -> None:
+        self._instruments.forget(symbol)
+        if symbol:
+            self.spawn(self._publish_instruments((symbol,)))
+
+    def _emit(self, update: OrderUpdate | AccountUpdate) -> None:
+        if isinstance(update, OrderUpdate):
+            self._open_orders.note(update)
+        self.server.publish_order_event(update)
+
+    def _emit_new(self, update: OrderUpdate | AccountUpdate) -> None:
+        if self.user.seen.is_new(update):
+            self._emit(update)
+
+    async def _missed_closes(self, symbol: str, told: set[tuple[bool, int]]) -> list[OrderUpdate]:
+        """What became of orders that were open before and that no list names any more."""
+        found = []
+        for one in self._open_orders.absent_from(symbol, told):
+            path, key = ("algoOrder", "algoId") if one.is_algo else ("order", "orderId")
+            try:
+                row = await self._rest.signed(path, {"symbol": symbol, key: one.exchange_order_id}, 1)
+            except RestError as error:
+                if error.failure.outcome != "not_found":
+                    raise
+                continue
+            found.append(algo_row(row) if one.is_algo else order_row(row))
+        return found
+
+    async def _listen_key(self, method: str) -> str:
+        answer = await self._rest.signed("listenKey", {}, 1, method=method, priority=Priority.CANCEL)
+        key = answer.get("listenKey", "") if isinstance(answer, dict) else ""
+        if method == "POST" and not key:
+            raise RestError.refused("the exchange gave no listen key")
+        return str(key)
+
+    async def _fetch_depth(self, symbol: str) -> DepthSnapshot:
+        return snapshot_from(await self._rest.public("depth", {"symbol": symbol, "limit": 1000}, 20))
+
+    def _subscribe(self, engine: EngineConnection, request: Subscribe) -> None:
+        try:
+            for symbol in request.symbols:
+                for stream in request.streams:
+                    self.market.subscribe(symbol, stream, request.depth_levels)
+        except ValueError as error:
+            engine.send(Reply(request.request_id, "refused", 0, str(error)))
+            return
+        engine.send(Reply(request.request_id, "ok", answered_time_ns=self._wall_ns()))
+
+    async def _snapshot(self, engine: EngineConnection, request: RequestSnapshot) -> None:
+        snapshot = await self._snapshots.take(
+            request.request_id,
+            sorted(engine.symbols),
+            request.fills_since_ns,
+            self.server.epoch,
+            lambda: self.server.cursor(engine.engine_id),
+            self._wall_ns,
+        )
+        engine.send(snapshot)
+
+    async def _klines(self, engine: EngineConnection, request: RequestKlines) -> None:
+        klines: tuple[Kline, ...] = ()
+        complete = True
+        try:
+            klines = await fetch_klines(
+                self._rest,
+                request.symbol,
+                request.interval,
+                request.limit,
+                request.end_time_ns,
+                self.clock.now_ns(),
+            )
+        except (RestError, RestBlocked) as error:
+            _log.warning("no klines", symbol=request.symbol, interval=request.interval, reason=str(error))
+            complete = False
+        engine.send(KlinesReply(request.request_id, request.symbol, request.interval, klines, complete))
+
+    async def _set_leverage(self, engine: EngineConnection, request: SetLeverage) -> None:
+        params = {"symbol": request.symbol, "leverage": request.leverage}
+        try:
+            await self._rest.signed("leverage", params, 1, method="POST", priority=Priority.OPEN)
+        except RestBlocked as blocked:
+            engine.send(Reply(request.request_id, "transient", 0, str(blocked)))
+            return
+        except RestError as error:
+            failure = error.failure
+            engine.send(Reply(request.request_id, failure.outcome, failure.code, failure.message))
+            return
+        engine.send(Reply(request.request_id, "ok", answered_time_ns=self._wall_ns()))
+        self._instruments.forget(request.symbol)
+        await self._publish_instruments((request.symbol,))
+
+    def _heartbeat(self, engine: EngineConnection, beat: Heartbeat) -> None:
+        if beat.countdown_ms > 0 or self._dead_man.armed:
+            self._dead_man.heartbeat(engine.symbols, beat.countdown_ms)
+
+    def _feed_dead_man(self, symbol: str, countdown_ms: int) -> None:
+        self.desk.countdown(symbol, countdown_ms, self._dead_man.failed)
+
+    async def _send_instruments(self, engine: EngineConnection) -> None:
+        for symbol in sorted(engine.symbols):
+            try:
+                engine.send(await self._instruments.get(symbol))
+            except (RestError, RestBlocked) as error:
+                _log.warning("no instrument", symbol=symbol, reason=str(error))
+
+    async def _publish_instruments(self, symbols: tuple[str, ...]) -> None:
+        for symbol in symbols:
+            try:
+                self.server.publish(await self._instruments.get(symbol))
+            except (RestError, RestBlocked) as error:
+                _log.warning("no instrument", symbol=symbol, reason=str(error))
+
+    async def _tell_status(self) -> None:
+        while True:
+            self.server.publish(self.status())
+            await asyncio.sleep(STATUS_SECONDS)
+
+    async def _keep_time(self) -> None:
+        samples = 0
+        while True:
+            self._measure_now.clear()
+            measured = await self._measure()
+            samples += measured
+            if samples < FIRST_CLOCK_SAMPLES:
+                await asyncio.sleep(0.02 if measured else 0.5)
+                continue
+            try:
+                async with asyncio.timeout(CLOCK_SECONDS):
+                    await self._measure_now.wait()
+            except TimeoutError:
+                pass
+            else:
+                samples = 0
+                await asyncio.sleep(0.05)
+
+    async def _measure(self) -> bool:
+        if self.ledger.wait_for(1, 0, Priority.CANCEL):
+            return False
+        sent_ns = 0
+
+        def make() -> bytes:
+            nonlocal sent_ns
+            sent_ns = self._monotonic_ns()
+            return self._requests.time()
+
+        try:
+            answer = await self._pool.send(make, oldest=True)
+        except HttpFailed:
+            return False
+        received_ns = self._monotonic_ns()
+        self.ledger.on_headers(answer.headers)
+        row = parse_json(answer.body)
+        if answer.status != 200 or code_and_text(row)[0] or "serverTime" not in row:
+            return False
+        self.clock.add(sent_ns, received_ns, int(row["serverTime"]))
+        return True

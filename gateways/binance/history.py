@@ -1,0 +1,109 @@
+"""Orders and fills of the past, page by page. Complete or an error: a part proves nothing."""
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from gateways.binance.errors import RestError
+from gateways.binance.rest_data import RestData
+from gateways.binance.translate import ZERO, algo_row, decimal, fill_row, integer, order_row
+from gateways.wire.messages import OrderUpdate
+
+PAGE = 1000
+MAX_PAGES = 40
+WEEK_MS = 7 * 24 * 3600 * 1000
+REACH_MS = 89 * 24 * 3600 * 1000
+"""userTrades reach back three months."""
+MAX_SINGLE_QUERIES = 50
+
+Row = Mapping[str, Any]
+
+
+class History:
+    """`now_ms` is estimated exchange time."""
+
+    def __init__(self, rest: RestData, now_ms: Callable[[], int]) -> None:
+        self._rest = rest
+        self._now_ms = now_ms
+
+    async def open_orders(self, symbol: str) -> list[OrderUpdate]:
+        """Ordinary and conditional ones."""
+        plain = await self._rest.signed("openOrders", {"symbol": symbol}, 1)
+        algo = await self._rest.signed("openAlgoOrders", {"symbol": symbol}, 1)
+        return [order_row(row) for row in plain] + [algo_row(row) for row in algo]
+
+    async def orders(self, symbol: str, since_ms: int) -> list[OrderUpdate]:
+        """Ordinary orders created since then, whatever became of them."""
+        return [
+            order_row(row) for row in await self._pages("allOrders", symbol, since_ms, "orderId", "orderId")
+        ]
+
+    async def algo_orders(self, symbol: str, since_ms: int) -> list[OrderUpdate]:
+        """Conditional orders created since then."""
+        return [
+            algo_row(row) for row in await self._pages("allAlgoOrders", symbol, since_ms, "algoId", "algoId")
+        ]
+
+    async def fills(self, symbol: str, since_ms: int, known: Iterable[OrderUpdate] = ()) -> list[OrderUpdate]:
+        """Every fill since then with its order's client id, ascending by trade id.
+
+        Trades do not name the client id: orders of the same time do, older ones are asked for singly.
+        """
+        trades = await self._pages("userTrades", symbol, since_ms, "id", "fromId")
+        if not trades:
+            return []
+        orders = {one.exchange_order_id: one for one in known if not one.is_algo}
+        # After the trades, so that no order is told with less filled than its trades add up to.
+        orders |= {one.exchange_order_id: one for one in await self.orders(symbol, since_ms)}
+        missing = sorted({integer(row.get("orderId")) for row in trades} - orders.keys())
+        if len(missing) > MAX_SINGLE_QUERIES:
+            raise RestError.refused(f"{len(missing)} orders of {symbol} would have to be asked for")
+        for order_id in missing:
+            row = await self._rest.signed("order", {"symbol": symbol, "orderId": order_id}, 1)
+            orders[order_id] = order_row(row)
+        return fills_of(trades, orders)
+
+    async def _pages(self, path: str, symbol: str, since_ms: int, key: str, cursor: str) -> list[Row]:
+        """Windows of at most a week, and within one by id."""
+        rows: dict[int, Row] = {}
+        now_ms = self._now_ms()
+        start_ms = max(since_ms, now_ms - REACH_MS)
+        pages = 0
+        while start_ms <= now_ms:
+            # The last window is open towards the future: our clock may be a little behind.
+            end_ms = start_ms + WEEK_MS - 1
+            params: dict[str, Any] = {"symbol": symbol, "startTime": start_ms, "limit": PAGE}
+            if end_ms < now_ms:
+                params["endTime"] = end_ms
+            while True:
+                pages += 1
+                if pages > MAX_PAGES:
+                    raise RestError.refused(f"{path} of {symbol} is longer than {MAX_PAGES} pages")
+                page = await self._rest.signed(path, params, 5)
+                rows.update((integer(row.get(key)), row) for row in page)
+                if len(page) < PAGE:
+                    break
+                following = max(integer(row.get(key)) for row in page) + 1
+                params = {"symbol": symbol, cursor: following, "limit": PAGE}
+            start_ms = end_ms + 1
+        return [rows[number] for number in sorted(rows)]
+
+
+def fills_of(trades: Iterable[Row], orders: Mapping[int, OrderUpdate]) -> list[OrderUpdate]:
+    """Fill reports with the running sum of each order, counted back from what the order says it has filled."""
+
+    def order_of(row: Row) -> int:
+        return integer(row.get("orderId"))
+
+    found: list[OrderUpdate] = []
+    by_order = sorted(trades, key=lambda row: (order_of(row), integer(row.get("id"))))
+    for order_id, group in groupby(by_order, key=order_of):
+        rows = list(group)
+        order = orders.get(order_id)
+        later = sum((decimal(row.get("qty")) for row in rows), ZERO)
+        filled: Decimal = max(order.filled_base if order is not None else ZERO, later) - later
+        for row in rows:
+            filled += decimal(row.get("qty"))
+            found.append(fill_row(row, order, filled))
+    return sorted(found, key=lambda fill: (fill.transaction_time_ns, fill.trade_id))

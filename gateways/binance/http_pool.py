@@ -1,0 +1,152 @@
+"""Keeps some connections to one server open and ready."""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+
+from gateways.binance.http1 import HttpAnswer, HttpConnection, HttpFailed, Origin
+
+CONNECT_SECONDS = 5.0
+WAIT_SECONDS = 0.5
+"""How long a request may wait for a connection when all are busy."""
+
+
+class HttpPool:
+    """At least `warm` connections are kept open, at most `most` exist. `start` it inside the loop."""
+
+    def __init__(self, url: str, *, warm: int = 2, most: int = 8, timeout_seconds: float = 5.0) -> None:
+        self.origin = Origin.of(url)
+        self._warm = warm
+        self._most = most
+        self._timeout = timeout_seconds
+        self._ssl = ssl.create_default_context() if self.origin.scheme == "https" else None
+        self._idle: deque[HttpConnection] = deque()
+        self._all: set[HttpConnection] = set()
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._wake = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+        self.on_state: Callable[[bool], None] = _ignore
+        """Told whether at least one connection is open, at every change."""
+
+    @property
+    def is_up(self) -> bool:
+        """At least one connection is open."""
+        return bool(self._all)
+
+    def start(self) -> None:
+        """Begin to connect, in the background."""
+        self._keeper = asyncio.get_running_loop().create_task(self._keep_warm(), name="http pool")
+
+    async def close(self) -> None:
+        """Abort everything."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        for connection in list(self._all):
+            connection.abort()
+        await asyncio.sleep(0)
+
+    def send_now(self, request: bytes) -> "asyncio.Future[HttpAnswer] | None":
+        """Write on the connection used last, which is the one most surely alive; None when none is free."""
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.free:
+                return connection.send(request, self._timeout)
+        self._wake.set()
+        return None
+
+    async def send(self, request: bytes | Callable[[], bytes], *, oldest: bool = False) -> HttpAnswer:
+        """The answer, waiting shortly for a free connection. `HttpFailed` when there is none, or no answer.
+
+        A callable makes the request at the last moment. `oldest` takes the connection unused longest, so
+        that regular small requests keep all of them alive.
+        """
+        deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
+        while True:
+            if oldest:
+                self._idle.rotate(1)
+            connection = self._take()
+            if connection is not None:
+                data = request if isinstance(request, bytes) else request()
+                return await connection.send(data, self._timeout)
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0.0:
+                raise HttpFailed("no connection to the exchange", bytes_left=False)
+            self._wake.set()
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            try:
+                await asyncio.wait_for(waiter, left)
+            except TimeoutError:
+                raise HttpFailed("no connection to the exchange", bytes_left=False) from None
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+
+    def _take(self) -> HttpConnection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.free:
+                return connection
+        return None
+
+    def _on_free(self, connection: HttpConnection) -> None:
+        self._idle.append(connection)
+        self._call_waiter()
+
+    def _call_waiter(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def _on_lost(self, connection: HttpConnection) -> None:
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if connection in self._all:
+            self._all.remove(connection)
+            if not self._all:
+                self.on_state(False)
+        self._wake.set()
+
+    async def _keep_warm(self) -> None:
+        failures = 0
+        while True:
+            self._wake.clear()
+            is_short = len(self._all) < self._warm
+            is_crowded = bool(self._waiters) and not self._idle and len(self._all) < self._most
+            if not is_short and not is_crowded:
+                await self._wake.wait()
+                continue
+            if await self._open():
+                failures = 0
+            else:
+                failures += 1
+                await asyncio.sleep(min(0.05 * 2 ** min(failures, 6), 2.0))
+
+    async def _open(self) -> bool:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, connection = await loop.create_connection(
+                    lambda: HttpConnection(self._on_free, self._on_lost),
+                    self.origin.host,
+                    self.origin.port,
+                    ssl=self._ssl,
+                )
+        except (OSError, TimeoutError):
+            return False
+        if not connection.is_open:
+            return False
+        self._all.add(connection)
+        if len(self._all) == 1:
+            self.on_state(True)
+        self._on_free(connection)
+        return True
+
+
+def _ignore(_is_up: bool) -> None:
+    pass

@@ -1,0 +1,121 @@
+"""What the exchange says about each symbol: filters, fees, leverage, brackets."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from gateways.binance.errors import RestError
+from gateways.binance.rest_data import RestData
+from gateways.binance.translate import Json, decimal, integer
+from gateways.binance.weights import Ledger
+from gateways.wire.messages import Bracket, Instrument
+
+RULES_AGE_SECONDS = 3600.0
+
+
+def instrument_from(
+    info: Mapping[str, Json], brackets: Json, fees: Mapping[str, Json], config: Json, symbol: str
+) -> Instrument:
+    """From the rows of exchangeInfo, leverageBracket, commissionRate and symbolConfig."""
+    filters = {str(row.get("filterType")): row for row in info.get("filters", ())}
+    price, lot = filters.get("PRICE_FILTER", {}), filters.get("LOT_SIZE", {})
+    market_lot = filters.get("MARKET_LOT_SIZE", lot)
+    band = filters.get("PERCENT_PRICE", {})
+    return Instrument(
+        symbol=symbol,
+        base_asset=str(info.get("baseAsset", "")),
+        quote_asset=str(info.get("quoteAsset", "")),
+        status=str(info.get("status", "")),
+        price_tick=decimal(price.get("tickSize")),
+        min_price=decimal(price.get("minPrice")),
+        max_price=decimal(price.get("maxPrice")),
+        qty_step_base=decimal(lot.get("stepSize")),
+        min_qty_base=decimal(lot.get("minQty")),
+        max_qty_base=decimal(lot.get("maxQty")),
+        market_max_qty_base=decimal(market_lot.get("maxQty")),
+        min_notional_quote=decimal(filters.get("MIN_NOTIONAL", {}).get("notional")),
+        price_band_up=decimal(band.get("multiplierUp")),
+        price_band_down=decimal(band.get("multiplierDown")),
+        max_open_orders=integer(filters.get("MAX_NUM_ORDERS", {}).get("limit", 200)),
+        maker_fee=decimal(fees.get("makerCommissionRate")),
+        taker_fee=decimal(fees.get("takerCommissionRate")),
+        liquidation_fee=decimal(info.get("liquidationFee")),
+        leverage=integer(row_of(config, symbol).get("leverage", 0)),
+        brackets=_brackets(row_of(brackets, symbol)),
+    )
+
+
+def row_of(answer: Json, symbol: str) -> Mapping[str, Json]:
+    """The symbol's row of an answer that is a list, or an object when a symbol was named."""
+    rows = answer if isinstance(answer, list) else [answer]
+    return next((row for row in rows if isinstance(row, Mapping) and row.get("symbol") == symbol), {})
+
+
+def _brackets(row: Mapping[str, Json]) -> tuple[Bracket, ...]:
+    found = [
+        Bracket(
+            floor_quote=decimal(one.get("notionalFloor")),
+            cap_quote=decimal(one.get("notionalCap")),
+            max_leverage=integer(one.get("initialLeverage")),
+            maintenance_ratio=decimal(one.get("maintMarginRatio")),
+            cum_quote=decimal(one.get("cum")),
+        )
+        for one in row.get("brackets", ())
+    ]
+    return tuple(sorted(found, key=lambda bracket: bracket.floor_quote))
+
+
+class Instruments:
+    """Cache of what `get` fetched; `forget` makes the next `get` ask again."""
+
+    def __init__(self, rest: RestData, ledger: Ledger) -> None:
+        self._rest = rest
+        self._ledger = ledger
+        self._known: dict[str, Instrument] = {}
+        self._infos: dict[str, Mapping[str, Json]] = {}
+        self._infos_time = 0.0
+        self._lock = asyncio.Lock()
+
+    def known(self, symbol: str) -> Instrument | None:
+        """Without asking."""
+        return self._known.get(symbol)
+
+    def forget(self, symbol: str = "") -> None:
+        """Of one symbol, or of all with the filters too."""
+        if symbol:
+            self._known.pop(symbol, None)
+        else:
+            self._known.clear()
+            self._infos.clear()
+
+    async def get(self, symbol: str) -> Instrument:
+        """RestError when the exchange does not know the symbol or does not answer."""
+        async with self._lock:
+            found = self._known.get(symbol)
+            if found is None:
+                found = await self._fetch(symbol)
+                self._known[symbol] = found
+            return found
+
+    async def get_all(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
+        """In the given order."""
+        return tuple([await self.get(symbol) for symbol in symbols])
+
+    async def _fetch(self, symbol: str) -> Instrument:
+        info = await self._info(symbol)
+        brackets, fees, config = await asyncio.gather(
+            self._rest.signed("leverageBracket", {"symbol": symbol}, 1),
+            self._rest.signed("commissionRate", {"symbol": symbol}, 20),
+            self._rest.signed("symbolConfig", {"symbol": symbol}, 5),
+        )
+        return instrument_from(info, brackets, fees, config, symbol)
+
+    async def _info(self, symbol: str) -> Mapping[str, Json]:
+        now = asyncio.get_running_loop().time()
+        if symbol not in self._infos or now - self._infos_time > RULES_AGE_SECONDS:
+            answer = await self._rest.public("exchangeInfo", {}, 1)
+            self._ledger.set_limits(answer.get("rateLimits", []))
+            self._infos = {str(row.get("symbol")): row for row in answer.get("symbols", ())}
+            self._infos_time = now
+        if symbol not in self._infos:
+            raise RestError.refused(f"the exchange has no symbol {symbol}")
+        return self._infos[symbol]

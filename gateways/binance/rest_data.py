@@ -1,0 +1,158 @@
+"""Everything of REST but orders, through ccxt's own endpoint methods.
+
+ccxt signs, encodes and sends. What its errors mean depends on the URL it talks to, so answers are
+classified here by HTTP status and code before ccxt looks at them. Nothing but the configured address is
+ever contacted.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import ccxt
+from ccxt.async_support.binanceusdm import binanceusdm
+
+from gateways.binance.classify import Failure, Hint, Kind, classify, network_failure
+from gateways.binance.clock import ExchangeClock
+from gateways.binance.errors import RestBlocked, RestError
+from gateways.binance.keys import ApiKeys
+from gateways.binance.translate import Json
+from gateways.binance.weights import Ledger, Priority
+
+_FAPI = {
+    "fapiPublic": "v1",
+    "fapiPublicV2": "v2",
+    "fapiPublicV3": "v3",
+    "fapiPrivate": "v1",
+    "fapiPrivateV2": "v2",
+    "fapiPrivateV3": "v3",
+}
+_BAN_SECONDS = 120.0
+_LIMIT_SECONDS = 5.0
+
+
+class ExchangeClient(binanceusdm):  # type: ignore[misc]  # ccxt ships no types
+    """ccxt's client, confined to one address, with our clock, ledger and classification."""
+
+    def __init__(
+        self, base_url: str, keys: ApiKeys, clock: ExchangeClock, ledger: Ledger, window_ms: int
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._exchange_clock = clock
+        self._ledger = ledger
+        super().__init__(
+            {
+                "apiKey": keys.api_key,
+                "secret": keys.api_secret,
+                "enableRateLimit": False,
+                "timeout": 10_000,
+                "options": {"fetchCurrencies": False, "recvWindow": window_ms},
+            }
+        )
+        self.urls["api"] = {name: f"{self._base_url}/fapi/{version}" for name, version in _FAPI.items()}
+
+    def nonce(self) -> int:
+        """Timestamp of a signed request."""
+        return self._exchange_clock.timestamp_ms()
+
+    async def fetch(self, url: str, method: str = "GET", headers: Json = None, body: Json = None) -> Json:
+        """Refuse any address but the configured one."""
+        if not url.startswith(self._base_url + "/"):
+            raise RestError(Failure("error", 0, "a request to an address that is not configured was stopped"))
+        return await super().fetch(url, method, headers, body)
+
+    def handle_errors(
+        self,
+        code: int,
+        reason: str,
+        url: str,  # noqa: ARG002 - ccxt's signature
+        method: str,
+        headers: Mapping[str, str],
+        body: str,
+        response: Json,
+        request_headers: Json,  # noqa: ARG002 - ccxt's signature
+        request_body: Json,  # noqa: ARG002 - ccxt's signature
+    ) -> None:
+        """Ours in place of ccxt's."""
+        lower = {name.lower(): value for name, value in headers.items()}
+        self._ledger.on_headers(lower)
+        number, text = code_and_text(response)
+        failure = classify(Kind.READ if method == "GET" else Kind.SETTING, code, number, text or reason)
+        if failure is None:
+            return
+        react_to(failure, self._ledger, lower, body)
+        raise RestError(failure)
+
+
+class RestData:
+    """Calls of endpoints by name. Raises RestError, or RestBlocked when it was not even sent."""
+
+    def __init__(self, client: ExchangeClient, ledger: Ledger) -> None:
+        self._client = client
+        self._ledger = ledger
+
+    async def public(self, path: str, params: dict[str, Any], weight: int) -> Json:
+        """GET without a signature."""
+        return await self._call("fapiPublic", path, "GET", params, weight, Priority.QUERY)
+
+    async def signed(
+        self,
+        path: str,
+        params: dict[str, Any] | None = None,
+        weight: int = 1,
+        *,
+        method: str = "GET",
+        version: int = 1,
+        priority: Priority = Priority.QUERY,
+    ) -> Json:
+        """A signed call; `version` is that of the path."""
+        api = "fapiPrivate" if version == 1 else f"fapiPrivateV{version}"
+        return await self._call(api, path, method, params or {}, weight, priority)
+
+    async def close(self) -> None:
+        """End the session."""
+        await self._client.close()
+
+    async def _call(
+        self, api: str, path: str, method: str, params: dict[str, Any], weight: int, priority: Priority
+    ) -> Json:
+        wait = self._ledger.wait_for(weight, 0, priority)
+        if wait:
+            raise RestBlocked(f"{path} would break the request limit", wait)
+        try:
+            return await self._client.request(path, api, method, params)
+        except ccxt.BaseError as error:
+            # ccxt's text holds the signed address; its class says enough.
+            kind = Kind.READ if method == "GET" else Kind.SETTING
+            message = f"{method} {path}: {type(error).__name__}"
+            raise RestError(network_failure(kind, message, bytes_left=True)) from None
+
+
+def code_and_text(answer: Json) -> tuple[int, str]:
+    """`code` and `msg` of an error body, 0 and "" where there is none. Success bodies may carry code 200."""
+    if not isinstance(answer, dict):
+        return 0, ""
+    code, text = answer.get("code"), answer.get("msg")
+    try:
+        number = int(code) if code is not None else 0
+    except (TypeError, ValueError):
+        number = 0
+    return number, text if isinstance(text, str) else ""
+
+
+def parse_json(body: bytes) -> Json:
+    """The value, or None for what is no JSON (an HTML page of a proxy, say)."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def react_to(failure: Failure, ledger: Ledger, headers: Mapping[str, str], body: str) -> None:
+    """Stop everything where the exchange demands it."""
+    if failure.code == -1015:
+        ledger.exhaust_orders()
+    elif failure.hint is Hint.BANNED:
+        ledger.stop(headers, body, _BAN_SECONDS)
+    elif failure.hint is Hint.LIMITED:
+        ledger.stop(headers, body, _LIMIT_SECONDS)

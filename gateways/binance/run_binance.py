@@ -1,0 +1,119 @@
+"""Start the gateway: `python gateways/binance/run_binance.py [ENV] [SYMBOL]`, from any directory."""
+
+import asyncio
+import logging
+import sys
+import time
+from pathlib import Path
+
+# Run as a script, Python knows this folder only; the packages lie two above.
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+import random  # noqa: E402
+
+import structlog  # noqa: E402
+
+from gateways.binance.config import GatewayConfig  # noqa: E402
+from gateways.binance.errors import ConfigurationError  # noqa: E402
+from gateways.binance.gateway import Gateway  # noqa: E402
+from gateways.binance.keys import ApiKeys, load_keys  # noqa: E402
+from gateways.wire.errors import TokenError  # noqa: E402
+from gateways.wire.token import load_or_make_token  # noqa: E402
+from settings import SettingsError, load_settings  # noqa: E402
+from supervisor.child import parse_arguments, stop_on_request  # noqa: E402
+
+EXIT_CONFIGURATION = 2
+EXIT_BROKEN = 1
+
+_log = structlog.get_logger("gateway")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """0 after an orderly stop, 2 when the configuration cannot be used, 1 when a part broke."""
+    _configure_log()
+    arguments = parse_arguments("Gateway to Binance USD-M futures.", argv)
+    try:
+        settings = load_settings(
+            arguments.environment, arguments.symbol, accept_real_orders=arguments.accept_real_orders
+        )
+        config = GatewayConfig.of(settings)
+        keys = load_keys(config.key_paths)
+        token = load_or_make_token(config.token_path)
+    except (SettingsError, ConfigurationError, TokenError) as error:
+        _say(str(error))
+        return EXIT_CONFIGURATION
+    try:
+        _run(config, keys, token, exit_with_stdin=arguments.exit_with_stdin)
+    except OSError as error:
+        _say(f"The gateway cannot listen on {config.wire_host}:{config.wire_port}: {error}.")
+        return EXIT_BROKEN
+    except Exception:  # noqa: BLE001 - the process's one broad except: whatever it is, the gateway ends and is restarted
+        _log.exception("the gateway broke")
+        return EXIT_BROKEN
+    return 0
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)  # noqa: T201 - for the person who started it
+
+
+def _run(config: GatewayConfig, keys: ApiKeys, token: bytes, *, exit_with_stdin: bool) -> None:
+    try:
+        import uvloop  # noqa: PLC0415 - not there on Windows
+    except ImportError:
+        runner = asyncio.Runner()
+    else:
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    with runner:
+        runner.run(_serve(config, keys, token, exit_with_stdin=exit_with_stdin))
+
+
+async def _serve(config: GatewayConfig, keys: ApiKeys, token: bytes, *, exit_with_stdin: bool) -> None:
+    speed = config.clock_speed
+
+    def monotonic_ns() -> int:
+        now_ns = time.monotonic_ns()
+        return now_ns if speed == 1.0 else int(now_ns * speed)
+
+    gateway = Gateway(
+        config,
+        keys,
+        token,
+        monotonic_ns=monotonic_ns,
+        wall_ns=time.time_ns,
+        random=random.Random().random,  # noqa: S311 - jitter of back-offs
+    )
+    running = asyncio.ensure_future(gateway.run(_tell_listening))
+
+    def stop() -> None:
+        running.cancel()
+
+    stop_on_request(stop, exit_with_stdin=exit_with_stdin)
+    try:
+        await running
+    except asyncio.CancelledError:
+        _log.info("stopped")
+
+
+def _tell_listening(port: int) -> None:
+    _log.info("listening", port=port)
+
+
+def _configure_log() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=20, pad_level=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

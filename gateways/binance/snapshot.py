@@ -1,0 +1,216 @@
+"""The account's whole truth at one moment, and what was missed while the user stream was down."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import structlog
+
+from gateways.binance.errors import RestBlocked, RestError
+from gateways.binance.history import History
+from gateways.binance.instruments import Instruments, row_of
+from gateways.binance.rest_data import RestData
+from gateways.binance.translate import MS, Json, decimal, flag, integer
+from gateways.wire.messages import (
+    AccountUpdate,
+    Balance,
+    Instrument,
+    OrderUpdate,
+    PositionReport,
+    Snapshot,
+)
+
+OVERLAP_MS = 60_000
+QUIET_TRIES = 3
+
+_log = structlog.get_logger("gateway.snapshot")
+
+
+class Account:
+    """Balances, positions and modes from REST."""
+
+    def __init__(self, rest: RestData) -> None:
+        self._rest = rest
+
+    async def modes(self) -> tuple[bool, bool]:
+        """Hedge mode, multi-assets margin."""
+        answer = await self._rest.signed("accountConfig", {}, 5)
+        return flag(answer.get("dualSidePosition")), flag(answer.get("multiAssetsMargin"))
+
+    async def balances(self) -> tuple[Balance, ...]:
+        """Assets that hold something."""
+        rows = await self._rest.signed("balance", {}, 5, version=3)
+        found = [
+            Balance(
+                str(row.get("asset", "")),
+                decimal(row.get("balance")),
+                decimal(row.get("crossWalletBalance")),
+                decimal(row.get("availableBalance")),
+            )
+            for row in rows
+        ]
+        return tuple(one for one in found if one.wallet or one.cross_wallet or one.available)
+
+    async def positions(self, symbols: Sequence[str]) -> tuple[PositionReport, ...]:
+        """One row at least for each symbol: the exchange leaves flat ones out, which we say as 0."""
+        rows = await self._rest.signed("positionRisk", {}, 5, version=3)
+        configs = await self._rest.signed("symbolConfig", {}, 5)
+        found = [_position(row, configs) for row in rows if row.get("symbol") in symbols]
+        flat = set(symbols) - {one.symbol for one in found}
+        found += [_position({"symbol": symbol}, configs) for symbol in sorted(flat)]
+        return tuple(found)
+
+
+def _position(row: dict[str, Json], configs: Json) -> PositionReport:
+    symbol = str(row.get("symbol"))
+    margin = str(row_of(configs, symbol).get("marginType", "")).lower()
+    return PositionReport(
+        symbol=symbol,
+        position_side=str(row.get("positionSide") or "BOTH"),
+        qty_base=decimal(row.get("positionAmt")),
+        entry_price=decimal(row.get("entryPrice")),
+        unrealised_pnl=decimal(row.get("unRealizedProfit")),
+        margin_type="cross" if margin == "crossed" else margin,
+        isolated_wallet=decimal(row.get("isolatedWallet")),
+        mark_price=decimal(row.get("markPrice")) or None,
+        liquidation_price=decimal(row.get("liquidationPrice")) or None,
+    )
+
+
+class SnapshotTaker:
+    """Takes snapshots in which nothing moved, as far as the user stream tells."""
+
+    def __init__(self, account: Account, history: History, instruments: Instruments) -> None:
+        self._account = account
+        self._history = history
+        self._instruments = instruments
+
+    async def take(
+        self,
+        request_id: int,
+        symbols: Sequence[str],
+        fills_since_ns: int,
+        epoch: int,
+        cursor: Callable[[], int],
+        now_ns: Callable[[], int],
+    ) -> Snapshot:
+        """Never raises for the exchange's sake: what could not be fetched makes it incomplete."""
+        for _ in range(QUIET_TRIES):
+            at = cursor()
+            snapshot = await self._once(request_id, symbols, fills_since_ns, epoch, at, now_ns)
+            if cursor() == at or not snapshot.complete:
+                break
+        return snapshot
+
+    async def _once(
+        self,
+        request_id: int,
+        symbols: Sequence[str],
+        fills_since_ns: int,
+        epoch: int,
+        cursor: int,
+        now_ns: Callable[[], int],
+    ) -> Snapshot:
+        parts = _Parts()
+        modes = await parts.get("modes", self._account.modes, (False, False))
+        orders: list[OrderUpdate] = []
+        for symbol in symbols:
+            orders += await parts.get(
+                f"open orders of {symbol}", partial(self._history.open_orders, symbol), []
+            )
+        positions = await parts.get("positions", lambda: self._account.positions(symbols), ())
+        balances = await parts.get("balances", self._account.balances, ())
+        fills: list[OrderUpdate] = []
+        if fills_since_ns:
+            since_ms = fills_since_ns // MS - OVERLAP_MS
+            for symbol in symbols:
+                fills += await parts.get(
+                    f"fills of {symbol}", partial(self._history.fills, symbol, since_ms, orders), []
+                )
+        instruments: tuple[Instrument, ...] = await parts.get(
+            "instruments", lambda: self._instruments.get_all(symbols), ()
+        )
+        return Snapshot(
+            request_id=request_id,
+            complete=not parts.missing,
+            balances=balances,
+            positions=positions,
+            open_orders=tuple(orders),
+            fills=tuple(fills),
+            instruments=instruments,
+            hedge_mode=modes[0],
+            multi_assets_margin=modes[1],
+            epoch=epoch,
+            cursor_sequence=cursor,
+            time_ns=now_ns(),
+        )
+
+
+class _Parts:
+    """Collects what could not be fetched."""
+
+    def __init__(self) -> None:
+        self.missing: list[str] = []
+
+    async def get(self, name: str, fetch: Callable[[], Awaitable[Json]], instead: Json) -> Json:
+        try:
+            return await fetch()
+        except (RestError, RestBlocked) as error:
+            self.missing.append(name)
+            _log.warning("snapshot is incomplete", part=name, reason=str(error))
+            return instead
+
+
+class Sweeper:
+    """After each (re)connect of the user stream: emits fills, orders and account as REST tells them.
+
+    What the stream had told already is not emitted again (`is_new`).
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        history: History,
+        *,
+        symbols: Callable[[], Sequence[str]],
+        emit_new: Callable[[OrderUpdate | AccountUpdate], None],
+        missed_closes: Callable[[str, set[tuple[bool, int]]], Awaitable[list[OrderUpdate]]],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._account = account
+        self._history = history
+        self._symbols = symbols
+        self._emit_new = emit_new
+        self._missed_closes = missed_closes
+        self._now_ms = now_ms
+        self._since_ms = 0
+
+    async def sweep(self) -> None:
+        """The first one only notes the time: before it no engine had been told anything."""
+        started_ms = self._now_ms()
+        if self._since_ms:
+            for symbol in self._symbols():
+                await self._sweep_symbol(symbol, self._since_ms - OVERLAP_MS)
+            await self._sweep_account(started_ms)
+        self._since_ms = started_ms
+
+    async def _sweep_symbol(self, symbol: str, since_ms: int) -> None:
+        still_open = await self._history.open_orders(symbol)
+        fills = await self._history.fills(symbol, since_ms, still_open)
+        orders = await self._history.orders(symbol, since_ms)
+        algo = await self._history.algo_orders(symbol, since_ms)
+        told = {(one.is_algo, one.exchange_order_id) for one in [*still_open, *orders, *algo]}
+        closed = await self._missed_closes(symbol, told)
+        for update in [*fills, *still_open, *orders, *algo, *closed]:
+            self._emit_new(update)
+
+    async def _sweep_account(self, time_ms: int) -> None:
+        update = AccountUpdate(
+            epoch=0,
+            sequence=0,
+            reason="RECONCILE",
+            balances=await self._account.balances(),
+            positions=await self._account.positions(self._symbols()),
+            event_time_ns=integer(time_ms) * MS,
+            transaction_time_ns=integer(time_ms) * MS,
+        )
+        self._emit_new(update)

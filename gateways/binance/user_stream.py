@@ -1,0 +1,255 @@
+"""The account's own events: listen key, socket, and a REST sweep after each connect.
+
+A listen key may expire or be deleted while the socket stays open and silent. So it is renewed on a timer,
+and on any doubt a new socket is opened first, REST is asked what happened meanwhile, and only then is the
+old one dropped. Events that come twice are taken once.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from gateways.binance import translate
+from gateways.binance.errors import RestBlocked, RestError
+from gateways.binance.sockets import CONNECT_ERRORS, DirectConnection, close_later, open_socket
+from gateways.binance.streams import LinkState
+from gateways.wire.messages import AccountUpdate, OrderUpdate
+
+RENEW_SECONDS = 25 * 60.0
+ROTATE_SECONDS = 23 * 3600.0
+REMEMBERED_EVENTS = 20_000
+
+_log = structlog.get_logger("gateway.user")
+
+
+class SeenEvents:
+    """Remembers what has been passed on, up to a bound; the oldest is forgotten first."""
+
+    def __init__(self, most: int = REMEMBERED_EVENTS) -> None:
+        self._keys: OrderedDict[tuple[Any, ...], None] = OrderedDict()
+        self._most = most
+
+    def is_new(self, update: OrderUpdate | AccountUpdate) -> bool:
+        """True once for each fill, and once for each state of an order, whichever way it came."""
+        key = _key(update)
+        if key in self._keys:
+            return False
+        self._keys[key] = None
+        if len(self._keys) > self._most:
+            self._keys.popitem(last=False)
+        return True
+
+
+def _key(update: OrderUpdate | AccountUpdate) -> tuple[Any, ...]:
+    if isinstance(update, AccountUpdate):
+        return ("account", update.transaction_time_ns, update.reason, update.balances, update.positions)
+    if update.trade_id:
+        return ("fill", update.symbol, update.trade_id)
+    return (
+        "order",
+        update.symbol,
+        update.is_algo,
+        update.exchange_order_id,
+        update.execution,
+        update.status,
+        update.filled_base,
+        update.qty_base,
+        update.price,
+        update.child_order_id,
+        update.transaction_time_ns,
+    )
+
+
+class UserStream:
+    """Run it as a task. `emit` gets every event once; `sweep` asks REST and emits what was missed."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        listen_key: Callable[[str], Awaitable[str]],
+        emit: Callable[[OrderUpdate | AccountUpdate], None],
+        sweep: Callable[[], Awaitable[None]],
+        on_state: Callable[[str, LinkState], None],
+        on_config: Callable[[str], None],
+        random: Callable[[], float],
+        renew_seconds: float = RENEW_SECONDS,
+        rotate_seconds: float = ROTATE_SECONDS,
+    ) -> None:
+        """`listen_key("POST")` makes or returns the key, `listen_key("PUT")` renews it."""
+        self.reconnects = 0
+        self.rotations = 0
+        self.untranslated = 0
+        self.state: LinkState = "down"
+        self.seen = SeenEvents()
+        self._base_url = base_url.rstrip("/")
+        self._listen_key = listen_key
+        self._emit = emit
+        self._sweep = sweep
+        self._on_state = on_state
+        self._on_config = on_config
+        self._random = random
+        self._renew_seconds = renew_seconds
+        self._rotate_seconds = rotate_seconds
+        self._expired = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._current_key = ""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        old: DirectConnection | None = None
+        failures = 0
+        try:
+            while True:
+                new = await self._connect()
+                if new is None:
+                    failures += 1
+                    await asyncio.sleep(self._delay(failures))
+                    continue
+                swept = await self._sweep_until_done(new)
+                if old is not None:
+                    close_later(old, self._tasks)
+                    self.rotations += 1
+                old = new
+                if swept:
+                    failures = 0
+                    self._set_state("up")
+                    reason = await self._live(new)
+                    _log.info("user stream is renewed", reason=reason)
+                if new.close_code is not None:
+                    old = None
+                    self.reconnects += 1
+                    self._set_state("down")
+                    failures += 1
+                    await asyncio.sleep(self._delay(failures))
+                else:
+                    self._set_state("stale")
+        finally:
+            if old is not None:
+                await old.close()
+
+    def on_frame(self, frame: bytes) -> None:
+        """One raw or wrapped event."""
+        try:
+            event = msgspec.json.decode(frame)
+        except msgspec.DecodeError:
+            self._unknown("a frame that is no JSON")
+            return
+        if isinstance(event, dict) and isinstance(event.get("data"), dict):
+            event = event["data"]
+        if not isinstance(event, dict) or "e" not in event:
+            return
+        try:
+            self._on_event(str(event["e"]), event)
+        except translate.Untranslatable as error:
+            self._unknown(str(error))
+
+    def _on_event(self, name: str, event: dict[str, Any]) -> None:
+        if name == "listenKeyExpired":
+            # It may come twice, and late for a key that was replaced already.
+            if event.get("listenKey", self._current_key) == self._current_key:
+                self._expired.set()
+        elif translate.is_foreign(event):
+            return
+        elif name == "ORDER_TRADE_UPDATE":
+            self._pass_on(translate.order_event(event))
+        elif name == "ALGO_UPDATE":
+            self._pass_on(translate.algo_event(event))
+        elif name == "ACCOUNT_UPDATE":
+            self._pass_on(translate.account_event(event))
+        elif name == "ACCOUNT_CONFIG_UPDATE":
+            self._on_config(str((event.get("ac") or {}).get("s", "")))
+        elif name == "MARGIN_CALL":
+            _log.critical("margin call", positions=event.get("p"))
+        elif name not in ("TRADE_LITE", "STRATEGY_UPDATE", "GRID_UPDATE"):
+            _log.warning("unknown user event", event_name=name)
+
+    def _pass_on(self, update: OrderUpdate | AccountUpdate) -> None:
+        if self.seen.is_new(update):
+            self._emit(update)
+
+    def _unknown(self, reason: str) -> None:
+        """Not understood, so the stream is renewed, with a sweep: nothing may be lost silently."""
+        self.untranslated += 1
+        _log.error("user event not understood", reason=reason)
+        self._expired.set()
+
+    async def _connect(self) -> DirectConnection | None:
+        try:
+            key = await self._listen_key("POST")
+            self._current_key = key
+            self._expired.clear()
+            return await open_socket(f"{self._base_url}/ws?listenKey={key}", self.on_frame, ping_seconds=20.0)
+        except RestBlocked as blocked:
+            await asyncio.sleep(blocked.wait_seconds)
+        except (RestError, *CONNECT_ERRORS) as error:
+            _log.warning("cannot connect", link="private", reason=str(error) or type(error).__name__)
+        return None
+
+    async def _sweep_until_done(self, connection: DirectConnection) -> bool:
+        """False when the connection died first."""
+        failures = 0
+        while connection.close_code is None:
+            try:
+                await self._sweep()
+            except RestBlocked as blocked:
+                await asyncio.sleep(blocked.wait_seconds)
+            except RestError as error:
+                failures += 1
+                _log.warning("cannot sweep", reason=str(error))
+                await asyncio.sleep(self._delay(failures))
+            else:
+                return True
+        return False
+
+    async def _live(self, connection: DirectConnection) -> str:
+        """Until the connection or its key is no use any more; returns why."""
+        loop = asyncio.get_running_loop()
+        opened = renewed = loop.time()
+        closed = loop.create_task(connection.wait_closed())
+        expired = loop.create_task(self._expired.wait())
+        try:
+            while True:
+                now = loop.time()
+                due = min(renewed + self._renew_seconds, opened + self._rotate_seconds) - now
+                await asyncio.wait(
+                    {closed, expired}, timeout=max(due, 0.0), return_when=asyncio.FIRST_COMPLETED
+                )
+                if closed.done():
+                    return "closed"
+                if expired.done():
+                    return "listen key expired, or an event was not understood"
+                if loop.time() - opened >= self._rotate_seconds:
+                    return "age"
+                if not await self._renew():
+                    return "listen key not renewed"
+                renewed = loop.time()
+        finally:
+            closed.cancel()
+            expired.cancel()
+
+    async def _renew(self) -> bool:
+        for attempt in range(3):
+            try:
+                key = await self._listen_key("PUT")
+            except RestBlocked as blocked:
+                await asyncio.sleep(blocked.wait_seconds)
+            except RestError as error:
+                if error.failure.code == -1125:
+                    return False
+                await asyncio.sleep(self._delay(attempt + 1))
+            else:
+                return key in ("", self._current_key)
+        return False
+
+    def _set_state(self, state: LinkState) -> None:
+        if state != self.state:
+            self.state = state
+            self._on_state("private", state)
+
+    def _delay(self, failures: int) -> float:
+        return float(min(0.1 * 2 ** min(failures, 9), 30.0) * (0.5 + self._random()))

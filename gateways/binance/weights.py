@@ -1,0 +1,136 @@
+"""The ledger of what the exchange lets us ask: request weight per IP, orders per account, bans.
+
+The exchange counts in fixed minutes of its own clock and tells its count in each answer; between two
+answers the ledger adds what it sent itself. Each class of request may use the pool up to its own share,
+so that questions never starve cancels.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+
+MINUTE_NS = 60_000_000_000
+_BANNED_UNTIL = re.compile(r"banned until (\d{13})")
+
+
+class Priority(IntEnum):
+    """Who goes first. The value is the percentage of the pool the class may fill."""
+
+    QUERY = 70
+    OPEN = 80
+    CLOSE = 90
+    PROTECT = 95
+    CANCEL = 100
+
+
+class _Window:
+    """One fixed window of the exchange's clock."""
+
+    __slots__ = ("limit", "number", "size_ns", "used")
+
+    def __init__(self, size_ns: int, limit: int) -> None:
+        self.size_ns = size_ns
+        self.limit = limit
+        self.number = -1
+        self.used = 0
+
+    def roll(self, now_ns: int) -> None:
+        number = now_ns // self.size_ns
+        if number != self.number:
+            self.number, self.used = number, 0
+
+    def room(self, now_ns: int, amount: int, share: int) -> bool:
+        self.roll(now_ns)
+        return (self.used + amount) * 100 <= self.limit * share
+
+    def seconds_to_next(self, now_ns: int) -> float:
+        return (self.size_ns - now_ns % self.size_ns) / 1e9
+
+
+class Ledger:
+    """`exchange_now_ns` is estimated exchange time; nothing here reads a clock itself."""
+
+    def __init__(self, exchange_now_ns: Callable[[], int], weight_limit: int = 2400) -> None:
+        self._now_ns = exchange_now_ns
+        self._weight = _Window(MINUTE_NS, weight_limit)
+        self._orders = [_Window(MINUTE_NS, 1200), _Window(10_000_000_000, 300)]
+        self._stopped_until_ns = 0
+
+    @property
+    def used_weight(self) -> int:
+        """Weight used in the running minute, as far as known."""
+        self._weight.roll(self._now_ns())
+        return self._weight.used
+
+    @property
+    def weight_limit(self) -> int:
+        """Weight a minute."""
+        return self._weight.limit
+
+    @property
+    def banned_until_ns(self) -> int:
+        """Exchange time; 0 when nothing is stopped."""
+        return self._stopped_until_ns if self._stopped_until_ns > self._now_ns() else 0
+
+    def set_limits(self, rate_limits: list[dict[str, object]]) -> None:
+        """Take over `rateLimits` of exchangeInfo; rows of other shapes are skipped."""
+        for row in rate_limits:
+            limit = row.get("limit")
+            if not isinstance(limit, int) or limit <= 0:
+                continue
+            key = (row.get("rateLimitType"), row.get("interval"), row.get("intervalNum"))
+            if key == ("REQUEST_WEIGHT", "MINUTE", 1):
+                self._weight.limit = limit
+            elif key == ("ORDERS", "MINUTE", 1):
+                self._orders[0].limit = limit
+            elif key == ("ORDERS", "SECOND", 10):
+                self._orders[1].limit = limit
+
+    def wait_for(self, weight: int, orders: int, priority: Priority) -> float:
+        """0.0: counted, send now. Else seconds after which it is worth asking again; nothing was counted."""
+        now_ns = self._now_ns()
+        if now_ns < self._stopped_until_ns:
+            return (self._stopped_until_ns - now_ns) / 1e9
+        if weight and not self._weight.room(now_ns, weight, priority):
+            return self._weight.seconds_to_next(now_ns)
+        if orders:
+            for window in self._orders:
+                if not window.room(now_ns, orders, priority):
+                    return window.seconds_to_next(now_ns)
+            for window in self._orders:
+                window.used += orders
+        self._weight.used += weight
+        return 0.0
+
+    def on_headers(self, headers: Mapping[str, str]) -> None:
+        """Take the exchange's own counts. Names are looked up in lower case."""
+        now_ns = self._now_ns()
+        for name, window in (
+            ("x-mbx-used-weight-1m", self._weight),
+            ("x-mbx-order-count-1m", self._orders[0]),
+            ("x-mbx-order-count-10s", self._orders[1]),
+        ):
+            text = headers.get(name)
+            if text is not None and text.isdigit():
+                window.roll(now_ns)
+                # Answers come out of order; within a window the count only grows.
+                window.used = max(window.used, int(text))
+
+    def exhaust_orders(self) -> None:
+        """The exchange says that too many orders were sent: none until its shorter window has passed."""
+        window = self._orders[1]
+        window.roll(self._now_ns())
+        window.used = window.limit
+
+    def stop(self, headers: Mapping[str, str], text: str, default_seconds: float) -> float:
+        """429, 418 or 403: nothing leaves until the exchange's own term has passed. Returns seconds."""
+        now_ns = self._now_ns()
+        until_ns = now_ns + int(default_seconds * 1e9)
+        retry_after = headers.get("retry-after", "")
+        if retry_after.isdigit():
+            until_ns = now_ns + int(retry_after) * 1_000_000_000
+        banned = _BANNED_UNTIL.search(text)
+        if banned is not None:
+            until_ns = max(until_ns, int(banned.group(1)) * 1_000_000)
+        self._stopped_until_ns = max(self._stopped_until_ns, until_ns)
+        return (self._stopped_until_ns - now_ns) / 1e9
