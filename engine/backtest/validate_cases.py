@@ -1,0 +1,100 @@
+"""Runs the cases of a validation configuration through the engines."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+import engine.strategies  # noqa: F401  # registers the strategies
+from engine.backtest.loaders import DataError, cut, read_bars
+from engine.backtest.parity import Comparison, compare
+from engine.backtest.signal_runner import SymbolPlan, run_signals
+from engine.backtest.trades import BacktestResult
+from engine.backtest.tv_export import ListedTrade, read_trade_list
+from engine.backtest.validate_config import Case, ConfigError, ValidateConfig, to_ns
+from engine.market_data.bars import Bars
+from engine.strategies.base import SignalStrategy, registry
+
+Engine = Callable[[list[SymbolPlan]], BacktestResult]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One case through one engine."""
+
+    case: Case
+    engine: str
+    plan: SymbolPlan
+    strategy: SignalStrategy
+    listed: tuple[ListedTrade, ...]
+    result: BacktestResult
+    comparison: Comparison
+
+
+def engines() -> Mapping[str, Engine]:
+    """Name and entry point of the engines that must agree."""
+    return {"event": run_signals}
+
+
+def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[tuple[Case, Bars]]:
+    """Check everything that a person may have got wrong before anything is run.
+
+    Raises `ConfigError`, `DataError` or `ExportError`; `references` replaces the lists of named cases.
+    """
+    known = {case.name for case in config.cases}
+    for name in references:
+        if name not in known:
+            raise ConfigError(f"--reference {name}: no such case, the cases are {', '.join(sorted(known))}")
+    loaded: dict[Path, Bars] = {}
+    prepared = []
+    for case in config.cases:
+        path = case.bars or config.bars
+        assert path is not None
+        if path not in loaded:
+            loaded[path] = read_bars(path)
+        chosen = case.model_copy(update={"reference": references.get(case.name, case.reference)})
+        bars = cut(loaded[path], to_ns(case.history_start))
+        if len(bars) < 2:
+            raise DataError(
+                f"{path}: no bars at or after {case.history_start}, the start of case {case.name}"
+            )
+        build_strategy(chosen)
+        read_trade_list(chosen.reference, chosen.utc_offset_hours)
+        prepared.append((chosen, bars))
+    return prepared
+
+
+def build_strategy(case: Case) -> SignalStrategy:
+    """The case's strategy, or `ConfigError`."""
+    if case.strategy not in registry.names():
+        raise ConfigError(
+            f"case {case.name}: no strategy {case.strategy!r}, there are {', '.join(registry.names())}"
+        )
+    cls = registry.get(case.strategy)
+    if not issubclass(cls, SignalStrategy):
+        raise ConfigError(f"case {case.name}: {case.strategy} is a script, expected a signal strategy")
+    try:
+        return cls.from_params(case.params)
+    except ValidationError as e:
+        first = e.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"case {case.name}, params.{key}: {first['msg']}") from e
+
+
+def run_case(case: Case, bars: Bars, engine_name: str, engine: Engine) -> CaseResult:
+    """Generate the case's trades and compare them with its list."""
+    strategy = build_strategy(case)
+    settings = case.broker.settings()
+    plan = SymbolPlan(bars, strategy.batch(bars), strategy.exit_rules, settings)
+    result = engine([plan])
+    listed = tuple(read_trade_list(case.reference, case.utc_offset_hours))
+    comparison = compare(
+        listed,
+        [*result.trades, *result.open_trades],
+        commission_percent=case.broker.commission_percent,
+        initial_capital=case.broker.initial_capital,
+        point_value=case.broker.point_value,
+        end_ns=to_ns(case.history_end),
+    )
+    return CaseResult(case, engine_name, plan, strategy, listed, result, comparison)
