@@ -1,0 +1,63 @@
+"""Telegram's token and chat, from `vault/telegram_keys`. Form: see `vault/telegram_keys.example`."""
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class TelegramKeysError(Exception):
+    """The keys cannot be used; one sentence that holds no part of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramKeys:
+    """`token` is never printed. Only the chat `chat_id` is written to and listened to."""
+
+    token: str = field(repr=False)
+    chat_id: int
+
+
+def load_telegram_keys(paths: Sequence[Path]) -> TelegramKeys:
+    """Keys from the first of `paths` that exists. Lines are name=value, `#` begins a comment.
+
+    A file of two bare lines, token and chat id, is taken too.
+    """
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        raise TelegramKeysError(
+            f"there is no {paths[0]}, so nothing goes to Telegram; vault/telegram_keys.example shows its form"
+        )
+    try:
+        mode, text = path.stat().st_mode, path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise TelegramKeysError(f"{path} cannot be read as text") from None
+    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise TelegramKeysError(f"{path} can be read by others; run: chmod 600 {path}")
+    values = _values(text)
+    token, chat = values.get("bot_token", ""), values.get("chat_id", "")
+    if not _looks_like_a_token(token):
+        raise TelegramKeysError(f"{path} has no bot_token of the form number:letters")
+    try:
+        return TelegramKeys(token, int(chat))
+    except ValueError:
+        raise TelegramKeysError(f"{path} has no chat_id that is a whole number") from None
+
+
+def _values(text: str) -> dict[str, str]:
+    lines = [line for raw in text.splitlines() if (line := raw.partition("#")[0].strip())]
+    if len(lines) == 2 and not any("=" in line for line in lines):
+        return {"bot_token": lines[0], "chat_id": lines[1]}
+    values = {}
+    for line in lines:
+        name, _, value = line.partition("=")
+        values[name.strip().lower()] = value.strip().strip("\"'")
+    if "token" in values:
+        values.setdefault("bot_token", values["token"])
+    return values
+
+
+def _looks_like_a_token(token: str) -> bool:
+    number, _, rest = token.partition(":")
+    return number.isdecimal() and bool(rest) and token.isascii() and token.isprintable() and " " not in token

@@ -1,0 +1,104 @@
+"""One sink's waiting line: bounded, in order, filled from any thread without waiting.
+
+When it is full the oldest info gives way, then the oldest warning. Critical ones are never dropped while
+anything else could be; should critical ones alone fill it, the newest is counted instead of kept, and
+the count is told.
+"""
+
+import threading
+from collections import deque
+
+from engine.notifications.model import LEVELS, Level, Notification
+
+DEDUPLICATED_KEYS = 1_000
+
+
+class NotificationQueue:
+    """`capacity` notifications in all. Times are nanoseconds of one monotonic clock."""
+
+    def __init__(self, capacity: int = 500, *, repeat_after_ns: int = 60_000_000_000) -> None:
+        if capacity < 1:
+            raise ValueError("a queue holds at least one notification")
+        self._capacity = capacity
+        self._repeat_after_ns = repeat_after_ns
+        self._lock = threading.Lock()
+        self._lines: dict[Level, deque[tuple[int, Notification]]] = {level: deque() for level in LEVELS}
+        self._number = 0
+        self._size = 0
+        self._dropped = dict.fromkeys(LEVELS, 0)
+        self._untold = 0
+        self._last_by_key: dict[str, int] = {}
+        self._repeats = 0
+
+    def offer(self, notification: Notification, now_ns: int) -> bool:
+        """Take one in. True when the line was empty before, so that its reader has to be woken."""
+        with self._lock:
+            if notification.key and self._is_repeat(notification.key, now_ns):
+                self._repeats += 1
+                return False
+            if self._size >= self._capacity and not self._give_way(notification.level):
+                self._dropped[notification.level] += 1
+                self._untold += 1
+                return False
+            was_empty = self._size == 0
+            self._lines[notification.level].append((self._number, notification))
+            self._number += 1
+            self._size += 1
+            return was_empty
+
+    def take(self) -> Notification | None:
+        """The oldest one, or None. Dropped ones are told about first."""
+        with self._lock:
+            if self._untold:
+                text = f"{self._untold} notifications were dropped because too many were waiting"
+                self._untold = 0
+                return Notification("warning", text)
+            line = min(
+                (line for line in self._lines.values() if line), key=lambda line: line[0][0], default=None
+            )
+            if line is None:
+                return None
+            self._size -= 1
+            return line.popleft()[1]
+
+    @property
+    def waiting(self) -> int:
+        """Number of notifications not taken yet."""
+        with self._lock:
+            return self._size
+
+    @property
+    def dropped(self) -> dict[Level, int]:
+        """How many were dropped, by level."""
+        with self._lock:
+            return dict(self._dropped)
+
+    @property
+    def repeats(self) -> int:
+        """How many were left out because their key had just been sent."""
+        with self._lock:
+            return self._repeats
+
+    def _is_repeat(self, key: str, now_ns: int) -> bool:
+        last = self._last_by_key.get(key)
+        if last is not None and now_ns - last < self._repeat_after_ns:
+            return True
+        self._last_by_key.pop(key, None)
+        self._last_by_key[key] = now_ns
+        if len(self._last_by_key) > DEDUPLICATED_KEYS:
+            del self._last_by_key[next(iter(self._last_by_key))]
+        return False
+
+    def _give_way(self, level: Level) -> bool:
+        """Drop the oldest of the lowest level that is not above `level`'s; False when there is none.
+
+        A critical newcomer does not push out another critical one.
+        """
+        for candidate in LEVELS[: max(1, LEVELS.index(level) + (level != "critical"))]:
+            if self._lines[candidate]:
+                self._lines[candidate].popleft()
+                self._size -= 1
+                self._dropped[candidate] += 1
+                self._untold += 1
+                return True
+        return False
