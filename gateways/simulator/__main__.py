@@ -14,6 +14,7 @@ from gateways.simulator.auth import load_or_make_keys
 from gateways.simulator.clock import ClockError, SimClock, open_clock
 from gateways.simulator.limits import LimitSettings
 from gateways.simulator.markets import Market, MarketOptions, parse_market
+from gateways.simulator.markets.base import MarketError
 from gateways.simulator.server import Server, SocketRules, call_later_on
 from gateways.simulator.symbols import SymbolSpec, default_symbols
 from gateways.simulator.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, VenueOptions
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prepared = _prepare(options)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(options, prepared))
-    except (UsageError, ClockError, OSError) as error:
+    except (UsageError, ClockError, MarketError, OSError) as error:
         print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
         return EXIT_USAGE
     return 0
@@ -85,15 +86,12 @@ def _prepare(options: argparse.Namespace) -> _Prepared:
     specs = _specs(options.symbols)
     state: Path = options.state or Path(tempfile.mkdtemp(prefix="nextbar-simulator-"))
     state.mkdir(parents=True, exist_ok=True)
-    try:
-        market = parse_market(
-            options.market,
-            MarketOptions(
-                symbols=tuple(specs), seed=options.seed, keep_times=options.keep_times, state_dir=state
-            ),
-        )
-    except ValueError as error:
-        raise UsageError(f"--market {options.market}: {error}") from error
+    market = parse_market(
+        options.market,
+        MarketOptions(
+            symbols=tuple(specs), seed=options.seed, keep_times=options.keep_times, state_dir=state
+        ),
+    )
     venue = VenueOptions(
         specs=specs,
         state=state,

@@ -5,18 +5,6 @@ from gateways.simulator.rest_endpoints import Call, Endpoint, Handler, Security,
 from gateways.simulator.rest_params import Params
 from gateways.simulator.venue import Venue
 
-_MARKET_PARAMS = (
-    "symbol",
-    "pair",
-    "contractType",
-    "interval",
-    "startTime",
-    "endTime",
-    "fromId",
-    "limit",
-    "period",
-)
-
 
 def ping(_venue: Venue, _call: Call) -> object:
     """GET ping."""
@@ -37,10 +25,7 @@ def from_market_data(name: str) -> Handler:
     """Handler that lets the market data answer under `name`."""
 
     def answer(venue: Venue, call: Call) -> object:
-        params = {key: value for key in _MARKET_PARAMS if (value := call.params.text(key)) is not None}
-        if "symbol" in params:
-            params["symbol"] = params["symbol"].upper()
-        return venue.data.rest(name, params, call.now_ms)
+        return venue.data.rest(name, call.params, call.now_ms)
 
     return answer
 
