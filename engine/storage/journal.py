@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 
 from engine.storage.lock import FolderLock, FolderLocked
-from engine.storage.posix import sync_data, sync_folder
 from engine.storage.records import SCHEMA_VERSION, JournalRecord, Start, Stop, is_essential
 from engine.storage.recovered import Recovered, read_folder
 from engine.storage.segment import (
@@ -28,6 +27,7 @@ from engine.storage.segment import (
 )
 from engine.storage.snapshots import SnapshotFile, replace_file, write_snapshot
 from engine.storage.spare import SpareSegment
+from supervisor.files import sync_data, sync_folder
 
 __all__ = ["Journal", "JournalError", "JournalFull", "JournalOptions", "Recovered", "open_journal"]
 
@@ -207,7 +207,7 @@ class Journal:
         os.close(fd)
         path = segment_path(self._folder, self._next)
         replace_file(part, path)
-        sync_folder(self._folder)
+        sync_folder(str(self._folder))
         self._fd = open_file(path, os.O_RDWR)
         os.lseek(self._fd, HEADER_BYTES, os.SEEK_SET)
         self._used = HEADER_BYTES

@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from engine.storage.crc32c import crc32c
-from engine.storage.posix import reserve_space, sync_data, sync_folder
 from engine.storage.records import JournalRecord
+from supervisor.files import preallocate, sync_data, sync_folder
 
 MAGIC = b"NEXTBARJ"
 FORMAT_VERSION = 1
@@ -187,7 +187,7 @@ def make_zeroed(path: Path, size: int) -> None:
     fd = open_file(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     try:
         try:
-            reserve_space(fd, size)
+            preallocate(fd, size)
             for start in range(0, size, len(_ZEROS)):
                 write_all(fd, memoryview(_ZEROS)[: min(len(_ZEROS), size - start)])
             sync_data(fd)
@@ -196,4 +196,4 @@ def make_zeroed(path: Path, size: int) -> None:
     except OSError:
         path.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync_folder(str(path.parent))

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from engine.storage.crc32c import crc32c
-from engine.storage.posix import sync_data, sync_folder
 from engine.storage.segment import JournalError, open_file, write_all
+from supervisor.files import sync_data, sync_folder
 
 _MAGIC = b"NEXTBARS"
 _VERSION = 1
@@ -54,7 +54,7 @@ def write_snapshot(folder: Path, digest: bytes, content: SnapshotFile) -> None:
         raise
     os.close(fd)
     replace_file(part, path)
-    sync_folder(folder)
+    sync_folder(str(folder))
     for _, old in snapshot_paths(folder)[_KEPT:]:
         old.unlink(missing_ok=True)
 
