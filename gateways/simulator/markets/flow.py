@@ -4,6 +4,9 @@ The best prices hold still most of the time while bursts of adds, cancels and sm
 sizes there; now and then a run of market orders and cancels moves the price by many ticks, as levels
 behind the touch are thin. Moves cluster and keep their direction more often than not. A latent best bid
 says where the touch belongs: what an account sweeps away is refilled there.
+
+For the first minute or so after a start the price swings to and fro in small moves, about seven seconds
+each way, as after an auction: whoever has just connected sees something happen.
 """
 
 import math
@@ -16,6 +19,7 @@ from gateways.simulator.markets.profiles import FlowProfile
 
 _SWEEP_LOTS = 10**12
 _PRUNE_MS = 30_000
+_OPENING_MS = 75_000
 
 
 class SymbolFlow:
@@ -37,6 +41,8 @@ class SymbolFlow:
         self._move_ms = 0.0
         self._prune_ms = 0.0
         self._direction = 1
+        self._opening_end_ms = 0.0
+        self._turn_ms = 0.0
         self._steps: deque[tuple[float, int]] = deque()
 
     @property
@@ -68,6 +74,8 @@ class SymbolFlow:
         self._event_ms = now_ms + self._rng.expovariate(1.0 / self._profile.burst_gap_ms)
         self._move_ms = now_ms + 1000.0 * self._rng.uniform(0.5, 2.5)
         self._prune_ms = now_ms + _PRUNE_MS
+        self._opening_end_ms = now_ms + _OPENING_MS
+        self._turn_ms = now_ms + self._rng.uniform(4000.0, 8000.0)
         exchange.after_market(self.symbol, now_ms)
 
     def skip_to(self, now_ms: float) -> None:
@@ -209,6 +217,9 @@ class SymbolFlow:
         rng, profile = self._rng, self._profile
         ticks = max(1, int(rng.lognormvariate(math.log(profile.move_median_ticks), profile.move_spread)))
         ticks = min(ticks, self._range // 3)
+        opening = at_ms < self._opening_end_ms
+        if opening:
+            ticks = max(1, ticks // 3)
         target = max(2, self._bid + self._direction * ticks)
         steps = min(ticks, 2 + int(rng.expovariate(0.45)))
         now, price = at_ms, self._bid
@@ -216,6 +227,12 @@ class SymbolFlow:
             price = target if index == steps - 1 else price + (target - price) // (steps - index)
             self._steps.append((now, price))
             now += rng.expovariate(1.0 / 25.0)
+        if opening:
+            self._move_ms = now + rng.uniform(500.0, 1600.0)
+            if now >= self._turn_ms:
+                self._turn_ms = now + rng.uniform(6000.0, 8000.0)
+                self._direction = -self._direction
+            return
         if rng.random() < profile.move_follow:
             self._move_ms = now + rng.expovariate(1.0 / 1200.0)
             if rng.random() >= profile.move_persist:
