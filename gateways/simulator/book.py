@@ -298,7 +298,7 @@ class Book:
                 take = min(front.ahead, lots)
                 front.ahead -= take
             else:
-                take = level.tail if level.tail < lots else lots
+                take = min(lots, level.tail)
                 level.tail -= take
             if take:
                 lots -= take

@@ -24,6 +24,7 @@ _MESSAGES: dict[int, str] = {
     -1121: "Invalid symbol.",
     -1023: "Start time is greater than end time.",
     -1127: "More than the allowed interval between startTime and endTime.",
+    -1128: "Combination of optional parameters invalid.",
     -1111: "Precision is over the maximum defined for this asset.",
     -2011: "Unknown order sent.",
     -2013: "Order does not exist.",

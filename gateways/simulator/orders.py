@@ -182,6 +182,8 @@ class AlgoOrder:
     reject_reason: str = ""
     is_activated: bool = False
     """Trailing only: the activation price was reached (field `ia`)."""
+    had_position: bool = False
+    """closePosition only: the position it is to close has existed, so its end expires the order."""
     extreme_price: Decimal | None = None
     """Trailing only: the best price seen since placement."""
 

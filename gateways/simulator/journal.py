@@ -1,0 +1,129 @@
+"""An append-only file of checked records.
+
+File: 8 bytes `NBSIM\\x00\\x01\\n`, then records: length (u32), sequence (u64), CRC-32 of sequence and
+payload (u32), payload; little endian. A record is on disk as a whole or not at all: a torn one can only
+be the last and is cut off when the file is opened. A damaged record with sound ones behind it is not a
+torn write, and opening refuses.
+"""
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+MAGIC = b"NBSIM\x00\x01\n"
+_HEADER = struct.Struct("<IQI")
+_SEQUENCE = struct.Struct("<Q")
+MAX_RECORD = 256 * 1024 * 1024
+
+
+class StateDamagedError(Exception):
+    """The state folder cannot be trusted; the message names file and place."""
+
+
+def encode(sequence: int, payload: bytes) -> bytes:
+    """Return a record's bytes."""
+    if len(payload) > MAX_RECORD:
+        raise ValueError(f"record of {len(payload)} bytes is over the limit of {MAX_RECORD}")
+    check = zlib.crc32(payload, zlib.crc32(_SEQUENCE.pack(sequence)))
+    return _HEADER.pack(len(payload), sequence, check) + payload
+
+
+def _record_at(data: bytes, offset: int) -> tuple[int, bytes] | None:
+    """Return (sequence, payload) of a sound record at `offset`, None otherwise."""
+    if offset + _HEADER.size > len(data):
+        return None
+    length, sequence, check = _HEADER.unpack_from(data, offset)
+    start = offset + _HEADER.size
+    if length > MAX_RECORD or start + length > len(data):
+        return None
+    payload = data[start : start + length]
+    if zlib.crc32(payload, zlib.crc32(_SEQUENCE.pack(sequence))) != check:
+        return None
+    return sequence, payload
+
+
+def read(path: Path, first_sequence: int) -> tuple[list[bytes], int]:
+    """Return the payloads of a file and the length of its sound part in bytes.
+
+    Sequences must run on from `first_sequence`. Raises `StateDamagedError`.
+    """
+    data = path.read_bytes()
+    if not data.startswith(MAGIC):
+        if len(data) < len(MAGIC) and MAGIC.startswith(data):
+            return [], 0
+        raise StateDamagedError(f"{path}: not a state file of this version")
+    payloads: list[bytes] = []
+    offset = len(MAGIC)
+    sequence = first_sequence
+    while offset < len(data):
+        found = _record_at(data, offset)
+        if found is None or found[0] != sequence:
+            _refuse_damage(path, data, offset, sequence)
+            break
+        payloads.append(found[1])
+        offset += _HEADER.size + len(found[1])
+        sequence += 1
+    return payloads, offset
+
+
+def _refuse_damage(path: Path, data: bytes, offset: int, sequence: int) -> None:
+    """Raise when a sound record of a later sequence stands anywhere behind a damaged one."""
+    for later in range(sequence, sequence + 3):
+        needle = _SEQUENCE.pack(later)
+        at = data.find(needle, offset + 1)
+        while at >= 0:
+            start = at - 4
+            found = _record_at(data, start) if start > offset else None
+            if found is not None and found[0] == later:
+                raise StateDamagedError(
+                    f"{path}: record {sequence} at byte {offset} is damaged but record {later} is sound"
+                )
+            at = data.find(needle, at + 1)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable, where the platform lets one open a folder."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class JournalWriter:
+    """Appends records; `append` returns when the record is on disk."""
+
+    def __init__(self, path: Path, next_sequence: int, sound_length: int | None = None) -> None:
+        """Open `path`; `sound_length` cuts off a torn tail, None makes a new file."""
+        self.path = path
+        self.next_sequence = next_sequence
+        fresh = sound_length is None or sound_length < len(MAGIC)
+        self._file = path.open("wb" if fresh else "r+b", buffering=0)
+        if fresh:
+            self._write(MAGIC)
+        else:
+            self._file.truncate(sound_length)
+            self._file.seek(0, os.SEEK_END)
+        os.fsync(self._file.fileno())
+        self.size = self._file.tell()
+
+    def append(self, payload: bytes) -> None:
+        """Write one record and flush it to the disk. After an error the journal must not be used."""
+        record = encode(self.next_sequence, payload)
+        self._write(record)
+        os.fsync(self._file.fileno())
+        self.next_sequence += 1
+        self.size += len(record)
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
