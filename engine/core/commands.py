@@ -32,6 +32,10 @@ class Commands:
         if len(self._done) > MAX_REMEMBERED:
             self._done.popitem(last=False)
 
+    def remembered(self) -> list[str]:
+        """Ids of the newest commands, oldest first."""
+        return list(self._done)
+
     def on_command(self, command: Command) -> None:
         """Do it, unless it was done before."""
         engine = self._engine

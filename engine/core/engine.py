@@ -21,6 +21,7 @@ from engine.core.recovery import Recovery
 from engine.execution.lots import decimal_of
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
+from engine.execution.order_states import OrderState
 from engine.execution.order_store import Applied, OrderStore
 from engine.execution.trade_executor import TradeExecutor
 from engine.market_data.aggregator import NEVER_NS, CandleAggregator
@@ -69,6 +70,7 @@ class Engine:
         self.commands = Commands(self)
         self.next_deadline_ns = NEVER_NS
         self.tick_to_order_ns: list[int] = []
+        self.rejects = 0
         self._blockers: tuple[str, ...] = ("not started",)
         for slot in self.strategies.slots:
             self.trades.add(slot)
@@ -167,6 +169,8 @@ class Engine:
             self.account.on_fill(fill)
             self.recovery.last_fill_ns = max(self.recovery.last_fill_ns, fill.time_ns)
             self._tell_position(fill.symbol)
+        if applied.order.state is OrderState.REJECTED and applied.before is not OrderState.REJECTED:
+            self.rejects += 1
         if applied.contradiction:
             self.out.notice(
                 "critical", f"order {applied.order.client_order_id} was believed refused, but lives"

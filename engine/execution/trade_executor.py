@@ -97,6 +97,14 @@ class TradeExecutor:
             desk.plan.restore(state.state)
             desk.journalled = state.state
 
+    def exit_states(self) -> list[records.ExitState]:
+        """The state of every strategy's exit rules, for a snapshot."""
+        return [
+            records.ExitState(owner, symbol, 0, desk.plan.state())
+            for (owner, symbol), desk in self._desks.items()
+            if desk.plan is not None
+        ]
+
     def on_signal(self, decision: Decision) -> None:
         """Plan one deciding bar and place what it asks for."""
         slot, bar = decision.slot, decision.bar

@@ -11,10 +11,20 @@ import msgspec
 
 from engine.core.events import Event, LinkDown, LinkUp, Timer
 from gateways.wire.client import Cursor, EngineIdentity, WireClient
-from gateways.wire.messages import Message, ToEngine, ToGateway, Welcome
+from gateways.wire.messages import (
+    Message,
+    OrderBookTick,
+    Refused,
+    ToEngine,
+    ToGateway,
+    TradeTick,
+    Welcome,
+)
 
 _LENGTH_BYTES = 4
 _MAX_RECORDED = 64 * 1024 * 1024
+
+_TIMED = frozenset({OrderBookTick, TradeTick})
 
 Sink = Callable[[Event], None]
 
@@ -35,8 +45,8 @@ class MarketDataClient(Protocol):
 class RemoteFeed:
     """A gateway over the wire.
 
-    A `Timer` goes in front of everything that carries no time of its own, so that the engine's clock
-    moves with each message. Market data goes straight through: it is what must be quick.
+    A `Timer` goes in front of messages that carry no time of their own, so that the engine's clock moves
+    with them. Market data goes straight through: it is what must be quick.
     """
 
     def __init__(
@@ -48,6 +58,7 @@ class RemoteFeed:
         token: bytes,
         cursor: Cursor,
         now_ns: Callable[[], int],
+        on_refused: Callable[[Refused], None] | None = None,
     ) -> None:
         self._now_ns = now_ns
         self._sink: Sink | None = None
@@ -59,6 +70,7 @@ class RemoteFeed:
             on_messages=self._on_messages,
             on_up=self._on_up,
             on_down=self._on_down,
+            on_refused=on_refused,
             cursor=cursor,
             wall_clock_ns=now_ns,
         )
@@ -80,7 +92,8 @@ class RemoteFeed:
         sink = self._sink
         if sink is None:
             return
-        sink(Timer(self._now_ns()))
+        if type(messages[0]) not in _TIMED:
+            sink(Timer(self._now_ns()))
         for message in messages:
             sink(message)  # type: ignore[arg-type]  # the handshake's messages end in the client
 

@@ -1,0 +1,114 @@
+"""From a journal back to a running core, and from a running core to the snapshot a journal keeps."""
+
+import msgspec
+
+from engine.core.engine import Engine
+from engine.storage.records import (
+    AccountReport,
+    CommandGiven,
+    ExitState,
+    Fill,
+    Intent,
+    JournalRecord,
+    OrderReport,
+    Signal,
+)
+from engine.storage.recovered import Recovered
+from engine.storage.state import EngineState, encode_state, rebuild
+from gateways.wire.cursor import Cursor
+
+_CORE = "core"
+_HALTS = frozenset({"pause", "kill"})
+
+
+class _CoreState(msgspec.Struct, array_like=True):
+    """What the core adds to a snapshot. `decided` names the last decided bar of each strategy."""
+
+    epoch: int = 0
+    sequence: int = 0
+    last_fill_ns: int = 0
+    decided: list[tuple[str, str, int]] = msgspec.field(default_factory=list)
+    commands: list[str] = msgspec.field(default_factory=list)
+    paused: bool = False
+    killed: bool = False
+
+
+def restore(engine: Engine, found: Recovered) -> Cursor:
+    """Bring a fresh core to where the journal ends; returns the last order event that was taken.
+
+    Orders of which nobody knows whether they left are UNKNOWN afterwards, and asked about.
+    """
+    rebuilt = rebuild(found, engine.store, engine.account)
+    raw = rebuilt.extra.get(_CORE)
+    core = _CoreState() if raw is None else msgspec.msgpack.decode(raw, type=_CoreState)
+    cursor = Cursor(core.epoch, core.sequence)
+    engine.recovery.last_fill_ns = core.last_fill_ns
+    for owner, symbol, open_time_ns in core.decided:
+        _decided(engine, owner, symbol, open_time_ns)
+    for command_id in core.commands:
+        engine.commands.remember(command_id)
+    _halt(engine, paused=core.paused, killed=core.killed)
+    for _, record in found.records:
+        cursor = _replay(engine, record, cursor)
+    for state in rebuilt.exit_states:
+        engine.trades.restore(state)
+    for order in engine.store.after_restart():
+        engine.orders.query_soon(order.client_order_id)
+    return cursor
+
+
+def snapshot_of(engine: Engine, cursor: Cursor) -> bytes:
+    """Everything a new start needs, for `Journal.rotate`."""
+    core = _CoreState(
+        cursor.epoch,
+        cursor.sequence,
+        engine.recovery.last_fill_ns,
+        [(slot.owner, slot.symbol, slot.decided_open_ns) for slot in engine.strategies.slots],
+        engine.commands.remembered(),
+        engine.health.paused,
+        bool(engine.risk.killed),
+    )
+    return encode_state(
+        EngineState(
+            engine.store.state(),
+            engine.account.state(),
+            engine.trades.exit_states(),
+            {_CORE: msgspec.msgpack.encode(core)},
+        )
+    )
+
+
+def _replay(engine: Engine, record: JournalRecord, cursor: Cursor) -> Cursor:
+    """What stores and exit rules do not take from a record themselves."""
+    if isinstance(record, (OrderReport, AccountReport)):
+        update = record.update
+        if update.epoch:
+            return Cursor(update.epoch, update.sequence)
+    elif isinstance(record, (Signal, ExitState)):
+        _decided(engine, record.strategy, record.symbol, record.bar_open_time_ns)
+    elif isinstance(record, Intent):
+        if record.cause.startswith("bar:"):
+            _decided(engine, record.strategy, record.symbol, int(record.cause.rsplit(":", 1)[1]))
+    elif isinstance(record, Fill):
+        engine.recovery.last_fill_ns = max(engine.recovery.last_fill_ns, record.time_ns)
+    elif isinstance(record, CommandGiven):
+        engine.commands.remember(record.command_id)
+        everything = not record.arguments.get("strategy") and not record.arguments.get("symbol")
+        if record.name == "kill" or (record.name in {"pause", "resume"} and everything):
+            _halt(engine, paused=record.name in _HALTS, killed=record.name == "kill")
+    return cursor
+
+
+def _halt(engine: Engine, *, paused: bool, killed: bool) -> None:
+    """An operator's halt outlives a restart."""
+    engine.health.paused = paused
+    if killed:
+        engine.risk.kill("killed before the restart")
+    else:
+        engine.risk.revive()
+
+
+def _decided(engine: Engine, owner: str, symbol: str, open_time_ns: int) -> None:
+    slot = engine.strategies.slot(owner, symbol)
+    if slot is not None:
+        slot.decided_open_ns = max(slot.decided_open_ns, open_time_ns)

@@ -1,0 +1,247 @@
+"""The live process: settings, journal, gateway and control socket around the core."""
+
+import asyncio
+import hashlib
+import importlib.util
+import secrets
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+
+import engine.strategies  # noqa: F401  # fills the registry
+from engine.control.server import ControlServer
+from engine.core.audit import AuditEvent
+from engine.core.config import EngineConfig, of_settings
+from engine.core.engine import Engine
+from engine.core.events import Event, JournalState, Stop, Timer
+from engine.core.restore import restore, snapshot_of
+from engine.execution.client_ids import client_id_prefix, engine_id_from
+from engine.market_data.feeds import RemoteFeed
+from engine.shell.clock import wall_clock
+from engine.shell.observers import Observers
+from engine.shell.performer import Performer
+from engine.shell.status import StatusKeeper
+from engine.storage.journal import JournalError, JournalFull, JournalOptions, open_journal
+from engine.storage.records import JournalRecord
+from engine.strategies.slot import StrategyRefused
+from gateways.wire.client import EngineIdentity
+from gateways.wire.errors import TokenError
+from gateways.wire.messages import Refused
+from gateways.wire.token import load_or_make_token
+from settings import Settings, SettingsError, load_settings
+from settings.status import write_status
+from supervisor.child import parse_arguments, stop_on_request
+
+EXIT_CONFIGURATION = 2
+EXIT_REFUSED = 3
+_FLUSH_AFTER_S = 0.02
+_FAR_NS = 3_600_000_000_000
+
+
+class LiveEngine:
+    """One run of the live process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._now_ns = wall_clock(settings.clock.speed, settings.clock.epoch_ms)
+        self._speed = settings.clock.speed
+        token = load_or_make_token(settings.token_path)
+        self._journal, found = open_journal(
+            settings.engine_dir / "journal",
+            account=_account_name(settings),
+            now_ns=self._now_ns(),
+            new_engine_id=lambda: engine_id_from(secrets.token_bytes(8)),
+            options=_journal_options(settings),
+        )
+        prefix = client_id_prefix(self._journal.engine_id)
+        config = of_settings(settings, engine_id=self._journal.engine_id, client_id_prefix=prefix)
+        self.engine = self._make_core(config)
+        self._cursor = restore(self.engine, found)
+        self._feed = RemoteFeed(
+            EngineIdentity(self._journal.engine_id, self._journal.fencing, config.symbols, prefix),
+            host=settings.wire.host,
+            port=settings.wire.port,
+            token=token,
+            cursor=self._cursor,
+            now_ns=self._now_ns,
+            on_refused=self._on_refused,
+        )
+        self._keeper = StatusKeeper(self.engine)
+        self._observers = Observers(settings, self._keeper)
+        for sentence in found.warnings:
+            self._observers.say("warning", "journal", sentence)
+        self._performer = Performer(self.engine, self._journal, self._feed, self._observe, self._now_ns)
+        self._control = ControlServer(
+            settings.engine.control_port,
+            token,
+            self.take,
+            self._now_ns,
+            lambda: self._keeper.status(self._now_ns()),
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns = 0
+        self._flush_handle: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Future[int] | None = None
+
+    def _make_core(self, config: EngineConfig) -> Engine:
+        try:
+            return Engine(config)
+        except StrategyRefused:
+            self._journal.close(self._now_ns())
+            raise
+
+    async def run(self, *, exit_with_stdin: bool) -> int:
+        """Until told to stop, or until going on is impossible. The exit code."""
+        self._loop = asyncio.get_running_loop()
+        self._ended = self._loop.create_future()
+        self._loop.set_exception_handler(self._on_loop_error)
+        stop_on_request(lambda: self._end(0), exit_with_stdin=exit_with_stdin)
+        self._observers.start()
+        await self._control.start()
+        self._observers.say(
+            "info",
+            "engine",
+            f"{self._journal.engine_id} start {self._journal.fencing}, control port {self._control.port}",
+        )
+        self._feed.start(self.take)
+        housekeeping = self._loop.create_task(self._keep_house(), name="housekeeping")
+        code = await self._ended
+        housekeeping.cancel()
+        await asyncio.gather(housekeeping, return_exceptions=True)
+        await self._shut_down()
+        return code
+
+    def take(self, event: Event) -> None:
+        """One event to the core, and what comes of it."""
+        try:
+            if self._performer.take(event) and self._performer.journal_is_dirty:
+                self._flush_soon()
+        except JournalError as error:
+            self._observers.say("critical", "journal", str(error))
+            self._end(1)
+            return
+        if self.engine.next_deadline_ns != self._timer_ns:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        loop = self._loop
+        if loop is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_ns = self.engine.next_deadline_ns
+        delay_ns = min(max(0, self._timer_ns - self._now_ns()), _FAR_NS)
+        self._timer = loop.call_later(delay_ns / 1e9 / self._speed, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_ns = 0
+        self.take(Timer(self._now_ns()))
+        if self._timer is None:
+            self._set_timer()
+
+    def _flush_soon(self) -> None:
+        if self._flush_handle is None and self._loop is not None:
+            self._flush_handle = self._loop.call_later(_FLUSH_AFTER_S, self._flush)
+
+    def _flush(self) -> None:
+        self._flush_handle = None
+        try:
+            self._performer.flush()
+        except JournalError as error:
+            self._observers.say("critical", "journal", str(error))
+            self._end(1)
+
+    async def _keep_house(self) -> None:
+        """Each second: status file, room for the journal, health of the core's deadlines."""
+        settings = self._settings
+        while True:
+            await asyncio.sleep(settings.engine.summary_seconds)
+            self.take(Timer(self._now_ns()))
+            write_status(settings.summary_path, self._keeper.status(self._now_ns()))
+            accepts = self._journal.check_space()
+            if accepts != self.engine.health.journal_ok:
+                self.take(JournalState(self._now_ns(), accepts))
+            if self._journal.wants_rotation:
+                self._rotate()
+
+    def _rotate(self) -> None:
+        try:
+            self._journal.rotate(snapshot_of(self.engine, self._feed.client.cursor))
+        except JournalFull as error:
+            self._observers.say("warning", "journal", str(error))
+            self.take(JournalState(self._now_ns(), accepts_entries=False))
+
+    async def _shut_down(self) -> None:
+        self.take(Stop(self._now_ns(), "asked to stop"))
+        for handle in (self._timer, self._flush_handle):
+            if handle is not None:
+                handle.cancel()
+        await self._control.close()
+        await self._feed.close()
+        write_status(self._settings.summary_path, self._keeper.status(self._now_ns()))
+        self._journal.close(self._now_ns())
+        self._observers.stop()
+
+    def _observe(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
+        """Counting is done at once, telling later: the next frame may be waiting."""
+        self._keeper.observe(events)
+        if self._loop is not None:
+            self._loop.call_soon(self._tell, events)
+
+    def _tell(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
+        self._observers.tell(events)
+        self._control.publish(events)
+
+    def _on_refused(self, refused: Refused) -> None:
+        self._observers.say("critical", "gateway", f"refused: {refused.reason}")
+        if refused.code in {"fencing", "version"}:
+            self._end(EXIT_REFUSED)
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """A bug in a callback: the process ends, for its state can no longer be trusted."""
+        loop.default_exception_handler(context)
+        self._end(1)
+
+    def _end(self, code: int) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(code)
+
+
+def _account_name(settings: Settings) -> str:
+    """Environment and the exchange's address: a journal of another one is refused."""
+    if settings.simulator.enabled:
+        return f"{settings.environment}:simulator"
+    digest = hashlib.sha256(settings.gateway.rest_url.encode()).hexdigest()[:8]
+    return f"{settings.environment}:{digest}:{settings.gateway.keys_file}"
+
+
+def _journal_options(settings: Settings) -> JournalOptions:
+    journal = settings.engine.journal
+    return JournalOptions(
+        segment_bytes=journal.segment_bytes, reserve_bytes=journal.reserve_bytes, sync=journal.sync
+    )
+
+
+def _runner() -> Callable[[Coroutine[None, None, int]], int]:
+    """asyncio's, or uvloop's where there is one."""
+    if importlib.util.find_spec("uvloop") is not None:
+        import uvloop  # noqa: PLC0415  # not on Windows
+
+        return uvloop.run
+    return asyncio.run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; configuration errors are one sentence and exit code 2."""
+    arguments = parse_arguments("Run the deciding process of one environment.", argv)
+    try:
+        settings = load_settings(
+            arguments.environment, arguments.symbol, accept_real_orders=arguments.accept_real_orders
+        )
+        settings.engine_dir.mkdir(parents=True, exist_ok=True)
+        live = LiveEngine(settings)
+    except (SettingsError, StrategyRefused, JournalError, TokenError) as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CONFIGURATION
+    return _runner()(live.run(exit_with_stdin=arguments.exit_with_stdin))

@@ -1,0 +1,73 @@
+"""One readable line for each thing that happened, from journal records and audit events."""
+
+from engine.core.audit import AuditEvent, Severity
+from engine.execution.lots import plain
+from engine.execution.trade_executor import signal_line
+from engine.storage import records
+from engine.storage.records import JournalRecord
+
+Line = tuple[Severity, str, str]
+"""Level, kind and text."""
+
+
+def line_of(event: JournalRecord | AuditEvent) -> Line | None:
+    """The line of one event, or None for those that say nothing new to a person."""
+    if isinstance(event, records.Record):
+        return _of_record(event)
+    tag = event.__struct_config__.tag
+    return event.severity, str(tag), event.line()
+
+
+def _of_record(record: records.Record) -> Line | None:
+    if isinstance(record, records.Signal):
+        return "info", "signal", signal_line(record)
+    if isinstance(record, records.Intent):
+        return "info", "order", _intent(record)
+    if isinstance(record, records.Fill):
+        return "info", "fill", _fill(record)
+    if isinstance(record, records.Replied):
+        return _reply(record)
+    if isinstance(record, records.Settled):
+        return "warning", "order", f"{record.client_order_id} did not happen: {record.reason}"
+    if isinstance(record, records.Unknown):
+        return "warning", "order", f"{record.client_order_id} has an unknown fate: {record.reason}"
+    if isinstance(record, records.CancelIntent):
+        return "info", "cancel", f"{record.client_order_id} {record.symbol}: {record.reason}"
+    if isinstance(record, records.CommandGiven):
+        return "warning", "command", f"{record.name} {record.arguments} from {record.origin}"
+    if isinstance(record, records.Adjustment):
+        return "critical", "adjustment", _adjustment(record)
+    return ("info", record.kind, record.text) if isinstance(record, records.Audit) else None
+
+
+def _adjustment(record: records.Adjustment) -> str:
+    qty = plain(record.qty_base)
+    return f"{record.symbol} {record.strategy} {qty}: {record.reason} ({record.evidence})"
+
+
+def _intent(record: records.Intent) -> str:
+    words = [record.side, plain(record.qty_base), record.symbol, record.order_type]
+    if record.price is not None:
+        words.append(f"at {plain(record.price)}")
+    if record.stop_price is not None:
+        words.append(f"stop {plain(record.stop_price)}")
+    if record.reduce_only:
+        words.append("reduce-only")
+    words.append(f"[{record.signal}] {record.client_order_id}")
+    return " ".join(words)
+
+
+def _fill(record: records.Fill) -> str:
+    return (
+        f"{record.side} {plain(record.qty_base)} {record.symbol} at {plain(record.price)} "
+        f"fee {plain(record.fee)} {record.fee_asset} [{record.signal or record.strategy}] "
+        f"{record.client_order_id}"
+    )
+
+
+def _reply(record: records.Replied) -> Line | None:
+    reply = record.reply
+    if reply.outcome == "ok":
+        return None
+    text = f"{record.request} of {record.client_order_id}: {reply.outcome} {reply.code} {reply.message}"
+    return "warning", "reply", text.rstrip()

@@ -1,0 +1,81 @@
+"""Who is told what happened: the log, the notification center. None of them is in the path of an order."""
+
+import sys
+from collections.abc import Sequence
+
+import structlog
+
+from engine.core.audit import AuditEvent, Severity
+from engine.notifications.center import NotificationCenter
+from engine.notifications.model import Notification
+from engine.shell.log_lines import line_of
+from engine.shell.status import StatusKeeper
+from engine.storage.records import Fill, JournalRecord
+from settings import Settings
+
+
+class Observers:
+    """Log lines for everything, notifications for what a person wants to know at once."""
+
+    def __init__(self, settings: Settings, keeper: StatusKeeper) -> None:
+        self._settings = settings
+        self._keeper = keeper
+        self._log = _logger()
+        self._center: NotificationCenter | None = None
+
+    def start(self) -> None:
+        """Start the notification center's thread."""
+        if self._center is not None:
+            self._center.start()
+
+    def stop(self) -> None:
+        """Deliver what is queued, for a moment."""
+        if self._center is not None:
+            self._center.stop()
+
+    def say(self, level: Severity, kind: str, text: str) -> None:
+        """One line that comes from the shell itself."""
+        self._write(level, kind, text)
+        if level != "info":
+            self._notify(level, kind, text)
+
+    def tell(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
+        """Everything that happened, in order."""
+        for event in events:
+            line = line_of(event)
+            if line is None:
+                continue
+            level, kind, text = line
+            self._write(level, kind, text)
+            if level != "info" or isinstance(event, Fill):
+                self._notify(level, kind, text)
+
+    def _write(self, level: Severity, kind: str, text: str) -> None:
+        self._log.log(_LEVELS[level], f"{kind:<9} {text}")
+
+    def _notify(self, level: Severity, kind: str, text: str) -> None:
+        if self._center is not None:
+            self._center.publish(Notification(level, f"{kind}: {text}", key=f"{kind}:{text}"))
+
+
+_LEVELS = {"info": 20, "warning": 30, "critical": 50}
+
+
+def _logger() -> structlog.typing.FilteringBoundLogger:
+    """One line an event on standard output: time, level where it matters, text."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stdout),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=True),
+            _one_line,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(20),
+    )
+    return logger
+
+
+def _one_line(_logger: object, _name: str, event: structlog.typing.EventDict) -> str:
+    level = event["level"]
+    loud = "" if level == "info" else f"{level.upper()} "
+    return f"{event['timestamp'][:-3]} {loud}{event['event']}"

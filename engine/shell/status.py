@@ -1,0 +1,142 @@
+"""The engine's numbers, for the live view and the summary of a run."""
+
+from collections.abc import Sequence
+
+from engine.core.audit import AuditEvent, CandleClosed
+from engine.core.engine import Engine
+from engine.execution.lots import plain
+from engine.execution.order_states import OrderState
+from engine.execution.trade_executor import signal_line
+from engine.market_data.timeframes import timeframe_text
+from engine.storage.records import Fill, Intent, JournalRecord, Signal
+from settings.status import (
+    CandleStatus,
+    EngineStatus,
+    LatencyStatus,
+    OrderStatus,
+    PositionStatus,
+    SignalStatus,
+)
+
+SHOWN = 20
+
+
+class StatusKeeper:
+    """Counts what goes by, and draws up the status from that and the core's state."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.candles = 0
+        self.signals = 0
+        self.orders = 0
+        self.fills = 0
+        self._last_candles: dict[str, CandleStatus] = {}
+
+    def observe(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
+        """Count."""
+        for event in events:
+            kind = type(event)
+            if kind is CandleClosed:
+                self.candles += 1
+                self._candle(event)  # type: ignore[arg-type]  # narrowed by `kind`
+            elif kind is Signal:
+                self.signals += 1
+            elif kind is Intent:
+                self.orders += 1
+            elif kind is Fill:
+                self.fills += 1
+
+    def status(self, now_ns: int) -> EngineStatus:
+        """Everything, as of now."""
+        engine = self._engine
+        account = engine.account
+        gateway = engine.health.status
+        return EngineStatus(
+            time_ns=now_ns,
+            ready=any(lane.ticks for lane in engine.lanes.values()),
+            ticks=sum(lane.ticks for lane in engine.lanes.values()),
+            candles=self.candles,
+            signals=self.signals,
+            orders=self.orders,
+            fills=self.fills,
+            rejects=engine.rejects,
+            conflated_ticks=gateway.conflated_ticks if gateway is not None else 0,
+            positions=self._positions(),
+            realised_pnl=plain(account.realised_pnl),
+            unrealised_pnl=plain(account.unrealised_pnl),
+            fees=plain(account.fees),
+            wallet_balance=plain(account.wallet_balance) if account.balance(account.quote_asset) else None,
+            tick_to_order_us=_latency(engine.tick_to_order_ns),
+            last_prices={symbol: lane.mid for symbol, lane in engine.lanes.items() if lane.ticks},
+            last_candles=tuple(self._last_candles[symbol] for symbol in sorted(self._last_candles)),
+            recent_signals=tuple(_signal(one) for one in list(engine.trades.recent)[-SHOWN:]),
+            open_orders=self._open_orders(),
+            links=self._links(),
+            paused=engine.health.paused,
+        )
+
+    def _candle(self, event: CandleClosed) -> None:
+        bar = event.bar
+        self._last_candles[bar.symbol] = CandleStatus(
+            bar.symbol,
+            timeframe_text(bar.timeframe_ns),
+            bar.open_time_ns,
+            bar.open,
+            bar.high,
+            bar.low,
+            bar.close,
+        )
+
+    def _positions(self) -> tuple[PositionStatus, ...]:
+        account = self._engine.account
+        found = []
+        for position in account.positions():
+            if position.qty_base:
+                mark = account.mark(position.symbol)
+                found.append(
+                    PositionStatus(
+                        position.symbol,
+                        plain(position.qty_base),
+                        plain(position.entry_price),
+                        None if mark is None else plain(mark),
+                        None if mark is None else plain(position.unrealised(mark)),
+                    )
+                )
+        return tuple(found)
+
+    def _open_orders(self) -> tuple[OrderStatus, ...]:
+        return tuple(
+            OrderStatus(
+                order.intent.symbol,
+                order.intent.side,
+                order.intent.order_type,
+                plain(order.qty_base),
+                plain(order.filled_base),
+                plain(order.price) if order.price else None,
+                OrderState(order.state).name,
+                order.client_order_id,
+            )
+            for order in list(self._engine.store.open_orders())[:SHOWN]
+        )
+
+    def _links(self) -> dict[str, str]:
+        health = self._engine.health
+        links = {"gateway": "up" if health.connected else "down"}
+        if health.status is not None:
+            links.update(health.status.streams)
+        return links
+
+
+def _signal(signal: Signal) -> SignalStatus:
+    line = signal_line(signal).removeprefix(f"{signal.strategy} {signal.symbol} ")
+    words, _, _ = line.partition(f": {signal.fate}")
+    fate = f"{signal.fate} by {signal.rule}" if signal.rule else signal.fate
+    return SignalStatus(signal.time_ns, signal.strategy, signal.symbol, words, fate)
+
+
+def _latency(samples_ns: Sequence[int]) -> LatencyStatus:
+    if not samples_ns:
+        return LatencyStatus()
+    ordered = sorted(samples_ns)
+    last = len(ordered) - 1
+    return LatencyStatus(ordered[last // 2] / 1000, ordered[-(-last * 99 // 100)] / 1000)
