@@ -91,7 +91,7 @@ class History:
 
 
 def fills_of(trades: Iterable[Row], orders: Mapping[int, OrderUpdate]) -> list[OrderUpdate]:
-    """Fill reports with the running sum of each order, counted back from what the order says it has filled."""
+    """Fill reports with the running sum of each order, counted back from what the order has filled."""
 
     def order_of(row: Row) -> int:
         return integer(row.get("orderId"))

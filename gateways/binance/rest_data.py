@@ -120,7 +120,10 @@ class RestData:
         if wait:
             raise RestBlocked(f"{path} would break the request limit", wait)
         try:
-            return await self._client.request(path, api, method, params)
+            # ccxt's endpoint methods are named by place, verb and path: fapiPublicGetExchangeInfo.
+            return await getattr(self._client, f"{api}{method.capitalize()}{path[0].upper()}{path[1:]}")(
+                params
+            )
         except ccxt.BaseError as error:
             # ccxt's text holds the signed address; its class says enough.
             kind = Kind.READ if method == "GET" else Kind.SETTING
