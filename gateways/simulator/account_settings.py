@@ -44,7 +44,7 @@ def set_leverage(state: ExchangeState, user: AccountState, symbol: str, leverage
     after = symbol_margin(user, market, leverage=leverage).total
     if after > before and after - before > available_balance(state, user):
         raise refusal(-2028)
-    config.leverage = leverage
+    user.own_config(symbol).leverage = leverage
     state.touch_account(user)
     state.emit(user.account.account_id, AccountConfigEvent(state.now_ms, symbol, leverage))
     return allowed
@@ -65,7 +65,7 @@ def set_margin_type(state: ExchangeState, user: AccountState, symbol: str, margi
         raise refusal(-4047)
     if user.held(symbol):
         raise refusal(-4048)
-    config.isolated = isolated
+    user.own_config(symbol).isolated = isolated
     state.touch_account(user)
     sides = ("BOTH", "LONG", "SHORT") if isolated else ("BOTH",)
     market = state.markets[symbol]

@@ -59,6 +59,7 @@ class Persistence:
         self._folder.mkdir(parents=True, exist_ok=True)
         generations = self._generations()
         if not generations:
+            self._exchange.state.reserve_ids()
             self._start_generation(0)
             return False
         start = self._load_snapshot(generations)
@@ -83,7 +84,8 @@ class Persistence:
         self._generation = newest
         self._writer = JournalWriter(self._path("journal", newest), sequence, sound)
         journal.sync_folder(self._folder)
-        self._exchange.state.dirty = Dirty()
+        self._exchange.state.dirty = Dirty(counters=True)
+        self.commit()
         return True
 
     def commit(self) -> bool:

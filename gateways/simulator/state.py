@@ -63,6 +63,9 @@ class MarketFacts:
     last_funding_rate: Decimal = Decimal("0.0001")
     pinned_rate: Decimal | None = None
     pinned_mark: Decimal | None = None
+    last_mark: Decimal = ZERO
+    """Mark price and last trade at the time of the record, in force until the market moves again."""
+    last_ticks: int = 0
 
 
 @dataclass(slots=True)
@@ -118,12 +121,12 @@ class AccountState:
         return self.open_by_symbol.get(symbol, {})
 
     def config(self, symbol: str) -> SymbolConfig:
-        """Return the settings of a symbol, made on first use."""
-        configs = self.account.configs
-        config = configs.get(symbol)
-        if config is None:
-            config = configs[symbol] = SymbolConfig()
-        return config
+        """Return the settings of a symbol, the defaults when it has none of its own."""
+        return self.account.configs.get(symbol) or SymbolConfig()
+
+    def own_config(self, symbol: str) -> SymbolConfig:
+        """Return the settings of a symbol for changing them."""
+        return self.account.configs.setdefault(symbol, SymbolConfig())
 
     def position(self, symbol: str, position_side: str) -> Position:
         """Return a position, made on first use."""
@@ -248,18 +251,28 @@ class ExchangeState:
         """Spend a trade id of a symbol, reserving the next block well before it is needed."""
         market.trade_id += 1
         if market.trade_id + ID_BLOCK // 2 > market.facts.trade_ceiling:
-            market.facts.trade_ceiling += ID_BLOCK
-            self.dirty.markets[market.spec.symbol] = market.facts
+            self._reserve_trade_ids(market)
         return market.trade_id
+
+    def _reserve_trade_ids(self, market: MarketState) -> None:
+        market.facts.trade_ceiling = market.trade_id + ID_BLOCK
+        self.dirty.markets[market.spec.symbol] = market.facts
 
     def next_update_id(self) -> int:
         """Spend a market data update id."""
         counters = self.counters
         counters.update += 1
         if counters.update + ID_BLOCK // 2 > counters.update_ceiling:
-            counters.update_ceiling += ID_BLOCK
+            counters.update_ceiling = counters.update + ID_BLOCK
             self.dirty.counters = True
         return counters.update
+
+    def reserve_ids(self) -> None:
+        """Reserve the first block of every market id, to be made durable before the market starts."""
+        self.counters.update_ceiling = self.counters.update + ID_BLOCK
+        self.dirty.counters = True
+        for market in self.markets.values():
+            self._reserve_trade_ids(market)
 
     # Changes.
 

@@ -36,6 +36,7 @@ class StateRecord(msgspec.Struct, array_like=True):
 def make_record(state: ExchangeState) -> StateRecord:
     """Return what changed since the last commit. It is encoded at once, so nothing is copied."""
     dirty = state.dirty
+    _note_prices(state)
     return StateRecord(
         counters=state.counters,
         accounts=list(dirty.accounts.values()),
@@ -46,14 +47,20 @@ def make_record(state: ExchangeState) -> StateRecord:
         amendments=dirty.amendments,
         forced=dirty.forced,
         funding=dirty.funding,
-        markets=list(dirty.markets.values()),
+        markets=[market.facts for market in state.markets.values()],
         specs=list(dirty.specs.values()),
     )
+
+
+def _note_prices(state: ExchangeState) -> None:
+    for market in state.markets.values():
+        market.facts.last_mark, market.facts.last_ticks = market.mark, market.last_ticks
 
 
 def full_record(state: ExchangeState) -> StateRecord:
     """Return the whole state. Symbols are not in it: changed ones were replaced through the control API."""
     users = list(state.accounts.values())
+    _note_prices(state)
     return StateRecord(
         counters=state.counters,
         accounts=[user.account for user in users],
@@ -113,10 +120,12 @@ def finish_restore(state: ExchangeState) -> None:
     state.counters.update = state.counters.update_ceiling
     for market in state.markets.values():
         market.trade_id = market.facts.trade_ceiling
+        market.mark, market.last_ticks = market.facts.last_mark, market.facts.last_ticks
         market.restored = True
     for user in state.accounts.values():
         _index_orders(state, user)
         _index_algos(state, user)
+    state.reserve_ids()
 
 
 def _index_orders(state: ExchangeState, user: AccountState) -> None:
