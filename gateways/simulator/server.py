@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import cast
 
 from aiohttp import WSMessage, WSMsgType, web
 
@@ -188,9 +189,9 @@ class Server:
     async def _serve_stream(
         self, request: web.BaseRequest, socket: web.WebSocketResponse, url: StreamUrl
     ) -> None:
-        transport = request.transport
-        if not isinstance(transport, asyncio.Transport):
+        if request.transport is None:
             return
+        transport = cast("asyncio.Transport", request.transport)  # aiohttp names the base class
         bits = socket.compress if isinstance(socket.compress, int) else 0
         now_ms = int(self._loop.time() * 1000)
         client = StreamSocket(transport, url.route, url.wrapped, now_ms, bits)
