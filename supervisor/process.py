@@ -13,6 +13,7 @@ from supervisor.specs import ProcessSpec
 
 CONFIGURATION_ERROR = 2
 """Exit code of a process that has said what is wrong with its settings: starting it again is of no use."""
+FAILING_AFTER = 3
 LONGEST_LINE = 16 * 1024
 
 
@@ -56,6 +57,7 @@ class SupervisedProcess:
         """waiting, starting, up, restarting or stopped."""
         self.on_exit: Callable[[], None] = lambda: None
         """Called after each death, before the next start."""
+        self._early_deaths = 0
         self._log = log
         self._patience = patience
         self._process: Process | None = None
@@ -67,6 +69,11 @@ class SupervisedProcess:
         """Of the running process."""
         return self._process.pid if self._process is not None else None
 
+    @property
+    def is_failing(self) -> bool:
+        """It never came up, or has died early several times in a row."""
+        return self.state == "waiting" or self._early_deaths >= FAILING_AFTER
+
     def start(self) -> asyncio.Task[None]:
         """Start it, and again whenever it dies; the task raises `CannotKeepUp` when that does not help."""
         self._task = asyncio.create_task(self._keep_up(), name=self.spec.name)
@@ -75,7 +82,6 @@ class SupervisedProcess:
     async def _keep_up(self) -> None:
         loop = asyncio.get_running_loop()
         patience = self._patience
-        early_deaths = 0
         backoff = patience.first_backoff_seconds
         while True:
             started = loop.time()
@@ -86,11 +92,13 @@ class SupervisedProcess:
             if code == CONFIGURATION_ERROR:
                 raise CannotKeepUp(f"{self.spec.name} cannot work with its configuration", code)
             if loop.time() - started >= patience.settled_seconds:
-                early_deaths = 0
+                self._early_deaths = 0
                 backoff = patience.first_backoff_seconds
-            early_deaths += 1
-            if early_deaths >= patience.give_up_after:
-                raise CannotKeepUp(f"{self.spec.name} ended {early_deaths} times in a row, giving up", 1)
+            self._early_deaths += 1
+            if self._early_deaths >= patience.give_up_after:
+                raise CannotKeepUp(
+                    f"{self.spec.name} ended {self._early_deaths} times in a row, giving up", 1
+                )
             self.restarts += 1
             self.state = "restarting"
             self._log(

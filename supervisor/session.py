@@ -92,8 +92,17 @@ class Session:
                         return error.code
                     if error is not None:
                         raise error
-            if stop.done() or (deadline is not None and loop.time() >= deadline):
+            if stop.done():
                 return 0
+            if deadline is not None and loop.time() >= deadline:
+                return self._verdict()
+
+    def _verdict(self) -> int:
+        """After the time asked for: 1 when a process was failing all the same."""
+        failing = [name for name, process in self.processes.items() if process.is_failing]
+        for name in failing:
+            self._log("supervisor", f"{name} could not be kept up")
+        return 1 if failing else 0
 
 
 @contextlib.asynccontextmanager
