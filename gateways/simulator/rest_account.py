@@ -1,4 +1,4 @@
-"""Account endpoints: balances, positions, settings, income, listen keys; and stubs of other hosts."""
+"""Account endpoints: balances, positions, settings, income, listen keys."""
 
 from gateways.simulator import format_account as shape
 from gateways.simulator.accounts import PositionRow
@@ -6,7 +6,6 @@ from gateways.simulator.errors import invalid_parameter, missing_parameter
 from gateways.simulator.format_exchange_info import rate_limits
 from gateways.simulator.format_numbers import plain
 from gateways.simulator.rest_endpoints import SUCCESS, Call, Endpoint, Handler, Security
-from gateways.simulator.rest_market import ping, server_time
 from gateways.simulator.rest_orders import row_limit
 from gateways.simulator.venue import Venue
 
@@ -190,25 +189,6 @@ def end_listen_key(venue: Venue, call: Call) -> object:
     return {}
 
 
-def nothing(_venue: Venue, _call: Call) -> object:
-    """Empty list, for endpoints of other products."""
-    return []
-
-
-def no_symbols(venue: Venue, _call: Call) -> object:
-    """Answer exchangeInfo for a product without symbols."""
-    return {
-        "timezone": "UTC",
-        "serverTime": venue.clock.server_ms(),
-        "rateLimits": [],
-        "exchangeFilters": [],
-        "optionContracts": [],
-        "optionAssets": [],
-        "optionSymbols": [],
-        "symbols": [],
-    }
-
-
 def _signed(handler: Handler, weight: int = 5, required: tuple[str, ...] = ()) -> Endpoint:
     return Endpoint(handler, Security.SIGNED, weight, required)
 
@@ -243,18 +223,4 @@ ACCOUNT_ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("POST", _LISTEN): Endpoint(start_listen_key, Security.KEY),
     ("PUT", _LISTEN): Endpoint(extend_listen_key, Security.KEY),
     ("DELETE", _LISTEN): Endpoint(end_listen_key, Security.KEY),
-}
-STUB_ENDPOINTS: dict[tuple[str, str], Endpoint] = {
-    ("GET", "/api/v3/ping"): Endpoint(ping),
-    ("GET", "/api/v3/time"): Endpoint(server_time),
-    ("GET", "/api/v3/exchangeInfo"): Endpoint(no_symbols),
-    ("GET", "/dapi/v1/ping"): Endpoint(ping),
-    ("GET", "/dapi/v1/time"): Endpoint(server_time),
-    ("GET", "/dapi/v1/exchangeInfo"): Endpoint(no_symbols),
-    ("GET", "/eapi/v1/ping"): Endpoint(ping),
-    ("GET", "/eapi/v1/time"): Endpoint(server_time),
-    ("GET", "/eapi/v1/exchangeInfo"): Endpoint(no_symbols),
-    ("GET", "/sapi/v1/capital/config/getall"): Endpoint(nothing),
-    ("GET", "/sapi/v1/margin/allPairs"): Endpoint(nothing),
-    ("GET", "/sapi/v1/margin/isolated/allPairs"): Endpoint(nothing),
 }

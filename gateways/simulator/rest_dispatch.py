@@ -10,16 +10,17 @@ from gateways.simulator.auth import ApiKey, check_signature, check_timestamp
 from gateways.simulator.errors import ApiError
 from gateways.simulator.faults import ANSWERS, EXECUTED, CannedAnswer, Fault
 from gateways.simulator.limits import LimitError
-from gateways.simulator.rest_account import ACCOUNT_ENDPOINTS, STUB_ENDPOINTS
+from gateways.simulator.rest_account import ACCOUNT_ENDPOINTS
 from gateways.simulator.rest_algo import ALGO_ENDPOINTS
 from gateways.simulator.rest_endpoints import Call, Endpoint, Security
 from gateways.simulator.rest_market import MARKET_ENDPOINTS
+from gateways.simulator.rest_minor import MINOR_ENDPOINTS
 from gateways.simulator.rest_orders import ORDER_ENDPOINTS
 from gateways.simulator.rest_params import Params
 from gateways.simulator.venue import Venue
 
 ENDPOINTS: dict[tuple[str, str], Endpoint] = (
-    MARKET_ENDPOINTS | ORDER_ENDPOINTS | ALGO_ENDPOINTS | ACCOUNT_ENDPOINTS | STUB_ENDPOINTS
+    MARKET_ENDPOINTS | ORDER_ENDPOINTS | ALGO_ENDPOINTS | ACCOUNT_ENDPOINTS | MINOR_ENDPOINTS
 )
 JSON = "application/json"
 

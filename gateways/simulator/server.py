@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import cast
 
 from aiohttp import WSMessage, WSMsgType, web
 
@@ -191,10 +190,9 @@ class Server:
     ) -> None:
         if request.transport is None:
             return
-        transport = cast("asyncio.Transport", request.transport)  # aiohttp names the base class
         bits = socket.compress if isinstance(socket.compress, int) else 0
         now_ms = int(self._loop.time() * 1000)
-        client = StreamSocket(transport, url.route, url.wrapped, now_ms, bits)
+        client = StreamSocket(request.transport, url.route, url.wrapped, now_ms, bits)
         client.events = url.events
         hub = self._venue.hub
         hub.add(client)

@@ -1,0 +1,74 @@
+"""Endpoints that carry little here: statistics, other products, other hosts on the same port."""
+
+from gateways.simulator.rest_endpoints import Call, Endpoint, Handler, Security
+from gateways.simulator.rest_market import from_market_data, ping, server_time
+from gateways.simulator.venue import Venue
+
+
+def nothing(_venue: Venue, _call: Call) -> object:
+    """Empty list."""
+    return []
+
+
+def trading_status(_venue: Venue, call: Call) -> object:
+    """GET apiTradingStatus: no indicator is triggered."""
+    return {"indicators": {}, "updateTime": call.now_ms}
+
+
+def constituents(venue: Venue, call: Call) -> object:
+    """GET constituents: the index follows this market alone."""
+    venue.spec(call.symbol)
+    price = f"{venue.exchange.index_price(call.symbol):.8f}"
+    row = {"exchange": "simulator", "symbol": call.symbol, "price": price, "weight": "1.00000000"}
+    return {"symbol": call.symbol, "time": call.now_ms, "constituents": [row]}
+
+
+def no_symbols(venue: Venue, _call: Call) -> object:
+    """Answer exchangeInfo for a product without symbols."""
+    return {
+        "timezone": "UTC",
+        "serverTime": venue.clock.server_ms(),
+        "rateLimits": [],
+        "exchangeFilters": [],
+        "optionContracts": [],
+        "optionAssets": [],
+        "optionSymbols": [],
+        "symbols": [],
+    }
+
+
+def _public(handler: Handler, weight: int = 1, required: tuple[str, ...] = ()) -> Endpoint:
+    return Endpoint(handler, weight=weight, required=required)
+
+
+_STATISTICS = (
+    "openInterestHist",
+    "topLongShortPositionRatio",
+    "topLongShortAccountRatio",
+    "globalLongShortAccountRatio",
+    "takerlongshortRatio",
+    "basis",
+    "delivery-price",
+)
+MINOR_ENDPOINTS: dict[tuple[str, str], Endpoint] = {
+    ("GET", "/fapi/v1/apiTradingStatus"): Endpoint(trading_status, Security.SIGNED),
+    ("GET", "/fapi/v1/rpiDepth"): _public(from_market_data("depth"), 20, ("symbol",)),
+    ("GET", "/fapi/v1/constituents"): _public(constituents, 2, ("symbol",)),
+    ("GET", "/fapi/v1/indexInfo"): _public(nothing),
+    ("GET", "/fapi/v1/assetIndex"): _public(nothing),
+    ("GET", "/fapi/v1/symbolAdlRisk"): _public(nothing),
+    ("GET", "/fapi/v1/insuranceBalance"): _public(nothing),
+    ("GET", "/api/v3/ping"): _public(ping),
+    ("GET", "/api/v3/time"): _public(server_time),
+    ("GET", "/api/v3/exchangeInfo"): _public(no_symbols),
+    ("GET", "/dapi/v1/ping"): _public(ping),
+    ("GET", "/dapi/v1/time"): _public(server_time),
+    ("GET", "/dapi/v1/exchangeInfo"): _public(no_symbols),
+    ("GET", "/eapi/v1/ping"): _public(ping),
+    ("GET", "/eapi/v1/time"): _public(server_time),
+    ("GET", "/eapi/v1/exchangeInfo"): _public(no_symbols),
+    ("GET", "/sapi/v1/capital/config/getall"): _public(nothing),
+    ("GET", "/sapi/v1/margin/allPairs"): _public(nothing),
+    ("GET", "/sapi/v1/margin/isolated/allPairs"): _public(nothing),
+    **{("GET", f"/futures/data/{name}"): _public(nothing) for name in _STATISTICS},
+}
