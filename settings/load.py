@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
@@ -109,7 +110,8 @@ def _with_addresses(settings: Settings, home: Home) -> Settings:
 
 def describe(error: ValidationError, path: Path, raw: dict[str, Any]) -> str:
     """The first complaint as one sentence, with the number of others. Values of unknown keys stay unsaid."""
-    problems = error.errors()
+    # A misspelt key is missing too; its misspelling says more.
+    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     first = problems[0]
     location = tuple(part for part in first["loc"] if not _is_union_branch(part, raw))
     key = _dotted(location)
@@ -121,6 +123,7 @@ def describe(error: ValidationError, path: Path, raw: dict[str, Any]) -> str:
         sentence = str(first["ctx"]["error"])
     else:
         said = first["msg"].removeprefix("Input ").replace("valid ", "").lower()
+        said = re.sub(r"a decimal\b.*", "a number", said)
         sentence = f"{key} is {_short(first['input'])}, it {said}"
     others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{path}: {sentence}{others}"

@@ -1,0 +1,196 @@
+"""A configuration is right, or one sentence says which file, which key and what is allowed."""
+
+import io
+import logging
+import os
+import pickle
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from settings import ENVIRONMENTS, Home, Secret, SettingsError, load_settings, timeframe_to_ns
+from settings.environment import free_port, port_variable, remembered_ports, resolve_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    return Home(tmp_path)
+
+
+def change(home: Home, environment: str, old: str, new: str) -> None:
+    path = home.config(environment)
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+
+
+def complaint(home: Home, environment: str = "demo", **arguments: bool) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environment, home=home, **arguments)  # type: ignore[arg-type]  # flags only
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize("environment", [name for name in ENVIRONMENTS if name != "live"])
+def test_the_committed_configurations_load(home: Home, environment: str) -> None:
+    settings = load_settings(environment, home=home)
+    assert settings.environment == environment
+    assert settings.gateway.rest_url
+    assert settings.gateway.private_stream_url
+    assert settings.data_dir == home.root / "data" / environment
+    assert [one.id for one in settings.strategies] == ["s1"]
+
+
+def test_the_demo_runs_windows_of_at_most_ten_one_second_candles(home: Home) -> None:
+    (strategy,) = load_settings("demo", home=home).strategies
+    assert strategy.timeframe_ns == 1_000_000_000
+    assert all(isinstance(value, int) and value <= 10 for value in strategy.params.values())
+
+
+def test_the_committed_live_configuration_does_not_start(home: Home) -> None:
+    assert "i_trade_real_money" in complaint(home, "live", accept_real_orders=True)
+
+
+def test_live_needs_the_word_and_the_flag(home: Home) -> None:
+    change(home, "live", 'i_trade_real_money = "no"', 'i_trade_real_money = "live"')
+    assert "--i-accept-real-orders" in complaint(home, "live")
+    assert load_settings("live", accept_real_orders=True, home=home).environment == "live"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("max_leverage = 3", "max_levrage = 3", ["risk.max_levrage is not a known key", "max_leverage?"]),
+        ("max_leverage = 3", 'max_leverage = "much"', ["risk.max_leverage", '"much"', "number"]),
+        ("max_leverage = 3", "max_leverage = 0", ["risk.max_leverage is 0", "greater than 0"]),
+        ("max_leverage = 3", "max_leverage = nan", ["risk.max_leverage"]),
+        ("max_leverage = 3\n", "", ["risk.max_leverage is missing"]),
+        ("max_open_orders = 20", "max_open_orders = 20.5", ["risk.max_open_orders is 20.5", "integer"]),
+        ("max_open_orders = 20", "max_open_orders = true", ["risk.max_open_orders is true", "integer"]),
+        ("enabled = true", "enabled = 1", ["simulator.enabled is 1", "boolean"]),
+        ("enabled = true", "enabled = false", ["simulator.enabled must be true in demo"]),
+        ('candles = "mid"', 'candles = "middle"', ["strategies[0].candles", "'mid', 'trade' or 'exchange'"]),
+        ('timeframe = "1s"', 'timeframe = "one"', ["strategies[0].timeframe"]),
+        ('market = "synthetic"', 'market = "real"', ["simulator.market"]),
+        ('["BTCUSDT"]', "[]", ["symbols is []", "at least 1"]),
+        ('["BTCUSDT"]', '["btcusdt"]', ["symbols[0]"]),
+        ('["BTCUSDT"]', '["ETHUSDT"]', ["strategies[0]", "BTCUSDT is not among symbols"]),
+        ("[risk]", "[rsik]", ["is not a known key"]),
+        ("[risk]", 'api_secret = "hunter2"\n[risk]', ["simulator.api_secret is not a known key"]),
+        ("[risk]", "[risk", ["is not TOML"]),
+        ("[risk]", "[clock]\nspeed = 2.0\n[risk]", ["clock.epoch_ms"]),
+        ('symbols = ["BTCUSDT"]', 'environment = "live"\nsymbols = ["BTCUSDT"]', ["must be 'demo'"]),
+        ('symbols = ["BTCUSDT"]', 'home = "/"\nsymbols = ["BTCUSDT"]', ["home is not a known key"]),
+        ("value = 500", "value = -1", ["strategies[0].sizing.value is -1", "greater than 0"]),
+        ("short = 3", "short = [3]", ["strategies[0].params.short"]),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_sentence_with_file_key_and_what_is_allowed(
+    home: Home, old: str, new: str, said: list[str]
+) -> None:
+    change(home, "demo", old, new)
+    sentence = complaint(home)
+    assert sentence.startswith(str(home.config("demo")))
+    for part in said:
+        assert part in sentence
+    assert "hunter2" not in sentence
+
+
+def test_a_missing_file_and_an_unknown_environment_are_said(home: Home) -> None:
+    home.config("paper").unlink()
+    assert "paper.toml does not exist" in complaint(home, "paper")
+    assert "demo, paper, testnet, live" in complaint(home, "prod")
+
+
+def test_a_file_that_is_no_text_is_said(home: Home) -> None:
+    home.config("demo").write_bytes(b"\xff\xfe\x00")
+    assert str(home.config("demo")) in complaint(home)
+
+
+def test_testnet_needs_a_protective_stop_or_the_word_unprotected(home: Home) -> None:
+    change(home, "testnet", "protective_stop_percent = 3", "")
+    assert "protective_stop_percent, or unprotected = true" in complaint(home, "testnet")
+    change(home, "testnet", 'timeframe = "1m"', 'timeframe = "1m"\nunprotected = true')
+    assert load_settings("testnet", home=home).strategies[0].unprotected
+
+
+def test_two_strategies_share_a_symbol_only_when_both_say_netting(home: Home) -> None:
+    path = home.config("demo")
+    again = '\n[[strategies]]\nname = "ema_cross"\nsymbols = ["BTCUSDT"]\ntimeframe = "1s"\n'
+    path.write_text(path.read_text() + again)
+    assert "netting = true" in complaint(home)
+    path.write_text(path.read_text().replace("unprotected = true", "unprotected = true\nnetting = true"))
+    assert "netting = true" in complaint(home)
+    path.write_text(path.read_text() + "netting = true\n")
+    assert len(load_settings("demo", home=home).strategies) == 2
+
+
+def test_a_symbol_on_the_command_line_leaves_only_that_one(home: Home) -> None:
+    settings = load_settings("demo", "ETHUSDT", home=home)
+    assert settings.symbols == ("ETHUSDT",)
+    assert settings.strategies[0].symbols == ("ETHUSDT",)
+
+
+def test_processes_started_by_hand_meet_on_the_same_ports(home: Home) -> None:
+    first, second = load_settings("demo", home=home), load_settings("demo", home=home)
+    assert first == second
+    assert first.wire.port != first.simulator.port
+    assert first.gateway.rest_url == f"http://127.0.0.1:{first.simulator.port}"
+
+
+def test_the_supervisors_port_wins_over_the_remembered_one(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_settings("demo", home=home)
+    monkeypatch.setenv(port_variable("wire"), "12345")
+    assert load_settings("demo", home=home).wire.port == 12345
+
+
+def test_a_broken_memory_of_ports_is_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "ports.json").write_text("{nonsense")
+    assert remembered_ports(tmp_path) == {}
+    port = resolve_port("wire", 0, tmp_path)
+    assert remembered_ports(tmp_path) == {"wire": port}
+
+
+def test_a_free_port_can_be_listened_on() -> None:
+    with socket.create_server(("127.0.0.1", free_port())):
+        pass
+
+
+def test_a_timeframe_is_a_number_and_a_unit() -> None:
+    assert timeframe_to_ns("15m") == 900 * 10**9
+    assert timeframe_to_ns("1d") == 86_400 * 10**9
+    for wrong in ("", "m", "0m", "1M", "1.5h", "-1s"):
+        with pytest.raises(ValueError, match="timeframe"):
+            timeframe_to_ns(wrong)
+
+
+def test_a_secret_does_not_show_itself() -> None:
+    secret = Secret("hunter2")
+    stream = io.StringIO()
+    logger = logging.getLogger("test_a_secret_does_not_show_itself")
+    logger.addHandler(logging.StreamHandler(stream))
+    logger.warning("key %s %r", secret, secret)
+    shown = [str(secret), repr(secret), f"{secret}", f"{[secret]}", stream.getvalue()]
+    assert not any("hunter2" in text for text in shown)
+    assert secret.reveal() == "hunter2"
+    assert secret == Secret("hunter2")
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+
+
+def test_the_environment_can_live_outside_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXTBAR_HOME", str(tmp_path))
+    assert Home.find().root == tmp_path.resolve()
+    monkeypatch.delenv("NEXTBAR_HOME")
+    assert Home.find().root == ROOT
+    assert os.fspath(Home.find().vault).endswith("vault")
