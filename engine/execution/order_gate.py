@@ -10,10 +10,10 @@ from engine.core.config import EngineConfig
 from engine.core.context import Clock, Touch
 from engine.core.health import Health
 from engine.execution.client_ids import client_order_id
-from engine.execution.lots import decimal_of, price_to_tick
+from engine.execution.lots import decimal_of
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_store import OrderStore
-from engine.risk.context import RiskContext
+from engine.risk.context import RiskContext, context_for
 from engine.risk.limits import Verdict
 from engine.risk.manager import RiskManager
 from engine.storage.records import Intent
@@ -116,66 +116,23 @@ class OrderGate:
         return Placed(verdict, intent.client_order_id)
 
     def _context(self, intent: Intent, *, running: bool) -> RiskContext:
+        """The facts as of now. An order is valued at the touch it would meet."""
         symbol = intent.symbol
         health = self._health
-        buys = sells = ZERO
-        for order in self._store.open_orders(symbol):
-            if order.intent.reduce_only:
-                continue
-            if order.intent.side == "BUY":
-                buys += order.unfilled_base
-            else:
-                sells += order.unfilled_base
-        mark = self._price(symbol)
-        ours, venue = self._account.position(symbol).qty_base, self._account.venue_base(symbol)
-        return RiskContext(
-            now_ns=self._clock.now_ns,
-            mark_price=mark,
-            reference_price=self._reference(intent, mark),
-            position_base=venue if abs(venue) > abs(ours) else ours,
-            open_buy_base=buys,
-            open_sell_base=sells,
-            other_notional_quote=self._other_notional(symbol),
-            open_orders=self._store.open_count,
-            equity_quote=self._account.equity,
-            daily_pnl_quote=self._account.daily_pnl,
-            connected=health.connected,
-            data_fresh=health.is_fresh(symbol),
-            reconciled=health.reconciled and health.streams_ok,
-            clock_ok=health.clock_ok,
-            journal_ok=health.journal_ok,
-            paused=health.paused,
-            strategy_running=running,
-        )
-
-    def _price(self, symbol: str) -> Decimal:
-        """Mark price, else the middle of the book."""
-        mark = self._account.mark(symbol)
-        if mark:
-            return mark
         touch = self._touches[symbol]
-        return decimal_of(touch.mid) if touch.bid > 0.0 else ZERO
-
-    def _reference(self, intent: Intent, mark: Decimal) -> Decimal:
-        """What the order is expected to pay."""
-        if intent.price is not None:
-            return intent.price
-        touch = self._touches[intent.symbol]
         best = touch.ask if intent.side == "BUY" else touch.bid
-        if best <= 0.0:
-            return mark
-        instrument = self.instruments.get(intent.symbol)
-        return decimal_of(best) if instrument is None else price_to_tick(best, instrument.price_tick)
-
-    def _other_notional(self, symbol: str) -> Decimal:
-        total = ZERO
-        for other in self._config.symbols:
-            if other == symbol:
-                continue
-            size = abs(self._account.position(other).qty_base)
-            for order in self._store.open_orders(other):
-                if not order.intent.reduce_only:
-                    size += order.unfilled_base
-            if size:
-                total += size * self._price(other)
-        return total
+        context = context_for(
+            symbol,
+            now_ns=self._clock.now_ns,
+            orders=self._store,
+            account=self._account,
+            reference_price=decimal_of(best) if best > 0.0 else ZERO,
+        )
+        context.connected = health.connected
+        context.data_fresh = health.is_fresh(symbol)
+        context.reconciled = health.reconciled and health.streams_ok
+        context.clock_ok = health.clock_ok
+        context.journal_ok = health.journal_ok
+        context.paused = health.paused
+        context.strategy_running = running
+        return context
