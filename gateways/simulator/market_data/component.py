@@ -91,11 +91,13 @@ class MarketData:
         *,
         volume_lots: int = 60_000,
         relayed: frozenset[int] = frozenset(),
+        own_trades: bool = True,
     ) -> int:
         """Begin a symbol at a price, or go on where the last run ended; returns the price to go on from.
 
-        With `relayed`, trade and bookTicker frames and the diffs of these cadences come from `relay_*`,
-        not from the exchange's book.
+        With `relayed`, bookTicker frames and the diffs of these cadences come from `relay_*`, not from
+        the exchange's book. Without `own_trades` the exchange's trades are not public: the market gives
+        the public ones to `relay_trade`.
         """
         saved = self._saved.get("symbols", {}).get(symbol)
         if saved is None:
@@ -120,7 +122,7 @@ class MarketData:
         feed.on_closed = partial(self._keep_minutes, symbol)
         self._keep_minutes(symbol, closed)
         self._feeds[symbol] = feed
-        feed.relayed = relayed
+        feed.relayed, feed.own_trades = relayed, own_trades
         for stream in list(self._early.values()):
             if stream.symbol == symbol:
                 del self._early[stream.name]
@@ -146,7 +148,7 @@ class MarketData:
     def on_trade(self, trade: Trade) -> None:
         """Take a public trade, in order."""
         feed = self._feeds.get(trade.symbol)
-        if feed is None or feed.relayed:
+        if feed is None or not feed.own_trades:
             return
         made = PublicTrade(trade.trade_id, trade.price_ticks, trade.lots, trade.time_ms, trade.buyer_is_maker)
         feed.add_trade(made, aggregate_it=not trade.insurance)
@@ -179,9 +181,9 @@ class MarketData:
         """Take the levels of a relayed diff with its first and last id."""
         self._feeds[symbol].relay_book(ids, changes, now_ms)
 
-    def relay_trade(self, symbol: str, made: PublicTrade) -> None:
-        """Count a relayed trade into tape and klines."""
-        self._feeds[symbol].add_trade(made, publish=False)
+    def relay_trade(self, symbol: str, made: PublicTrade, *, publish: bool = False) -> None:
+        """Count a relayed trade into tape and klines; `publish` if no frame of its own goes out."""
+        self._feeds[symbol].add_trade(made, publish=publish)
 
     # Time.
 

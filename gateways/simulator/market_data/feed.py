@@ -53,7 +53,9 @@ class SymbolFeed:
         self.genesis = (0, 0)
         """Time (ms) and price (ticks) at which the invented history ends."""
         self.relayed: frozenset[int] = frozenset()
-        """Depth cadences (ms) whose frames, with those of trade and bookTicker, come from the market."""
+        """Depth cadences (ms) whose frames, and then bookTicker's too, come from the market."""
+        self.own_trades = True
+        """Whether the exchange's trades are the public ones; else the market relays its own."""
         self.changed_ms = 0
         self.traded_ms = 0
         self.on_closed: Callable[[list[Rows]], None] = _ignore

@@ -15,7 +15,7 @@ from gateways.simulator.market_data.rows import OPEN_TIME, WIDTH, Rows, empty_ro
 _ROW_BYTES = WIDTH * 8
 
 
-class StoreError(Exception):
+class StoreError(OSError):
     """A file of the state folder cannot be used; the message is one sentence."""
 
 

@@ -10,7 +10,6 @@ import msgspec
 
 from gateways.simulator.markets.base import MarketError
 
-
 _DECODER: Final = msgspec.json.Decoder()
 
 
@@ -88,8 +87,11 @@ def read_recording(paths: list[Path], symbols: tuple[str, ...]) -> Recording:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    opened = gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
-    with opened as file:
+    if path.name.endswith(".gz"):
+        with gzip.open(path, "rb") as packed:
+            yield from packed
+        return
+    with path.open("rb") as file:
         yield from file
 
 

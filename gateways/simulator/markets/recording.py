@@ -63,13 +63,13 @@ class RecordingMarket:
         """Seed the books from the snapshots and wait for a listener."""
         self._exchange, self._data = exchange, data
         for symbol in self.symbols:
-            spec = exchange.specs.get(symbol)
+            spec = data.specs.get(symbol)
             if spec is None:
                 raise MarketError(f"--market recording: {symbol} is not a symbol of this exchange")
             printer = self._printers[symbol] = Printer(spec)
             snapshot = self._recording.snapshots[symbol]
             price = printer.ticks_of(snapshot["bids"][0][0])
-            data.open_symbol(symbol, price, now_ms, relayed=frozenset({0}))
+            data.open_symbol(symbol, price, now_ms, relayed=frozenset({0}), own_trades=False)
             self._seed(symbol, snapshot, now_ms)
         data.on_subscribe.append(self._on_subscribe)
 

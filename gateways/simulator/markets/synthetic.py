@@ -30,7 +30,7 @@ class SyntheticMarket:
         starts = int(data.market_state.get("starts", 0))
         data.market_state["starts"] = starts + 1
         for index, symbol in enumerate(self.symbols):
-            spec = exchange.specs.get(symbol)
+            spec = data.specs.get(symbol)
             if spec is None:
                 raise MarketError(f"--market synthetic: unknown symbol {symbol}")
             home = spec.price_to_ticks_floor(spec.reference_price)

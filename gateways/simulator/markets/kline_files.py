@@ -1,0 +1,79 @@
+"""Reads bars from parquet or CSV and puts them on a symbol's grid."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gateways.simulator.markets.base import MarketError
+from gateways.simulator.symbols import SymbolSpec
+
+_PRICES = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True, slots=True)
+class GridBars:
+    """Bars in ticks and lots. `rows` is int64: open, high, low, close, volume."""
+
+    interval_ms: int
+    open_ms: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+def read_bars(path: Path, spec: SymbolSpec) -> GridBars:
+    """Read `open_time, open, high, low, close, volume`; MarketError names the row that does not fit."""
+    if not path.exists():
+        raise MarketError(f"{path}: no such file of klines")
+    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    missing = {"open_time", *_PRICES, "volume"} - set(frame.columns)
+    if missing or len(frame) < 2:
+        raise MarketError(
+            f"{path}: expected the columns open_time, open, high, low, close, volume and two rows or more"
+        )
+    open_ms = _milliseconds(frame["open_time"])
+    if not (np.diff(open_ms) > 0).all():
+        raise MarketError(f"{path}: open_time must ascend without doubles")
+    rows = np.empty((len(frame), 5), dtype=np.int64)
+    for column, name in enumerate((*_PRICES, "volume")):
+        unit = float(spec.step_size if name == "volume" else spec.tick_size)
+        scaled = frame[name].to_numpy(dtype=np.float64) / unit
+        rows[:, column] = np.rint(scaled)
+        bad = np.flatnonzero(np.abs(scaled - rows[:, column]) > 1e-3)
+        if len(bad):
+            raise MarketError(
+                f"{path}, row {int(bad[0])}: {name} {frame[name].iloc[int(bad[0])]} is not a multiple of {unit:g}"
+            )
+    inside = (rows[:, 2] <= rows[:, [0, 3]].min(axis=1)) & (rows[:, 1] >= rows[:, [0, 3]].max(axis=1))
+    if not inside.all():
+        raise MarketError(f"{path}, row {int(np.flatnonzero(~inside)[0])}: high or low is inside the body")
+    return GridBars(int(np.diff(open_ms).min()), open_ms, rows)
+
+
+def _milliseconds(column: "pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
+    if pd.api.types.is_integer_dtype(column):
+        return column.to_numpy(dtype=np.int64)
+    times = pd.to_datetime(column, utc=True).dt.tz_localize(None)
+    return times.to_numpy().astype("datetime64[ms]").astype(np.int64)
+
+
+def bar_path(row: NDArray[np.int64], steps: int) -> list[tuple[int, int]]:
+    """Prices (ticks) and sizes (lots) of a bar's trades, in TradingView's order of open, high, low, close.
+
+    The path goes open-high-low-close where the high is nearer to the open than the low, else (also on a
+    tie) open-low-high-close. The trades have exactly the bar's extremes, ends and volume; with fewer lots
+    than the path has corners, corners without a lot get size 0 (they move the bar, nothing is traded).
+    """
+    first, high, low, last, volume = (int(value) for value in row)
+    high_first = high - first < first - low
+    corners = [first, high, low, last] if high_first else [first, low, high, last]
+    length = sum(abs(b - a) for a, b in zip(corners, corners[1:], strict=False))
+    count = max(4, min(steps, volume, length + 1))
+    prices = [corners[0]]
+    for start, end in zip(corners, corners[1:], strict=False):
+        share = 1 if not length else max(1, (count - 1) * abs(end - start) // length)
+        prices += [start + (end - start) * index // share for index in range(1, share)]
+        prices.append(end)
+    per_trade, surplus = divmod(volume, len(prices))
+    return [(price, per_trade + (index < surplus)) for index, price in enumerate(prices)]

@@ -1,0 +1,150 @@
+"""Bars of a file as the market: each is walked along TradingView's path as trades.
+
+The first bar takes the interval the clock is in, at whatever time that is; bars keep their distances.
+The tape, and so the exchange's klines, are exactly the file's; what accounts trade is matched against a
+thin book around the last price, or against the trades, and is not public. At the end of the file the
+market stands still. A restart goes on in the middle of the bar and catches up with the clock.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from gateways.simulator.exchange import Exchange
+from gateways.simulator.market_data import MarketData
+from gateways.simulator.market_data.tape import PublicTrade
+from gateways.simulator.markets.base import MarketError, MarketOptions
+from gateways.simulator.markets.kline_files import GridBars, bar_path, read_bars
+
+_STEPS: Final = 60
+_LEVELS: Final = 20
+_LEVEL_QUOTE: Final = 20_000.0
+"""Value of one level of the thin book, in quote."""
+
+
+class KlinesMarket:
+    """Walks the bars of one symbol: the one of `options.symbols` the file's name holds, or the first."""
+
+    def __init__(self, path: Path, options: MarketOptions) -> None:
+        named = [symbol for symbol in options.symbols if symbol in path.name.upper()]
+        self.symbols = ((named or list(options.symbols))[0],)
+        self._path = path
+        self._bars: GridBars | None = None
+        self._exchange: Exchange | None = None
+        self._data: MarketData | None = None
+        self._shift_ms = 0
+        self._begin_ms = 0
+        self._bar = 0
+        self._step = 0
+        self._trade_id = 0
+        self._trades: list[tuple[int, int]] = []
+        self._size = 1
+
+    @property
+    def shift_ms(self) -> int:
+        """What the file's times are moved by."""
+        return self._shift_ms
+
+    def start(self, exchange: Exchange, data: MarketData, now_ms: int) -> None:
+        """Put the first bar's open on the book, or go on where the last run ended."""
+        symbol = self.symbols[0]
+        spec = data.specs.get(symbol)
+        if spec is None:
+            raise MarketError(f"--market klines: {symbol} is not a symbol of this exchange")
+        self._exchange, self._data = exchange, data
+        bars = self._bars = read_bars(self._path, spec)
+        saved = data.market_state.get("klines")
+        if saved is None:
+            resume_ms = now_ms // bars.interval_ms * bars.interval_ms
+            self._shift_ms = resume_ms - int(bars.open_ms[0])
+            self._begin_ms = now_ms
+        else:
+            self._shift_ms, self._begin_ms = int(saved["shift_ms"]), int(saved["begin_ms"])
+            self._bar, self._step = int(saved["bar"]), int(saved["step"])
+            self._trade_id = int(saved["trade_id"])
+            resume_ms = int(saved["last_ms"])
+        self._load_bar()
+        price = int(bars.rows[min(self._bar, len(bars.rows) - 1), 0])
+        price = data.open_symbol(symbol, price, resume_ms, own_trades=False)
+        self._size = max(1, round(_LEVEL_QUOTE / (price * float(spec.tick_size * spec.step_size))))
+        self._quote(price, resume_ms)
+        self._remember(resume_ms)
+
+    def _load_bar(self) -> None:
+        assert self._bars is not None
+        if self._bar < len(self._bars.rows):
+            steps = max(4, min(_STEPS, self._bars.interval_ms // 1000))
+            self._trades = bar_path(self._bars.rows[self._bar], steps)
+
+    def _step_ms(self) -> int | None:
+        bars = self._bars
+        if bars is None or self._bar >= len(bars.rows):
+            return None
+        open_ms = int(bars.open_ms[self._bar]) + self._shift_ms
+        begin_ms = max(open_ms, self._begin_ms)
+        return begin_ms + (open_ms + bars.interval_ms - begin_ms) * self._step // len(self._trades)
+
+    def next_time_ms(self) -> int | None:
+        """When the next trade happens; None after the last bar."""
+        return self._step_ms()
+
+    def step(self, now_ms: int) -> None:
+        """Let every trade happen that is due."""
+        data = self._data
+        if data is None:
+            return
+        while (at_ms := self._step_ms()) is not None and at_ms <= now_ms:
+            due = data.next_time_ms()
+            if due is not None and due <= at_ms:
+                data.advance(at_ms)
+            self._trade(*self._trades[self._step], at_ms)
+            self._step += 1
+            if self._step == len(self._trades):
+                self._bar, self._step = self._bar + 1, 0
+                self._load_bar()
+            self._remember(at_ms)
+
+    def _trade(self, ticks: int, lots: int, at_ms: int) -> None:
+        exchange, data, symbol = self._exchange, self._data, self.symbols[0]
+        assert exchange is not None
+        assert data is not None
+        feed = data.feed(symbol)
+        assert feed is not None
+        buyer_is_maker = ticks < feed.bars.last_ticks
+        self._trade_id += 1
+        if lots:
+            made = PublicTrade(self._trade_id, ticks, lots, at_ms, buyer_is_maker)
+            data.relay_trade(symbol, made, publish=True)
+            exchange.print_trade(
+                symbol, ticks, lots, buyer_is_maker=buyer_is_maker, now_ms=at_ms, trade_id=self._trade_id
+            )
+        else:
+            feed.bars.add_trade(ticks, 0, not buyer_is_maker, at_ms, self._trade_id)
+        self._quote(ticks, at_ms)
+
+    def _quote(self, ticks: int, at_ms: int) -> None:
+        """Stand the thin book around a price."""
+        assert self._exchange is not None
+        book = self._exchange.book(self.symbols[0])
+        book.clear_anonymous()
+        for distance in range(1, _LEVELS + 1):
+            if ticks > distance:
+                book.set_level("BUY", ticks - distance, self._size)
+            book.set_level("SELL", ticks + distance, self._size)
+        self._exchange.after_market(self.symbols[0], at_ms)
+
+    def _remember(self, at_ms: int) -> None:
+        assert self._data is not None
+        self._data.market_state["klines"] = {
+            "shift_ms": self._shift_ms,
+            "begin_ms": self._begin_ms,
+            "bar": self._bar,
+            "step": self._step,
+            "trade_id": self._trade_id,
+            "last_ms": at_ms,
+        }
+
+    async def run(self) -> None:
+        """Need no input or output."""
+
+    def close(self) -> None:
+        """Have nothing of its own to write."""
