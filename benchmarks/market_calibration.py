@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,12 +63,12 @@ def quote(frame: Frame) -> Quote:
 
 def measure(quotes: list[Quote], tick: float) -> list[float]:
     """Return the numbers of `MEASURES`."""
-    gaps = [b.time_ms - a.time_ms for a, b in zip(quotes, quotes[1:], strict=False)]
+    gaps = [b.time_ms - a.time_ms for a, b in pairwise(quotes)]
     last_of_second: dict[int, float] = {q.time_ms // 1000: (q.bid + q.ask) / 2 for q in quotes}
     mids: list[float] = []
     for second in range(min(last_of_second), max(last_of_second) + 1):
         mids.append(last_of_second.get(second, mids[-1] if mids else 0.0))
-    changes = [(b / a - 1.0) * 1e4 for a, b in zip(mids, mids[1:], strict=False)]
+    changes = [(b / a - 1.0) * 1e4 for a, b in pairwise(mids)]
     minutes = [changes[i : i + 60] for i in range(0, len(changes) - 58, 60)]
     seconds = (quotes[-1].time_ms - quotes[0].time_ms) / 1000.0
     return [
@@ -121,7 +122,7 @@ def synthetic_quotes(symbol: str, seed: int, seconds: int) -> tuple[list[Quote],
 
 def recorded_quotes(folder: Path, symbol: str) -> list[Quote]:
     """Read the recorded bookTicker frames of a symbol."""
-    files = [folder / name for name in sorted(os.listdir(folder)) if symbol in name]
+    files = sorted(path for path in folder.iterdir() if symbol in path.name)
     recording = read_recording(files, (symbol,))
     return [quote(frame.payload()) for frame in recording.frames if frame.kind == "bookTicker"]
 
@@ -142,7 +143,8 @@ def table(folder: Path, seconds: int, seeds: int) -> Iterator[str]:
             values = [run[index] for run in runs]
             mean = statistics.fmean(values)
             each = " ".join(f"{value:.3g}" for value in values)
-            yield f"| {symbol} | {name} | {recorded[index]:.3g} | {mean:.3g} | {mean / recorded[index]:.2f} | {each} |"
+            known = recorded[index]
+            yield f"| {symbol} | {name} | {known:.3g} | {mean:.3g} | {mean / known:.2f} | {each} |"
         yield f"| {symbol} | CPU, % of a core | | {100 * statistics.fmean(shares):.2f} | | |"
 
 

@@ -64,7 +64,7 @@ class Server:
 
     def run_market(self, market: Market) -> None:
         """Let the market do its own input and output beside the loop."""
-        self._tasks.append(self._guarded(market.run()))
+        self._tasks.append(self._guarded(market.run(self._wake)))
 
     def stop(self) -> None:
         """Ask for an orderly end."""

@@ -1,5 +1,6 @@
 """The `Market` protocol and what every kind of market is told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +27,9 @@ class MarketError(Exception):
 class Market(Protocol):
     """A source of order flow. Driven by time from outside; draws nothing from a clock of its own."""
 
-    symbols: tuple[str, ...]
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols it trades."""
 
     def start(self, exchange: Exchange, data: MarketData, now_ms: int) -> None:
         """Seed the books and remember whom to drive."""
@@ -37,8 +40,11 @@ class Market(Protocol):
     def step(self, now_ms: int) -> None:
         """Let everything happen that is due at `now_ms`, each event at its own time."""
 
-    async def run(self) -> None:
-        """Do the input and output a market may need (only `live:` has any); ends when cancelled."""
+    async def run(self, wake: Callable[[], None]) -> None:
+        """Do the input and output a market may need (only `live:` has any); ends when cancelled.
+
+        `wake` is called when `next_time_ms` has become earlier than it was.
+        """
 
     def close(self) -> None:
         """Write what has to survive."""

@@ -1,6 +1,7 @@
 """Reads bars from parquet or CSV and puts them on a symbol's grid."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +43,8 @@ def read_bars(path: Path, spec: SymbolSpec) -> GridBars:
         rows[:, column] = np.rint(scaled)
         bad = np.flatnonzero(np.abs(scaled - rows[:, column]) > 1e-3)
         if len(bad):
-            raise MarketError(
-                f"{path}, row {int(bad[0])}: {name} {frame[name].iloc[int(bad[0])]} is not a multiple of {unit:g}"
-            )
+            row = int(bad[0])
+            raise MarketError(f"{path}, row {row}: {name} {frame[name].iloc[row]} is no multiple of {unit:g}")
     inside = (rows[:, 2] <= rows[:, [0, 3]].min(axis=1)) & (rows[:, 1] >= rows[:, [0, 3]].max(axis=1))
     if not inside.all():
         raise MarketError(f"{path}, row {int(np.flatnonzero(~inside)[0])}: high or low is inside the body")
@@ -68,10 +68,10 @@ def bar_path(row: NDArray[np.int64], steps: int) -> list[tuple[int, int]]:
     first, high, low, last, volume = (int(value) for value in row)
     high_first = high - first < first - low
     corners = [first, high, low, last] if high_first else [first, low, high, last]
-    length = sum(abs(b - a) for a, b in zip(corners, corners[1:], strict=False))
+    length = sum(abs(b - a) for a, b in pairwise(corners))
     count = max(4, min(steps, volume, length + 1))
     prices = [corners[0]]
-    for start, end in zip(corners, corners[1:], strict=False):
+    for start, end in pairwise(corners):
         share = 1 if not length else max(1, (count - 1) * abs(end - start) // length)
         prices += [start + (end - start) * index // share for index in range(1, share)]
         prices.append(end)

@@ -6,6 +6,7 @@ thin book around the last price, or against the trades, and is not public. At th
 market stands still. A restart goes on in the middle of the bar and catches up with the clock.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -143,7 +144,7 @@ class KlinesMarket:
             "last_ms": at_ms,
         }
 
-    async def run(self) -> None:
+    async def run(self, wake: Callable[[], None]) -> None:  # noqa: ARG002 - the protocol's name
         """Need no input or output."""
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ At its end a session begins anew (ids move up by a constant, a full book is publ
 chains on the last one, so clients need no new snapshot), or stops with `loop` off.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -221,7 +222,7 @@ class RecordingMarket:
         )
         exchange.after_market(frame.symbol, at_ms)
 
-    async def run(self) -> None:
+    async def run(self, wake: Callable[[], None]) -> None:  # noqa: ARG002 - the protocol's name
         """Need no input or output."""
 
     def close(self) -> None:

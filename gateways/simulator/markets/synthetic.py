@@ -1,5 +1,6 @@
 """The synthetic market: seeded order flow of any number of symbols."""
 
+from collections.abc import Callable
 from heapq import heapify, heapreplace
 
 from gateways.simulator.exchange import Exchange
@@ -63,7 +64,7 @@ class SyntheticMarket:
             flow.run_next()
             heapreplace(queue, (flow.next_ms, index, flow))
 
-    async def run(self) -> None:
+    async def run(self, wake: Callable[[], None]) -> None:  # noqa: ARG002 - the protocol's name
         """Need no input or output."""
 
     def close(self) -> None:
