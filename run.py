@@ -128,10 +128,10 @@ def install(lock: str) -> str:
         for line in pip.stdout or ():
             last_lines.append(line.rstrip())
             word, _, rest = line.strip().partition(" ")
-            if word in {"Collecting", "Requirement"}:
+            if word in {"Collecting", "Processing", "Requirement"}:
                 seen += 1
-                name = rest.removeprefix("already satisfied: ").split(" ")[0]
-                say(f"  [{seen}/{total}] {name}")
+                name = rest.removeprefix("already satisfied: ").split(" (from ")[0]
+                say(f"  [{seen}/{total}] {Path(name).name}")
             elif word == "Installing":
                 say("  unpacking ...")
     if pip.returncode:

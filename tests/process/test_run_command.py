@@ -1,0 +1,176 @@
+"""`run.py`: makes its environment once, hands over, refuses in one sentence."""
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from supervisor.command import main
+from supervisor.files import FileLock
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = """
+import sys
+import tinypart
+def main(argv):
+    print("inside", tinypart.VERSION, sys.prefix, *argv)
+    return 7
+"""
+
+
+def make_wheel(folder: Path, version: str) -> str:
+    """A package of one line; returns its hash."""
+    path = folder / f"tinypart-{version}-py3-none-any.whl"
+    info = f"tinypart-{version}.dist-info"
+    files = {
+        "tinypart.py": f"VERSION = '{version}'\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: tinypart\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = ""
+    for name, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        record += f"{name},sha256={digest},{len(text)}\n"
+    files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Checkout:
+    """A checkout with a lock of one package, and a supervisor that says what it got."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "a checkout"
+        self.wheels = folder / "wheels"
+        self.wheels.mkdir()
+        (self.root / "locks").mkdir(parents=True)
+        (self.root / "supervisor").mkdir()
+        (self.root / "supervisor" / "__init__.py").touch()
+        (self.root / "supervisor" / "command.py").write_text(COMMAND)
+        shutil.copy(ROOT / "run.py", self.root)
+
+    def lock(self, version: str, sha256: str) -> None:
+        text = f"tinypart=={version} \\\n    --hash=sha256:{sha256}\n"
+        (self.root / "locks" / "base.txt").write_text(text)
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)}
+        environment.pop("NEXTBAR_INSIDE_VENV", None)
+        return subprocess.run(
+            [sys.executable, str(self.root / "run.py"), *arguments],
+            cwd=self.wheels,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+def test_the_first_run_installs_what_the_lock_says_and_later_runs_do_not(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.lock("1.0", make_wheel(checkout.wheels, "1.0"))
+    first = checkout.run("demo", "--for", "5")
+    assert first.returncode == 7, first.stderr
+    assert "[1/1] tinypart-1.0-py3-none-any.whl" in first.stdout
+    assert f"inside 1.0 {checkout.root / '.venv'} demo --for 5" in first.stdout
+    second = checkout.run("paper")
+    assert second.stdout == f"inside 1.0 {checkout.root / '.venv'} paper\n"
+
+    checkout.lock("1.1", make_wheel(checkout.wheels, "1.1"))
+    assert "inside 1.1" in checkout.run().stdout
+
+    checkout.lock("1.2", "0" * 64)
+    make_wheel(checkout.wheels, "1.2")
+    wrong = checkout.run()
+    assert wrong.returncode == 2
+    assert "base.txt" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+    assert "inside" not in wrong.stdout
+
+    checkout.lock("1.1", make_wheel(checkout.wheels, "1.1"))
+    shutil.rmtree(checkout.root / ".venv" / ("Scripts" if os.name == "nt" else "bin"))
+    assert "inside 1.1" in checkout.run().stdout
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    monkeypatch.setenv("NEXTBAR_HOME", str(tmp_path))
+    return tmp_path
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+def test_a_wrong_configuration_starts_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "demo, paper, testnet, live" in refused(capsys, "production")
+    assert "i_trade_real_money" in refused(capsys, "live")
+    (home / "configs" / "demo.toml").write_text("[risk]\n")
+    assert "demo.toml" in refused(capsys, "demo")
+    assert "demo.toml" in refused(capsys, "engine", "demo")
+
+
+def test_one_environment_runs_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    held = FileLock(home / "data" / "demo" / "supervisor.lock")
+    assert held.acquire()
+    assert "running already" in refused(capsys, "demo")
+    held.release()
+
+
+def test_fresh_does_not_forget_real_orders(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = home / "data" / "testnet" / "engine" / "journal"
+    journal.mkdir(parents=True)
+    assert "--fresh" in refused(capsys, "testnet", "--fresh")
+    assert journal.exists()
+
+
+def test_an_environment_without_a_simulator_starts_none(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "testnet has no simulator" in refused(capsys, "simulator", "testnet")
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "nan", "inf", "soon"])
+def test_a_run_has_a_length(home: Path, wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["demo", "--for", wrong])
+    assert ended.value.code == 2
+    assert "--for" in capsys.readouterr().err
+
+
+def test_a_lock_is_held_by_one_process_and_freed_by_its_death(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from pathlib import Path\n"
+        "from supervisor.files import FileLock\n"
+        f"lock = FileLock(Path({str(tmp_path / 'lock')!r}))\n"
+        "print(lock.acquire(), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert holder.stdin is not None
+    assert holder.stdout.readline().strip() == b"True"
+    lock = FileLock(tmp_path / "lock")
+    assert not lock.acquire()
+    holder.kill()
+    holder.wait()
+    assert lock.acquire()
+    lock.release()
+    holder.stdin.close()
+    holder.stdout.close()
