@@ -247,6 +247,8 @@ def open_journal(
         lock = FolderLock(folder)
     except FolderLocked as error:
         raise JournalError(str(error)) from error
+    except OSError as error:
+        raise JournalError(f"{folder} cannot be used for the journal: {error.strerror}") from error
     try:
         found = read_folder(folder, account_digest(account))
         journal = Journal(folder, lock, account, options or JournalOptions(), found)
