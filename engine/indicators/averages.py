@@ -5,6 +5,7 @@ advances it. Seeding and na rules are Pine's (pine_semantics 2): an na input is 
 """
 
 from math import isnan, nan
+from typing import Literal
 
 from engine.compiled import State, compiled, shared
 from engine.indicators.sums import rolling_sum, sum_init, sum_size
@@ -12,6 +13,10 @@ from engine.indicators.sums import rolling_sum, sum_init, sum_size
 NA = nan
 SMA, EMA, DEMA, TEMA = 0, 1, 2, 3
 """Kinds for `average`; the numbers are those of the reference scripts' `matype` input."""
+
+AverageKind = Literal["sma", "ema", "dema", "tema"]
+AVERAGE_KINDS: dict[AverageKind, int] = {"sma": SMA, "ema": EMA, "dema": DEMA, "tema": TEMA}
+"""The kinds by name."""
 
 
 @shared

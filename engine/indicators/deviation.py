@@ -3,6 +3,7 @@
 from math import isnan, nan, sqrt
 
 from engine.compiled import State, compiled, shared
+from engine.indicators.averages import sma, sma_init, sma_size
 from engine.indicators.sums import rolling_sum, sum_init, sum_size
 
 
@@ -30,3 +31,25 @@ def stdev(s: State, o: int, x: float) -> float:
     mean = p / length
     variance = q / length - mean * mean
     return sqrt(variance) if variance > 0.0 else 0.0
+
+
+@shared
+def bollinger_size(length: int) -> int:
+    """Length of the state of Bollinger bands around the sma."""
+    return 1 + sma_size(length) + stdev_size(length)
+
+
+@shared
+def bollinger_init(s: State, o: int, length: int, multiplier: float) -> None:
+    """Prepare Bollinger bands."""
+    s[o] = multiplier
+    sma_init(s, o + 1, length)
+    stdev_init(s, o + 1 + sma_size(length), length)
+
+
+@compiled
+def bollinger(s: State, o: int, x: float) -> tuple[float, float, float]:
+    """Middle = sma(x), upper and lower are multiplier * stdev away."""
+    middle = sma(s, o + 1, x)
+    width = stdev(s, o + 1 + sma_size(int(s[o + 1])), x) * s[o]
+    return middle, middle + width, middle - width

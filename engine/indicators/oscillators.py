@@ -274,3 +274,26 @@ def ultosc(s: State, o: int, high: float, low: float, close: float) -> float:
     if bar < s[at3]:
         return nan
     return 100.0 * ((4.0 * a1) + (2.0 * a2) + a3) / 7.0
+
+
+@shared
+def macd_size(fast: int, slow: int, signal: int) -> int:
+    """Length of the state of a macd."""
+    return ema_size(fast) + ema_size(slow) + ema_size(signal)
+
+
+@shared
+def macd_init(s: State, o: int, fast: int, slow: int, signal: int) -> None:
+    """Prepare a macd."""
+    ema_init(s, o, fast)
+    ema_init(s, o + ema_size(fast), slow)
+    ema_init(s, o + ema_size(fast) + ema_size(slow), signal)
+
+
+@compiled
+def macd(s: State, o: int, x: float) -> tuple[float, float, float]:
+    """Ema(x, fast) - ema(x, slow), its ema, and the difference of the two."""
+    at_slow = o + ema_size(int(s[o]))
+    line = ema(s, o, x) - ema(s, at_slow, x)
+    signal = ema(s, at_slow + ema_size(int(s[at_slow])), line)
+    return line, signal, line - signal

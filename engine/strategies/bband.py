@@ -6,15 +6,13 @@ from pydantic import Field
 
 from engine.compiled import FloatArray, Rows, State, compiled
 from engine.execution.exit_rules import EntryBar
-from engine.indicators.averages import average, average_init, average_size
+from engine.indicators.averages import AVERAGE_KINDS, AverageKind, average, average_init, average_size
 from engine.indicators.deviation import stdev, stdev_init, stdev_size
 from engine.indicators.warmup import average_warmup
 from engine.strategies.base import registry
 from engine.strategies.thresholds import (
-    AVERAGE_KINDS,
     INDICATOR,
     LONGEST,
-    AverageKind,
     CommonParams,
     Source,
     ThresholdStrategy,

@@ -3,14 +3,13 @@
 from pydantic import Field
 
 from engine.compiled import FloatArray, Rows, State, compiled
+from engine.indicators.averages import AVERAGE_KINDS, AverageKind
 from engine.indicators.oscillators import ppo, ppo_init, ppo_size
 from engine.indicators.warmup import average_warmup
 from engine.strategies.base import registry
 from engine.strategies.thresholds import (
-    AVERAGE_KINDS,
     INDICATOR,
     LONGEST,
-    AverageKind,
     LevelParams,
     Source,
     ThresholdStrategy,

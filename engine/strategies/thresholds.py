@@ -14,7 +14,6 @@ from pydantic import Field
 
 from engine.compiled import FloatArray, Rows, State, compiled
 from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, EntryBar, ExitRules
-from engine.indicators.averages import DEMA, EMA, SMA, TEMA
 from engine.indicators.compare import above, at_least, at_most, below
 from engine.strategies.base import StrategyParams
 from engine.strategies.kernel import CLOSE, HIGH, LOW, KernelStrategy
@@ -22,11 +21,6 @@ from engine.strategies.kernel import CLOSE, HIGH, LOW, KernelStrategy
 SignalMode = Literal["momentum", "mean_reversion"]
 ExitMode = Literal["midpoint", "breakout"]
 Source = Literal["close", "hlc3"]
-AverageKind = Literal["sma", "ema", "dema", "tema"]
-
-AVERAGE_KINDS: dict[AverageKind, int] = {"sma": SMA, "ema": EMA, "dema": DEMA, "tema": TEMA}
-"""Codes of `ma_type` for `average`."""
-
 LONGEST = 5000
 """Longest window a strategy accepts, in bars."""
 

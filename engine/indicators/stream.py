@@ -1,0 +1,96 @@
+"""Indicators as objects: one value a bar, or a whole history; both run the same compiled step.
+
+`update` advances by one execution, as a Pine call with memory does: an object that is not updated on a bar
+does not see that bar. `run` computes a history from a fresh state and leaves the object alone.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from engine.compiled import FloatArray, Step, drive, ready
+
+
+def prepared(size: int, init: Callable[..., None], *settings: float) -> FloatArray:
+    """A new state of `size` numbers, prepared by `init(state, 0, *settings)`."""
+    state = np.zeros(size)
+    init(state, 0, *settings)
+    return state
+
+
+def check_lengths(**lengths: int) -> None:
+    """Refuse what is no window: ValueError says which setting."""
+    for name, length in lengths.items():
+        if int(length) != length or length < 1:
+            raise ValueError(f"{name} must be a whole number of bars from 1 up, not {length!r}")
+
+
+class Indicator:
+    """What all have: a state, a step, names for the documents and warm-up in bars.
+
+    `first_value` is how many inputs (without na) it takes to give the first output; after `warmup_bars`
+    inputs a value no longer depends on where history began (to 1e-9), unless it is `cumulative`.
+    """
+
+    name: ClassVar[str]
+    pine_name: ClassVar[str] = ""
+    inputs: ClassVar[tuple[str, ...]] = ("x",)
+    outputs: ClassVar[tuple[str, ...]] = ("value",)
+    cumulative: ClassVar[bool] = False
+    step: ClassVar[Callable[..., int]]
+
+    def __init__(self, state: FloatArray, first_value: int, warmup_bars: int) -> None:
+        self.first_value = first_value
+        self.warmup_bars = warmup_bars
+        self._initial = state
+        self._state = state.copy()
+        self._step: Step = ready(type(self).step)
+        self._row = np.empty((1, len(self.inputs)))
+        self._out = np.empty((1, len(self.outputs)))
+
+    def reset(self) -> None:
+        """Forget everything seen."""
+        self._state = self._initial.copy()
+
+    def _advance(self, values: tuple[float, ...]) -> None:
+        if len(values) != len(self.inputs):
+            raise TypeError(f"{self.name} takes {', '.join(self.inputs)}; it was given {len(values)} values")
+        self._row[0] = values
+        self._step(self._state, self._row, 0, self._out)
+
+    def _history(self, columns: tuple[ArrayLike, ...]) -> FloatArray:
+        if len(columns) != len(self.inputs):
+            raise TypeError(f"{self.name} takes {', '.join(self.inputs)}; it was given {len(columns)} arrays")
+        rows = np.ascontiguousarray(np.column_stack(columns), dtype=np.float64)
+        outs = np.empty((len(rows), len(self.outputs)))
+        drive(self._step, self._initial.copy(), rows, outs, np.empty(len(rows), dtype=np.int64))
+        return outs
+
+
+class SingleOutput(Indicator):
+    """An indicator of one output."""
+
+    def update(self, *values: float) -> float:
+        """Advance by one bar; nan while there is no value."""
+        self._advance(values)
+        return float(self._out[0, 0])
+
+    def run(self, *columns: ArrayLike) -> FloatArray:
+        """Values of a whole history, one for each element of the inputs."""
+        return np.ascontiguousarray(self._history(columns)[:, 0])
+
+
+class ManyOutputs(Indicator):
+    """An indicator of several outputs, in the order of `outputs`."""
+
+    def update(self, *values: float) -> tuple[float, ...]:
+        """Advance by one bar; nan where there is no value."""
+        self._advance(values)
+        return tuple(self._out[0].tolist())
+
+    def run(self, *columns: ArrayLike) -> tuple[FloatArray, ...]:
+        """Values of a whole history, one array for each output."""
+        outs = self._history(columns)
+        return tuple(np.ascontiguousarray(outs[:, k]) for k in range(outs.shape[1]))
