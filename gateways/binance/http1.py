@@ -201,8 +201,7 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready. asyncio and uvloop switch Nagle's algorithm off themselves."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
 
     def send(self, request: bytes, timeout_seconds: float) -> "asyncio.Future[HttpAnswer]":
         """Write now. The future ends with the answer, or with `HttpFailed`."""
