@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gateways.simulator.auth import load_or_make_keys
 from gateways.simulator.clock import ClockError, SimClock, open_clock
+from gateways.simulator.journal import StateDamagedError
 from gateways.simulator.limits import LimitSettings
 from gateways.simulator.markets import Market, MarketOptions, parse_market
 from gateways.simulator.markets.base import MarketError
@@ -19,6 +20,7 @@ from gateways.simulator.server import Server, SocketRules, call_later_on
 from gateways.simulator.symbols import SymbolSpec, default_symbols
 from gateways.simulator.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, VenueOptions
 from supervisor.child import stop_on_request
+from supervisor.files import FileLock
 
 EXIT_USAGE = 2
 
@@ -34,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prepared = _prepare(options)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(options, prepared))
-    except (UsageError, ClockError, MarketError, OSError) as error:
+    except (UsageError, ClockError, MarketError, StateDamagedError) as error:
         print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
         return EXIT_USAGE
     return 0
@@ -76,6 +78,7 @@ class _Prepared:
     key: str
     secret: str
     key_file: Path | None
+    lock: FileLock
 
 
 def _prepare(options: argparse.Namespace) -> _Prepared:
@@ -85,7 +88,7 @@ def _prepare(options: argparse.Namespace) -> _Prepared:
         raise UsageError(f"--speed {options.speed:g}: expected a number above 0")
     specs = _specs(options.symbols)
     state: Path = options.state or Path(tempfile.mkdtemp(prefix="nextbar-simulator-"))
-    state.mkdir(parents=True, exist_ok=True)
+    lock = _take(state)
     market = parse_market(
         options.market,
         MarketOptions(
@@ -103,7 +106,7 @@ def _prepare(options: argparse.Namespace) -> _Prepared:
     )
     clock = open_clock(state, options.speed, options.epoch)
     key, secret, key_file = load_or_make_keys(state, options.key, options.secret)
-    return _Prepared(venue, market, clock, key, secret, key_file)
+    return _Prepared(venue, market, clock, key, secret, key_file, lock)
 
 
 async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
@@ -114,7 +117,10 @@ async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
     server = Server(venue, SocketRules(deflate=options.deflate))
     stop_on_request(server.stop, exit_with_stdin=options.exit_with_stdin)
     try:
-        port = await server.start(options.host, options.port)
+        try:
+            port = await server.start(options.host, options.port)
+        except OSError as error:
+            raise UsageError(f"--host {options.host} --port {options.port}: {error.strerror}") from error
         server.run_market(prepared.market)
         _say(f"state in {prepared.venue.state}")
         if prepared.key_file is not None:
@@ -123,6 +129,17 @@ async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
         await server.wait()
     finally:
         await server.close()
+
+
+def _take(state: Path) -> FileLock:
+    lock = FileLock(state / "lock")
+    try:
+        taken = lock.acquire()
+    except OSError as error:
+        raise UsageError(f"--state {state}: {error.strerror}") from error
+    if not taken:
+        raise UsageError(f"--state {state}: another simulator is using this folder")
+    return lock
 
 
 def _specs(text: str) -> dict[str, SymbolSpec]:
