@@ -144,7 +144,7 @@ class KlinesMarket:
             "last_ms": at_ms,
         }
 
-    async def run(self, wake: Callable[[], None]) -> None:  # noqa: ARG002 - the protocol's name
+    async def run(self, wake: Callable[[], None]) -> None:
         """Need no input or output."""
 
     def close(self) -> None:

@@ -222,7 +222,7 @@ class RecordingMarket:
         )
         exchange.after_market(frame.symbol, at_ms)
 
-    async def run(self, wake: Callable[[], None]) -> None:  # noqa: ARG002 - the protocol's name
+    async def run(self, wake: Callable[[], None]) -> None:
         """Need no input or output."""
 
     def close(self) -> None:

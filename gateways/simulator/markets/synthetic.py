@@ -64,7 +64,7 @@ class SyntheticMarket:
             flow.run_next()
             heapreplace(queue, (flow.next_ms, index, flow))
 
-    async def run(self, wake: Callable[[], None]) -> None:  # noqa: ARG002 - the protocol's name
+    async def run(self, wake: Callable[[], None]) -> None:
         """Need no input or output."""
 
     def close(self) -> None:
