@@ -55,14 +55,14 @@ def test_streaming_gives_the_bits_of_batch(name: str, args: tuple[object, ...], 
     else:
         rows = data.draw(st.lists(st.tuples(*[_number] * width), min_size=n, max_size=n))
     columns = np.array(rows, dtype=np.float64).reshape(n, width).T
-    history = indicator.run(*columns)  # type: ignore[attr-defined]
+    history = indicator.run(*columns)
     arrays = history if isinstance(history, tuple) else (history,)
-    streamed = [indicator.update(*row) for row in rows]  # type: ignore[attr-defined]
+    streamed = [indicator.update(*row) for row in rows]
     flat = np.array([x if isinstance(x, tuple) else (x,) for x in streamed]).reshape(n, len(arrays))
     for k, array in enumerate(arrays):
         assert flat[:, k].tobytes() == array.tobytes()
     indicator.reset()
-    again = [indicator.update(*row) for row in rows]  # type: ignore[attr-defined]
+    again = [indicator.update(*row) for row in rows]
     assert repr(again) == repr(streamed)
     function = getattr(batch, name)
     by_function = function(*columns, *args)
@@ -91,7 +91,7 @@ def _market(n: int) -> dict[str, np.ndarray]:
 def test_the_first_value_comes_when_it_is_announced(name: str, args: tuple[object, ...]):
     indicator = _indicator(name, args)
     market = _market(80)
-    values = indicator.run(*(market[column] for column in indicator.inputs))  # type: ignore[attr-defined]
+    values = indicator.run(*(market[column] for column in indicator.inputs))
     first = values[0] if isinstance(values, tuple) else values
     assert np.flatnonzero(~np.isnan(first))[0] == indicator.first_value - 1
 
@@ -102,8 +102,8 @@ def test_after_warm_up_values_do_not_depend_on_where_history_began(name: str, ar
     skipped, kept = 300, indicator.warmup_bars + 50
     market = _market(skipped + kept)
     columns = [market[column] for column in indicator.inputs]
-    long = indicator.run(*columns)  # type: ignore[attr-defined]
-    short = indicator.run(*(column[skipped:] for column in columns))  # type: ignore[attr-defined]
+    long = indicator.run(*columns)
+    short = indicator.run(*(column[skipped:] for column in columns))
     for a, b in zip(
         long if isinstance(long, tuple) else (long,),
         short if isinstance(short, tuple) else (short,),

@@ -73,7 +73,7 @@ def test_holding_counts_from_the_bar_that_first_sees_the_position(strict: bool, 
     ("entry_bar", "held_by_the_new_trade"), [("keep", 1), ("signal_bar", 2), ("fill_bar", 3)]
 )
 def test_a_flip_moves_the_holding_count_as_entry_bar_says(entry_bar: str, held_by_the_new_trade: int):
-    plan = ExitPlan(ExitRules(max_holding_bars=3, entry_bar=entry_bar))  # type: ignore[arg-type]
+    plan = ExitPlan(ExitRules(max_holding_bars=3, entry_bar=entry_bar))
     _long(plan, 0)
     assert _long(plan, 1, SHORT).close == "Flip"
     bar = 2
