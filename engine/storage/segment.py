@@ -103,9 +103,9 @@ def read_segment(path: Path, first_sequence: int, digest: bytes | None, *, after
     data = path.read_bytes()
     check_header(data, path.name, first_sequence, digest)
     scan = SegmentScan([], first_sequence, HEADER_BYTES, 0)
-    for sequence, payload, end in _frames(data, HEADER_BYTES, first_sequence):
+    for sequence, payload, end in frames(data, HEADER_BYTES, first_sequence):
         if sequence > after:
-            scan.records.append((sequence, _decode(payload, path.name, sequence)))
+            scan.records.append((sequence, decode_record(payload, path.name, sequence)))
         scan.next_sequence = sequence + 1
         scan.end = end
     rest = data[scan.end :].rstrip(b"\0")
@@ -115,7 +115,8 @@ def read_segment(path: Path, first_sequence: int, digest: bytes | None, *, after
     return scan
 
 
-def _decode(payload: bytes, name: str, sequence: int) -> JournalRecord:
+def decode_record(payload: bytes, name: str, sequence: int) -> JournalRecord:
+    """The record of one frame. JournalError for a kind this version does not know."""
     try:
         record: JournalRecord = _decoder.decode(payload)
     except msgspec.DecodeError as error:
@@ -125,8 +126,8 @@ def _decode(payload: bytes, name: str, sequence: int) -> JournalRecord:
     return record
 
 
-def _frames(data: bytes, start: int, sequence: int) -> Iterator[tuple[int, bytes, int]]:
-    """Whole frames from `start` on, with where each ends."""
+def frames(data: bytes, start: int, sequence: int) -> Iterator[tuple[int, bytes, int]]:
+    """Whole frames from `start` on, the first with that sequence, and where each ends."""
     while (payload := _payload_at(data, start, sequence)) is not None:
         start += FRAME_BYTES + len(payload)
         yield sequence, payload, start

@@ -1,0 +1,124 @@
+"""A second reading of the journal that turns records into table rows."""
+
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from engine.account.state import AccountStateStore
+from engine.execution.client_ids import client_id_prefix
+from engine.execution.order_store import Order, OrderStore
+from engine.execution.positions import Position
+from engine.storage import schema
+from engine.storage.records import Adjustment, EquityMark, Fill, Intent, JournalRecord, Signal, Start
+
+Row = dict[str, Any]
+
+
+class Replica:
+    """Orders and account as the journal makes them, and which rows changed since `take_rows`.
+
+    Rows are kept by table and key, so a record that changes the same order again replaces its row.
+    """
+
+    def __init__(self) -> None:
+        self.engine_id = ""
+        self._orders = OrderStore("")
+        self._account = AccountStateStore()
+        self._rows: dict[sa.Table, dict[tuple[Any, ...], Row]] = {}
+
+    def apply(self, sequence: int, record: JournalRecord) -> None:
+        """Take in one record, in the order of the journal."""
+        if isinstance(record, Start) and not self.engine_id:
+            self.engine_id = record.engine_id
+            self._orders = OrderStore(client_id_prefix(record.engine_id))
+        applied = self._orders.replay(record)
+        self._account.replay(record)
+        if isinstance(record, Start):
+            for order in self._orders.after_restart():
+                self._order(order)
+        elif isinstance(record, Intent):
+            order_or_none = self._orders.get(record.client_order_id)
+            if order_or_none is not None:
+                self._order(order_or_none)
+        elif isinstance(record, Signal):
+            self._put(schema.signals, (sequence,), _signal_row(sequence, record))
+        elif isinstance(record, EquityMark):
+            self._put(schema.equity, (sequence,), msgspec.structs.asdict(record) | {"sequence": sequence})
+        elif isinstance(record, Adjustment):
+            self._position(record.strategy, record.symbol)
+        if applied is not None:
+            self._order(applied.order)
+            if applied.fill is not None:
+                self._fill(applied.fill)
+
+    def take_rows(self) -> dict[sa.Table, list[Row]]:
+        """Rows that are new or changed, by table."""
+        rows = {table: list(by_key.values()) for table, by_key in self._rows.items()}
+        self._rows = {}
+        return rows
+
+    def _put(self, table: sa.Table, key: tuple[Any, ...], row: Row) -> None:
+        self._rows.setdefault(table, {})[key] = row
+
+    def _order(self, order: Order) -> None:
+        self._put(schema.orders, (order.client_order_id,), _order_row(order))
+
+    def _fill(self, fill: Fill) -> None:
+        self._account.on_fill(fill)
+        row = {name: getattr(fill, name) for name in schema.fills.columns.keys()}  # noqa: SIM118  # not a dict
+        self._put(schema.fills, (fill.symbol, fill.trade_id), row)
+        self._position(fill.strategy, fill.symbol)
+
+    def _position(self, strategy: str, symbol: str) -> None:
+        owned = self._account.strategy_position(strategy, symbol)
+        self._put(schema.positions, (strategy, symbol), _position_row(strategy, owned))
+        net = self._account.position(symbol)
+        self._put(schema.positions, ("", symbol), _position_row("", net))
+
+
+def _order_row(order: Order) -> Row:
+    intent = order.intent
+    return {
+        "client_order_id": intent.client_order_id,
+        "strategy": intent.strategy,
+        "symbol": intent.symbol,
+        "side": intent.side,
+        "order_type": intent.order_type,
+        "state": str(order.state),
+        "qty_base": order.qty_base,
+        "filled_base": order.filled_base,
+        "price": order.price,
+        "stop_price": order.stop_price,
+        "average_price": order.average_price,
+        "reduce_only": intent.reduce_only,
+        "is_exit": intent.is_exit,
+        "cause": intent.cause,
+        "leg": intent.leg,
+        "attempt": intent.attempt,
+        "reason": order.reason,
+        "exchange_order_id": order.exchange_ids[0] if order.exchange_ids else 0,
+        "intended_ns": intent.time_ns,
+        "updated_ns": order.updated_ns,
+    }
+
+
+def _position_row(strategy: str, position: Position) -> Row:
+    return {
+        "strategy": strategy,
+        "symbol": position.symbol,
+        "qty_base": position.qty_base,
+        "entry_price": position.entry_price,
+        "realised_pnl": position.realised_pnl,
+        "fees": position.fees,
+        "fills": position.fills,
+    }
+
+
+def _signal_row(sequence: int, record: Signal) -> Row:
+    row = msgspec.structs.asdict(record)
+    values = row.pop("values")
+    row["signal_values"] = " ".join(repr(value) for value in values)
+    row["client_order_ids"] = " ".join(record.client_order_ids)
+    row["sequence"] = sequence
+    return row

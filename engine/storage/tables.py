@@ -1,0 +1,119 @@
+"""`python -m engine.storage.tables follow|rebuild|status [ENV]`: SQL tables made from the journal.
+
+`follow` runs until its stdin closes (or for ever, with --forever); the engine or its supervisor starts it.
+"""
+
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+
+from engine.storage import schema
+from engine.storage.follower import Follower, make_engine
+from engine.storage.recovered import read_folder
+from engine.storage.segment import JournalError
+from settings import ENVIRONMENTS, Home, Settings, SettingsError
+from settings.load import parse_settings
+
+app = typer.Typer(add_completion=False, help="SQL tables of orders, fills, signals, positions and equity.")
+Environment = Annotated[str, typer.Argument(help=", ".join(ENVIRONMENTS))]
+JOURNAL_FOLDER = "journal"
+"""Inside data/<env>/engine."""
+_LONGEST_WAIT_S = 30.0
+
+
+def _open(environment: str) -> tuple[Follower, Path, sa.Engine]:
+    if environment not in ENVIRONMENTS:
+        raise _refusal(f"there is no environment {environment!r}; allowed: {', '.join(ENVIRONMENTS)}")
+    home = Home.find()
+    folder = home.data(environment) / "engine"
+    try:
+        settings: Settings = parse_settings(home.config(environment), environment)
+        folder.mkdir(parents=True, exist_ok=True)
+        engine = make_engine(settings.engine.journal.database_url, folder)
+    except (SettingsError, ValueError, OSError) as error:
+        raise _refusal(str(error)) from None
+    return Follower(engine, folder / JOURNAL_FOLDER), folder / JOURNAL_FOLDER, engine
+
+
+def _refusal(text: str) -> typer.Exit:
+    typer.echo(text, err=True)
+    return typer.Exit(2)
+
+
+@app.command()
+def rebuild(environment: Environment = "demo") -> None:
+    """Drop the tables and make them again from the whole journal."""
+    follower, folder, _ = _open(environment)
+    try:
+        follower.drop()
+        count = follower.catch_up()
+    except (JournalError, sa.exc.SQLAlchemyError) as error:
+        raise _refusal(_sentence(error)) from None
+    typer.echo(f"{count} records of {folder} are in the tables")
+
+
+@app.command()
+def status(environment: Environment = "demo") -> None:
+    """Show how far the tables are behind the journal."""
+    _, folder, engine = _open(environment)
+    try:
+        schema.metadata.create_all(engine)
+        with engine.connect() as connection:
+            applied = connection.execute(sa.select(schema.progress.c.sequence)).scalar() or 0
+        last = read_folder(folder, None).next_sequence - 1
+    except (JournalError, sa.exc.SQLAlchemyError) as error:
+        raise _refusal(_sentence(error)) from None
+    typer.echo(f"journal {last}, tables {applied}, lag {last - applied} records")
+
+
+@app.command()
+def follow(
+    environment: Environment = "demo",
+    every: Annotated[float, typer.Option(min=0.01, help="Seconds between looks.")] = 0.5,
+    *,
+    forever: Annotated[bool, typer.Option(help="Go on when stdin closes.")] = False,
+) -> None:
+    """Keep the tables up to the journal until stdin closes."""
+    follower, _, _ = _open(environment)
+    stop = threading.Event()
+    if not forever:
+        threading.Thread(target=_wait_for_end, args=(stop,), daemon=True).start()
+    keep_up(follower, stop, every)
+
+
+def keep_up(follower: Follower, stop: threading.Event, every_s: float) -> None:
+    """Catch up until `stop`; a database that fails is tried again, more and more slowly."""
+    wait_s, said = every_s, ""
+    while True:
+        last_look = stop.is_set()
+        try:
+            follower.catch_up()
+            wait_s, said = every_s, ""
+        except (JournalError, sa.exc.SQLAlchemyError, OSError) as error:
+            wait_s = min(max(wait_s, 0.5) * 2, _LONGEST_WAIT_S)
+            if _sentence(error) != said:
+                said = _sentence(error)
+                typer.echo(f"tables lag behind the journal: {said}", err=True)
+        if last_look:
+            return
+        stop.wait(wait_s)
+
+
+def _sentence(error: Exception) -> str:
+    """Without the URL, which may hold a password, and without the statement."""
+    original = getattr(error, "orig", None)
+    return str(original or error).splitlines()[0]
+
+
+def _wait_for_end(stop: threading.Event) -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    stop.set()
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,169 @@
+"""The tables are what the journal says, however often and from wherever they are made."""
+
+import os
+import subprocess
+import sys
+import threading
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
+from engine.storage import schema
+from engine.storage.follower import Follower, make_engine
+from engine.storage.journal import Journal, JournalOptions
+from engine.storage.records import Adjustment, EquityMark, OrderReport, Sent
+from engine.storage.tables import keep_up
+from tests.journal_rig import opened
+from tests.order_events import SYMBOL, intent, key, report, trade
+from tests.record_samples import signal
+
+ROOT = Path(__file__).resolve().parents[2]
+ONE = Decimal(1)
+
+
+def contents(engine: sa.Engine) -> dict[str, list[tuple[object, ...]]]:
+    with engine.connect() as connection:
+        return {
+            table.name: [
+                tuple(row)
+                for row in connection.execute(sa.select(table).order_by(*table.primary_key.columns)).all()
+            ]
+            for table in schema.metadata.sorted_tables
+        }
+
+
+def trade_a_little(journal: Journal, number: int) -> None:
+    journal.append(intent(number))
+    journal.append(Sent(key(number), number, 5))
+    journal.append(OrderReport(report(number=number), 6))
+    journal.append(OrderReport(trade(number * 10, "0.5", "0.5", number=number), 7))
+    journal.append(OrderReport(trade(number * 10 + 1, "0.5", "1", number=number, price="50001"), 8))
+    journal.append(OrderReport(trade(number * 10 + 1, "0.5", "1", number=number, price="50001"), 9))
+    journal.append(signal())
+    journal.append(EquityMark(Decimal("9999.99"), ONE, Decimal(-2), Decimal("0.02"), 10))
+    journal.flush()
+
+
+def test_rows_say_what_happened(tmp_path: Path):
+    journal, _ = opened(tmp_path)
+    trade_a_little(journal, 1)
+    engine = make_engine("", tmp_path)
+    follower = Follower(engine, tmp_path)
+    assert follower.catch_up() == 9
+    with engine.connect() as connection:
+        order = connection.execute(sa.select(schema.orders)).one()
+        assert (order.client_order_id, order.state, order.filled_base) == (key(1), "FILLED", ONE)
+        assert [row.trade_id for row in connection.execute(sa.select(schema.fills))] == [10, 11]
+        positions = connection.execute(sa.select(schema.positions)).all()
+        assert {(row.strategy, row.qty_base, row.entry_price) for row in positions} == {
+            ("sma:s1", ONE, Decimal("50000.5")),
+            ("", ONE, Decimal("50000.5")),
+        }
+        assert connection.execute(sa.select(schema.signals.c.fate)).scalar() == "traded"
+        assert connection.execute(sa.select(schema.equity.c.wallet_balance)).scalar() == Decimal("9999.99")
+    journal.append(Adjustment(SYMBOL, "EXTERNAL", -ONE, Decimal(0), "drift", "two snapshots", 11))
+    journal.flush()
+    assert follower.catch_up() == 1
+    assert follower.catch_up() == 0
+    with engine.connect() as connection:
+        net = connection.execute(sa.select(schema.positions.c.qty_base).filter_by(strategy="")).scalar()
+    assert net == 0
+    journal.close(1)
+
+
+def test_in_pieces_at_once_and_after_a_restart_they_are_the_same(tmp_path: Path):
+    journal, _ = opened(tmp_path)
+    pieces = make_engine("", tmp_path)
+    follower = Follower(pieces, tmp_path)
+    for number in range(1, 60):
+        trade_a_little(journal, number)
+        if number % 7 == 0:
+            follower.catch_up()
+        if number == 30:
+            follower = Follower(pieces, tmp_path)  # as a new process would
+        if number == 40:
+            journal.close(1)
+            journal, _ = opened(tmp_path)
+    follower.catch_up()
+    journal.close(1)
+    follower.catch_up()
+    whole = make_engine(f"sqlite:///{tmp_path / 'whole.sqlite'}", tmp_path)
+    assert Follower(whole, tmp_path).catch_up() == follower.applied
+    assert contents(whole) == contents(pieces)
+    assert len(contents(whole)["orders"]) == 59
+    assert len(list(tmp_path.glob("journal-*"))) > 3
+
+
+def test_tables_of_another_journal_are_made_again(tmp_path: Path):
+    for name, number in (("a", 1), ("b", 2)):
+        journal, _ = opened(tmp_path / name)
+        trade_a_little(journal, number)
+        journal.close(1)
+    engine = make_engine("", tmp_path)
+    Follower(engine, tmp_path / "a").catch_up()
+    assert Follower(engine, tmp_path / "b").catch_up() == 10
+    assert [row[0] for row in contents(engine)["orders"]] == [key(2)]
+
+
+def test_a_database_that_fails_for_a_while_costs_only_lag(tmp_path: Path):
+    journal, _ = opened(tmp_path)
+    trade_a_little(journal, 1)
+    engine = make_engine("", tmp_path)
+    follower = Follower(engine, tmp_path)
+    follower.catch_up()
+    trade_a_little(journal, 2)
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE fills"))
+    with pytest.raises(sa.exc.OperationalError):
+        follower.catch_up()
+    with engine.begin() as connection:
+        schema.fills.create(connection)
+    follower.catch_up()
+    stop = threading.Event()
+    stop.set()
+    keep_up(follower, stop, 0.01)
+    assert follower.applied == journal.last_sequence
+    assert len(contents(engine)["orders"]) == 2
+    journal.close(1)
+
+
+def test_postgresql_gets_exact_numbers():
+    text = str(CreateTable(schema.fills).compile(dialect=postgresql.dialect()))
+    assert "qty_base NUMERIC NOT NULL" in text
+
+
+def test_a_database_url_that_cannot_be_used_is_one_sentence(tmp_path: Path):
+    with pytest.raises(ValueError, match="database_url is not a database URL"):
+        make_engine("nonsense", tmp_path)
+
+
+def test_the_command_line_follows_until_stdin_closes_and_rebuilds(tmp_path: Path):
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    folder = tmp_path / "data" / "demo" / "engine" / "journal"
+    journal, _ = opened(folder, options=JournalOptions(segment_bytes=65_536, reserve_bytes=4_096))
+    trade_a_little(journal, 1)
+    command = [sys.executable, "-m", "engine.storage.tables"]
+    environment = os.environ | {"NEXTBAR_HOME": str(tmp_path)}
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=ROOT,
+            env=environment,
+            input="",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    run("follow", "demo")
+    assert run("status", "demo") == "journal 9, tables 9, lag 0 records"
+    trade_a_little(journal, 2)
+    assert run("status", "demo") == "journal 17, tables 9, lag 8 records"
+    journal.close(1)
+    assert run("rebuild", "demo") == f"18 records of {folder} are in the tables"
