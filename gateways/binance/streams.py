@@ -109,6 +109,8 @@ class StreamLink:
         """A frame of this stream has come."""
         watch = self._watches.get(stream)
         if watch is not None:
+            if not watch.last:
+                self._changed.set()
             watch.last = self._now()
 
     async def run(self) -> None:
