@@ -1,4 +1,4 @@
-"""ccxt.pro's binanceusdm over WebSockets, unchanged. Arguments: URL KEY SECRET. Prints the steps that passed."""
+"""ccxt.pro's binanceusdm, unchanged. Arguments: URL KEY SECRET. Prints the steps that passed."""
 
 import asyncio
 import sys
@@ -12,7 +12,11 @@ PATIENCE_S = 20
 
 def make():
     paths = {"": "/fapi/v1", "V2": "/fapi/v2", "V3": "/fapi/v3"}
-    api = {f"fapi{kind}{version}": URL + path for kind in ("Public", "Private") for version, path in paths.items()}
+    api = {
+        f"fapi{kind}{version}": URL + path
+        for kind in ("Public", "Private")
+        for version, path in paths.items()
+    }
     stream = URL.replace("http", "ws")
     ex = ccxt.pro.binanceusdm(
         {"apiKey": KEY, "secret": SECRET, "urls": {"api": api}, "options": {"fetchCurrencies": False}}
@@ -67,7 +71,9 @@ async def user_streams(ex, bid):
     assert balance["USDT"]["total"] > 0
     assert positions[0]["contracts"] == 0.01
     done("watch_my_trades watch_balance watch_positions")
-    stop = await ex.create_order(SYMBOL, "market", "sell", 0.01, None, {"stopLossPrice": round(bid * 0.95, 1)})
+    stop = await ex.create_order(
+        SYMBOL, "market", "sell", 0.01, None, {"stopLossPrice": round(bid * 0.95, 1)}
+    )
     seen = ""
     while seen != stop["id"]:
         seen = (await soon(ex.watch_orders(SYMBOL)))[-1]["id"]

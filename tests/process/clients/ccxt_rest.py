@@ -127,7 +127,10 @@ def limit_orders(ex, middle):
     ex.create_order(SYMBOL, "limit", "buy", 0.002, low)
     ex.cancel_all_orders(SYMBOL)
     assert ex.fetch_open_orders(SYMBOL) == []
-    refused(lambda: ex.create_order(SYMBOL, "limit", "buy", 0.002, middle * 1.02, {"postOnly": True}), ccxt.InvalidOrder)
+    refused(
+        lambda: ex.create_order(SYMBOL, "limit", "buy", 0.002, middle * 1.02, {"postOnly": True}),
+        ccxt.InvalidOrder,
+    )
     refused(lambda: ex.create_order(SYMBOL, "limit", "buy", 500, low), ccxt.ExchangeError)
     done("cancel_all_orders")
 
@@ -159,11 +162,15 @@ def conditional_orders(ex, middle):
         ("market", {"trailingPercent": 1, "trailingTriggerPrice": round(middle * 1.03, 1)}),
     ):
         price = stop - 10 if kind == "limit" else None
-        placed = ex.create_order(SYMBOL, kind, "sell", 0.01, price, {k: v for k, v in params.items() if v is not None})
+        placed = ex.create_order(
+            SYMBOL, kind, "sell", 0.01, price, {k: v for k, v in params.items() if v is not None}
+        )
         assert placed["status"] == "open", placed
         found = ex.fetch_order(placed["id"], SYMBOL, {"trigger": True})
         assert found["id"] == placed["id"]
-        assert placed["id"] in [order["id"] for order in ex.fetch_open_orders(SYMBOL, params={"trigger": True})]
+        assert placed["id"] in [
+            order["id"] for order in ex.fetch_open_orders(SYMBOL, params={"trigger": True})
+        ]
         ex.cancel_order(placed["id"], SYMBOL, {"trigger": True})
     assert ex.fetch_open_orders(SYMBOL, params={"trigger": True}) == []
     done("conditional orders")

@@ -1,0 +1,120 @@
+"""A simulator in a process of its own, and the plainest of clients for it."""
+
+import contextlib
+import hashlib
+import hmac
+import http.client
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY, SECRET = "k" * 64, "s" * 64
+READY = "listening on http://"
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> object:
+        return json.loads(self.body)
+
+
+@dataclass
+class Simulator:
+    process: subprocess.Popen[str]
+    port: int
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    def send(
+        self, method: str, target: str, body: str | None = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        """One request with the bytes as given."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, target, body, headers or {})
+            answer = connection.getresponse()
+            names = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, names, answer.read())
+        finally:
+            connection.close()
+
+    def public(self, path: str, **params: object) -> object:
+        reply = self.send("GET", f"{path}?{urlencode(params)}")
+        assert reply.status == 200, reply.body
+        return reply.json
+
+    def signed(self, method: str, path: str, **params: object) -> Reply:
+        params.setdefault("timestamp", int(time.time() * 1000))
+        query = urlencode(params, quote_via=quote)
+        return self.send(method, f"{path}?{query}&signature={sign(query)}", headers={"X-MBX-APIKEY": KEY})
+
+    def ask(self, method: str, path: str, **params: object) -> dict[str, object]:
+        """A signed request that has to succeed."""
+        reply = self.signed(method, path, **params)
+        assert reply.status == 200, reply.body
+        return reply.json
+
+    def code(self, method: str, path: str, **params: object) -> int:
+        """Error code of a signed request that has to fail."""
+        reply = self.signed(method, path, **params)
+        assert reply.status != 200, reply.body
+        return reply.json["code"]
+
+    def control(self, method: str, name: str, **body: object) -> object:
+        reply = self.send(method, f"/_control/{name}", json.dumps(body))
+        assert reply.status == 200, reply.body
+        return reply.json
+
+    def price(self) -> float:
+        return float(self.public("/fapi/v1/ticker/bookTicker", symbol="BTCUSDT")["bidPrice"])
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=20)
+
+
+def sign(text: str) -> str:
+    return hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+@contextlib.contextmanager
+def simulator(state: Path, *options: str, keys: bool = True) -> Iterator[Simulator]:
+    """Run a simulator until the end of the block; it must end in order then, unless it was killed."""
+    command = [sys.executable, "-m", "gateways.simulator", "--port", "0", "--state", str(state), *options]
+    if keys:
+        command += ["--key", KEY, "--secret", SECRET]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    ) as process:
+        said: list[str] = []
+        for line in process.stdout:
+            said.append(line.strip())
+            if line.startswith(READY):
+                break
+        else:
+            raise AssertionError(process.stderr.read())
+        try:
+            yield Simulator(process, int(said[-1].rpartition(":")[2]), said)
+        finally:
+            killed = process.poll() is not None
+            process.terminate()
+            _, errors = process.communicate(timeout=20)
+        assert killed or (process.returncode == 0 and errors == ""), errors
