@@ -59,7 +59,7 @@ class Commands:
 
     def _carry_out(self, command: Command) -> tuple[bool, str]:
         if command.name == "why":
-            return True, self._engine.trades.why(command.strategy, command.symbol)
+            return True, self._engine.trades.log.why(command.strategy, command.symbol)
         if command.name == "pause":
             return self._pause(command, paused=True)
         if command.name == "resume":

@@ -18,6 +18,7 @@ from engine.core.events import Command, Event, JournalState, LinkDown, LinkUp, S
 from engine.core.health import Health
 from engine.core.lanes import Lane
 from engine.core.recovery import Recovery
+from engine.execution.attribution import settle_foreign
 from engine.execution.lots import decimal_of
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
@@ -28,7 +29,7 @@ from engine.market_data.aggregator import NEVER_NS, CandleAggregator
 from engine.market_data.bars import Bar
 from engine.market_data.timeframes import timeframe_ns, timeframe_text
 from engine.risk.manager import RiskManager
-from engine.storage.records import AccountReport
+from engine.storage.records import EXTERNAL, AccountReport
 from engine.strategies.manager import StrategyManager, bar_of
 from gateways.wire import messages as wire
 
@@ -52,7 +53,9 @@ class Engine:
         self.gate = OrderGate(
             config, self.clock, self.health, self.lanes, self.store, self.account, self.risk, self.orders
         )
-        self.trades = TradeExecutor(config, self.clock, self.out, self.gate, self.store, self.account)
+        self.trades = TradeExecutor(
+            self.clock, self.out, self.gate, self.store, self.account, self.orders, self._on_doubt
+        )
         self.strategies = StrategyManager(config, self.clock, self.out, self.trades)
         self.candles = CandleAggregator(self.strategies.series, config.grace_ns)
         self.recovery = Recovery(
@@ -65,15 +68,16 @@ class Engine:
             self.orders,
             self._wanted_streams(),
             self._on_applied,
-            self.strategies.start,
+            self._on_reconciled,
         )
         self.commands = Commands(self)
         self.next_deadline_ns = NEVER_NS
         self.tick_to_order_ns: list[int] = []
         self.rejects = 0
         self._blockers: tuple[str, ...] = ("not started",)
+        symbols = [slot.symbol for slot in self.strategies.slots]
         for slot in self.strategies.slots:
-            self.trades.add(slot)
+            self.trades.add(slot, shared=symbols.count(slot.symbol) > 1)
         for (symbol, kind), track in self.candles.tracks.items():
             self.lanes[symbol].connect(kind, track)
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -177,6 +181,29 @@ class Engine:
             )
         self.recovery.watch_position()
         self.trades.on_applied(applied)
+        if fill is not None and fill.strategy == EXTERNAL:
+            self._settle_foreign(fill.symbol)
+
+    def _settle_foreign(self, symbol: str) -> None:
+        """What somebody else took away from a strategy's position, the strategy no longer has."""
+        owners = [slot.owner for slot in self.strategies.slots if slot.symbol == symbol]
+        made = settle_foreign(self.account, symbol, EXTERNAL, owners, self.clock.now_ns)
+        for adjustment in made:
+            self.out.append(adjustment)
+        if made:
+            self.trades.on_position_adjusted(symbol)
+
+    def _on_reconciled(self) -> None:
+        """The exchange and we agree: strategies may begin, stops that are missing are placed."""
+        for symbol in self.config.symbols:
+            self._settle_foreign(symbol)
+        self.strategies.start()
+        self.trades.on_reconciled()
+
+    def _on_doubt(self, why: str) -> None:
+        """Something does not fit: compare again."""
+        if self.health.connected:
+            self.recovery.begin(why)
 
     def _on_account(self, update: wire.AccountUpdate) -> None:
         self.out.append(AccountReport(update, self.clock.now_ns))
@@ -235,11 +262,14 @@ class Engine:
             self.strategies.on_time()
         if self.recovery.deadline_ns <= now:
             self.recovery.on_time()
+        if self.trades.deadline_ns <= now:
+            self.trades.on_time()
         self.next_deadline_ns = min(
             self.candles.deadline_ns - self.clock.offset_ns,
             self.orders.deadline_ns,
             self.strategies.deadline_ns,
             self.recovery.deadline_ns,
+            self.trades.deadline_ns,
         )
         blockers = self.health.blockers()
         if blockers != self._blockers:

@@ -54,6 +54,7 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
         engine.trades.restore(state)
     for order in engine.store.after_restart():
         engine.orders.query_soon(order.client_order_id)
+    engine.trades.adopt_orders()
     return cursor
 
 

@@ -58,7 +58,7 @@ class BarPlan:
         if planned.close:
             actions += (Action("close", planned.close),)
         elif planned.partial_fraction:
-            qty = min(abs(position_base), self._first_qty_base * Decimal(repr(planned.partial_fraction)))
+            qty = min(abs(position_base), self.part_of_trade(planned.partial_fraction))
             actions += (Action("close", SIGNAL_TEXTS[PARTIAL_EXIT], 0, qty),)
         if planned.enter_direction:
             actions += (Action("enter", planned.enter_text, planned.enter_direction),)
@@ -73,6 +73,15 @@ class BarPlan:
             self._first_qty_base = size
         else:
             self._first_qty_base = max(size, self._first_qty_base)
+
+    def part_of_trade(self, fraction: float) -> Decimal:
+        """That fraction of the running trade's largest size, not yet on the grid."""
+        return self._first_qty_base * Decimal(repr(fraction))
+
+    @property
+    def partials_done(self) -> int:
+        """How many partial exits of the running trade are behind it."""
+        return len(self.rules.partial_exits) - len(self.exits.levels().partial_exits)
 
     def state(self) -> bytes:
         """For the journal."""

@@ -223,7 +223,8 @@ class OrderExecutor:
         if order.state in UNSETTLED and age_ns >= self._config.absence_grace_ns:
             self._settle(key, "the exchange does not know it and its history does not hold it")
             return
-        self.query_soon(key, self._config.query_every_ns)
+        known = order.state not in UNSETTLED
+        self.query_soon(key, self._config.query_every_ns * (30 if known else 1))
 
     def _settle(self, key: str, reason: str) -> None:
         """Proof that it never happened."""

@@ -2,7 +2,7 @@
 
 from engine.core.audit import AuditEvent, Severity
 from engine.execution.lots import plain
-from engine.execution.trade_executor import signal_line
+from engine.execution.signal_log import signal_line
 from engine.storage import records
 from engine.storage.records import JournalRecord
 

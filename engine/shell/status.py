@@ -6,7 +6,7 @@ from engine.core.audit import AuditEvent, CandleClosed
 from engine.core.engine import Engine
 from engine.execution.lots import plain
 from engine.execution.order_states import OrderState
-from engine.execution.trade_executor import signal_line
+from engine.execution.signal_log import flag_words
 from engine.market_data.timeframes import timeframe_text
 from engine.storage.records import Fill, Intent, JournalRecord, Signal
 from settings.status import (
@@ -69,7 +69,7 @@ class StatusKeeper:
             tick_to_order_us=_latency(engine.tick_to_order_ns),
             last_prices={symbol: lane.mid for symbol, lane in engine.lanes.items() if lane.ticks},
             last_candles=tuple(self._last_candles[symbol] for symbol in sorted(self._last_candles)),
-            recent_signals=tuple(_signal(one) for one in list(engine.trades.recent)[-SHOWN:]),
+            recent_signals=tuple(_signal(one) for one in list(engine.trades.log.recent)[-SHOWN:]),
             open_orders=self._open_orders(),
             links=self._links(),
             paused=engine.health.paused,
@@ -128,8 +128,7 @@ class StatusKeeper:
 
 
 def _signal(signal: Signal) -> SignalStatus:
-    line = signal_line(signal).removeprefix(f"{signal.strategy} {signal.symbol} ")
-    words, _, _ = line.partition(f": {signal.fate}")
+    words = f"{flag_words(signal)} at {signal.price:g}"
     fate = f"{signal.fate} by {signal.rule}" if signal.rule else signal.fate
     return SignalStatus(signal.time_ns, signal.strategy, signal.symbol, words, fate)
 

@@ -1,0 +1,44 @@
+"""When somebody else reduces a position of a strategy: the strategy holds less, and is told so.
+
+A manual close, a liquidation, a protective stop of the whole symbol: the exchange's position and the sum of
+our fills agree, but the fill belongs to no strategy while a strategy still believes in its position. What was
+taken from it moves from that owner to the strategy, as a pair of adjustments that cancel out.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from engine.account.state import AccountStateStore
+from engine.storage.records import Adjustment
+
+ZERO = Decimal(0)
+
+
+def settle_foreign(
+    account: AccountStateStore, symbol: str, foreign: str, owners: Iterable[str], now_ns: int
+) -> list[Adjustment]:
+    """Adjustments that set the `foreign` owner's position off against the strategies' opposite ones.
+
+    They are applied to the account; the caller journals them. What is left over stays foreign.
+    """
+    made: list[Adjustment] = []
+    for owner in owners:
+        left = account.strategy_position(foreign, symbol).qty_base
+        held = account.strategy_position(owner, symbol)
+        if left * held.qty_base >= ZERO:
+            continue
+        size = min(abs(left), abs(held.qty_base))
+        taken = size if left > ZERO else -size
+        for whose, qty in ((owner, taken), (foreign, -taken)):
+            adjustment = Adjustment(
+                symbol,
+                whose,
+                qty,
+                held.entry_price,
+                "somebody else reduced the strategy's position",
+                f"position of {foreign}: {left}",
+                now_ns,
+            )
+            account.on_adjustment(adjustment)
+            made.append(adjustment)
+    return made

@@ -1,0 +1,167 @@
+"""Leaving a position at market, and not giving up: an exit that was proven not to happen is sent again.
+
+One exit at a time for each owner and symbol. An attempt follows only on proof that the one before did not
+(wholly) happen, under the id of the next attempt, with what is left of the position.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from engine.account.state import AccountStateStore
+from engine.core.context import Clock, Outbox
+from engine.execution.order_executor import NEVER_NS
+from engine.execution.order_gate import OrderGate, Placed
+from engine.execution.order_states import OrderState
+from engine.execution.order_store import Applied, OrderStore
+from engine.market_data.timeframes import SECOND_NS
+from engine.risk.limits import Verdict
+from engine.storage.records import Intent
+from gateways.wire.messages import Side
+
+ZERO = Decimal(0)
+MAX_ATTEMPTS = 8
+_FIRST_DELAY_NS = SECOND_NS // 4
+REDUCE_ONLY_REJECTED = "-2022"
+IN_FLIGHT = Verdict(False, "exit_in_flight", "an exit is under way")
+NOTHING = Verdict(False, "nothing_to_close", "there is nothing to close")
+
+
+class _Exit(msgspec.Struct):
+    """The running exit of one owner on one symbol. `retry_at_ns` is when its next attempt is due."""
+
+    intent: Intent
+    retry_at_ns: int = NEVER_NS
+
+
+class MarketExits:
+    """Reduce-only market orders until what was to be left is left.
+
+    `on_doubt` is called when the exchange says there is nothing to reduce: our view must be compared.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        out: Outbox,
+        gate: OrderGate,
+        store: OrderStore,
+        account: AccountStateStore,
+        on_doubt: Callable[[str], None],
+    ) -> None:
+        self._clock = clock
+        self._out = out
+        self._gate = gate
+        self._store = store
+        self._account = account
+        self._on_doubt = on_doubt
+        self._exits: dict[tuple[str, str], _Exit] = {}
+        self.deadline_ns = NEVER_NS
+
+    def leave(
+        self, owner: str, symbol: str, *, qty_base: Decimal | None = None, cause: str, leg: str, signal: str
+    ) -> Placed:
+        """Leave a position, or `qty_base` of it."""
+        running = self._exits.get((owner, symbol))
+        if running is not None:
+            return Placed(IN_FLIGHT, running.intent.client_order_id)
+        held = self._account.strategy_position(owner, symbol).qty_base
+        qty = abs(held) if qty_base is None else min(abs(held), qty_base)
+        if qty <= ZERO:
+            return Placed(NOTHING)
+        side: Side = "SELL" if held > ZERO else "BUY"
+        intent = self._gate.intent(
+            owner,
+            symbol,
+            side,
+            "MARKET",
+            qty,
+            cause=cause,
+            leg=leg,
+            reduce_only=self._reduces_net(symbol, side, qty),
+            is_exit=True,
+            signal=signal,
+        )
+        self._exits[owner, symbol] = _Exit(intent)
+        placed = self._gate.place(intent)
+        if not placed.client_order_id:
+            self._exits.pop((owner, symbol), None)
+        return placed
+
+    def adopt(self, intent: Intent) -> None:
+        """An exit of the journal that is still under way."""
+        self._exits[intent.strategy, intent.symbol] = _Exit(intent)
+
+    def on_applied(self, applied: Applied) -> None:
+        """An exit has ended: well, or to be tried again."""
+        order = applied.order
+        key = (order.intent.strategy, order.intent.symbol)
+        running = self._exits.get(key)
+        if running is None or running.intent.client_order_id != order.client_order_id or order.is_open:
+            return
+        if order.evidence.missing_base > ZERO:
+            return
+        held = self._account.strategy_position(*key).qty_base
+        opposite = (held > ZERO) == (order.intent.side == "SELL")
+        if order.state is OrderState.FILLED or held == ZERO or not opposite:
+            del self._exits[key]
+            return
+        if order.state is OrderState.REJECTED and order.reason.startswith(REDUCE_ONLY_REJECTED):
+            del self._exits[key]
+            self._on_doubt("the exchange says there is nothing to reduce")
+            return
+        attempt = order.intent.attempt + 1
+        if attempt >= MAX_ATTEMPTS:
+            del self._exits[key]
+            self._out.notice(
+                "critical", f"{key[0]} cannot leave {key[1]}: {order.reason or order.state.name}"
+            )
+            return
+        running.retry_at_ns = self._clock.now_ns + (_FIRST_DELAY_NS << attempt)
+        self._reschedule()
+
+    def on_time(self) -> None:
+        """Send attempts that are due."""
+        for key, running in list(self._exits.items()):
+            if running.retry_at_ns > self._clock.now_ns:
+                continue
+            running.retry_at_ns = NEVER_NS
+            before = running.intent
+            left = abs(self._account.strategy_position(*key).qty_base)
+            filled = self._filled(before)
+            qty = min(left, before.qty_base - filled)
+            if qty <= ZERO:
+                del self._exits[key]
+                continue
+            intent = self._gate.intent(
+                before.strategy,
+                before.symbol,
+                before.side,
+                "MARKET",
+                qty,
+                cause=before.cause,
+                leg=before.leg,
+                attempt=before.attempt + 1,
+                reduce_only=self._reduces_net(before.symbol, before.side, qty),
+                is_exit=True,
+                signal=before.signal,
+            )
+            running.intent = intent
+            placed = self._gate.place(intent)
+            if not placed.client_order_id:
+                running.intent = before
+                running.retry_at_ns = self._clock.now_ns + SECOND_NS
+        self._reschedule()
+
+    def _filled(self, intent: Intent) -> Decimal:
+        order = self._store.get(intent.client_order_id)
+        return ZERO if order is None else order.filled_base
+
+    def _reduces_net(self, symbol: str, side: Side, qty: Decimal) -> bool:
+        """Whether the exchange would take it as reduce-only: with netting the sum may point elsewhere."""
+        net = self._account.position(symbol).qty_base
+        return (net >= qty) if side == "SELL" else (-net >= qty)
+
+    def _reschedule(self) -> None:
+        self.deadline_ns = min((one.retry_at_ns for one in self._exits.values()), default=NEVER_NS)

@@ -1,0 +1,156 @@
+"""Stops, targets and partial exits that rest in the market, as the exit rules want them.
+
+The protective stop is reduce-only with a quantity, computed for each symbol from the position; it goes out
+with the first fill of an entry, not with the last. Where several strategies share a symbol there are no
+resting exits of one of them: such a configuration is refused at start.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.account.state import AccountStateStore
+from engine.core.context import Clock, Outbox
+from engine.execution.bar_plan import BarPlan
+from engine.execution.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, TAKE_PROFIT, ExitRules
+from engine.execution.lots import price_to_tick, quantity_down
+from engine.execution.order_executor import NEVER_NS
+from engine.execution.order_gate import OrderGate
+from engine.execution.resting import RestingOrder, RestingOrders
+from engine.market_data.timeframes import SECOND_NS
+from engine.strategies.base import SignalStrategy
+from engine.strategies.slot import StrategyRefused, StrategySlot
+from gateways.wire.messages import Side
+
+ZERO = Decimal(0)
+ALARM_AFTER_NS = 5 * SECOND_NS
+LEAVE_AFTER_NS = 30 * SECOND_NS
+STOP = "stop"
+TARGET = "target"
+_RESTS = ("stop_loss_percent", "take_profit_percent", "stop_r", "take_profit_r", "trailing_percent")
+
+
+def rules_of(slot: StrategySlot, *, shared: bool) -> ExitRules:
+    """A signal strategy's exit rules with the configured protective stop in them.
+
+    `StrategyRefused` when they need resting orders on a symbol that several strategies trade.
+    """
+    rules = slot.spec.exit_rules
+    if rules is None:
+        rules = slot.strategy.exit_rules if isinstance(slot.strategy, SignalStrategy) else ExitRules()
+    if slot.spec.protective_stop_percent is not None:
+        rules = replace(rules, protective_stop_percent=float(slot.spec.protective_stop_percent))
+    resting = rules.stop_kind == "resting" and (
+        rules.partial_exits or any(getattr(rules, name) is not None for name in _RESTS)
+    )
+    if shared and (resting or rules.protective_stop_percent is not None):
+        raise StrategyRefused(
+            f"strategy {slot.owner} wants orders that rest on {slot.symbol}, which other strategies trade too"
+        )
+    return rules
+
+
+class Protection:
+    """Keeps the resting exits of one strategy on one symbol in line with its position."""
+
+    def __init__(
+        self,
+        slot: StrategySlot,
+        plan: BarPlan,
+        clock: Clock,
+        out: Outbox,
+        gate: OrderGate,
+        account: AccountStateStore,
+        resting: RestingOrders,
+    ) -> None:
+        self._slot = slot
+        self._plan = plan
+        self._clock = clock
+        self._out = out
+        self._gate = gate
+        self._account = account
+        self._resting = resting
+        rules = plan.rules
+        self._has_levels = rules.protective_stop_percent is not None or rules.stop_kind == "resting"
+        self._size_base = ZERO
+        self._bare_since_ns = 0
+        self._next_ns = 0
+        self._alarmed = False
+        self.deadline_ns = NEVER_NS
+
+    def on_position(self, cause: str) -> None:
+        """The position changed, or a bar moved the levels: want what belongs to it now."""
+        if not self._has_levels:
+            return
+        slot = self._slot
+        position = self._account.strategy_position(slot.owner, slot.symbol)
+        held, before = position.qty_base, self._size_base
+        self._size_base = held
+        if held and (abs(held) > abs(before) or held * before < ZERO):
+            self._plan.exits.opened(1 if held > ZERO else -1, float(position.entry_price))
+        self._plan.on_position(held)
+        self._resting.want(slot.owner, slot.symbol, self._wanted(held) if held else {}, cause)
+        self._watch()
+
+    def restore_size(self) -> None:
+        """After a restart: the position is what it is, it was not opened now."""
+        self._size_base = self._account.strategy_position(self._slot.owner, self._slot.symbol).qty_base
+
+    def on_filled(self, leg: str) -> None:
+        """A resting order has filled wholly."""
+        if leg == STOP:
+            self._plan.exits.stopped()
+        elif leg.startswith("partial"):
+            self._plan.exits.partial_filled()
+
+    def on_time(self) -> bool:
+        """Whether the position has been without its stop for so long that it must be left."""
+        self._watch()
+        now = self._clock.now_ns
+        if not self._bare_since_ns or now < self.deadline_ns:
+            return False
+        if not self._alarmed:
+            self._alarmed = True
+            self._out.notice("critical", f"{self._slot.owner} on {self._slot.symbol} has no confirmed stop")
+            self._next_ns = self._bare_since_ns + LEAVE_AFTER_NS
+            self.deadline_ns = self._next_ns
+            return False
+        self._next_ns = self.deadline_ns = now + ALARM_AFTER_NS
+        return True
+
+    def _watch(self) -> None:
+        """From a fill on, a confirmed stop is due within seconds."""
+        slot = self._slot
+        needs = self._plan.exits.levels().stop is not None and self._size_base != ZERO
+        if not needs or self._resting.has(slot.owner, slot.symbol, STOP):
+            self._bare_since_ns = 0
+            self._alarmed = False
+            self.deadline_ns = NEVER_NS
+            return
+        if not self._bare_since_ns:
+            self._bare_since_ns = self._clock.now_ns
+            self._next_ns = self._bare_since_ns + ALARM_AFTER_NS
+        self.deadline_ns = self._next_ns
+
+    def _wanted(self, held: Decimal) -> dict[str, RestingOrder]:
+        instrument = self._gate.instruments.get(self._slot.symbol)
+        if instrument is None:
+            return {}
+        levels = self._plan.exits.levels()
+        side: Side = "SELL" if held > ZERO else "BUY"
+        tick, left = instrument.price_tick, abs(held)
+        wanted: dict[str, RestingOrder] = {}
+        if levels.stop is not None and levels.stop > 0.0:
+            at = price_to_tick(levels.stop, tick)
+            wanted[STOP] = RestingOrder("STOP_MARKET", side, left, None, at, True, levels.stop_text)
+        for index, (price, fraction) in enumerate(levels.partial_exits):
+            qty = min(left, quantity_down(self._plan.part_of_trade(fraction), instrument.qty_step_base))
+            if qty > ZERO:
+                left -= qty
+                name = f"partial{index + self._plan.partials_done}"
+                text = SIGNAL_TEXTS[PARTIAL_EXIT]
+                wanted[name] = RestingOrder("LIMIT", side, qty, price_to_tick(price, tick), None, True, text)
+        if levels.target is not None and left > ZERO:
+            at = price_to_tick(levels.target, tick)
+            text = SIGNAL_TEXTS[TAKE_PROFIT]
+            wanted[TARGET] = RestingOrder("LIMIT", side, left, at, None, True, text)
+        return wanted

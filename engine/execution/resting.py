@@ -1,0 +1,231 @@
+"""Orders that should rest in the market, kept as they are wanted.
+
+Each owner says, for each symbol, which orders it wants to rest: named legs. Here the difference to what
+does rest is made up: a leg that is missing is placed, one that has changed is placed anew before the old one
+is cancelled (so that there is no moment without protection), one no longer wanted is cancelled. A leg whose
+fate is unknown is left alone until it is settled.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from engine.core.context import Clock, Outbox
+from engine.execution.order_executor import NEVER_NS, OrderExecutor
+from engine.execution.order_gate import OrderGate
+from engine.execution.order_states import UNSETTLED, OrderState
+from engine.execution.order_store import Applied, Order, OrderStore
+from engine.market_data.timeframes import SECOND_NS
+from gateways.wire.messages import Side
+
+Key = tuple[str, str]
+"""Owner and symbol."""
+
+RETRY_NS = 2 * SECOND_NS
+MAX_ATTEMPTS = 1_000
+
+
+class RestingOrder(msgspec.Struct, frozen=True):
+    """One wanted order. `price` belongs to LIMIT, `stop_price` to STOP_MARKET; both are on the grid."""
+
+    order_type: str
+    side: Side
+    qty_base: Decimal
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    reduce_only: bool = True
+    signal: str = ""
+
+    def is_met_by(self, order: Order) -> bool:
+        """Whether that order is the wanted one: same terms, and as much left to fill."""
+        intent = order.intent
+        return (
+            intent.order_type == self.order_type
+            and intent.side == self.side
+            and intent.reduce_only == self.reduce_only
+            and order.qty_base - order.filled_base == self.qty_base
+            and (intent.price or None) == self.price
+            and (intent.stop_price or None) == self.stop_price
+        )
+
+
+class _Legs(msgspec.Struct):
+    """What one owner wants and has on one symbol. `working` holds, for each leg, client ids, newest last."""
+
+    wanted: dict[str, RestingOrder] = {}
+    cause: str = ""
+    working: dict[str, list[str]] = {}
+    refusals: dict[str, int] = {}
+    retry_at_ns: int = NEVER_NS
+
+
+class RestingOrders:
+    """Keeps the resting orders of all owners.
+
+    `on_refused` is told of an order the exchange refused for good reason (a stop that would trigger at once):
+    owner, symbol, leg, the order.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        out: Outbox,
+        gate: OrderGate,
+        store: OrderStore,
+        executor: OrderExecutor,
+        on_refused: Callable[[str, str, str, Order], None],
+    ) -> None:
+        self._clock = clock
+        self._out = out
+        self._gate = gate
+        self._store = store
+        self._executor = executor
+        self._on_refused = on_refused
+        self._legs: dict[Key, _Legs] = {}
+        self._leg_of: dict[str, tuple[str, str, str]] = {}
+        self.deadline_ns = NEVER_NS
+
+    def want(self, owner: str, symbol: str, wanted: Mapping[str, RestingOrder], cause: str) -> None:
+        """Say what should rest from now on. `cause` goes into the ids of orders placed for it."""
+        legs = self._of(owner, symbol)
+        if legs.wanted == wanted and not legs.working and not wanted:
+            return
+        legs.wanted = dict(wanted)
+        legs.cause = cause
+        self._sync(owner, symbol, legs)
+
+    def has(self, owner: str, symbol: str, leg: str) -> bool:
+        """Whether an order of that leg is confirmed to rest."""
+        return any(
+            (order := self._store.get(key)) is not None
+            and order.state in {OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED}
+            for key in self._of(owner, symbol).working.get(leg, ())
+        )
+
+    def leg_of(self, client_order_id: str) -> tuple[str, str, str] | None:
+        """Owner, symbol and leg of an order that rests or rested."""
+        return self._leg_of.get(client_order_id)
+
+    def adopt(self, order: Order) -> None:
+        """An order of the journal: it belongs to its leg again."""
+        intent = order.intent
+        leg = intent.leg.removeprefix("rest:")
+        legs = self._of(intent.strategy, intent.symbol)
+        legs.working.setdefault(leg, []).append(order.client_order_id)
+        self._leg_of[order.client_order_id] = (intent.strategy, intent.symbol, leg)
+
+    def on_applied(self, applied: Applied) -> None:
+        """One of them was accepted, filled, cancelled or refused."""
+        order = applied.order
+        place = self._leg_of.get(order.client_order_id)
+        if place is None:
+            return
+        owner, symbol, leg = place
+        legs = self._of(owner, symbol)
+        if not order.is_open:
+            ids = legs.working.get(leg, [])
+            if order.client_order_id in ids:
+                ids.remove(order.client_order_id)
+            if not ids:
+                legs.working.pop(leg, None)
+            if order.state is OrderState.REJECTED:
+                self._refused(owner, symbol, leg, order, legs)
+                return
+            if not order.evidence.missing_base:
+                self._leg_of.pop(order.client_order_id, None)
+        else:
+            legs.refusals.pop(leg, None)
+        self._sync(owner, symbol, legs)
+
+    def on_time(self) -> None:
+        """Try again what was refused."""
+        for (owner, symbol), legs in self._legs.items():
+            if legs.retry_at_ns <= self._clock.now_ns:
+                legs.retry_at_ns = NEVER_NS
+                self._sync(owner, symbol, legs)
+        self._reschedule()
+
+    def sync_all(self) -> None:
+        """The world was compared: make up every difference."""
+        for (owner, symbol), legs in self._legs.items():
+            self._sync(owner, symbol, legs)
+
+    def _sync(self, owner: str, symbol: str, legs: _Legs) -> None:
+        for leg in list(legs.working):
+            if leg not in legs.wanted:
+                for key in legs.working[leg]:
+                    self._cancel(key, "no longer wanted")
+        for leg, wanted in legs.wanted.items():
+            self._sync_leg(owner, symbol, legs, leg, wanted)
+
+    def _sync_leg(self, owner: str, symbol: str, legs: _Legs, leg: str, wanted: RestingOrder) -> None:
+        ids = legs.working.get(leg, [])
+        orders = [order for key in ids if (order := self._store.get(key)) is not None and order.is_open]
+        if any(order.state in UNSETTLED for order in orders):
+            return
+        good = [order for order in orders if wanted.is_met_by(order)]
+        for order in orders:
+            if good and order is not good[-1]:
+                self._cancel(order.client_order_id, "replaced")
+        if not good and legs.retry_at_ns > self._clock.now_ns and leg in legs.refusals:
+            return
+        if not good:
+            self._place(owner, symbol, legs, leg, wanted)
+
+    def _place(self, owner: str, symbol: str, legs: _Legs, leg: str, wanted: RestingOrder) -> None:
+        for attempt in range(MAX_ATTEMPTS):
+            intent = self._gate.intent(
+                owner,
+                symbol,
+                wanted.side,
+                wanted.order_type,
+                wanted.qty_base,
+                cause=legs.cause,
+                leg=f"rest:{leg}",
+                attempt=attempt,
+                price=wanted.price,
+                stop_price=wanted.stop_price,
+                time_in_force="GTC" if wanted.order_type == "LIMIT" else "",
+                reduce_only=wanted.reduce_only,
+                is_exit=wanted.reduce_only,
+                signal=wanted.signal,
+            )
+            if not self._store.was_used(intent.client_order_id):
+                break
+        else:
+            return
+        legs.working.setdefault(leg, []).append(intent.client_order_id)
+        self._leg_of[intent.client_order_id] = (owner, symbol, leg)
+        caused, self._gate.caused_by_receive_ns = self._gate.caused_by_receive_ns, 0
+        placed = self._gate.place(intent)
+        self._gate.caused_by_receive_ns = caused
+        if not placed.verdict.allowed:
+            legs.working[leg].remove(intent.client_order_id)
+            self._leg_of.pop(intent.client_order_id)
+            if not legs.working[leg]:
+                del legs.working[leg]
+            self._try_later(legs, leg)
+
+    def _refused(self, owner: str, symbol: str, leg: str, order: Order, legs: _Legs) -> None:
+        self._leg_of.pop(order.client_order_id, None)
+        if leg not in legs.wanted:
+            return
+        self._try_later(legs, leg)
+        self._on_refused(owner, symbol, leg, order)
+
+    def _try_later(self, legs: _Legs, leg: str) -> None:
+        legs.refusals[leg] = legs.refusals.get(leg, 0) + 1
+        legs.retry_at_ns = self._clock.now_ns + RETRY_NS
+        self._reschedule()
+
+    def _cancel(self, key: str, reason: str) -> None:
+        order = self._store.get(key)
+        if order is not None and order.is_open and order.state not in UNSETTLED:
+            self._executor.cancel(order, reason)
+
+    def _of(self, owner: str, symbol: str) -> _Legs:
+        return self._legs.setdefault((owner, symbol), _Legs())
+
+    def _reschedule(self) -> None:
+        self.deadline_ns = min((legs.retry_at_ns for legs in self._legs.values()), default=NEVER_NS)

@@ -1,0 +1,110 @@
+"""Every signal goes into the journal with its fate."""
+
+from collections import deque
+from math import isnan
+
+from engine.core.context import Clock, Outbox
+from engine.risk.limits import Verdict
+from engine.storage import records
+from engine.strategies.base import Signals
+from engine.strategies.slot import Decision, Fate
+
+NO_SIGNALS = Signals(False, False, False, False)
+RECENT_SIGNALS = 200
+
+
+class SignalLog:
+    """Writes signals down and keeps the newest for whoever asks why."""
+
+    def __init__(self, clock: Clock, out: Outbox) -> None:
+        self._clock = clock
+        self._out = out
+        self.recent: deque[records.Signal] = deque(maxlen=RECENT_SIGNALS)
+
+    def record(
+        self,
+        decision: Decision,
+        fate: Fate,
+        *,
+        rule: str = "",
+        detail: str = "",
+        ids: tuple[str, ...] = (),
+        action: str = "",
+    ) -> None:
+        """One signal and what became of it."""
+        signals = decision.signals or NO_SIGNALS
+        bar = decision.bar
+        record = records.Signal(
+            decision.slot.owner,
+            decision.slot.symbol,
+            bar.timeframe_ns,
+            bar.open_time_ns,
+            signals.enter_long,
+            signals.enter_short,
+            signals.exit_long,
+            signals.exit_short,
+            signals.tag,
+            tuple(0.0 if isnan(value) else value for value in signals.values),
+            fate,
+            rule,
+            detail,
+            ids,
+            self._clock.now_ns,
+            bar.close,
+            action,
+        )
+        self.recent.append(record)
+        self._out.append(record)
+
+    def record_verdict(
+        self, decision: Decision, verdict: Verdict, action: str, ids: tuple[str, ...] = ()
+    ) -> None:
+        """One signal that was refused, or followed only in part."""
+        fate, rule = verdict_fate(verdict)
+        self.record(decision, fate, rule=rule, detail=verdict.reason, ids=ids, action=action)
+
+    def why(self, strategy: str, symbol: str) -> str:
+        """The last signals and what became of them, newest last."""
+        chosen = [
+            one
+            for one in self.recent
+            if (not strategy or one.strategy.startswith(strategy)) and symbol in {"", one.symbol}
+        ]
+        return "\n".join(signal_line(one) for one in chosen[-10:]) or "no signal yet"
+
+
+def blocked(fate: Fate, detail: str) -> Verdict:
+    """The verdict on an entry that a block of the strategy manager stops."""
+    return Verdict(False, f"block:{fate}", detail)
+
+
+def verdict_fate(verdict: Verdict) -> tuple[Fate, str]:
+    """A refusal as a signal's fate and the rule behind it."""
+    if verdict.rule.startswith("block:"):
+        fate = verdict.rule.removeprefix("block:")
+        return fate, ""  # type: ignore[return-value]  # blocks are made from fates
+    if verdict.rule == "duplicate":
+        return "duplicate", ""
+    return "vetoed", verdict.rule
+
+
+def signal_line(signal: records.Signal) -> str:
+    """One signal and its fate as a line for a person."""
+    words = [f"{signal.strategy} {signal.symbol} {flag_words(signal)} at {signal.price:g}:"]
+    words.append(f"{signal.fate} by {signal.rule}" if signal.rule else signal.fate)
+    if signal.action:
+        words.append(f"[{signal.action}]")
+    if signal.detail:
+        words.append(f"({signal.detail})")
+    return " ".join(words)
+
+
+def flag_words(signal: records.Signal) -> str:
+    """The flags of a signal in words."""
+    flags = (
+        ("long", signal.enter_long),
+        ("short", signal.enter_short),
+        ("exit long", signal.exit_long),
+        ("exit short", signal.exit_short),
+    )
+    return " and ".join(word for word, is_set in flags if is_set) or "no flag"
