@@ -113,14 +113,14 @@ def _close(state: ExchangeState, user: AccountState, position: Position) -> None
     state.add_order(user, order)
     emit_order(state, user, order, "NEW", reason=ER_LIQUIDATION)
     isolated = user.config(position.symbol).isolated
-    margin = position.isolated_wallet if isolated else cross_wallet(user)
+    margin = position.isolated_wallet
     realised_before = position.accumulated_realized
     match_order(state, user, order, ticks)
     if order.is_open:
         _take_over(state, user, market, order, ticks)
     left = margin + position.accumulated_realized - realised_before
     if not isolated:
-        left += totals(state, user).cross_unrealized
+        left = cross_wallet(user) + totals(state, user).cross_unrealized
     fee = money(min(max(ZERO, left), spec.liquidation_fee * order.cum_quote))
     if fee:
         state.book_income(user, position.symbol, "INSURANCE_CLEAR", -fee)

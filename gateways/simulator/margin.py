@@ -164,7 +164,7 @@ def liquidation_price(state: ExchangeState, user: AccountState, position: Positi
     market = state.markets[position.symbol]
     spec = market.spec
     if user.config(spec.symbol).isolated:
-        return _solve(spec, position.isolated_wallet, [position])
+        return _solve(spec, position.isolated_wallet, market.mark, [position])
     wallet = cross_wallet(user)
     for other in user.held():
         if other.symbol != spec.symbol and not user.config(other.symbol).isolated:
@@ -172,7 +172,7 @@ def liquidation_price(state: ExchangeState, user: AccountState, position: Positi
             notional = mark_notional(other_market.spec, other.lots, other_market.mark)
             wallet += unrealized(other_market.spec, other, other_market.mark)
             wallet -= maintenance(other_market.spec, notional)
-    return _solve(spec, wallet, user.held(spec.symbol))
+    return _solve(spec, wallet, market.mark, user.held(spec.symbol))
 
 
 def bankruptcy_price(state: ExchangeState, user: AccountState, position: Position) -> Decimal:
@@ -189,24 +189,21 @@ def bankruptcy_price(state: ExchangeState, user: AccountState, position: Positio
     return max(ZERO, (position.cost - wallet) / signed)
 
 
-def _solve(spec: SymbolSpec, wallet: Decimal, positions: list[Position]) -> Decimal:
+def _solve(spec: SymbolSpec, wallet: Decimal, mark: Decimal, positions: list[Position]) -> Decimal:
     """Find the price where wallet + profit equals maintenance, trying each combination of brackets."""
     sizes = [spec.lots_to_qty(position.lots) for position in positions]
     cost = sum((position.cost for position in positions), ZERO)
     net = sum(sizes, ZERO)
-    candidates = [ZERO]
+    solutions = []
     for ratio, cum, low, high in _bracket_ranges(spec, [abs(size) for size in sizes]):
         denominator = ratio - net
         if not denominator:
             continue
         price = (wallet + cum - cost) / denominator
         if price > 0 and low <= price <= high:
-            candidates.append(price)
-    # A long dies falling: the highest solution comes first; a short dies rising: the lowest.
-    solutions = candidates[1:]
-    if not solutions:
-        return ZERO
-    return max(solutions) if net > 0 else min(solutions)
+            solutions.append(price)
+    # One position has one solution at most; two hedge sides can have another, far away.
+    return min(solutions, key=lambda price: abs(price - mark), default=ZERO)
 
 
 def _bracket_ranges(

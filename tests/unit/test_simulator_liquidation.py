@@ -1,0 +1,145 @@
+"""Liquidation: who is liquidated, at what price, who pays; margin calls and ADL."""
+
+import pytest
+
+from gateways.simulator.events import AccountEvent, MarginCallEvent
+from gateways.simulator.orders import OrderRequest
+from tests.simulator_rig import SYMBOL, D, Desk
+
+
+def long_at_the_edge(*, isolated: bool = False, wallet: str = "1000") -> Desk:
+    """Account "a" is long 1 BTC at 50,001 with 125x leverage."""
+    desk = Desk(wallet=wallet)
+    if isolated:
+        desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
+    desk.ex.set_leverage("a", SYMBOL, 125, desk.now)
+    desk.market("BUY", "1")
+    desk.heard.events.clear()
+    return desk
+
+
+def test_nothing_happens_above_the_liquidation_price():
+    desk = long_at_the_edge()
+    desk.mark("49222.90")
+    assert desk.amount() == 1
+
+
+def test_below_it_the_position_is_closed_in_the_book():
+    desk = long_at_the_edge()
+    desk.limit("BUY", "0.01", "49000")
+    desk.heard.events.clear()
+    desk.mark("49222.89")
+    assert desk.amount() == 0
+    assert desk.heard.words() == [
+        "EXPIRED/EXPIRED er=5",
+        "NEW/NEW er=5",
+        "account ORDER",
+        "TRADE/FILLED",
+        "account INSURANCE_CLEAR",
+    ]
+    forced = desk.heard.forced[0]
+    assert forced.order.client_order_id.startswith("autoclose-")
+    assert (forced.order.time_in_force, forced.average_price) == ("IOC", 49999)
+    assert forced.order.price == D("49026.1")
+    fee = D("0.0125") * 49999
+    assert desk.wallet() == D("974.9995") - 2 - D("24.9995") - fee
+
+
+def test_without_a_book_the_insurance_fund_takes_over_at_the_bankruptcy_price():
+    desk = long_at_the_edge()
+    desk.empty_book()
+    fund = desk.ex.state.counters.insurance_fund
+    desk.mark("49000")
+    assert (desk.amount(), desk.wallet()) == (0, 0)
+    assert desk.heard.words() == [
+        "NEW/NEW er=5",
+        "account ORDER",
+        "CALCULATED/FILLED er=5",
+        "account INSURANCE_CLEAR",
+    ]
+    assert desk.heard.trades[-1].insurance
+    loss = D("49026.1") - 49000
+    assert desk.ex.state.counters.insurance_fund == fund - loss + D("0.0995")
+
+
+def test_an_isolated_position_takes_only_its_own_margin():
+    desk = long_at_the_edge(isolated=True, wallet="5000")
+    desk.empty_book()
+    outside = desk.ex.account_summary("a").total.cross_wallet_balance
+    desk.mark("49000")
+    assert desk.amount() == 0
+    after = desk.ex.account_summary("a").total
+    assert after.cross_wallet_balance == after.wallet_balance == outside
+
+
+def test_isolated_liquidation_leaves_other_symbols_orders_alone():
+    desk = long_at_the_edge(isolated=True, wallet="5000")
+    desk.ex.book("ETHUSDT").add("BUY", 200_000, 1_000)
+    desk.ex.set_mark_price("ETHUSDT", D(2000), desk.now)
+    eth = OrderRequest("ETHUSDT", "BUY", "LIMIT", time_in_force="GTC", quantity=D(1), price=D(1990))
+    desk.ex.submit("a", eth, desk.now)
+    desk.mark("49000")
+    assert desk.amount() == 0
+    assert len(desk.ex.open_orders("a")) == 1
+
+
+def test_a_short_is_liquidated_upwards():
+    desk = Desk(wallet="1000")
+    desk.ex.set_leverage("a", SYMBOL, 125, desk.now)
+    desk.market("SELL", "1")
+    desk.mark("50770.91")
+    assert desk.amount() == -1
+    desk.mark("50770.92")
+    assert desk.amount() == 0
+
+
+def test_the_rest_of_a_wallet_below_zero_is_paid_by_the_fund():
+    desk = long_at_the_edge()
+    desk.empty_book()
+    desk.ex.book(SYMBOL).add("BUY", 490_261, 1_000)
+    desk.mark("49000")
+    assert desk.wallet() == 0
+    reasons = [e.reason for _, e in desk.heard.events if isinstance(e, AccountEvent)]
+    assert reasons == ["ORDER", "INSURANCE_CLEAR"]
+    types = [r.income_type for r in desk.ex.income("a", desk.now, limit=1000)]
+    assert types[-1] == "INSURANCE_CLEAR"
+
+
+def test_when_the_fund_is_empty_opposite_positions_are_deleveraged():
+    desk = long_at_the_edge()
+    desk.market("SELL", "0.01", account="b")
+    desk.empty_book()
+    desk.ex.state.counters.insurance_fund = D(0)
+    desk.heard.events.clear()
+    desk.mark("49000")
+    assert (desk.amount("a"), desk.amount("b")) == (0, 0)
+    words = desk.heard.words("b")
+    assert words == ["NEW/NEW", "account ORDER", "CALCULATED/FILLED er=5"]
+    closed = desk.ex.order("b", SYMBOL, None, "adl_autoclose")
+    assert closed.average_price == D("49026.1")
+
+
+def test_a_margin_call_is_sent_once_until_the_danger_is_over():
+    desk = long_at_the_edge()
+
+    def calls() -> int:
+        return sum(isinstance(e, MarginCallEvent) for _, e in desk.heard.events)
+
+    desk.mark("49300")
+    assert calls() == 0
+    desk.mark("49270")
+    desk.mark("49268")
+    assert calls() == 1
+    desk.mark("50000")
+    desk.mark("49268")
+    assert calls() == 2
+    event = next(e for _, e in desk.heard.events if isinstance(e, MarginCallEvent))
+    assert (event.cross_wallet, event.positions[0].margin_type) == (D("974.9995"), "CROSSED")
+
+
+@pytest.mark.parametrize("mark", ["49222.89", "49100", "48000", "30000"])
+def test_wallet_changes_are_explained_to_the_last_digit(mark: str):
+    desk = long_at_the_edge()
+    desk.mark(mark)
+    rows = desk.ex.income("a", desk.now, limit=1000)
+    assert sum(row.income for row in rows) == desk.wallet() >= 0
