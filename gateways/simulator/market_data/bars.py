@@ -2,11 +2,10 @@
 
 from array import array
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
-from gateways.simulator.market_data.history import History
 from gateways.simulator.market_data.rows import (
     CLOSE,
     COUNT,
@@ -36,10 +35,23 @@ MAX_MINUTES: Final = 600_000
 """Closed minutes kept in memory: more than a year. The oldest are forgotten beyond that."""
 
 
+class HistorySource(Protocol):
+    """Where bars from before the first minute of our own come from; times in ms, ends exclusive."""
+
+    def days(self, start_ms: int, end_ms: int) -> Rows:
+        """Whole days before the day of the first minute."""
+
+    def hours(self, start_ms: int, end_ms: int) -> Rows:
+        """Whole hours before the hour of the first minute."""
+
+    def minutes(self, start_ms: int, end_ms: int) -> Rows:
+        """Minutes before the first of our own."""
+
+
 class Bars:
     """Every interval of one symbol, all derived from the same minutes."""
 
-    def __init__(self, history: History | None, start_ms: int, price_ticks: int) -> None:
+    def __init__(self, history: HistorySource | None, start_ms: int, price_ticks: int) -> None:
         self._history = history
         self._start_ms = start_ms // MINUTE_MS * MINUTE_MS
         self._closed = array("q")
@@ -112,6 +124,15 @@ class Bars:
             if surplus > 0:
                 del self._closed[: (surplus + MAX_MINUTES // 10) * WIDTH]
         return closed
+
+    def correct(self, rows: Rows) -> None:
+        """Replace closed minutes by what their source says they were."""
+        first = self._closed[OPEN_TIME] if self._closed else 0
+        for row in rows:
+            place = (int(row[OPEN_TIME]) - first) // MINUTE_MS * WIDTH
+            if self._closed and 0 <= place < len(self._closed):
+                self._closed[place : place + WIDTH] = array("q", row.tolist())
+        self._head.clear()
 
     def _live_minutes(self, start_ms: int, end_ms: int) -> Rows:
         closed = np.frombuffer(self._closed, dtype=np.int64).reshape(-1, WIDTH)

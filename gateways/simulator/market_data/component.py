@@ -109,13 +109,14 @@ class MarketData:
         if self._store is not None:
             bars.restore(self._store.load_minutes(symbol, genesis_ms), saved.get("open_row"))
         closed = bars.roll(now_ms)
-        last_id = max(now_ms * IDS_PER_MS, int(saved.get("last_update_id", 0)) + IDS_PER_MS)
+        # Relayed ids are not ours to choose: before the first frame the book is empty, with id 0.
+        own_ids = max(now_ms * IDS_PER_MS, int(saved.get("last_update_id", 0)) + IDS_PER_MS)
         feed = SymbolFeed(
             self.specs[symbol],
             bars,
             self._publish,
             self.mark_frame,
-            last_update_id=last_id,
+            last_update_id=0 if relayed else own_ids,
             last_agg_id=int(saved.get("last_agg_id", 0)),
         )
         feed.genesis = (genesis_ms, genesis_ticks)

@@ -17,19 +17,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateways.simulator.exchange import Exchange
-from gateways.simulator.market_data import MarketData, payloads
-from gateways.simulator.market_data.depth_feed import DepthDiff
-from gateways.simulator.market_data.feed import SymbolFeed
+from gateways.simulator.market_data import MarketData
 from gateways.simulator.market_data.money import Printer
-from gateways.simulator.market_data.public_book import ASK, BID, Change
 from gateways.simulator.market_data.streams import Stream
-from gateways.simulator.market_data.tape import PublicTrade
 from gateways.simulator.markets.base import MarketError, MarketOptions
 from gateways.simulator.markets.frames import RecordedFrame, Recording, read_recording
+from gateways.simulator.markets.relay import RelayedSymbol
 
 HOLD_MS: Final = 500
 LOOP_GAP_MS: Final = 1000
-_SIDES: Final = ((BID, "b", "BUY"), (ASK, "a", "SELL"))
 
 
 class RecordingMarket:
@@ -43,9 +39,8 @@ class RecordingMarket:
         self._position = 0
         self._start_ms: int | None = None
         self._wanted = False
-        self._exchange: Exchange | None = None
         self._data: MarketData | None = None
-        self._printers: dict[str, Printer] = {}
+        self._relays: dict[str, RelayedSymbol] = {}
         self._id_shift = 0
         self._trade_shift = 0
         self._round_ids = self._id_span()
@@ -62,47 +57,19 @@ class RecordingMarket:
 
     def start(self, exchange: Exchange, data: MarketData, now_ms: int) -> None:
         """Seed the books from the snapshots and wait for a listener."""
-        self._exchange, self._data = exchange, data
+        self._data = data
         for symbol in self.symbols:
             spec = data.specs.get(symbol)
             if spec is None:
                 raise MarketError(f"--market recording: {symbol} is not a symbol of this exchange")
-            printer = self._printers[symbol] = Printer(spec)
             snapshot = self._recording.snapshots[symbol]
-            price = printer.ticks_of(snapshot["bids"][0][0])
+            price = Printer(spec).ticks_of(snapshot["bids"][0][0])
             data.open_symbol(symbol, price, now_ms, relayed=frozenset({0}), own_trades=False)
-            self._seed(symbol, snapshot, now_ms)
+            feed = data.feed(symbol)
+            assert feed is not None
+            self._relays[symbol] = RelayedSymbol(exchange, data, feed)
+            self._relays[symbol].seed(snapshot, snapshot["lastUpdateId"], now_ms)
         data.on_subscribe.append(self._on_subscribe)
-
-    def _parts(self, symbol: str) -> tuple[Exchange, MarketData, SymbolFeed, Printer]:
-        exchange, data = self._exchange, self._data
-        feed = None if data is None else data.feed(symbol)
-        if exchange is None or data is None or feed is None:
-            raise RuntimeError("the market has not been started")
-        return exchange, data, feed, self._printers[symbol]
-
-    def _seed(self, symbol: str, snapshot: dict[str, Any], now_ms: int) -> list[Change]:
-        """Make the exchange's and the public book those of a snapshot; returns what that changed."""
-        exchange, data, feed, printer = self._parts(symbol)
-        wanted: dict[tuple[int, int], int] = {
-            (side, price): 0 for side in (BID, ASK) for price in feed.depth.book.prices(side)
-        }
-        book = exchange.book(symbol)
-        book.clear_anonymous()
-        for side, name, side_name in ((BID, "bids", "BUY"), (ASK, "asks", "SELL")):
-            for text, size in snapshot[name]:
-                ticks, lots = printer.ticks_of(text), printer.lots_of(size)
-                wanted[side, ticks] = lots
-                book.set_level(side_name, ticks, lots)
-        changes = [
-            (side, price, lots)
-            for (side, price), lots in sorted(wanted.items())
-            if feed.depth.book.size(side, price) != lots
-        ]
-        last_id = snapshot["lastUpdateId"] + self._id_shift
-        data.relay_depth(symbol, (last_id, last_id), changes, now_ms)
-        exchange.after_market(symbol, now_ms)
-        return changes
 
     def _on_subscribe(self, stream: Stream) -> None:
         if stream.symbol in self.symbols or not stream.symbol:
@@ -149,26 +116,18 @@ class RecordingMarket:
         self._start_ms = at_ms + LOOP_GAP_MS
         self._id_shift += self._round_ids[0]
         self._trade_shift += self._round_ids[1]
-        for symbol in self.symbols:
-            _, data, feed, printer = self._parts(symbol)
-            previous = feed.depth.last_id
-            changes = self._seed(symbol, self._recording.snapshots[symbol], at_ms)
-            last_id = feed.depth.last_id
-            levels: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
-            for side, price, lots in changes:
-                levels[side].append((price, lots))
-            diff = DepthDiff(last_id, last_id, previous, *levels)
-            frame = payloads.depth_update(symbol, printer, diff, at_ms, at_ms)
-            data.relay_frame(f"{symbol.lower()}@depth@0ms", frame)
+        for symbol, relay in self._relays.items():
+            snapshot = self._recording.snapshots[symbol]
+            relay.seed(snapshot, snapshot["lastUpdateId"] + self._id_shift, at_ms)
 
     def _play(self, frame: RecordedFrame, at_ms: int) -> None:
-        payload = self._stamped(frame, at_ms)
+        payload, relay = self._stamped(frame, at_ms), self._relays[frame.symbol]
         if frame.kind == "depthUpdate":
-            self._play_depth(frame, payload, at_ms)
-            return
-        self._parts(frame.symbol)[1].relay_frame(frame.symbol.lower() + "@" + frame.kind, payload)
-        if frame.kind == "trade":
-            self._play_trade(frame, payload, at_ms)
+            relay.depth(payload, at_ms, send_stale=not self._id_shift)
+        elif frame.kind == "bookTicker":
+            relay.ticker(payload)
+        elif frame.kind == "trade":
+            relay.trade(payload, at_ms if self._options.keep_times else payload["T"], at_ms)
 
     def _stamped(self, frame: RecordedFrame, at_ms: int) -> dict[str, Any]:
         """Decode the payload, with its times on our clock and the ids of this round."""
@@ -184,43 +143,6 @@ class RecordingMarket:
             if "t" in payload:
                 payload["t"] += self._trade_shift
         return payload
-
-    def _play_depth(self, frame: RecordedFrame, payload: dict[str, Any], at_ms: int) -> None:
-        """Apply a diff, unless the seed is newer, and let its frame out.
-
-        A later round leaves out what the snapshot already holds: its first frame chains on the snapshot.
-        """
-        exchange, data, feed, printer = self._parts(frame.symbol)
-        stream = f"{frame.symbol.lower()}@depth@0ms"
-        if payload["u"] < feed.depth.last_id:
-            if not self._id_shift:
-                data.relay_frame(stream, payload)
-            return
-        if self._id_shift and payload["pu"] < feed.depth.last_id:
-            payload["pu"] = feed.depth.last_id
-        book = exchange.book(frame.symbol)
-        changes: list[Change] = []
-        for side, name, side_name in _SIDES:
-            for text, size in payload[name]:
-                ticks, lots = printer.ticks_of(text), printer.lots_of(size)
-                changes.append((side, ticks, lots))
-                book.set_level(side_name, ticks, lots)
-        data.relay_depth(frame.symbol, (payload["U"], payload["u"]), changes, at_ms)
-        data.relay_frame(stream, payload)
-        exchange.after_market(frame.symbol, at_ms)
-
-    def _play_trade(self, frame: RecordedFrame, payload: dict[str, Any], at_ms: int) -> None:
-        exchange, data, _, printer = self._parts(frame.symbol)
-        ticks, lots = printer.ticks_of(payload["p"]), printer.lots_of(payload["q"])
-        if not ticks or not lots:
-            return
-        time_ms = at_ms if self._options.keep_times else payload["T"]
-        buyer_is_maker, trade_id = bool(payload["m"]), int(payload["t"])
-        data.relay_trade(frame.symbol, PublicTrade(trade_id, ticks, lots, time_ms, buyer_is_maker))
-        exchange.print_trade(
-            frame.symbol, ticks, lots, buyer_is_maker=buyer_is_maker, now_ms=at_ms, trade_id=trade_id
-        )
-        exchange.after_market(frame.symbol, at_ms)
 
     async def run(self, wake: Callable[[], None]) -> None:
         """Need no input or output."""

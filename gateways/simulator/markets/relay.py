@@ -1,0 +1,104 @@
+"""Books and trades that come from frames: the exchange's book and the public one follow them."""
+
+from typing import Any, Final
+
+from gateways.simulator.exchange import Exchange
+from gateways.simulator.market_data import MarketData, payloads
+from gateways.simulator.market_data.depth_feed import DepthDiff
+from gateways.simulator.market_data.feed import SymbolFeed
+from gateways.simulator.market_data.money import Printer
+from gateways.simulator.market_data.public_book import ASK, BID, Change
+from gateways.simulator.market_data.tape import PublicTrade
+
+_SIDES: Final = ((BID, "BUY"), (ASK, "SELL"))
+Frame = dict[str, Any]
+
+
+class RelayedSymbol:
+    """One symbol whose diffs, tickers and trades are relayed.
+
+    The chain of `pu` that clients see never breaks: a new snapshot goes out as one diff against the book
+    they hold, and the frame after it is made to chain on it. `announced` tells that clients may hold an
+    empty book of id 0 already.
+    """
+
+    def __init__(
+        self, exchange: Exchange, data: MarketData, feed: SymbolFeed, *, announced: bool = False
+    ) -> None:
+        self.feed = feed
+        self.printer = Printer(feed.spec)
+        self._exchange = exchange
+        self._data = data
+        self._sent_id: int | None = 0 if announced else None
+        lower = feed.symbol.lower()
+        self._diffs = [f"{lower}@depth@{cadence}ms" for cadence in sorted(feed.relayed)]
+        self._ticker, self._trade = f"{lower}@bookTicker", f"{lower}@trade"
+
+    def _levels(self, rows: list[list[str]]) -> list[tuple[int, int]]:
+        return [(self.printer.ticks_of(price), self.printer.lots_of(size)) for price, size in rows]
+
+    def seed(self, snapshot: Frame, last_id: int, now_ms: int) -> None:
+        """Make both books those of a snapshot with this id."""
+        public = self.feed.depth.book
+        wanted = {(side, price): 0 for side, _ in _SIDES for price in public.prices(side)}
+        book = self._exchange.book(self.feed.symbol)
+        book.clear_anonymous()
+        for (side, name), rows in zip(_SIDES, (snapshot["bids"], snapshot["asks"]), strict=True):
+            for price, lots in self._levels(rows):
+                wanted[side, price] = lots
+                book.set_level(name, price, lots)
+        changes: list[Change] = [
+            (side, price, lots)
+            for (side, price), lots in sorted(wanted.items())
+            if public.size(side, price) != lots
+        ]
+        self._data.relay_depth(self.feed.symbol, (last_id, last_id), changes, now_ms)
+        self._exchange.after_market(self.feed.symbol, now_ms)
+        if self._sent_id is None or not changes:
+            return
+        sides: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+        for side, price, lots in changes:
+            sides[side].append((price, lots))
+        diff = DepthDiff(last_id if self._sent_id else 0, last_id, self._sent_id, *sides)
+        self._send(payloads.depth_update(self.feed.symbol, self.printer, diff, now_ms, now_ms))
+
+    def _send(self, frame: Frame) -> None:
+        self._sent_id = frame["u"]
+        for stream in self._diffs:
+            self._data.relay_frame(stream, frame)
+
+    def depth(self, frame: Frame, now_ms: int, *, send_stale: bool = False) -> None:
+        """Apply a diff and let it out; one older than the book changes nothing."""
+        if frame["u"] < self.feed.depth.last_id:
+            if send_stale:
+                self._send(frame)
+            return
+        if self._sent_id is not None and frame["pu"] != self._sent_id:
+            frame["pu"] = self._sent_id
+        book = self._exchange.book(self.feed.symbol)
+        changes: list[Change] = []
+        for (side, name), rows in zip(_SIDES, (frame["b"], frame["a"]), strict=True):
+            for price, lots in self._levels(rows):
+                changes.append((side, price, lots))
+                book.set_level(name, price, lots)
+        self._data.relay_depth(self.feed.symbol, (frame["U"], frame["u"]), changes, now_ms)
+        self._send(frame)
+        self._exchange.after_market(self.feed.symbol, now_ms)
+
+    def ticker(self, frame: Frame) -> None:
+        """Let a bookTicker frame out."""
+        self._data.relay_frame(self._ticker, frame)
+
+    def trade(self, frame: Frame, time_ms: int, now_ms: int) -> None:
+        """Let a trade frame out, count it, and let it reach accounts' orders."""
+        self._data.relay_frame(self._trade, frame)
+        ticks, lots = self.printer.ticks_of(frame["p"]), self.printer.lots_of(frame["q"])
+        if not ticks or not lots:
+            return
+        buyer_is_maker, trade_id = bool(frame["m"]), int(frame["t"])
+        symbol = self.feed.symbol
+        self._data.relay_trade(symbol, PublicTrade(trade_id, ticks, lots, time_ms, buyer_is_maker))
+        self._exchange.print_trade(
+            symbol, ticks, lots, buyer_is_maker=buyer_is_maker, now_ms=now_ms, trade_id=trade_id
+        )
+        self._exchange.after_market(symbol, now_ms)
