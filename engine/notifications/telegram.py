@@ -29,8 +29,8 @@ Sleep = Callable[[float], Awaitable[None]]
 
 def make_bot(keys: TelegramKeys, api_url: str, read_timeout_s: float = 10.0) -> tuple[Bot, HTTPXRequest]:
     """A bot and its HTTP client, which the caller initialises and shuts down. Nothing is sent yet."""
-    for name in ("httpx", "httpcore"):  # they would write the URL, and the token with it
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("httpx", "httpcore", "telegram"):  # they would write the URL, and the token with it
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     os.environ.setdefault("PTB_TIMEDELTA", "true")  # the library warns about each RetryAfter without it
     request = HTTPXRequest(
         connection_pool_size=2, connect_timeout=5.0, read_timeout=read_timeout_s, pool_timeout=5.0

@@ -44,7 +44,7 @@ progress = sa.Table(
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("fingerprint", sa.String(64), nullable=False),
 )
-"""One row: the last record applied, and a digest of all up to it that shows whether the journal is the same."""
+"""One row: the last record applied, and a digest of all up to it by which the journal is known again."""
 
 orders = sa.Table(
     "orders",
