@@ -1,0 +1,135 @@
+"""The whole demo as a person starts it, and the simulator's own word afterwards."""
+
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from settings.status import EngineStatus, read_status
+
+ROOT = Path(__file__).resolve().parents[2]
+PROCESSES = {"simulator": "gateways.simulator", "gateway": "run_binance.py", "engine": "engine/main.py"}
+
+
+class Demo:
+    """`run.py demo` with a home of its own. Linux: finds its children in /proc."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        shutil.copytree(ROOT / "configs", home / "configs")
+        self.home = home
+        self.summary_file = home / "summary.json"
+        self.environment = {
+            **os.environ,
+            "NEXTBAR_HOME": str(home),
+            "NEXTBAR_INSIDE_VENV": str(ROOT / ".venv"),
+        }
+        self.output = (home / "output.txt").open("wb")
+        command = [
+            sys.executable,
+            str(ROOT / "run.py"),
+            "demo",
+            "--summary",
+            str(self.summary_file),
+            *arguments,
+        ]
+        self.process = subprocess.Popen(
+            command, cwd=home, env=self.environment, stdout=self.output, stderr=subprocess.STDOUT
+        )
+
+    @property
+    def lines(self) -> str:
+        return (self.home / "output.txt").read_text("utf-8", "replace")
+
+    def status(self) -> EngineStatus:
+        return read_status(self.home / "data" / "demo" / "engine" / "summary.json") or EngineStatus()
+
+    def until(self, condition: Callable[[EngineStatus], object], what: str, seconds: float = 90) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition(self.status()):
+            assert self.process.poll() is None, f"the demo ended early:\n{self.lines[-4000:]}"
+            assert time.monotonic() < deadline, f"waited for {what}:\n{self.lines[-4000:]}"
+            time.sleep(0.05)
+
+    def pid(self, name: str) -> int | None:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for child in children:
+            try:
+                command = Path(f"/proc/{child}/cmdline").read_bytes().decode()
+            except OSError:
+                continue
+            if PROCESSES[name] in command:
+                return int(child)
+        return None
+
+    def kill(self, name: str) -> None:
+        pid = self.pid(name)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    def end(self, number: int = signal.SIGTERM) -> dict[str, Any]:
+        """Stop it in order; returns the summary."""
+        self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> dict[str, Any]:
+        code = self.process.wait(120)
+        self.output.close()
+        assert code == 0, self.lines[-4000:]
+        summary: dict[str, Any] = json.loads(self.summary_file.read_text())
+        return summary
+
+    def abandon(self) -> None:
+        """Whatever happened, leave nothing running."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.output.close()
+
+
+class Exchange:
+    """The simulator alone, on the state the demo has left: what does the account really look like?"""
+
+    def __init__(self, demo: Demo) -> None:
+        state = demo.home / "data" / "demo" / "simulator"
+        lines = (state / "binance_keys").read_text().splitlines()
+        keys = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        self._key, self._secret = keys["api_key"].strip(), keys["api_secret"].strip()
+        command = [sys.executable, "-m", "gateways.simulator", "--port", "0", "--state", str(state)]
+        self._process = subprocess.Popen(
+            [*command, "--symbols", "BTCUSDT", "--exit-with-stdin"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if "listening on " in line:
+                self._url = line.split("listening on ")[1].strip()
+                return
+        raise AssertionError("the simulator does not come up on the demo's state")
+
+    def get(self, path: str, **parameters: object) -> Any:  # noqa: ANN401  # JSON
+        query = urllib.parse.urlencode({**parameters, "timestamp": int(time.time() * 1000)})
+        signature = hmac.new(self._secret.encode(), query.encode(), hashlib.sha256).hexdigest()
+        request = urllib.request.Request(f"{self._url}{path}?{query}&signature={signature}")
+        request.add_header("X-MBX-APIKEY", self._key)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
