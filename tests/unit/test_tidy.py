@@ -243,3 +243,13 @@ def test_every_exception_is_needed_and_has_a_reason() -> None:
             if rule == "function_lines":
                 lengths = [lines for found, lines in functions(by_name[name].tree) if found == function]
                 assert max(lengths, default=0) > FUNCTION_LINES, f"{what} needs no exception"
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+)
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if "://" not in target:
+            assert ((ROOT / page).parent / target).exists(), target
