@@ -1,0 +1,140 @@
+"""Kept-alive connections against a scripted server on a real socket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from gateways.binance.http1 import HttpFailed
+from gateways.binance.http_pool import HttpPool
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+REQUEST = b"GET / HTTP/1.1\r\n\r\n"
+
+
+@contextlib.asynccontextmanager
+async def serving(handler: Serve, **options: float) -> AsyncIterator[tuple[HttpPool, list[int]]]:
+    """The pool, and a list that counts connections."""
+    opened: list[int] = []
+    handlers: set[asyncio.Task[None] | None] = set()
+
+    async def wrapped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(len(opened))
+        handlers.add(asyncio.current_task())
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await handler(reader, writer)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(wrapped, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    pool = HttpPool(f"http://127.0.0.1:{port}", **options)  # type: ignore[arg-type]  # numbers all
+    pool.start()
+    try:
+        yield pool, opened
+    finally:
+        await pool.close()
+        server.close()
+        await asyncio.gather(*(task for task in handlers if task is not None))
+
+
+async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+
+
+def test_connections_are_kept_and_used_again():
+    async def scenario() -> None:
+        async with serving(answering, warm=1) as (pool, opened):
+            for _ in range(20):
+                assert (await pool.send(REQUEST)).body == b"ok"
+            assert len(opened) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_burst_opens_more_connections_up_to_the_bound_and_all_are_answered():
+    async def scenario() -> None:
+        async with serving(answering, warm=1, most=3) as (pool, opened):
+            answers = await asyncio.gather(*(pool.send(REQUEST) for _ in range(30)))
+            assert {answer.body for answer in answers} == {b"ok"}
+            assert len(opened) <= 3
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_cut_after_the_request_left_says_so():
+    async def cutting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK[:20])
+        await writer.drain()
+
+    async def scenario() -> None:
+        async with serving(cutting) as (pool, _opened):
+            with pytest.raises(HttpFailed) as caught:
+                await pool.send(REQUEST)
+            assert caught.value.bytes_left
+
+    asyncio.run(scenario())
+
+
+def test_no_answer_in_time_is_a_failure_and_the_connection_is_not_used_again():
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def scenario() -> None:
+        async with serving(silent, warm=1, timeout_seconds=0.05) as (pool, opened):
+            for _ in range(2):
+                with pytest.raises(HttpFailed, match="in time") as caught:
+                    await pool.send(REQUEST)
+                assert caught.value.bytes_left
+            assert len(opened) >= 2
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_closes_after_each_answer_is_reconnected():
+    async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+
+    async def scenario() -> None:
+        async with serving(closing) as (pool, _opened):
+            for _ in range(5):
+                assert (await pool.send(REQUEST)).body == b"ok"
+
+    asyncio.run(scenario())
+
+
+def test_without_a_server_nothing_leaves():
+    async def scenario() -> None:
+        pool = HttpPool("http://127.0.0.1:9")
+        pool.start()
+        assert pool.send_now(REQUEST) is None
+        assert not pool.is_up
+        with pytest.raises(HttpFailed) as caught:
+            await pool.send(REQUEST)
+        assert not caught.value.bytes_left
+        await pool.close()
+
+    asyncio.run(scenario())
+
+
+def test_bytes_nobody_asked_for_end_the_connection():
+    async def talking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong")
+        await reader.read()
+
+    async def scenario() -> None:
+        async with serving(talking, warm=1) as (pool, opened):
+            for _ in range(3):
+                assert (await pool.send(REQUEST)).body == b"ok"
+            assert len(opened) >= 3
+
+    asyncio.run(scenario())

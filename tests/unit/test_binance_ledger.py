@@ -1,0 +1,103 @@
+"""What the exchange lets us ask, and who goes first."""
+
+import pytest
+
+from gateways.binance.weights import Ledger, Priority
+
+MINUTE_NS = 60_000_000_000
+START_NS = 1_000 * MINUTE_NS
+
+
+class Now:
+    def __init__(self) -> None:
+        self.ns = START_NS
+
+    def __call__(self) -> int:
+        return self.ns
+
+
+def ledger(limit: int = 100) -> tuple[Ledger, Now]:
+    now = Now()
+    return Ledger(now, limit), now
+
+
+def test_questions_stop_first_and_cancels_last():
+    book, _ = ledger(100)
+    stopped = []
+    for _ in range(200):
+        for priority in (Priority.QUERY, Priority.OPEN, Priority.CLOSE, Priority.PROTECT, Priority.CANCEL):
+            if priority not in stopped and book.wait_for(1, 0, priority) > 0:
+                stopped.append(priority)
+    assert stopped == [Priority.QUERY, Priority.OPEN, Priority.CLOSE, Priority.PROTECT, Priority.CANCEL]
+    assert book.used_weight == 100
+
+
+def test_the_window_is_the_exchange_clocks_minute():
+    book, now = ledger(10)
+    now.ns += 45_000_000_000
+    assert book.wait_for(10, 0, Priority.CANCEL) == 0.0
+    assert book.wait_for(1, 0, Priority.CANCEL) == 15.0
+    now.ns += 15_000_000_000
+    assert book.wait_for(1, 0, Priority.CANCEL) == 0.0
+
+
+def test_the_exchanges_own_count_wins_when_it_is_higher():
+    book, _ = ledger(100)
+    book.wait_for(5, 0, Priority.QUERY)
+    book.on_headers({"x-mbx-used-weight-1m": "69"})
+    book.on_headers({"x-mbx-used-weight-1m": "12"})
+    assert book.used_weight == 69
+    assert book.wait_for(2, 0, Priority.QUERY) > 0
+    assert book.wait_for(2, 0, Priority.OPEN) == 0.0
+
+
+def test_orders_are_counted_in_both_windows():
+    book, now = ledger()
+    for _ in range(240):
+        assert book.wait_for(0, 1, Priority.OPEN) == 0.0
+    assert book.wait_for(0, 1, Priority.OPEN) == 10.0
+    assert book.wait_for(0, 1, Priority.PROTECT) == 0.0
+    now.ns += 10_000_000_000
+    assert book.wait_for(0, 1, Priority.OPEN) == 0.0
+
+
+def test_too_many_orders_stop_orders_but_not_cancels():
+    book, now = ledger()
+    book.exhaust_orders()
+    assert book.wait_for(0, 1, Priority.PROTECT) > 0
+    assert book.wait_for(1, 0, Priority.CANCEL) == 0.0
+    now.ns += 10_000_000_000
+    assert book.wait_for(0, 1, Priority.OPEN) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "text", "seconds"),
+    [
+        ({"retry-after": "17"}, "", 17.0),
+        ({}, "no term given", 5.0),
+        ({}, f"banned until {(START_NS + 90_000_000_000) // 1_000_000}", 90.0),
+    ],
+)
+def test_a_ban_stops_everybody_for_its_term(headers: dict[str, str], text: str, seconds: float):
+    book, now = ledger()
+    now.ns = START_NS if "until" not in text else 1_700_000_000_000_000_000
+    if "until" in text:
+        text = f"banned until {(now.ns + 90_000_000_000) // 1_000_000}"
+    assert book.stop(headers, text, 5.0) == seconds
+    assert book.wait_for(1, 0, Priority.CANCEL) == seconds
+    assert book.banned_until_ns > now.ns
+    now.ns += int(seconds * 1e9)
+    assert book.wait_for(1, 0, Priority.CANCEL) == 0.0
+    assert book.banned_until_ns == 0
+
+
+def test_limits_are_read_from_exchange_info():
+    book, _ = ledger()
+    book.set_limits(
+        [
+            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
+            {"rateLimitType": "SOMETHING_NEW", "limit": 1},
+            {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": "broken"},
+        ]
+    )
+    assert book.weight_limit == 6000
