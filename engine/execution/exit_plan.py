@@ -412,6 +412,20 @@ class ExitPlan:
         self._state = new_state()
         self._actions = np.zeros(ACTIONS_SIZE)
         self._tags: dict[str, None] = {}
+        self._compile()
+
+    def _compile(self) -> None:
+        """Run everything once on a state that is thrown away, so that no bar waits for a compiler."""
+        state = new_state()
+        for size, price in ((0.0, nan), (1.0, 100.0)):
+            plan(self._rules, state, self._actions, 0, 1.0, 1.0, 0, False, nan, size, price, False)
+        open_trade(self._rules, state, 1.0, 100.0)
+        resting_stop(self._rules, state)
+        resting_stop_text(self._rules, state)
+        resting_target(self._rules, state)
+        partial_level(self._rules, state, 0)
+        partial_filled(state)
+        stopped(self._rules, state)
 
     def snapshot(self) -> ExitPlanState:
         """What must be journalled after each call that changed something."""
@@ -449,14 +463,14 @@ class ExitPlan:
             self._state,
             self._actions,
             bar_index,
-            high,
-            low,
-            flags,
+            float(high),
+            float(low),
+            int(flags),
             seen,
-            signals.risk_distance,
-            size,
-            entry_price,
-            may_add,
+            float(signals.risk_distance),
+            float(size),
+            float(entry_price),
+            bool(may_add),
         )
         if done == 0:
             return _NOTHING
@@ -478,7 +492,7 @@ class ExitPlan:
 
     def opened(self, direction: int, price: float) -> None:
         """An entry has filled at the average `price`: `levels` are valid from now on."""
-        open_trade(self._rules, self._state, float(direction), price)
+        open_trade(self._rules, self._state, float(direction), float(price))
 
     def stopped(self) -> None:
         """A resting stop has filled."""
