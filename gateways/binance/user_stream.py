@@ -119,7 +119,7 @@ class UserStream:
                     failures = 0
                     self._set_state("up")
                     reason = await self._live(new)
-                    _log.info("user stream is renewed", reason=reason)
+                    _log.info("user stream ended", reason=reason)
                 if new.close_code is not None:
                     old = None
                     self.reconnects += 1

@@ -1,0 +1,180 @@
+"""Public streams: routed, watched, reconnected, rotated with overlap."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+import pytest
+
+from gateways.binance import streams
+from gateways.binance.streams import StreamLink, class_of, stream_of
+from tests.binance_stand_in import StandIn
+
+DEPTH = "btcusdt@depth@100ms"
+
+
+@pytest.mark.parametrize(
+    ("stream", "name"),
+    [
+        ("btcusdt@depth@100ms", "public"),
+        ("btcusdt@depth5", "public"),
+        ("btcusdt@bookTicker", "public"),
+        ("btcusdt@trade", "public"),
+        ("btcusdt@aggTrade", "market"),
+        ("btcusdt@kline_1m", "market"),
+        ("btcusdt@markPrice@1s", "market"),
+    ],
+)
+def test_each_stream_has_one_path(stream: str, name: str):
+    assert class_of(stream) == name
+
+
+class Heard:
+    """What a link has told, and a way to wait for more."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.lost: list[str] = []
+        self._changed = asyncio.Event()
+
+    def frame(self, frame: bytes) -> str:
+        name = stream_of(frame)
+        if name:
+            self.frames.append(frame)
+            self._changed.set()
+        return name
+
+    def end(self, reason: str) -> None:
+        self.lost.append(reason)
+        self._changed.set()
+
+    def ids(self) -> set[int]:
+        return {msgspec.json.decode(frame)["data"]["u"] for frame in self.frames}
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@contextlib.asynccontextmanager
+async def linked(exchange: StandIn, rotate_seconds: float = 1e9) -> AsyncIterator[tuple[StreamLink, Heard]]:
+    heard = Heard()
+
+    def on_frame(frame: bytes) -> None:
+        name = heard.frame(frame)
+        if name:
+            link.seen(name)
+
+    link = StreamLink(
+        "public",
+        exchange.ws_url("public"),
+        on_frame=on_frame,
+        on_lost=heard.end,
+        on_state=lambda _link, _state: None,
+        random=lambda: 0.0,
+        rotate_seconds=rotate_seconds,
+    )
+    link.want(DEPTH)
+    task = asyncio.ensure_future(link.run())
+    try:
+        yield link, heard
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def subscribed(exchange: StandIn, count: int = 1) -> None:
+    await exchange.until(lambda: sum(DEPTH in names for names in exchange.names.values()) >= count)
+
+
+def test_a_stream_of_another_class_is_refused_at_once():
+    async def scenario() -> None:
+        async with StandIn() as exchange, linked(exchange) as (link, _heard):
+            with pytest.raises(ValueError, match="not served"):
+                link.want("btcusdt@markPrice@1s")
+
+    asyncio.run(scenario())
+
+
+def test_streams_wanted_later_are_subscribed_on_the_open_connection():
+    async def scenario() -> None:
+        async with StandIn() as exchange, linked(exchange) as (link, _heard):
+            await subscribed(exchange)
+            link.want("btcusdt@bookTicker")
+            await exchange.until(
+                lambda: any("btcusdt@bookTicker" in names for names in exchange.names.values())
+            )
+            assert len(exchange.sockets["public"]) == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_every_end_of_a_connection_is_followed_by_a_new_one(clean: bool):
+    async def scenario() -> None:
+        async with StandIn() as exchange, linked(exchange) as (link, heard):
+            for round_ in range(1, 4):
+                await exchange.until(
+                    lambda: any(DEPTH in exchange.names[one] for one in exchange.sockets["public"])
+                )
+                await exchange.depth(bids={99.0: float(round_)})
+                await heard.until(lambda round_=round_: len(heard.frames) >= round_)
+                socket = exchange.sockets["public"][0]
+                if clean:
+                    await socket.close(code=1001)
+                else:
+                    transport = socket._req.transport  # type: ignore[union-attr]
+                    transport.abort()
+                await heard.until(lambda round_=round_: len(heard.lost) == round_)
+            assert link.reconnects == 3
+
+    asyncio.run(scenario())
+
+
+def test_a_stream_that_falls_silent_is_reconnected(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(streams, "longest_gap_seconds", lambda _stream: 0.05)
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.02)
+
+    async def scenario() -> None:
+        async with StandIn() as exchange, linked(exchange) as (_link, heard):
+            await subscribed(exchange)
+            await exchange.depth(bids={99.0: 1.0})
+            await heard.until(lambda: heard.frames)
+            await heard.until(lambda: heard.lost)
+            assert "silent" in heard.lost[0]
+
+    asyncio.run(scenario())
+
+
+def test_a_stream_that_never_speaks_raises_an_alarm_and_is_reconnected(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(streams, "FIRST_FRAME_SECONDS", 0.05)
+    monkeypatch.setattr(streams, "longest_gap_seconds", lambda _stream: 0.05)
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.02)
+
+    async def scenario() -> None:
+        async with StandIn() as exchange, linked(exchange) as (_link, heard):
+            await heard.until(lambda: heard.lost)
+            assert "nothing since it was subscribed" in heard.lost[0]
+
+    asyncio.run(scenario())
+
+
+def test_a_rotation_opens_the_new_connection_before_it_drops_the_old_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.02)
+
+    async def scenario() -> None:
+        async with StandIn() as exchange, linked(exchange, rotate_seconds=0.1) as (link, heard):
+            await subscribed(exchange)
+            sent: set[int] = set()
+            while link.rotations < 3:
+                await exchange.depth(bids={99.0: float(len(sent) % 7 + 1)})
+                sent.add(exchange.update_id)
+                await heard.until(lambda: exchange.update_id in heard.ids())
+            assert heard.ids() == sent
+            assert heard.lost == []
+            assert link.reconnects == 0
+
+    asyncio.run(scenario())
