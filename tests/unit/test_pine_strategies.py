@@ -202,4 +202,4 @@ def test_the_pine_script_has_our_parameters_with_our_defaults(name: str):
         expected = (
             off[title] if value is None else str(value).lower() if isinstance(value, bool) else str(value)
         )
-        assert default.strip('"') == expected, title
+        assert default == (f'"{expected}"' if isinstance(value, str) else expected), title
