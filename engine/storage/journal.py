@@ -5,6 +5,7 @@ journal goes on in a reserve that only records of exits may use. A failed write 
 its way counts as lost, and nothing is appended again before a restart has read what is really there.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -153,11 +154,11 @@ class Journal:
         return self.accepts_entries
 
     def close(self, time_ns: int) -> None:
-        """Write Stop, flush, give the folder back. Never raises for a journal that failed before."""
+        """Write Stop, flush, give the folder back. A journal that cannot is closed without a word."""
         if self._fd < 0:
             return
         try:
-            if not self._failure:
+            with contextlib.suppress(JournalError):
                 self.append(Stop(time_ns))
                 self.flush()
         finally:
