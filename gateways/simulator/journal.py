@@ -101,23 +101,32 @@ class JournalWriter:
         """Open `path`; `sound_length` cuts off a torn tail, None makes a new file."""
         self.path = path
         self.next_sequence = next_sequence
+        self._is_broken = False
         fresh = sound_length is None or sound_length < len(MAGIC)
         self._file = path.open("wb" if fresh else "r+b", buffering=0)
-        if fresh:
-            self._write(MAGIC)
-        else:
-            self._file.truncate(sound_length)
-            self._file.seek(0, os.SEEK_END)
-        os.fsync(self._file.fileno())
+        try:
+            if fresh:
+                self._write(MAGIC)
+            else:
+                self._file.truncate(sound_length)
+                self._file.seek(0, os.SEEK_END)
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.close()
+            raise
         self.size = self._file.tell()
 
     def append(self, payload: bytes) -> None:
-        """Write one record and flush it to the disk. After an error the journal must not be used."""
+        """Write one record and flush it to the disk. After an error the journal refuses every other."""
+        if self._is_broken:
+            raise StateDamagedError(f"{self.path}: not written to after an earlier error")
+        self._is_broken = True
         record = encode(self.next_sequence, payload)
         self._write(record)
         os.fsync(self._file.fileno())
         self.next_sequence += 1
         self.size += len(record)
+        self._is_broken = False
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

@@ -36,7 +36,8 @@ class Persistence:
     `restore` fills a fresh exchange before the market starts. `commit` makes everything that changed
     since the last commit durable as one record (nothing changed: it returns at once without touching the
     disk); call it after every request before answering and before handing out user events, and after
-    every market step. One process a folder: a second one is refused.
+    every market step. One process a folder. After an error of `commit` nothing more is written: the disk
+    is not to be trusted, and the process must end.
     """
 
     def __init__(self, folder: Path, exchange: Exchange, max_journal_bytes: int = MAX_JOURNAL_BYTES) -> None:
@@ -106,8 +107,7 @@ class Persistence:
         if self._exchange.state.dirty.any():
             writer.append(self._encoder.encode(make_record(self._exchange.state)))
             self._exchange.state.dirty = Dirty()
-        writer.close()
-        self._writer = None
+        self.abandon()
         self._start_generation(self._generation + 1)
 
     def close(self) -> None:
@@ -115,8 +115,13 @@ class Persistence:
         if self._writer is None:
             return
         self.snapshot()
-        self._open_writer().close()
-        self._writer = None
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the file without writing anything (after an error, or instead of a kill)."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     def _open_writer(self) -> JournalWriter:
         if self._writer is None:
