@@ -70,9 +70,12 @@ class LiveView:
         return Panel(Group(*parts), title=title, subtitle="Ctrl+C stops in order")
 
     def _health(self, status: EngineStatus) -> Text:
-        states = {name: process.state for name, process in self._session.processes.items()}
+        processes = self._session.processes
+        states = {name: process.state for name, process in processes.items()}
+        if "engine" not in processes or processes["engine"].state == "up":
+            states |= {f"{name} link": state for name, state in status.links.items()}
         text = Text()
-        for name, state in {**states, **status.links}.items():
+        for name, state in states.items():
             text.append(f" {name} ", style="bold")
             text.append(state, style=STATE_STYLES.get(state, "red"))
         text.append(f"  restarts {self._session.restarts}")

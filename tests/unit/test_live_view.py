@@ -1,0 +1,96 @@
+"""The live view shows price, candle, position, orders, signals with their fate, money and health."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console as RichConsole
+
+from settings import Home, load_settings
+from settings.status import (
+    CandleStatus,
+    EngineStatus,
+    OrderStatus,
+    PositionStatus,
+    SignalStatus,
+    read_status,
+    write_status,
+)
+from supervisor.console import Console
+from supervisor.session import Session
+from supervisor.specs import ProcessSpec
+from supervisor.summary import RunSummary, write_summary
+from supervisor.view import LiveView
+
+ROOT = Path(__file__).resolve().parents[2]
+SECOND_NS = 10**9
+STATUS = EngineStatus(
+    time_ns=5 * SECOND_NS,
+    ready=True,
+    ticks=1234,
+    candles=7,
+    signals=2,
+    orders=3,
+    fills=2,
+    conflated_ticks=1,
+    positions=(PositionStatus("BTCUSDT", "-0.007", "64000.1", "63999.0", "0.0077"),),
+    realised_pnl="-0.10",
+    unrealised_pnl="0.0077",
+    fees="0.45",
+    wallet_balance="9999.45000001",
+    last_prices={"BTCUSDT": 63999.5},
+    last_candles=(CandleStatus("BTCUSDT", "1s", 4 * SECOND_NS, 64000.0, 64001.0, 63998.0, 63999.5),),
+    recent_signals=(SignalStatus(4 * SECOND_NS, "sma", "BTCUSDT", "short", "vetoed by max_leverage"),),
+    open_orders=(OrderStatus("BTCUSDT", "BUY", "STOP_MARKET", "0.007", "0", "67200.0", "ACCEPTED", "x1"),),
+    links={"gateway": "up", "public": "stale"},
+)
+
+
+def render(folder: Path, status: EngineStatus | None) -> str:
+    summary = RunSummary(folder / "status.json")
+    if status is not None:
+        write_status(folder / "status.json", status)
+    console = Console(folder / "log", quiet=True)
+    console("engine", "the last line [/not markup]")
+    session = Session([ProcessSpec("market", ("true",))], console, summary)
+    (folder / "configs").symlink_to(ROOT / "configs")
+    view = LiveView(load_settings("demo", home=Home(folder)), session, console)
+    output = io.StringIO()
+    RichConsole(file=output, width=150, force_terminal=False).print(view._picture())
+    console.close()
+    return output.getvalue()
+
+
+def test_everything_a_trader_looks_for_is_there(tmp_path: Path) -> None:
+    shown = render(tmp_path, STATUS)
+    for wanted in (
+        *("63,999.50", "64,001.00", "00:00:04", "-0.007", "64000.1", "STOP_MARKET", "67200.0"),
+        *("vetoed by max_leverage", "9999.45000001", "0.0077", "market waiting", "gateway link up"),
+        *("public link stale", "[engine] the last line [/not markup]", "1,234"),
+    ):
+        assert wanted in shown
+
+
+def test_the_view_stands_before_the_engine_has_spoken(tmp_path: Path) -> None:
+    shown = render(tmp_path, None)
+    assert "flat" in shown
+    assert "none" in shown
+
+
+def test_a_status_survives_the_file_and_a_torn_file_is_no_status(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    assert read_status(path) is None
+    write_status(path, STATUS)
+    assert read_status(path) == STATUS
+    path.write_bytes(path.read_bytes()[:-5])
+    assert read_status(path) is None
+
+
+def test_the_summary_has_every_promised_key(tmp_path: Path) -> None:
+    write_status(tmp_path / "status.json", STATUS)
+    summary = RunSummary(tmp_path / "status.json").merged(seconds=12.3456, restarts=1)
+    assert summary["seconds"] == 12.346
+    assert summary["positions"] == {"BTCUSDT": -0.007}
+    assert summary["wallet_balance"] == 9999.45000001
+    assert summary["tick_to_order_us"] == {"p50": None, "p99": None}
+    write_summary(tmp_path / "s.json", summary)
+    assert (tmp_path / "s.json").read_text().startswith("{")
