@@ -55,6 +55,16 @@ SCENARIOS: dict[str, tuple[tuple[Event, ...], OrderState, str]] = {
         OrderState.FILLED,
         "1",
     ),
+    "told both ways how it ended": (
+        (
+            sent,
+            said(report("CANCELED", time_ns=9_000)),
+            said(report("EXPIRED", time_ns=9_000)),
+            said(report("REJECTED", time_ns=9_000)),
+        ),
+        OrderState.CANCELED,
+        "0",
+    ),
     "refused": ((sent, unknown, refused), OrderState.REJECTED, "0"),
     "refused, yet the exchange has it": (
         (sent, unknown, refused, said(report()), said(FIRST)),

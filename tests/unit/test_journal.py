@@ -202,6 +202,24 @@ def test_after_a_rotation_only_what_follows_is_read(tmp_path: Path):
     third.close(1)
 
 
+def test_a_snapshot_without_room_for_a_new_file_loses_and_repeats_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(path: Path, size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    journal, _ = opened(tmp_path)
+    journal.append(note(1))
+    monkeypatch.setattr(spare, "make_zeroed", full)
+    with pytest.raises(JournalFull, match="No space left on device"):
+        journal.rotate(b"state at 2")
+    assert not journal.accepts_entries
+    journal.append(leaving(2))
+    journal.close(1)
+    found = read_folder(tmp_path, None)
+    assert (found.state, written(found)) == (b"state at 2", [leaving(2)])
+
+
 def test_a_full_segment_asks_for_rotation(tmp_path: Path):
     journal, _ = opened(tmp_path, options=JournalOptions(segment_bytes=4_096, reserve_bytes=1_024))
     assert not journal.wants_rotation
