@@ -100,7 +100,7 @@ def test_a_kill_amid_requests_forgets_no_answer_and_repeats_no_id(tmp_path: Path
                     if number == 15:
                         answered.set()
 
-            worker = threading.Thread(target=trade)
+            worker = threading.Thread(target=trade, args=(sim, round_number, answered))
             worker.start()
             assert answered.wait(20)
             sim.kill()
