@@ -53,13 +53,22 @@ def _make(path: Path) -> None:
             file.write(secrets.token_hex(TOKEN_BYTES) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        # A link, unlike a rename, does not replace what another process made in the meantime.
-        with contextlib.suppress(FileExistsError):
-            os.link(part, path)
+        _publish(part, path)
     except OSError as error:
         raise TokenError(f"{path} cannot be made: {error}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _publish(part: Path, path: Path) -> None:
+    """A link, unlike a rename, does not replace what another process made in the meantime."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return
+    except OSError:
+        part.rename(path)  # a file system without links
 
 
 def hello_mac(token: bytes, nonce: bytes, hello: Hello) -> bytes:
