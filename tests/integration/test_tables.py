@@ -17,6 +17,7 @@ from engine.storage.follower import Follower, make_engine
 from engine.storage.journal import Journal, JournalOptions
 from engine.storage.records import Adjustment, EquityMark, OrderReport, Sent
 from engine.storage.tables import keep_up
+from engine.storage.tables_process import TablesProcess
 from tests.journal_rig import opened
 from tests.order_events import SYMBOL, intent, key, report, trade
 from tests.record_samples import signal
@@ -167,3 +168,21 @@ def test_the_command_line_follows_until_stdin_closes_and_rebuilds(tmp_path: Path
     assert run("status", "demo") == "journal 17, tables 9, lag 8 records"
     journal.close(1)
     assert run("rebuild", "demo") == f"18 records of {folder} are in the tables"
+
+
+def test_the_process_beside_the_engine_catches_up_before_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    folder = tmp_path / "data" / "demo" / "engine"
+    monkeypatch.setenv("NEXTBAR_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    journal, _ = opened(folder / "journal")
+    tables = TablesProcess("demo")
+    for number in range(1, 20):
+        trade_a_little(journal, number)
+    journal.close(1)
+    assert tables.is_running
+    assert tables.stop(30) == 0
+    assert not tables.is_running
+    assert len(contents(make_engine("", folder))["orders"]) == 19

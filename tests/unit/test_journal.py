@@ -1,9 +1,12 @@
 import os
 import random
+import tempfile
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.storage import journal as journal_module
 from engine.storage import spare
@@ -11,7 +14,7 @@ from engine.storage.crc32c import crc32c
 from engine.storage.journal import Journal, JournalError, JournalFull, JournalOptions
 from engine.storage.records import SCHEMA_VERSION, JournalRecord, Start, Stop
 from engine.storage.recovered import read_folder, read_records
-from engine.storage.segment import segment_paths
+from engine.storage.segment import header, segment_paths
 from engine.storage.snapshots import snapshot_paths
 from tests.journal_rig import ACCOUNT, leaving, note, opened, written
 from tests.order_events import intent
@@ -344,3 +347,35 @@ def test_every_record_kind_survives_the_file(tmp_path: Path):
     journal.close(1)
     found = [record for _, record in read_folder(tmp_path, None).records]
     assert msgspec.msgpack.encode(found[1:-1]) == msgspec.msgpack.encode(records)
+
+
+def test_every_flipped_bit_of_a_snapshot_is_noticed(tmp_path: Path):
+    journal, _ = opened(tmp_path)
+    journal.rotate(b"state")
+    journal.close(1)
+    ((_, path),) = snapshot_paths(tmp_path)
+    whole = path.read_bytes()
+    for bit in range(len(whole) * 8):
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(data)
+        found = read_folder(tmp_path, None)
+        assert found.state is None
+        assert found.warnings
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert read_folder(tmp_path, None).state is None
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_refusal_or_nothing(garbage: bytes):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "journal-0000000000000001.log"
+        path.write_bytes(garbage)
+        with pytest.raises(JournalError, match="damaged header"):
+            read_folder(folder, None)
+        path.write_bytes(header(1, bytes(32)) + garbage)
+        found = read_folder(folder, None)
+        assert found.records == ()
+        assert found.dropped_bytes == len(garbage.rstrip(b"\0"))
