@@ -20,6 +20,7 @@ from gateways.simulator.ws_api import WsApi
 
 MAX_BODY_BYTES = 1 << 20
 MAX_MESSAGE_BYTES = 1 << 20
+MAX_LINE_BYTES = 1 << 16  # a URL may name 1024 streams
 _LONGEST_SLEEP_S = 0.5
 _PING = 0x89
 
@@ -53,7 +54,11 @@ class Server:
 
     async def start(self, host: str, port: int) -> int:
         """Listen (port 0: any free one) and start the market; returns the port."""
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        self._runner = web.ServerRunner(
+            web.Server(
+                self._handle, access_log=None, max_line_size=MAX_LINE_BYTES, max_field_size=MAX_LINE_BYTES
+            )
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, backlog=128)
         await site.start()
@@ -155,6 +160,8 @@ class Server:
                 return web.Response(status=413)
             body = raw.decode("utf-8", "replace")
         if path.startswith("/_control"):
+            if "Origin" in request.headers:  # a web page has no business here
+                return web.Response(status=403)
             return _response(self._control.answer(request.method, path, body))
         try:
             params = Params.of_http(query, body)

@@ -387,6 +387,15 @@ class TestMarketStreams:
         data = message["data"]
         assert (data[0] if isinstance(data, list) else data)["e"] == event
 
+    def test_a_url_may_name_a_thousand_streams(self, sim: Simulator):
+        names = "/".join(f"btcusdt@kline_{number}m" for number in range(1000)) + "/btcusdt@bookTicker"
+
+        async def listen() -> dict:
+            async with connect(f"{sim.ws}/stream?streams={names}") as socket:
+                return await until(socket, lambda message: message["stream"] == "btcusdt@bookTicker")
+
+        assert asyncio.run(listen())["data"]["s"] == "BTCUSDT"
+
     def test_more_than_ten_messages_a_second_end_the_connection(self, sim: Simulator):
         async def flood() -> int:
             async with connect(sim.ws + "/ws") as socket:
@@ -581,6 +590,9 @@ class TestControl:
         reply = sim.send("POST", target, body)
         assert reply.status == status
         assert reply.json["error"]
+
+    def test_web_pages_are_not_heard(self, sim: Simulator):
+        assert sim.send("POST", "/_control/drop", "{}", {"Origin": "http://example.com"}).status == 403
 
     def test_state_shows_no_secret(self, sim: Simulator):
         text = sim.send("GET", "/_control/state").body.decode()
