@@ -5,10 +5,11 @@ yet". `EngineStatus` is written whole, by a rename, each `engine.summary_seconds
 """
 
 import contextlib
-import os
 from pathlib import Path
 
 import msgspec
+
+WINDOWS_TRIES = 100
 
 
 class CandleStatus(msgspec.Struct, frozen=True):
@@ -95,7 +96,10 @@ def write_status(path: Path, status: EngineStatus) -> None:
     """Whole or not at all; not synced, for it is news and no record."""
     part = path.with_name(path.name + ".tmp")
     part.write_bytes(msgspec.json.encode(status))
-    os.replace(part, path)  # noqa: PTH105  # called each second; a Path would be made for nothing
+    for _ in range(WINDOWS_TRIES):
+        with contextlib.suppress(PermissionError):  # Windows, while somebody reads the old one
+            part.replace(path)
+            return
 
 
 def read_status(path: Path) -> EngineStatus | None:

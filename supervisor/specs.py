@@ -70,7 +70,7 @@ def _simulator(settings: Settings, ports: dict[str, str], common: dict[str, str]
     command += ["--seed", str(simulator.seed), "--state", str(settings.simulator_dir)]
     command += ["--symbols", ",".join(settings.symbols), "--exit-with-stdin"]
     if clock.speed != 1.0:
-        command += ["--speed", f"{clock.speed:g}"]
+        command += ["--speed", f"{clock.speed:g}", "--epoch", str(clock.epoch_ms)]
     if simulator.keep_times:
         command.append("--keep-times")
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))

@@ -1,0 +1,1 @@
+"""Independent, vectorised forms of the strategies, and the proof that they say the same."""
