@@ -102,7 +102,8 @@ def _cache_roots(root: Path) -> Iterator[Path]:
         yield path.parent if path.name.startswith(_PREFIX) else path
     yield root / "data" / "numba"
     yield Path.home() / ".cache" / "nextbar"
-    yield Path(tempfile.gettempdir()) / f"nextbar-numba-{os.getuid() if hasattr(os, 'getuid') else 0}"
+    # Compiled code is unpickled when loaded, so never from a folder somebody else may have made.
+    yield Path(tempfile.mkdtemp(prefix="compiled-"))
 
 
 def _drop_old(parent: Path, keep: Path) -> None:
