@@ -31,6 +31,7 @@ from engine.market_data.timeframes import timeframe_ns, timeframe_text
 from engine.risk.manager import RiskManager
 from engine.storage.records import EXTERNAL, AccountReport
 from engine.strategies.manager import StrategyManager, bar_of
+from engine.strategies.slot import Decision
 from gateways.wire import messages as wire
 
 _QUICK = frozenset({wire.OrderBookTick, wire.TradeTick})
@@ -156,14 +157,20 @@ class Engine:
             group = list(together)
             for bar in group:
                 self.out.notify(CandleClosed(self.clock.now_ns, bar))
-            for decision in self.strategies.on_bars(group):
-                self.trades.on_signal(decision)
+            self._decide(self.strategies.on_bars(group))
         self.gate.caused_by_receive_ns = 0
         self.candles.reschedule()
 
     def _on_klines(self, reply: wire.KlinesReply) -> None:
-        for decision in self.strategies.on_klines(reply):
-            self.trades.on_signal(decision)
+        self._decide(self.strategies.on_klines(reply))
+
+    def _decide(self, decisions: Sequence[Decision]) -> None:
+        """Orders first, for all; then the rest of the work on each decision."""
+        done = [self.trades.on_signal(decision) for decision in decisions]
+        if any(done):
+            self.out.urge()
+        for decision, placed in zip(decisions, done, strict=True):
+            self.trades.finish(decision, placed)
 
     def _on_applied(self, applied: Applied) -> None:
         """The exchange said something new about an order: its fill counts once, then who waits for it."""

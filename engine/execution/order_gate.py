@@ -102,7 +102,11 @@ class OrderGate:
         """What the risk manager says, without sending anything."""
         if not self._health.connected:
             return DISCONNECTED
-        return self._risk.validate_order(intent, self._context(intent, running=running))
+        if intent.reduce_only:
+            context = RiskContext(now_ns=self._clock.now_ns, mark_price=ZERO)
+        else:
+            context = self._context(intent, running=running)
+        return self._risk.validate_order(intent, context)
 
     def place(self, intent: Intent, *, running: bool = True) -> Placed:
         """Check an order and send it."""

@@ -91,6 +91,11 @@ class Protection:
         self._resting.want(slot.owner, slot.symbol, self._wanted(held) if held else {}, cause)
         self._watch()
 
+    def on_bar(self, cause: str) -> None:
+        """A bar may have moved the levels."""
+        if self._size_base:
+            self.on_position(cause)
+
     def restore_size(self) -> None:
         """After a restart: the position is what it is, it was not opened now."""
         self._size_base = self._account.strategy_position(self._slot.owner, self._slot.symbol).qty_base

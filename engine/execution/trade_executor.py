@@ -53,6 +53,25 @@ class _Desk(msgspec.Struct):
     followup: _Followup | None = None
 
 
+class Outcome:
+    """What came of one decision so far: the first refusal, and the ids of orders that left."""
+
+    __slots__ = ("actions", "closing", "refusal", "sent")
+
+    def __init__(self, actions: tuple[Action, ...], closing: bool) -> None:
+        self.actions = actions
+        self.closing = closing
+        self.refusal: Verdict | None = None
+        self.sent: list[str] = []
+
+    def note(self, placed: Placed) -> None:
+        """Add what became of one order."""
+        if placed.client_order_id:
+            self.sent.append(placed.client_order_id)
+        if not placed.verdict.allowed and self.refusal is None:
+            self.refusal = placed.verdict
+
+
 class TradeExecutor:
     """Turns decisions into orders and tells what became of each signal."""
 
@@ -90,28 +109,47 @@ class TradeExecutor:
         """A script's broker as of the close of the bar."""
         raise NotImplementedError(f"{slot.owner}: scripts on {bar.symbol}")
 
-    def on_signal(self, decision: Decision) -> None:
-        """Plan one deciding bar and place what it asks for."""
+    def on_signal(self, decision: Decision) -> Outcome | None:
+        """Plan one deciding bar and place what cannot wait; `finish` does the rest."""
         slot, bar, signals = decision.slot, decision.bar, decision.signals
         desk = self._desks[slot.owner, slot.symbol]
-        if desk.plan is None or signals is None:
-            return
-        flagged = signals.enter_long or signals.enter_short or signals.exit_long or signals.exit_short
         block = decision.block
-        if block is not None and block.fate in {"duplicate", "warming"}:
-            if flagged:
-                self.log.record(decision, block.fate, detail=block.detail)
-            if block.fate == "duplicate":
-                return
-            signals, flagged = NO_SIGNALS, False
+        if block is not None and block.fate == "duplicate":
+            return None
+        if desk.plan is None or signals is None:
+            return None
+        if block is not None and block.fate == "warming":
+            signals = NO_SIGNALS
         position = self._account.strategy_position(slot.owner, slot.symbol)
         actions = desk.plan.on_bar(bar, signals, position.qty_base, position.entry_price)
-        if actions:
-            self._act(desk, decision, actions)
-        elif flagged:
-            self.log.record(decision, "ignored", detail="the exit rules ask for nothing")
-        if desk.protection is not None and position.qty_base:
-            desk.protection.on_position(self._bar_cause(decision))
+        if not actions:
+            return None
+        outcome = Outcome(actions, actions[0].kind == "close")
+        first = self._close(desk, decision, actions[0]) if outcome.closing else None
+        if first is None:
+            first = self._consider_entry(desk, decision, actions[0], closing=False)
+        outcome.note(first)
+        return outcome
+
+    def finish(self, decision: Decision, outcome: Outcome | None) -> None:
+        """After the first order has left: the second leg, resting exits, and what goes on record."""
+        slot, signals = decision.slot, decision.signals
+        desk = self._desks[slot.owner, slot.symbol]
+        if outcome is not None:
+            if len(outcome.actions) > 1:
+                left = bool(outcome.sent)
+                outcome.note(self._consider_entry(desk, decision, outcome.actions[1], closing=left))
+            self._record(decision, outcome)
+        elif signals is not None and (
+            signals.enter_long or signals.enter_short or signals.exit_long or signals.exit_short
+        ):
+            block = decision.block
+            if block is not None and block.fate in {"duplicate", "warming"}:
+                self.log.record(decision, block.fate, detail=block.detail)
+            else:
+                self.log.record(decision, "ignored", detail="the exit rules ask for nothing")
+        if desk.protection is not None:
+            desk.protection.on_bar(self._bar_cause(decision))
         self._journal_state(desk)
 
     def on_applied(self, applied: Applied) -> None:
@@ -191,25 +229,13 @@ class TradeExecutor:
             if desk.plan is not None
         ]
 
-    def _act(self, desk: _Desk, decision: Decision, actions: tuple[Action, ...]) -> None:
-        sent: list[str] = []
-        refusal: Verdict | None = None
-        closing = False
-        for action in actions:
-            if action.kind == "close":
-                placed = self._close(desk, decision, action)
-                closing = bool(placed.client_order_id)
-            else:
-                placed = self._consider_entry(desk, decision, action, closing=closing)
-            if placed.client_order_id:
-                sent.append(placed.client_order_id)
-            if not placed.verdict.allowed:
-                refusal = refusal or placed.verdict
-        words = ", ".join(action.text for action in actions)
-        if refusal is None:
-            self.log.record(decision, "traded", ids=tuple(sent), action=words)
+    def _record(self, decision: Decision, outcome: Outcome) -> None:
+        words = ", ".join(action.text for action in outcome.actions)
+        sent = tuple(outcome.sent)
+        if outcome.refusal is None:
+            self.log.record(decision, "traded", ids=sent, action=words)
         else:
-            self.log.record_verdict(decision, refusal, words, tuple(sent))
+            self.log.record_verdict(decision, outcome.refusal, words, sent)
 
     def _close(self, desk: _Desk, decision: Decision, action: Action) -> Placed:
         """Leave the position, or a part of it."""

@@ -1,6 +1,7 @@
 """The live process: settings, journal, gateway and control socket around the core."""
 
 import asyncio
+import gc
 import hashlib
 import importlib.util
 import secrets
@@ -103,6 +104,11 @@ class LiveEngine:
             "engine",
             f"{self._journal.engine_id} start {self._journal.fencing}, control port {self._control.port}",
         )
+        # A collection at the wrong moment costs more than an order takes: what is there now stays, and
+        # the rest is collected in the housekeeping.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
         self._feed.start(self.take)
         housekeeping = self._loop.create_task(self._keep_house(), name="housekeeping")
         code = await self._ended
@@ -164,6 +170,7 @@ class LiveEngine:
                 self.take(JournalState(self._now_ns(), accepts))
             if self._journal.wants_rotation:
                 self._rotate()
+            gc.collect(1)
 
     def _rotate(self) -> None:
         try:

@@ -52,11 +52,12 @@ class Performer:
         self._unwritten: set[str] = set()
         self.journal_is_dirty = False
         self.dropped_records = 0
+        engine.out.hurry = self._perform
 
     def take(self, event: Event) -> bool:
         """Give one event to the core and do what it wants. Whether there was anything to do."""
         effects = self._engine.process(event)
-        if not effects:
+        if not effects and not self._answers:
             return False
         self._perform(effects)
         while self._answers:
