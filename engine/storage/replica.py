@@ -1,5 +1,6 @@
 """A second reading of the journal that turns records into table rows."""
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,7 +11,16 @@ from engine.execution.client_ids import client_id_prefix
 from engine.execution.order_store import Order, OrderStore
 from engine.execution.positions import Position
 from engine.storage import schema
-from engine.storage.records import Adjustment, EquityMark, Fill, Intent, JournalRecord, Signal, Start
+from engine.storage.records import (
+    AccountReport,
+    Adjustment,
+    EquityMark,
+    Fill,
+    Intent,
+    JournalRecord,
+    Signal,
+    Start,
+)
 
 Row = dict[str, Any]
 
@@ -45,6 +55,8 @@ class Replica:
             self._put(schema.signals, (sequence,), _signal_row(sequence, record))
         elif isinstance(record, EquityMark):
             self._put(schema.equity, (sequence,), msgspec.structs.asdict(record) | {"sequence": sequence})
+        elif isinstance(record, AccountReport):
+            self._equity(sequence, record)
         elif isinstance(record, Adjustment):
             self._position(record.strategy, record.symbol)
         if applied is not None:
@@ -69,6 +81,22 @@ class Replica:
         row = {name: getattr(fill, name) for name in schema.fills.columns.keys()}  # noqa: SIM118  # not a dict
         self._put(schema.fills, (fill.symbol, fill.trade_id), row)
         self._position(fill.strategy, fill.symbol)
+
+    def _equity(self, sequence: int, record: AccountReport) -> None:
+        """Money after an account update; open profit is the exchange's own word of that moment."""
+        account = self._account
+        if account.balance(account.quote_asset) is None:
+            return
+        reports = [report for venue in account.venue_positions() for report in venue.sides.values()]
+        row = {
+            "sequence": sequence,
+            "time_ns": record.update.transaction_time_ns,
+            "wallet_balance": account.wallet_balance,
+            "realised_pnl": account.realised_pnl,
+            "unrealised_pnl": sum((report.unrealised_pnl for report in reports), Decimal(0)),
+            "fees": account.fees,
+        }
+        self._put(schema.equity, (sequence,), row)
 
     def _position(self, strategy: str, symbol: str) -> None:
         owned = self._account.strategy_position(strategy, symbol)

@@ -15,12 +15,12 @@ from sqlalchemy.schema import CreateTable
 from engine.storage import schema
 from engine.storage.follower import Follower, make_engine
 from engine.storage.journal import Journal, JournalOptions
-from engine.storage.records import Adjustment, EquityMark, OrderReport, Sent
+from engine.storage.records import AccountReport, Adjustment, EquityMark, OrderReport, Sent
 from engine.storage.tables import keep_up
 from engine.storage.tables_process import TablesProcess
 from tests.journal_rig import opened
 from tests.order_events import SYMBOL, intent, key, report, trade
-from tests.record_samples import signal
+from tests.record_samples import account_update, signal
 
 ROOT = Path(__file__).resolve().parents[2]
 ONE = Decimal(1)
@@ -66,11 +66,16 @@ def test_rows_say_what_happened(tmp_path: Path):
         }
         assert connection.execute(sa.select(schema.signals.c.fate)).scalar() == "traded"
         assert connection.execute(sa.select(schema.equity.c.wallet_balance)).scalar() == Decimal("9999.99")
+    journal.append(AccountReport(account_update(), 10))
     journal.append(Adjustment(SYMBOL, "EXTERNAL", -ONE, Decimal(0), "drift", "two snapshots", 11))
     journal.flush()
-    assert follower.catch_up() == 1
+    assert follower.catch_up() == 2
     assert follower.catch_up() == 0
     with engine.connect() as connection:
+        newest = sa.select(schema.equity).order_by(schema.equity.c.sequence.desc())
+        row = connection.execute(newest).first()
+        assert row is not None
+        assert (row.wallet_balance, row.fees, row.time_ns) == (10_000, Decimal("0.02"), 3_000)
         net = connection.execute(sa.select(schema.positions.c.qty_base).filter_by(strategy="")).scalar()
     assert net == 0
     journal.close(1)
