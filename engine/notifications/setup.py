@@ -4,8 +4,6 @@ from pathlib import Path
 
 from engine.notifications.center import NotificationCenter
 from engine.notifications.keys import TelegramKeysError, load_telegram_keys
-from engine.notifications.log_sink import LogSink
-from engine.notifications.model import Level, Sink
 from settings import Settings
 
 
@@ -17,16 +15,18 @@ def telegram_key_paths(settings: Settings) -> tuple[Path, ...]:
     )
 
 
-def make_center(settings: Settings, *, log_level: Level = "warning") -> tuple[NotificationCenter, str]:
-    """The center, not started, and one sentence about what is missing ("": nothing). Trading goes on."""
-    sinks: list[tuple[Sink, Level]] = [(LogSink(), log_level)]
+def make_center(settings: Settings) -> tuple[NotificationCenter, str]:
+    """The center, not started, and one sentence about what is missing ("": nothing). Trading goes on.
+
+    Without Telegram it has no sink and does nothing: the engine's log has every line.
+    """
     if not settings.telegram.enabled:
-        return NotificationCenter(sinks), ""
+        return NotificationCenter([]), ""
     from engine.notifications.telegram import TelegramSink  # noqa: PLC0415  # slow to import, seldom wanted
 
     try:
         keys = load_telegram_keys(telegram_key_paths(settings))
     except TelegramKeysError as error:
-        return NotificationCenter(sinks), str(error)
-    sinks.append((TelegramSink(keys, api_url=settings.telegram.api_url), settings.telegram.level))
-    return NotificationCenter(sinks), ""
+        return NotificationCenter([]), str(error)
+    sink = TelegramSink(keys, api_url=settings.telegram.api_url)
+    return NotificationCenter([(sink, settings.telegram.level)]), ""

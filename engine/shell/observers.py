@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import structlog
 
 from engine.core.audit import AuditEvent, Severity
-from engine.notifications.center import NotificationCenter
 from engine.notifications.model import Notification
+from engine.notifications.setup import make_center
 from engine.shell.log_lines import line_of
 from engine.shell.status import StatusKeeper
 from engine.storage.records import Fill, JournalRecord
@@ -21,17 +21,17 @@ class Observers:
         self._settings = settings
         self._keeper = keeper
         self._log = _logger()
-        self._center: NotificationCenter | None = None
+        self._center, self._missing = make_center(settings)
 
     def start(self) -> None:
         """Start the notification center's thread."""
-        if self._center is not None:
-            self._center.start()
+        self._center.start()
+        if self._missing:
+            self._write("warning", "telegram", self._missing)
 
     def stop(self) -> None:
         """Deliver what is queued, for a moment."""
-        if self._center is not None:
-            self._center.stop()
+        self._center.stop()
 
     def say(self, level: Severity, kind: str, text: str) -> None:
         """One line that comes from the shell itself."""
@@ -48,14 +48,15 @@ class Observers:
             level, kind, text = line
             self._write(level, kind, text)
             if level != "info" or isinstance(event, Fill):
-                self._notify(level, kind, text)
+                self._notify(level, kind, text, repeats=isinstance(event, Fill))
 
     def _write(self, level: Severity, kind: str, text: str) -> None:
         self._log.log(_LEVELS[level], f"{kind:<9} {text}")
 
-    def _notify(self, level: Severity, kind: str, text: str) -> None:
-        if self._center is not None:
-            self._center.publish(Notification(level, f"{kind}: {text}", key=f"{kind}:{text}"))
+    def _notify(self, level: Severity, kind: str, text: str, *, repeats: bool = False) -> None:
+        """The same text within a minute is one message, unless it tells of things that do repeat."""
+        key = "" if repeats else f"{kind}:{text}"
+        self._center.publish(Notification(level, f"{kind}: {text}", key=key))
 
 
 _LEVELS = {"info": 20, "warning": 30, "critical": 50}

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -16,7 +17,12 @@ from engine.notifications.log_sink import LogSink
 from engine.notifications.model import Level, Notification
 from engine.notifications.telegram import TelegramSink
 from engine.notifications.telegram_commands import ChatCommand, TelegramCommands
+from engine.shell.observers import Observers
+from settings import Settings
+from settings.load import parse_settings
+from tests.record_samples import fill
 
+ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "123456:AbCdEfGhIjKlMnOpQrStUvWxYz012345678"
 CHAT = 4242
 KEYS = TelegramKeys(TOKEN, CHAT)
@@ -311,3 +317,40 @@ def test_commands_of_the_own_chat_are_answered_and_all_others_ignored():
         ChatCommand("telegram-5", "status", ()),
     ]
     assert api.received == ["done pause", "/kill came too late and was not carried out", "done status"]
+
+
+def environment(home: Path, url: str) -> Settings:
+    demo = parse_settings(ROOT / "configs" / "demo.toml", "demo")
+    told = demo.telegram.model_copy(update={"enabled": True, "api_url": url})
+    return demo.model_copy(update={"home": home, "telegram": told})
+
+
+@pytest.mark.parametrize("place", ["vault", "engine/vault"])
+def test_the_engines_observers_tell_telegram_of_fills_and_warnings(tmp_path: Path, place: str):
+    keys = tmp_path / place / "telegram_keys"
+    keys.parent.mkdir(parents=True)
+    keys.write_text(f"bot_token={TOKEN}\nchat_id={CHAT}\n")
+    keys.chmod(0o600)
+    with BotApi() as api:
+        observers = Observers(environment(tmp_path, api.url), None)  # type: ignore[arg-type]  # counts are not told
+        observers.start()
+        observers.tell([fill()])
+        api.wait(lambda: len(api.received) == 1)
+        observers.say("info", "engine", "nothing to worry about")
+        observers.say("critical", "journal", "the disk is full")
+        api.wait(lambda: len(api.received) == 2)
+        observers.stop()
+    assert api.received[0].startswith("fill: BUY 1 BTCUSDT")
+    assert api.received[1].endswith("journal: the disk is full")
+
+
+def test_a_missing_key_file_is_one_line_and_trading_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    observers = Observers(environment(tmp_path, ""), None)  # type: ignore[arg-type]  # counts are not told
+    observers.start()
+    observers.say("critical", "test", "still here")
+    observers.stop()
+    first, second = capsys.readouterr().out.splitlines()
+    assert f"there is no {tmp_path / 'vault' / 'telegram_keys'}, so nothing goes to Telegram" in first
+    assert "still here" in second
