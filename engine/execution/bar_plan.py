@@ -21,6 +21,7 @@ class Action(msgspec.Struct, frozen=True):
     text: str
     direction: int = 0
     qty_base: Decimal | None = None
+    entry_id: str = ""
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):

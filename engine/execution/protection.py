@@ -5,6 +5,7 @@ with the first fill of an entry, not with the last. Where several strategies sha
 resting exits of one of them: such a configuration is refused at start.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -29,8 +30,11 @@ TARGET = "target"
 _RESTS = ("stop_loss_percent", "take_profit_percent", "stop_r", "take_profit_r", "trailing_percent")
 
 
+Extra = Callable[[], dict[str, RestingOrder]]
+
+
 def rules_of(slot: StrategySlot, *, shared: bool) -> ExitRules:
-    """A signal strategy's exit rules with the configured protective stop in them.
+    """A strategy's exit rules with the configured protective stop in them; a script has no others.
 
     `StrategyRefused` when they need resting orders on a symbol that several strategies trade.
     """
@@ -61,8 +65,10 @@ class Protection:
         gate: OrderGate,
         account: AccountStateStore,
         resting: RestingOrders,
+        extra: Extra | None = None,
     ) -> None:
         self._slot = slot
+        self._extra = extra
         self._plan = plan
         self._clock = clock
         self._out = out
@@ -70,7 +76,9 @@ class Protection:
         self._account = account
         self._resting = resting
         rules = plan.rules
-        self._has_levels = rules.protective_stop_percent is not None or rules.stop_kind == "resting"
+        self._has_levels = (
+            rules.protective_stop_percent is not None or rules.stop_kind == "resting" or extra is not None
+        )
         self._size_base = ZERO
         self._bare_since_ns = 0
         self._next_ns = 0
@@ -79,7 +87,7 @@ class Protection:
 
     def on_position(self, cause: str) -> None:
         """The position changed, or a bar moved the levels: want what belongs to it now."""
-        if not self._has_levels:
+        if not self._has_levels or self._slot.symbol not in self._gate.instruments:
             return
         slot = self._slot
         position = self._account.strategy_position(slot.owner, slot.symbol)
@@ -88,12 +96,15 @@ class Protection:
         if held and (abs(held) > abs(before) or held * before < ZERO):
             self._plan.exits.opened(1 if held > ZERO else -1, float(position.entry_price))
         self._plan.on_position(held)
-        self._resting.want(slot.owner, slot.symbol, self._wanted(held) if held else {}, cause)
+        wanted = self._wanted(held) if held else {}
+        if self._extra is not None:
+            wanted = {**self._extra(), **wanted}
+        self._resting.want(slot.owner, slot.symbol, wanted, cause)
         self._watch()
 
     def on_bar(self, cause: str) -> None:
         """A bar may have moved the levels."""
-        if self._size_base:
+        if self._size_base or self._extra is not None:
             self.on_position(cause)
 
     def restore_size(self) -> None:
@@ -137,9 +148,7 @@ class Protection:
         self.deadline_ns = self._next_ns
 
     def _wanted(self, held: Decimal) -> dict[str, RestingOrder]:
-        instrument = self._gate.instruments.get(self._slot.symbol)
-        if instrument is None:
-            return {}
+        instrument = self._gate.instruments[self._slot.symbol]
         levels = self._plan.exits.levels()
         side: Side = "SELL" if held > ZERO else "BUY"
         tick, left = instrument.price_tick, abs(held)

@@ -103,6 +103,10 @@ class RestingOrders:
             for key in self._of(owner, symbol).working.get(leg, ())
         )
 
+    def legs(self, owner: str, symbol: str) -> frozenset[str]:
+        """Legs of which an order is at work."""
+        return frozenset(self._of(owner, symbol).working)
+
     def leg_of(self, client_order_id: str) -> tuple[str, str, str] | None:
         """Owner, symbol and leg of an order that rests or rested."""
         return self._leg_of.get(client_order_id)
@@ -156,7 +160,7 @@ class RestingOrders:
             if leg not in legs.wanted:
                 for key in legs.working[leg]:
                     self._cancel(key, "no longer wanted")
-        for leg, wanted in legs.wanted.items():
+        for leg, wanted in list(legs.wanted.items()):
             self._sync_leg(owner, symbol, legs, leg, wanted)
 
     def _sync_leg(self, owner: str, symbol: str, legs: _Legs, leg: str, wanted: RestingOrder) -> None:

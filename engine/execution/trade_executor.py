@@ -22,13 +22,14 @@ from engine.execution.order_gate import OrderGate, Placed
 from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.protection import STOP, Protection, rules_of
 from engine.execution.resting import RestingOrders
+from engine.execution.script_broker import ScriptBroker, refuse_verbs
 from engine.execution.signal_log import NO_SIGNALS, SignalLog, blocked
 from engine.execution.sizing import TooSmall, entry_qty
-from engine.market_data.bars import Bar
+from engine.market_data.bars import Bar, BarFlag
 from engine.risk.limits import Verdict
 from engine.storage import records
 from engine.storage.records import Fill, Intent
-from engine.strategies.base import Broker, SignalStrategy
+from engine.strategies.base import Broker, ScriptStrategy, Signals
 from engine.strategies.slot import Decision, SlotState, StrategySlot
 
 ZERO = Decimal(0)
@@ -46,8 +47,10 @@ class _Desk(msgspec.Struct):
     """One strategy's trading on one symbol. `entry_id` is its last entry, `followup` the one to come."""
 
     slot: StrategySlot
-    plan: BarPlan | None
-    protection: Protection | None
+    plan: BarPlan
+    protection: Protection | None = None
+    script: ScriptBroker | None = None
+    close_price: float = 0.0
     journalled: bytes = b""
     entry_id: str = ""
     followup: _Followup | None = None
@@ -97,17 +100,27 @@ class TradeExecutor:
 
     def add(self, slot: StrategySlot, *, shared: bool) -> None:
         """Open a desk for a strategy. `shared`: others trade the symbol too."""
-        plan = protection = None
-        if isinstance(slot.strategy, SignalStrategy):
-            plan = BarPlan(rules_of(slot, shared=shared))
-            protection = Protection(
-                slot, plan, self._clock, self._out, self._gate, self._account, self.resting
-            )
-        self._desks[slot.owner, slot.symbol] = _Desk(slot, plan, protection)
+        refuse_verbs(slot, shared=shared)
+        plan = BarPlan(rules_of(slot, shared=shared))
+        desk = _Desk(slot, plan)
+        extra = None
+        if isinstance(slot.strategy, ScriptStrategy):
+            script = desk.script = ScriptBroker(slot, self._account, self._gate.instruments)
+            extra = lambda: script.resting_orders(self._default_qty(desk))  # noqa: E731  # bound to this desk
+        desk.protection = Protection(
+            slot, plan, self._clock, self._out, self._gate, self._account, self.resting, extra
+        )
+        self._desks[slot.owner, slot.symbol] = desk
 
     def broker(self, slot: StrategySlot, bar: Bar) -> Broker:
         """A script's broker as of the close of the bar."""
-        raise NotImplementedError(f"{slot.owner}: scripts on {bar.symbol}")
+        desk = self._desks[slot.owner, slot.symbol]
+        if desk.script is None:
+            raise TypeError(f"{slot.owner} is no script")
+        desk.close_price = bar.close
+        live = slot.state in {SlotState.RUNNING, SlotState.PAUSED} and not bar.flags & BarFlag.BACKFILLED
+        desk.script.begin_bar(bar, muted=not live)
+        return desk.script
 
     def on_signal(self, decision: Decision) -> Outcome | None:
         """Plan one deciding bar and place what cannot wait; `finish` does the rest."""
@@ -116,8 +129,8 @@ class TradeExecutor:
         block = decision.block
         if block is not None and block.fate == "duplicate":
             return None
-        if desk.plan is None or signals is None:
-            return None
+        if desk.script is not None or signals is None:
+            return self._on_script(desk, decision)
         if block is not None and block.fate == "warming":
             signals = NO_SIGNALS
         position = self._account.strategy_position(slot.owner, slot.symbol)
@@ -125,11 +138,47 @@ class TradeExecutor:
         if not actions:
             return None
         outcome = Outcome(actions, actions[0].kind == "close")
-        first = self._close(desk, decision, actions[0]) if outcome.closing else None
-        if first is None:
-            first = self._consider_entry(desk, decision, actions[0], closing=False)
-        outcome.note(first)
+        self._begin(desk, decision, outcome)
         return outcome
+
+    def _on_script(self, desk: _Desk, decision: Decision) -> Outcome | None:
+        """Carry out what a script asked for at market: its first close and its last entry."""
+        script = desk.script
+        if script is None:
+            return None
+        if decision.block is not None:
+            script.drop_entries(self.resting.legs(desk.slot.owner, desk.slot.symbol))
+        wishes = script.take_market()
+        if not wishes:
+            return None
+        held = self._account.strategy_position(desk.slot.owner, desk.slot.symbol).qty_base
+        closes = [one for one in wishes if one.kind == "close"][:1]
+        entries = [one for one in wishes if one.kind == "enter" and one.direction * held <= ZERO][-1:]
+        actions = tuple(Action("close", one.text, 0, one.qty_base) for one in closes)
+        for one in entries:
+            if held and not closes:
+                actions += (Action("close", one.text),)
+            actions += (Action("enter", one.text, one.direction, one.qty_base, one.id),)
+        if not actions:
+            return None
+        decision.signals = Signals(
+            any(one.direction > 0 for one in entries),
+            any(one.direction < 0 for one in entries),
+            bool(closes) and held > ZERO,
+            bool(closes) and held < ZERO,
+            entries[0].id if entries else closes[0].id,
+        )
+        outcome = Outcome(actions, actions[0].kind == "close")
+        self._begin(desk, decision, outcome)
+        return outcome
+
+    def _begin(self, desk: _Desk, decision: Decision, outcome: Outcome) -> None:
+        """Place the first of the actions."""
+        action = outcome.actions[0]
+        if outcome.closing:
+            outcome.note(self._close(desk, decision, action))
+        else:
+            outcome.note(self._consider_entry(desk, decision, action, closing=False))
 
     def finish(self, decision: Decision, outcome: Outcome | None) -> None:
         """After the first order has left: the second leg, resting exits, and what goes on record."""
@@ -202,9 +251,13 @@ class TradeExecutor:
     def restore(self, state: records.ExitState) -> None:
         """Take the state of exit rules from the journal."""
         desk = self._desks.get((state.strategy, state.symbol))
-        if desk is not None and desk.plan is not None:
+        if desk is None:
+            return
+        if desk.script is not None:
+            desk.script.restore(state.state)
+        else:
             desk.plan.restore(state.state)
-            desk.journalled = state.state
+        desk.journalled = state.state
 
     def adopt_orders(self) -> None:
         """After the journal was read: open orders belong to their desks again, as far as they did."""
@@ -224,9 +277,8 @@ class TradeExecutor:
     def exit_states(self) -> list[records.ExitState]:
         """The state of every strategy's exit rules, for a snapshot."""
         return [
-            records.ExitState(owner, symbol, desk.slot.decided_open_ns, desk.plan.state())
+            records.ExitState(owner, symbol, desk.slot.decided_open_ns, self._state_of(desk))
             for (owner, symbol), desk in self._desks.items()
-            if desk.plan is not None
         ]
 
     def _record(self, decision: Decision, outcome: Outcome) -> None:
@@ -265,12 +317,16 @@ class TradeExecutor:
             return Placed(Verdict(False, "instrument", "the exchange's filters are not known yet"))
         signals = decision.signals or NO_SIGNALS
         try:
-            qty = entry_qty(
-                slot.sizing,
-                price=decision.bar.close,
-                equity=self._account.equity,
-                risk_distance=signals.risk_distance,
-                instrument=instrument,
+            qty = (
+                quantity_down(action.qty_base, instrument.qty_step_base)
+                if action.qty_base is not None
+                else entry_qty(
+                    slot.sizing,
+                    price=decision.bar.close,
+                    equity=self._account.equity,
+                    risk_distance=signals.risk_distance,
+                    instrument=instrument,
+                )
             )
         except TooSmall as error:
             return Placed(Verdict(False, "size", str(error)))
@@ -281,7 +337,7 @@ class TradeExecutor:
             "MARKET",
             qty,
             cause=self._bar_cause(decision),
-            leg="entry",
+            leg=f"entry:{action.entry_id}" if action.entry_id else "entry",
             signal=action.text,
         )
         if not closing:
@@ -297,9 +353,12 @@ class TradeExecutor:
         return placed
 
     def _on_fill(self, desk: _Desk, fill: Fill) -> None:
+        if desk.script is not None:
+            order = self._store.get(fill.client_order_id)
+            desk.script.on_fill(fill, order.intent.leg if order is not None else "")
         if desk.protection is not None:
             desk.protection.on_position(fill_cause(fill.symbol, fill.trade_id))
-            self._journal_state(desk)
+        self._journal_state(desk)
 
     def _go_on(self, desk: _Desk, applied: Applied) -> None:
         """The entry of a flip, once its close has filled; given up when it did not, or too late."""
@@ -354,13 +413,30 @@ class TradeExecutor:
             self._out.notice("critical", text)
 
     def _journal_state(self, desk: _Desk) -> None:
-        if desk.plan is None:
-            return
-        state = desk.plan.state()
+        state = self._state_of(desk)
         if state != desk.journalled:
             desk.journalled = state
             slot = desk.slot
             self._out.append(records.ExitState(slot.owner, slot.symbol, slot.decided_open_ns, state))
+
+    def _state_of(self, desk: _Desk) -> bytes:
+        return desk.plan.state() if desk.script is None else desk.script.state()
+
+    def _default_qty(self, desk: _Desk) -> Decimal:
+        """Size of a script's resting entry that names none; 0 when it would be too small."""
+        instrument = self._gate.instruments.get(desk.slot.symbol)
+        if instrument is None or desk.close_price <= 0.0:
+            return ZERO
+        try:
+            return entry_qty(
+                desk.slot.sizing,
+                price=desk.close_price,
+                equity=self._account.equity,
+                risk_distance=float("nan"),
+                instrument=instrument,
+            )
+        except TooSmall:
+            return ZERO
 
     def _bar_cause(self, decision: Decision) -> str:
         return bar_cause(decision.slot.timeframe_ns, decision.bar.open_time_ns)

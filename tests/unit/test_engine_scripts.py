@@ -1,0 +1,151 @@
+"""Pine's verbs on the live exchange."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import ClassVar
+
+import pytest
+
+from engine.core.engine import Engine
+from engine.core.restore import restore
+from engine.market_data.bars import Bar
+from engine.storage.records import Signal
+from engine.storage.recovered import Recovered
+from engine.strategies.base import Broker, ScriptStrategy, StrategyParams, registry
+from engine.strategies.slot import SlotState, StrategyRefused
+from gateways.wire import messages as wire
+from tests.engine_rig import Rig, config, spec
+
+Act = Callable[[Bar, Broker], None]
+ZERO = Decimal(0)
+
+
+class _Params(StrategyParams):
+    """None."""
+
+
+@registry.register
+class _Scripted(ScriptStrategy):
+    """Does on its n-th bar what the test put there."""
+
+    name = "scripted_for_tests"
+    Params = _Params
+    acts: ClassVar[dict[int, Act]] = {}
+    used: ClassVar[frozenset[str]] = frozenset({"entry", "close"})
+
+    def __init__(self, params: StrategyParams) -> None:
+        self.params = params
+        self.bars = 0
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        return self.used
+
+    def on_bar(self, bar: Bar, broker: Broker) -> None:
+        act = self.acts.get(self.bars)
+        self.bars += 1
+        if act is not None:
+            act(bar, broker)
+
+
+def scripted(acts: dict[int, Act], *verbs: str) -> Rig:
+    _Scripted.acts = acts
+    _Scripted.used = frozenset(verbs) or frozenset({"entry", "close"})
+    return Rig(Engine(config(spec("scripted_for_tests", params={})))).up()
+
+
+def types(rig: Rig) -> list[tuple[str, str, bool]]:
+    return [(one.order_type, one.side, one.reduce_only) for one in rig.sent(wire.SubmitOrder)]
+
+
+def test_market_entry_and_close() -> None:
+    rig = scripted({1: lambda _, b: b.entry("L", "long"), 3: lambda _, b: b.close("L")})
+    rig.prices(100, 101, 102)
+    assert rig.exchange.position == Decimal("0.1")
+    rig.prices(103, 104, start=3)
+    assert rig.exchange.position == ZERO
+    assert types(rig) == [("MARKET", "BUY", False), ("MARKET", "SELL", True)]
+    assert [one.fate for one in rig.records(Signal)] == ["traded", "traded"]
+
+
+def test_an_opposite_entry_turns_the_position_by_two_orders() -> None:
+    rig = scripted({1: lambda _, b: b.entry("L", "long"), 3: lambda _, b: b.entry("S", "short", 0.2)})
+    rig.prices(100, 101, 102, 103, 104)
+    assert rig.exchange.position == Decimal("-0.2")
+    assert types(rig) == [("MARKET", "BUY", False), ("MARKET", "SELL", True), ("MARKET", "SELL", False)]
+
+
+def test_the_script_sees_its_position() -> None:
+    seen: list[tuple[float, float, int]] = []
+
+    def look(_: Bar, broker: Broker) -> None:
+        entry = broker.open_trades[0]
+        seen.append((broker.position_size, broker.position_avg_price, len(broker.open_trades)))
+        assert entry.entry_id == "L"
+
+    rig = scripted({1: lambda _, b: b.entry("L", "long", 0.3), 2: look})
+    rig.prices(100, 101, 102, 103)
+    assert seen == [(0.3, 102.2, 1)]
+
+
+def test_a_limit_entry_rests_is_moved_and_cancelled() -> None:
+    rig = scripted(
+        {
+            1: lambda _, b: b.entry("L", "long", 0.1, limit=95.0),
+            2: lambda _, b: b.entry("L", "long", 0.1, limit=96.0),
+            4: lambda _, b: b.cancel("L"),
+        },
+        "entry",
+        "entry.limit",
+        "cancel",
+    )
+    rig.prices(100, 101, 102, 103)
+    (left,) = rig.exchange.orders.values()
+    assert (left.price, left.order_type) == (Decimal("96.0"), "LIMIT")
+    rig.prices(104, 105, 106, start=4)
+    assert not rig.exchange.orders
+
+
+def test_target_and_stop_rest_with_the_position_and_go_with_it() -> None:
+    def enter(_: Bar, broker: Broker) -> None:
+        broker.entry("L", "long", 0.1)
+        broker.exit("X", "L", limit=110.0, stop=90.0)
+
+    rig = scripted({1: enter}, "entry", "exit", "exit.limit", "exit.stop")
+    rig.prices(100, 101, 102, 103)
+    resting = sorted((one.order_type, one.reduce_only) for one in rig.exchange.orders.values())
+    assert resting == [("LIMIT", True), ("STOP_MARKET", True)]
+    target = next(one for one in rig.sent(wire.SubmitOrder) if one.order_type == "LIMIT")
+    for event in rig.exchange.fill(target, target.qty_base):
+        rig.feed(event)
+    assert not rig.exchange.orders
+    assert rig.engine.account.position("BTCUSDT").qty_base == ZERO
+
+
+@pytest.mark.parametrize("verb", ["exit.trail_points", "order", "entry.stop_limit"])
+def test_what_cannot_be_placed_is_refused_at_start(verb: str) -> None:
+    with pytest.raises(StrategyRefused, match=verb):
+        scripted({}, "entry", verb)
+
+
+def test_a_script_that_asks_for_the_impossible_fails_alone() -> None:
+    rig = scripted({1: lambda _, b: b.entry("L", "long", oca_name="group")})
+    rig.prices(100, 101, 102)
+    assert rig.engine.strategies.slots[0].state is SlotState.FAILED
+
+
+def test_open_trades_and_wanted_orders_survive_a_restart() -> None:
+    def enter(_: Bar, broker: Broker) -> None:
+        broker.entry("L", "long", 0.1)
+        broker.exit("X", "L", stop=90.0)
+
+    first = scripted({1: enter}, "entry", "exit", "exit.stop")
+    first.prices(100, 101, 102, 103)
+    records = tuple(enumerate((one.record for one in first.effects if hasattr(one, "record")), 1))
+    rig = Rig(Engine(config(spec("scripted_for_tests", params={}))), first.exchange)
+    restore(rig.engine, Recovered("aaaaaa", 1, None, records, 0, (), len(records) + 1, None, 0))
+    rig.up()
+    rig.wait(20)
+    assert not rig.sent(wire.SubmitOrder)
+    assert not rig.sent(wire.CancelOrder)
+    assert len(rig.exchange.orders) == 1
