@@ -125,6 +125,17 @@ class Bars:
                 del self._closed[: (surplus + MAX_MINUTES // 10) * WIDTH]
         return closed
 
+    def adopt(self, history: HistorySource) -> None:
+        """Take another history; its minutes replace those closed here, and the open one's past."""
+        self._history = history
+        known = history.minutes(self._start_ms, self._open[OPEN_TIME] + MINUTE_MS)
+        self.correct(known)
+        if len(known) and known[-1, OPEN_TIME] == self._open[OPEN_TIME]:
+            if self._open[COUNT] <= known[-1, COUNT]:
+                self._open = known[-1].tolist()
+        elif self._open[COUNT] == 0 and len(known):
+            self._open = flat_row(self._open[OPEN_TIME], int(known[-1, CLOSE]))
+
     def correct(self, rows: Rows) -> None:
         """Replace closed minutes by what their source says they were."""
         first = self._closed[OPEN_TIME] if self._closed else 0

@@ -11,7 +11,6 @@ from gateways.simulator.exchange import Exchange
 from gateways.simulator.market_data.bars import Bars
 from gateways.simulator.market_data.depth_feed import IDS_PER_MS
 from gateways.simulator.market_data.feed import Publish, SymbolFeed
-from gateways.simulator.market_data.funding import FundingLog
 from gateways.simulator.market_data.history import History, HistoryProfile
 from gateways.simulator.market_data.payloads import Payload
 from gateways.simulator.market_data.public_book import ASK, BID, Change
@@ -59,7 +58,6 @@ class MarketData:
         self._early: dict[str, Stream] = {}
         self._arrays: dict[str, tuple[Stream, int]] = {}
         self._exchange: Exchange | None = None
-        self._funding = FundingLog(self._saved.get("funding", {}), seed)
         self._rest = MarketRest(self)
         self._housekeeping_ms = now_ms + _HOUSEKEEPING_MS
         self.on_subscribe: list[Callable[[Stream], None]] = []
@@ -78,11 +76,6 @@ class MarketData:
             raise RuntimeError("MarketData.attach has not been called")
         return self._exchange
 
-    @property
-    def funding(self) -> FundingLog:
-        """Settled funding rates."""
-        return self._funding
-
     def open_symbol(
         self,
         symbol: str,
@@ -92,12 +85,14 @@ class MarketData:
         volume_lots: int = 60_000,
         relayed: frozenset[int] = frozenset(),
         own_trades: bool = True,
+        invented: bool = True,
     ) -> int:
         """Begin a symbol at a price, or go on where the last run ended; returns the price to go on from.
 
         With `relayed`, bookTicker frames and the diffs of these cadences come from `relay_*`, not from
         the exchange's book. Without `own_trades` the exchange's trades are not public: the market gives
-        the public ones to `relay_trade`.
+        the public ones to `relay_trade`. Without `invented` history nothing is answered about the symbol
+        until the market sets `feed.ready`.
         """
         saved = self._saved.get("symbols", {}).get(symbol)
         if saved is None:
@@ -105,7 +100,8 @@ class MarketData:
         genesis_ms, genesis_ticks = int(saved["genesis_ms"]), int(saved["genesis_ticks"])
         profile = HistoryProfile(genesis_ticks, volume_lots)
         history_seed = zlib.crc32(f"{self._seed}:{symbol}".encode())
-        bars = Bars(History(history_seed, genesis_ms, profile), genesis_ms, genesis_ticks)
+        history = History(history_seed, genesis_ms, profile) if invented else None
+        bars = Bars(history, genesis_ms, genesis_ticks)
         if self._store is not None:
             bars.restore(self._store.load_minutes(symbol, genesis_ms), saved.get("open_row"))
         closed = bars.roll(now_ms)
@@ -120,6 +116,7 @@ class MarketData:
             last_agg_id=int(saved.get("last_agg_id", 0)),
         )
         feed.genesis = (genesis_ms, genesis_ticks)
+        feed.ready = invented
         feed.on_closed = partial(self._keep_minutes, symbol)
         self._keep_minutes(symbol, closed)
         self._feeds[symbol] = feed
@@ -128,7 +125,6 @@ class MarketData:
             if stream.symbol == symbol:
                 del self._early[stream.name]
                 feed.open_stream(stream, now_ms)
-        self._funding.open(symbol, now_ms)
         return bars.last_ticks
 
     def _keep_minutes(self, symbol: str, closed: list[Rows]) -> None:
@@ -208,8 +204,6 @@ class MarketData:
                 self._publish_array(stream, now_ms)
         if self._housekeeping_ms <= now_ms:
             self._housekeeping_ms = now_ms + _HOUSEKEEPING_MS
-            if self._exchange is not None:
-                self._funding.observe(self._feeds, self._exchange, now_ms)
             self._save()
 
     def _publish_array(self, stream: Stream, now_ms: int) -> None:
@@ -303,7 +297,6 @@ class MarketData:
             for symbol, feed in self._feeds.items()
         }
         self._saved["symbols"] = {**self._saved.get("symbols", {}), **symbols}
-        self._saved["funding"] = self._funding.state()
         self._saved["market"] = self.market_state
         self._store.save_state(self._saved)
 

@@ -56,6 +56,8 @@ class SymbolFeed:
         """Depth cadences (ms) whose frames, and then bookTicker's too, come from the market."""
         self.own_trades = True
         """Whether the exchange's trades are the public ones; else the market relays its own."""
+        self.ready = True
+        """Whether there is something true to answer."""
         self.changed_ms = 0
         self.traded_ms = 0
         self.on_closed: Callable[[list[Rows]], None] = _ignore
@@ -82,6 +84,8 @@ class SymbolFeed:
         """Begin to build a stream."""
         self._streams[stream.name] = stream
         self._kinds.setdefault(stream.kind, []).append(stream.name)
+        if stream.kind == "aggTrade" and len(self._kinds["aggTrade"]) == 1:
+            self.tape.take_aggregates()  # those that were made before anybody listened
         if stream.kind == "depth":
             if stream.cadence_ms not in self.relayed:
                 self.depth.open_cadence(stream.cadence_ms)

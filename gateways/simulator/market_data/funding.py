@@ -1,66 +1,39 @@
-"""Funding rates that were settled, and plausible ones from before the exchange started."""
+"""Funding rates: those the exchange settled, and plausible ones from before it first started."""
 
-from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from typing import Any, Final
+from collections.abc import Sequence
 
 import numpy as np
 
-from gateways.simulator.exchange import Exchange
 from gateways.simulator.market_data.history import uniforms
 from gateways.simulator.market_data.rows import HOUR_MS
+from gateways.simulator.state import FundingRow
 
-_KEPT: Final = 2000
-_PERIOD_MS: Final = 8 * HOUR_MS
+_PERIOD_MS = 8 * HOUR_MS
+Settlement = tuple[int, str, str]
+"""Time (ms), rate, mark price ("" if not known)."""
 
 
-class FundingLog:
-    """Rows (time, rate, mark) per symbol, ascending."""
-
-    def __init__(self, saved: Mapping[str, Any], seed: int) -> None:
-        self._seed = seed
-        self._rows: dict[str, list[list[Any]]] = {
-            symbol: [list(row) for row in rows] for symbol, rows in saved.items()
-        }
-        self._pending: dict[str, tuple[int, Decimal]] = {}
-        self._first_ms: dict[str, int] = {}
-
-    def open(self, symbol: str, now_ms: int) -> None:
-        """Know a symbol; what lies before its first settlement is made up when asked for."""
-        rows = self._rows.setdefault(symbol, [])
-        self._first_ms[symbol] = int(rows[0][0]) if rows else now_ms // _PERIOD_MS * _PERIOD_MS + 1
-
-    def observe(self, symbols: Iterable[str], exchange: Exchange, now_ms: int) -> None:
-        """Notice settlements: the next funding time moved on."""
-        for symbol in symbols:
-            due, rate = exchange.next_funding_ms(symbol), exchange.funding_rate(symbol)
-            before = self._pending.get(symbol)
-            if before is not None and before[0] < due and before[0] <= now_ms:
-                rows = self._rows[symbol]
-                rows.append([before[0], f"{before[1]:.8f}", f"{exchange.mark_price(symbol):.8f}"])
-                del rows[:-_KEPT]
-            self._pending[symbol] = (due, rate)
-
-    def rows(self, symbol: str, start_ms: int | None, end_ms: int, limit: int) -> list[tuple[int, str, str]]:
-        """Return up to `limit` settlements from `start_ms`, or the last ones up to `end_ms`."""
-        known = self._rows.get(symbol, [])
-        first_ms = self._first_ms.get(symbol, end_ms)
-        last_made = min(first_ms - 1, end_ms) // _PERIOD_MS
-        oldest = last_made - limit + 1 if start_ms is None else max(0, -(-start_ms // _PERIOD_MS))
-        periods = np.arange(max(0, oldest), min(last_made, oldest + limit) + 1, dtype=np.int64)
-        values = uniforms(self._seed, periods, 700 + sum(symbol.encode()))
-        made = [
-            (int(period) * _PERIOD_MS, f"{0.00002 + 0.00008 * value:.8f}", "")
-            for period, value in zip(periods.tolist(), values.tolist(), strict=True)
-        ]
-        settled = [
-            (int(time_ms), str(rate), str(mark))
-            for time_ms, rate, mark in known
-            if time_ms <= end_ms and (start_ms is None or time_ms >= start_ms)
-        ]
-        rows = made + settled
-        return rows[:limit] if start_ms is not None else rows[-limit:]
-
-    def state(self) -> dict[str, list[list[Any]]]:
-        """Return what is to be saved."""
-        return self._rows
+def settlements(
+    seed: int,
+    genesis_ms: int,
+    settled: Sequence[FundingRow],
+    start_ms: int | None,
+    end_ms: int,
+    limit: int,
+) -> list[Settlement]:
+    """Return up to `limit` settlements from `start_ms` on, or the last ones up to `end_ms`."""
+    last = min(genesis_ms, end_ms) // _PERIOD_MS
+    oldest = last - limit + 1 if start_ms is None else -(-start_ms // _PERIOD_MS)
+    oldest = max(0, oldest)
+    periods = np.arange(oldest, min(last, oldest + limit) + 1, dtype=np.int64)
+    values = uniforms(seed, periods, 700)
+    made: list[Settlement] = [
+        (int(period) * _PERIOD_MS, f"{0.00002 + 0.00008 * value:.8f}", "")
+        for period, value in zip(periods.tolist(), values.tolist(), strict=True)
+    ]
+    made += [
+        (row.time_ms, f"{row.rate:.8f}", f"{row.mark_price:.8f}")
+        for row in settled
+        if genesis_ms < row.time_ms <= end_ms and (start_ms is None or row.time_ms >= start_ms)
+    ]
+    return made[:limit] if start_ms is not None else made[-limit:]

@@ -66,6 +66,10 @@ class Printer:
         """Lots of a printed size."""
         return round(float(size) / self._step_float)
 
+    def quote_of(self, amount: str) -> int:
+        """Ticks x lots of a printed quote amount."""
+        return round(Decimal(amount) / self._quote_unit)
+
     def ticks_at(self, price: float) -> int:
         """Nearest tick of a price."""
         return round(price / self._tick_float)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 from gateways.simulator.errors import ApiError, invalid_parameter, missing_parameter, refusal
 from gateways.simulator.market_data import payloads
 from gateways.simulator.market_data.feed import SymbolFeed
+from gateways.simulator.market_data.funding import settlements
 from gateways.simulator.market_data.public_book import ASK, BID
 from gateways.simulator.market_data.rows import COUNT, DAY_MS, FIRST_ID, HOUR_MS, INTERVAL_MS, VOLUME
 from gateways.simulator.market_data.tape import PublicTrade
@@ -59,13 +61,15 @@ class MarketRest:
         feed = self._data.feed(symbol)
         if feed is None:
             raise refusal(-1121)
+        if not feed.ready:
+            raise ApiError(-1001, "Internal error; unable to process your request. Please try again.", 503)
         return feed
 
     def _some(self, params: Params, build: Callable[[SymbolFeed], Row]) -> Json:
         if params.has("symbol"):
             return build(self._feed(params))
         feeds = [self._data.feed(symbol) for symbol in self._data.symbols]
-        return [build(feed) for feed in feeds if feed is not None]
+        return [build(feed) for feed in feeds if feed is not None and feed.ready]
 
     def depth(self, params: Params, now_ms: int) -> Json:
         """GET depth."""
@@ -236,7 +240,11 @@ class MarketRest:
         rows: list[Row] = []
         for symbol in symbols:
             feed = self._data.feed(symbol)
-            for time_ms, rate, mark in self._data.funding.rows(symbol, start_ms, until, limit):
+            if feed is None:
+                continue
+            settled = self._data.exchange.funding_history(symbol)
+            found = settlements(crc32(symbol.encode()), feed.genesis[0], settled, start_ms, until, limit)
+            for time_ms, rate, mark in found:
                 rows.append(
                     {
                         "symbol": symbol,
@@ -297,9 +305,7 @@ def _day_ticker(feed: SymbolFeed, now_ms: int) -> Row:
     }
 
 
-def _price_at(feed: SymbolFeed | None, time_ms: int) -> str:
-    if feed is None:
-        return "0.00000000"
+def _price_at(feed: SymbolFeed, time_ms: int) -> str:
     rows = feed.bars.rows("1h", None, time_ms, 1)
     ticks = int(rows[0, 1]) if len(rows) else feed.bars.last_ticks
     return f"{feed.printer.price_at(ticks):.8f}"
