@@ -81,13 +81,14 @@ def close(state: ExchangeState, user: AccountState, algo: AlgoOrder, status: str
 
 
 def expire_without_position(state: ExchangeState, market: MarketState) -> None:
-    """Expire closePosition orders whose position is gone, and those past their goodTillDate."""
+    """Expire closePosition and GTE_GTC orders whose position is gone, and those past goodTillDate."""
     for algo in list(market.waiting.values()):
         user = state.accounts[algo.account_id]
-        if algo.close_position and not _position_to_close(user, algo):
+        tied = algo.close_position or algo.time_in_force == algo_rules.UNTIL_POSITION_ENDS
+        if tied and not _position_to_close(user, algo):
             if algo.had_position:
                 close(state, user, algo, "EXPIRED")
-        elif algo.close_position and not algo.had_position:
+        elif tied and not algo.had_position:
             algo.had_position = True
             state.dirty.algos[algo.algo_id] = algo
         elif algo.good_till_date and algo.good_till_date <= state.now_ms:
@@ -209,7 +210,7 @@ def _child(state: ExchangeState, market: MarketState, user: AccountState, algo: 
         position_side=algo.position_side,
         type="LIMIT" if is_limit else "MARKET",
         orig_type=algo.order_type,
-        time_in_force=algo.time_in_force,
+        time_in_force="GTC" if algo.time_in_force == algo_rules.UNTIL_POSITION_ENDS else algo.time_in_force,
         price=spec.ticks_to_price(ticks),
         orig_qty=spec.lots_to_qty(lots),
         status="NEW",

@@ -29,6 +29,8 @@ from gateways.simulator.symbols import TIMES_IN_FORCE, SymbolSpec
 
 LIMIT_TYPES = ("STOP", "TAKE_PROFIT")
 CLOSING_TYPES = ("STOP_MARKET", "TAKE_PROFIT_MARKET")
+UNTIL_POSITION_ENDS = "GTE_GTC"
+"""Time in force of a conditional order that expires with its position."""
 _LOWEST_CALLBACK, _HIGHEST_CALLBACK = Decimal("0.1"), Decimal(20)
 
 
@@ -52,7 +54,7 @@ def build(state: ExchangeState, user: AccountState, market: MarketState, request
         raise invalid_parameter("algotype")
     if request.type not in CONDITIONAL_TYPES:
         raise refusal(-1116)
-    if request.time_in_force is not None and request.time_in_force not in TIMES_IN_FORCE:
+    if request.time_in_force not in (None, UNTIL_POSITION_ENDS, *TIMES_IN_FORCE):
         raise refusal(-1115)
     working_type = request.working_type or "CONTRACT_PRICE"
     if working_type not in ("CONTRACT_PRICE", "MARK_PRICE"):

@@ -234,7 +234,7 @@ def _record_trade(
 
 def knock_out_reduce_only(state: ExchangeState, user: AccountState, cause: Order) -> None:
     """Expire the resting reduce-only orders the position no longer covers."""
-    for order in excess_orders(user, cause.symbol, active=cause.order_id):
+    for order in excess_orders(user, cause.symbol, cause.position_side, active=cause.order_id):
         end_order(state, user, order, "EXPIRED", "EXPIRED", ER_REDUCE_ONLY)
 
 

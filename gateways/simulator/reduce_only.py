@@ -1,10 +1,11 @@
-"""Reduce-only rules (one-way mode; in hedge mode the position side says it).
+"""Reduce-only rules; in hedge mode the position side says which orders may only reduce.
 
-The resting reduce-only orders of a symbol never add up to more than the position. Priority among them:
+The resting reducing orders of a position never add up to more than it. Priority among them:
 better price first, then the older one; what does not fit goes, lowest priority first.
 """
 
 from gateways.simulator.errors import refusal
+from gateways.simulator.order_rules import is_hedge_close
 from gateways.simulator.orders import Order
 from gateways.simulator.state import AccountState
 
@@ -21,22 +22,29 @@ def _by_priority(orders: list[Order]) -> list[Order]:
     return sorted(orders, key=key)
 
 
-def resting(user: AccountState, symbol: str, *, without: int = 0) -> list[Order]:
-    """Return the open reduce-only orders of a symbol."""
+def only_reduces(order: Order) -> bool:
+    """Tell whether an order may only reduce: by its flag, or in hedge mode by its side."""
+    return order.reduce_only or is_hedge_close(order.position_side, order.side)
+
+
+def resting(user: AccountState, symbol: str, position_side: str, *, without: int = 0) -> list[Order]:
+    """Return the open orders of a position side that may only reduce."""
     return [
-        order for order in user.open_of(symbol).values() if order.reduce_only and order.order_id != without
+        order
+        for order in user.open_of(symbol).values()
+        if order.position_side == position_side and only_reduces(order) and order.order_id != without
     ]
 
 
-def excess_orders(user: AccountState, symbol: str, *, active: int = 0) -> list[Order]:
-    """Return the resting reduce-only orders that the position does not cover, lowest priority first.
+def excess_orders(user: AccountState, symbol: str, position_side: str, *, active: int = 0) -> list[Order]:
+    """Return the resting reducing orders that the position does not cover, lowest priority first.
 
     `active` is the order being matched: it is no rival, it is already clipped to the position.
     """
-    orders = resting(user, symbol, without=active)
+    orders = resting(user, symbol, position_side, without=active)
     if not orders:
         return []
-    lots = user.lots(symbol, "BOTH")
+    lots = user.lots(symbol, position_side)
     side = closing_side(lots)
     excess = [order for order in orders if not lots or order.side != side]
     kept = _by_priority([order for order in orders if lots and order.side == side])
@@ -62,7 +70,7 @@ def admit(user: AccountState, order: Order, *, replacing: int = 0) -> list[Order
         return []
     if order.remaining_lots > held:
         raise refusal(-2022)
-    queue = _by_priority([*resting(user, order.symbol, without=replacing), order])
+    queue = _by_priority([*resting(user, order.symbol, "BOTH", without=replacing), order])
     total = sum(other.remaining_lots for other in queue)
     displaced = []
     while total > held:

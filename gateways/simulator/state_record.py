@@ -4,6 +4,7 @@ import msgspec
 
 from gateways.simulator.accounts import Account, IncomeRecord
 from gateways.simulator.events import ForcedOrder
+from gateways.simulator.journal import StateDamagedError
 from gateways.simulator.orders import AlgoOrder, Amendment, Order, UserTrade
 from gateways.simulator.state import (
     MAX_CLOSED_ALGOS,
@@ -79,7 +80,8 @@ def full_record(state: ExchangeState) -> StateRecord:
 def apply_record(state: ExchangeState, record: StateRecord) -> None:
     """Take a record's values over. Call `finish_restore` after the last one.
 
-    Rows of symbols this exchange is not started with are kept in memory but never traded.
+    The history of symbols this exchange is not started with stays; open orders or positions in one are
+    refused by `finish_restore`.
     """
     state.counters = record.counters
     for account in record.accounts:
@@ -117,6 +119,7 @@ def _apply_markets(state: ExchangeState, record: StateRecord) -> None:
 
 def finish_restore(state: ExchangeState) -> None:
     """Rebuild every index from the plain values, and lift the market ids to their reserved ceilings."""
+    _refuse_unknown_symbols(state)
     state.counters.update = state.counters.update_ceiling
     for market in state.markets.values():
         market.trade_id = market.facts.trade_ceiling
@@ -126,6 +129,18 @@ def finish_restore(state: ExchangeState) -> None:
         _index_orders(state, user)
         _index_algos(state, user)
     state.reserve_ids()
+
+
+def _refuse_unknown_symbols(state: ExchangeState) -> None:
+    for account_id, user in state.accounts.items():
+        names = {position.symbol for position in user.held()}
+        names.update(order.symbol for order in user.orders.values() if order.is_open)
+        names.update(algo.symbol for algo in user.algos.values() if algo.is_open)
+        for symbol in sorted(names - state.markets.keys()):
+            raise StateDamagedError(
+                f"account {account_id} has a position or an open order in {symbol}: "
+                "start the exchange with this symbol or with another state folder"
+            )
 
 
 def _index_orders(state: ExchangeState, user: AccountState) -> None:

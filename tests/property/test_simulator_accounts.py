@@ -27,7 +27,7 @@ def perform(desk: Desk, action: tuple, *, hedge: bool) -> None:
     if kind == "market":
         desk.market(side, qty, **position_side)
     elif kind == "limit":
-        chosen = {"position_side": "LONG" if side == "BUY" else "SHORT"} if hedge else {}
+        chosen = {"position_side": "LONG" if size % 2 else "SHORT"} if hedge else {}
         desk.limit(side, qty, str(50_000 + more), **chosen)
     elif kind == "take":
         desk.take(side, size)
@@ -90,6 +90,8 @@ def check_account(desk: Desk) -> None:
     for position in user.account.positions.values():
         assert position.lots or (position.cost == 0 and position.isolated_wallet == 0)
         assert (position.cost > 0) == (position.lots > 0)
+        wrong = {"LONG": -1, "SHORT": 1}.get(position.position_side, 0)
+        assert position.lots * wrong <= 0
     cost = sum(p.cost for p in user.account.positions.values())
     income = {}
     for row in user.income:
@@ -102,9 +104,9 @@ def check_account(desk: Desk) -> None:
 @settings(max_examples=150, deadline=None)
 @given(
     side=SIDES,
-    lots=st.integers(20, 9_000),
+    lots=st.one_of(st.integers(20, 9_000), st.integers(6_050, 7_400)),
     leverage=st.sampled_from([5, 20, 50, 100]),
-    wallet=st.integers(300, 60_000),
+    wallet=st.integers(300, 120_000),
     isolated=st.booleans(),
 )
 def test_a_position_is_liquidated_at_its_liquidation_price_and_not_before(

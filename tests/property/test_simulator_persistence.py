@@ -285,6 +285,13 @@ def test_after_a_failed_write_the_journal_takes_no_more(tmp_path: Path):
         store.commit()
 
 
+def test_a_position_in_a_symbol_that_is_no_longer_traded_is_refused(tmp_path: Path):
+    written(tmp_path)
+    exchange = Exchange({"ETHUSDT": Desk().ex.specs["ETHUSDT"]}, Recorder())
+    with pytest.raises(StateDamagedError, match="BTCUSDT: start the exchange with this symbol"):
+        Persistence(tmp_path, exchange).restore()
+
+
 def test_market_ids_go_on_above_everything_handed_out(tmp_path: Path):
     desk = Desk()
     store = Persistence(tmp_path, desk.ex)

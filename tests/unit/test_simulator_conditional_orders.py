@@ -216,6 +216,20 @@ def test_close_position_expires_with_its_position(desk: Desk):
     assert desk.ex.algo_order("a", algo.algo_id, None).algo_status == "EXPIRED"
 
 
+def test_an_order_good_till_its_position_ends_expires_with_it(desk: Desk):
+    desk.market("BUY", "0.3")
+    algo = desk.algo(
+        "SELL",
+        "STOP_MARKET",
+        trigger_price="49900",
+        quantity="0.3",
+        reduce_only=True,
+        time_in_force="GTE_GTC",
+    )
+    desk.market("SELL", "0.3")
+    assert desk.ex.algo_order("a", algo.algo_id, None).algo_status == "EXPIRED"
+
+
 def test_price_protection_waits_while_last_and_mark_differ(desk: Desk):
     desk.ex.set_spec(replace(desk.ex.specs[SYMBOL], trigger_protect=D("0.001")), desk.now)
     desk.ex.submit_algo("a", replace(STOP_SELL, price_protect=True), desk.now)

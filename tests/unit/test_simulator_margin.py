@@ -205,6 +205,16 @@ def test_the_bracket_at_the_liquidation_price_counts():
     assert D(300_000) < 9 * expected < D(800_000)
 
 
+def test_a_bracket_that_ends_between_mark_and_liquidation_price_does_not_count():
+    desk = Desk(wallet="200000")
+    desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
+    desk.ex.set_leverage("a", SYMBOL, 5, desk.now)
+    desk.market("BUY", "7")
+    # 350,000 at the mark is in bracket 2; 7 * 40,164 = 281,000 at the liquidation price is in bracket 1.
+    cost = sum((D(50000 + n) for n in range(1, 8)), D(0))
+    assert row(desk).liquidation_price == (cost / 5 - cost) / (7 * D("0.004") - 7)
+
+
 def test_an_account_too_rich_to_be_liquidated_has_no_liquidation_price():
     desk = Desk()
     desk.market("BUY", "1")

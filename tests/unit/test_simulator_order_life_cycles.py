@@ -309,6 +309,28 @@ def test_one_sweep_cannot_fill_a_reduce_only_order_after_the_position_is_gone(de
     assert desk.amount() == 0
 
 
+def test_one_printed_trade_cannot_fill_a_reduce_only_order_after_the_position_is_gone(desk: Desk):
+    desk.market("BUY", "0.1")
+    desk.limit("SELL", "0.1", "50000.3")
+    reducing = desk.limit("SELL", "0.1", "50000.4", reduce_only=True)
+    desk.ex.print_trade(SYMBOL, 500_005, 500, buyer_is_maker=False, now_ms=desk.now)
+    desk.ex.after_market(SYMBOL, desk.now)
+    assert desk.ex.order("a", SYMBOL, reducing.order_id, None).status == "EXPIRED"
+    assert desk.amount() == 0
+
+
+def test_hedge_closing_orders_are_knocked_out_like_reduce_only_ones(desk: Desk):
+    desk.ex.set_position_mode("a", hedge_mode=True, now_ms=desk.now)
+    desk.market("BUY", "0.1", position_side="LONG")
+    closing = desk.limit("SELL", "0.1", "50500", position_side="LONG")
+    desk.market("SELL", "0.04", position_side="LONG")
+    assert desk.heard.words()[-1] == "EXPIRED/EXPIRED er=4"
+    assert desk.ex.order("a", SYMBOL, closing.order_id, None).status == "EXPIRED"
+    with refused(-2022):
+        desk.limit("SELL", "0.07", "50500", position_side="LONG")
+    assert desk.limit("SELL", "0.06", "50500", position_side="LONG").status == "NEW"
+
+
 # Dead man's switch.
 
 

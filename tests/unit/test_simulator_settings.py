@@ -198,3 +198,10 @@ def test_v2_rows_list_every_symbol_and_hedge_mode_every_side():
     assert [r.symbol for r in desk.ex.position_risk("a")] == [SYMBOL, "ETHUSDT"]
     desk.ex.set_position_mode("a", hedge_mode=True, now_ms=desk.now)
     assert [r.position_side for r in desk.ex.position_risk("a", SYMBOL)] == ["BOTH", "LONG", "SHORT"]
+
+
+def test_a_reduced_isolated_position_gives_its_share_of_margin_back():
+    desk = Desk()
+    isolated_long(desk)
+    desk.market("SELL", "0.25")
+    assert desk.ex.position_risk("a", SYMBOL)[0].isolated_wallet == D("2500.05") * 3 / 4
