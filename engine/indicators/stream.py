@@ -50,6 +50,13 @@ class Indicator:
         self._row = np.empty((1, len(self.inputs)))
         self._out = np.empty((1, len(self.outputs)))
 
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_step"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._step = ready(type(self).step)  # compiled code stays in its process and cache
+
     def reset(self) -> None:
         """Forget everything seen."""
         self._state = self._initial.copy()

@@ -45,6 +45,13 @@ class KernelStrategy(SignalStrategy, Generic[ParamsT]):
         self._out = np.full((1, len(self.value_names)), np.nan)
         self.reset()
 
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_step"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._step = ready(type(self).step)  # compiled code stays in its process and cache
+
     def initial_state(self) -> FloatArray:
         """A new flat state that knows the parameters."""
         raise NotImplementedError

@@ -1,5 +1,6 @@
 """The ten TradingView strategies: one vocabulary, indicators as documented, signals as the levels say."""
 
+import pickle
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 import engine.strategies
 from engine.execution.exit_rules import ExitRules
 from engine.indicators import batch
+from engine.indicators.stream_averages import Ema
 from engine.market_data.bars import Bar, Bars
 from engine.strategies.base import SignalStrategy, registry
 from engine.strategies.thresholds import CommonParams, ThresholdStrategy
@@ -135,6 +137,20 @@ def test_every_strategy_file_is_imported_by_the_package_and_named_as_its_strateg
     registering = {path.stem for path in files if "@registry.register" in path.read_text(encoding="utf-8")}
     assert registering == set(engine.strategies.__all__)
     assert registering <= set(registry.names())
+
+
+def test_strategies_and_indicators_can_be_sent_to_another_process_with_what_they_have_seen():
+    strategy, ema = _strategy("rsi", {"length": 3}), Ema(2)
+    bars = [Bar("X", 60, i * 60, x, x, x, x) for i, x in enumerate([1.0, 2.0, 1.5, 3.0, 2.0, 2.5])]
+    for bar in bars[:4]:
+        strategy.on_bar(bar)
+        ema.update(bar.close)
+    data = pickle.dumps((strategy, ema))
+    assert len(data) < 4000  # no compiled code inside
+    other_strategy, other_ema = pickle.loads(data)
+    for bar in bars[4:]:
+        assert other_strategy.on_bar(bar) == strategy.on_bar(bar)
+        assert other_ema.update(bar.close) == ema.update(bar.close)
 
 
 def test_values_are_the_indicators():
