@@ -11,7 +11,7 @@ from typing import cast
 import msgspec
 
 from gateways.wire.cursor import Cursor
-from gateways.wire.engine_link import NONCE_BYTES, tune_socket
+from gateways.wire.engine_link import NONCE_BYTES, tune_socket, write_at_once
 from gateways.wire.errors import BadMessage, ConnectionLost, NotConnected, PeerSilent, WireError
 from gateways.wire.framing import TO_GATEWAY_LIMIT, encode, engine_decoder
 from gateways.wire.limits import DEFAULT_LIMITS, WireLimits
@@ -168,6 +168,8 @@ class _GatewayLink(asyncio.Protocol):
 
     def write(self, frame: bytes) -> None:
         self._transport.write(frame)
+        if self._transport.get_write_buffer_size() > self._limits.unsent_requests_bytes:
+            self.abort(ConnectionLost("the gateway does not read"))
 
     def close(self) -> None:
         """Orderly: what was written is still sent."""
@@ -185,7 +187,7 @@ class _GatewayLink(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._last_heard = self._loop.time()
         tune_socket(self._transport.get_extra_info("socket"))
-        self._transport.set_write_buffer_limits(high=self._limits.unsent_requests_bytes)
+        write_at_once(self._transport)
         self._timer = self._loop.call_later(self._limits.handshake_seconds, self._handshake_timeout)
 
     def data_received(self, data: bytes) -> None:
@@ -207,9 +209,6 @@ class _GatewayLink(asyncio.Protocol):
             self._timer.cancel()
         if not self.gone.done():
             self.gone.set_result(self._reason or (str(exc) if exc else "the connection was closed"))
-
-    def pause_writing(self) -> None:
-        self.abort(ConnectionLost("the gateway does not read"))
 
     def _deliver(self, messages: Sequence[ToEngine]) -> None:
         client = self._client

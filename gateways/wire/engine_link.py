@@ -108,7 +108,7 @@ class EngineLink(asyncio.Protocol):
         self._last_heard = self._loop.time()
         self.outgoing = Outgoing(self._write, self._limits)
         tune_socket(self._transport.get_extra_info("socket"), send_bytes=self._limits.socket_buffer_bytes)
-        self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
+        write_at_once(self._transport)
         if not self._owner.unknown_peer(self):
             self.abort("too many peers without a token")
             return
@@ -210,6 +210,15 @@ class EngineLink(asyncio.Protocol):
             self.send(Heartbeat(0))
         self._said_something = False
         self._timer = self._loop.call_later(self._limits.heartbeat_seconds, self._beat)
+
+
+def write_at_once(transport: asyncio.Transport) -> None:
+    """Make `write` try the socket immediately, and tell as soon as the system takes no more.
+
+    uvloop with its usual limits only remembers what is written and sends it when the running callback has
+    ended, after all that the callback does behind the write.
+    """
+    transport.set_write_buffer_limits(high=0)
 
 
 def tune_socket(sock: socket.socket | None, *, send_bytes: int = 0, receive_bytes: int = 0) -> None:

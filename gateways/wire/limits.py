@@ -22,8 +22,7 @@ class WireLimits:
     unknown_peers: int = 16
     waiting_trades: int = 1_000
     waiting_keys: int = 4_096
-    write_buffer_bytes: int = 64 * 1024
-    socket_buffer_bytes: int = 128 * 1024
+    socket_buffer_bytes: int = 192 * 1024
     unsent_requests_bytes: int = 4 * 1024 * 1024
     first_backoff_seconds: float = 0.05
     longest_backoff_seconds: float = 1.0

@@ -1,19 +1,22 @@
 """A slow engine loses old market data, never an order event; one that keeps up loses nothing."""
 
 import asyncio
+import itertools
 import socket
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from gateways.wire import messages as m
+from gateways.wire.errors import NotConnected
 from gateways.wire.framing import encode, engine_decoder
 from gateways.wire.limits import WireLimits
 from gateways.wire.token import hello_mac
-from tests.wire_rig import TOKEN, RecordingGateway, book, engine, order_update, server
+from tests.wire_rig import TOKEN, Engine, RecordingGateway, book, engine, market_order, order_update, server
 
 TICKS = 30_000
-SMALL = WireLimits(write_buffer_bytes=8_192, socket_buffer_bytes=8_192, waiting_trades=10)
+SMALL = WireLimits(socket_buffer_bytes=8_192, waiting_trades=10)
 
 
 async def connect_without_reading(port: int, last: tuple[int, int] = (0, 0)) -> socket.socket:
@@ -104,7 +107,7 @@ def test_order_events_overtake_market_data_that_waits() -> None:
 def test_a_reader_that_never_reads_is_cut_off_and_gets_its_order_events_after_coming_back() -> None:
     async def main() -> None:
         handler = RecordingGateway()
-        gateway = server(handler, limits=WireLimits(write_buffer_bytes=8_192, urgent_bytes=200_000))
+        gateway = server(handler, limits=WireLimits(urgent_bytes=200_000))
         port = await gateway.start()
         sock = await connect_without_reading(port)
         await handler.until(lambda: handler.connected)
@@ -165,6 +168,58 @@ def test_a_message_as_large_as_a_snapshot_arrives_whole() -> None:
         handler.connected[0].send(snapshot)
         await alpha.until(lambda: alpha.of(m.Snapshot))
         assert alpha.of(m.Snapshot) == [snapshot]
+        await alpha.client.close()
+        await gateway.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_what_is_written_leaves_before_the_writer_does_anything_else(loop: str) -> None:
+    """uvloop by itself would keep the frame until the callback that wrote it has ended."""
+    factory = None
+    if loop == "uvloop":
+        factory = pytest.importorskip("uvloop").new_event_loop
+
+    async def main() -> None:
+        handler = RecordingGateway()
+        gateway = server(handler)
+        sock = await connect_without_reading(await gateway.start())
+        await handler.until(lambda: handler.connected)
+        await asyncio.get_running_loop().sock_recv(sock, 4_096)
+        gateway.publish_market(book(1))
+        gateway.publish_order_event(order_update(1))
+        sock.setblocking(True)
+        sock.settimeout(5)
+        decoder = engine_decoder()
+        heard: list[m.ToEngine] = []
+        while len(heard) < 2:
+            heard += decoder.feed(sock.recv(4_096))  # the loop does not run meanwhile
+        assert [type(one) for one in heard] == [m.OrderBookTick, m.OrderUpdate]
+        sock.close()
+        await gateway.close()
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+
+
+def send_for_ever(alpha: Engine) -> None:
+    """Without letting the loop run, so that the gateway, which shares it, cannot read."""
+    for number in itertools.count():
+        alpha.client.send(market_order(number))
+
+
+def test_a_gateway_that_does_not_read_is_given_up() -> None:
+    async def main() -> None:
+        handler = RecordingGateway()
+        gateway = server(handler)
+        port = await gateway.start()
+        alpha = engine(port, limits=WireLimits(unsent_requests_bytes=10_000))
+        await alpha.until(lambda: alpha.ups)
+        with pytest.raises(NotConnected):
+            send_for_ever(alpha)
+        await alpha.until(lambda: alpha.downs)
+        assert alpha.downs == ["the gateway does not read"]
         await alpha.client.close()
         await gateway.close()
 
