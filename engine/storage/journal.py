@@ -185,10 +185,10 @@ class Journal:
             else:
                 return frame(record, self._next, self._durable)
         if not is_essential(record):
-            raise JournalFull("the disk is full: the journal takes only what exits need")
+            raise JournalFull(f"the disk of {self._folder} is full: the journal takes only what exits need")
         limit = self._options.segment_bytes + self._options.reserve_bytes
         if self._used + len(self._pending) + len(data) > limit:
-            raise JournalError("the disk is full and the journal's reserve is used up")
+            raise JournalError(f"the disk of {self._folder} is full and the journal's reserve is used up")
         return data
 
     def _roll(self) -> None:
@@ -252,6 +252,8 @@ def open_journal(
         raise JournalError(f"{folder} cannot be used for the journal: {error.strerror}") from error
     try:
         found = read_folder(folder, account_digest(account))
+        for unfinished in folder.glob("*.tmp"):
+            unfinished.unlink()
         journal = Journal(folder, lock, account, options or JournalOptions(), found)
         journal.begin(found.engine_id or new_engine_id(), account, now_ns)
     except OSError as error:

@@ -101,7 +101,9 @@ print(journal.accepts_entries)
 def test_where_no_further_file_fits_entries_stop_and_exits_use_the_reserve(tmp_path: Path):
     done = run(FULL_DISK, str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["the disk is full and the journal's reserve is used up", "False"]
+    said, accepts_entries = done.stdout.splitlines()
+    assert said == f"the disk of {tmp_path} is full and the journal's reserve is used up"
+    assert accepts_entries == "False"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
