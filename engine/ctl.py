@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -67,8 +67,8 @@ def _run(environment: str, request: Request) -> None:
     except (SettingsError, TokenError, OSError, EOFError, msgspec.DecodeError) as error:
         typer.echo(f"no engine of {environment} answers: {error}", err=True)
         raise typer.Exit(2) from None
-    data: Any = None if answer.data is None else msgspec.json.decode(answer.data)
-    typer.echo(answer.text if data is None else msgspec.json.format(answer.data or b"", indent=2).decode())
+    data = bytes(answer.data)
+    typer.echo(answer.text if data == b"null" else msgspec.json.format(data, indent=2).decode())
     raise typer.Exit(0 if answer.ok else 1)
 
 

@@ -45,7 +45,7 @@ class Response(msgspec.Struct, frozen=True, tag="response"):
     id: str
     ok: bool
     text: str
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class AuditLine(msgspec.Struct, frozen=True, tag="audit"):

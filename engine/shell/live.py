@@ -23,6 +23,7 @@ from engine.shell.performer import Performer
 from engine.shell.status import StatusKeeper
 from engine.storage.journal import JournalError, JournalFull, JournalOptions, open_journal
 from engine.storage.records import JournalRecord
+from engine.storage.tables_process import TablesProcess
 from engine.strategies.slot import StrategyRefused
 from gateways.wire.client import EngineIdentity
 from gateways.wire.errors import TokenError
@@ -36,6 +37,7 @@ EXIT_CONFIGURATION = 2
 EXIT_REFUSED = 3
 _FLUSH_AFTER_S = 0.02
 _FAR_NS = 3_600_000_000_000
+_TABLES_AFTER_S = 10.0
 
 
 class LiveEngine:
@@ -67,7 +69,7 @@ class LiveEngine:
             on_refused=self._on_refused,
         )
         self._keeper = StatusKeeper(self.engine)
-        self._observers = Observers(settings, self._keeper)
+        self._observers = Observers(settings)
         for sentence in found.warnings:
             self._observers.say("warning", "journal", sentence)
         self._performer = Performer(self.engine, self._journal, self._feed, self._observe, self._now_ns)
@@ -83,6 +85,8 @@ class LiveEngine:
         self._timer_ns = 0
         self._flush_handle: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[int] | None = None
+        self._tables: TablesProcess | None = None
+        self._seconds = 0.0
 
     def _make_core(self, config: EngineConfig) -> Engine:
         try:
@@ -171,6 +175,9 @@ class LiveEngine:
             if self._journal.wants_rotation:
                 self._rotate()
             gc.collect(1)
+            self._seconds += settings.engine.summary_seconds
+            if self._tables is None and self._seconds > _TABLES_AFTER_S:
+                self._tables = TablesProcess(settings.environment)
 
     def _rotate(self) -> None:
         try:
@@ -189,6 +196,8 @@ class LiveEngine:
         write_status(self._settings.summary_path, self._keeper.status(self._now_ns()))
         self._journal.close(self._now_ns())
         self._observers.stop()
+        if self._tables is not None:
+            self._tables.stop()
 
     def _observe(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
         """Counting is done at once, telling later: the next frame may be waiting."""

@@ -9,7 +9,6 @@ from engine.core.audit import AuditEvent, Severity
 from engine.notifications.model import Notification
 from engine.notifications.setup import make_center
 from engine.shell.log_lines import line_of
-from engine.shell.status import StatusKeeper
 from engine.storage.records import Fill, JournalRecord
 from settings import Settings
 
@@ -17,9 +16,7 @@ from settings import Settings
 class Observers:
     """Log lines for everything, notifications for what a person wants to know at once."""
 
-    def __init__(self, settings: Settings, keeper: StatusKeeper) -> None:
-        self._settings = settings
-        self._keeper = keeper
+    def __init__(self, settings: Settings) -> None:
         self._log = _logger()
         self._center, self._missing = make_center(settings)
 

@@ -21,7 +21,7 @@ from gateways.wire.messages import Kline, KlinesReply, RequestKlines
 
 SUSPECT = int(BarFlag.SUSPECT)
 BACKFILLED = int(BarFlag.BACKFILLED)
-MAX_KLINES = 1_500
+MAX_KLINES = 15_000
 _RETRY_NS = 3 * SECOND_NS
 _NEVER = 2**63 - 1
 
