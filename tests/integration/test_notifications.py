@@ -332,7 +332,7 @@ def test_the_engines_observers_tell_telegram_of_fills_and_warnings(tmp_path: Pat
     keys.write_text(f"bot_token={TOKEN}\nchat_id={CHAT}\n")
     keys.chmod(0o600)
     with BotApi() as api:
-        observers = Observers(environment(tmp_path, api.url), None)  # type: ignore[arg-type]  # counts are not told
+        observers = Observers(environment(tmp_path, api.url))
         observers.start()
         observers.tell([fill()])
         api.wait(lambda: len(api.received) == 1)
@@ -347,7 +347,7 @@ def test_the_engines_observers_tell_telegram_of_fills_and_warnings(tmp_path: Pat
 def test_a_missing_key_file_is_one_line_and_trading_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    observers = Observers(environment(tmp_path, ""), None)  # type: ignore[arg-type]  # counts are not told
+    observers = Observers(environment(tmp_path, ""))
     observers.start()
     observers.say("critical", "test", "still here")
     observers.stop()
