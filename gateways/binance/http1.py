@@ -203,6 +203,8 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready. asyncio and uvloop switch Nagle's algorithm off themselves."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        # uvloop would keep a request until the running callback has ended; without a buffer it leaves now.
+        self._transport.set_write_buffer_limits(high=0)
 
     def send(self, request: bytes, timeout_seconds: float) -> "asyncio.Future[HttpAnswer]":
         """Write now. The future ends with the answer, or with `HttpFailed`."""
