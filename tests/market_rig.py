@@ -68,7 +68,7 @@ class MarketRig(NullListener):
         taken, self.frames = self.frames, []
         return [frame for name, frame in taken if stream is None or name == stream]
 
-    def rest(self, name: str, **params: object) -> Any:
+    def rest(self, name: str, **params: object) -> Any:  # noqa: ANN401 - whatever the endpoint answers
         return self.data.rest(name, {key: str(value) for key, value in params.items()}, self.now_ms)
 
 

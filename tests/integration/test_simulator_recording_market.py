@@ -47,7 +47,7 @@ def _listen(rig: MarketRig, symbol: str) -> ClientBook:
 
 
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHUSDT"])
-def test_with_kept_times_every_frame_goes_out_unchanged_and_at_its_distance(symbol):
+def test_with_kept_times_every_frame_goes_out_unchanged_and_at_its_distance(symbol: str):
     recorded = _recorded(symbol)
     rig = _rig(symbol, keep_times=True)
     _listen(rig, symbol)
@@ -65,7 +65,7 @@ def test_with_kept_times_every_frame_goes_out_unchanged_and_at_its_distance(symb
 
 
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHUSDT"])
-def test_a_clients_book_is_the_recorded_book_ticker_at_every_depth_event(symbol):
+def test_a_clients_book_is_the_recorded_book_ticker_at_every_depth_event(symbol: str):
     tickers = [frame for _, frame in _recorded(symbol) if frame["e"] == "bookTicker"]
     ids = [frame["u"] for frame in tickers]
     rig = _rig(symbol, keep_times=False)
@@ -84,7 +84,7 @@ def test_a_clients_book_is_the_recorded_book_ticker_at_every_depth_event(symbol)
 
 
 @pytest.mark.parametrize("cadence", ["@depth@0ms", "@depth@100ms", "@depth@500ms"])
-def test_a_late_client_bridges_once_it_has_seen_an_event(cadence):
+def test_a_late_client_bridges_once_it_has_seen_an_event(cadence: str):
     rig = _rig("BTCUSDT", keep_times=False)
     rig.data.subscribe("btcusdt@trade")
     rig.run(10_000, 100)
@@ -135,7 +135,7 @@ def _small_session(folder: Path) -> Path:
     return path
 
 
-def test_a_looped_recording_chains_on_without_a_new_snapshot(tmp_path):
+def test_a_looped_recording_chains_on_without_a_new_snapshot(tmp_path: Path):
     rig = MarketRig(("BTCUSDT",))
     rig.start(parse_market(f"recording:{_small_session(tmp_path)}", MarketOptions(symbols=("BTCUSDT",))))
     client = _listen(rig, "BTCUSDT")
@@ -153,7 +153,7 @@ def test_a_looped_recording_chains_on_without_a_new_snapshot(tmp_path):
     assert client.asks == dict(map(tuple, now["asks"]))
 
 
-def test_recorded_trades_make_the_klines(tmp_path):
+def test_recorded_trades_make_the_klines(tmp_path: Path):
     rig = MarketRig(("BTCUSDT",))
     options = MarketOptions(symbols=("BTCUSDT",), loop=False)
     rig.start(parse_market(f"recording:{_small_session(tmp_path)}", options))
@@ -165,7 +165,7 @@ def test_recorded_trades_make_the_klines(tmp_path):
     assert sum(float(row[5]) for row in rows if row[8] == 1) == 0.5
 
 
-def test_a_broken_line_is_named(tmp_path):
+def test_a_broken_line_is_named(tmp_path: Path):
     path = tmp_path / "BTCUSDT.txt"
     path.write_text('1 {"stream":"x"}\n2 nonsense\n')
     with pytest.raises(MarketError, match="line 2"):

@@ -80,7 +80,7 @@ def test_closed_klines_of_the_stream_equal_the_rest_rows_and_the_trades():
     assert [f["k"]["x"] for name, f in frames if name == "btcusdt@kline_3m"].count(True) >= 2
 
 
-def test_a_restart_keeps_history_and_goes_on_from_the_price(tmp_path):
+def test_a_restart_keeps_history_and_goes_on_from_the_price(tmp_path: Path):
     first = _rig(3, tmp_path)
     first.run(150_000, 250)
     intervals = ("1m", "5m", "1h", "1d")
@@ -101,7 +101,7 @@ def test_a_restart_keeps_history_and_goes_on_from_the_price(tmp_path):
     assert second.rest("aggTrades", symbol="BTCUSDT", limit=500)[0]["a"] >= aggregate - 100
 
 
-def test_minutes_without_the_exchange_are_flat(tmp_path):
+def test_minutes_without_the_exchange_are_flat(tmp_path: Path):
     first = _rig(3, tmp_path)
     first.run(70_000, 250)
     price = first.rest("ticker/price", symbol="BTCUSDT")["price"]
@@ -126,7 +126,7 @@ def _signals(mids: list[float]) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", range(1, 7))
-def test_a_second_strategy_trades_soon_after_the_start(seed):
+def test_a_second_strategy_trades_soon_after_the_start(seed: int):
     rig = _rig(seed)
     rig.data.subscribe("btcusdt@bookTicker")
     mids = []

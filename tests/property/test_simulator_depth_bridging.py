@@ -1,5 +1,7 @@
 """Whenever a client subscribes and takes its snapshot, it holds the exact book from then on."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +28,9 @@ def _apply(rig: MarketRig, changes: list[tuple[str, int, int]]) -> None:
     subscribe_at=st.integers(0, 15),
     snapshot_after=st.integers(0, 25),
 )
-def test_any_subscription_moment_reconstructs_the_exact_book(batches, stream, subscribe_at, snapshot_after):
+def test_any_subscription_moment_reconstructs_the_exact_book(
+    batches: list[tuple[int, list[tuple[str, int, int]]]], stream: str, subscribe_at: int, snapshot_after: int
+):
     rig = MarketRig()
     rig.data.open_symbol("BTCUSDT", 640_000, rig.now_ms)
     _apply(rig, [("BUY", 1, 5), ("SELL", 1, 5)])
@@ -51,7 +55,9 @@ def test_any_subscription_moment_reconstructs_the_exact_book(batches, stream, su
 
 @settings(max_examples=60, deadline=None)
 @given(batches=batches)
-def test_ids_rise_and_previous_ids_chain_and_no_diff_is_empty(batches):
+def test_ids_rise_and_previous_ids_chain_and_no_diff_is_empty(
+    batches: list[tuple[int, list[tuple[str, int, int]]]],
+):
     rig = MarketRig()
     rig.data.open_symbol("BTCUSDT", 640_000, rig.now_ms)
     for stream in CADENCES:
@@ -63,14 +69,14 @@ def test_ids_rise_and_previous_ids_chain_and_no_diff_is_empty(batches):
     frames = rig.frames
     for stream in CADENCES:
         mine = [frame for name, frame in frames if name == "btcusdt" + stream]
-        for before, after in zip(mine, mine[1:], strict=False):
+        for before, after in pairwise(mine):
             assert after["pu"] == before["u"] < after["U"] <= after["u"]
         assert all(frame["b"] or frame["a"] for frame in mine)
 
 
 @settings(max_examples=40, deadline=None)
 @given(batches=batches)
-def test_the_book_ticker_is_the_best_of_the_depth(batches):
+def test_the_book_ticker_is_the_best_of_the_depth(batches: list[tuple[int, list[tuple[str, int, int]]]]):
     rig = MarketRig()
     rig.data.open_symbol("BTCUSDT", 640_000, rig.now_ms)
     rig.data.subscribe("btcusdt@bookTicker")

@@ -35,7 +35,7 @@ def _bars(seed: int = 7) -> Bars:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), days_back=st.integers(2, 3000), genesis=st.integers(0, 3000))
-def test_a_day_is_its_hours_and_an_hour_its_minutes(seed, days_back, genesis):
+def test_a_day_is_its_hours_and_an_hour_its_minutes(seed: int, days_back: int, genesis: int):
     genesis_ms = GENESIS_MS + genesis * MINUTE_MS
     history = History(seed, genesis_ms, PROFILE)
     day = genesis_ms // DAY_MS * DAY_MS - days_back * DAY_MS
@@ -47,7 +47,7 @@ def test_a_day_is_its_hours_and_an_hour_its_minutes(seed, days_back, genesis):
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), hours_back=st.integers(0, 40_000))
-def test_invented_minutes_are_plausible_bars(seed, hours_back):
+def test_invented_minutes_are_plausible_bars(seed: int, hours_back: int):
     history = History(seed, GENESIS_MS, PROFILE)
     end = GENESIS_MS - hours_back * HOUR_MS
     rows = history.minutes(end - 3 * HOUR_MS, end)
@@ -66,7 +66,7 @@ def test_history_ends_at_the_first_price():
 
 
 @pytest.mark.parametrize("interval", [name for name in INTERVAL_MS if name not in {"1w", "1M"}])
-def test_every_interval_has_1500_bars_without_a_hole(interval):
+def test_every_interval_has_1500_bars_without_a_hole(interval: str):
     rows = _bars().rows(interval, None, None, 1500)
     assert len(rows) == 1500
     assert (np.diff(rows[:, OPEN_TIME]) == INTERVAL_MS[interval]).all()
@@ -88,7 +88,7 @@ trade = st.tuples(st.integers(0, 100_000), st.integers(639_000, 641_000), st.int
 
 @settings(max_examples=60, deadline=None)
 @given(trades=st.lists(trade, min_size=1, max_size=80), interval=st.sampled_from(["1m", "3m", "5m", "1h"]))
-def test_traded_bars_equal_a_naive_aggregation(trades, interval):
+def test_traded_bars_equal_a_naive_aggregation(trades: list[tuple[int, int, int, bool]], interval: str):
     bars = _bars()
     now = GENESIS_MS
     naive: dict[int, list[tuple[int, int, bool]]] = {}

@@ -120,7 +120,9 @@ class LiveMarket:
                     if route == "public":
                         self._push(self._lose_sync, wake)
                     while True:
-                        text = await asyncio.wait_for(socket.recv(), _SILENCE_S)
+                        # Not wait_for: in Python 3.11 it can swallow a cancellation.
+                        async with asyncio.timeout(_SILENCE_S):
+                            text = await socket.recv()
                         pause_s = 0.5
                         frame = msgspec.json.decode(text)["data"]
                         self._push(partial(self._take, frame), wake)
