@@ -104,9 +104,7 @@ bar = st.tuples(*[st.integers(1, 60)] * 4, st.integers(0, 500))
 
 @settings(max_examples=300)
 @given(values=bar, steps=st.integers(4, 60))
-def test_a_path_has_the_bars_ends_extremes_and_volume_in_tradingviews_order(
-    values: tuple[int, int, int, int, int], steps: int
-):
+def test_a_path_has_the_bars_prices_and_volume_in_order(values: tuple[int, ...], steps: int):
     first, second, third, last, volume = values
     high, low = max(first, second, third, last), min(first, second, third, last)
     path = bar_path(np.array([first, high, low, last, volume]), steps)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.market_rig import ClientBook, MarketRig
 
+Batches = list[tuple[int, list[tuple[str, int, int]]]]
 CADENCES = {"@depth@0ms": 0, "@depth@100ms": 100, "@depth": 250, "@depth@500ms": 500}
 
 change = st.tuples(st.sampled_from(["BUY", "SELL"]), st.integers(1, 8), st.integers(0, 3))
@@ -29,7 +30,7 @@ def _apply(rig: MarketRig, changes: list[tuple[str, int, int]]) -> None:
     snapshot_after=st.integers(0, 25),
 )
 def test_any_subscription_moment_reconstructs_the_exact_book(
-    batches: list[tuple[int, list[tuple[str, int, int]]]], stream: str, subscribe_at: int, snapshot_after: int
+    batches: Batches, stream: str, subscribe_at: int, snapshot_after: int
 ):
     rig = MarketRig()
     rig.data.open_symbol("BTCUSDT", 640_000, rig.now_ms)
@@ -56,7 +57,7 @@ def test_any_subscription_moment_reconstructs_the_exact_book(
 @settings(max_examples=60, deadline=None)
 @given(batches=batches)
 def test_ids_rise_and_previous_ids_chain_and_no_diff_is_empty(
-    batches: list[tuple[int, list[tuple[str, int, int]]]],
+    batches: Batches,
 ):
     rig = MarketRig()
     rig.data.open_symbol("BTCUSDT", 640_000, rig.now_ms)
@@ -76,7 +77,7 @@ def test_ids_rise_and_previous_ids_chain_and_no_diff_is_empty(
 
 @settings(max_examples=40, deadline=None)
 @given(batches=batches)
-def test_the_book_ticker_is_the_best_of_the_depth(batches: list[tuple[int, list[tuple[str, int, int]]]]):
+def test_the_book_ticker_is_the_best_of_the_depth(batches: Batches):
     rig = MarketRig()
     rig.data.open_symbol("BTCUSDT", 640_000, rig.now_ms)
     rig.data.subscribe("btcusdt@bookTicker")
