@@ -150,7 +150,10 @@ class Book:
         return lots
 
     def set_level(self, side: str, price_ticks: int, lots: int) -> None:
-        """Set a level's anonymous size (a recording's absolute quantity); 0 empties it."""
+        """Set a level's anonymous size (a recording's absolute quantity); 0 empties it.
+
+        Size an account has taken from a recording is gone until this is called for its level again.
+        """
         book_side = self._bids if side == "BUY" else self._asks
         key = price_ticks * book_side.sign
         level = book_side.levels.get(key)

@@ -5,9 +5,10 @@ position when its maintenance margin reaches its isolated wallet plus profit. St
 cancelled (er 5) and the test repeated; then one position at a time, the one with the largest
 maintenance margin first, is closed by an IOC limit order "autoclose-..." at the bankruptcy price; what
 the book does not take is taken over by the insurance fund at that price, or, when the fund cannot bear
-it, by the most profitable opposite positions (ADL, "adl_autoclose"). The clearance fee
-`liquidation_fee * notional` is taken from what margin is left, at most that. A wallet below zero in the
-end is filled up by the fund. Partial liquidation by brackets is not modelled: positions go whole.
+it, by the most profitable opposite positions (ADL, "adl_autoclose"). Instead of a commission the
+clearance fee `liquidation_fee * notional` is taken from what margin is left, at most that. A wallet
+below zero in the end is filled up by the fund. Partial liquidation by brackets is not modelled:
+positions go whole.
 """
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -165,6 +166,7 @@ def _forced_order(state: ExchangeState, user: AccountState, position: Position, 
         price_ticks=ticks,
         orig_lots=lots,
         stp_mode="NONE",
+        is_liquidation=True,
         priority=state.next_priority(),
     )
 
@@ -185,7 +187,7 @@ def _take_over(
         trade_id = announce_trade(state, market, ticks, lots, order.side, insurance=True)
         settle_fill(
             state, user, order, ticks, lots, trade_id,
-            is_maker=False, execution_type="CALCULATED", fee_free=True,
+            is_maker=False, execution_type="CALCULATED",
         )  # fmt: skip
 
 
@@ -207,7 +209,7 @@ def _deleverage(
         for owner, closed in ((user, order), (other, forced)):
             settle_fill(
                 state, owner, closed, ticks, lots, trade_id,
-                is_maker=False, execution_type="CALCULATED", fee_free=True,
+                is_maker=False, execution_type="CALCULATED",
             )  # fmt: skip
 
 

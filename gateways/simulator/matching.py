@@ -153,7 +153,6 @@ def settle_fill(
     *,
     is_maker: bool,
     execution_type: str = "TRADE",
-    fee_free: bool = False,
 ) -> None:
     """Book one fill: order, position, wallet, history; then ACCOUNT_UPDATE and ORDER_TRADE_UPDATE."""
     market = state.markets[order.symbol]
@@ -175,7 +174,8 @@ def settle_fill(
         price_ticks,
         config.leverage if config.isolated else None,
     )
-    fee = ZERO if fee_free else money(notional * (spec.maker_fee if is_maker else spec.taker_fee))
+    rate = spec.maker_fee if is_maker else spec.taker_fee
+    fee = ZERO if order.is_liquidation else money(notional * rate)
     if position.lots or was_flat:
         position.fees += fee
     position.update_time_ms = state.now_ms

@@ -184,11 +184,11 @@ def _amended(state: ExchangeState, user: AccountState, order: Order, request: Am
     if not closes and changed.price * changed.orig_qty < spec.min_notional:
         raise ApiError(-5029, notional_too_small(spec.min_notional).message)
     changed.price_match = request.price_match or "NONE"
-    changed.priority = user_priority_after(user, order)
+    changed.priority = _last_priority(user, order)
     return changed
 
 
-def user_priority_after(user: AccountState, order: Order) -> int:
+def _last_priority(user: AccountState, order: Order) -> int:
     """Return a priority behind all of the account's open orders of the symbol."""
     return max(other.priority for other in user.open_of(order.symbol).values()) + 1
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from gateways.simulator import reduce_only
 from gateways.simulator.accounts import ZERO
 from gateways.simulator.errors import refusal
-from gateways.simulator.margin import available_balance, symbol_margin
+from gateways.simulator.margin import available_balance, side_notionals, symbol_margin
 from gateways.simulator.order_rules import is_hedge_close
 from gateways.simulator.orders import Order
 from gateways.simulator.state import AccountState, ExchangeState, MarketState
@@ -92,8 +92,7 @@ def _check_position_limit(user: AccountState, market: MarketState, order: Order,
     allowed = spec.max_notional(user.config(order.symbol).leverage)
     held = spec.lots_to_qty(user.lots(order.symbol, order.position_side)) * market.mark
     amount = assumed_price(market, order) * spec.lots_to_qty(order.remaining_lots)
-    present = symbol_margin(user, market, without=without)
-    bids, asks = present.bids, present.asks
+    bids, asks = side_notionals(user, spec, position_side=order.position_side, without=without)
     exposure = abs(held + bids + amount) if order.side == "BUY" else abs(held - asks - amount)
     if exposure > allowed:
         raise refusal(-2027)

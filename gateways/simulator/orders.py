@@ -122,6 +122,8 @@ class Order:
     modifications: int = 0
     algo_id: int = 0
     """The conditional order this one came from, 0 if none."""
+    is_liquidation: bool = False
+    """Placed by the exchange to liquidate or deleverage: pays no commission, the clearance fee instead."""
     priority: int = 0
     """Time priority among the account's orders; a modification renews it."""
 

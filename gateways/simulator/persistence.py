@@ -26,7 +26,7 @@ from gateways.simulator.state_record import (
     make_record,
 )
 
-MAX_JOURNAL_BYTES = 16 * 1024 * 1024
+MAX_JOURNAL_BYTES = 32 * 1024 * 1024
 _NAME = re.compile(r"(snapshot|journal)-(\d{9})\.(bin|log)")
 
 

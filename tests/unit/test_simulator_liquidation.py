@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateways.simulator.events import AccountEvent, MarginCallEvent
+from gateways.simulator.events import MarginCallEvent
 from gateways.simulator.orders import OrderRequest
 from tests.simulator_rig import SYMBOL, D, Desk
 
@@ -42,7 +42,7 @@ def test_below_it_the_position_is_closed_in_the_book():
     assert (forced.order.time_in_force, forced.average_price) == ("IOC", 49999)
     assert forced.order.price == D("49026.1")
     fee = D("0.0125") * 49999
-    assert desk.wallet() == D("974.9995") - 2 - D("24.9995") - fee
+    assert desk.wallet() == D("974.9995") - 2 - fee
 
 
 def test_without_a_book_the_insurance_fund_takes_over_at_the_bankruptcy_price():
@@ -93,16 +93,29 @@ def test_a_short_is_liquidated_upwards():
     assert desk.amount() == 0
 
 
-def test_the_rest_of_a_wallet_below_zero_is_paid_by_the_fund():
-    desk = long_at_the_edge()
+def test_an_isolated_position_closed_in_the_book_takes_only_its_own_margin_too():
+    desk = long_at_the_edge(isolated=True, wallet="5000")
     desk.empty_book()
-    desk.ex.book(SYMBOL).add("BUY", 490_261, 1_000)
+    desk.ex.book(SYMBOL).add("BUY", 496_500, 1_000)
+    outside = desk.ex.account_summary("a").total.cross_wallet_balance
+    desk.mark("49000")
+    after = desk.ex.account_summary("a").total
+    left = D("400.008") + D("49650") - D("50001")
+    assert after.wallet_balance == outside + left - min(left, D("0.0125") * 49650)
+
+
+def test_a_wallet_left_below_zero_by_fees_is_filled_up_by_the_fund():
+    desk = Desk(wallet="401.008")
+    desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
+    desk.ex.set_leverage("a", SYMBOL, 125, desk.now)
+    desk.limit("BUY", "1", "50001")
+    assert desk.ex.account_summary("a").total.cross_wallet_balance == D("401.008") - D("400.008") - D(
+        "25.0005"
+    )
+    desk.empty_book()
     desk.mark("49000")
     assert desk.wallet() == 0
-    reasons = [e.reason for _, e in desk.heard.events if isinstance(e, AccountEvent)]
-    assert reasons == ["ORDER", "INSURANCE_CLEAR"]
-    types = [r.income_type for r in desk.ex.income("a", desk.now, limit=1000)]
-    assert types[-1] == "INSURANCE_CLEAR"
+    assert desk.ex.income("a", desk.now)[-1].income == D("24.0005")
 
 
 def test_when_the_fund_is_empty_opposite_positions_are_deleveraged():
