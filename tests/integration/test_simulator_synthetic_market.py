@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateways.simulator.clock import SimClock
 from gateways.simulator.markets import MarketError, MarketOptions, parse_market
 from gateways.simulator.markets.synthetic import SyntheticMarket
 from tests.market_rig import START_MS, ClientBook, MarketRig
@@ -153,6 +154,31 @@ def test_the_book_stays_bounded_while_the_price_wanders():
     book = rig.exchange.book("BTCUSDT")
     assert 200 < book.level_count("BUY") < 4000
     assert 200 < book.level_count("SELL") < 4000
+
+
+def test_speed_stretches_the_clock_and_nothing_else():
+    wall = [1_795_000_000_000.0]
+    frames = []
+    for speed in (1.0, 20.0):
+        clock = SimClock(speed, int(wall[0]), wall=lambda: wall[0])
+        rig = _rig(4, now_ms=clock.now_ms())
+        rig.data.subscribe("btcusdt@bookTicker")
+        started, wall_started = clock.now_ms(), wall[0]
+        while clock.now_ms() - started < 8_000:
+            wall[0] += 5.0
+            rig.run(clock.now_ms() - rig.now_ms)
+        assert wall[0] - wall_started == 8_000 / speed
+        wall[0] = wall_started
+        frames.append(rig.take())
+    assert frames[0] == frames[1]
+
+
+def test_a_long_stop_of_the_clock_leaves_orders_out_instead_of_catching_up():
+    rig = _rig()
+    rig.data.subscribe("btcusdt@bookTicker")
+    rig.now_ms += 3_600_000
+    rig.run(1_000)
+    assert 0 < len(rig.take()) < 1_000
 
 
 def test_an_unknown_market_is_one_sentence():

@@ -9,7 +9,7 @@ from gateways.simulator.markets.base import MarketError, MarketOptions
 from gateways.simulator.markets.flow import SymbolFlow
 from gateways.simulator.markets.profiles import profile_for
 
-_MAX_LATE_MS = 5000
+_MAX_LATE_MS = 60_000
 
 
 class SyntheticMarket:
