@@ -21,6 +21,7 @@ class RunSummary:
     def __init__(self, status_path: Path) -> None:
         self._path = status_path
         self._carried = dict.fromkeys(COUNTERS, 0)
+        self._before_death = EngineStatus()
 
     def forget_last_run(self) -> None:
         """The file of an earlier run says nothing about this one."""
@@ -36,14 +37,22 @@ class RunSummary:
         last = self.read()
         for name in COUNTERS:
             self._carried[name] += getattr(last, name)
+        if last.time_ns:
+            self._before_death = last
         self.forget_last_run()
 
     def merged(self, *, seconds: float, restarts: int) -> dict[str, Any]:
-        """Every key that `--summary` promises. Money is a number, None where the engine never said."""
+        """Every key that `--summary` promises. Money is a number, None where the engine never said.
+
+        When the engine has died and not spoken since, its last word about the account stands.
+        """
         status = self.read()
+        counters = {name: getattr(status, name) + self._carried[name] for name in COUNTERS}
+        if not status.time_ns:
+            status = self._before_death
         return {
             "seconds": round(seconds, 3),
-            **{name: getattr(status, name) + self._carried[name] for name in COUNTERS},
+            **counters,
             "restarts": restarts,
             "positions": {one.symbol: _number(one.qty_base) for one in status.positions},
             **{name: _number(getattr(status, name)) for name in MONEY},

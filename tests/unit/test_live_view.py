@@ -94,3 +94,19 @@ def test_the_summary_has_every_promised_key(tmp_path: Path) -> None:
     assert summary["tick_to_order_us"] == {"p50": None, "p99": None}
     write_summary(tmp_path / "s.json", summary)
     assert (tmp_path / "s.json").read_text().startswith("{")
+
+
+def test_a_dead_engines_last_word_stands_until_the_next_one_speaks(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    summary = RunSummary(path)
+    write_status(path, STATUS)
+    summary.engine_died()
+    dead = summary.merged(seconds=1.0, restarts=1)
+    assert (dead["ticks"], dead["wallet_balance"], dead["positions"]) == (
+        1234,
+        9999.45000001,
+        {"BTCUSDT": -0.007},
+    )
+    write_status(path, EngineStatus(time_ns=1, ticks=6, wallet_balance="9000"))
+    alive = summary.merged(seconds=2.0, restarts=1)
+    assert (alive["ticks"], alive["wallet_balance"], alive["positions"]) == (1240, 9000.0, {})

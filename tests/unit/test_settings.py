@@ -12,6 +12,7 @@ import pytest
 
 from settings import ENVIRONMENTS, Home, Secret, SettingsError, load_settings, timeframe_to_ns
 from settings.environment import free_port, port_variable, remembered_ports, resolve_port
+from settings.page import page
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -194,3 +195,7 @@ def test_the_environment_can_live_outside_the_checkout(
     monkeypatch.delenv("NEXTBAR_HOME")
     assert Home.find().root == ROOT
     assert os.fspath(Home.find().vault).endswith("vault")
+
+
+def test_the_configuration_page_says_what_the_models_say() -> None:
+    assert (ROOT / "docs" / "configuration.md").read_text("utf-8") == page()
