@@ -282,6 +282,7 @@ class Rig:
         """A book tick that many seconds after the start, with a spread of 0.2."""
         self.now_ns = self.exchange.now_ns = max(self.now_ns, START_NS + int(seconds * SECOND_NS))
         time_ns = START_NS + int(seconds * SECOND_NS)
+        bid = float(bid)
         self.exchange.bid, self.exchange.ask = Decimal(str(bid)), Decimal(str(round(bid + 0.2, 6)))
         return self.feed(
             wire.OrderBookTick(

@@ -231,7 +231,10 @@ class Engine:
         lost = self.health.fresh_symbols.difference(status.fresh_symbols)
         for symbol in sorted(lost):
             self.candles.mark_hole(symbol)
+        before = self.health.private_stream
         self.health.on_status(status)
+        if before not in {"", "up"} and self.health.private_stream == "up" and self.health.reconciled:
+            self.recovery.begin("the private stream is back")
 
     def _on_link_up(self, link: LinkUp) -> None:
         self.clock.advance(link.now_ns)

@@ -55,6 +55,11 @@ class Health:
         )
 
     @property
+    def private_stream(self) -> str:
+        """State of the stream that brings order events ("": not told)."""
+        return "" if self.status is None else self.status.streams.get("private", "up")
+
+    @property
     def streams_ok(self) -> bool:
         """Whether the private stream and requests work: without them fills would not be seen."""
         if self.status is None:
