@@ -44,19 +44,24 @@ class SimulatorSettings(_Section):
     """The embedded exchange."""
 
     enabled: bool = False
+    """True in demo and paper, false in testnet and live."""
     port: Port = 0
     """0 picks a free one."""
     market: Annotated[str, StringConstraints(pattern=r"^(synthetic|(recording|klines|live):.+)$")] = (
         "synthetic"
     )
+    """Made up, a recording of real frames, klines walked bar by bar, or the streams of another exchange."""
     seed: int = 1
+    """Of the synthetic market: the same seed gives the same order flow."""
     keep_times: bool = False
+    """A recording keeps its own times instead of the simulator's."""
 
 
 class GatewaySettings(_Section):
     """Addresses of the exchange. Empty ones are filled in from the simulator when that is enabled."""
 
     rest_url: Url = ""
+    """Base of every request."""
     public_stream_url: Url = ""
     """Books and book tickers; on Binance the /public path."""
     market_stream_url: Url = ""
@@ -66,10 +71,11 @@ class GatewaySettings(_Section):
     keys_file: str = "binance_keys"
     """Name inside vault/. An enabled simulator's own key file wins."""
     depth_levels: Annotated[int, Field(ge=1, le=20)] = 5
+    """Levels a side in every tick."""
     depth_speed_ms: Literal[0, 100, 250, 500] = 100
+    """Cadence of the exchange's depth stream; 0 is the fastest."""
     receive_window_ms: Annotated[int, Field(ge=100, le=60_000)] = 5_000
-    weight_reserve_percent: Annotated[int, Field(ge=0, le=50)] = 20
-    """Share of the request weight that only cancels and exits may use."""
+    """A signed request older than this is refused by the exchange."""
     dead_man_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
     """Resting entries are cancelled by the exchange when the engine is silent that long; 0 is off."""
 
@@ -78,9 +84,11 @@ class WireSettings(_Section):
     """Local socket between gateway and engine."""
 
     host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"
+    """This machine only."""
     port: Port = 0
     """0 picks a free one."""
     token_file: str = "gateway_token"  # noqa: S105  # a file name inside vault/, not a token
+    """Name inside vault/; made on first use."""
 
 
 class ClockSettings(_Section):
@@ -102,7 +110,9 @@ class SizingSettings(_Section):
     """How much a default-sized entry buys; the kinds are those of the backtester's `Sizing`."""
 
     kind: Literal["fixed", "cash", "percent_of_equity", "risk_percent"] = "cash"
+    """fixed: `value` base units. cash: quote notional. The percents are of equity."""
     value: Money = Decimal(200)
+    """Of the kind above."""
 
 
 class StrategySettings(_Section):
@@ -113,8 +123,11 @@ class StrategySettings(_Section):
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")] = ""
     """Short name in client order ids; made from the position in the file when empty."""
     symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=200)]
+    """What this strategy trades; each among the symbols above."""
     timeframe: Timeframe
+    """Length of a bar: a number and one of s, m, h, d, w."""
     candles: Literal["mid", "trade", "exchange"] = "mid"
+    """Made from mid prices, from trades, or the exchange's own klines."""
     params: dict[str, bool | int | float | str] = Field(default_factory=dict, max_length=100)
     """The strategy's own parameters; checked by the strategy."""
     sizing: SizingSettings = SizingSettings()
@@ -137,16 +150,19 @@ class RiskSettings(_Section):
     """Limits. Orders that only reduce a position are exempt from all but the exchange's own."""
 
     max_order_notional_quote: Money
+    """Of one order."""
     max_position_notional_quote: Money
     """For each symbol; orders in flight count as filled."""
     max_leverage: Annotated[Decimal, Field(gt=0, le=150)]
     """Sum of position notionals over equity."""
     max_open_orders: Annotated[int, Field(ge=1, le=200)] = 20
+    """Resting at the exchange, all symbols together."""
     price_band_percent: Percent = Decimal(2)
     """A limit price may be that far on the wrong side of the mark price."""
     max_orders: Annotated[int, Field(ge=1, le=10_000)] = 60
     """In any `order_rate_seconds`."""
     order_rate_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    """Window of `max_orders`."""
     max_daily_loss_quote: Money
     """Realised and open, since 00:00 UTC; entries stop beyond it."""
 
@@ -155,6 +171,7 @@ class JournalSettings(_Section):
     """The engine's own record."""
 
     segment_bytes: Annotated[int, Field(ge=65_536, le=1 << 30)] = 16 * 1024 * 1024
+    """Size at which a new file is begun."""
     reserve_bytes: Annotated[int, Field(ge=4_096, le=1 << 30)] = 1024 * 1024
     """Kept for exits when the disk is full."""
     sync: bool = True
@@ -169,6 +186,7 @@ class EngineSettings(_Section):
     control_port: Port = 0
     """0 picks a free one."""
     summary_seconds: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    """How often the status file is written."""
     journal: JournalSettings = JournalSettings()
 
 
@@ -176,18 +194,24 @@ class TelegramSettings(_Section):
     """Messages to a Telegram chat; keys are in vault/telegram_keys."""
 
     enabled: bool = False
+    """Needs the key file."""
     api_url: Url = "https://api.telegram.org/bot"
+    """Base of the Bot API."""
     keys_file: str = "telegram_keys"
+    """Name inside vault/."""
     level: Literal["info", "warning", "critical"] = "info"
+    """The least important message that is sent."""
 
 
 class Settings(_Section):
     """One environment."""
 
     environment: EnvironmentName
+    """The name of the file; may be left out."""
     i_trade_real_money: str = ""
     """Must be "live" in configs/live.toml."""
     symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=200)]
+    """Everything the environment knows and the engine claims."""
     simulator: SimulatorSettings = SimulatorSettings()
     gateway: GatewaySettings = GatewaySettings()
     wire: WireSettings = WireSettings()

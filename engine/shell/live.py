@@ -68,6 +68,7 @@ class LiveEngine:
             now_ns=self._now_ns,
             on_refused=self._on_refused,
         )
+        self._feed.client.countdown_ms = 1000 * settings.gateway.dead_man_seconds
         self._keeper = StatusKeeper(self.engine)
         self._observers = Observers(settings)
         for sentence in found.warnings:
