@@ -165,4 +165,7 @@ def run_checks(pytest_arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)  # Ctrl+C while installing or checking: pip and the tools have said enough
