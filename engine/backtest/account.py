@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from math import isnan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.backtest.broker import BacktestBroker
+    from engine.backtest.broker_desk import Desk
+    from engine.backtest.settings import Market
     from engine.backtest.trades import Trade
 
 
 class Account:
-    """Initial capital, and the brokers whose ledgers draw on it; closed trades in the order they closed."""
+    """Initial capital, and the desks whose ledgers draw on it; closed trades in the order they closed."""
 
-    __slots__ = ("brokers", "initial_capital", "margin_rejects", "trades")
+    __slots__ = ("desks", "initial_capital", "margin_rejects", "trades")
 
     def __init__(self, initial_capital: float) -> None:
         self.initial_capital = initial_capital
-        self.brokers: list[BacktestBroker] = []
+        self.desks: list[Desk] = []
         self.trades: list[Trade] = []
         self.margin_rejects = 0
 
@@ -25,8 +25,8 @@ class Account:
     def cash(self) -> float:
         """Initial capital, gross profit of what was closed, commissions and funding."""
         cash = self.initial_capital
-        for broker in self.brokers:
-            cash += broker.net_profit
+        for desk in self.desks:
+            cash += desk.ledger.net_profit
         return cash
 
     @property
@@ -34,25 +34,43 @@ class Account:
         """Cash and the open profit of every symbol at its last price."""
         return self.cash + self.open_profit_without(None)
 
-    def open_profit_without(self, excepted: BacktestBroker | None) -> float:
+    def open_profit_without(self, excepted: Desk | None) -> float:
         """Gross open profit at the last prices, of all symbols but one."""
         profit = 0.0
-        for broker in self.brokers:
-            if broker is not excepted and broker.ledger.lots:
-                profit += broker.ledger.open_profit(broker.mark)
+        for desk in self.desks:
+            if desk is not excepted and desk.ledger.lots:
+                profit += desk.ledger.open_profit(desk.close)
         return profit
 
-    def margin_without(self, excepted: BacktestBroker) -> float:
+    def margin_without(self, excepted: Desk) -> float:
         """Initial margin held by the other symbols' positions at their last price."""
-        return sum(
-            (
-                abs(b.ledger.position_size) * b.mark * b.market.point_value / b.market.leverage
-                for b in self.brokers
-                if b is not excepted and b.ledger.lots and b.market.leverage and not isnan(b.mark)
-            ),
-            0.0,
-        )
+        return sum((_initial_margin(desk) for desk in self.desks if desk is not excepted), 0.0)
 
-    def maintenance_without(self, excepted: BacktestBroker) -> float:
+    def maintenance_without(self, excepted: Desk) -> float:
         """Maintenance margin of the other symbols' positions at their last price."""
-        return sum((b.maintenance(b.mark) for b in self.brokers if b is not excepted and b.ledger.lots), 0.0)
+        return sum((_maintenance(desk) for desk in self.desks if desk is not excepted), 0.0)
+
+
+def bracket(market: Market, notional: float) -> tuple[float, float]:
+    """Maintenance ratio and cum of the bracket whose floor is the largest not above `notional`."""
+    found = (0.0, 0.0)
+    for floor, ratio, cum in market.brackets:
+        if floor <= notional:
+            found = (ratio, cum)
+    return found
+
+
+def _notional(desk: Desk) -> float:
+    size = abs(desk.ledger.position_size)
+    return size * desk.close * desk.settings.market.point_value if size else 0.0
+
+
+def _initial_margin(desk: Desk) -> float:
+    leverage = desk.settings.market.leverage
+    return _notional(desk) / leverage if leverage else 0.0
+
+
+def _maintenance(desk: Desk) -> float:
+    notional = _notional(desk)
+    ratio, cum = bracket(desk.settings.market, notional)
+    return notional * ratio - cum if notional else 0.0

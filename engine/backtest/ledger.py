@@ -120,6 +120,11 @@ class Ledger:
             return self.lots[0].entry_price
         return sum(lot.qty * lot.entry_price for lot in self.lots) / sum(lot.qty for lot in self.lots)
 
+    @property
+    def net_profit(self) -> float:
+        """Profit of what was closed, every commission paid so far, and funding."""
+        return self.realised - self.commission_paid + self.funding_paid
+
     def open_profit(self, price: float) -> float:
         """Gross profit of the open lots marked at `price`, in account currency."""
         point_value = self._market.point_value

@@ -28,8 +28,7 @@ class SignalScript:
         self.rules = SignalRules(rules, max(1, settings.pyramiding))
         self._entry_dies_after = -1
         self._first_qty = 0.0
-        symbol_broker.on_opened = self._on_opened
-        symbol_broker.on_level = self._on_level
+        symbol_broker.watch(self._on_opened, self._on_level)
 
     def on_bar(self, index: int, signal: SignalRow) -> None:
         """Step 6 of a bar: decide once and order."""
