@@ -16,7 +16,7 @@ from supervisor.console import Console
 from supervisor.files import FileLock
 from supervisor.process import CONFIGURATION_ERROR
 from supervisor.session import Session, stopped_by_signals
-from supervisor.specs import START_ORDER, claim_ports, process_specs
+from supervisor.specs import START_ORDER, claim_ports, known_ports, process_specs
 from supervisor.summary import RunSummary, write_summary
 from supervisor.view import LiveView
 
@@ -146,7 +146,9 @@ def _one_process(name: str, argv: Sequence[str]) -> int:
         settings = load_settings(arguments.environment, arguments.symbol, accept_real_orders=accepted)
     except SettingsError as error:
         return _refuse(str(error))
-    specs = process_specs(settings, {}, symbol=arguments.symbol, accept_real_orders=accepted)
+    specs = process_specs(
+        settings, known_ports(settings), symbol=arguments.symbol, accept_real_orders=accepted
+    )
     for spec in specs:
         if spec.name == name:
             command = [part for part in spec.command if part != "--exit-with-stdin"]

@@ -27,24 +27,29 @@ class ProcessSpec:
     waits_for: str = ""
 
 
-def claim_ports(settings: Settings) -> dict[str, str]:
-    """Environment variables with the ports of this run; a remembered one that is taken is replaced."""
-    wanted: dict[PortName, int] = {"wire": settings.wire.port, "control": settings.engine.control_port}
+def known_ports(settings: Settings) -> dict[PortName, int]:
+    """Ports as the settings have them."""
+    ports: dict[PortName, int] = {"wire": settings.wire.port, "control": settings.engine.control_port}
     if settings.simulator.enabled:
-        wanted["simulator"] = settings.simulator.port
-    variables = {}
-    for name, port in wanted.items():
-        chosen = port if is_free(port) else free_port()
-        remember_port(name, chosen, settings.data_dir)
-        variables[port_variable(name)] = str(chosen)
-    return variables
+        ports["simulator"] = settings.simulator.port
+    return ports
+
+
+def claim_ports(settings: Settings) -> dict[PortName, int]:
+    """Ports of this run; a remembered one that is taken is replaced."""
+    ports = known_ports(settings)
+    for name, port in ports.items():
+        if not is_free(port):
+            ports[name] = remember_port(name, free_port(), settings.data_dir)
+    return ports
 
 
 def process_specs(
-    settings: Settings, ports: dict[str, str], *, symbol: str | None, accept_real_orders: bool
+    settings: Settings, ports: dict[PortName, int], *, symbol: str | None, accept_real_orders: bool
 ) -> tuple[ProcessSpec, ...]:
     """Processes of the environment, in the order in which they are started."""
-    common = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **ports}
+    common = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+    common |= {port_variable(name): str(port) for name, port in ports.items()}
     arguments: list[str] = [settings.environment]
     if symbol is not None:
         arguments.append(symbol)
@@ -53,7 +58,7 @@ def process_specs(
     simulated = settings.simulator.enabled
     specs = []
     if simulated:
-        specs.append(_simulator(settings, ports, common))
+        specs.append(_simulator(settings, ports["simulator"], common))
     for name, script, waits_for in (
         ("gateway", "gateways/binance/run_binance.py", "simulator" if simulated else ""),
         ("engine", "engine/main.py", ""),
@@ -63,10 +68,10 @@ def process_specs(
     return tuple(specs)
 
 
-def _simulator(settings: Settings, ports: dict[str, str], common: dict[str, str]) -> ProcessSpec:
+def _simulator(settings: Settings, port: int, common: dict[str, str]) -> ProcessSpec:
     simulator, clock = settings.simulator, settings.clock
     command = [sys.executable, "-m", "gateways.simulator"]
-    command += ["--port", ports[port_variable("simulator")], "--market", simulator.market]
+    command += ["--port", str(port), "--market", simulator.market]
     command += ["--seed", str(simulator.seed), "--state", str(settings.simulator_dir)]
     command += ["--symbols", ",".join(settings.symbols), "--exit-with-stdin"]
     if clock.speed != 1.0:

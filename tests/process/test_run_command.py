@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from settings import load_settings
 from supervisor.command import main
 from supervisor.files import FileLock
 
@@ -174,3 +175,24 @@ def test_a_lock_is_held_by_one_process_and_freed_by_its_death(tmp_path: Path) ->
     lock.release()
     holder.stdin.close()
     holder.stdout.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGTERM")
+def test_one_process_runs_alone_on_the_remembered_port(home: Path) -> None:
+    environment = {**os.environ, "NEXTBAR_HOME": str(home), "NEXTBAR_INSIDE_VENV": str(ROOT / ".venv")}
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), "simulator", "demo"],
+        cwd=home,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    port = load_settings("demo").simulator.port
+    for line in process.stdout:
+        if f"listening on http://127.0.0.1:{port}" in line:
+            break
+    process.terminate()
+    process.stdout.read()
+    assert process.wait(30) == 0
+    process.stdout.close()

@@ -101,10 +101,12 @@ def test_a_crashed_process_is_started_again_and_counted(tmp_path: Path) -> None:
         one = session(tmp_path, log, stub(tmp_path, "engine"))
         task = await started(one)
         await log.until("engine: stub is ready")
-        write_status(tmp_path / "summary.json", EngineStatus(ticks=10, fills=2))
+        write_status(tmp_path / "summary.json", EngineStatus(time_ns=1, ticks=10, fills=2))
         os.kill(pids(tmp_path, "engine")[0], signal.SIGKILL)
         await log.until("engine: stub is ready", 2)
-        write_status(tmp_path / "summary.json", EngineStatus(ticks=5, fills=1, wallet_balance="99.5"))
+        write_status(
+            tmp_path / "summary.json", EngineStatus(time_ns=2, ticks=5, fills=1, wallet_balance="99.5")
+        )
         one.request_stop()
         assert await task == 0
         assert one.restarts == 1
