@@ -112,7 +112,12 @@ class Gateway:
             wall_ns=wall_ns,
             random=random,
         )
-        self._sweeper = Sweeper(
+        self.user = self._make_user_stream(account, random)
+        self._measure_now = asyncio.Event()
+        self._handlers = self._make_handlers()
+
+    def _make_user_stream(self, account: Account, random: Callable[[], float]) -> UserStream:
+        sweeper = Sweeper(
             account,
             self._history,
             symbols=lambda: tuple(self.market.feeds),
@@ -120,17 +125,18 @@ class Gateway:
             missed_closes=self._missed_closes,
             now_ms=self._now_ms,
         )
-        self.user = UserStream(
-            config.private_url,
+        return UserStream(
+            self.config.private_url,
             listen_key=self._listen_key,
             emit=self._emit,
-            sweep=self._sweeper.sweep,
+            sweep=sweeper.sweep,
             on_state=self._on_state,
             on_config=self._on_account_config,
             random=random,
         )
-        self._measure_now = asyncio.Event()
-        self._handlers: dict[type, Callable[[EngineConnection, Any], None]] = {
+
+    def _make_handlers(self) -> dict[type, Callable[[EngineConnection, Any], None]]:
+        return {
             SubmitOrder: self.desk.submit,
             CancelOrder: self.desk.cancel,
             AmendOrder: self.desk.amend,
