@@ -22,10 +22,27 @@ ZERO = Decimal(0)
 def instrument(symbol: str = "BTCUSDT") -> wire.Instrument:
     """A symbol with a tick of 0.1 and a step of 0.001."""
     return wire.Instrument(
-        symbol, "BTC", "USDT", "TRADING", Decimal("0.1"), Decimal("0.1"), Decimal(1_000_000), Decimal("0.001"),
-        Decimal("0.001"), Decimal(1000), Decimal(120), Decimal(5), Decimal("1.05"), Decimal("0.95"), 200,
-        Decimal("0.0002"), Decimal("0.0004"), Decimal("0.0125"), 20, (),
-    )  # fmt: skip
+        symbol=symbol,
+        base_asset="BTC",
+        quote_asset="USDT",
+        status="TRADING",
+        price_tick=Decimal("0.1"),
+        min_price=Decimal("0.1"),
+        max_price=Decimal(1_000_000),
+        qty_step_base=Decimal("0.001"),
+        min_qty_base=Decimal("0.001"),
+        max_qty_base=Decimal(1000),
+        market_max_qty_base=Decimal(120),
+        min_notional_quote=Decimal(5),
+        price_band_up=Decimal("1.05"),
+        price_band_down=Decimal("0.95"),
+        max_open_orders=200,
+        maker_fee=Decimal("0.0002"),
+        taker_fee=Decimal("0.0004"),
+        liquidation_fee=Decimal("0.0125"),
+        leverage=20,
+        brackets=(),
+    )
 
 
 def spec(name: str = "sma_crossover_inflection", **changes: object) -> StrategySpec:

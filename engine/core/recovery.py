@@ -120,6 +120,8 @@ class Recovery:
         if self._health.reconciled:
             if self._account.mismatches(self._clock.exchange_now_ns - _DRIFT_NS):
                 self.begin("the exchange's position is not the sum of our fills")
+            elif self._account.mismatches():
+                self.watch_position()
             return
         self._ask()
 
