@@ -1,5 +1,6 @@
 """A simulator in a process of its own, and the plainest of clients for it."""
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -8,12 +9,17 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
 ROOT = Path(__file__).resolve().parents[2]
+ORDER = "/fapi/v1/order"
+PATIENCE_S = 20
 KEY, SECRET = "k" * 64, "s" * 64
 READY = "listening on http://"
 
@@ -118,3 +124,57 @@ def simulator(state: Path, *options: str, keys: bool = True) -> Iterator[Simulat
             process.terminate()
             _, errors = process.communicate(timeout=20)
         assert killed or (process.returncode == 0 and errors == ""), errors
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def limit_order(sim: Simulator, **changes: object) -> dict[str, object]:
+    order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.010"}
+    return order | {"price": round(sim.price() * 0.98, 1)} | changes
+
+
+async def until(socket: ClientConnection, wanted: Callable[[dict], bool]) -> dict:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            message = json.loads(await socket.recv())
+            if wanted(message):
+                return message
+
+
+async def end_of(socket: ClientConnection) -> int | None:
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await socket.recv()
+    return socket.close_code
+
+
+async def ask(socket: ClientConnection, request: dict) -> dict:
+    await socket.send(json.dumps(request))
+    return await until(socket, lambda message: "id" in message and message["id"] == request["id"])
+
+
+def user_events(
+    sim: Simulator,
+    action: Callable[[], object],
+    last: Callable[[dict], bool],
+    path: str = "/private/ws/{key}",
+) -> list[dict]:
+    """All user events from the start of `action` to the one that `last` recognises."""
+    key = sim.send("POST", "/fapi/v1/listenKey", headers={"X-MBX-APIKEY": KEY}).json["listenKey"]
+    heard: list[dict] = []
+
+    async def listen() -> None:
+        async with connect(sim.ws + path.format(key=key)) as socket:
+            await ask(socket, {"method": "LIST_SUBSCRIPTIONS", "id": 1})
+            await asyncio.to_thread(action)
+
+            def note(message: dict) -> bool:
+                heard.append(message)
+                return last(message)
+
+            await until(socket, note)
+
+    asyncio.run(listen())
+    return heard
