@@ -73,6 +73,7 @@ def market_path(paths: list[Path]) -> None:
                             data.s,
                             5,
                             publish=publish,
+                            on_sync=lambda: None,
                             fetch_snapshot=never,  # type: ignore[arg-type]  # never called
                             random=lambda: 0.5,
                             stale_after_ns=10**12,

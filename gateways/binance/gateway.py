@@ -108,6 +108,7 @@ class Gateway:
             publish=self.server.publish_market,
             fetch_snapshot=self._fetch_depth,
             on_state=self._on_state,
+            on_sync=lambda: self.server.publish(self.status()),
             spawn=self.spawn,
             wall_ns=wall_ns,
             random=random,

@@ -38,6 +38,7 @@ class Market:
         publish: Callable[[MarketEvent], None],
         fetch_snapshot: Callable[[str], Awaitable[DepthSnapshot]],
         on_state: Callable[[str, LinkState], None],
+        on_sync: Callable[[], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         wall_ns: Callable[[], int],
         random: Callable[[], float],
@@ -47,7 +48,9 @@ class Market:
         self._config = config
         self._publish = publish
         self._fetch_snapshot = fetch_snapshot
+        self._on_sync = on_sync
         self._spawn = spawn
+        self._last_trades: dict[str, int] = {}
         self._wall_ns = wall_ns
         self._random = random
         self._handlers: dict[type, Callable[[MarketFrame, int], None]] = {
@@ -98,6 +101,7 @@ class Market:
             self._config.depth_levels,
             publish=self._publish,
             fetch_snapshot=self._fetch_snapshot,
+            on_sync=self._on_sync,
             random=self._random,
             stale_after_ns=self._config.stale_after_ns,
         )
@@ -157,7 +161,9 @@ class Market:
 
     def _on_trade(self, frame: MarketFrame, receive_time_ns: int) -> None:
         assert isinstance(frame, TradeFrame)
-        if frame.p > 0.0 and frame.q > 0.0:
+        # During a rotation two connections tell the same trades.
+        if frame.p > 0.0 and frame.q > 0.0 and frame.t > self._last_trades.get(frame.s, -1):
+            self._last_trades[frame.s] = frame.t
             time_ns = frame.T * MS
             self._publish(TradeTick(frame.s, frame.t, frame.p, frame.q, frame.m, time_ns, receive_time_ns))
 
@@ -193,5 +199,6 @@ class Market:
         self._publish(MarkPrice(frame.s, mark, index, rate, frame.T * MS, frame.E * MS, receive_time_ns))
 
     def _on_public_lost(self, reason: str) -> None:
+        self._last_trades.clear()
         for feed in self.feeds.values():
             feed.on_lost(reason)

@@ -32,6 +32,7 @@ class SymbolFeed:
         *,
         publish: Callable[[OrderBookTick], None],
         fetch_snapshot: Callable[[str], Awaitable[DepthSnapshot]],
+        on_sync: Callable[[], None],
         random: Callable[[], float],
         stale_after_ns: int,
     ) -> None:
@@ -39,6 +40,7 @@ class SymbolFeed:
         self.sync = BookSync(symbol, depth_levels)
         self._publish = publish
         self._fetch_snapshot = fetch_snapshot
+        self._on_sync = on_sync
         self._random = random
         self._stale_after_ns = stale_after_ns
         self._last_diff_ns = 0
@@ -55,8 +57,9 @@ class SymbolFeed:
             self._wanted.set()
             if was_synced:
                 _log.warning("book lost", symbol=self.symbol, reason=sync.last_reason)
+                self._on_sync()
         elif not was_synced:
-            _log.info("book in sync", symbol=self.symbol, update_id=sync.update_id)
+            self._now_in_sync()
 
     def on_ticker(self, frame: BookTickerFrame, receive_time_ns: int) -> None:
         """A newer touch."""
@@ -66,6 +69,7 @@ class SymbolFeed:
     def on_lost(self, reason: str) -> None:
         """The stream was interrupted."""
         self.sync.reset(reason)
+        self._on_sync()
 
     def is_fresh(self, now_ns: int) -> bool:
         """In sync, and diffs are flowing."""
@@ -117,6 +121,10 @@ class SymbolFeed:
             return back_off
         if self.sync.is_synced:
             self.sync.book.refresh()
-            _log.info("book in sync", symbol=self.symbol, update_id=self.sync.update_id)
+            self._now_in_sync()
             self._tick(wall_ns())
         return 0.0
+
+    def _now_in_sync(self) -> None:
+        _log.info("book in sync", symbol=self.symbol, update_id=self.sync.update_id)
+        self._on_sync()

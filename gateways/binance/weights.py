@@ -7,20 +7,30 @@ so that questions never starve cancels.
 
 import re
 from collections.abc import Callable, Mapping
-from enum import IntEnum
+from enum import Enum
 
 MINUTE_NS = 60_000_000_000
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 
 
-class Priority(IntEnum):
-    """Who goes first. The value is the percentage of the pool the class may fill."""
+class Priority(Enum):
+    """Who goes first, the last one above all."""
 
-    QUERY = 70
-    OPEN = 80
-    CLOSE = 90
-    PROTECT = 95
-    CANCEL = 100
+    QUERY = "query"
+    OPEN = "open"
+    CLOSE = "close"
+    PROTECT = "protect"
+    CANCEL = "cancel"
+
+
+_SHARES = {
+    Priority.QUERY: 70,
+    Priority.OPEN: 80,
+    Priority.CLOSE: 90,
+    Priority.PROTECT: 95,
+    Priority.CANCEL: 100,
+}
+"""Percentage of a pool that each class may fill."""
 
 
 class _Window:
@@ -91,11 +101,12 @@ class Ledger:
         now_ns = self._now_ns()
         if now_ns < self._stopped_until_ns:
             return (self._stopped_until_ns - now_ns) / 1e9
-        if weight and not self._weight.room(now_ns, weight, priority):
+        share = _SHARES[priority]
+        if weight and not self._weight.room(now_ns, weight, share):
             return self._weight.seconds_to_next(now_ns)
         if orders:
             for window in self._orders:
-                if not window.room(now_ns, orders, priority):
+                if not window.room(now_ns, orders, share):
                     return window.seconds_to_next(now_ns)
             for window in self._orders:
                 window.used += orders

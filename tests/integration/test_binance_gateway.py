@@ -8,6 +8,7 @@ from gateways.wire.messages import (
     CancelAll,
     CancelOrder,
     GatewayStatus,
+    Heartbeat,
     Instrument,
     KlinesReply,
     OrderBookTick,
@@ -20,6 +21,7 @@ from gateways.wire.messages import (
     Snapshot,
     SubmitOrder,
     Subscribe,
+    TradeTick,
     Welcome,
 )
 from tests.binance_stand_in import SYMBOL, always, cut
@@ -267,5 +269,42 @@ def test_leverage_klines_and_instruments_come_by_request():
             assert opens == sorted(set(opens))
             assert all(bar.close_time_ns - bar.open_time_ns == 60_000_000_000 for bar in klines.klines)
             assert [bar.is_closed for bar in klines.klines[-2:]] == [True, False]
+
+    asyncio.run(scenario())
+
+
+def test_a_trade_is_told_once_even_when_two_connections_tell_it():
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await engine.wait(Welcome)
+            engine.client.send(Subscribe(1, (SYMBOL,), ("trade",)))
+            await exchange.until(lambda: any("btcusdt@trade" in names for names in exchange.names.values()))
+            for trade_id in (1, 2, 1, 2, 3):
+                quantity = "0" if trade_id == 2 else "0.5"
+                trade = {
+                    "e": "trade",
+                    "E": 5,
+                    "T": 4,
+                    "s": SYMBOL,
+                    "t": trade_id,
+                    "p": "1",
+                    "q": quantity,
+                    "m": True,
+                }
+                await exchange.send("btcusdt@trade", trade)
+            await engine.wait(TradeTick, lambda tick: tick.trade_id == 3)
+            assert [tick.trade_id for tick in engine.of(TradeTick)] == [1, 3]
+
+    asyncio.run(scenario())
+
+
+def test_an_armed_dead_mans_switch_is_fed_by_the_engines_heartbeats():
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await engine.wait(Welcome)
+            engine.client.send(Heartbeat(1, 60_000))
+            await exchange.until(lambda: "POST countdownCancelAll" in exchange.requests)
+            asked = exchange.queries[exchange.requests.index("POST countdownCancelAll")]
+            assert (asked["symbol"], asked["countdownTime"]) == (SYMBOL, "60000")
 
     asyncio.run(scenario())

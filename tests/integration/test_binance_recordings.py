@@ -71,6 +71,7 @@ def test_ticks_follow_every_change_of_the_touch_and_never_go_back(symbol: str):
         symbol,
         5,
         publish=ticks.append,
+        on_sync=lambda: None,
         fetch_snapshot=never,
         random=lambda: 0.5,
         stale_after_ns=5_000_000_000,
