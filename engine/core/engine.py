@@ -188,7 +188,7 @@ class Engine:
             )
         self.recovery.watch_position()
         self.trades.on_applied(applied)
-        if fill is not None and fill.strategy == EXTERNAL:
+        if fill is not None:
             self._settle_foreign(fill.symbol)
 
     def _settle_foreign(self, symbol: str) -> None:

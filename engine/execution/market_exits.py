@@ -57,7 +57,12 @@ class MarketExits:
         self._account = account
         self._on_doubt = on_doubt
         self._exits: dict[tuple[str, str], _Exit] = {}
+        self._shared: set[str] = set()
         self.deadline_ns = NEVER_NS
+
+    def share(self, symbol: str) -> None:
+        """Several strategies trade that symbol."""
+        self._shared.add(symbol)
 
     def leave(
         self, owner: str, symbol: str, *, qty_base: Decimal | None = None, cause: str, leg: str, signal: str
@@ -159,7 +164,9 @@ class MarketExits:
         return ZERO if order is None else order.filled_base
 
     def _reduces_net(self, symbol: str, side: Side, qty: Decimal) -> bool:
-        """Whether the exchange would take it as reduce-only: with netting the sum may point elsewhere."""
+        """Reduce-only always, but where strategies share a symbol and the sum points elsewhere."""
+        if symbol not in self._shared:
+            return True
         net = self._account.position(symbol).qty_base
         return (net >= qty) if side == "SELL" else (-net >= qty)
 

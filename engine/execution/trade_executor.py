@@ -101,6 +101,8 @@ class TradeExecutor:
     def add(self, slot: StrategySlot, *, shared: bool) -> None:
         """Open a desk for a strategy. `shared`: others trade the symbol too."""
         refuse_verbs(slot, shared=shared)
+        if shared:
+            self.exits.share(slot.symbol)
         plan = BarPlan(rules_of(slot, shared=shared))
         desk = _Desk(slot, plan)
         extra = None
