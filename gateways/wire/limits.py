@@ -8,9 +8,9 @@ class WireLimits:
     """Bounds of one server or client.
 
     `urgent_bytes` bounds order events and replies that wait for one slow reader; over it the connection
-    ends. `replay_events` are kept for each of at most `engines` identities. `waiting_trades` are kept
-    for each symbol and slow reader, the oldest go first. Socket buffers are small so that a slow reader
-    meets conflation, not seconds of old books.
+    ends. `replay_events` are kept for each of at most `engines` identities. For one slow reader
+    `waiting_trades` are kept of each symbol and `waiting_klines` in all, the oldest go first. Socket
+    buffers are small so that a slow reader meets conflation, not seconds of old books.
     """
 
     handshake_seconds: float = 5.0
@@ -21,7 +21,7 @@ class WireLimits:
     engines: int = 64
     unknown_peers: int = 16
     waiting_trades: int = 1_000
-    waiting_keys: int = 4_096
+    waiting_klines: int = 4_096
     socket_buffer_bytes: int = 192 * 1024
     unsent_requests_bytes: int = 4 * 1024 * 1024
     first_backoff_seconds: float = 0.05

@@ -20,6 +20,7 @@ class Outgoing:
     """Frames on their way to one engine. `write` must not block; it may call `pause` before it returns."""
 
     __slots__ = (
+        "_klines",
         "_limits",
         "_newest",
         "_trades",
@@ -39,7 +40,8 @@ class Outgoing:
         self._limits = limits
         self._urgent: deque[bytes] = deque()
         self._urgent_bytes = 0
-        self._newest: dict[tuple[object, ...], MarketEvent] = {}
+        self._newest: dict[tuple[type, str], OrderBookTick | MarkPrice] = {}
+        self._klines: dict[tuple[str, str, int], Kline] = {}
         self._trades: dict[str, deque[TradeTick]] = {}
 
     def urgent(self, message: Message) -> None:
@@ -60,10 +62,12 @@ class Outgoing:
         """Market data: written at once, or conflated with what waits."""
         if not self.paused:
             self._write(encode(event))
-        elif type(event) is TradeTick:
+        elif isinstance(event, OrderBookTick | MarkPrice):
+            self._hold_newest(event)
+        elif isinstance(event, TradeTick):
             self._hold_trade(event)
         else:
-            self._hold_newest(event)
+            self._hold_kline(event)
 
     def pause(self) -> None:
         """The reader is behind."""
@@ -83,35 +87,35 @@ class Outgoing:
             self._write(encode(waiting.popleft()))
             if not waiting:
                 del self._trades[symbol]
-        newest = self._newest
-        while newest and not self.paused:
-            self._write(encode(newest.pop(next(iter(newest)))))
+        while self._klines and not self.paused:
+            self._write(encode(self._klines.pop(next(iter(self._klines)))))
+        while self._newest and not self.paused:
+            self._write(encode(self._newest.pop(next(iter(self._newest)))))
 
     @property
     def waiting(self) -> int:
         """Number of frames and events that wait."""
-        return len(self._urgent) + len(self._newest) + sum(map(len, self._trades.values()))
+        market = len(self._newest) + len(self._klines) + sum(map(len, self._trades.values()))
+        return len(self._urgent) + market
 
-    def _hold_newest(self, event: MarketEvent) -> None:
-        key: tuple[object, ...]
-        if isinstance(event, Kline):
-            key = (Kline, event.symbol, event.interval, event.open_time_ns)
-        else:
-            key = (type(event), event.symbol)
-        if key in self._newest:
-            if type(event) is OrderBookTick:
-                self.conflated_ticks += 1
-        elif len(self._newest) >= self._limits.waiting_keys:
-            del self._newest[next(iter(self._newest))]
-            self.dropped_market_events += 1
+    def _hold_newest(self, event: OrderBookTick | MarkPrice) -> None:
+        """Bounded by the symbols an engine may claim, so the newest is never given up."""
+        key = (type(event), event.symbol)
+        if key in self._newest and type(event) is OrderBookTick:
+            self.conflated_ticks += 1
         self._newest[key] = event
+
+    def _hold_kline(self, event: Kline) -> None:
+        """The newest state of each bar; of too many bars the one that waits longest goes."""
+        key = (event.symbol, event.interval, event.open_time_ns)
+        if key not in self._klines and len(self._klines) >= self._limits.waiting_klines:
+            del self._klines[next(iter(self._klines))]
+            self.dropped_market_events += 1
+        self._klines[key] = event
 
     def _hold_trade(self, event: TradeTick) -> None:
         waiting = self._trades.get(event.symbol)
         if waiting is None:
-            if len(self._trades) >= self._limits.waiting_keys:
-                self.dropped_market_events += 1
-                return
             waiting = self._trades[event.symbol] = deque()
         if len(waiting) >= self._limits.waiting_trades:
             waiting.popleft()

@@ -13,7 +13,7 @@ from gateways.wire.messages import Kline, OrderBookTick, Reply, ToEngine, TradeT
 from gateways.wire.outgoing import Outgoing
 from tests.wire_rig import book
 
-LIMITS = WireLimits(urgent_bytes=200, waiting_trades=3, waiting_keys=4)
+LIMITS = WireLimits(urgent_bytes=200, waiting_trades=3, waiting_klines=4)
 SYMBOLS = ("AUSDT", "BUSDT", "CUSDT")
 symbols = st.sampled_from(SYMBOLS)
 
@@ -100,7 +100,8 @@ class SlowReader(RuleBasedStateMachine):
         if not hasattr(self, "outgoing"):
             return
         assert self.outgoing._urgent_bytes <= LIMITS.urgent_bytes
-        assert len(self.outgoing._newest) <= LIMITS.waiting_keys
+        assert len(self.outgoing._klines) <= LIMITS.waiting_klines
+        assert len(self.outgoing._newest) <= len(SYMBOLS)
         assert all(len(waiting) <= LIMITS.waiting_trades for waiting in self.outgoing._trades.values())
 
     @invariant()
