@@ -91,6 +91,16 @@ class Comparison:
         return {name: equal[name] / count for name, count in compared.items()}
 
     @property
+    def missing(self) -> int:
+        """Listed trades that were not generated."""
+        return sum(pair.generated is None for pair in self.pairs)
+
+    @property
+    def extra(self) -> int:
+        """Generated trades that are not listed."""
+        return sum(pair.listed is None for pair in self.pairs)
+
+    @property
     def first_divergence(self) -> Pair | None:
         """The earliest pair that is no match."""
         return next((pair for pair in self.pairs if not pair.is_match), None)
@@ -105,29 +115,55 @@ def compare(
     point_value: float = 1.0,
     end_ns: int | None = None,
 ) -> Comparison:
-    """Pair the two lists by entry time and side, and compare each pair.
+    """Pair the two lists and compare each pair; a missing or extra trade disturbs no other.
 
-    Generated trades that begin after `end_ns` (default: the last stamp of the list) are not extra: the
-    list ends there. Cumulative columns are sums over the generated list in its own order.
+    Pairs have the same entry time and side, of several the one that agrees in most columns; of what is
+    left over those that leave at the same time. Generated trades that begin after `end_ns` (default: the
+    last stamp of the list, because a list has every trade up to its own end) are not extra. Cumulative
+    columns are sums over the generated list that, after a trade on which the lists differ, go on from
+    the listed sum, so that one difference is not reported on every later row.
     """
     end = max((max(t.entry_time_ns, t.exit_time_ns) for t in listed), default=0) if end_ns is None else end_ns
     inside = [trade for trade in generated if trade.entry_time_ns <= end]
+    partner = _partners(listed, inside)
     printed = _Printer(commission_percent, initial_capital, point_value)
-    money = {id(trade): printed.row(trade) for trade in inside}
-    waiting: dict[tuple[int, int], list[Trade]] = defaultdict(list)
-    for trade in inside:
-        waiting[trade.entry_time_ns, trade.direction].append(trade)
     pairs = []
-    for reference in listed:
-        candidates = waiting[reference.entry_time_ns, reference.direction]
-        if candidates:
-            trade = candidates.pop(0)
-            pairs.append(Pair(reference, trade, _verdicts(reference, trade, money[id(trade)])))
-        else:
+    taken = {id(trade) for trade in partner if trade is not None}
+    for reference, trade in zip(listed, partner, strict=True):
+        if trade is None:
             pairs.append(Pair(reference, None, {}))
-    pairs += [Pair(None, trade, {}) for left in waiting.values() for trade in left]
+            printed.go_on_from(reference)
+            continue
+        pair = Pair(reference, trade, _verdicts(reference, trade, printed.row(trade)))
+        pairs.append(pair)
+        if not pair.is_match:
+            printed.go_on_from(reference)
+    pairs += [Pair(None, trade, {}) for trade in inside if id(trade) not in taken]
     pairs.sort(key=lambda pair: pair.time_ns)
     return Comparison(tuple(pairs), len(listed), len(inside))
+
+
+def _partners(listed: Sequence[ListedTrade], generated: Sequence[Trade]) -> list[Trade | None]:
+    """For each listed trade the generated one that belongs to it."""
+    partner: list[Trade | None] = [None] * len(listed)
+    free = dict.fromkeys(range(len(generated)))
+    for stamp in ("entry_time_ns", "exit_time_ns"):
+        waiting: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for k in free:
+            waiting[getattr(generated[k], stamp), generated[k].direction].append(k)
+        for i, reference in enumerate(listed):
+            candidates = waiting[getattr(reference, stamp), reference.direction]
+            if partner[i] is not None or not candidates or (stamp == "exit_time_ns" and reference.is_open):
+                continue
+            best = max(candidates, key=lambda k: _agreement(reference, generated[k]))
+            candidates.remove(best)
+            partner[i] = generated[best]
+            del free[best]
+    return partner
+
+
+def _agreement(listed: ListedTrade, trade: Trade) -> int:
+    return sum(_is_equal(name, listed, trade) for name in _names(listed) if name not in MONEY_COLUMNS)
 
 
 def _names(listed: ListedTrade) -> tuple[str, ...]:
@@ -147,6 +183,8 @@ def _verdicts(listed: ListedTrade, trade: Trade, money: dict[str, Decimal]) -> d
 
 
 def _is_equal(name: str, listed: ListedTrade, trade: Trade) -> bool:
+    if name.startswith("exit") and trade.exit_bar < 0:
+        return False
     if name in {"entry_price", "exit_price", "qty"}:
         return bool(_number(getattr(trade, name)) == getattr(listed, name))
     key = f"{name}_ns" if name.endswith("time") else name
@@ -185,6 +223,12 @@ class _Printer:
         base = value * (1.0 + self._rate)
         self._sum += trade.pnl
         return dict(self._cells(trade, value, base))
+
+    def go_on_from(self, listed: ListedTrade) -> None:
+        """After a difference: take the listed sum as ours."""
+        cumulative = listed.money.get("cumulative")
+        if cumulative is not None:
+            self._sum = float(cumulative)
 
     def _cells(self, trade: Trade, value: float, base: float) -> Iterator[tuple[str, Decimal]]:
         yield "value", Decimal(repr(value)).quantize(Decimal("1e-6"), ROUND_HALF_UP)
