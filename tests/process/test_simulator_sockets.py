@@ -158,7 +158,7 @@ class TestMarketStreams:
     )
     def test_every_public_stream_speaks(self, sim: Simulator, stream: str, event: str):
         async def listen() -> object:
-            async with connect(f"{sim.ws}/stream?streams={stream}") as socket:
+            async with connect(f"{sim.ws}/stream?streams={stream}", max_queue=None) as socket:
                 return json.loads(await socket.recv())
 
         message = asyncio.run(asyncio.wait_for(listen(), PATIENCE_S))
