@@ -114,7 +114,10 @@ class Instruments:
         if symbol not in self._infos or now - self._infos_time > RULES_AGE_SECONDS:
             answer = await self._rest.public("exchangeInfo", {}, 1)
             self._ledger.set_limits(answer.get("rateLimits", []))
-            self._infos = {str(row.get("symbol")): row for row in answer.get("symbols", ())}
+            # Of some 900 symbols only ours are kept: what lives long makes every garbage collection longer.
+            wanted = self._infos.keys() | {symbol}
+            rows = answer.get("symbols", ())
+            self._infos = {str(row.get("symbol")): row for row in rows if row.get("symbol") in wanted}
             self._infos_time = now
         if symbol not in self._infos:
             raise RestError.refused(f"the exchange has no symbol {symbol}")

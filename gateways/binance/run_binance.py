@@ -1,6 +1,7 @@
 """Start the gateway: `python gateways/binance/run_binance.py [ENV] [SYMBOL]`, from any directory."""
 
 import asyncio
+import gc
 import logging
 import sys
 import time
@@ -85,6 +86,9 @@ async def _serve(config: GatewayConfig, keys: ApiKeys, token: bytes, *, exit_wit
         wall_ns=time.time_ns,
         random=random.Random().random,  # noqa: S311 - jitter of back-offs
     )
+    # ccxt brings some 200,000 long-lived objects; a full collection over them takes 75 ms.
+    gc.collect()
+    gc.freeze()
     running = asyncio.ensure_future(gateway.run(_tell_listening))
 
     def stop() -> None:
