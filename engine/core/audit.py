@@ -52,6 +52,18 @@ class CandleClosed(AuditBase, frozen=True, tag="candle"):
         )
 
 
+class CandleMarked(AuditBase, frozen=True, tag="late"):
+    """A tick of a closed bar arrived late; it was dropped and the bar is marked."""
+
+    time_ns: int
+    bar: Bar
+
+    def line(self) -> str:
+        """One line for a person."""
+        bar = self.bar
+        return f"{bar.symbol} {timeframe_text(bar.timeframe_ns)} opened {bar.open_time_ns}: late tick dropped"
+
+
 class PositionChanged(AuditBase, frozen=True, tag="position"):
     """The position our fills make on one symbol, and what it has earned."""
 
@@ -137,7 +149,9 @@ class Answer(AuditBase, frozen=True, tag="answer"):
         return self.text
 
 
-AuditEvent = Ready | CandleClosed | PositionChanged | StrategyChanged | HealthChanged | Notice | Answer
+AuditEvent = (
+    Ready | CandleClosed | CandleMarked | PositionChanged | StrategyChanged | HealthChanged | Notice | Answer
+)
 
 _FLAG_WORDS = tuple(
     "".join(

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from engine.account.state import AccountStateStore
-from engine.core.audit import CandleClosed, HealthChanged, PositionChanged, Ready
+from engine.core.audit import CandleClosed, CandleMarked, HealthChanged, PositionChanged, Ready
 from engine.core.commands import Commands
 from engine.core.config import EngineConfig
 from engine.core.context import NO_EFFECTS, Clock, Outbox
@@ -89,7 +89,7 @@ class Engine:
             wire.MarkPrice: self.account.on_mark,
             wire.OrderUpdate: self.orders.on_update,
             wire.AccountUpdate: self._on_account,
-            wire.Reply: self.orders.on_reply,
+            wire.Reply: self._on_reply,
             wire.Snapshot: self._on_snapshot,
             wire.Gap: lambda gap: self.recovery.begin(gap.reason),
             wire.Instrument: self._on_instrument,
@@ -160,6 +160,8 @@ class Engine:
             self._decide(self.strategies.on_bars(group))
         self.gate.caused_by_receive_ns = 0
         self.candles.reschedule()
+        for bar in self.candles.take_late_marks():
+            self.out.notify(CandleMarked(self.clock.now_ns, bar))
 
     def _on_klines(self, reply: wire.KlinesReply) -> None:
         self._decide(self.strategies.on_klines(reply))
@@ -211,6 +213,10 @@ class Engine:
         """Something does not fit: compare again."""
         if self.health.connected:
             self.recovery.begin(why)
+
+    def _on_reply(self, reply: wire.Reply) -> None:
+        self.orders.on_reply(reply)
+        self.recovery.on_reply(reply)
 
     def _on_account(self, update: wire.AccountUpdate) -> None:
         self.out.append(AccountReport(update, self.clock.now_ns))

@@ -18,6 +18,7 @@ class Health:
         self.reconciled = False
         self.ever_reconciled = False
         self.journal_ok = True
+        self.hedge_mode = False
         self.paused = False
         self.status: GatewayStatus | None = None
         self.fresh_symbols: frozenset[str] = frozenset()
@@ -61,8 +62,8 @@ class Health:
 
     @property
     def streams_ok(self) -> bool:
-        """Whether the private stream and requests work: without them fills would not be seen."""
-        if self.status is None:
+        """Whether the private stream and requests work, and the account is in the mode we trade in."""
+        if self.status is None or self.hedge_mode:
             return False
         return all(self.status.streams.get(name, "up") == "up" for name in ("private", "rest"))
 
@@ -73,7 +74,9 @@ class Health:
         found = []
         if not self.reconciled:
             found.append("not reconciled with the exchange")
-        if self.status is not None and not self.streams_ok:
+        if self.hedge_mode:
+            found.append("the account is in hedge mode; set it to one-way")
+        elif self.status is not None and not self.streams_ok:
             found.append("the gateway's private stream or requests are down")
         if not self.clock_ok:
             found.append("the exchange's clock is not known well enough")

@@ -17,7 +17,7 @@ from engine.execution.order_store import Applied, OrderStore
 from engine.execution.reconcile import Finding, reconcile_orders
 from engine.market_data.timeframes import SECOND_NS
 from engine.storage.records import OrderReport
-from gateways.wire.messages import RequestSnapshot, SetLeverage, Snapshot, Subscribe
+from gateways.wire.messages import Reply, RequestSnapshot, SetLeverage, Snapshot, Subscribe
 
 _OVERLAP_NS = 60 * SECOND_NS
 _AGAIN_NS = 2 * SECOND_NS
@@ -57,6 +57,7 @@ class Recovery:
         self._on_applied = on_applied
         self._on_done = on_done
         self._request_id = 0
+        self._settings_asked: dict[int, str] = {}
         self._asked: frozenset[str] = frozenset()
         self._suspects: tuple[PositionMismatch, ...] = ()
         self._shown: set[str] = set()
@@ -67,12 +68,22 @@ class Recovery:
         """Say what is wanted, then ask for the whole truth."""
         out = self._out
         config = self._config
-        out.send(Subscribe(out.next_request_id(), config.symbols, self._streams, config.depth_levels))
+        self._settings_asked = {out.next_request_id(): "the subscription of market data"}
+        out.send(Subscribe(out.last_request_id, config.symbols, self._streams, config.depth_levels))
         for spec in config.strategies:
             if spec.leverage is not None:
                 for symbol in spec.symbols:
-                    out.send(SetLeverage(out.next_request_id(), symbol, spec.leverage))
+                    what = f"leverage {spec.leverage} of {symbol}"
+                    self._settings_asked[out.next_request_id()] = what
+                    out.send(SetLeverage(out.last_request_id, symbol, spec.leverage))
         self.begin("connected")
+
+    def on_reply(self, reply: Reply) -> None:
+        """An answer to what was asked for when the link came up."""
+        what = self._settings_asked.pop(reply.request_id, "")
+        if what and reply.outcome != "ok":
+            text = f"{what} was not accepted: {reply.outcome} {reply.code} {reply.message}"
+            self._out.notice("critical", text.rstrip())
 
     def on_link_down(self) -> None:
         """Nothing can be compared."""
@@ -92,6 +103,7 @@ class Recovery:
         if snapshot.request_id != self._request_id:
             return
         self._account.on_snapshot(snapshot)
+        self._health.hedge_mode = snapshot.hedge_mode
         result = reconcile_orders(self._store, snapshot)
         for applied in result.applied:
             if applied.update is not None:

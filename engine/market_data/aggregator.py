@@ -284,6 +284,15 @@ class CandleAggregator:
             if symbol is None or name == symbol:
                 track.mark_hole()
 
+    def take_late_marks(self) -> list[Bar]:
+        """Closed bars that a late tick marked since the last call."""
+        marked: list[Bar] = []
+        for track in self.tracks.values():
+            if track.late_marks:
+                marked += track.late_marks
+                track.late_marks = []
+        return marked
+
     @property
     def late_ticks(self) -> int:
         """Ticks dropped because their bar had closed."""

@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 import engine.strategies  # noqa: F401  # fills the registry
-from engine.core.audit import Notice, StrategyChanged
+from engine.core.audit import CandleMarked, Notice, StrategyChanged
 from engine.core.engine import Engine
-from engine.core.events import Command, Event, JournalState
+from engine.core.events import Command, Event, JournalState, LinkUp
 from engine.core.restore import restore
 from engine.execution.order_states import OrderState
 from engine.market_data.bars import Bar
@@ -16,7 +17,7 @@ from engine.storage.recovered import Recovered
 from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire
-from tests.engine_rig import Exchange, Rig, config, spec
+from tests.engine_rig import START_NS, Exchange, Rig, config, spec
 
 UP = (100, 99, 98, 100, 101)
 """The fifth tick closes the bar that turns the average up."""
@@ -256,3 +257,31 @@ def test_a_refused_order_is_a_reject_and_the_strategy_may_try_on_its_next_signal
     rig.exchange.on_submit = lambda _: None
     rig.prices(99, 98, 97, start=5)
     assert rig.exchange.position == Decimal("-0.1")
+
+
+def test_an_account_in_hedge_mode_gets_no_entries() -> None:
+    rig = Rig()
+    take = rig.exchange.snapshot
+    rig.exchange.snapshot = lambda request_id: msgspec.structs.replace(take(request_id), hedge_mode=True)
+    rig.up().prices(*UP)
+    assert fates(rig) == [("vetoed", "gates")]
+    assert any("hedge mode" in blocker for blocker in rig.engine.health.blockers())
+
+
+def test_a_refused_leverage_is_told() -> None:
+    rig = Rig(Engine(config(spec(leverage=50))))
+    rig.connected = True
+    rig.exchange.ask_for = lambda message: (
+        [wire.Reply(message.request_id, "refused", -4028, "Leverage 50 is not valid")]
+        if isinstance(message, wire.SetLeverage)
+        else []
+    )
+    rig.feed(LinkUp(rig.now_ns, "test", 1))
+    assert any("leverage 50 of BTCUSDT" in one.text for one in rig.notices(Notice))
+
+
+def test_a_late_tick_is_told_with_the_bar_it_marks() -> None:
+    rig = Rig().up().prices(100, 99)
+    rig.tick(0.5, 98)
+    rig.tick(2, 97)
+    assert [one.bar.open_time_ns for one in rig.notices(CandleMarked)] == [START_NS]
