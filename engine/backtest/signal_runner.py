@@ -4,37 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.backtest.account import Account
 from engine.backtest.broker import BacktestBroker
-from engine.backtest.settings import BrokerSettings
+from engine.backtest.plans import SymbolPlan
 from engine.backtest.signal_rules import SignalRow
 from engine.backtest.signal_script import SignalScript
 from engine.backtest.trades import BacktestResult, Trade
-from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import Bars
-from engine.strategies.base import SignalArrays
-
-
-@dataclass(frozen=True, slots=True)
-class Funding:
-    """Funding events of one symbol: int64 times ascending and the rate paid by longs."""
-
-    time_ns: NDArray[np.int64]
-    rate: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class SymbolPlan:
-    """One symbol of a backtest: its bars, what the strategy said about each, and how it leaves."""
-
-    bars: Bars
-    signals: SignalArrays
-    exit_rules: ExitRules
-    settings: BrokerSettings
-    finer: Bars | None = None
-    funding: Funding | None = None
 
 
 @dataclass(slots=True)

@@ -1,0 +1,126 @@
+"""Step 6 of a bar in the kernel: ask the exit plan, then order."""
+
+from math import isnan, nan
+
+from engine.backtest.kernel.grid import floor_qty, round_level
+from engine.backtest.kernel.layout import (
+    CASH,
+    FIXED,
+    LIMIT,
+    MARKET,
+    RISK_PERCENT,
+    STOP_LIMIT,
+    Desk,
+    Symbol,
+    Tape,
+)
+from engine.backtest.kernel.margin import equity
+from engine.backtest.kernel.orders import drop_levels, rest_stop, watch_orders
+from engine.compiled import compiled
+from engine.execution.exit_layout import (
+    CLOSE,
+    CLOSE_TEXT,
+    ENTER,
+    ENTRY_DIRECTION,
+    ENTRY_TEXT,
+    PARTIAL,
+    PARTIAL_FRACTION,
+)
+from engine.execution.exit_plan import plan, resting_stop
+from engine.execution.exit_rules import PARTIAL_EXIT
+
+
+@compiled
+def _quantity(desk: Desk, s: Symbol, price: float, risk_distance: float) -> float:
+    """Default-sized quantity of an entry at its sizing price."""
+    per_unit = price * s.point_value
+    if s.sizing == FIXED:
+        return floor_qty(s, s.sizing_value)
+    if s.sizing == CASH:
+        return floor_qty(s, s.sizing_value / per_unit)
+    budget = equity(desk) * s.sizing_value / 100.0
+    if s.sizing == RISK_PERCENT:
+        if not risk_distance > 0.0:
+            return 0.0
+        return floor_qty(s, budget / (risk_distance * s.point_value))
+    return floor_qty(s, budget / (per_unit * (1.0 + s.taker_percent / 100.0)))
+
+
+@compiled
+def _place_entry(desk: Desk, s: Symbol, direction: float, text: int, risk_distance: float) -> None:
+    """Place the entry, instead of any that rests."""
+    s.entry_rests = 0
+    limit = stop = nan
+    price = s.mark + direction * s.slippage_ticks * s.tick
+    if s.entry_kind == LIMIT:
+        level = s.mark * (1.0 - direction * s.entry_offset / 100.0)
+        price = limit = round_level(s, level, direction < 0.0)
+    elif s.entry_kind != MARKET:
+        level = s.mark * (1.0 + direction * s.entry_offset / 100.0)
+        price = stop = round_level(s, level, direction > 0.0)
+        if s.entry_kind == STOP_LIMIT:
+            level = stop * (1.0 + direction * s.entry_limit_offset / 100.0)
+            price = limit = round_level(s, level, direction < 0.0)
+    qty = _quantity(desk, s, price, risk_distance)
+    if qty <= 0.0 or qty < s.min_qty or qty * price * s.point_value < s.min_notional:
+        return
+    s.entry_rests = 1
+    s.entry_direction = direction
+    s.entry_qty = qty
+    s.entry_limit = limit
+    s.entry_stop = stop
+    s.entry_armed = 0
+    s.entry_text = text
+    s.entry_dies_after = s.bar + s.entry_valid_bars
+
+
+@compiled
+def _order(tape: Tape, desk: Desk, k: int, s: Symbol, i: int, wanted: int) -> None:
+    """Carry out what the plan wants: a close, then an entry; or a partial exit."""
+    actions = desk.actions[k]
+    if wanted & CLOSE:
+        drop_levels(s)
+        s.close_qty = abs(s.position)
+        s.close_text = int(actions[CLOSE_TEXT])
+    elif wanted & PARTIAL:
+        qty = floor_qty(s, s.first_qty * actions[PARTIAL_FRACTION])
+        s.close_qty = min(qty, abs(s.position))
+        s.close_text = PARTIAL_EXIT
+    if wanted & ENTER:
+        desk.tags_seen[k, tape.tag[i]] = tape.tag[i] != 0
+        _place_entry(desk, s, actions[ENTRY_DIRECTION], int(actions[ENTRY_TEXT]), tape.risk[i])
+
+
+@compiled
+def decide(tape: Tape, desk: Desk, k: int, s: Symbol, i: int) -> None:
+    """Decide once on the closed bar `i` of the tape, with the position as it now stands."""
+    changed = False
+    if s.entry_rests != 0 and s.entry_dies_after == s.bar:
+        s.entry_rests = 0
+        changed = True
+    rules, state = desk.rules[k], desk.rule_states[k]
+    if s.lots > 0 and not isnan(s.liquidation):
+        s.liquidation = nan
+        changed = True
+    wanted = plan(
+        rules,
+        state,
+        desk.actions[k],
+        s.bar,
+        s.lived_high,
+        s.lived_low,
+        tape.flags[i],
+        desk.tags_seen[k, tape.tag[i]],
+        tape.risk[i],
+        s.position,
+        nan,
+        s.lots < s.pyramiding,
+    )
+    if wanted != 0:
+        _order(tape, desk, k, s, i, wanted)
+        changed = True
+    if s.lots > 0 and wanted & CLOSE == 0 and resting_stop(rules, state) != s.stop_unrounded:
+        rest_stop(desk, k, s)
+        changed = True
+    if changed:
+        watch_orders(desk, k, s)

@@ -1,0 +1,187 @@
+"""Lots, trades and money of one symbol in the kernel."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backtest.kernel.grid import round_qty
+from engine.backtest.kernel.layout import Desk, Lot, Symbol, TradeRow
+from engine.compiled import compiled
+from engine.execution.exit_rules import NO_TEXT
+
+
+@compiled
+def mark_lot(lot: Lot, price: float) -> None:
+    """Price was here while the lot was open."""
+    if lot.direction * (price - lot.best) > 0.0:
+        lot.best = price
+    elif lot.direction * (price - lot.worst) < 0.0:
+        lot.worst = price
+
+
+@compiled
+def mark_lots(desk: Desk, k: int, s: Symbol, price: float) -> None:
+    """Price was here: note it for every open lot of symbol `k`."""
+    for j in range(s.lots):
+        mark_lot(desk.lots[k, j], price)
+
+
+@compiled
+def open_profit(desk: Desk, k: int, s: Symbol, price: float) -> float:
+    """Gross profit of the open lots at `price`."""
+    profit = 0.0
+    for j in range(s.lots):
+        lot = desk.lots[k, j]
+        profit += lot.direction * lot.qty * (price - lot.price) * s.point_value
+    return profit
+
+
+@compiled
+def average_price(desk: Desk, k: int, s: Symbol) -> float:
+    """Quantity-weighted entry price of the open lots; there must be one."""
+    first: Lot = desk.lots[k, 0]
+    if s.lots == 1:
+        return first.price
+    value = qty = 0.0
+    for j in range(s.lots):
+        lot = desk.lots[k, j]
+        value += lot.qty * lot.price
+        qty += lot.qty
+    return value / qty
+
+
+@compiled
+def _commission(s: Symbol, qty: float, price: float, maker: bool, share: float) -> float:
+    percent = s.maker_percent if maker else s.taker_percent
+    return (
+        price * qty * s.point_value * percent / 100.0 + s.cash_per_contract * qty + s.cash_per_order * share
+    )
+
+
+@compiled
+def pay_funding(desk: Desk, k: int, s: Symbol, price: float, rate: float) -> None:
+    """Longs pay `size * price * rate`, shorts receive it."""
+    for j in range(s.lots):
+        lot = desk.lots[k, j]
+        amount = -(lot.direction * lot.qty) * price * s.point_value * rate
+        lot.funding += amount
+        s.funding_paid += amount
+
+
+@compiled
+def open_lot(
+    desk: Desk,
+    k: int,
+    s: Symbol,
+    direction: float,
+    qty: float,
+    price: float,
+    text: int,
+    maker: bool,
+    share: float,
+) -> None:
+    """Open a lot on this bar and pay its commission."""
+    commission = _commission(s, qty, price, maker, share)
+    lot: Lot = desk.lots[k, s.lots]
+    lot.direction = direction
+    lot.qty = qty
+    lot.price = price
+    lot.bar = s.bar
+    lot.time_ns = s.time_ns
+    lot.text = text
+    lot.commission = commission
+    lot.funding = 0.0
+    lot.best = price
+    lot.worst = price
+    s.lots += 1
+    s.commission_paid += commission
+    s.position = round_qty(s, s.position + direction * qty)
+
+
+@compiled
+def close_lots(
+    desk: Desk, k: int, s: Symbol, qty: float, price: float, text: int, maker: bool, newest_first: bool
+) -> float:
+    """Close up to `qty`, oldest lot first unless told otherwise; returns the quantity closed."""
+    left = qty
+    j = s.lots - 1 if newest_first else 0
+    while left > 0.0 and 0 <= j < s.lots:
+        lot = desk.lots[k, j]
+        part = min(left, lot.qty)
+        whole = part >= lot.qty
+        _close_part(desk, k, s, lot, part, price, text, maker, part / qty)
+        left = round_qty(s, left - part)
+        if whole:
+            s.lots -= 1
+            for later in range(j, s.lots):
+                desk.lots[k, later] = desk.lots[k, later + 1]
+        if newest_first:
+            j -= 1
+        elif not whole:
+            j += 1
+    return round_qty(s, qty - left)
+
+
+@compiled
+def _close_part(
+    desk: Desk, k: int, s: Symbol, lot: Lot, qty: float, price: float, text: int, maker: bool, share: float
+) -> None:
+    whole = qty >= lot.qty
+    entry_commission = lot.commission if whole else lot.commission * (qty / lot.qty)
+    funding = lot.funding if whole else lot.funding * (qty / lot.qty)
+    exit_commission = _commission(s, qty, price, maker, share)
+    value = lot.direction * qty * s.point_value
+    gross = value * (price - lot.price)
+    mark_lot(lot, price)
+    account = desk.account[0]
+    trade = desk.trades[account.trades]
+    account.trades += 1
+    trade.symbol = k
+    trade.exit_bar = s.bar
+    trade.exit_time_ns = s.time_ns
+    trade.exit_price = price
+    trade.exit_text = text
+    trade.exit_commission = exit_commission
+    trade.pnl = gross - entry_commission - exit_commission + funding
+    _describe_lot(trade, lot, qty, value, entry_commission, funding)
+    s.realised += gross
+    s.commission_paid += exit_commission
+    s.position = round_qty(s, s.position - lot.direction * qty)
+    if not whole:
+        lot.qty = round_qty(s, lot.qty - qty)
+        lot.commission -= entry_commission
+        lot.funding -= funding
+
+
+@compiled
+def _describe_lot(
+    trade: TradeRow, lot: Lot, qty: float, value: float, entry_commission: float, funding: float
+) -> None:
+    """The fields of a trade that come from its entry, and its excursions."""
+    trade.direction = int(lot.direction)
+    trade.qty = qty
+    trade.entry_bar = lot.bar
+    trade.entry_time_ns = lot.time_ns
+    trade.entry_price = lot.price
+    trade.entry_text = lot.text
+    trade.entry_commission = entry_commission
+    trade.run_up = max(0.0, value * (lot.best - lot.price) - entry_commission)
+    trade.drawdown = min(0.0, value * (lot.worst - lot.price) - entry_commission)
+    trade.funding = funding
+
+
+@compiled
+def write_open_lots(desk: Desk, k: int, s: Symbol, time_ns: int, trades: NDArray[np.void]) -> None:
+    """The open lots of symbol `k` as trades marked at its last price, nothing paid for leaving."""
+    for j in range(s.lots):
+        lot = desk.lots[k, j]
+        trade = trades[j]
+        value = lot.direction * lot.qty * s.point_value
+        gross = value * (s.mark - lot.price)
+        trade.symbol = k
+        trade.exit_bar = -1
+        trade.exit_time_ns = time_ns
+        trade.exit_price = s.mark
+        trade.exit_text = NO_TEXT
+        trade.exit_commission = 0.0
+        trade.pnl = gross - lot.commission + lot.funding
+        _describe_lot(trade, lot, lot.qty, value, lot.commission, lot.funding)

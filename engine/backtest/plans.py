@@ -1,0 +1,31 @@
+"""What a backtest of signal strategies is asked to run; both engines take this."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.backtest.settings import BrokerSettings
+from engine.execution.exit_rules import ExitRules
+from engine.market_data.bars import Bars
+from engine.strategies.base import SignalArrays
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """Funding events of one symbol: int64 times ascending and the rate paid by longs."""
+
+    time_ns: NDArray[np.int64]
+    rate: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolPlan:
+    """One symbol of a backtest: its bars, what the strategy said about each, and how it leaves."""
+
+    bars: Bars
+    signals: SignalArrays
+    exit_rules: ExitRules
+    settings: BrokerSettings
+    finer: Bars | None = None
+    funding: Funding | None = None
