@@ -2,14 +2,13 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated
 
 import msgspec
 import typer
 
-from engine.control.protocol import LINE_LIMIT, AuditLine, Challenge, Login, Request, Response, proof
+from engine.control.client import connect
+from engine.control.protocol import AuditLine, Request, Response
 from gateways.wire.errors import TokenError
 from gateways.wire.token import load_token
 from settings import SettingsError, load_settings
@@ -18,44 +17,6 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 Environment = Annotated[str, typer.Option("--env", help="demo, paper, testnet or live")]
 Strategy = Annotated[str, typer.Option(help="only this strategy")]
 Symbol = Annotated[str, typer.Option(help="only this symbol")]
-
-
-class ControlClient:
-    """A connection to the control socket, logged in."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def ask(self, request: Request) -> Response:
-        """Send a request and wait for its answer."""
-        self._writer.write(msgspec.json.encode(request) + b"\n")
-        while True:
-            said = await self.next_line()
-            if isinstance(said, Response) and said.id == request.id:
-                return said
-
-    async def next_line(self) -> Response | AuditLine:
-        """The next thing the engine says; EOFError when it is gone."""
-        line = await self._reader.readline()
-        if not line:
-            raise EOFError("the engine has closed the connection")
-        return msgspec.json.decode(line, type=Response | AuditLine)
-
-
-@asynccontextmanager
-async def connect(port: int, token: bytes) -> AsyncIterator[ControlClient]:
-    """Log in to the engine on that port; PermissionError when the token is not its."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=16 * LINE_LIMIT)
-    try:
-        challenge = msgspec.json.decode(await reader.readline(), type=Challenge)
-        writer.write(msgspec.json.encode(Login(proof(token, challenge.nonce))) + b"\n")
-        answer = msgspec.json.decode(await reader.readline(), type=Response)
-        if not answer.ok:
-            raise PermissionError(answer.text)
-        yield ControlClient(reader, writer)
-    finally:
-        writer.close()
 
 
 def _run(environment: str, request: Request) -> None:

@@ -17,6 +17,7 @@ from engine.core.events import Event, JournalState, Stop, Timer
 from engine.core.restore import restore, snapshot_of
 from engine.execution.client_ids import client_id_prefix, engine_id_from
 from engine.market_data.feeds import RemoteFeed
+from engine.shell.chat import ChatThread
 from engine.shell.clock import wall_clock
 from engine.shell.observers import Observers
 from engine.shell.performer import Performer
@@ -47,7 +48,7 @@ class LiveEngine:
         self._settings = settings
         self._now_ns = wall_clock(settings.clock.speed, settings.clock.epoch_ms)
         self._speed = settings.clock.speed
-        token = load_or_make_token(settings.token_path)
+        self._token = token = load_or_make_token(settings.token_path)
         self._journal, found = open_journal(
             settings.engine_dir / "journal",
             account=_account_name(settings),
@@ -87,6 +88,7 @@ class LiveEngine:
         self._flush_handle: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[int] | None = None
         self._tables: TablesProcess | None = None
+        self._chat: ChatThread | None = None
         self._seconds = 0.0
 
     def _make_core(self, config: EngineConfig) -> Engine:
@@ -104,6 +106,8 @@ class LiveEngine:
         stop_on_request(lambda: self._end(0), exit_with_stdin=exit_with_stdin)
         self._observers.start()
         await self._control.start()
+        self._chat = ChatThread(self._settings, self._control.port, self._token)
+        self._chat.start()
         self._observers.say(
             "info",
             "engine",
@@ -192,6 +196,8 @@ class LiveEngine:
         for handle in (self._timer, self._flush_handle):
             if handle is not None:
                 handle.cancel()
+        if self._chat is not None:
+            self._chat.stop()
         await self._control.close()
         await self._feed.close()
         write_status(self._settings.summary_path, self._keeper.status(self._now_ns()))

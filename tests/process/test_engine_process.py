@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.control.client import connect
 from engine.control.protocol import AuditLine, Request
-from engine.ctl import connect
 from gateways.wire.token import load_or_make_token
 from settings.environment import free_port
 
