@@ -1,43 +1,58 @@
 """Runs the cases of a validation configuration through the engines."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 import engine.strategies  # noqa: F401  # registers the strategies
+from engine.backtest.kernel.runner import run_kernel
 from engine.backtest.loaders import DataError, cut, read_bars
 from engine.backtest.parity import Comparison, compare
-from engine.backtest.signal_runner import SymbolPlan, run_signals
+from engine.backtest.plans import SymbolPlan
+from engine.backtest.signal_runner import run_signals
 from engine.backtest.trades import BacktestResult
 from engine.backtest.tv_export import ListedTrade, read_trade_list
 from engine.backtest.validate_config import Case, ConfigError, ValidateConfig, to_ns
 from engine.market_data.bars import Bars
 from engine.strategies.base import SignalStrategy, registry
 
-Engine = Callable[[list[SymbolPlan]], BacktestResult]
+Engine = Callable[[Sequence[SymbolPlan]], BacktestResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One case whose inputs have been read and checked. `history` is the whole file of bars."""
+
+    case: Case
+    history: Bars
+    listed: tuple[ListedTrade, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
     """One case through one engine."""
 
-    case: Case
+    prepared: Prepared
     engine: str
     plan: SymbolPlan
     strategy: SignalStrategy
-    listed: tuple[ListedTrade, ...]
     result: BacktestResult
     comparison: Comparison
+
+    @property
+    def case(self) -> Case:
+        """The case as it was configured."""
+        return self.prepared.case
 
 
 def engines() -> Mapping[str, Engine]:
     """Name and entry point of the engines that must agree."""
-    return {"event": run_signals}
+    return {"event": run_signals, "kernel": run_kernel}
 
 
-def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[tuple[Case, Bars]]:
+def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prepared]:
     """Check everything that a person may have got wrong before anything is run.
 
     Raises `ConfigError`, `DataError` or `ExportError`; `references` replaces the lists of named cases.
@@ -54,15 +69,19 @@ def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[tupl
         if path not in loaded:
             loaded[path] = read_bars(path)
         chosen = case.model_copy(update={"reference": references.get(case.name, case.reference)})
-        bars = cut(loaded[path], to_ns(case.history_start))
-        if len(bars) < 2:
+        build_strategy(chosen)
+        if len(bars_of(chosen, loaded[path])) < 2:
             raise DataError(
                 f"{path}: no bars at or after {case.history_start}, the start of case {case.name}"
             )
-        build_strategy(chosen)
-        read_trade_list(chosen.reference, chosen.utc_offset_hours)
-        prepared.append((chosen, bars))
+        listed = tuple(read_trade_list(chosen.reference, chosen.utc_offset_hours, chosen.time_zone))
+        prepared.append(Prepared(chosen, loaded[path], listed))
     return prepared
+
+
+def bars_of(case: Case, history: Bars) -> Bars:
+    """The bars that the case's script saw."""
+    return cut(history, to_ns(case.history_start), to_ns(case.history_end))
 
 
 def build_strategy(case: Case) -> SignalStrategy:
@@ -79,22 +98,24 @@ def build_strategy(case: Case) -> SignalStrategy:
     except ValidationError as e:
         first = e.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"case {case.name}, params.{key}: {first['msg']}") from e
+        known = ", ".join(sorted(cls.Params.model_fields))
+        hint = f", there are {known}" if first["type"] == "extra_forbidden" else ""
+        raise ConfigError(f"case {case.name}, params.{key}: {first['msg']}{hint}") from e
 
 
-def run_case(case: Case, bars: Bars, engine_name: str, engine: Engine) -> CaseResult:
+def run_case(prepared: Prepared, engine_name: str, engine: Engine) -> CaseResult:
     """Generate the case's trades and compare them with its list."""
+    case = prepared.case
     strategy = build_strategy(case)
-    settings = case.broker.settings()
-    plan = SymbolPlan(bars, strategy.batch(bars), strategy.exit_rules, settings)
+    bars = bars_of(case, prepared.history)
+    plan = SymbolPlan(bars, strategy.batch(bars), strategy.exit_rules, case.broker.settings())
     result = engine([plan])
-    listed = tuple(read_trade_list(case.reference, case.utc_offset_hours))
     comparison = compare(
-        listed,
+        prepared.listed,
         [*result.trades, *result.open_trades],
         commission_percent=case.broker.commission_percent,
         initial_capital=case.broker.initial_capital,
         point_value=case.broker.point_value,
         end_ns=to_ns(case.history_end),
     )
-    return CaseResult(case, engine_name, plan, strategy, listed, result, comparison)
+    return CaseResult(prepared, engine_name, plan, strategy, result, comparison)

@@ -5,9 +5,19 @@ import os
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
 
@@ -31,7 +41,30 @@ def expand(text: str) -> str:
     return _VARIABLE.sub(value, text)
 
 
-FilePath = Annotated[Path, BeforeValidator(lambda raw: Path(expand(raw)) if isinstance(raw, str) else raw)]
+def located(path: Path) -> Path:
+    """`path` from the working directory; started inside `engine/`, else from the repository root.
+
+    So `${SHARED:-../shared}` means one place for `python -m engine.backtest.validate_runner` at the root
+    and `python -m backtest.validate_runner` in `engine/`.
+    """
+    package = Path(__file__).resolve().parents[1]
+    if path.is_absolute() or path.exists() or Path.cwd() != package:
+        return path
+    at_root = package.parent / path
+    return at_root if at_root.exists() else path
+
+
+FilePath = Annotated[
+    Path, BeforeValidator(lambda raw: located(Path(expand(raw))) if isinstance(raw, str) else raw)
+]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as e:
+        raise ValueError(f"no time zone {name!r}, expected a name like America/New_York") from e
+    return name
 
 
 class _Strict(BaseModel):
@@ -39,52 +72,95 @@ class _Strict(BaseModel):
 
 
 class BrokerConfig(_Strict):
-    """TradingView's strategy properties. Exactly one of cash, percent_of_equity and qty sizes an entry."""
+    """TradingView's strategy properties and those of `BrokerSettings`, flat.
+
+    At most one of cash, percent_of_equity and qty sizes an entry; without any it is one contract.
+    """
 
     process_orders_on_close: bool = False
     commission_percent: float = Field(default=0.0, ge=0.0, le=100.0)
+    maker_percent: float | None = Field(default=None, ge=-100.0, le=100.0)
+    cash_per_order: float = Field(default=0.0, ge=0.0)
+    cash_per_contract: float = Field(default=0.0, ge=0.0)
     slippage_ticks: int = Field(default=0, ge=0)
+    slippage_bps: float = Field(default=0.0, ge=0.0)
     cash: float | None = Field(default=None, gt=0.0)
     percent_of_equity: float | None = Field(default=None, gt=0.0)
     qty: float | None = Field(default=None, gt=0.0)
     initial_capital: float = Field(default=100_000.0, gt=0.0)
     qty_step: float = Field(default=0.0001, gt=0.0)
+    min_qty: float = Field(default=0.0, ge=0.0)
+    min_notional: float = Field(default=0.0, ge=0.0)
     tick: float = Field(default=0.01, gt=0.0)
     point_value: float = Field(default=1.0, gt=0.0)
+    leverage: float = Field(default=0.0, ge=0.0)
     pyramiding: int = Field(default=1, ge=0)
+    close_rule: Literal["FIFO", "ANY"] = "FIFO"
     margin_long_percent: float = Field(default=0.0, ge=0.0)
     margin_short_percent: float = Field(default=0.0, ge=0.0)
+    calc_on_order_fills: bool = False
+    backtest_fill_limits_assumption_ticks: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if sum(value is not None for value in (self.cash, self.percent_of_equity, self.qty)) > 1:
+            raise ValueError("give only one of cash, percent_of_equity and qty")
+        return self
+
+    @property
+    def sizing(self) -> Sizing:
+        """How much an entry buys."""
+        if self.cash is not None:
+            return Sizing("cash", self.cash)
+        if self.percent_of_equity is not None:
+            return Sizing("percent_of_equity", self.percent_of_equity)
+        return Sizing("fixed", 1.0 if self.qty is None else self.qty)
 
     def settings(self) -> BrokerSettings:
         """The same for the engines."""
-        given = [("cash", self.cash), ("percent_of_equity", self.percent_of_equity), ("fixed", self.qty)]
-        named = [(kind, value) for kind, value in given if value is not None]
-        if len(named) > 1:
-            raise ValueError("give only one of cash, percent_of_equity and qty")
-        kind, value = named[0] if named else ("fixed", 1.0)
         return BrokerSettings(
             initial_capital=self.initial_capital,
-            sizing=Sizing(kind, value),  # type: ignore[arg-type]  # the kinds above are SizingKind
-            costs=Costs(taker_percent=self.commission_percent, slippage_ticks=self.slippage_ticks),
-            market=Market(tick=self.tick, qty_step=self.qty_step, point_value=self.point_value),
+            sizing=self.sizing,
+            costs=Costs(
+                taker_percent=self.commission_percent,
+                maker_percent=self.maker_percent,
+                cash_per_order=self.cash_per_order,
+                cash_per_contract=self.cash_per_contract,
+                slippage_ticks=self.slippage_ticks,
+                slippage_bps=self.slippage_bps,
+            ),
+            market=Market(
+                tick=self.tick,
+                qty_step=self.qty_step,
+                point_value=self.point_value,
+                min_qty=self.min_qty,
+                min_notional=self.min_notional,
+                leverage=self.leverage,
+            ),
             timing="bar_close" if self.process_orders_on_close else "next_bar_open",
             pyramiding=self.pyramiding,
+            close_rule=self.close_rule,
             margin_long_percent=self.margin_long_percent,
             margin_short_percent=self.margin_short_percent,
+            calc_on_order_fills=self.calc_on_order_fills,
+            backtest_fill_limits_assumption_ticks=self.backtest_fill_limits_assumption_ticks,
         )
 
 
 class Case(_Strict):
     """One strategy and the list it must reproduce.
 
-    `utc_offset_hours` is the chart zone of the list's stamps. `history_start` is the first bar the
-    script saw (pine_semantics 0.2). The list ends at its last stamp unless `history_end` says otherwise.
+    `utc_offset_hours` is the chart zone of the list's stamps; a chart in a zone with summer time is named
+    by `time_zone` instead. `history_start` is the first bar the script saw. Generated trades that begin
+    after the list's last stamp are not extra, because a list has all trades up to its own end; with
+    `history_end` the script's last bar is the one before it instead.
     """
 
     name: str = Field(min_length=1)
     strategy: str = Field(min_length=1)
     reference: FilePath
     utc_offset_hours: float = Field(default=0.0, ge=-14.0, le=14.0)
+    time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
     history_start: AwareDatetime | None = None
     history_end: AwareDatetime | None = None
     bars: FilePath | None = None

@@ -1,0 +1,81 @@
+"""The command line of `validate_runner`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from engine.backtest import parity_report
+from engine.backtest.loaders import DataError
+from engine.backtest.parity_causes import likely_cause
+from engine.backtest.parity_divergence import first_divergence
+from engine.backtest.parity_report import Told
+from engine.backtest.tv_export import ExportError
+from engine.backtest.validate_cases import CaseResult, Engine, Prepared, engines, prepare, run_case
+from engine.backtest.validate_config import ConfigError, located, read_config
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    config: Annotated[Path, typer.Option(help="JSON file of cases.")],
+    reference: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE: another trade list for that case.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for parity.json, pairs.csv and parity.html.")
+    ] = None,
+) -> None:
+    """Reproduce TradingView trade lists and say where they first differ."""
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        cases = read_config(located(config))
+        prepared = prepare(cases, _references(reference or []))
+        runs = [_run(one) for one in prepared]
+        told = [one for run in runs for one in run]
+        console.print(parity_report.table(told))
+        for one in told:
+            for line in parity_report.explanation(one):
+                console.print(line, markup=False)
+        at_odds = [run for run in runs if not _agree([one.result for one in run])]
+        for run in at_odds:
+            console.print(f"{run[0].result.case.name}: the engines' own lists differ from each other")
+        if out is not None:
+            parity_report.write(out, told)
+    except (ConfigError, DataError, ExportError) as e:
+        print(f"validate_runner: {e}", file=sys.stderr)  # noqa: T201  # the one sentence a person gets
+        raise typer.Exit(2) from None
+    if at_odds or any(one.result.comparison.parity < cases.min_parity for one in told):
+        raise typer.Exit(1)
+
+
+def _run(prepared: Prepared) -> list[Told]:
+    return [_told(run_case(prepared, name, engine), engine) for name, engine in engines().items()]
+
+
+def _told(result: CaseResult, engine: Engine) -> Told:
+    divergence = first_divergence(result)
+    if divergence is None:
+        return Told(result)
+    return Told(result, divergence, likely_cause(result, divergence, engine))
+
+
+def _agree(results: Sequence[CaseResult]) -> bool:
+    first = results[0].result
+    return all(
+        one.result.trades == first.trades and one.result.open_trades == first.open_trades for one in results
+    )
+
+
+def _references(given: Sequence[str]) -> dict[str, Path]:
+    found = {}
+    for text in given:
+        name, separator, path = text.partition("=")
+        if not separator or not path:
+            raise ConfigError(f"--reference {text}: expected NAME=FILE")
+        found[name] = located(Path(path))
+    return found
