@@ -74,11 +74,31 @@ class Commands:
             self._cancel_all(command.symbol)
         return self._flatten(command)
 
+    def replay(self, given: CommandGiven) -> None:
+        """A command of the journal: what it halted stays halted."""
+        engine = self._engine
+        self.remember(given.command_id)
+        strategy, symbol = given.arguments.get("strategy", ""), given.arguments.get("symbol", "")
+        everything = not strategy and not symbol
+        if given.name == "kill" or (given.name == "pause" and everything):
+            engine.health.paused = True
+        if given.name == "kill":
+            engine.risk.kill(f"command {given.command_id}")
+        if given.name == "resume" and everything:
+            engine.health.paused = False
+            engine.risk.revive()
+        if given.name in {"flatten", "resume"} or (given.name == "pause" and not everything):
+            for slot in self._chosen(strategy, symbol):
+                slot.paused = given.name != "resume"
+
     def _slots(self, command: Command) -> list[StrategySlot]:
+        return self._chosen(command.strategy, command.symbol)
+
+    def _chosen(self, strategy: str, symbol: str) -> list[StrategySlot]:
         return [
             slot
             for slot in self._engine.strategies.slots
-            if command.strategy in {"", slot.owner, slot.spec.name} and command.symbol in {"", slot.symbol}
+            if strategy in {"", slot.owner, slot.spec.name} and symbol in {"", slot.symbol}
         ]
 
     def _pause(self, command: Command, *, paused: bool) -> tuple[bool, str]:
@@ -88,6 +108,8 @@ class Commands:
             engine.health.paused = paused
             if not paused:
                 engine.risk.revive()
+                for slot in engine.strategies.slots:
+                    engine.strategies.set_paused(slot, paused=False, reason="")
             return True, f"everything is {word}"
         slots = self._slots(command)
         for slot in slots:

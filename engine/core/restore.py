@@ -18,7 +18,6 @@ from engine.storage.state import EngineState, encode_state, rebuild
 from gateways.wire.cursor import Cursor
 
 _CORE = "core"
-_HALTS = frozenset({"pause", "kill"})
 
 
 class _CoreState(msgspec.Struct, array_like=True):
@@ -31,6 +30,7 @@ class _CoreState(msgspec.Struct, array_like=True):
     commands: list[str] = msgspec.field(default_factory=list)
     paused: bool = False
     killed: bool = False
+    paused_slots: list[tuple[str, str]] = msgspec.field(default_factory=list)
 
 
 def restore(engine: Engine, found: Recovered) -> Cursor:
@@ -47,7 +47,13 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
         _decided(engine, owner, symbol, open_time_ns)
     for command_id in core.commands:
         engine.commands.remember(command_id)
-    _halt(engine, paused=core.paused, killed=core.killed)
+    engine.health.paused = core.paused
+    if core.killed:
+        engine.risk.kill("killed before the restart")
+    for owner, symbol in core.paused_slots:
+        slot = engine.strategies.slot(owner, symbol)
+        if slot is not None:
+            slot.paused = True
     for _, record in found.records:
         cursor = _replay(engine, record, cursor)
     for state in rebuilt.exit_states:
@@ -68,6 +74,7 @@ def snapshot_of(engine: Engine, cursor: Cursor) -> bytes:
         engine.commands.remembered(),
         engine.health.paused,
         bool(engine.risk.killed),
+        [(slot.owner, slot.symbol) for slot in engine.strategies.slots if slot.paused],
     )
     return encode_state(
         EngineState(
@@ -93,20 +100,8 @@ def _replay(engine: Engine, record: JournalRecord, cursor: Cursor) -> Cursor:
     elif isinstance(record, Fill):
         engine.recovery.last_fill_ns = max(engine.recovery.last_fill_ns, record.time_ns)
     elif isinstance(record, CommandGiven):
-        engine.commands.remember(record.command_id)
-        everything = not record.arguments.get("strategy") and not record.arguments.get("symbol")
-        if record.name == "kill" or (record.name in {"pause", "resume"} and everything):
-            _halt(engine, paused=record.name in _HALTS, killed=record.name == "kill")
+        engine.commands.replay(record)
     return cursor
-
-
-def _halt(engine: Engine, *, paused: bool, killed: bool) -> None:
-    """An operator's halt outlives a restart."""
-    engine.health.paused = paused
-    if killed:
-        engine.risk.kill("killed before the restart")
-    else:
-        engine.risk.revive()
 
 
 def _decided(engine: Engine, owner: str, symbol: str, open_time_ns: int) -> None:

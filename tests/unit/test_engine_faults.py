@@ -9,7 +9,7 @@ import engine.strategies  # noqa: F401  # fills the registry
 from engine.core.audit import CandleMarked, Notice, StrategyChanged
 from engine.core.engine import Engine
 from engine.core.events import Command, Event, JournalState, LinkUp
-from engine.core.restore import restore
+from engine.core.restore import restore, snapshot_of
 from engine.execution.order_states import OrderState
 from engine.market_data.bars import Bar
 from engine.storage.records import Adjustment, Intent, JournalRecord, Settled, Signal, Unknown
@@ -17,6 +17,7 @@ from engine.storage.recovered import Recovered
 from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire
+from gateways.wire.cursor import Cursor
 from tests.engine_rig import START_NS, Exchange, Rig, config, spec
 
 UP = (100, 99, 98, 100, 101)
@@ -285,3 +286,20 @@ def test_a_late_tick_is_told_with_the_bar_it_marks() -> None:
     rig.tick(0.5, 98)
     rig.tick(2, 97)
     assert [one.bar.open_time_ns for one in rig.notices(CandleMarked)] == [START_NS]
+
+
+@pytest.mark.parametrize("by_snapshot", [False, True])
+def test_what_was_flattened_stays_paused_over_a_restart_until_resume(by_snapshot: bool) -> None:
+    rig = Rig().up().prices(*UP)
+    rig.feed(Command(rig.now_ns, "f1", "flatten"))
+    found = recovered([effect.record for effect in rig.effects if hasattr(effect, "record")])
+    if by_snapshot:
+        found = Recovered("aaaaaa", 1, snapshot_of(rig.engine, Cursor(1, 7)), (), 0, (), 99, None, 0)
+    again = Rig(Engine(config()), rig.exchange)
+    cursor = restore(again.engine, found)
+    assert cursor.sequence == (7 if by_snapshot else cursor.sequence)
+    again.up().prices(*[price + 10 for price in UP], start=20)
+    assert again.engine.strategies.slots[0].state is SlotState.PAUSED
+    assert not again.sent(wire.SubmitOrder)
+    again.feed(Command(again.now_ns, "r1", "resume"))
+    assert again.engine.strategies.slots[0].state is SlotState.RUNNING
