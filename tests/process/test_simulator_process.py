@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -197,3 +198,26 @@ def test_compression_is_offered_when_asked_for(tmp_path: Path):
             [sys.executable, "-c", program, sim.ws], capture_output=True, text=True, timeout=20, check=True
         )
     assert done.stdout.split() == ["1", "btcusdt@bookTicker"]
+
+
+def test_a_client_that_stops_reading_is_cut_off(tmp_path: Path):
+    with simulator(tmp_path, "--speed", "60") as sim, socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", sim.port))
+        streams = "/".join(
+            f"{name}@{kind}" for name in ("btcusdt", "ethusdt") for kind in ("depth@0ms", "bookTicker")
+        )
+        lines = (
+            f"GET /stream?streams={streams} HTTP/1.1",
+            f"Host: 127.0.0.1:{sim.port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        )
+        deaf.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        assert deaf.recv(12) == b"HTTP/1.1 101"
+        for expected in (1, 0):
+            while sim.control("GET", "state")["stream_connections"] != expected:
+                pass
+        assert sim.public("/fapi/v1/ping") == {}

@@ -184,6 +184,21 @@ class TestMarketStreams:
 
         assert asyncio.run(flood()) == 1008
 
+    @pytest.mark.parametrize(
+        "rules", [{"life_s": 0.3}, {"ping_s": 0.1, "pong_s": 0.3}], ids=["old age", "no pong"]
+    )
+    def test_connections_are_cut(self, sim: Simulator, rules: dict[str, float]):
+        async def listen() -> int | None:
+            async with connect(sim.ws + "/ws", ping_interval=None) as socket:
+                socket.protocol.send_frame = lambda _: None  # answers no ping
+                return await end_of(socket)
+
+        sim.control("POST", "sockets", **rules)
+        try:
+            assert asyncio.run(asyncio.wait_for(listen(), PATIENCE_S)) == 1006
+        finally:
+            sim.control("POST", "sockets", ping_s=180, pong_s=600, life_s=86_400)
+
     def test_the_server_pings(self, sim: Simulator):
         async def listen() -> None:
             sim.control("POST", "sockets", ping_s=0.2, pong_s=5)
