@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+import msgspec
+
 from engine.backtest.settings import Sizing
 from engine.core.config import EngineConfig, StrategySpec
 from engine.core.effects import Append, Effect, Notify, Send
@@ -100,7 +102,7 @@ class Exchange:
             replaced = self.on_submit(message)
             return self.execute(message) if replaced is None else replaced
         if isinstance(message, wire.RequestSnapshot):
-            return [self.snapshot(message.request_id)]
+            return [self.snapshot(message.request_id, message.fills_since_ns)]
         if isinstance(message, wire.CancelOrder):
             return self.cancel(message)
         if isinstance(message, wire.QueryOrder):
@@ -209,7 +211,10 @@ class Exchange:
         )
         if known is None:
             return [wire.Reply(message.request_id, "not_found", -2013, "Order does not exist.")]
-        return [wire.Reply(message.request_id, "ok", order=known)]
+        told = msgspec.structs.replace(
+            known, epoch=0, sequence=0, trade_id=0, last_qty_base=ZERO, fee=ZERO, source="query"
+        )
+        return [wire.Reply(message.request_id, "ok", order=told)]
 
     def account(self, reason: str = "ORDER") -> wire.AccountUpdate:
         """Balance and position now."""
@@ -218,7 +223,7 @@ class Exchange:
             1, self.sequence, reason, self._balances(), self._positions(), self.now_ns, self.now_ns
         )
 
-    def snapshot(self, request_id: int) -> wire.Snapshot:
+    def snapshot(self, request_id: int, fills_since_ns: int = 0) -> wire.Snapshot:
         """The whole truth."""
         return wire.Snapshot(
             request_id,
@@ -226,7 +231,7 @@ class Exchange:
             self._balances(),
             self._positions(),
             tuple(self.orders.values()),
-            tuple(self.fills),
+            tuple(fill for fill in self.fills if fill.transaction_time_ns >= fills_since_ns),
             (instrument(),),
             False,
             False,

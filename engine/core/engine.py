@@ -188,6 +188,8 @@ class Engine:
             self.out.notice(
                 "critical", f"order {applied.order.client_order_id} was believed refused, but lives"
             )
+        if applied.order.evidence.missing_base and applied.update is not None:
+            self.recovery.on_missing_fill(applied)
         self.recovery.watch_position()
         self.trades.on_applied(applied)
         if fill is not None:

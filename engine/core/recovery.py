@@ -13,7 +13,7 @@ from engine.core.config import EngineConfig
 from engine.core.context import Clock, Outbox
 from engine.core.health import Health
 from engine.execution.order_executor import NEVER_NS, OrderExecutor
-from engine.execution.order_store import Applied, OrderStore
+from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.reconcile import Finding, reconcile_orders
 from engine.market_data.timeframes import SECOND_NS
 from engine.storage.records import OrderReport
@@ -23,6 +23,8 @@ _OVERLAP_NS = 60 * SECOND_NS
 _AGAIN_NS = 2 * SECOND_NS
 _SETTLE_NS = 200_000_000
 _DRIFT_NS = 5 * SECOND_NS
+_MAX_ROUNDS = 15
+"""So often fills are asked for that the exchange says exist, before positions are compared without them."""
 _LOUD = frozenset({"external_order", "external_fill", "position", "hedge_mode", "missing_fill"})
 
 
@@ -60,6 +62,7 @@ class Recovery:
         self._settings_asked: dict[int, str] = {}
         self._asked: frozenset[str] = frozenset()
         self._suspects: tuple[PositionMismatch, ...] = ()
+        self._rounds = 0
         self._shown: set[str] = set()
         self.last_fill_ns = 0
         self.deadline_ns = NEVER_NS
@@ -96,7 +99,19 @@ class Recovery:
             self._out.notice("info", f"reconciling with the exchange: {why}")
         self._health.reconciled = False
         self._suspects = ()
+        self._rounds = 0
         self._ask()
+
+    def on_missing_fill(self, applied: Applied) -> None:
+        """A query says that an order has filled: only the account's history has the fills themselves.
+
+        What the stream or a submit's answer says so early, the stream's next event brings.
+        """
+        order, update = applied.order, applied.update
+        if update is None or update.source != "query" or not self._health.connected:
+            return
+        if self._health.reconciled:
+            self.begin(f"order {order.client_order_id} has fills that were not seen")
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """The exchange's truth arrived."""
@@ -143,6 +158,10 @@ class Recovery:
             self.deadline_ns = min(self.deadline_ns, self._clock.now_ns + _DRIFT_NS + SECOND_NS)
 
     def _compare_positions(self) -> None:
+        if self._incomplete() and self._rounds < _MAX_ROUNDS:
+            self._rounds += 1
+            self._wait(_AGAIN_NS)
+            return
         found = self._account.mismatches()
         same = [(one.symbol, one.venue_base - one.ours_base) for one in found]
         before = [(one.symbol, one.venue_base - one.ours_base) for one in self._suspects]
@@ -168,9 +187,20 @@ class Recovery:
 
     def _ask(self) -> None:
         self._request_id = self._out.next_request_id()
-        since = max(1, (self.last_fill_ns or self._clock.exchange_now_ns) - _OVERLAP_NS)
+        since = max(1, self._fills_wanted_since() - _OVERLAP_NS)
         self._out.send(RequestSnapshot(self._request_id, since))
         self.deadline_ns = self._clock.now_ns + self._config.snapshot_timeout_ns
+
+    def _fills_wanted_since(self) -> int:
+        """From the last fill we have, and from the first order that may have one we have not."""
+        since = self.last_fill_ns or self._clock.exchange_now_ns
+        for order in (*self._store.open_orders(), *self._incomplete()):
+            since = min(since, order.intent.time_ns)
+        return since
+
+    def _incomplete(self) -> list[Order]:
+        """Orders that the exchange says have filled further than our fills go."""
+        return [order for order in self._store.closed_orders() if order.evidence.missing_base]
 
     def _wait(self, delay_ns: int) -> None:
         self.deadline_ns = self._clock.now_ns + delay_ns

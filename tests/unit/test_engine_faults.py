@@ -263,7 +263,7 @@ def test_a_refused_order_is_a_reject_and_the_strategy_may_try_on_its_next_signal
 def test_an_account_in_hedge_mode_gets_no_entries() -> None:
     rig = Rig()
     take = rig.exchange.snapshot
-    rig.exchange.snapshot = lambda request_id: msgspec.structs.replace(take(request_id), hedge_mode=True)
+    rig.exchange.snapshot = lambda *asked: msgspec.structs.replace(take(*asked), hedge_mode=True)
     rig.up().prices(*UP)
     assert fates(rig) == [("vetoed", "gates")]
     assert any("hedge mode" in blocker for blocker in rig.engine.health.blockers())
