@@ -81,7 +81,10 @@ class Server:
         await self._ended
 
     async def close(self) -> None:
-        """Close every connection and write what has to survive."""
+        """Close every connection and write what has to survive.
+
+        After a failure nothing is written: what was answered is in the journal, and a restart begins there.
+        """
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks:
@@ -92,7 +95,9 @@ class Server:
         self._venue.hub.drop_all()
         if self._runner is not None:
             await self._runner.cleanup()
-        self._venue.close()
+        failed = self._ended.done() and not self._ended.cancelled() and self._ended.exception() is not None
+        if not failed:
+            self._venue.close()
 
     def _fail(self, error: BaseException) -> None:
         if not self._ended.done():
