@@ -96,7 +96,9 @@ class Server:
         if self._runner is not None:
             await self._runner.cleanup()
         failed = self._ended.done() and not self._ended.cancelled() and self._ended.exception() is not None
-        if not failed:
+        if failed:
+            self._venue.persistence.abandon()
+        else:
             self._venue.close()
 
     def _fail(self, error: BaseException) -> None:

@@ -50,8 +50,6 @@ async def run_until_it_breaks(state: Path, where: str) -> str:
     return balance
 
 
-# The journal stays open, as in a process that dies.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("where", ["request", "market step"])
 def test_a_bug_ends_the_server_and_writes_nothing_more(tmp_path: Path, where: str):
     balance = asyncio.run(run_until_it_breaks(tmp_path, where))
