@@ -47,8 +47,8 @@ def likely_cause(result: CaseResult, divergence: Divergence, engine: Engine) -> 
     """
     found = result.comparison
     data = _data_cause(result)
-    best: tuple[tuple[int, float], Cause] | None = None
-    before = (found.matched, _agreement(result))
+    best: tuple[tuple[float, float], Cause] | None = None
+    before = (found.parity, _agreement(result))
     for kind, what, case in _alternatives(result):
         score, cause = _tried(result.prepared, case, kind, what, engine)
         if score > before and (best is None or score > best[0]):
@@ -57,23 +57,25 @@ def likely_cause(result: CaseResult, divergence: Divergence, engine: Engine) -> 
         return best[1]
     if data is not None:
         return data[1]
-    if not divergence.columns and divergence.pair.listed is None:
-        hint = "the list may end earlier than its last stamp; give history_end"
+    if divergence.time_ns >= max(t.entry_time_ns for t in result.prepared.listed):
+        hint = "unknown: all listed entries match before it; the list may end earlier, give history_end"
     else:
-        hint = "no other zone, first bar, rule variant or cost tried here matches more trades"
+        hint = "unknown: no other zone, first bar, rule variant, cost or lot size tried here explains more"
     return Cause("unknown", hint, found.matched, found.reference_trades)
 
 
 def _tried(
     prepared: Prepared, case: Case, kind: str, what: str, engine: Engine
-) -> tuple[tuple[int, float], Cause]:
+) -> tuple[tuple[float, float], Cause]:
     try:
         other = run_case(_with(prepared, case), "", engine)
     except ConfigError:
-        return (-1, 0.0), Cause(kind, what, -1, 0)
+        return (-1.0, 0.0), Cause(kind, what, -1, 0)
     found = other.comparison
     sentence = f"{kind}: with {what} {found.matched} of {found.reference_trades} trades match"
-    return (found.matched, _agreement(other)), Cause(kind, sentence, found.matched, found.reference_trades)
+    if found.extra:
+        sentence += f", {found.extra} extra"
+    return (found.parity, _agreement(other)), Cause(kind, sentence, found.matched, found.reference_trades)
 
 
 def _with(prepared: Prepared, case: Case) -> Prepared:

@@ -84,8 +84,9 @@ def state_at(result: CaseResult, bar: int) -> dict[str, object]:
     for i in range(bar):
         rules.on_bar(i, bars.high[i], bars.low[i], _signals(signals, i), sizes[i], prices[i])
     cooldown = rules.snapshot().values[S_COOLDOWN]
-    # The holding count is kept first of all in a bar; only then is it what the decision saw.
-    rules.on_bar(bar, bars.high[bar], bars.low[bar], _signals(signals, bar), sizes[bar], prices[bar])
+    # A bar without signals counts holding and leaves the count as the decision saw it.
+    none = Signals(False, False, False, False)
+    rules.on_bar(bar, bars.high[bar], bars.low[bar], none, sizes[bar], prices[bar])
     entry_bar = rules.snapshot().values[S_ENTRY_BAR]
     return {
         "bar": bar,

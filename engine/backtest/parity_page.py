@@ -22,7 +22,7 @@ def write_page(path: Path, told: Sequence[Told]) -> None:
     parts = [_overview(told)]
     drawn: set[str] = set()
     for one in told:
-        if one.result.case.name in drawn and one.divergence is None:
+        if one.result.case.name in drawn and (one.divergence is None or one.like):
             continue
         drawn.add(one.result.case.name)
         parts.append(f"<h2>{escape(one.result.case.name)} ({escape(one.result.engine)})</h2>")

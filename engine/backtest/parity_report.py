@@ -29,11 +29,15 @@ _SIDE_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A case's result with the explanation of its first divergence, if there is one."""
+    """A case's result with the explanation of its first divergence, if there is one.
+
+    `like` names the engine that was explained already and made the same list.
+    """
 
     result: CaseResult
     divergence: Divergence | None = None
     cause: Cause | None = None
+    like: str = ""
 
 
 def table(told: Sequence[Told]) -> Table:
@@ -61,6 +65,8 @@ def explanation(told: Told) -> list[str]:
     found, state = told.result.comparison, where.state
     flags = state["flags"]
     seen = " ".join(flags) if isinstance(flags, list) and flags else "none"
+    if told.like:
+        return [f"{told.result.case.name} ({told.result.engine}): the same as {told.like}"]
     counted = f"held {state['held_bars']} bars counted from bar {state['entry_bar']}"
     head = f"{told.result.case.name} ({told.result.engine}): {where.sentence}"
     return [

@@ -49,7 +49,7 @@ class CaseResult:
 
 def engines() -> Mapping[str, Engine]:
     """Name and entry point of the engines that must agree."""
-    return {"event": run_signals, "kernel": run_kernel}
+    return {"kernel": run_kernel, "event": run_signals}
 
 
 def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prepared]:

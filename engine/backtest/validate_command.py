@@ -41,7 +41,7 @@ def main(
         for one in told:
             for line in parity_report.explanation(one):
                 console.print(line, markup=False)
-        at_odds = [run for run in runs if not _agree([one.result for one in run])]
+        at_odds = [run for run in runs if not _agree(run[0].result, run[-1].result)]
         for run in at_odds:
             console.print(f"{run[0].result.case.name}: the engines' own lists differ from each other")
         if out is not None:
@@ -54,7 +54,16 @@ def main(
 
 
 def _run(prepared: Prepared) -> list[Told]:
-    return [_told(run_case(prepared, name, engine), engine) for name, engine in engines().items()]
+    """One case through every engine; what several did alike is explained once."""
+    told: list[Told] = []
+    for name, engine in engines().items():
+        result = run_case(prepared, name, engine)
+        twin = next((one for one in told if _agree(one.result, result)), None)
+        if twin is not None and twin.divergence is not None:
+            told.append(Told(result, twin.divergence, twin.cause, like=twin.result.engine))
+        else:
+            told.append(_told(result, engine))
+    return told
 
 
 def _told(result: CaseResult, engine: Engine) -> Told:
@@ -64,11 +73,9 @@ def _told(result: CaseResult, engine: Engine) -> Told:
     return Told(result, divergence, likely_cause(result, divergence, engine))
 
 
-def _agree(results: Sequence[CaseResult]) -> bool:
-    first = results[0].result
-    return all(
-        one.result.trades == first.trades and one.result.open_trades == first.open_trades for one in results
-    )
+def _agree(one: CaseResult, other: CaseResult) -> bool:
+    a, b = one.result, other.result
+    return a.trades == b.trades and a.open_trades == b.open_trades
 
 
 def _references(given: Sequence[str]) -> dict[str, Path]:
