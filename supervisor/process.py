@@ -14,17 +14,21 @@ from supervisor.specs import ProcessSpec
 CONFIGURATION_ERROR = 2
 """Exit code of a process that has said what is wrong with its settings: starting it again is of no use."""
 FAILING_AFTER = 3
+KILLED_CODE = -9
+"""Exit code of a process that somebody else ended at once; only POSIX tells."""
 LONGEST_LINE = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long to wait for what. A process that lives for `settled_seconds` has settled; one that dies
-    `give_up_after` times in a row before that cannot be kept up."""
+    `give_up_after` times in a row before that cannot be kept up. One that has been ready for `back_seconds`
+    is back, whatever was before."""
 
     first_backoff_seconds: float = 0.1
     longest_backoff_seconds: float = 5.0
     settled_seconds: float = 10.0
+    back_seconds: float = 2.0
     give_up_after: int = 8
     ready_seconds: float = 60.0
     stop_seconds: float = 12.0
@@ -58,6 +62,7 @@ class SupervisedProcess:
         self.on_exit: Callable[[], None] = lambda: None
         """Called after each death, before the next start."""
         self._early_deaths = 0
+        self._ready_at = 0.0
         self._log = log
         self._patience = patience
         self._process: Process | None = None
@@ -71,8 +76,12 @@ class SupervisedProcess:
 
     @property
     def is_failing(self) -> bool:
-        """It never came up, or has died early several times in a row."""
-        return self.state == "waiting" or self._early_deaths >= FAILING_AFTER
+        """It never came up, or has died early several times in a row and is not back."""
+        if self.state == "waiting":
+            return True
+        up_for = asyncio.get_running_loop().time() - self._ready_at
+        is_back = self.state == "up" and up_for >= self._patience.back_seconds
+        return self._early_deaths >= FAILING_AFTER and not is_back
 
     def start(self) -> asyncio.Task[None]:
         """Start it, and again whenever it dies; the task raises `CannotKeepUp` when that does not help."""
@@ -91,10 +100,12 @@ class SupervisedProcess:
                 return
             if code == CONFIGURATION_ERROR:
                 raise CannotKeepUp(f"{self.spec.name} cannot work with its configuration", code)
-            if loop.time() - started >= patience.settled_seconds:
+            # Killed from outside while it was up: that says nothing about whether it can stay up.
+            was_taken = code == KILLED_CODE and self.ready.is_set()
+            if was_taken or loop.time() - started >= patience.settled_seconds:
                 self._early_deaths = 0
                 backoff = patience.first_backoff_seconds
-            self._early_deaths += 1
+            self._early_deaths += not was_taken
             if self._early_deaths >= patience.give_up_after:
                 raise CannotKeepUp(
                     f"{self.spec.name} ended {self._early_deaths} times in a row, giving up", 1
@@ -106,7 +117,8 @@ class SupervisedProcess:
             )
             self.on_exit()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), backoff)
+                async with asyncio.timeout(backoff):
+                    await self._stopping.wait()
                 self.state = "stopped"
                 return
             backoff = min(2 * backoff, patience.longest_backoff_seconds)
@@ -177,7 +189,8 @@ class SupervisedProcess:
 
     async def _kill_unless_ready(self, process: Process) -> None:
         try:
-            await asyncio.wait_for(self.ready.wait(), self._patience.ready_seconds)
+            async with asyncio.timeout(self._patience.ready_seconds):
+                await self.ready.wait()
         except TimeoutError:
             self._log("supervisor", f"{self.spec.name} is not ready in time, killing it")
             with contextlib.suppress(ProcessLookupError):
@@ -206,6 +219,8 @@ class SupervisedProcess:
             self._log(self.spec.name, line)
 
     def _is_ready(self) -> None:
+        if not self.ready.is_set():
+            self._ready_at = asyncio.get_running_loop().time()
         self.state = "up"
         self.ready.set()
 

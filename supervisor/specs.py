@@ -59,12 +59,12 @@ def process_specs(
     specs = []
     if simulated:
         specs.append(_simulator(settings, ports["simulator"], common))
-    for name, script, waits_for in (
-        ("gateway", "gateways/binance/run_binance.py", "simulator" if simulated else ""),
-        ("engine", "engine/main.py", ""),
+    for name, script, ready_line, waits_for in (
+        ("gateway", "gateways/binance/run_binance.py", "listening ", "simulator" if simulated else ""),
+        ("engine", "engine/main.py", "control port ", ""),
     ):
         command = (sys.executable, str(ROOT / script), *arguments, "--exit-with-stdin")
-        specs.append(ProcessSpec(name, command, common, waits_for=waits_for))
+        specs.append(ProcessSpec(name, command, common, ready_line, waits_for))
     return tuple(specs)
 
 

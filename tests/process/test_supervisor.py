@@ -164,6 +164,39 @@ def test_a_process_that_crashed_twice_at_first_is_up_in_the_end(tmp_path: Path) 
     asyncio.run(main())
 
 
+def test_a_process_killed_again_and_again_while_it_is_up_is_kept_up(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = Lines()
+        one = session(tmp_path, log, stub(tmp_path, "engine"))
+        task = await started(one, for_seconds=600)
+        for number in range(1, 3 * QUICK.give_up_after):
+            await log.until("engine: stub is ready", number)
+            os.kill(pids(tmp_path, "engine")[-1], signal.SIGKILL)
+        await log.until("engine: stub is ready", 3 * QUICK.give_up_after)
+        assert not one.processes["engine"].is_failing
+        one.request_stop()
+        assert await task == 0
+        assert one.restarts == 3 * QUICK.give_up_after - 1
+
+    asyncio.run(main())
+
+
+def test_a_process_that_crashed_again_and_again_and_is_back_is_up(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = Lines()
+        patience = Patience(first_backoff_seconds=0.01, back_seconds=0.0)
+        one = session(tmp_path, log, stub(tmp_path, "engine", "crash-thrice"), patience=patience)
+        task = await started(one, for_seconds=600)
+        await log.until("starting it again", 3)
+        assert one.processes["engine"].is_failing
+        await log.until("engine: stub is ready")
+        assert not one.processes["engine"].is_failing
+        one.request_stop()
+        assert await task == 0
+
+    asyncio.run(main())
+
+
 def test_a_process_that_never_gets_ready_is_killed(tmp_path: Path) -> None:
     async def main() -> None:
         log = Lines()
