@@ -78,12 +78,22 @@ class HttpPool:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             try:
-                await asyncio.wait_for(waiter, left)
+                # Not wait_for: in Python 3.11 it loses a cancellation that comes with the answer.
+                async with asyncio.timeout(left):
+                    await waiter
             except TimeoutError:
+                self._leave(waiter)
                 raise HttpFailed("no connection to the exchange", bytes_left=False) from None
-            finally:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
+            except asyncio.CancelledError:
+                self._leave(waiter)
+                raise
+
+    def _leave(self, waiter: "asyncio.Future[None]") -> None:
+        """Wait no longer; a call that came all the same is passed on to the next who waits."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        elif not waiter.cancelled():
+            self._call_waiter()
 
     def _take(self) -> HttpConnection | None:
         while self._idle:

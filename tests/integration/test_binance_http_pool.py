@@ -138,3 +138,28 @@ def test_bytes_nobody_asked_for_end_the_connection():
             assert len(opened) >= 3
 
     asyncio.run(scenario())
+
+
+def test_a_request_taken_back_as_a_connection_comes_free_is_not_sent_and_the_next_one_is():
+    async def scenario() -> None:
+        seen: list[bytes] = []
+
+        async def noting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                seen.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(OK)
+
+        async with serving(noting, warm=1, most=1) as (pool, _opened):
+            await pool.send(REQUEST)
+            first = pool.send_now(REQUEST)
+            assert first is not None
+            second = asyncio.create_task(pool.send(b"GET /second HTTP/1.1\r\n\r\n"))
+            third = asyncio.create_task(pool.send(b"GET /third HTTP/1.1\r\n\r\n"))
+            # Called in the order in which they were added: before the second one goes on with its connection.
+            first.add_done_callback(lambda _: second.cancel())
+            assert (await third).body == b"ok"
+            with pytest.raises(asyncio.CancelledError):
+                await second
+        assert not any(b"second" in request for request in seen)
+
+    asyncio.run(scenario())
