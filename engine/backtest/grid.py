@@ -38,9 +38,12 @@ def snap(price: float, tick: float) -> float:
 
 
 def floor_qty(qty: float, step: float) -> float:
-    """Truncate a quantity to the grid; noise of 1e-9 steps below an integer counts as the integer."""
+    """Truncate a quantity to the grid; noise of 1e-9 steps below an integer counts as the integer.
+
+    A quantity that is on the grid already stays, though its quotient by the step may fall short by more.
+    """
     steps = floor(qty / step + _LOT_NOISE)
     per_unit = round(1.0 / step)
     if per_unit >= 1 and abs(per_unit * step - 1.0) < 1e-9:
-        return steps / per_unit
-    return steps * step
+        return (steps + 1) / per_unit if (steps + 1) / per_unit <= qty else steps / per_unit
+    return (steps + 1) * step if (steps + 1) * step <= qty else steps * step

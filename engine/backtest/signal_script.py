@@ -68,14 +68,16 @@ class SignalScript:
         broker.cancel("Long")
         broker.cancel("Short")
         limit, stop = self._entry_levels(direction)
-        sizing_price = stop if isnan(limit) else limit
-        qty = self._quantity(direction, None if isnan(sizing_price) else sizing_price, risk_distance)
-        market = self._settings.market
-        price = broker.mark if isnan(sizing_price) else sizing_price
+        market, costs = self._settings.market, self._settings.costs
+        price = stop if isnan(limit) else limit
+        if isnan(price):
+            price = broker.mark + direction * costs.slippage_ticks * market.tick
+        qty = self._quantity(price, risk_distance)
         if qty <= 0.0 or qty < market.min_qty or qty * price * market.point_value < market.min_notional:
             return
         self._entry_dies_after = index + entry.valid_bars if entry.kind != "market" else -1
-        broker.entry(
+        # Not `entry`: a flip has its own close, so there is nothing for Pine's reversal to add.
+        broker.order(
             _SIDE[direction],
             "long" if direction > 0 else "short",
             qty,
@@ -98,16 +100,23 @@ class SignalScript:
             return nan, stop
         return better(stop * (1.0 + direction * entry.limit_offset_percent / 100.0), tick), stop
 
-    def _quantity(self, direction: int, price: float | None, risk_distance: float) -> float:
+    def _quantity(self, price: float, risk_distance: float) -> float:
+        """Quantity of an entry at its sizing price."""
         sizing, market = self._settings.sizing, self._settings.market
-        if sizing.kind != "risk_percent":
-            return self.broker.default_qty(direction, price)
-        if not risk_distance > 0.0:
-            return 0.0
-        equity = self.broker.equity
-        return floor_qty(
-            equity * sizing.value / 100.0 / (risk_distance * market.point_value), market.qty_step
-        )
+        per_unit = price * market.point_value
+        if sizing.kind == "fixed":
+            wanted = sizing.value
+        elif sizing.kind == "cash":
+            wanted = sizing.value / per_unit
+        else:
+            budget = self.broker.equity * sizing.value / 100.0
+            if sizing.kind == "percent_of_equity":
+                wanted = budget / (per_unit * (1.0 + self._settings.costs.taker_percent / 100.0))
+            elif risk_distance > 0.0:
+                wanted = budget / (risk_distance * market.point_value)
+            else:
+                return 0.0
+        return floor_qty(wanted, market.qty_step)
 
     def _leave_part(self, fraction: float) -> None:
         qty = floor_qty(self._first_qty * fraction, self._settings.market.qty_step)
@@ -125,7 +134,7 @@ class SignalScript:
         elif name.startswith("Partial"):
             levels = self.rules.levels
             if levels is not None:
-                levels.partials_done += 1
+                levels.partials_done = int(name.removeprefix("Partial"))
 
     def _rest_levels(self) -> None:
         """Place the position's levels anew; what is not wanted any more is gone."""

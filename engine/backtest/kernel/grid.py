@@ -48,8 +48,10 @@ def _on_grid(s: Symbol, steps: float) -> float:
 
 @compiled
 def floor_qty(s: Symbol, qty: float) -> float:
-    """Quantity truncated to the step."""
-    return _on_grid(s, np.floor(qty / s.step + _LOT_NOISE))
+    """The largest quantity on the grid not above `qty`; one that is on it already stays."""
+    steps = np.floor(qty / s.step + _LOT_NOISE)
+    above = _on_grid(s, steps + 1.0)
+    return above if above <= qty else _on_grid(s, steps)
 
 
 @compiled
