@@ -13,6 +13,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
+from engine.backtest.datasets import DATASETS, dataset
 from engine.market_data.bars import Bars
 
 _PRICES = ("open", "high", "low", "close")
@@ -56,6 +57,17 @@ def read_bars(path: Path, symbol: str | None = None) -> Bars:
         prices["close"],
         volume,
     )
+
+
+def open_bars(source: Path, symbol: str | None = None) -> Bars:
+    """A file of bars, or a sample market by its name where there is no such file; raises `DataError`."""
+    name = str(source)
+    if name in DATASETS and not source.exists():
+        return dataset(name)
+    if not source.suffix and not source.exists():
+        known = ", ".join(DATASETS)
+        raise DataError(f"{source}: no such file, expected bars as parquet or CSV, or one of {known}")
+    return read_bars(source, symbol)
 
 
 def cut(bars: Bars, start_ns: int | None, end_ns: int | None = None) -> Bars:

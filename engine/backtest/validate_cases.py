@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 import engine.strategies  # noqa: F401  # registers the strategies
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.loaders import DataError, cut, read_bars
+from engine.backtest.loaders import DataError, cut, open_bars
 from engine.backtest.parity import Comparison, compare
 from engine.backtest.plans import SymbolPlan
 from engine.backtest.signal_runner import run_signals
@@ -67,7 +67,7 @@ def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prep
         path = case.bars or config.bars
         assert path is not None
         if path not in loaded:
-            loaded[path] = read_bars(path)
+            loaded[path] = open_bars(path)
         chosen = case.model_copy(update={"reference": references.get(case.name, case.reference)})
         build_strategy(chosen)
         if len(bars_of(chosen, loaded[path])) < 2:
