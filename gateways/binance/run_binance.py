@@ -95,6 +95,10 @@ async def _serve(config: GatewayConfig, keys: ApiKeys, token: bytes, *, exit_wit
         running.cancel()
 
     stop_on_request(stop, exit_with_stdin=exit_with_stdin)
+    # What was made so far stays; frames and orders leave hardly anything for the collector to find.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
     try:
         await running
     except asyncio.CancelledError:

@@ -6,25 +6,93 @@ and nothing needs a bound: a slow callback slows the reading, and TCP the sender
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Literal, cast
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, WebSocketException
 from websockets.frames import Frame, Opcode
-from websockets.protocol import Event
+from websockets.protocol import OPEN, Event
 
 Sink = Callable[[bytes], None]
 CONNECT_ERRORS = (OSError, TimeoutError, InvalidHandshake, InvalidMessage, WebSocketException)
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+MAX_HANDSHAKE_BYTES = 64 * 1024
 OPEN_SECONDS = 10.0
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+_WHOLE = (0x80 | Opcode.TEXT, 0x80 | Opcode.BINARY)
+"""First bytes of unfragmented messages."""
 
 
 class DirectConnection(ClientConnection):
-    """Hands whole messages to `sink`. `recv` is not for use."""
+    """Hands whole messages to `sink`. `recv` is not for use.
+
+    An unfragmented message, which is nearly every one, is cut out of the stream here; frames of any other
+    kind go to `websockets`, whole and in their order. Its parser takes many small steps for each frame.
+    """
 
     sink: Sink
     _parts: list[bytes] | None = None
+    _stage: Literal["handshake", "frames", "passed on"] = "handshake"
+    _held: bytearray | None = None
+    """The beginning of the handshake's answer, or of a frame."""
+    _wanted = 0
+    """Bytes that whatever is held needs at least."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes off the socket, however they were cut."""
+        if self._held is not None:
+            self._held += data
+            if len(self._held) < self._wanted:
+                return
+            data, self._held = bytes(self._held), None
+        if self._stage == "frames":
+            self._cut(data)
+        elif self._stage == "handshake":
+            self._shake_hands(data)
+        else:
+            super().data_received(data)
+
+    def _shake_hands(self, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n") + 4
+        if end < 4 and len(data) < MAX_HANDSHAKE_BYTES:
+            self._hold(data, 0)
+            return
+        if end < 4:
+            end = len(data)
+        super().data_received(data[:end])
+        self._stage = "frames" if self.protocol.state is OPEN else "passed on"
+        if end < len(data):
+            self.data_received(data[end:])
+
+    def _cut(self, data: bytes) -> None:
+        position, available = 0, len(data)
+        while position + 2 <= available:
+            first, second = data[position], data[position + 1]
+            start, length = position + 2, second & 0x7F
+            if length >= 126:
+                start += 2 if length == 126 else 8
+                if start > available:
+                    break
+                length = int.from_bytes(data[position + 2 : start], "big")
+            if length > MAX_MESSAGE_BYTES or second & 0x80:
+                # `websockets` ends such a connection.
+                self._stage = "passed on"
+                super().data_received(data[position:])
+                return
+            end = start + length
+            if end > available:
+                self._hold(data[position:], end - position)
+                return
+            if first in _WHOLE and self._parts is None and self.protocol.state is OPEN:
+                self.sink(data[start:end])
+            else:
+                super().data_received(data[position:end])
+            position = end
+        if position < available:
+            self._hold(data[position:], 0)
+
+    def _hold(self, data: bytes, wanted: int) -> None:
+        self._held, self._wanted = bytearray(data), wanted
 
     def process_event(self, event: Event) -> None:
         """Called by the base class for each frame, the handshake's answer included."""
