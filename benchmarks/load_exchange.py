@@ -43,13 +43,16 @@ class Book:
 
     def __init__(self) -> None:
         self.update_id = self._diff_id = 1_000
-        self.bid = self._diff_bid = PRICE
+        self.bid = PRICE
+        self._low = self._high = round(PRICE * 10)
+        """Lowest and highest bid since the last diff, in ticks."""
         self._sizes = itertools.cycle(QUANTITIES)
 
     def ticker(self, time_ms: int, bid: float) -> bytes:
         """bookTicker."""
         self.update_id += 7
         self.bid = bid
+        self._low, self._high = min(self._low, round(bid * 10)), max(self._high, round(bid * 10))
         return (
             f'{{"stream":"{SYMBOL.lower()}@bookTicker","data":{{"e":"bookTicker","u":{self.update_id},'
             f'"s":"{SYMBOL}","b":"{bid:.2f}","B":"{next(self._sizes)}","a":"{bid + 0.1:.2f}",'
@@ -60,10 +63,10 @@ class Book:
         """A diff that moves the touch and sets ten levels on each side."""
         first, self.update_id = self.update_id + 1, self.update_id + 7
         before, self._diff_id = self._diff_id, self.update_id
-        ticks, old_ticks = round(bid * 10), round(self._diff_bid * 10)
-        self.bid = self._diff_bid = bid
-        bids = [[f"{tick / 10:.2f}", "0"] for tick in range(ticks + 1, max(ticks, old_ticks) + 3)]
-        asks = [[f"{tick / 10:.2f}", "0"] for tick in range(min(ticks, old_ticks) - 1, ticks + 1)]
+        ticks, self.bid = round(bid * 10), bid
+        bids = [[f"{tick / 10:.2f}", "0"] for tick in range(ticks + 1, self._high + 2)]
+        asks = [[f"{tick / 10:.2f}", "0"] for tick in range(self._low, ticks + 1)]
+        self._low = self._high = ticks
         bids += [[f"{bid - 0.1 * i:.2f}", next(self._sizes)] for i in range(LEVELS)]
         asks += [[f"{bid + 0.1 + 0.1 * i:.2f}", next(self._sizes)] for i in range(LEVELS)]
         data = {
