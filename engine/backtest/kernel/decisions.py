@@ -10,14 +10,15 @@ from engine.backtest.kernel.layout import (
     MARKET,
     RISK_PERCENT,
     STOP_LIMIT,
-    Desk,
     Symbol,
-    Tape,
+    account_of,
 )
 from engine.backtest.kernel.margin import equity
 from engine.backtest.kernel.orders import drop_levels, rest_stop, watch_orders
 from engine.compiled import compiled
+from engine.compiled_memory import byte_at, float_at, floats_at, int_at
 from engine.execution.exit_layout import (
+    ACTIONS_SIZE,
     CLOSE,
     CLOSE_TEXT,
     ENTER,
@@ -25,20 +26,21 @@ from engine.execution.exit_layout import (
     ENTRY_TEXT,
     PARTIAL,
     PARTIAL_FRACTION,
+    STATE_SIZE,
 )
 from engine.execution.exit_plan import plan, resting_stop
 from engine.execution.exit_rules import PARTIAL_EXIT
 
 
 @compiled
-def _quantity(desk: Desk, s: Symbol, price: float, risk_distance: float) -> float:
+def _quantity(s: Symbol, price: float, risk_distance: float) -> float:
     """Default-sized quantity of an entry at its sizing price."""
     per_unit = price * s.point_value
     if s.sizing == FIXED:
         return floor_qty(s, s.sizing_value)
     if s.sizing == CASH:
         return floor_qty(s, s.sizing_value / per_unit)
-    budget = equity(desk) * s.sizing_value / 100.0
+    budget = equity(account_of(s)) * s.sizing_value / 100.0
     if s.sizing == RISK_PERCENT:
         if not risk_distance > 0.0:
             return 0.0
@@ -47,7 +49,7 @@ def _quantity(desk: Desk, s: Symbol, price: float, risk_distance: float) -> floa
 
 
 @compiled
-def _place_entry(desk: Desk, s: Symbol, direction: float, text: int, risk_distance: float) -> None:
+def _place_entry(s: Symbol, direction: float, text: int, risk_distance: float) -> None:
     """Place the entry, instead of any that rests."""
     s.entry_rests = 0
     limit = stop = nan
@@ -61,7 +63,7 @@ def _place_entry(desk: Desk, s: Symbol, direction: float, text: int, risk_distan
         if s.entry_kind == STOP_LIMIT:
             level = stop * (1.0 + direction * s.entry_limit_offset / 100.0)
             price = limit = round_level(s, level, direction < 0.0)
-    qty = _quantity(desk, s, price, risk_distance)
+    qty = _quantity(s, price, risk_distance)
     if qty <= 0.0 or qty < s.min_qty or qty * price * s.point_value < s.min_notional:
         return
     s.entry_rests = 1
@@ -75,9 +77,23 @@ def _place_entry(desk: Desk, s: Symbol, direction: float, text: int, risk_distan
 
 
 @compiled
-def _order(tape: Tape, desk: Desk, k: int, s: Symbol, i: int, wanted: int) -> None:
+def _tag_was_seen(s: Symbol) -> bool:
+    """This bar's tag was entered before; without tags none ever was."""
+    return s.tags > 0 and floats_at(s.tags_seen_at, s.tags)[int_at(s.tag_at, s.bar)] != 0.0
+
+
+@compiled
+def _note_tag(s: Symbol) -> None:
+    if s.tags > 0:
+        tag = int_at(s.tag_at, s.bar)
+        if tag > 0:
+            floats_at(s.tags_seen_at, s.tags)[tag] = 1.0
+
+
+@compiled
+def _order(s: Symbol, wanted: int) -> None:
     """Carry out what the plan wants: a close, then an entry; or a partial exit."""
-    actions = desk.actions[k]
+    actions = floats_at(s.actions_at, ACTIONS_SIZE)
     if wanted & CLOSE:
         drop_levels(s)
         s.close_qty = abs(s.position)
@@ -87,40 +103,40 @@ def _order(tape: Tape, desk: Desk, k: int, s: Symbol, i: int, wanted: int) -> No
         s.close_qty = min(qty, abs(s.position))
         s.close_text = PARTIAL_EXIT
     if wanted & ENTER:
-        desk.tags_seen[k, tape.tag[i]] = tape.tag[i] != 0
-        _place_entry(desk, s, actions[ENTRY_DIRECTION], int(actions[ENTRY_TEXT]), tape.risk[i])
+        _note_tag(s)
+        _place_entry(s, actions[ENTRY_DIRECTION], int(actions[ENTRY_TEXT]), float_at(s.risk_at, s.bar))
 
 
 @compiled
-def decide(tape: Tape, desk: Desk, k: int, s: Symbol, i: int) -> None:
-    """Decide once on the closed bar `i` of the tape, with the position as it now stands."""
+def decide(s: Symbol) -> None:
+    """Decide once on the closed bar, with the position as it now stands."""
     changed = False
     if s.entry_rests != 0 and s.entry_dies_after == s.bar:
         s.entry_rests = 0
         changed = True
-    rules, state = desk.rules[k], desk.rule_states[k]
+    rules, state = floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE)
     if s.lots > 0 and not isnan(s.liquidation):
         s.liquidation = nan
         changed = True
     wanted = plan(
         rules,
         state,
-        desk.actions[k],
+        floats_at(s.actions_at, ACTIONS_SIZE),
         s.bar,
         s.lived_high,
         s.lived_low,
-        tape.flags[i],
-        desk.tags_seen[k, tape.tag[i]],
-        tape.risk[i],
+        byte_at(s.flags_at, s.bar),
+        _tag_was_seen(s),
+        float_at(s.risk_at, s.bar),
         s.position,
         nan,
         s.lots < s.pyramiding,
     )
     if wanted != 0:
-        _order(tape, desk, k, s, i, wanted)
+        _order(s, wanted)
         changed = True
     if s.lots > 0 and wanted & CLOSE == 0 and resting_stop(rules, state) != s.stop_unrounded:
-        rest_stop(desk, k, s)
+        rest_stop(s)
         changed = True
     if changed:
-        watch_orders(desk, k, s)
+        watch_orders(s)

@@ -1,26 +1,53 @@
-"""From plans to the kernel's arrays."""
+"""From plans to the records and arrays of the kernel."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from math import nan
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from math import inf, nan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.backtest.kernel.grid import whole_per_unit
-from engine.backtest.kernel.layout import ACCOUNT, LOT, PARTIAL_EXIT, SYMBOL, TRADE, Desk, Symbol, Tape
+from engine.backtest.kernel.layout import ACCOUNT, BRACKET, LOT, PARTIAL_EXIT, SYMBOL, TRADE, Account, Symbol
 from engine.backtest.plans import SymbolPlan
 from engine.backtest.settings import BrokerSettings
 from engine.execution.exit_layout import ACTIONS_SIZE, encode, new_state
 from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, ExitRules
-from engine.market_data.bars import Bars
 from engine.strategies.base import SignalArrays
 
-_Number = TypeVar("_Number", bound=np.generic)
 _SIZINGS = ("fixed", "cash", "percent_of_equity", "risk_percent")
 _ENTRIES = ("market", "limit", "stop", "stop_limit")
 _FIRST_TRADES = 1 << 16
+
+
+@dataclass(slots=True)
+class Memory:
+    """The arrays a run works on, alive as long as this is; records hold their addresses.
+
+    `account` has one record, `symbols` one a plan.
+    """
+
+    account: NDArray[np.void]
+    symbols: NDArray[np.void]
+    trades: NDArray[np.void]
+    equity: NDArray[np.float64]
+    others: list[NDArray[Any]] = field(default_factory=list)
+
+    def keep(self, array: NDArray[Any], dtype: np.dtype[Any] | type[np.generic]) -> int:
+        """Keep an array, of that type and without gaps; returns its address."""
+        array = np.ascontiguousarray(array, dtype=dtype)
+        self.others.append(array)
+        return array.ctypes.data
+
+    def give_room(self, rows: int) -> None:
+        """Make room for that many trades; those there are stay."""
+        trades = np.empty(rows, TRADE)
+        kept = min(rows, len(self.trades))
+        trades[:kept] = self.trades[:kept]
+        self.trades = trades
+        account: Account = self.account[0]
+        account.trades_at, account.room_for_trades = trades.ctypes.data, rows
 
 
 def most_trades_a_time(plans: Sequence[SymbolPlan]) -> int:
@@ -34,68 +61,27 @@ def most_trades_a_time(plans: Sequence[SymbolPlan]) -> int:
     )
 
 
-def make_tape(plans: Sequence[SymbolPlan]) -> Tape:
-    """Bars, signals, finer bars and funding of all symbols, one symbol after the other."""
-    finer = [plan.finer for plan in plans]
-    offsets = np.cumsum([0] + [0 if bars is None else len(bars) for bars in finer])
-    places = [_finer_places(plan, int(offset)) for plan, offset in zip(plans, offsets[:-1], strict=True)]
-    given = [bars for bars in finer if bars is not None]
-    funding = [plan.funding for plan in plans if plan.funding is not None]
-    return Tape(
-        time_ns=_joined([plan.bars.open_time_ns for plan in plans], np.int64),
-        open=_joined([plan.bars.open for plan in plans], np.float64),
-        high=_joined([plan.bars.high for plan in plans], np.float64),
-        low=_joined([plan.bars.low for plan in plans], np.float64),
-        close=_joined([plan.bars.close for plan in plans], np.float64),
-        flags=_joined([_flags(plan.signals) for plan in plans], np.uint8),
-        tag=_joined([_tags(plan.signals) for plan in plans], np.int32),
-        risk=_joined([plan.signals.risk_distance for plan in plans], np.float64),
-        finer_first=_joined([first for first, _ in places], np.int64),
-        finer_end=_joined([end for _, end in places], np.int64),
-        finer_open=_joined([bars.open for bars in given], np.float64),
-        finer_high=_joined([bars.high for bars in given], np.float64),
-        finer_low=_joined([bars.low for bars in given], np.float64),
-        finer_close=_joined([bars.close for bars in given], np.float64),
-        funding_time_ns=_joined([events.time_ns for events in funding], np.int64),
-        funding_rate=_joined([events.rate for events in funding], np.float64),
+def make_memory(plans: Sequence[SymbolPlan]) -> Memory:
+    """Everything as it is before the first bar."""
+    memory = Memory(
+        np.zeros(1, ACCOUNT),
+        np.zeros(len(plans), SYMBOL),
+        np.empty(0, TRADE),
+        np.empty(sum(len(plan.bars) for plan in plans)),
     )
-
-
-def make_desk(plans: Sequence[SymbolPlan]) -> Desk:
-    """Everything remembered, before the first bar."""
-    account = np.zeros(1, ACCOUNT)
-    account["initial_capital"] = plans[0].settings.initial_capital
-    rules = [encode(_rules(plan)) for plan in plans]
-    partials = max(len(plan.exit_rules.partial_exits) for plan in plans)
-    lots = max(max(1, plan.settings.pyramiding) for plan in plans)
-    brackets = max(len(plan.settings.market.brackets) for plan in plans)
-    desk = Desk(
-        account=account,
-        symbols=np.zeros(len(plans), SYMBOL),
-        lots=np.zeros((len(plans), lots + 1), LOT),
-        partials=np.zeros((len(plans), partials), PARTIAL_EXIT),
-        brackets=np.zeros((len(plans), brackets, 3)),
-        rules=np.zeros((len(plans), max(len(row) for row in rules))),
-        rule_states=np.array([new_state() for _ in plans]),
-        actions=np.zeros((len(plans), ACTIONS_SIZE)),
-        tags_seen=np.zeros((len(plans), max(len(plan.signals.tags) for plan in plans)), np.bool_),
-        trades=np.empty(max(_FIRST_TRADES, 2 * most_trades_a_time(plans)), TRADE),
-        equity=np.empty(sum(len(plan.bars) for plan in plans)),
-    )
-    bar = funding = 0
+    account: Account = memory.account[0]
+    account.initial_capital = plans[0].settings.initial_capital
+    account.symbols, account.symbols_at = len(plans), memory.symbols.ctypes.data
+    account.equity_at = memory.equity.ctypes.data
+    memory.give_room(max(_FIRST_TRADES, 2 * most_trades_a_time(plans)))
     for k, plan in enumerate(plans):
-        desk.rules[k, : len(rules[k])] = rules[k]
-        desk.brackets[k, : len(plan.settings.market.brackets)] = plan.settings.market.brackets or 0.0
-        s: Symbol = desk.symbols[k]
+        s: Symbol = memory.symbols[k]
+        s.index, s.account_at = k, memory.account.ctypes.data
         _write_settings(s, plan.settings)
-        s.has_finer = int(plan.finer is not None)
-        s.timeframe_ns = plan.bars.timeframe_ns
-        s.first_bar = s.next_bar = bar
-        s.next_funding = funding
-        bar += len(plan.bars)
-        funding += 0 if plan.funding is None else len(plan.funding.time_ns)
-        s.end_bar, s.end_funding = bar, funding
-    return desk
+        _write_market(memory, s, plan)
+        _write_signals(memory, s, plan)
+        _write_state(memory, s, plan)
+    return memory
 
 
 def _write_settings(s: Symbol, settings: BrokerSettings) -> None:
@@ -116,22 +102,59 @@ def _write_settings(s: Symbol, settings: BrokerSettings) -> None:
     s.pyramiding = max(1, settings.pyramiding)
     s.newest_first = int(settings.close_rule == "ANY")
     s.on_close = int(settings.timing == "bar_close")
+
+
+def _write_market(memory: Memory, s: Symbol, plan: SymbolPlan) -> None:
+    bars, finer, funding = plan.bars, plan.finer, plan.funding
+    s.bars, s.timeframe_ns = len(bars), bars.timeframe_ns
+    s.time_at = memory.keep(bars.open_time_ns, np.int64)
+    s.open_at = memory.keep(bars.open, np.float64)
+    s.high_at = memory.keep(bars.high, np.float64)
+    s.low_at = memory.keep(bars.low, np.float64)
+    s.close_at = memory.keep(bars.close, np.float64)
+    if finer is not None:
+        ends = bars.open_time_ns + bars.timeframe_ns
+        ends[:-1] = np.minimum(ends[:-1], bars.open_time_ns[1:])
+        s.has_finer = 1
+        s.finer_first_at = memory.keep(np.searchsorted(finer.open_time_ns, bars.open_time_ns), np.int64)
+        s.finer_end_at = memory.keep(np.searchsorted(finer.open_time_ns, ends), np.int64)
+        s.finer_open_at = memory.keep(finer.open, np.float64)
+        s.finer_high_at = memory.keep(finer.high, np.float64)
+        s.finer_low_at = memory.keep(finer.low, np.float64)
+        s.finer_close_at = memory.keep(finer.close, np.float64)
+    if funding is not None:
+        s.funding_events = len(funding.time_ns)
+        s.funding_time_at = memory.keep(funding.time_ns, np.int64)
+        s.funding_rate_at = memory.keep(funding.rate, np.float64)
+
+
+def _write_signals(memory: Memory, s: Symbol, plan: SymbolPlan) -> None:
+    signals = plan.signals
+    s.flags_at = memory.keep(_flags(signals), np.uint8)
+    s.risk_at = memory.keep(signals.risk_distance, np.float64)
+    if plan.exit_rules.dedupe_tags:
+        s.tags = len(signals.tags)
+        s.tag_at = memory.keep(_tags(signals), np.int64)
+        s.tags_seen_at = memory.keep(np.zeros(s.tags), np.float64)
+
+
+def _write_state(memory: Memory, s: Symbol, plan: SymbolPlan) -> None:
+    rules = encode(_rules(plan))
+    s.rules_at, s.rules_size = memory.keep(rules, np.float64), len(rules)
+    s.state_at = memory.keep(new_state(), np.float64)
+    s.actions_at = memory.keep(np.zeros(ACTIONS_SIZE), np.float64)
+    s.lots_at = memory.keep(np.zeros(s.pyramiding + 1, LOT), LOT)
+    s.partials_at = memory.keep(np.zeros(len(plan.exit_rules.partial_exits), PARTIAL_EXIT), PARTIAL_EXIT)
+    s.brackets_at = memory.keep(np.array(list(plan.settings.market.brackets), BRACKET), BRACKET)
     s.time_ns = -1
     s.mark = s.stop = s.stop_unrounded = s.target = s.liquidation = nan
-    s.up, s.down = np.inf, -np.inf
+    s.up, s.down = inf, -inf
 
 
 def _rules(plan: SymbolPlan) -> ExitRules:
     if plan.settings.timing == "intrabar":
         return replace(plan.exit_rules, stop_kind="resting")
     return plan.exit_rules
-
-
-def _joined(parts: Sequence[NDArray[Any]], kind: type[_Number]) -> NDArray[_Number]:
-    """One C-contiguous array of that kind; a single part that is one already is not copied."""
-    if len(parts) == 1:
-        return np.ascontiguousarray(parts[0], dtype=kind)
-    return np.concatenate([np.empty(0, kind), *(part.astype(kind, copy=False) for part in parts)])
 
 
 def _flags(signals: SignalArrays) -> NDArray[np.uint8]:
@@ -142,25 +165,8 @@ def _flags(signals: SignalArrays) -> NDArray[np.uint8]:
     return flags
 
 
-def _tags(signals: SignalArrays) -> NDArray[np.int32]:
-    """Indices of tags, equal texts having equal ones."""
+def _tags(signals: SignalArrays) -> NDArray[np.int64]:
+    """Indices of tags, equal texts having equal ones and "" having 0."""
     first = {text: index for index, text in reversed(list(enumerate(signals.tags)))}
-    if len(first) == len(signals.tags) and signals.tags[0] == "":
-        return signals.tag
-    same = np.array([0 if text == "" else first[text] for text in signals.tags], np.int32)
-    return same[signals.tag]
-
-
-def _finer_places(plan: SymbolPlan, offset: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the finer bars inside each bar begin and end on the tape."""
-    starts = plan.bars.open_time_ns
-    finer: Bars | None = plan.finer
-    if finer is None:
-        nowhere = np.zeros(len(starts), np.int64)
-        return nowhere, nowhere
-    ends = starts + plan.bars.timeframe_ns
-    ends[:-1] = np.minimum(ends[:-1], starts[1:])
-    return (
-        np.searchsorted(finer.open_time_ns, starts) + offset,
-        np.searchsorted(finer.open_time_ns, ends) + offset,
-    )
+    same = [0 if text == "" else first[text] for text in signals.tags]
+    return np.array(same, np.int64)[signals.tag]

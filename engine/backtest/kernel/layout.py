@@ -4,11 +4,10 @@ Fields annotated `int` are int64, `float` are float64. Levels that do not exist 
 currency; `bar` counts within a symbol, indices into the tape count over all symbols.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
+from engine.compiled import compiled
+from engine.compiled_memory import record_at
 from engine.execution.exit_rules import SIGNAL_TEXTS
 
 LIQUIDATION = len(SIGNAL_TEXTS)
@@ -20,13 +19,41 @@ MARKET, LIMIT, STOP, STOP_LIMIT = 0, 1, 2, 3
 
 
 class Symbol:
-    """Settings and state of one symbol.
+    """Settings, state and memory of one symbol.
 
-    `next_bar`, `end_bar`, `next_funding` and `end_funding` are indices into the tape. `*_per_unit` are 1/tick
-    and 1/step where those are whole numbers, else 0. `up` is the lowest level that a rising price touches,
-    `down` the highest that a falling one touches; `up` is -inf while market orders wait.
+    `*_at` are addresses of arrays with an element a bar, a finer bar, a funding event, a lot, and so on.
+    `*_per_unit` are 1/tick and 1/step where those are whole numbers, else 0. `up` is the lowest level that a
+    rising price touches, `down` the highest that a falling one touches; market orders make `up` -inf.
     """
 
+    account_at: int
+    time_at: int
+    open_at: int
+    high_at: int
+    low_at: int
+    close_at: int
+    flags_at: int
+    tag_at: int
+    risk_at: int
+    finer_first_at: int
+    finer_end_at: int
+    finer_open_at: int
+    finer_high_at: int
+    finer_low_at: int
+    finer_close_at: int
+    funding_time_at: int
+    funding_rate_at: int
+    lots_at: int
+    partials_at: int
+    brackets_at: int
+    rules_at: int
+    state_at: int
+    actions_at: int
+    tags_seen_at: int
+    rules_size: int
+    tags: int
+
+    index: int
     tick: float
     ticks_per_unit: float
     step: float
@@ -54,11 +81,10 @@ class Symbol:
     has_finer: int
     timeframe_ns: int
 
-    first_bar: int
+    bars: int
     next_bar: int
-    end_bar: int
+    funding_events: int
     next_funding: int
-    end_funding: int
     bar: int
     time_ns: int
     mark: float
@@ -136,13 +162,26 @@ class TradeRow:
     funding: float
 
 
+class Bracket:
+    """A maintenance bracket."""
+
+    floor: float
+    ratio: float
+    cum: float
+
+
 class Account:
     """What the symbols share, and how far the run has come."""
 
     initial_capital: float
+    symbols: int
+    symbols_at: int
     trades: int
-    margin_rejects: int
+    trades_at: int
+    room_for_trades: int
     times: int
+    equity_at: int
+    margin_rejects: int
 
 
 def record(fields: type) -> np.dtype[np.void]:
@@ -152,44 +191,50 @@ def record(fields: type) -> np.dtype[np.void]:
 
 
 SYMBOL, LOT, PARTIAL_EXIT = record(Symbol), record(Lot), record(Partial)
-TRADE, ACCOUNT = record(TradeRow), record(Account)
+BRACKET, TRADE, ACCOUNT = record(Bracket), record(TradeRow), record(Account)
+
+_SYMBOL_BYTES, _LOT_BYTES, _PARTIAL_BYTES = SYMBOL.itemsize, LOT.itemsize, PARTIAL_EXIT.itemsize
+_BRACKET_BYTES, _TRADE_BYTES = BRACKET.itemsize, TRADE.itemsize
+
+_account_at = record_at(ACCOUNT, Account)
+_symbol_at = record_at(SYMBOL, Symbol)
+_lot_at = record_at(LOT, Lot)
+_partial_at = record_at(PARTIAL_EXIT, Partial)
+_bracket_at = record_at(BRACKET, Bracket)
+_trade_at = record_at(TRADE, TradeRow)
 
 
-class Tape(NamedTuple):
-    """What happens, all symbols one after the other.
-
-    The finer bars inside bar i are those from `finer_first[i]` up to, not including, `finer_end[i]`.
-    """
-
-    time_ns: NDArray[np.int64]
-    open: NDArray[np.float64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
-    close: NDArray[np.float64]
-    flags: NDArray[np.uint8]
-    tag: NDArray[np.int32]
-    risk: NDArray[np.float64]
-    finer_first: NDArray[np.int64]
-    finer_end: NDArray[np.int64]
-    finer_open: NDArray[np.float64]
-    finer_high: NDArray[np.float64]
-    finer_low: NDArray[np.float64]
-    finer_close: NDArray[np.float64]
-    funding_time_ns: NDArray[np.int64]
-    funding_rate: NDArray[np.float64]
+@compiled
+def account_of(s: Symbol) -> Account:
+    """The account a symbol trades on."""
+    return _account_at(s.account_at)
 
 
-class Desk(NamedTuple):
-    """What is remembered: one row a symbol, but `account`, `trades` and `equity`."""
+@compiled
+def symbol_of(account: Account, k: int) -> Symbol:
+    """Symbol `k` of the account."""
+    return _symbol_at(account.symbols_at + k * _SYMBOL_BYTES)
 
-    account: NDArray[np.void]
-    symbols: NDArray[np.void]
-    lots: NDArray[np.void]
-    partials: NDArray[np.void]
-    brackets: NDArray[np.float64]
-    rules: NDArray[np.float64]
-    rule_states: NDArray[np.float64]
-    actions: NDArray[np.float64]
-    tags_seen: NDArray[np.bool_]
-    trades: NDArray[np.void]
-    equity: NDArray[np.float64]
+
+@compiled
+def lot_of(s: Symbol, j: int) -> Lot:
+    """Open lot `j`, 0 being the oldest."""
+    return _lot_at(s.lots_at + j * _LOT_BYTES)
+
+
+@compiled
+def partial_of(s: Symbol, p: int) -> Partial:
+    """Partial exit `p`, 0 being the nearest."""
+    return _partial_at(s.partials_at + p * _PARTIAL_BYTES)
+
+
+@compiled
+def bracket_of(s: Symbol, row: int) -> Bracket:
+    """Maintenance bracket `row`, 0 having the lowest floor."""
+    return _bracket_at(s.brackets_at + row * _BRACKET_BYTES)
+
+
+@compiled
+def trade_of(account: Account, row: int) -> TradeRow:
+    """Row `row` of the trade list."""
+    return _trade_at(account.trades_at + row * _TRADE_BYTES)

@@ -1,10 +1,7 @@
 """Lots, trades and money of one symbol in the kernel."""
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engine.backtest.kernel.grid import round_qty
-from engine.backtest.kernel.layout import Desk, Lot, Symbol, TradeRow
+from engine.backtest.kernel.layout import Lot, Symbol, TradeRow, account_of, lot_of, trade_of
 from engine.compiled import compiled
 from engine.execution.exit_rules import NO_TEXT
 
@@ -19,31 +16,31 @@ def mark_lot(lot: Lot, price: float) -> None:
 
 
 @compiled
-def mark_lots(desk: Desk, k: int, s: Symbol, price: float) -> None:
-    """Price was here: note it for every open lot of symbol `k`."""
+def mark_lots(s: Symbol, price: float) -> None:
+    """Price was here: note it for every open lot."""
     for j in range(s.lots):
-        mark_lot(desk.lots[k, j], price)
+        mark_lot(lot_of(s, j), price)
 
 
 @compiled
-def open_profit(desk: Desk, k: int, s: Symbol, price: float) -> float:
+def open_profit(s: Symbol, price: float) -> float:
     """Gross profit of the open lots at `price`."""
     profit = 0.0
     for j in range(s.lots):
-        lot = desk.lots[k, j]
+        lot = lot_of(s, j)
         profit += lot.direction * lot.qty * (price - lot.price) * s.point_value
     return profit
 
 
 @compiled
-def average_price(desk: Desk, k: int, s: Symbol) -> float:
+def average_price(s: Symbol) -> float:
     """Quantity-weighted entry price of the open lots; there must be one."""
-    first: Lot = desk.lots[k, 0]
+    first = lot_of(s, 0)
     if s.lots == 1:
         return first.price
     value = qty = 0.0
     for j in range(s.lots):
-        lot = desk.lots[k, j]
+        lot = lot_of(s, j)
         value += lot.qty * lot.price
         qty += lot.qty
     return value / qty
@@ -58,10 +55,10 @@ def _commission(s: Symbol, qty: float, price: float, maker: bool, share: float) 
 
 
 @compiled
-def pay_funding(desk: Desk, k: int, s: Symbol, price: float, rate: float) -> None:
+def pay_funding(s: Symbol, price: float, rate: float) -> None:
     """Longs pay `size * price * rate`, shorts receive it."""
     for j in range(s.lots):
-        lot = desk.lots[k, j]
+        lot = lot_of(s, j)
         amount = -(lot.direction * lot.qty) * price * s.point_value * rate
         lot.funding += amount
         s.funding_paid += amount
@@ -69,8 +66,6 @@ def pay_funding(desk: Desk, k: int, s: Symbol, price: float, rate: float) -> Non
 
 @compiled
 def open_lot(
-    desk: Desk,
-    k: int,
     s: Symbol,
     direction: float,
     qty: float,
@@ -81,7 +76,7 @@ def open_lot(
 ) -> None:
     """Open a lot on this bar and pay its commission."""
     commission = _commission(s, qty, price, maker, share)
-    lot: Lot = desk.lots[k, s.lots]
+    lot = lot_of(s, s.lots)
     lot.direction = direction
     lot.qty = qty
     lot.price = price
@@ -98,22 +93,34 @@ def open_lot(
 
 
 @compiled
-def close_lots(
-    desk: Desk, k: int, s: Symbol, qty: float, price: float, text: int, maker: bool, newest_first: bool
-) -> float:
+def _move_lot(to: Lot, lot: Lot) -> None:
+    to.direction = lot.direction
+    to.qty = lot.qty
+    to.price = lot.price
+    to.bar = lot.bar
+    to.time_ns = lot.time_ns
+    to.text = lot.text
+    to.commission = lot.commission
+    to.funding = lot.funding
+    to.best = lot.best
+    to.worst = lot.worst
+
+
+@compiled
+def close_lots(s: Symbol, qty: float, price: float, text: int, maker: bool, newest_first: bool) -> float:
     """Close up to `qty`, oldest lot first unless told otherwise; returns the quantity closed."""
     left = qty
     j = s.lots - 1 if newest_first else 0
     while left > 0.0 and 0 <= j < s.lots:
-        lot = desk.lots[k, j]
+        lot = lot_of(s, j)
         part = min(left, lot.qty)
         whole = part >= lot.qty
-        _close_part(desk, k, s, lot, part, price, text, maker, part / qty)
+        _close_part(s, lot, part, price, text, maker, part / qty)
         left = round_qty(s, left - part)
         if whole:
             s.lots -= 1
             for later in range(j, s.lots):
-                desk.lots[k, later] = desk.lots[k, later + 1]
+                _move_lot(lot_of(s, later), lot_of(s, later + 1))
         if newest_first:
             j -= 1
         elif not whole:
@@ -122,9 +129,7 @@ def close_lots(
 
 
 @compiled
-def _close_part(
-    desk: Desk, k: int, s: Symbol, lot: Lot, qty: float, price: float, text: int, maker: bool, share: float
-) -> None:
+def _close_part(s: Symbol, lot: Lot, qty: float, price: float, text: int, maker: bool, share: float) -> None:
     whole = qty >= lot.qty
     entry_commission = lot.commission if whole else lot.commission * (qty / lot.qty)
     funding = lot.funding if whole else lot.funding * (qty / lot.qty)
@@ -132,10 +137,10 @@ def _close_part(
     value = lot.direction * qty * s.point_value
     gross = value * (price - lot.price)
     mark_lot(lot, price)
-    account = desk.account[0]
-    trade = desk.trades[account.trades]
+    account = account_of(s)
+    trade = trade_of(account, account.trades)
     account.trades += 1
-    trade.symbol = k
+    trade.symbol = s.index
     trade.exit_bar = s.bar
     trade.exit_time_ns = s.time_ns
     trade.exit_price = price
@@ -170,14 +175,16 @@ def _describe_lot(
 
 
 @compiled
-def write_open_lots(desk: Desk, k: int, s: Symbol, time_ns: int, trades: NDArray[np.void]) -> None:
-    """The open lots of symbol `k` as trades marked at its last price, nothing paid for leaving."""
+def list_open_lots(s: Symbol, time_ns: int) -> None:
+    """Append the open lots to the trade list, marked at the last price, nothing paid for leaving."""
+    account = account_of(s)
     for j in range(s.lots):
-        lot = desk.lots[k, j]
-        trade = trades[j]
+        lot = lot_of(s, j)
+        trade = trade_of(account, account.trades)
+        account.trades += 1
         value = lot.direction * lot.qty * s.point_value
         gross = value * (s.mark - lot.price)
-        trade.symbol = k
+        trade.symbol = s.index
         trade.exit_bar = -1
         trade.exit_time_ns = time_ns
         trade.exit_price = s.mark

@@ -7,10 +7,11 @@ price the entry is first, then liquidation, stop, partial exits, target.
 from math import inf, isnan, nan
 
 from engine.backtest.kernel.grid import floor_qty, round_level, round_qty, slip, snap
-from engine.backtest.kernel.layout import LIQUIDATION, Desk, Symbol
+from engine.backtest.kernel.layout import LIQUIDATION, Symbol, account_of, partial_of
 from engine.backtest.kernel.lots import close_lots, open_lot
 from engine.backtest.kernel.margin import margin_allows
 from engine.compiled import compiled
+from engine.compiled_memory import floats_at
 from engine.execution.exit_layout import (
     R_FIRST_PARTIAL,
     R_PARTIALS,
@@ -18,6 +19,7 @@ from engine.execution.exit_layout import (
     S_DIRECTION,
     S_PARTIALS_DONE,
     S_R,
+    STATE_SIZE,
 )
 from engine.execution.exit_plan import (
     open_trade,
@@ -47,7 +49,7 @@ def _watch(s: Symbol, level: float, rising: bool) -> None:
 
 
 @compiled
-def watch_orders(desk: Desk, k: int, s: Symbol) -> None:
+def watch_orders(s: Symbol) -> None:
     """Note the nearest levels above and below, so that a bar that touches neither is done quickly."""
     s.up = inf
     s.down = -inf
@@ -64,7 +66,7 @@ def watch_orders(desk: Desk, k: int, s: Symbol) -> None:
         _watch(s, s.stop, not long)
         _watch(s, s.target, long)
         for p in range(s.partials):
-            _watch(s, desk.partials[k, p].price, long)
+            _watch(s, partial_of(s, p).price, long)
     if s.close_qty > 0.0:
         s.up = -inf
 
@@ -77,32 +79,32 @@ def drop_levels(s: Symbol) -> None:
 
 
 @compiled
-def rest_stop(desk: Desk, k: int, s: Symbol) -> None:
+def rest_stop(s: Symbol) -> None:
     """Rest the stop order where the rules have it now."""
-    rules, state = desk.rules[k], desk.rule_states[k]
+    rules, state = floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE)
     s.stop_unrounded = resting_stop(rules, state)
     s.stop = round_level(s, s.stop_unrounded, state[S_DIRECTION] < 0.0)
     s.stop_text = resting_stop_text(rules, state)
 
 
 @compiled
-def _rest_levels(desk: Desk, k: int, s: Symbol) -> None:
+def _rest_levels(s: Symbol) -> None:
     """Rest the levels of a trade just opened."""
-    rules, state = desk.rules[k], desk.rule_states[k]
-    rest_stop(desk, k, s)
+    rules, state = floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE)
+    rest_stop(s)
     long = state[S_DIRECTION] > 0.0
     s.target = round_level(s, resting_target(rules, state), long)
     s.liquidation = nan
     s.partials = int(rules[R_PARTIALS]) if rules[R_RESTING] != 0.0 and state[S_R] > 0.0 else 0
     for p in range(s.partials):
-        partial = desk.partials[k, p]
+        partial = partial_of(s, p)
         partial.qty = floor_qty(s, s.first_qty * rules[R_FIRST_PARTIAL + 2 * p + 1])
         level = round_level(s, partial_level(rules, state, p), long)
         partial.price = level if partial.qty > 0.0 else nan
 
 
 @compiled
-def _fill_entry(desk: Desk, k: int, s: Symbol, price: float, slipped: bool) -> None:
+def _fill_entry(s: Symbol, price: float, slipped: bool) -> None:
     """The entry fills at `price`: what is held on the other side closes first, as the same order."""
     s.entry_rests = 0
     direction = s.entry_direction
@@ -114,24 +116,25 @@ def _fill_entry(desk: Desk, k: int, s: Symbol, price: float, slipped: bool) -> N
     qty = s.entry_qty
     if s.position * direction < 0.0:
         qty = round_qty(s, qty + abs(s.position))
-        closed = close_lots(desk, k, s, qty, fill_price, s.entry_text, maker, False)
+        closed = close_lots(s, qty, fill_price, s.entry_text, maker, False)
         drop_levels(s)
     opened = round_qty(s, qty - closed)
-    if not margin_allows(desk, k, s, opened, fill_price):
-        desk.account[0].margin_rejects += 1
+    if not margin_allows(s, opened, fill_price):
+        account_of(s).margin_rejects += 1
         return
     was_flat = s.lots == 0
-    open_lot(desk, k, s, direction, opened, fill_price, s.entry_text, maker, opened / qty)
+    open_lot(s, direction, opened, fill_price, s.entry_text, maker, opened / qty)
     if was_flat:
         if s.is_inside != 0:
             s.lived_high = s.lived_low = fill_price
         s.first_qty = opened
-        open_trade(desk.rules[k], desk.rule_states[k], direction, fill_price)
-        _rest_levels(desk, k, s)
+        rules, state = floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE)
+        open_trade(rules, state, direction, fill_price)
+        _rest_levels(s)
 
 
 @compiled
-def fill_market_orders(desk: Desk, k: int, s: Symbol, price: float) -> None:
+def fill_market_orders(s: Symbol, price: float) -> None:
     """Market orders fill at `price`, the close before the entry."""
     qty = s.close_qty
     if qty > 0.0:
@@ -139,31 +142,31 @@ def fill_market_orders(desk: Desk, k: int, s: Symbol, price: float) -> None:
         if s.lots > 0:
             qty = min(qty, abs(s.position))
             fill_price = slip(s, price, -1.0 if s.position > 0.0 else 1.0)
-            close_lots(desk, k, s, qty, fill_price, s.close_text, False, s.newest_first != 0)
+            close_lots(s, qty, fill_price, s.close_text, False, s.newest_first != 0)
             if s.lots == 0:
                 drop_levels(s)
     if s.entry_rests != 0 and isnan(s.entry_limit) and isnan(s.entry_stop):
-        _fill_entry(desk, k, s, price, True)
+        _fill_entry(s, price, True)
 
 
 @compiled
-def _fill_level(desk: Desk, k: int, s: Symbol, touched: int, price: float) -> None:
+def _fill_level(s: Symbol, touched: int, price: float) -> None:
     """An exit level fills; a liquidation has no slippage."""
     direction = -1.0 if s.position > 0.0 else 1.0
     qty = abs(s.position)
     if touched == _LIQUIDATION:
-        close_lots(desk, k, s, qty, snap(s, price), LIQUIDATION, False, False)
+        close_lots(s, qty, snap(s, price), LIQUIDATION, False, False)
     elif touched == _STOP:
-        close_lots(desk, k, s, qty, slip(s, price, direction), s.stop_text, False, False)
-        stopped(desk.rules[k], desk.rule_states[k])
+        close_lots(s, qty, slip(s, price, direction), s.stop_text, False, False)
+        stopped(floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE))
     elif touched == _TARGET:
-        close_lots(desk, k, s, qty, snap(s, price), TAKE_PROFIT, True, False)
+        close_lots(s, qty, snap(s, price), TAKE_PROFIT, True, False)
     else:
-        partial = desk.partials[k, touched - _FIRST_PARTIAL]
+        partial = partial_of(s, touched - _FIRST_PARTIAL)
         partial.price = nan
         qty = min(partial.qty, qty)
-        close_lots(desk, k, s, qty, snap(s, price), PARTIAL_EXIT, True, s.newest_first != 0)
-        desk.rule_states[k, S_PARTIALS_DONE] = touched - _FIRST_PARTIAL + 1
+        close_lots(s, qty, snap(s, price), PARTIAL_EXIT, True, s.newest_first != 0)
+        floats_at(s.state_at, STATE_SIZE)[S_PARTIALS_DONE] = touched - _FIRST_PARTIAL + 1
     if s.lots == 0:
         drop_levels(s)
 
@@ -182,7 +185,7 @@ def _distance(level: float, rises: bool, price: float, end: float) -> float:
 
 
 @compiled
-def _first_touched(desk: Desk, k: int, s: Symbol, price: float, end: float) -> tuple[int, float]:
+def _first_touched(s: Symbol, price: float, end: float) -> tuple[int, float]:
     """What price touches first on its way to `end`, and where."""
     found, where, least = _NOTHING, price, inf
     if s.entry_rests != 0:
@@ -200,7 +203,7 @@ def _first_touched(desk: Desk, k: int, s: Symbol, price: float, end: float) -> t
         if distance < least:
             found, where, least = _STOP, s.stop, distance
         for p in range(s.partials):
-            level = desk.partials[k, p].price
+            level = partial_of(s, p).price
             distance = _distance(level, long, price, end)
             if distance < least:
                 found, where, least = _FIRST_PARTIAL + p, level, distance
@@ -211,16 +214,16 @@ def _first_touched(desk: Desk, k: int, s: Symbol, price: float, end: float) -> t
 
 
 @compiled
-def meet(desk: Desk, k: int, s: Symbol, price: float, end: float) -> None:
+def meet(s: Symbol, price: float, end: float) -> None:
     """Price goes from `price` to `end` (which may be the same) and fills what it meets."""
     while True:
-        touched, where = _first_touched(desk, k, s, price, end)
+        touched, where = _first_touched(s, price, end)
         if touched == _NOTHING:
             return
         price = where
         if touched != _ENTRY:
-            _fill_level(desk, k, s, touched, price)
+            _fill_level(s, touched, price)
         elif _entry_waits_for_stop(s) and not isnan(s.entry_limit):
             s.entry_armed = 1
         else:
-            _fill_entry(desk, k, s, price, isnan(s.entry_limit))
+            _fill_entry(s, price, isnan(s.entry_limit))
