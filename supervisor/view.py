@@ -30,7 +30,8 @@ class LiveView:
         self._settings = settings
         self._session = session
         self._console = console
-        self._live = Live(auto_refresh=False, transient=False)
+        # A screen of its own: a picture that is resized on the ordinary one leaves pieces of itself behind.
+        self._live = Live(auto_refresh=False, screen=True, vertical_overflow="crop")
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -45,8 +46,8 @@ class LiveView:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        self._live.update(self._picture(), refresh=True)
         self._live.stop()
+        self._live.console.print(self._picture())
 
     async def _redraw(self) -> None:
         while True:
