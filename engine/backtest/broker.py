@@ -3,27 +3,29 @@
 A bar goes through `fill_bar` (what is pending fills: market orders at the open, then stops and limits
 along the assumed path), then the strategy is called once with the position as it stands, then `end_bar`
 (with `timing="bar_close"` what was just ordered fills at this close). Rules and evidence:
-`docs/assumptions.md`. The parts: `broker_path` (what price meets), `broker_fills` and `broker_exits` (what
-a fill does), `broker_margin`, `ledger` (lots and money), all on one `Desk`.
+`docs/assumptions.md`. The parts: `broker_entries` (new orders), `broker_path` (what price meets),
+`broker_fills`, `broker_exits` and `broker_trails` (what a fill does), `broker_margin` and `margin_calls`,
+`ledger` (lots and money), all on one `Desk`.
 """
 
 from collections.abc import Callable, Sequence
-from math import isnan, nan
+from math import nan
 
 from engine.backtest.account import Account
 from engine.backtest.broker_desk import Desk
+from engine.backtest.broker_entries import Entries
 from engine.backtest.broker_exits import Exits
 from engine.backtest.broker_fills import Fills
 from engine.backtest.broker_margin import liquidation_price
-from engine.backtest.broker_orders import ExitOrder, OcaType, PendingOrder
+from engine.backtest.broker_orders import ExitCall, OcaType, PendingOrder
 from engine.backtest.broker_path import Walker
 from engine.backtest.broker_view import BrokerView
-from engine.backtest.grid import floor_qty, round_level_down, round_level_up
+from engine.backtest.grid import floor_qty
 from engine.backtest.ledger import Ledger
+from engine.backtest.margin_calls import MarginCalls
 from engine.backtest.settings import BrokerSettings
+from engine.backtest.trades import Trade
 from engine.strategies.base import Direction
-
-_SIGN = {"long": 1, "short": -1}
 
 
 class BacktestBroker(BrokerView):
@@ -34,8 +36,11 @@ class BacktestBroker(BrokerView):
         super().__init__(desk)
         desk.account.desks.append(desk)
         self._exits = Exits(desk)
+        self._entries = Entries(desk)
         self._fills = Fills(desk, self._exits)
-        self._walker = Walker(desk, self._exits, self._fills)
+        self._calls = MarginCalls(desk, self._exits)
+        self._walker = Walker(desk, self._exits, self._fills, self._calls)
+        self._fills_at_close = settings.timing == "bar_close"
 
     @property
     def ledger(self) -> Ledger:
@@ -46,6 +51,11 @@ class BacktestBroker(BrokerView):
     def account(self) -> Account:
         """What the symbols share."""
         return self._desk.account
+
+    @property
+    def fills(self) -> int:
+        """Number of fills so far."""
+        return self._desk.fills
 
     def watch(self, on_opened: Callable[[int, float], None], on_level: Callable[[str], None]) -> None:
         """Be told of a position's first fill (direction, price) and of each filled exit level (its name)."""
@@ -72,30 +82,9 @@ class BacktestBroker(BrokerView):
         oca_type: OcaType = "none",
         comment: str = "",
     ) -> None:
-        """Open or reverse. One pending order an id; the quantity is fixed now, on the signal bar."""
-        desk = self._desk
-        sign = _SIGN[direction]
-        limit, stop = self._levels(sign, limit, stop)
-        priced = not (isnan(limit) and isnan(stop))
-        position = desk.ledger.position_size
-        desk.orders.pop(("entry", id), None)
-        if priced and position * sign > 0 and desk.pyramid_is_full():
-            return
-        desk.put(
-            PendingOrder(
-                "entry",
-                id,
-                sign,
-                desk.default_qty(sign) if qty is None else floor_qty(abs(qty), desk.step),
-                signal=comment or id,
-                seq=desk.next_seq(),
-                limit=limit,
-                stop=stop,
-                flip_qty=(abs(position) if position * sign < 0 else 0.0) if priced else None,
-                oca_name=oca_name,
-                oca_type=oca_type,
-                default_sized=qty is None,
-            )
+        """Open, add or reverse. One pending order an id; the quantity is fixed now, on the signal bar."""
+        self._entries.place(
+            "entry", id, direction, qty, _nan(limit), _nan(stop), oca_name, oca_type, comment or id
         )
 
     def order(
@@ -111,23 +100,8 @@ class BacktestBroker(BrokerView):
         comment: str = "",
     ) -> None:
         """A plain order: neither reversal arithmetic nor pyramiding."""
-        desk = self._desk
-        sign = _SIGN[direction]
-        limit, stop = self._levels(sign, limit, stop)
-        desk.put(
-            PendingOrder(
-                "order",
-                id,
-                sign,
-                desk.default_qty(sign) if qty is None else floor_qty(abs(qty), desk.step),
-                signal=comment or id,
-                seq=desk.next_seq(),
-                limit=limit,
-                stop=stop,
-                oca_name=oca_name,
-                oca_type=oca_type,
-                default_sized=qty is None,
-            )
+        self._entries.place(
+            "order", id, direction, qty, _nan(limit), _nan(stop), oca_name, oca_type, comment or id
         )
 
     def exit(
@@ -150,26 +124,24 @@ class BacktestBroker(BrokerView):
         comment_loss: str = "",
         comment_trailing: str = "",
     ) -> None:
-        """Legs that live while `from_entry` ("" means any) is open or pending. Without a level: nothing."""
+        """Legs for every entry of `from_entry` ("" means any), open or pending; none, nothing done.
+
+        Without any level a leg only holds its share of the entry.
+        """
         desk = self._desk
-        given = [_nan(x) for x in (profit, limit, loss, stop, trail_price, trail_points)]
-        if all(isnan(x) for x in given):
+        if not desk.entries and not desk.orders:
             return
-        if not self._exits.entry_is_alive(from_entry):
-            return
-        known = desk.exits.get((id, from_entry))
-        desk.exits[id, from_entry] = new = ExitOrder(
+        call = ExitCall(
             id,
             from_entry,
-            known.seq if known else desk.next_seq(),
             qty=qty,
             qty_percent=qty_percent,
-            profit=given[0],
-            limit=given[1],
-            loss=given[2],
-            stop=given[3],
-            trail_price=given[4],
-            trail_points=given[5],
+            profit=_nan(profit),
+            limit=_nan(limit),
+            loss=_nan(loss),
+            stop=_nan(stop),
+            trail_price=_nan(trail_price),
+            trail_points=_nan(trail_points),
             trail_offset=_nan(trail_offset),
             oca_name=oca_name,
             comment=comment,
@@ -177,8 +149,7 @@ class BacktestBroker(BrokerView):
             comment_loss=comment_loss,
             comment_trailing=comment_trailing,
         )
-        if known:
-            new.trail_best = known.trail_best
+        self._exits.place(call)
 
     def close(
         self,
@@ -189,40 +160,43 @@ class BacktestBroker(BrokerView):
         qty_percent: float = 100.0,
         immediately: bool = False,
     ) -> None:
-        """Leave what was entered under `id` with a market order; nothing open, nothing done."""
+        """Leave what was entered under `id` with a market order; nothing open, nothing done.
+
+        Several closes of one bar add up, each sized against what the ones before leave.
+        """
         desk = self._desk
-        bound = desk.ledger.open_qty(id)
-        if bound == 0.0:
+        held = sum(entry.qty for entry in desk.entries if entry.id == id)
+        asked = sum(order.qty for order in self._pending_closes() if order.id == id)
+        bound = desk.round_qty(held - asked)
+        if bound <= 0.0:
             return
-        wanted = bound * qty_percent / 100.0 if qty is None else min(abs(qty), bound)
-        self._market_close(
-            id, floor_qty(wanted, desk.step), comment or f"Close entry(s) order {id}", now=immediately
-        )
+        wanted = 0.0 if qty is None else floor_qty(min(abs(qty), bound), desk.step)
+        if qty is None and qty_percent < 100.0:
+            wanted = max(floor_qty(bound * qty_percent / 100.0, desk.step), desk.step)
+        self._close(id, wanted or bound, comment or f"Close entry(s) order {id}", now=immediately)
 
     def close_all(self, *, comment: str = "", immediately: bool = False) -> None:
         """Leave the whole position with a market order."""
-        desk = self._desk
-        size = abs(desk.ledger.position_size)
+        size = abs(self._desk.ledger.position_size)
         if size:
-            self._market_close("", size, comment or "Close position order", now=immediately)
+            self._close("", size, comment or "Close position order", now=immediately)
 
     def close_part(self, qty: float, *, comment: str) -> None:
         """Leave `qty` of the position with a market order; the close rule says which lots go."""
-        self._market_close("", qty, comment, now=False)
+        self._close("", qty, comment, now=False)
 
     def cancel(self, id: str) -> None:
-        """Remove pending orders and exits of that id."""
+        """Remove pending orders and exit legs of that id."""
         desk = self._desk
-        for key in [key for key in desk.orders if key[1] == id]:
+        for key in [key for key in desk.orders if key[1] == id and key[0] != "close"]:
             del desk.orders[key]
-        for pair in [pair for pair in desk.exits if pair[0] == id]:
-            del desk.exits[pair]
+        for leg_key in [leg_key for leg_key in desk.exits if leg_key[0] == id]:
+            del desk.exits[leg_key]
 
     def cancel_all(self) -> None:
         """Remove everything pending."""
-        desk = self._desk
-        desk.orders.clear()
-        desk.exits.clear()
+        self._desk.orders.clear()
+        self._desk.exits.clear()
 
     def rest_level(
         self, name: str, rank: int, *, limit: float = nan, stop: float = nan, qty: float, signal: str
@@ -230,17 +204,10 @@ class BacktestBroker(BrokerView):
         """Rest an exit of the open position at an exact level; `qty` inf closes all of it."""
         desk = self._desk
         direction = -1 if desk.ledger.position_size > 0 else 1
+        seq = desk.next_seq()
         desk.put(
             PendingOrder(
-                "level",
-                name,
-                direction,
-                qty,
-                signal=signal,
-                seq=desk.next_seq(),
-                limit=limit,
-                stop=stop,
-                rank=rank,
+                "level", name, direction, qty, signal=signal, seq=seq, limit=limit, stop=stop, rank=rank
             )
         )
 
@@ -266,6 +233,18 @@ class BacktestBroker(BrokerView):
         """Step 4: walk the assumed path, or the paths of the finer bars one after the other."""
         self._walker.walk_bar(open_, high, low, close, finer)
 
+    def begin_path(self, high: float, low: float) -> None:
+        """Step 4 in pieces: `walk` moves price between two nodes, `fill_now` fills where it stands."""
+        self._walker.begin(high, low)
+
+    def walk(self, start: float, end: float) -> None:
+        """Move price along one straight part of the path."""
+        self._walker.walk(start, end)
+
+    def fill_now(self, price: float) -> None:
+        """Market orders, then every level that `price` has passed."""
+        self._walker.fill_at(price)
+
     def settle(self, close: float) -> None:
         """Step 6: the close is the symbol's price from now on."""
         self._desk.close = close
@@ -281,30 +260,50 @@ class BacktestBroker(BrokerView):
         finer: Sequence[tuple[float, float, float, float]] = (),
     ) -> None:
         """Let the bar happen to what is pending, before the strategy sees it."""
-        self.fill_open(index, time_ns, open_)
-        self.fill_path(open_, high, low, close, finer)
-        self.settle(close)
+        desk = self._desk
+        desk.bar_index = index
+        desk.time_ns = time_ns
+        if desk.orders or desk.exits or self._calls.are_on:
+            self._walker.open_bar(open_)
+            self._walker.walk_bar(open_, high, low, close, finer)
+            desk.close = close
+            return
+        desk.close = close
+        desk.lived_high, desk.lived_low = high, low
+        for lot in desk.ledger.lots:
+            lot.mark(open_)
+            lot.mark(high)
+            lot.mark(low)
 
     def end_bar(self) -> None:
-        """After the strategy has spoken: with `bar_close` timing, fill at this close."""
+        """After the strategy has spoken: immediate closes, and with `bar_close` timing what it ordered."""
         desk = self._desk
-        if desk.settings.timing == "bar_close" and (desk.orders or desk.exits):
+        if desk.immediate:
+            closes, desk.immediate = desk.immediate, []
+            for order in closes:
+                self._fills.fill(order, desk.close, slipped=True)
+        if self._fills_at_close and (desk.orders or desk.exits):
             self._walker.fill_at(desk.close)
+        if self._calls.are_on:
+            self._calls.check(desk.close)
 
-    def _market_close(self, id: str, qty: float, signal: str, *, now: bool) -> None:
+    def marked_open_trades(self) -> list[Trade]:
+        """What is open, marked at the last close."""
+        desk = self._desk
+        return [desk.ledger.marked(lot, desk.close, desk.time_ns) for lot in desk.ledger.lots]
+
+    def _close(self, id: str, qty: float, signal: str, *, now: bool) -> None:
         desk = self._desk
         direction = -1 if desk.ledger.position_size > 0 else 1
         order = PendingOrder("close", id, direction, qty, signal=signal, seq=desk.next_seq())
         if now:
-            self._fills.fill(order, desk.close, slipped=True)
+            desk.immediate.append(order)
         else:
-            desk.orders["close", f"{id}#{order.seq}"] = order
+            desk.put(order)
 
-    def _levels(self, sign: int, limit: float | None, stop: float | None) -> tuple[float, float]:
+    def _pending_closes(self) -> list[PendingOrder]:
         desk = self._desk
-        if sign > 0:
-            return round_level_down(_nan(limit), desk.tick), round_level_up(_nan(stop), desk.tick)
-        return round_level_up(_nan(limit), desk.tick), round_level_down(_nan(stop), desk.tick)
+        return [*desk.immediate, *(order for order in desk.orders.values() if order.kind == "close")]
 
 
 def _nan(price: float | None) -> float:

@@ -1,36 +1,45 @@
 """What the parts of the event-driven broker share: settings, position, pending orders, the current bar."""
 
 from collections.abc import Callable
-from math import nan
+from math import isnan, nan
 
 from engine.backtest.account import Account
-from engine.backtest.broker_orders import ExitOrder, OcaType, PendingOrder
+from engine.backtest.broker_orders import Entry, ExitLeg, OcaType, PendingOrder
 from engine.backtest.grid import floor_qty, snap
 from engine.backtest.ledger import Ledger, Lot
 from engine.backtest.settings import BrokerSettings
 
 
 class Desk:
-    """One symbol's state, and the arithmetic of prices and quantities on its grid."""
+    """One symbol's state, and the arithmetic of prices and quantities on its grid.
+
+    `lived_high` and `lived_low` are the extremes of this bar that the open position saw. `fills` counts
+    fills.
+    """
 
     __slots__ = (
         "account",
         "bar_index",
         "close",
+        "entries",
         "exits",
+        "fills",
+        "immediate",
         "is_inside",
         "ledger",
+        "limit_beyond",
         "lived_high",
         "lived_low",
         "on_level",
         "on_opened",
         "orders",
+        "point_value",
+        "pyramiding",
         "seq",
         "settings",
         "step",
         "tick",
         "time_ns",
-        "used_exits",
     )
 
     def __init__(self, symbol: str, settings: BrokerSettings, account: Account) -> None:
@@ -38,11 +47,16 @@ class Desk:
         self.settings = settings
         self.tick = settings.market.tick
         self.step = settings.market.qty_step
+        self.point_value = settings.market.point_value
+        self.pyramiding = max(1, settings.pyramiding)
+        self.limit_beyond = settings.backtest_fill_limits_assumption_ticks * settings.market.tick
         self.ledger = Ledger(symbol, settings.costs, settings.market, self.round_qty, account.trades)
         self.orders: dict[tuple[str, str], PendingOrder] = {}
-        self.exits: dict[tuple[str, str], ExitOrder] = {}
-        self.used_exits: set[tuple[str, int]] = set()
+        self.exits: dict[tuple[str, str, int], ExitLeg] = {}
+        self.entries: list[Entry] = []
+        self.immediate: list[PendingOrder] = []
         self.seq = 0
+        self.fills = 0
         self.bar_index = -1
         self.time_ns = 0
         self.close = nan
@@ -63,7 +77,7 @@ class Desk:
 
     def put(self, order: PendingOrder) -> None:
         """Make an order pending; it replaces the one of the same kind and id."""
-        self.orders[order.kind, order.id] = order
+        self.orders[order.key] = order
 
     def settle_oca(self, name: str, kind: OcaType, qty: float) -> None:
         """An order of that group traded `qty`: cancel or reduce the others."""
@@ -72,12 +86,15 @@ class Desk:
         for key, other in list(self.orders.items()):
             if other.oca_name != name:
                 continue
-            if kind == "cancel":
+            other.qty = 0.0 if kind == "cancel" else self.round_qty(other.qty - qty)
+            if other.qty <= 0.0:
                 del self.orders[key]
-            else:
-                other.qty = self.round_qty(other.qty - qty)
-                if other.qty <= 0.0:
-                    del self.orders[key]
+        for leg_key, leg in list(self.exits.items()):
+            if leg.call.oca_name != name or leg.is_spent:
+                continue
+            leg.qty = 0.0 if kind == "cancel" else self.round_qty(leg.qty - qty)
+            if leg.qty <= 0.0:
+                del self.exits[leg_key]
 
     def drop_levels(self) -> None:
         """Remove every resting exit level."""
@@ -86,7 +103,21 @@ class Desk:
 
     def pyramid_is_full(self) -> bool:
         """No further entry in the position's direction."""
-        return len(self.ledger.lots) >= max(1, self.settings.pyramiding)
+        return len(self.entries) >= self.pyramiding
+
+    def size_after_market_orders(self) -> float:
+        """Signed position that the market orders placed on this bar will leave, one after the other."""
+        size = self.ledger.position_size
+        for order in self.orders.values():
+            if not order.is_market or order.kind == "level":
+                continue
+            if order.kind == "close":
+                size = max(0.0, size - order.qty) if size > 0 else min(0.0, size + order.qty)
+            elif order.kind == "entry" and size * order.direction < 0:
+                size = order.direction * order.qty
+            elif order.kind == "entry":
+                size += order.direction * order.qty
+        return size
 
     def closing_rule(self, entry_id: str) -> Callable[[Lot], bool] | None:
         """Which lots an order that leaves `entry_id` may close; None is any, oldest first."""
@@ -101,20 +132,30 @@ class Desk:
 
     def default_qty(self, sign: int, price: float | None = None) -> float:
         """Default-sized quantity at `price`, or at the last close moved by slippage (pine_semantics 3.2)."""
-        sizing, costs = self.settings.sizing, self.settings.costs
-        if sizing.kind == "fixed":
-            return floor_qty(sizing.value, self.step)
-        at_close = price is None
         if price is None:
-            price = self.close + sign * costs.slippage_ticks * self.tick
-        per_unit = price * self.settings.market.point_value
+            price = self.close + sign * self.settings.costs.slippage_ticks * self.tick
+        return self.sized(self.budget(), price)
+
+    def budget(self) -> float:
+        """Money of a default-sized entry at the closes of this time, nan for a fixed quantity."""
+        sizing = self.settings.sizing
+        if sizing.kind == "fixed":
+            return nan
         if sizing.kind == "cash":
-            return floor_qty(sizing.value / per_unit, self.step)
+            return sizing.value
         if sizing.kind == "percent_of_equity":
-            equity = self.account.equity if at_close else self.equity_at(price)
-            budget = equity * sizing.value / 100.0
-            return floor_qty(budget / (per_unit * (1.0 + costs.taker_percent / 100.0)), self.step)
+            return self.account.equity * sizing.value / 100.0
         raise ValueError("risk sizing needs a quantity with each entry: a script states its own")
+
+    def sized(self, budget: float, price: float) -> float:
+        """What `budget` buys at `price`, with the commission of a percentage of equity."""
+        sizing, costs = self.settings.sizing, self.settings.costs
+        if isnan(budget):
+            return floor_qty(sizing.value, self.step)
+        unit = price * self.point_value
+        if sizing.kind == "percent_of_equity":
+            unit *= 1.0 + costs.taker_percent / 100.0
+        return floor_qty(budget / unit, self.step)
 
     def slip(self, price: float, direction: int) -> float:
         """`price` moved against us, on the grid."""

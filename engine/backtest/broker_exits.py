@@ -1,141 +1,199 @@
-"""`strategy.exit` orders: their levels, their share of the position, their fills."""
+"""`strategy.exit`: a call becomes one leg for each entry it covers, and each leg holds a share of it.
 
-from math import isnan
-from typing import Literal
+TradingView's rules as measured by others (sources: docs/porting_from_pine.md): shares are handed out first
+come, first served, from the entry's first quantity; a leg fills once; a call covers entries that fill later
+until one of its legs has filled; legs of an entry that is pending wait for it.
+"""
+
+from collections.abc import Iterator
+from math import floor, isnan, nan
 
 from engine.backtest.broker_desk import Desk
-from engine.backtest.broker_orders import ExitOrder
-from engine.backtest.grid import floor_qty, round_level_down, round_level_up, snap
-from engine.backtest.ledger import Lot
-
-Leg = Literal["limit", "stop", "trail"]
+from engine.backtest.broker_orders import Entry, ExitCall, ExitLeg, PendingOrder
+from engine.backtest.grid import floor_qty, round_level_down, round_level_up
 
 
 class Exits:
-    """Acts on the desk's exit orders."""
+    """Acts on the desk's entries and exit legs."""
 
     __slots__ = ("_desk",)
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def fill(self, exit_: ExitOrder, leg: Leg, price: float) -> None:
-        """One leg of an exit was touched: close its share of the position and forget the exit."""
+    def place(self, call: ExitCall) -> None:
+        """Carry out an exit call on every entry it covers, open or pending."""
         desk = self._desk
-        direction = -1 if desk.ledger.position_size > 0 else 1
-        slipped = leg != "limit"
-        fill_price = desk.slip(price, direction) if slipped else snap(price, desk.tick)
-        qty = self.qty(exit_)
-        del desk.exits[exit_.id, exit_.from_entry]
-        for lot in desk.ledger.lots:
-            if not exit_.from_entry or lot.entry_id == exit_.from_entry:
-                desk.used_exits.add((exit_.id, lot.seq))
-        if qty <= 0.0:
+        for entry in desk.entries:
+            if not call.from_entry or entry.id == call.from_entry:
+                self._place_leg(call, entry.id, entry, entry.direction, entry.first_qty)
+        for order, qty in list(self._pending_entries(call.from_entry)):
+            self._place_leg(call, order.id, None, order.direction, qty)
+
+    def _pending_entries(self, from_entry: str) -> Iterator[tuple[PendingOrder, float]]:
+        """Orders that will open something an exit from `from_entry` covers, and how much."""
+        desk = self._desk
+        position = desk.ledger.position_size
+        for order in desk.orders.values():
+            if order.kind not in ("entry", "order") or order.id != (from_entry or order.id):
+                continue
+            against = position * order.direction < 0
+            if not from_entry and against and desk.entries:
+                continue
+            if order.is_market and position * order.direction > 0 and desk.pyramid_is_full():
+                continue
+            qty = order.qty
+            if order.kind == "order" and against:
+                qty -= abs(position)
+            if qty > 0.0:
+                yield order, qty
+
+    def _place_leg(
+        self, call: ExitCall, entry_id: str, entry: Entry | None, direction: int, basis: float
+    ) -> None:
+        desk = self._desk
+        leg = ExitLeg(call, entry_id, entry, direction)
+        known = desk.exits.get(leg.key)
+        if known is not None and known.is_spent:
             return
-        desk.ledger.close(
-            qty,
-            fill_price,
-            exit_.signal(leg),
-            desk.bar_index,
-            desk.time_ns,
-            only=desk.closing_rule(exit_.from_entry),
-            maker=not slipped,
-            order_qty=qty,
-        )
-        if exit_.oca_name:
-            desk.settle_oca(exit_.oca_name, "reduce", qty)
-        self.drop_dead()
+        leg.basis = basis
+        self._reserve(leg)
+        if leg.qty <= 0.0:
+            desk.exits.pop(leg.key, None)
+            return
+        if entry is not None:
+            self._resolve(leg, entry)
+        keeps_place = known is not None and known.qty == leg.qty and known.call.has_same_levels(call)
+        leg.seq = known.seq if known is not None and keeps_place else desk.next_seq()
+        if call.has_trail and entry is not None:
+            if known is not None and known.call.has_same_trail(call):
+                leg.best = known.best
+            else:
+                self._start_trail_at_close(leg)
+        desk.exits[leg.key] = leg
 
-    def qty(self, exit_: ExitOrder) -> float:
-        """What this exit may close: its own share, less what earlier exits of the entry have reserved."""
-        desk = self._desk
-        free = desk.ledger.open_qty(exit_.from_entry or None)
-        for other in sorted(desk.exits.values(), key=lambda e: e.seq):
-            if other.from_entry != exit_.from_entry:
-                continue
-            share = min(self._requested(other), free)
-            if other is exit_:
-                return share
-            free = desk.round_qty(free - share)
-        return 0.0
+    def _start_trail_at_close(self, leg: ExitLeg) -> None:
+        """A trailing stop issued while in the position begins at the close, where that is past its start."""
+        close = self._desk.close
+        if leg.direction * (close - leg.activation) >= 0:
+            leg.best = close
 
-    def _requested(self, exit_: ExitOrder) -> float:
-        desk = self._desk
-        if isnan(exit_.requested):
-            bound = desk.ledger.open_qty(exit_.from_entry or None)
-            wanted = bound * exit_.qty_percent / 100.0 if exit_.qty is None else exit_.qty
-            exit_.requested = floor_qty(wanted, desk.step)
-        return exit_.requested
+    def _reserve(self, leg: ExitLeg) -> None:
+        """Set the leg's share: what it asks for, at most what others left."""
+        desk, call = self._desk, leg.call
+        free = leg.basis
+        for other in desk.exits.values():
+            is_sibling = other.entry is leg.entry and other.entry_id == leg.entry_id
+            if is_sibling and other.call.id != call.id and other.basis == leg.basis:
+                free = desk.round_qty(free - other.qty)
+        wanted = 0.0 if call.qty is None else floor_qty(abs(call.qty), desk.step)
+        if call.qty is None and call.qty_percent < 100.0:
+            wanted = max(floor_qty(leg.basis * call.qty_percent / 100.0, desk.step), desk.step)
+        leg.is_rest = wanted == 0.0
+        leg.qty = max(0.0, free if leg.is_rest else min(wanted, free))
 
-    def levels(self, exit_: ExitOrder) -> list[tuple[Leg, float, bool]]:
-        """Active legs as (leg, level, is it touched by a rising price)."""
-        desk = self._desk
-        lot = self._target(exit_)
-        if lot is None:
-            return []
-        long = lot.direction > 0
-        tick = desk.tick
-        levels: list[tuple[Leg, float, bool]] = []
-        limit = exit_.limit
-        if isnan(limit) and not isnan(exit_.profit):
-            limit = lot.entry_price + lot.direction * exit_.profit * tick
-        if not isnan(limit):
-            limit = round_level_up(limit, tick) if long else round_level_down(limit, tick)
-            levels.append(("limit", limit, long))
-        stop = exit_.stop
-        if isnan(stop) and not isnan(exit_.loss):
-            stop = lot.entry_price - lot.direction * exit_.loss * tick
-        if not isnan(stop):
-            stop = round_level_down(stop, tick) if long else round_level_up(stop, tick)
-            levels.append(("stop", stop, not long))
-        if not isnan(exit_.trail_best):
-            trail = exit_.trail_best - lot.direction * exit_.trail_offset * tick
-            levels.append(("trail", snap(trail, tick), not long))
-        return levels
+    def _resolve(self, leg: ExitLeg, entry: Entry) -> None:
+        """Prices of the leg; of a distance in ticks and a price for the same thing the nearer one counts."""
+        call, tick = leg.call, self._desk.tick
+        sign = entry.direction
+        favourable = round_level_up if sign > 0 else round_level_down
+        adverse = round_level_down if sign > 0 else round_level_up
+        leg.limit = favourable(_nearer(sign, call.limit, entry.price + sign * call.profit * tick), tick)
+        leg.stop = adverse(_nearer(-sign, call.stop, entry.price - sign * call.loss * tick), tick)
+        points = entry.price + sign * call.trail_points * tick
+        leg.activation = favourable(_nearer(sign, call.trail_price, points), tick)
+        leg.offset = 0.0 if isnan(call.trail_offset) else floor(call.trail_offset) * tick
 
-    def _target(self, exit_: ExitOrder) -> Lot | None:
+    def opened(self, entry: Entry) -> None:
+        """An entry has filled: legs that waited for it, and calls that cover it, get to work."""
         desk = self._desk
-        for lot in desk.ledger.lots:
-            if exit_.from_entry and lot.entry_id != exit_.from_entry:
-                continue
-            if (exit_.id, lot.seq) not in desk.used_exits:
-                return lot
-        return None
-
-    def advance_trails(self, price: float) -> None:
-        """Price came to `price`, an end of a straight move: trailing stops begin or follow."""
-        desk = self._desk
-        for exit_ in desk.exits.values():
-            if isnan(exit_.trail_offset):
-                continue
-            lot = self._target(exit_)
-            if lot is None:
-                continue
-            start = exit_.trail_price
-            if isnan(start) and not isnan(exit_.trail_points):
-                start = lot.entry_price + lot.direction * exit_.trail_points * desk.tick
-            if isnan(start):
-                continue
-            reached = lot.direction * (price - start) >= 0
-            better = isnan(exit_.trail_best) or lot.direction * (price - exit_.trail_best) > 0
-            if better and (reached or not isnan(exit_.trail_best)):
-                exit_.trail_best = price
-
-    def entry_is_alive(self, from_entry: str) -> bool:
-        """Whether there is an open lot or a pending order that an exit from `from_entry` can wait for."""
-        desk = self._desk
-        if desk.ledger.open_qty(from_entry or None) > 0.0:
-            return True
-        return any(
-            order.kind != "close" and (not from_entry or order.id == from_entry)
-            for order in desk.orders.values()
-        )
-
-    def drop_dead(self) -> None:
-        """Forget exits whose entry is neither open nor pending."""
-        desk = self._desk
-        if desk.exits:
-            for key in [key for key in desk.exits if not self.entry_is_alive(key[1])]:
+        covering: dict[str, ExitCall] = {}
+        for key, leg in list(desk.exits.items()):
+            if leg.entry is None and leg.entry_id == entry.id:
                 del desk.exits[key]
-        if not desk.ledger.lots:
-            desk.used_exits.clear()
+                leg.entry = entry
+                leg.basis = entry.first_qty
+                if leg.is_rest:
+                    self._reserve(leg)
+                self._resolve(leg, entry)
+                leg.seq = desk.next_seq()
+                desk.exits[leg.key] = leg
+            elif (
+                leg.entry is not None
+                and leg.direction == entry.direction
+                and not leg.call.has_fired
+                and (leg.entry_id == entry.id or not leg.call.from_entry)
+            ):
+                covering[leg.call.id] = leg.call
+        for call in covering.values():
+            if (call.id, entry.id, entry.seq) not in desk.exits:
+                self._spawn(call, entry)
+
+    def _spawn(self, call: ExitCall, entry: Entry) -> None:
+        desk = self._desk
+        leg = ExitLeg(call, entry.id, entry, entry.direction)
+        leg.basis = entry.first_qty
+        self._reserve(leg)
+        if leg.qty > 0.0:
+            self._resolve(leg, entry)
+            leg.seq = desk.next_seq()
+            desk.exits[leg.key] = leg
+
+    def settle(self, qty: float, entry_id: str, *, reversing_id: str = "") -> None:
+        """An order left `qty` of what was entered under `entry_id` ("" means any), oldest first."""
+        desk = self._desk
+        for entry in list(desk.entries):
+            if qty <= 0.0:
+                return
+            if entry_id and entry.id != entry_id:
+                continue
+            part = min(entry.qty, qty)
+            entry.qty = desk.round_qty(entry.qty - part)
+            qty = desk.round_qty(qty - part)
+            if entry.qty <= 0.0:
+                self._retire(entry, carries=True, reversing_id=reversing_id)
+
+    def spend(self, leg: ExitLeg, qty: float) -> None:
+        """A leg has filled `qty` of its entry."""
+        entry = leg.entry
+        assert entry is not None
+        leg.call.has_fired = True
+        leg.is_spent = True
+        entry.qty = self._desk.round_qty(entry.qty - qty)
+        if entry.qty <= 0.0:
+            self._retire(entry, carries=False)
+
+    def _retire(self, entry: Entry, *, carries: bool, reversing_id: str = "") -> None:
+        """An entry is closed: its legs go with it.
+
+        They pass to a pending long entry of the same id where something else than a leg closed it
+        (TradingView does so for longs only).
+        """
+        desk = self._desk
+        if entry in desk.entries:
+            desk.entries.remove(entry)
+        waiting = desk.orders.get(("entry", entry.id)) if carries and entry.id != reversing_id else None
+        for key, leg in list(desk.exits.items()):
+            if leg.entry is not entry or not isnan(leg.locked_qty):
+                continue
+            del desk.exits[key]
+            if waiting is not None and waiting.direction > 0 and not leg.is_spent:
+                leg.entry = None
+                leg.best = nan
+                desk.exits.setdefault(leg.key, leg)
+
+    def drop_orphans(self) -> None:
+        """Legs that waited for an entry which is no longer pending go."""
+        desk = self._desk
+        for key, leg in list(desk.exits.items()):
+            if leg.entry is None and ("entry", leg.entry_id) not in desk.orders:
+                del desk.exits[key]
+
+
+def _nearer(direction: int, a: float, b: float) -> float:
+    """Of two prices the one met first when moving in `direction`; nan is no price."""
+    if isnan(a):
+        return b
+    if isnan(b):
+        return a
+    return min(a, b) if direction > 0 else max(a, b)

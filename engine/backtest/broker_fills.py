@@ -4,8 +4,8 @@ from math import inf, isnan
 
 from engine.backtest.broker_desk import Desk
 from engine.backtest.broker_exits import Exits
-from engine.backtest.broker_margin import margin_allows
-from engine.backtest.broker_orders import PendingOrder
+from engine.backtest.broker_margin import can_margin, margin_allows
+from engine.backtest.broker_orders import Entry, ExitLeg, Leg, PendingOrder
 from engine.backtest.grid import snap
 
 
@@ -18,29 +18,62 @@ class Fills:
         self._desk = desk
         self._exits = exits
 
-    def fill(self, order: PendingOrder, price: float, *, slipped: bool) -> None:
-        """Trade an entry, order or close at `price`."""
+    def fill(self, order: PendingOrder, price: float, *, slipped: bool, gapped: bool = False) -> None:
+        """Trade an order at `price`; `gapped`: a stop that the open has jumped over."""
         desk = self._desk
         fill_price = desk.slip(price, order.direction) if slipped else snap(price, desk.tick)
         position = desk.ledger.position_size
         against = position * order.direction < 0
         if order.kind == "close":
             if against:
-                self._trade(order, min(order.qty, abs(position)), fill_price, maker=False, only=order.id)
+                self._leave(order, min(order.qty, abs(position)), fill_price)
             return
         if order.kind == "level":
             self._fill_level(order, price, slipped=slipped)
             return
-        if order.kind == "entry" and position * order.direction > 0 and desk.pyramid_is_full():
+        if order.kind == "entry" and order.is_market and not against and position and desk.pyramid_is_full():
             return
-        qty = order.qty
-        if order.default_sized and not order.is_market:
-            qty = desk.default_qty(order.direction, fill_price)
+        qty = order.qty if isnan(order.sizing_price) else self._resized(order, fill_price, gapped=gapped)
         if order.kind == "entry":
             flip = (abs(position) if against else 0.0) if order.flip_qty is None else order.flip_qty
             qty = desk.round_qty(qty + flip)
-        self._trade(order, qty, fill_price, maker=not slipped, only="")
+        if qty <= 0.0 or not can_margin(desk, order, qty, fill_price):
+            return
+        self._trade(order, qty, fill_price, maker=not slipped)
         desk.settle_oca(order.oca_name, order.oca_type, qty)
+
+    def _resized(self, order: PendingOrder, fill_price: float, *, gapped: bool) -> float:
+        """A default-sized priced order is sized when it fills, with the money of its creation.
+
+        A stop the open has jumped over, and any stop-limit, is sized where it would have executed then.
+        """
+        desk = self._desk
+        price = fill_price
+        if order.is_armed:
+            price = order.sizing_price
+        elif gapped:
+            price = desk.slip(order.sizing_price, order.direction)
+        return desk.sized(order.budget, price)
+
+    def _leave(self, order: PendingOrder, qty: float, price: float) -> None:
+        """A market close of an entry id, or of anything."""
+        desk = self._desk
+        newest_first = desk.settings.close_rule == "ANY" and not order.id
+        closed = desk.ledger.close(
+            qty,
+            price,
+            order.signal,
+            desk.bar_index,
+            desk.time_ns,
+            only=desk.closing_rule(order.id),
+            maker=False,
+            order_qty=qty,
+            newest_first=newest_first and qty < abs(desk.ledger.position_size),
+        )
+        desk.fills += 1
+        self._exits.settle(closed, order.id)
+        if not desk.ledger.lots:
+            desk.drop_levels()
 
     def _fill_level(self, order: PendingOrder, price: float, *, slipped: bool) -> None:
         """An exit level of a signal strategy's position; a liquidation has no slippage."""
@@ -48,7 +81,7 @@ class Fills:
         slipped = slipped and order.signal != "Liquidation"
         fill_price = desk.slip(price, order.direction) if slipped else snap(price, desk.tick)
         qty = min(order.qty, abs(desk.ledger.position_size))
-        desk.ledger.close(
+        closed = desk.ledger.close(
             qty,
             fill_price,
             order.signal,
@@ -59,48 +92,81 @@ class Fills:
             order_qty=qty,
             newest_first=desk.settings.close_rule == "ANY" and order.qty != inf,
         )
+        desk.fills += 1
+        self._exits.settle(closed, "")
         if not desk.ledger.lots:
             desk.drop_levels()
         if desk.on_level:
             desk.on_level(order.id)
 
-    def _trade(self, order: PendingOrder, qty: float, price: float, *, maker: bool, only: str) -> None:
+    def _trade(self, order: PendingOrder, qty: float, price: float, *, maker: bool) -> None:
+        """Close what stands against the order, oldest first; the rest opens."""
         desk = self._desk
-        if qty <= 0.0:
-            return
         ledger = desk.ledger
         closed = 0.0
         if ledger.position_size * order.direction < 0:
-            accept = desk.closing_rule(only)
             closed = ledger.close(
                 qty,
                 price,
                 order.signal,
                 desk.bar_index,
                 desk.time_ns,
-                only=accept,
+                only=None,
                 maker=maker,
                 order_qty=qty,
-                newest_first=desk.settings.close_rule == "ANY" and order.kind == "close" and not only,
             )
+            self._exits.settle(closed, "", reversing_id=order.id)
+            if not ledger.lots:
+                desk.drop_levels()
+        desk.fills += 1
         opened = desk.round_qty(qty - closed)
-        if closed and not ledger.lots:
-            desk.drop_levels()
-        if opened > 0.0 and order.kind != "close" and margin_allows(desk, opened, price):
-            was_flat = not ledger.lots
-            ledger.open(
-                order.id,
-                order.signal,
-                order.direction,
-                opened,
-                price,
+        if opened > 0.0 and margin_allows(desk, opened, price):
+            self._open(order.id, order.signal, order.direction, opened, price, maker, opened / qty)
+
+    def _open(
+        self, id: str, signal: str, direction: int, qty: float, price: float, maker: bool, share: float
+    ) -> None:
+        desk = self._desk
+        was_flat = not desk.ledger.lots
+        lot = desk.ledger.open(
+            id, signal, direction, qty, price, desk.bar_index, desk.time_ns, maker=maker, share=share
+        )
+        entry = Entry(lot.seq, id, direction, price, qty)
+        desk.entries.append(entry)
+        if desk.exits:
+            self._exits.opened(entry)
+        if was_flat:
+            desk.lived_from(price)
+            if desk.on_opened:
+                desk.on_opened(direction, price)
+
+    def fill_leg(self, leg: ExitLeg, kind: Leg, price: float) -> None:
+        """An exit leg was touched. In a batch it trades its whole quantity, even past flat."""
+        desk = self._desk
+        assert leg.entry is not None
+        direction = -leg.direction
+        slipped = kind != "limit"
+        fill_price = desk.slip(price, direction) if slipped else snap(price, desk.tick)
+        position = desk.ledger.position_size
+        qty = min(leg.qty, leg.entry.qty) if isnan(leg.locked_qty) else leg.locked_qty
+        closable = min(qty, abs(position)) if position * direction < 0 else 0.0
+        closed = 0.0
+        if closable > 0.0:
+            closed = desk.ledger.close(
+                closable,
+                fill_price,
+                leg.call.signal(kind),
                 desk.bar_index,
                 desk.time_ns,
-                maker=maker,
-                share=opened / qty,
+                only=desk.closing_rule(leg.entry_id),
+                maker=not slipped,
+                order_qty=qty,
             )
-            if was_flat:
-                desk.lived_from(price)
-                if desk.on_opened:
-                    desk.on_opened(order.direction, price)
-        self._exits.drop_dead()
+        beyond = 0.0 if isnan(leg.locked_qty) else desk.round_qty(qty - closed)
+        desk.fills += 1
+        self._exits.spend(leg, min(qty, leg.entry.qty))
+        if beyond > 0.0:
+            text = leg.call.signal(kind)
+            self._open(leg.call.id, text, direction, beyond, fill_price, not slipped, beyond / qty)
+        if leg.call.oca_name:
+            desk.settle_oca(leg.call.oca_name, "reduce", qty)

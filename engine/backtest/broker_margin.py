@@ -1,13 +1,16 @@
-"""Leverage: initial and maintenance margin, and the price of liquidation (event-driven engine)."""
+"""Margin of the event-driven broker: leverage, liquidation, and TradingView's check of new orders."""
 
 from math import nan
 
 from engine.backtest.account import bracket
 from engine.backtest.broker_desk import Desk
+from engine.backtest.broker_orders import PendingOrder
+
+_NOISE = 1e-11
 
 
 def margin_allows(desk: Desk, qty: float, price: float) -> bool:
-    """Whether the account can carry `qty` more at `price`; a refusal is counted."""
+    """Leverage: whether the account can carry `qty` more at `price`; a refusal is counted."""
     market = desk.settings.market
     if not market.leverage:
         return True
@@ -34,3 +37,25 @@ def liquidation_price(desk: Desk) -> float:
     slope = size - abs(size) * ratio
     price = (due - equity + size * average) / slope
     return price if price > 0.0 else nan
+
+
+def margin_ratio(desk: Desk, direction: int) -> float:
+    """TradingView's margin of a side as a fraction of notional, 0 where it is off."""
+    settings = desk.settings
+    return (settings.margin_long_percent if direction > 0 else settings.margin_short_percent) / 100.0
+
+
+def can_margin(desk: Desk, order: PendingOrder, qty: float, price: float) -> bool:
+    """TradingView rejects an order as a whole when what it would leave behind needs more than equity."""
+    ratio = margin_ratio(desk, order.direction)
+    if not ratio:
+        return True
+    position = desk.ledger.position_size
+    after = abs(position + order.direction * qty)
+    if after <= abs(position) and position * (position + order.direction * qty) >= 0:
+        return True
+    equity = desk.equity_at(desk.close)
+    if after * price * desk.point_value * ratio - equity <= abs(equity) * _NOISE:
+        return True
+    desk.account.margin_rejects += 1
+    return False

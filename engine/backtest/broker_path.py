@@ -1,25 +1,37 @@
-"""Lets one bar happen to what is pending: the open, then the assumed path (docs/assumptions.md)."""
+"""Lets one bar happen to what is pending: the open, then the assumed path (docs/assumptions.md).
+
+Everything met at one price at one moment is a batch. At the open a batch fills orders before exit legs,
+inside the bar in the order they became active. An exit leg of a batch fills with the quantity it had
+when the batch began, even when an order of the batch has closed its entry a moment before.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import isnan
+from math import isnan, nan
 
 from engine.backtest.broker_desk import Desk
-from engine.backtest.broker_exits import Exits, Leg
+from engine.backtest.broker_exits import Exits
 from engine.backtest.broker_fills import Fills
-from engine.backtest.broker_orders import ExitOrder, PendingOrder
+from engine.backtest.broker_orders import ExitLeg, Leg, PendingOrder
+from engine.backtest.broker_trails import Trails
 from engine.backtest.intrabar import path
+from engine.backtest.margin_calls import MarginCalls
+
+_Item = tuple[int, int, PendingOrder | ExitLeg, Leg]
+"""Something met: rank and sequence that order a batch, what it is, and which of its levels."""
 
 
 class Walker:
     """Moves price over one desk."""
 
-    __slots__ = ("_desk", "_exits", "_fills")
+    __slots__ = ("_calls", "_desk", "_exits", "_fills", "_trails")
 
-    def __init__(self, desk: Desk, exits: Exits, fills: Fills) -> None:
+    def __init__(self, desk: Desk, exits: Exits, fills: Fills, calls: MarginCalls) -> None:
         self._desk = desk
         self._exits = exits
         self._fills = fills
+        self._calls = calls
+        self._trails = Trails(desk)
 
     def open_bar(self, open_: float) -> None:
         """Steps 2 and 3 of a bar: market orders, then what the open has jumped over."""
@@ -28,7 +40,11 @@ class Walker:
         if desk.ledger.lots:
             desk.ledger.mark(open_)
         if desk.orders or desk.exits:
-            self.fill_at(open_)
+            if desk.exits:
+                self._exits.drop_orphans()
+            self._fill_market_orders(open_)
+            self._fill_passed(open_)
+        self._calls.check(open_)
 
     def walk_bar(
         self,
@@ -40,116 +56,167 @@ class Walker:
     ) -> None:
         """Step 4: walk the assumed path, or the paths of the finer bars one after the other."""
         desk = self._desk
-        desk.lived_high, desk.lived_low = high, low
-        desk.is_inside = True
-        if desk.orders or desk.exits:
+        self.begin(high, low)
+        if desk.orders or desk.exits or self._calls.are_on:
             for bar in finer or ((open_, high, low, close),):
                 self._walk_bar(*bar)
         elif desk.ledger.lots:
             desk.ledger.mark(high)
             desk.ledger.mark(low)
 
+    def begin(self, high: float, low: float) -> None:
+        """From here on price moves inside the bar."""
+        desk = self._desk
+        desk.lived_high, desk.lived_low = high, low
+        desk.is_inside = True
+
     def fill_at(self, price: float) -> None:
         """Market orders, then every level that `price` has passed."""
         self._fill_market_orders(price)
-        self._fill_passed_orders(price)
+        self._fill_passed(price)
 
     def _walk_bar(self, open_: float, high: float, low: float, close: float) -> None:
         desk = self._desk
         if desk.ledger.lots:
             desk.ledger.mark(open_)
-        self._fill_passed_orders(open_)
+        self._fill_passed(open_)
         for start, end in pairwise(path(open_, high, low, close)):
-            self._walk(start, end)
+            self.walk(start, end)
 
     def _fill_market_orders(self, price: float) -> None:
         desk = self._desk
-        for key, order in [(key, order) for key, order in desk.orders.items() if order.is_market]:
-            del desk.orders[key]
-            self._fills.fill(order, price, slipped=True)
+        for order in [order for order in desk.orders.values() if order.is_market]:
+            if desk.orders.get(order.key) is order:
+                del desk.orders[order.key]
+                self._fills.fill(order, price, slipped=True)
 
-    def _fill_passed_orders(self, price: float) -> None:
-        """Levels the market has jumped over fill here; entries before exits."""
+    def _fill_passed(self, price: float) -> None:
+        """Levels that price has jumped over fill here, orders before exit legs."""
         desk = self._desk
-        while True:
-            passed = [order for order in desk.orders.values() if self._is_passed(order, price)]
-            if passed:
-                self._touch(min(passed, key=lambda o: (o.rank, o.seq)), price)
-                continue
-            legs = [
-                (exit_.seq, exit_, leg)
-                for exit_ in desk.exits.values()
-                for leg, level, rising in self._exits.levels(exit_)
-                if (price >= level if rising else price <= level)
+        self._trails.reach(price)
+        while desk.orders or desk.exits:
+            batch = [
+                (order.rank, order.seq, order, leg)
+                for order in desk.orders.values()
+                for leg, _ in self._passed_levels(order, price)
             ]
-            if not legs:
+            legs = [
+                (0, leg.seq, leg, kind)
+                for leg in desk.exits.values()
+                for kind, _ in self._trails.passed(leg, price)[:1]
+            ]
+            if not batch and not legs:
                 return
-            _, exit_, leg = min(legs, key=lambda item: item[0])
-            self._exits.fill(exit_, leg, price)
+            batch.sort(key=lambda item: item[:2])
+            legs.sort(key=lambda item: item[:2])
+            self._fill_batch([*batch, *legs], price, at_open=not desk.is_inside)
 
-    def _walk(self, start: float, end: float) -> None:
+    def _passed_levels(self, order: PendingOrder, price: float) -> list[tuple[Leg, float]]:
+        if order.is_market:
+            return []
+        if order.waits_for_stop():
+            passed = price >= order.stop if order.direction > 0 else price <= order.stop
+            return [("stop", price)] if passed else []
+        beyond = self._desk.limit_beyond
+        passed = price <= order.limit - beyond if order.direction > 0 else price >= order.limit + beyond
+        return [("limit", price)] if passed else []
+
+    def _fill_batch(self, batch: Sequence[_Item], price: float, *, at_open: bool) -> None:
+        """Fill what was met at `price`; what the batch itself removed does not fill."""
+        desk = self._desk
+        for _, _, item, _ in batch:
+            if isinstance(item, ExitLeg) and item.entry is not None and (at_open or item.call.from_entry):
+                item.locked_qty = min(item.qty, item.entry.qty)
+        for _, _, item, kind in batch:
+            if isinstance(item, PendingOrder):
+                if desk.orders.get(item.key) is item:
+                    self._touch(item, price)
+            elif desk.exits.get(item.key) is item and not item.is_spent:
+                at = self._limit_price(-item.direction, item.limit, price) if kind == "limit" else price
+                self._fills.fill_leg(item, kind, at)
+        for _, _, item, _ in batch:
+            if isinstance(item, ExitLeg):
+                item.locked_qty = nan
+                if item.entry is not None and item.entry.qty <= 0.0:
+                    desk.exits.pop(item.key, None)
+
+    def walk(self, start: float, end: float) -> None:
         """Move price from `start` to `end`, filling what it meets in the order it meets it."""
         desk = self._desk
         price = start
         rising = end >= start
         while desk.orders or desk.exits:
-            hit = self._first_touched(price, end, rising=rising)
-            if hit is None:
+            met = self._first_met(price, end, rising=rising)
+            if met is None:
                 break
-            level, order, leg = hit
-            price = level
-            if isinstance(order, PendingOrder):
-                self._touch(order, level)
-            else:
-                self._exits.fill(order, leg, level)
-        self._exits.advance_trails(end)
+            level, batch = met
+            if (level - price) * (1 if rising else -1) > 0:
+                price = level
+                self._trails.reach(price)
+            self._fill_batch(batch, price, at_open=False)
+            self._trails.reach(price)
+        self._trails.reach(end)
         if desk.ledger.lots:
             desk.ledger.mark(end)
             desk.lived_high = max(desk.lived_high, end)
             desk.lived_low = min(desk.lived_low, end)
+        self._calls.check(end)
 
-    def _first_touched(
-        self, price: float, end: float, *, rising: bool
-    ) -> tuple[float, PendingOrder | ExitOrder, Leg] | None:
-        desk = self._desk
-        best: tuple[float, int, int, PendingOrder | ExitOrder, Leg] | None = None
-
-        def offer(level: float, leg_rises: bool, order: PendingOrder | ExitOrder, leg: Leg) -> None:
-            nonlocal best
+    def _first_met(self, price: float, end: float, *, rising: bool) -> tuple[float, list[_Item]] | None:
+        """The nearest level on the way, and everything that is met there."""
+        best = nan
+        batch: list[_Item] = []
+        sign = 1 if rising else -1
+        for rank, seq, item, kind, level, leg_rises in self._levels():
             passed = price >= level if leg_rises else price <= level
             if passed:
-                level = price
-            elif leg_rises != rising or (level > end if rising else level < end):
-                return
-            rank = order.rank if isinstance(order, PendingOrder) else 1
-            key = (abs(level - price), rank, order.seq)
-            if best is None or key < (abs(best[0] - price), best[1], best[2]):
-                best = (level, rank, order.seq, order, leg)
+                at = price
+            elif leg_rises != rising or sign * (level - end) > 0:
+                continue
+            else:
+                at = level
+            if isnan(best) or sign * (at - best) < 0:
+                best = at
+                batch = [(rank, seq, item, kind)]
+            elif at == best and batch[-1][2] is not item:
+                batch.append((rank, seq, item, kind))
+        if not batch:
+            return None
+        batch.sort(key=lambda item: item[:2])
+        return best, batch
 
+    def _levels(
+        self,
+    ) -> list[tuple[int, int, PendingOrder | ExitLeg, Leg, float, bool]]:
+        """Every level as (rank, sequence, what, which, price that has to be reached, by rising)."""
+        desk = self._desk
+        found: list[tuple[int, int, PendingOrder | ExitLeg, Leg, float, bool]] = []
+        beyond = desk.limit_beyond
         for order in desk.orders.values():
             if order.is_market:
                 continue
-            if not isnan(order.stop) and not order.armed:
-                offer(order.stop, order.direction > 0, order, "stop")
+            if order.waits_for_stop():
+                found.append((order.rank, order.seq, order, "stop", order.stop, order.direction > 0))
             else:
-                offer(order.limit, order.direction < 0, order, "limit")
-        for exit_ in desk.exits.values():
-            for leg, level, leg_rises in self._exits.levels(exit_):
-                offer(level, leg_rises, exit_, leg)
-        return None if best is None else (best[0], best[3], best[4])
-
-    def _is_passed(self, order: PendingOrder, price: float) -> bool:
-        if order.is_market:
-            return False
-        if not isnan(order.stop) and not order.armed:
-            return price >= order.stop if order.direction > 0 else price <= order.stop
-        return price <= order.limit if order.direction > 0 else price >= order.limit
+                limit = order.limit - order.direction * beyond
+                found.append((order.rank, order.seq, order, "limit", limit, order.direction < 0))
+        for leg in desk.exits.values():
+            found += [(0, leg.seq, leg, *level) for level in self._trails.levels(leg)]
+        return found
 
     def _touch(self, order: PendingOrder, price: float) -> None:
         """A priced order's level was reached: a stop fills or arms its limit, a limit fills."""
-        desk = self._desk
-        if not isnan(order.stop) and not order.armed and not isnan(order.limit):
-            order.armed = True
+        if order.waits_for_stop() and not isnan(order.limit):
+            order.is_armed = True
             return
-        del desk.orders[order.kind, order.id]
-        self._fills.fill(order, price, slipped=isnan(order.limit))
+        del self._desk.orders[order.key]
+        is_limit = not isnan(order.limit)
+        gapped = not is_limit and not self._desk.is_inside
+        at = self._limit_price(order.direction, order.limit, price) if is_limit else price
+        self._fills.fill(order, at, slipped=not is_limit, gapped=gapped)
+
+    def _limit_price(self, direction: int, limit: float, price: float) -> float:
+        """A limit fills at its level or better; inside a bar price may have had to go beyond it."""
+        if not self._desk.limit_beyond or not self._desk.is_inside:
+            return price
+        return max(price, limit) if direction > 0 else min(price, limit)
