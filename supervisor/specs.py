@@ -74,6 +74,8 @@ def _simulator(settings: Settings, port: int, common: dict[str, str]) -> Process
     command += ["--port", str(port), "--market", simulator.market]
     command += ["--seed", str(simulator.seed), "--state", str(settings.simulator_dir)]
     command += ["--symbols", ",".join(settings.symbols), "--exit-with-stdin"]
+    # As live: a stream asked for on the wrong path stays silent, so the demo would show it.
+    command.append("--strict-routing")
     if clock.speed != 1.0:
         command += ["--speed", f"{clock.speed:g}", "--epoch", str(clock.epoch_ms)]
     if simulator.keep_times:
