@@ -21,11 +21,11 @@ from gateways.binance.klines import fetch_klines
 from gateways.binance.market import Market
 from gateways.binance.open_orders import OpenOrders
 from gateways.binance.order_desk import OrderDesk
-from gateways.binance.rest_data import ExchangeClient, RestData, code_and_text, parse_json
+from gateways.binance.rest_data import ExchangeClient, RestData, parse_json
 from gateways.binance.rest_orders import OrderRequests
 from gateways.binance.signing import Signer
 from gateways.binance.snapshot import Account, SnapshotTaker, Sweeper
-from gateways.binance.translate import MS, algo_row, order_row
+from gateways.binance.translate import MS
 from gateways.binance.user_stream import UserStream
 from gateways.binance.weights import Ledger, Priority
 from gateways.wire.messages import (
@@ -259,14 +259,12 @@ class Gateway:
         """What became of orders that were open before and that no list names any more."""
         found = []
         for one in self._open_orders.absent_from(symbol, told):
-            path, key = ("algoOrder", "algoId") if one.is_algo else ("order", "orderId")
+            fetch = self._history.algo_order if one.is_algo else self._history.order
             try:
-                row = await self._rest.signed(path, {"symbol": symbol, key: one.exchange_order_id}, 1)
+                found.append(await fetch(symbol, one.exchange_order_id))
             except RestError as error:
                 if error.failure.outcome != "not_found":
                     raise
-                continue
-            found.append(algo_row(row) if one.is_algo else order_row(row))
         return found
 
     async def _listen_key(self, method: str) -> str:
@@ -393,7 +391,8 @@ class Gateway:
         received_ns = self._monotonic_ns()
         self.ledger.on_headers(answer.headers)
         row = parse_json(answer.body)
-        if answer.status != 200 or code_and_text(row)[0] or "serverTime" not in row:
+        time_ms = row.get("serverTime") if isinstance(row, dict) else None
+        if answer.status != 200 or not isinstance(time_ms, int):
             return False
-        self.clock.add(sent_ns, received_ns, int(row["serverTime"]))
+        self.clock.add(sent_ns, received_ns, time_ms)
         return True

@@ -5,9 +5,10 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
+from gateways.binance.classify import Failure
 from gateways.binance.errors import RestError
 from gateways.binance.rest_data import RestData
-from gateways.binance.translate import ZERO, algo_row, decimal, fill_row, integer, order_row
+from gateways.binance.translate import ZERO, Untranslatable, algo_row, decimal, fill_row, integer, order_row
 from gateways.wire.messages import OrderUpdate
 
 PAGE = 1000
@@ -29,21 +30,27 @@ class History:
 
     async def open_orders(self, symbol: str) -> list[OrderUpdate]:
         """Ordinary and conditional ones."""
-        plain = await self._rest.signed("openOrders", {"symbol": symbol}, 1)
-        algo = await self._rest.signed("openAlgoOrders", {"symbol": symbol}, 1)
-        return [order_row(row) for row in plain] + [algo_row(row) for row in algo]
+        plain = await self._rest.rows("openOrders", {"symbol": symbol}, 1)
+        algo = await self._rest.rows("openAlgoOrders", {"symbol": symbol}, 1)
+        return _translated(order_row, plain) + _translated(algo_row, algo)
 
     async def orders(self, symbol: str, since_ms: int) -> list[OrderUpdate]:
         """Ordinary orders created since then, whatever became of them."""
-        return [
-            order_row(row) for row in await self._pages("allOrders", symbol, since_ms, "orderId", "orderId")
-        ]
+        return _translated(order_row, await self._pages("allOrders", symbol, since_ms, "orderId", "orderId"))
 
     async def algo_orders(self, symbol: str, since_ms: int) -> list[OrderUpdate]:
         """Conditional orders created since then."""
-        return [
-            algo_row(row) for row in await self._pages("allAlgoOrders", symbol, since_ms, "algoId", "algoId")
-        ]
+        return _translated(algo_row, await self._pages("allAlgoOrders", symbol, since_ms, "algoId", "algoId"))
+
+    async def order(self, symbol: str, order_id: int) -> OrderUpdate:
+        """One ordinary order by the exchange's id."""
+        row = await self._rest.row("order", {"symbol": symbol, "orderId": order_id}, 1)
+        return _translated(order_row, [row])[0]
+
+    async def algo_order(self, symbol: str, algo_id: int) -> OrderUpdate:
+        """One conditional order by the exchange's id."""
+        row = await self._rest.row("algoOrder", {"symbol": symbol, "algoId": algo_id}, 1)
+        return _translated(algo_row, [row])[0]
 
     async def fills(self, symbol: str, since_ms: int, known: Iterable[OrderUpdate] = ()) -> list[OrderUpdate]:
         """Every fill since then with its order's client id, ascending by trade id.
@@ -60,9 +67,11 @@ class History:
         if len(missing) > MAX_SINGLE_QUERIES:
             raise RestError.refused(f"{len(missing)} orders of {symbol} would have to be asked for")
         for order_id in missing:
-            row = await self._rest.signed("order", {"symbol": symbol, "orderId": order_id}, 1)
-            orders[order_id] = order_row(row)
-        return fills_of(trades, orders)
+            orders[order_id] = await self.order(symbol, order_id)
+        try:
+            return fills_of(trades, orders)
+        except Untranslatable as error:
+            raise _not_understood(error) from None
 
     async def _pages(self, path: str, symbol: str, since_ms: int, key: str, cursor: str) -> list[Row]:
         """Windows of at most a week, and within one by id."""
@@ -80,7 +89,7 @@ class History:
                 pages += 1
                 if pages > MAX_PAGES:
                     raise RestError.refused(f"{path} of {symbol} is longer than {MAX_PAGES} pages")
-                page = await self._rest.signed(path, params, 5)
+                page = await self._rest.rows(path, params, 5)
                 rows.update((integer(row.get(key)), row) for row in page)
                 if len(page) < PAGE:
                     break
@@ -88,6 +97,18 @@ class History:
                 params = {"symbol": symbol, cursor: following, "limit": PAGE}
             start_ms = end_ms + 1
         return [rows[number] for number in sorted(rows)]
+
+
+def _translated(translate: Callable[[Row], OrderUpdate], rows: Iterable[Row]) -> list[OrderUpdate]:
+    try:
+        return [translate(row) for row in rows]
+    except Untranslatable as error:
+        raise _not_understood(error) from None
+
+
+def _not_understood(error: Untranslatable) -> RestError:
+    """Part of an answer: so nothing of it proves anything."""
+    return RestError(Failure("transient", 0, f"an answer is not understood: {error}"))
 
 
 def fills_of(trades: Iterable[Row], orders: Mapping[int, OrderUpdate]) -> list[OrderUpdate]:

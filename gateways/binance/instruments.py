@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from gateways.binance.classify import Failure
 from gateways.binance.errors import RestError
 from gateways.binance.rest_data import RestData
 from gateways.binance.translate import Json, decimal, integer
@@ -104,7 +105,7 @@ class Instruments:
         info = await self._info(symbol)
         brackets, fees, config = await asyncio.gather(
             self._rest.signed("leverageBracket", {"symbol": symbol}, 1),
-            self._rest.signed("commissionRate", {"symbol": symbol}, 20),
+            self._rest.row("commissionRate", {"symbol": symbol}, 20),
             self._rest.signed("symbolConfig", {"symbol": symbol}, 5),
         )
         return instrument_from(info, brackets, fees, config, symbol)
@@ -113,6 +114,8 @@ class Instruments:
         now = asyncio.get_running_loop().time()
         if symbol not in self._infos or now - self._infos_time > RULES_AGE_SECONDS:
             answer = await self._rest.public("exchangeInfo", {}, 1)
+            if not isinstance(answer, dict):
+                raise RestError(Failure("transient", 0, "GET exchangeInfo: the answer is no object"))
             self._ledger.set_limits(answer.get("rateLimits", []))
             # Of some 900 symbols only ours are kept: what lives long makes every garbage collection longer.
             wanted = self._infos.keys() | {symbol}

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gateways.binance.classify import Failure
+from gateways.binance.errors import RestError
 from gateways.binance.rest_data import RestData
 from gateways.binance.translate import MS
 from gateways.wire.messages import Kline
@@ -24,6 +26,8 @@ async def fetch_klines(
         if end_ms:
             params["endTime"] = end_ms
         page = await rest.public("klines", params, _weight(size))
+        if not isinstance(page, list) or not all(isinstance(row, list) and len(row) > 8 for row in page):
+            raise RestError(Failure("transient", 0, "GET klines: the answer is no list of bars"))
         fresh = {int(row[0]): row for row in page if int(row[0]) not in rows}
         rows |= fresh
         if not fresh or len(page) < size:

@@ -141,7 +141,8 @@ class Market:
         data = envelope.data
         if data is None:
             if b'"error"' in frame[:200]:
-                _log.error("the exchange refused a request", link=link.name, answer=frame[:300].decode())
+                answer = frame[:300].decode("utf-8", "replace")
+                _log.error("the exchange refused a request", link=link.name, answer=answer)
             return
         link.seen(envelope.stream)
         if data.st == UM:
@@ -194,6 +195,9 @@ class Market:
             mark = Decimal(frame.p)
             index, rate = Decimal(frame.i or "0"), Decimal(frame.r or "0")
         except InvalidOperation:
+            self.undecodable += 1
+            return
+        if not (mark.is_finite() and index.is_finite() and rate.is_finite()):
             self.undecodable += 1
             return
         self._publish(MarkPrice(frame.s, mark, index, rate, frame.T * MS, frame.E * MS, receive_time_ns))

@@ -146,8 +146,11 @@ class OrderDesk:
             return
         failure, row = self._judge(job.kind, done)
         answered_ns = self._wall_ns()
+        order = _order_of(row) if failure is None else None
+        if failure is None and order is None and job.kind is not Kind.CANCEL:
+            # "Done" without the order it is about is no word on the order.
+            failure = network_failure(job.kind, "the answer names no order", bytes_left=True)
         if failure is None:
-            order = _order_of(row)
             reply = Reply(request.request_id, "ok", 0, "", order, sent_ns, answered_ns)
         else:
             reply = Reply(
@@ -171,6 +174,9 @@ class OrderDesk:
         if failure is not None:
             react_to(failure, self._ledger, answer.headers, text)
             self._on_hint(failure.hint)
+        elif not isinstance(row, dict):
+            # A page of something between us and the exchange, under status 200.
+            failure = network_failure(kind, "the answer is no JSON object", bytes_left=True)
         return failure, row
 
     def _look_closer(self, engine: EngineConnection, request: OrderRequest, reply: Reply) -> bool:

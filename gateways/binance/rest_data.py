@@ -95,6 +95,22 @@ class RestData:
         """GET without a signature."""
         return await self._call("fapiPublic", path, "GET", params, weight, Priority.QUERY)
 
+    async def rows(
+        self, path: str, params: dict[str, Any] | None = None, weight: int = 1, *, version: int = 1
+    ) -> list[dict[str, Json]]:
+        """A signed GET whose answer is a list of objects."""
+        answer = await self.signed(path, params, weight, version=version)
+        if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
+            raise RestError(Failure("transient", 0, f"GET {path}: the answer is no list of objects"))
+        return answer
+
+    async def row(self, path: str, params: dict[str, Any] | None = None, weight: int = 1) -> dict[str, Json]:
+        """A signed GET whose answer is one object."""
+        answer = await self.signed(path, params, weight)
+        if not isinstance(answer, dict):
+            raise RestError(Failure("transient", 0, f"GET {path}: the answer is no object"))
+        return answer
+
     async def signed(
         self,
         path: str,
@@ -119,16 +135,19 @@ class RestData:
         wait = self._ledger.wait_for(weight, 0, priority)
         if wait:
             raise RestBlocked(f"{path} would break the request limit", wait)
+        kind = Kind.READ if method == "GET" else Kind.SETTING
+        # ccxt's endpoint methods are named by place, verb and path: fapiPublicGetExchangeInfo.
+        ask = getattr(self._client, f"{api}{method.capitalize()}{path[0].upper()}{path[1:]}")
         try:
-            # ccxt's endpoint methods are named by place, verb and path: fapiPublicGetExchangeInfo.
-            return await getattr(self._client, f"{api}{method.capitalize()}{path[0].upper()}{path[1:]}")(
-                params
-            )
+            answer: Json = await ask(params)
         except ccxt.BaseError as error:
             # ccxt's text holds the signed address; its class says enough.
-            kind = Kind.READ if method == "GET" else Kind.SETTING
             message = f"{method} {path}: {type(error).__name__}"
             raise RestError(network_failure(kind, message, bytes_left=True)) from None
+        if not isinstance(answer, dict | list):
+            # A page of something between us and the exchange, under status 200.
+            raise RestError(network_failure(kind, f"{method} {path}: no JSON", bytes_left=True))
+        return answer
 
 
 def code_and_text(answer: Json) -> tuple[int, str]:

@@ -5,6 +5,7 @@ from functools import partial
 
 import structlog
 
+from gateways.binance.classify import Failure
 from gateways.binance.errors import RestBlocked, RestError
 from gateways.binance.history import History
 from gateways.binance.instruments import Instruments, row_of
@@ -33,12 +34,14 @@ class Account:
 
     async def modes(self) -> tuple[bool, bool]:
         """Hedge mode, multi-assets margin."""
-        answer = await self._rest.signed("accountConfig", {}, 5)
+        answer = await self._rest.row("accountConfig", {}, 5)
+        if "dualSidePosition" not in answer:
+            raise RestError(Failure("transient", 0, "GET accountConfig: the answer does not say the mode"))
         return flag(answer.get("dualSidePosition")), flag(answer.get("multiAssetsMargin"))
 
     async def balances(self) -> tuple[Balance, ...]:
         """Assets that hold something."""
-        rows = await self._rest.signed("balance", {}, 5, version=3)
+        rows = await self._rest.rows("balance", {}, 5, version=3)
         found = [
             Balance(
                 str(row.get("asset", "")),
@@ -52,7 +55,7 @@ class Account:
 
     async def positions(self, symbols: Sequence[str]) -> tuple[PositionReport, ...]:
         """One row at least for each symbol: the exchange leaves flat ones out, which we say as 0."""
-        rows = await self._rest.signed("positionRisk", {}, 5, version=3)
+        rows = await self._rest.rows("positionRisk", {}, 5, version=3)
         configs = await self._rest.signed("symbolConfig", {}, 5)
         found = [_position(row, configs) for row in rows if row.get("symbol") in symbols]
         flat = set(symbols) - {one.symbol for one in found}

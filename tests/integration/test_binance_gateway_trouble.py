@@ -1,0 +1,101 @@
+"""Answers that are none, lists nobody understands, limits and outages: the gateway stays up and says so."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from gateways.wire.messages import (
+    KlinesReply,
+    QueryOrder,
+    Reply,
+    RequestKlines,
+    RequestSnapshot,
+    Snapshot,
+    Welcome,
+)
+from tests.binance_stand_in import SYMBOL, Fault
+from tests.gateway_rig import Engine, whole_rig
+from tests.integration.test_binance_gateway import market_order
+
+
+def page(status: int = 200, body: object = None) -> Fault:
+    """A fault that answers with a page, as something between us and the exchange might, or with `body`."""
+
+    async def fault(_request: web.Request) -> web.Response:
+        if body is not None:
+            return web.json_response(body, status=status)
+        return web.Response(status=status, text="<html>Please wait</html>", content_type="text/html")
+
+    return fault
+
+
+async def snapshot_of(engine: Engine, request_id: int) -> Snapshot:
+    engine.client.send(RequestSnapshot(request_id, 1))
+    return await engine.wait(Snapshot, lambda snapshot: snapshot.request_id == request_id)
+
+
+@pytest.mark.parametrize("body", [None, {}, [], {"msg": "hello"}])
+def test_success_without_the_order_it_is_about_is_no_word_on_the_order(body: object):
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await engine.wait(Welcome)
+            await exchange.until(lambda: "GET time" in exchange.requests)
+            exchange.faults["POST order"] = exchange.faults["GET order"] = page(body=body)
+            engine.client.send(market_order(1, "nb-1"))
+            reply = await engine.wait(Reply, lambda reply: reply.request_id == 1)
+            assert (reply.outcome, reply.order) == ("unknown", None)
+            engine.client.send(QueryOrder(2, SYMBOL, "nb-1"))
+            reply = await engine.wait(Reply, lambda reply: reply.request_id == 2)
+            assert (reply.outcome, reply.order) == ("transient", None)
+
+    asyncio.run(scenario())
+
+
+READS = ("time", "openOrders", "positionRisk", "balance", "accountConfig", "allOrders", "klines", "depth")
+
+
+@pytest.mark.parametrize("body", [None, {"msg": "hello"}, ["hello"]])
+def test_a_page_in_place_of_an_answer_makes_the_snapshot_incomplete_and_ends_nothing(body: object):
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await engine.wait(Welcome)
+            exchange.add_trade(exchange.add_order("nb-1", status="FILLED", filled="1"), "1")
+            for number, path in enumerate(READS, 1):
+                exchange.faults = {f"GET {path}": page(body=body)}
+                snapshot = await snapshot_of(engine, number)
+                assert snapshot.complete == (path in {"time", "klines", "depth"})
+                if path == "klines":
+                    engine.client.send(RequestKlines(99, SYMBOL, "1m", 5))
+                    assert not (await engine.wait(KlinesReply)).complete
+            exchange.faults = {}
+            assert (await snapshot_of(engine, 100)).complete
+
+    asyncio.run(scenario())
+
+
+def test_an_order_in_a_list_that_nobody_understands_makes_the_snapshot_incomplete():
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await engine.wait(Welcome)
+            strange = exchange.add_order("nb-1")
+            side = strange.pop("side")
+            assert not (await snapshot_of(engine, 1)).complete
+            strange["side"] = side
+            assert (await snapshot_of(engine, 2)).complete
+
+    asyncio.run(scenario())
+
+
+def test_a_time_that_is_none_is_not_believed():
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, gateway, engine):
+            exchange.faults["GET time"] = page()
+            await engine.wait(Welcome)
+            asked = exchange.requests.count("GET time")
+            await exchange.until(lambda: exchange.requests.count("GET time") > asked + 1)
+            before = gateway.clock.offset_ns
+            assert (await snapshot_of(engine, 1)).complete
+            assert abs(gateway.clock.offset_ns - before) < 1_000_000_000
+
+    asyncio.run(scenario())
