@@ -12,7 +12,6 @@ from engine.strategies.slot import StrategySlot
 
 if TYPE_CHECKING:
     from engine.core.engine import Engine
-    from gateways.wire.messages import Side
 
 MAX_REMEMBERED = 10_000
 OPERATOR = "operator"
@@ -110,10 +109,13 @@ class Commands:
                 engine.risk.revive()
                 for slot in engine.strategies.slots:
                     engine.strategies.set_paused(slot, paused=False, reason="")
+            for slot in engine.strategies.slots:
+                engine.trades.withdraw_entries(slot)
             return True, f"everything is {word}"
         slots = self._slots(command)
         for slot in slots:
             engine.strategies.set_paused(slot, paused=paused, reason=f"command {command.command_id}")
+            engine.trades.withdraw_entries(slot)
         return bool(slots), f"{len(slots)} strategies are {word}"
 
     def _cancel(self, command: Command) -> tuple[bool, str]:
@@ -137,8 +139,8 @@ class Commands:
         for slot in self._slots(command):
             if command.name == "flatten":
                 engine.strategies.set_paused(slot, paused=True, reason="flattened")
-            position = engine.account.strategy_position(slot.owner, slot.symbol).qty_base
-            self._leave(command, slot.owner, slot.symbol, position, sent, refused)
+            engine.trades.withdraw_entries(slot)
+            self._leave(command, slot, sent, refused)
         if command.name == "kill":
             for symbol in engine.config.symbols:
                 if command.symbol in {"", symbol}:
@@ -151,27 +153,38 @@ class Commands:
                         ZERO,
                     )
                     rest = engine.account.position(symbol).qty_base - owned
-                    self._leave(command, OPERATOR, symbol, rest, sent, refused)
+                    self._leave_foreign(command, symbol, rest, sent, refused)
         text = f"leaving {', '.join(sent) or 'nothing: already flat'}"
         return not refused, text if not refused else f"{text}; not possible: {'; '.join(refused)}"
 
-    def _leave(
-        self,
-        command: Command,
-        owner: str,
-        symbol: str,
-        position: Decimal,
-        sent: list[str],
-        refused: list[str],
+    def _leave(self, command: Command, slot: StrategySlot, sent: list[str], refused: list[str]) -> None:
+        """A strategy's position; what cannot be sent now is sent as soon as it can be."""
+        position = self._engine.account.strategy_position(slot.owner, slot.symbol).qty_base
+        if position == ZERO:
+            return
+        placed = self._engine.trades.exits.leave(
+            slot.owner,
+            slot.symbol,
+            cause=command_cause(command.command_id),
+            leg="flatten",
+            signal="Flatten",
+        )
+        if placed.client_order_id:
+            sent.append(f"{position:f} {slot.symbol}")
+        else:
+            refused.append(f"{slot.symbol}: {placed.verdict.reason}, it is tried again until it is")
+
+    def _leave_foreign(
+        self, command: Command, symbol: str, position: Decimal, sent: list[str], refused: list[str]
     ) -> None:
+        """What no running strategy holds; sent once."""
         if position == ZERO:
             return
         gate = self._engine.gate
-        side: Side = "SELL" if position > ZERO else "BUY"
         intent = gate.intent(
-            owner,
+            OPERATOR,
             symbol,
-            side,
+            "SELL" if position > ZERO else "BUY",
             "MARKET",
             abs(position),
             cause=command_cause(command.command_id),

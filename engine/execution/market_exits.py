@@ -1,7 +1,8 @@
 """Leaving a position at market, and not giving up: an exit that was proven not to happen is sent again.
 
-One exit at a time for each owner and symbol. An attempt follows only on proof that the one before did not
-(wholly) happen, under the id of the next attempt, with what is left of the position.
+One exit at a time for each owner and symbol; leaving everything, asked for meanwhile, follows it. An attempt
+follows only on proof that the one before did not (wholly) happen, under the id of the next attempt, with what
+is left of the position.
 """
 
 from collections.abc import Callable
@@ -12,20 +13,31 @@ import msgspec
 from engine.account.state import AccountStateStore
 from engine.core.context import Clock, Outbox
 from engine.execution.order_executor import NEVER_NS
-from engine.execution.order_gate import OrderGate, Placed
+from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
 from engine.execution.order_states import OrderState
-from engine.execution.order_store import Applied, OrderStore
+from engine.execution.order_store import Applied, Order, OrderStore
 from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import Verdict
 from engine.storage.records import Intent
 from gateways.wire.messages import Side
 
 ZERO = Decimal(0)
-MAX_ATTEMPTS = 8
+ALARM_AT_ATTEMPT = 8
+"""From this attempt on they follow each other at the longest distance."""
 _FIRST_DELAY_NS = SECOND_NS // 4
+_DOUBT_DELAY_NS = 5 * SECOND_NS
 REDUCE_ONLY_REJECTED = "-2022"
 IN_FLIGHT = Verdict(False, "exit_in_flight", "an exit is under way")
 NOTHING = Verdict(False, "nothing_to_close", "there is nothing to close")
+
+
+class _Wish(msgspec.Struct, frozen=True):
+    """Leaving everything, asked for while a smaller exit was under way."""
+
+    side: Side
+    cause: str
+    leg: str
+    signal: str
 
 
 class _Exit(msgspec.Struct):
@@ -33,6 +45,7 @@ class _Exit(msgspec.Struct):
 
     intent: Intent
     retry_at_ns: int = NEVER_NS
+    then: _Wish | None = None
 
 
 class MarketExits:
@@ -67,15 +80,20 @@ class MarketExits:
     def leave(
         self, owner: str, symbol: str, *, qty_base: Decimal | None = None, cause: str, leg: str, signal: str
     ) -> Placed:
-        """Leave a position, or `qty_base` of it."""
+        """Leave a position, or `qty_base` of it. What cannot be sent now is sent as soon as it can be."""
+        held = self._account.strategy_position(owner, symbol).qty_base
+        side: Side = "SELL" if held > ZERO else "BUY"
         running = self._exits.get((owner, symbol))
         if running is not None:
+            if qty_base is None:
+                running.then = _Wish(side, cause, leg, signal)
+            if running.retry_at_ns != NEVER_NS:
+                running.retry_at_ns = self._clock.now_ns
+                self._reschedule()
             return Placed(IN_FLIGHT, running.intent.client_order_id)
-        held = self._account.strategy_position(owner, symbol).qty_base
         qty = abs(held) if qty_base is None else min(abs(held), qty_base)
         if qty <= ZERO:
             return Placed(NOTHING)
-        side: Side = "SELL" if held > ZERO else "BUY"
         intent = self._gate.intent(
             owner,
             symbol,
@@ -88,15 +106,21 @@ class MarketExits:
             is_exit=True,
             signal=signal,
         )
-        self._exits[owner, symbol] = _Exit(intent)
+        running = self._exits[owner, symbol] = _Exit(intent)
         placed = self._gate.place(intent)
-        if not placed.client_order_id:
-            self._exits.pop((owner, symbol), None)
+        if placed.verdict is DUPLICATE:
+            del self._exits[owner, symbol]
+        elif not placed.client_order_id:
+            running.retry_at_ns = self._clock.now_ns + SECOND_NS
+            self._reschedule()
         return placed
 
-    def adopt(self, intent: Intent) -> None:
-        """An exit of the journal that is still under way."""
-        self._exits[intent.strategy, intent.symbol] = _Exit(intent)
+    def adopt(self, order: Order) -> None:
+        """An exit of the journal that is still under way, or was to be tried again."""
+        intent = order.intent
+        due = NEVER_NS if order.is_open else self._clock.now_ns
+        self._exits[intent.strategy, intent.symbol] = _Exit(intent, due)
+        self._reschedule()
 
     def on_applied(self, applied: Applied) -> None:
         """An exit has ended: well, or to be tried again."""
@@ -107,23 +131,20 @@ class MarketExits:
             return
         if order.evidence.missing_base > ZERO:
             return
-        held = self._account.strategy_position(*key).qty_base
-        opposite = (held > ZERO) == (order.intent.side == "SELL")
-        if order.state is OrderState.FILLED or held == ZERO or not opposite:
-            del self._exits[key]
-            return
-        if order.state is OrderState.REJECTED and order.reason.startswith(REDUCE_ONLY_REJECTED):
-            del self._exits[key]
-            self._on_doubt("the exchange says there is nothing to reduce")
+        left = self._left(order.intent)
+        if order.state is OrderState.FILLED or left == ZERO:
+            self._end(key)
             return
         attempt = order.intent.attempt + 1
-        if attempt >= MAX_ATTEMPTS:
-            del self._exits[key]
+        delay_ns = _FIRST_DELAY_NS << min(attempt, ALARM_AT_ATTEMPT)
+        if order.state is OrderState.REJECTED and order.reason.startswith(REDUCE_ONLY_REJECTED):
+            delay_ns = max(delay_ns, _DOUBT_DELAY_NS)
+            self._on_doubt("the exchange says there is nothing to reduce")
+        if attempt == ALARM_AT_ATTEMPT:
             self._out.notice(
                 "critical", f"{key[0]} cannot leave {key[1]}: {order.reason or order.state.name}"
             )
-            return
-        running.retry_at_ns = self._clock.now_ns + (_FIRST_DELAY_NS << attempt)
+        running.retry_at_ns = self._clock.now_ns + delay_ns
         self._reschedule()
 
     def on_time(self) -> None:
@@ -133,11 +154,9 @@ class MarketExits:
                 continue
             running.retry_at_ns = NEVER_NS
             before = running.intent
-            left = abs(self._account.strategy_position(*key).qty_base)
-            filled = self._filled(before)
-            qty = min(left, before.qty_base - filled)
+            qty = min(self._left(before), before.qty_base - self._filled(before))
             if qty <= ZERO:
-                del self._exits[key]
+                self._end(key)
                 continue
             intent = self._gate.intent(
                 before.strategy,
@@ -158,6 +177,18 @@ class MarketExits:
                 running.intent = before
                 running.retry_at_ns = self._clock.now_ns + SECOND_NS
         self._reschedule()
+
+    def _end(self, key: tuple[str, str]) -> None:
+        """An exit is over: on with what was asked for meanwhile."""
+        wish = self._exits.pop(key).then
+        held = self._account.strategy_position(*key).qty_base
+        if wish is not None and held and (held > ZERO) == (wish.side == "SELL"):
+            self.leave(*key, cause=wish.cause, leg=wish.leg, signal=wish.signal)
+
+    def _left(self, intent: Intent) -> Decimal:
+        """What the owner still holds on the side that the exit leaves."""
+        held = self._account.strategy_position(intent.strategy, intent.symbol).qty_base
+        return abs(held) if (held > ZERO) == (intent.side == "SELL") else ZERO
 
     def _filled(self, intent: Intent) -> Decimal:
         order = self._store.get(intent.client_order_id)

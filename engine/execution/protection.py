@@ -157,10 +157,11 @@ class Protection:
             at = price_to_tick(levels.stop, tick)
             wanted[STOP] = RestingOrder("STOP_MARKET", side, left, None, at, True, levels.stop_text)
         for index, (price, fraction) in enumerate(levels.partial_exits):
-            qty = min(left, quantity_down(self._plan.part_of_trade(fraction), instrument.qty_step_base))
+            name = f"partial{index + self._plan.partials_done}"
+            part = quantity_down(self._plan.part_of_trade(fraction), instrument.qty_step_base)
+            qty = min(left, part - self._resting.filled(self._slot.owner, self._slot.symbol, name))
             if qty > ZERO:
                 left -= qty
-                name = f"partial{index + self._plan.partials_done}"
                 text = SIGNAL_TEXTS[PARTIAL_EXIT]
                 wanted[name] = RestingOrder("LIMIT", side, qty, price_to_tick(price, tick), None, True, text)
         if levels.target is not None and left > ZERO:

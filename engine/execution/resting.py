@@ -1,9 +1,10 @@
 """Orders that should rest in the market, kept as they are wanted.
 
 Each owner says, for each symbol, which orders it wants to rest: named legs. Here the difference to what
-does rest is made up: a leg that is missing is placed, one that has changed is placed anew before the old one
-is cancelled (so that there is no moment without protection), one no longer wanted is cancelled. A leg whose
-fate is unknown is left alone until it is settled.
+does rest is made up: a leg that is missing is placed, one no longer wanted is cancelled. An exit that has
+changed is placed anew before the old one is cancelled (so that there is no moment without protection), an
+entry only when the old one is gone (so that both cannot fill). A leg whose fate is unknown is left alone
+until it is settled.
 """
 
 from collections.abc import Callable, Mapping
@@ -107,6 +108,11 @@ class RestingOrders:
         """Legs of which an order is at work."""
         return frozenset(self._of(owner, symbol).working)
 
+    def filled(self, owner: str, symbol: str, leg: str) -> Decimal:
+        """How much of the orders at work on that leg has filled."""
+        orders = map(self._store.get, self._of(owner, symbol).working.get(leg, ()))
+        return sum((order.filled_base for order in orders if order is not None), Decimal(0))
+
     def leg_of(self, client_order_id: str) -> tuple[str, str, str] | None:
         """Owner, symbol and leg of an order that rests or rested."""
         return self._leg_of.get(client_order_id)
@@ -140,7 +146,8 @@ class RestingOrders:
                 self._leg_of.pop(order.client_order_id, None)
         else:
             legs.refusals.pop(leg, None)
-        self._sync(owner, symbol, legs)
+        if applied.fill is None and not order.evidence.missing_base:
+            self._sync(owner, symbol, legs)  # a fill moves the position first: `want` follows
 
     def on_time(self) -> None:
         """Try again what was refused."""
@@ -172,6 +179,10 @@ class RestingOrders:
         for order in orders:
             if good and order is not good[-1]:
                 self._cancel(order.client_order_id, "replaced")
+        if not good and orders and not wanted.reduce_only:
+            for order in orders:
+                self._cancel(order.client_order_id, "replaced")
+            return
         if not good and legs.retry_at_ns > self._clock.now_ns and leg in legs.refusals:
             return
         if not good:

@@ -118,10 +118,12 @@ class ScriptBroker:
         self._instruments = instruments
         self.muted = True
         self._close_price = nan
-        self._bar_index = -1
+        self._bar_index = 0
+        self._last_open_ns = 0
         self._trades: list[OpenTrade] = []
         self._closed_trades = 0
         self._entries: dict[str, _RestingEntry] = {}
+        self._entries_before: dict[str, _RestingEntry] = {}
         self._exits: dict[str, _Exit] = {}
         self._market: list[MarketWish] = []
 
@@ -131,10 +133,17 @@ class ScriptBroker:
         return self._instruments.get(self._slot.symbol)
 
     def begin_bar(self, bar: Bar, *, muted: bool) -> None:
-        """A deciding bar has closed: forget what the last one asked for at market."""
-        self._bar_index += 1
+        """A bar has closed: forget what the last one asked for at market.
+
+        Bars are numbered by their open time, so that holding is counted over a restart.
+        """
+        if bar.timeframe_ns == self._slot.timeframe_ns and bar.open_time_ns > self._last_open_ns:
+            if self._last_open_ns:
+                self._bar_index += (bar.open_time_ns - self._last_open_ns) // bar.timeframe_ns
+            self._last_open_ns = bar.open_time_ns
         self._close_price = bar.close
         self._market = []
+        self._entries_before = dict(self._entries)
         self.muted = muted
 
     def take_market(self) -> list[MarketWish]:
@@ -143,8 +152,12 @@ class ScriptBroker:
         return market
 
     def drop_entries(self, keep: frozenset[str]) -> None:
-        """Entries of this bar are not followed; those that rest already may stay."""
-        self._entries = {key: one for key, one in self._entries.items() if _ENTRY + key in keep}
+        """Entries of this bar are not followed; those that rest already may stay as they were."""
+        self._entries = {
+            key: self._entries_before[key]
+            for key in self._entries
+            if _ENTRY + key in keep and key in self._entries_before
+        }
 
     def entry_qty(self, wish_base: Decimal | None, default_base: Decimal) -> Decimal:
         """Quantity of an entry on the grid."""
@@ -205,15 +218,16 @@ class ScriptBroker:
             _Saved(self._bar_index, self._trades, self._closed_trades, self._entries, self._exits)
         )
 
-    def restore(self, state: bytes) -> None:
-        """From the journal."""
+    def restore(self, state: bytes, bar_open_time_ns: int) -> None:
+        """From the journal, as of the bar that opened at that time."""
         saved = msgspec.msgpack.decode(state, type=_Saved)
+        self._bar_index, self._last_open_ns = saved.bar_index, bar_open_time_ns
         self._trades, self._closed_trades = saved.trades, saved.closed_trades
         self._entries, self._exits = saved.entries, saved.exits
 
     @property
     def bar_index(self) -> int:
-        """Bars this script has seen, from 0."""
+        """Number of the bar, from 0 for the first one this script saw; it goes on over a restart."""
         return self._bar_index
 
     @property

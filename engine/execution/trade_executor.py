@@ -19,6 +19,7 @@ from engine.execution.lots import quantity_down
 from engine.execution.market_exits import MarketExits
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate, Placed
+from engine.execution.order_states import TERMINAL, OrderState
 from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.protection import STOP, Protection, rules_of
 from engine.execution.resting import RestingOrders
@@ -208,7 +209,8 @@ class TradeExecutor:
         intent = applied.order.intent
         desk = self._desks.get((intent.strategy, intent.symbol))
         leg = self.resting.leg_of(intent.client_order_id)
-        if leg is not None and not applied.order.is_open and applied.order.filled_base:
+        whole = applied.order.state is OrderState.FILLED and not applied.order.evidence.missing_base
+        if leg is not None and applied.fill is not None and whole:
             self._rested_filled(desk, leg[2])
         self.resting.on_applied(applied)
         self.exits.on_applied(applied)
@@ -224,6 +226,14 @@ class TradeExecutor:
         for desk in self._desks.values():
             if desk.slot.symbol == symbol and desk.protection is not None:
                 desk.protection.on_position(f"adjusted:{self._clock.now_ns}")
+
+    def withdraw_entries(self, slot: StrategySlot) -> None:
+        """Cancel what rests to enter, and forget what was wanted: a paused strategy enters nothing."""
+        desk = self._desks[slot.owner, slot.symbol]
+        if desk.script is not None and desk.protection is not None:
+            desk.script.drop_entries(frozenset())
+            desk.protection.on_position(f"withdrawn:{self._clock.now_ns}")
+            self._journal_state(desk)
 
     def on_reconciled(self) -> None:
         """The world was compared: make up what is missing of the resting exits."""
@@ -256,7 +266,7 @@ class TradeExecutor:
         if desk is None:
             return
         if desk.script is not None:
-            desk.script.restore(state.state)
+            desk.script.restore(state.state, state.bar_open_time_ns)
         else:
             desk.plan.restore(state.state)
         desk.journalled = state.state
@@ -269,12 +279,26 @@ class TradeExecutor:
             if intent.leg.startswith("rest:"):
                 self.resting.adopt(order)
             elif desk is not None and intent.is_exit:
-                self.exits.adopt(intent)
+                self.exits.adopt(order)
             elif desk is not None:
                 desk.entry_id = intent.client_order_id
+        self._adopt_failed_exits()
         for desk in self._desks.values():
             if desk.protection is not None:
                 desk.protection.restore_size()
+
+    def _adopt_failed_exits(self) -> None:
+        """An exit that had failed and was to be tried again, when nothing was sent for its desk since."""
+        newest: dict[tuple[str, str], Order] = {}
+        for order in (*self._store.closed_orders(), *self._store.open_orders()):
+            intent = order.intent
+            key = (intent.strategy, intent.symbol)
+            is_later = key not in newest or intent.time_ns >= newest[key].intent.time_ns
+            if key in self._desks and not intent.leg.startswith("rest:") and is_later:
+                newest[key] = order
+        for order in newest.values():
+            if order.intent.is_exit and order.state in TERMINAL - {OrderState.FILLED}:
+                self.exits.adopt(order)
 
     def exit_states(self) -> list[records.ExitState]:
         """The state of every strategy's exit rules, for a snapshot."""

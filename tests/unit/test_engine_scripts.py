@@ -7,6 +7,7 @@ from typing import ClassVar
 import pytest
 
 from engine.core.engine import Engine
+from engine.core.events import Command, CommandName
 from engine.core.restore import restore
 from engine.market_data.bars import Bar
 from engine.storage.records import Signal
@@ -149,3 +150,71 @@ def test_open_trades_and_wanted_orders_survive_a_restart() -> None:
     assert not rig.sent(wire.SubmitOrder)
     assert not rig.sent(wire.CancelOrder)
     assert len(rig.exchange.orders) == 1
+
+
+def test_a_filled_limit_entry_is_not_sent_again() -> None:
+    rig = scripted({1: lambda _, b: b.entry("L", "long", 0.1, limit=95.0)}, "entry", "entry.limit")
+    rig.prices(100, 101, 102)
+    (entry,) = rig.sent(wire.SubmitOrder)
+    for event in rig.exchange.fill(entry, entry.qty_base):
+        rig.feed(event)
+    rig.prices(103, 104, start=3)
+    assert len(rig.sent(wire.SubmitOrder)) == 1
+
+
+def test_an_entry_that_moves_is_cancelled_before_the_new_one_is_sent() -> None:
+    acts: dict[int, Act] = {
+        1: lambda _, b: b.entry("L", "long", 0.1, limit=95.0),
+        2: lambda _, b: b.entry("L", "long", 0.1, limit=96.0),
+    }
+    rig = scripted(acts, "entry", "entry.limit")
+    rig.prices(100, 101, 102, 103, 104)
+    kinds = [
+        type(one) for one in rig.exchange.requests if isinstance(one, wire.SubmitOrder | wire.CancelOrder)
+    ]
+    assert kinds == [wire.SubmitOrder, wire.CancelOrder, wire.SubmitOrder]
+    (left,) = rig.exchange.orders.values()
+    assert left.price == Decimal("96.0")
+
+
+@pytest.mark.parametrize("name", ["pause", "flatten", "kill"])
+def test_no_entry_of_a_paused_script_rests_on(name: CommandName) -> None:
+    acts: dict[int, Act] = {1: lambda _, b: b.entry("L", "long", 0.1, limit=95.0)}
+    rig = scripted(acts, "entry", "entry.limit")
+    rig.prices(100, 101, 102)
+    assert len(rig.exchange.orders) == 1
+    rig.feed(Command(rig.now_ns, "c1", name))
+    rig.prices(103, 104, start=3)
+    assert not rig.exchange.orders
+    rig.feed(Command(rig.now_ns, "c2", "resume"))
+    rig.prices(105, 106, start=5)
+    assert not rig.exchange.orders
+
+
+def test_a_suspect_bar_does_not_move_an_entry() -> None:
+    acts: dict[int, Act] = {
+        1: lambda _, b: b.entry("L", "long", 0.1, limit=95.0),
+        3: lambda _, b: b.entry("L", "long", 0.1, limit=99.0),
+    }
+    rig = scripted(acts, "entry", "entry.limit")
+    rig.prices(100, 101, 102, 103)
+    rig.status(fresh=()).status()
+    rig.prices(104, 105, start=4)
+    (left,) = rig.exchange.orders.values()
+    assert left.price == Decimal("95.0")
+
+
+def test_bars_since_an_entry_are_counted_over_a_restart() -> None:
+    held: list[int] = []
+
+    def look(_: Bar, broker: Broker) -> None:
+        held.append(broker.bar_index - broker.open_trades[0].entry_bar_index)
+
+    rig = scripted({1: lambda _, b: b.entry("L", "long", 0.1), 6: look})
+    rig.prices(*range(100, 105))
+    records = tuple(enumerate((one.record for one in rig.effects if hasattr(one, "record")), 1))
+    _Scripted.acts = {1: look}
+    again = Rig(Engine(config(spec("scripted_for_tests", params={}))), rig.exchange)
+    restore(again.engine, Recovered("aaaaaa", 1, None, records, 0, (), len(records) + 1, None, 0))
+    again.up().prices(105, 106, 107, start=5)
+    assert held == [4]

@@ -1,0 +1,179 @@
+"""Exits are not lost, not blocked and not doubled: whatever is in flight, cut or refused."""
+
+from decimal import Decimal
+
+import msgspec
+
+import engine.strategies  # noqa: F401  # fills the registry
+from engine.core.audit import Notice
+from engine.core.engine import Engine
+from engine.core.events import Command, Event
+from engine.core.restore import restore
+from engine.execution.exit_rules import ExitRules, PartialExit
+from engine.market_data.bars import Bar
+from engine.storage.recovered import Recovered
+from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
+from gateways.wire import messages as wire
+from tests.engine_rig import Rig, config, spec
+
+UP = (100, 99, 98, 100, 101)
+ZERO = Decimal(0)
+
+
+def orders(rig: Rig, order_type: str = "") -> list[wire.SubmitOrder]:
+    return [one for one in rig.sent(wire.SubmitOrder) if order_type in {"", one.order_type}]
+
+
+def command(rig: Rig, name: str, command_id: str = "c1") -> None:
+    rig.feed(Command(rig.now_ns, command_id, name))  # type: ignore[arg-type]  # a literal in every call
+
+
+def test_no_new_stop_goes_out_for_a_position_that_its_stop_has_just_closed() -> None:
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up().prices(*UP)
+    (stop,) = orders(rig, "STOP_MARKET")
+    for event in rig.exchange.fill(stop, stop.qty_base):
+        rig.feed(event)
+    assert len(orders(rig, "STOP_MARKET")) == 1
+
+
+def test_a_flatten_that_the_exchange_could_not_take_is_tried_again() -> None:
+    rig = Rig().up().prices(*UP)
+    answers = [wire.Reply(0, "transient", -1008, "overload")] * 2
+
+    def busy(order: wire.SubmitOrder) -> list[Event] | None:
+        if not answers:
+            return None
+        answers.pop()
+        return [wire.Reply(order.request_id, "transient", -1008, "overload")]
+
+    rig.exchange.on_submit = busy
+    command(rig, "flatten")
+    assert rig.exchange.position == Decimal("0.1")
+    rig.wait(10)
+    assert rig.exchange.position == ZERO
+
+
+def test_an_exit_decided_while_the_link_is_down_goes_out_when_it_is_back() -> None:
+    rig = Rig().up().prices(*UP)
+    rig.down()
+    command(rig, "flatten")
+    rig.wait(20)
+    assert rig.exchange.position == Decimal("0.1")
+    rig.up()
+    rig.wait(5)
+    assert rig.exchange.position == ZERO
+
+
+def test_leaving_everything_is_not_forgotten_behind_a_partial_exit_that_is_under_way() -> None:
+    rules = ExitRules(stop_r=1.0, partial_exits=(PartialExit(1.0, 0.5),))
+    rig = Rig(Engine(config(spec(exit_rules=rules)))).up().prices(*UP)
+    executor, slot = rig.engine.trades.exits, rig.engine.strategies.slots[0]
+    held_back: list[wire.SubmitOrder] = []
+    rig.exchange.on_submit = lambda order: held_back.append(order) or []  # type: ignore[func-returns-value]
+    executor.leave(
+        slot.owner, slot.symbol, qty_base=Decimal("0.05"), cause="bar:1:1", leg="close", signal="TP1"
+    )
+    rig.status()
+    command(rig, "flatten")
+    rig.exchange.on_submit = lambda _: None
+    for event in rig.exchange.execute(held_back[0]):
+        rig.feed(event)
+    rig.wait(5)
+    assert rig.exchange.position == ZERO
+
+
+class _Params(StrategyParams):
+    """None."""
+
+
+@registry.register
+class _EntersOnce(SignalStrategy):
+    """Long after its second bar, with an R of 2."""
+
+    name = "enters_once_for_tests"
+    Params = _Params
+
+    def __init__(self, params: StrategyParams) -> None:
+        self.params = params
+        self.reset()
+
+    @property
+    def warmup_bars(self) -> int:
+        return 0
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        return ()
+
+    def reset(self) -> None:
+        self.bars = 0
+
+    def on_bar(self, bar: Bar) -> Signals:
+        self.bars += 1
+        return Signals(self.bars == 2, False, False, False, risk_distance=2.0)
+
+    def batch(self, bars: object) -> object:
+        raise NotImplementedError
+
+
+def with_partials(*fractions: float) -> Rig:
+    rules = ExitRules(
+        stop_kind="resting",
+        stop_r=1.0,
+        partial_exits=tuple(PartialExit(float(at), part) for at, part in enumerate(fractions, 1)),
+    )
+    strategy = spec("enters_once_for_tests", params={}, exit_rules=rules)
+    return Rig(Engine(config(strategy))).up().prices(100, 100, 100, 100)
+
+
+def fill(rig: Rig, order: wire.SubmitOrder, qty: str) -> None:
+    for event in rig.exchange.fill(order, Decimal(qty)):
+        rig.feed(event)
+
+
+def test_a_resting_partial_exit_that_fills_in_pieces_leaves_its_part_and_no_more() -> None:
+    rig = with_partials(0.5)
+    (partial,) = orders(rig, "LIMIT")
+    assert partial.qty_base == Decimal("0.05")
+    fill(rig, partial, "0.02")
+    rig.wait(5)
+    assert len(orders(rig, "LIMIT")) == 1
+    fill(rig, partial, "0.03")
+    assert rig.exchange.position == Decimal("0.05")
+    assert not [one for one in rig.exchange.orders.values() if one.order_type == "LIMIT"]
+
+
+def test_a_partial_exit_whose_fill_is_told_later_than_its_end_counts_once() -> None:
+    rig = with_partials(0.25, 0.25)
+    first = orders(rig, "LIMIT")[0]
+    trade, account = rig.exchange.fill(first, first.qty_base)
+    rig.feed(msgspec.structs.replace(trade, trade_id=0, last_qty_base=ZERO, sequence=0, source="snapshot"))
+    rig.feed(trade)
+    rig.feed(account)
+    rig.wait(5)
+    (left,) = [one for one in rig.exchange.orders.values() if one.order_type == "LIMIT"]
+    assert left.client_order_id == orders(rig, "LIMIT")[1].client_order_id
+
+
+def test_an_exit_that_waits_for_its_next_attempt_goes_on_after_a_restart() -> None:
+    first = Rig().up().prices(*UP)
+    first.exchange.on_submit = lambda order: [wire.Reply(order.request_id, "transient", -1008, "overload")]
+    first.prices(101, 100, 99, start=5)
+    records = tuple(enumerate((one.record for one in first.effects if hasattr(one, "record")), 1))
+    first.exchange.on_submit = lambda _: None
+    rig = Rig(Engine(config()), first.exchange)
+    restore(rig.engine, Recovered("aaaaaa", 1, None, records, 0, (), len(records) + 1, None, 0))
+    rig.up()
+    rig.wait(20)
+    assert rig.exchange.position == ZERO
+
+
+def test_an_exit_is_not_given_up_while_the_exchange_is_away_for_hours() -> None:
+    rig = Rig().up().prices(*UP)
+    rig.exchange.on_submit = lambda order: [wire.Reply(order.request_id, "transient", 503, "maintenance")]
+    command(rig, "flatten")
+    rig.wait(7200)
+    rig.exchange.on_submit = lambda _: None
+    rig.wait(120)
+    assert rig.exchange.position == ZERO
+    assert len([one for one in rig.notices(Notice) if "cannot leave" in one.text]) == 1
