@@ -24,9 +24,13 @@ PROCESSES = {"simulator": "gateways.simulator", "gateway": "run_binance.py", "en
 class Demo:
     """`run.py demo` with a home of its own. Linux: finds its children in /proc."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
-        shutil.copytree(ROOT / "configs", home / "configs")
+    def __init__(self, home: Path, *arguments: str, config: str = "") -> None:
+        shutil.copytree(ROOT / "configs", home / "configs", dirs_exist_ok=True)
+        if config:
+            (home / "configs" / "demo.toml").write_text(config)
         self.home = home
+        # What an earlier run has said is not this one's word.
+        self.status_file.unlink(missing_ok=True)
         self.summary_file = home / "summary.json"
         self.environment = {
             **os.environ,
@@ -50,8 +54,21 @@ class Demo:
     def lines(self) -> str:
         return (self.home / "output.txt").read_text("utf-8", "replace")
 
+    @property
+    def output_bytes(self) -> int:
+        return (self.home / "output.txt").stat().st_size
+
+    def said_since(self, byte: int) -> bytes:
+        with (self.home / "output.txt").open("rb") as file:
+            file.seek(byte)
+            return file.read()
+
+    @property
+    def status_file(self) -> Path:
+        return self.home / "data" / "demo" / "engine" / "summary.json"
+
     def status(self) -> EngineStatus:
-        return read_status(self.home / "data" / "demo" / "engine" / "summary.json") or EngineStatus()
+        return read_status(self.status_file) or EngineStatus()
 
     def until(self, condition: Callable[[EngineStatus], object], what: str, seconds: float = 90) -> None:
         deadline = time.monotonic() + seconds
@@ -96,14 +113,36 @@ class Demo:
         self.output.close()
 
 
-class Exchange:
+class Client:
+    """Asks a simulator as the account's owner."""
+
+    def __init__(self, state: Path, url: str) -> None:
+        lines = (state / "binance_keys").read_text().splitlines()
+        keys = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        self._key, self._secret = keys["api_key"].strip(), keys["api_secret"].strip()
+        self._url = url
+
+    @classmethod
+    def of(cls, demo: Demo) -> "Client":
+        """To the simulator of a running demo."""
+        folder = demo.home / "data" / "demo"
+        port = json.loads((folder / "ports.json").read_text())["simulator"]
+        return cls(folder / "simulator", f"http://127.0.0.1:{port}")
+
+    def get(self, path: str, **parameters: object) -> Any:  # noqa: ANN401  # JSON
+        query = urllib.parse.urlencode({**parameters, "timestamp": int(time.time() * 1000)})
+        signature = hmac.new(self._secret.encode(), query.encode(), hashlib.sha256).hexdigest()
+        request = urllib.request.Request(f"{self._url}{path}?{query}&signature={signature}")
+        request.add_header("X-MBX-APIKEY", self._key)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+
+class Exchange(Client):
     """The simulator alone, on the state the demo has left: what does the account really look like?"""
 
     def __init__(self, demo: Demo) -> None:
         state = demo.home / "data" / "demo" / "simulator"
-        lines = (state / "binance_keys").read_text().splitlines()
-        keys = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-        self._key, self._secret = keys["api_key"].strip(), keys["api_secret"].strip()
         command = [sys.executable, "-m", "gateways.simulator", "--port", "0", "--state", str(state)]
         self._process = subprocess.Popen(
             [*command, "--symbols", "BTCUSDT", "--exit-with-stdin"],
@@ -115,17 +154,9 @@ class Exchange:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if "listening on " in line:
-                self._url = line.split("listening on ")[1].strip()
+                super().__init__(state, line.split("listening on ")[1].strip())
                 return
         raise AssertionError("the simulator does not come up on the demo's state")
-
-    def get(self, path: str, **parameters: object) -> Any:  # noqa: ANN401  # JSON
-        query = urllib.parse.urlencode({**parameters, "timestamp": int(time.time() * 1000)})
-        signature = hmac.new(self._secret.encode(), query.encode(), hashlib.sha256).hexdigest()
-        request = urllib.request.Request(f"{self._url}{path}?{query}&signature={signature}")
-        request.add_header("X-MBX-APIKEY", self._key)
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
 
     def close(self) -> None:
         assert self._process.stdin is not None

@@ -1,16 +1,26 @@
-"""The demo trades, survives kill -9 of each of its processes, and agrees with the exchange to the cent."""
+"""The demo trades, and agrees with the exchange to the last digit: while it runs, and afterwards."""
 
+import asyncio
+import re
+import secrets
 import sys
-from collections import Counter
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import pytest
 
+from engine.control.client import connect
+from engine.control.protocol import Request, Response
+from gateways.wire.token import load_token
+from settings import load_settings
+from settings.environment import Home
 from settings.status import EngineStatus
-from tests.process.demo_rig import Demo, Exchange
+from tests.process.demo_rig import Client, Demo
+from tests.process.demo_truth import Truth, truth_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds child processes in /proc")
 
@@ -18,6 +28,8 @@ KEYS = {
     *("seconds", "ticks", "candles", "signals", "orders", "fills", "rejects", "restarts", "positions"),
     *("realised_pnl", "unrealised_pnl", "fees", "wallet_balance", "conflated_ticks", "tick_to_order_us"),
 }
+EXCHANGE_DIGITS = Decimal("0.00000001")
+LINE = re.compile(r"\[(simulator|gateway|engine|supervisor)\] \S.*")
 
 
 @pytest.fixture
@@ -27,51 +39,77 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     made.abandon()
 
 
-def agree(summary: dict[str, Any], demo: Demo) -> None:
-    """The engine's numbers are the exchange's, and no order was filled twice."""
-    exchange = Exchange(demo)
-    try:
-        risks = exchange.get("/fapi/v2/positionRisk", symbol="BTCUSDT")
+def ask(demo: Demo, what: Literal["status", "pause"]) -> Response:
+    settings = load_settings("demo", home=Home(demo.home))
+
+    async def talk() -> Response:
+        async with connect(settings.engine.control_port, load_token(settings.token_path)) as client:
+            return await client.ask(Request(what, secrets.token_hex(8)))
+
+    return asyncio.run(talk())
+
+
+def status(demo: Demo) -> EngineStatus:
+    return msgspec.json.decode(bytes(ask(demo, "status").data), type=EngineStatus)
+
+
+def both_at_the_same_mark(demo: Demo) -> tuple[EngineStatus, dict[str, Any], dict[str, Any]]:
+    """The engine's word and the exchange's, between two fills and at one mark price."""
+    exchange = Client.of(demo)
+    deadline = time.monotonic() + 60
+    while True:
+        before = status(demo)
         account = exchange.get("/fapi/v2/account")
-        orders = exchange.get("/fapi/v1/allOrders", symbol="BTCUSDT")
-    finally:
-        exchange.close()
-    held = sum(Decimal(risk["positionAmt"]) for risk in risks)
-    assert Decimal(str(summary["positions"].get("BTCUSDT", 0))) == held
-    wallet = Decimal(account["totalWalletBalance"])
-    assert abs(Decimal(str(summary["wallet_balance"])) - wallet) < Decimal("0.000001")
-    ids = Counter(order["clientOrderId"] for order in orders)
-    assert max(ids.values()) == 1
-    assert all(order["status"] == "FILLED" for order in orders)
+        [row] = exchange.get("/fapi/v2/positionRisk", symbol="BTCUSDT")
+        after = status(demo)
+        if not before.open_orders and before.fills == after.fills and before.positions == after.positions:
+            [held, *_] = [*before.positions, None]
+            if held is None or Decimal(held.mark_price or 0) == Decimal(row["markPrice"]):
+                return before, account, row
+        assert time.monotonic() < deadline, (before, row)
+
+
+def agree_at_the_same_mark(demo: Demo) -> Decimal:
+    """Returns the position both hold."""
+    ours, account, row = both_at_the_same_mark(demo)
+    [held, *_] = [*ours.positions, None]
+    qty = Decimal(held.qty_base) if held else Decimal(0)
+    assert qty == Decimal(row["positionAmt"])
+    assert Decimal(ours.unrealised_pnl or 0).quantize(EXCHANGE_DIGITS) == Decimal(row["unRealizedProfit"])
+    assert ours.wallet_balance is not None
+    assert Decimal(ours.wallet_balance) == Decimal(account["totalWalletBalance"])
+    if held:
+        assert Decimal(held.entry_price).quantize(EXCHANGE_DIGITS) == Decimal(row["entryPrice"])
+    return qty
+
+
+def agree_at_the_end(summary: dict[str, Any], demo: Demo) -> Truth:
+    truth = truth_of(demo)
+    assert truth.problems == []
+    assert Decimal(repr(summary["wallet_balance"])) == truth.wallet
+    assert Decimal(repr(summary["fees"])) == truth.fees
+    assert Decimal(repr(summary["realised_pnl"])) == truth.realised_pnl
+    assert Decimal(repr(summary["positions"].get("BTCUSDT", 0))) == truth.held
+    assert "Traceback" not in demo.lines
+    return truth
 
 
 def test_the_demo_trades_and_agrees_with_the_exchange(demo: Demo) -> None:
     demo.until(lambda status: status.ready, "READY", 30)
-    demo.until(lambda status: status.fills >= 2, "fills")
+    demo.until(lambda status: status.positions, "a position")
+    while not agree_at_the_same_mark(demo):
+        demo.until(lambda status: status.positions, "a position")
+    fills = demo.status().fills
+    demo.until(lambda status: status.fills > fills, "another fill")
+    assert ask(demo, "pause").ok
+    agree_at_the_same_mark(demo)
     summary = demo.end()
     assert set(summary) == KEYS
     for counted in ("ticks", "candles", "signals", "orders", "fills"):
         assert summary[counted] > 0
     assert summary["rejects"] == summary["restarts"] == summary["conflated_ticks"] == 0
-    agree(summary, demo)
-
-
-def test_the_demo_survives_the_death_of_each_process(demo: Demo) -> None:
-    demo.until(lambda status: status.fills >= 1, "the first fill")
-    for number, name in enumerate(("engine", "gateway", "simulator"), 1):
-        killed = demo.pid(name)
-        demo.kill(name)
-        demo.until(lambda _, name=name, killed=killed: demo.pid(name) not in {None, killed}, f"a new {name}")
-        demo.until(is_trading, f"trading after the death of the {name}")
-        candles = demo.status().candles
-        demo.until(lambda status, candles=candles: status.candles > candles, "candles")
-        assert demo.lines.count("starting it again") == number
-    fills = demo.status().fills
-    demo.until(lambda status: status.fills > fills, "a fill after all that")
-    summary = demo.end()
-    assert summary["restarts"] == 3
-    agree(summary, demo)
-
-
-def is_trading(status: EngineStatus) -> bool:
-    return status.ready and bool(status.links) and set(status.links.values()) == {"up"}
+    assert summary["fills"] == agree_at_the_end(summary, demo).fills
+    lines = demo.lines.splitlines()
+    assert [line for line in lines if not LINE.fullmatch(line)] == [lines[-1]]
+    for said in ("READY BTCUSDT", "candle ", "order ", "signal ", "fill ", "position "):
+        assert any(said in line for line in lines), said

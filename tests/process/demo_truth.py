@@ -1,0 +1,170 @@
+"""After a demo has ended: its journal beside the exchange's own lists, fill by fill and order by order."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import accumulate
+from typing import Any
+
+from engine.account.state import AccountStateStore
+from engine.execution.order_states import UNSETTLED
+from engine.execution.order_store import OrderStore
+from engine.storage.records import Adjustment, Fill, Intent
+from engine.storage.recovered import read_folder, read_records
+from engine.storage.state import rebuild
+from tests.process.demo_rig import Demo, Exchange
+
+START_WALLET = Decimal(10_000)
+PAGE = 1000
+
+
+@dataclass
+class Truth:
+    """Both sides of a demo that has ended, and what is wrong between them."""
+
+    problems: list[str]
+    orders: int = 0
+    fills: int = 0
+    wallet: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)
+    realised_pnl: Decimal = Decimal(0)
+
+
+def truth_of(demo: Demo, symbol: str = "BTCUSDT") -> Truth:
+    """Compare everything that both sides know."""
+    exchange = Exchange(demo)
+    try:
+        orders = pages(exchange, "/fapi/v1/allOrders", "orderId", "orderId", symbol=symbol)
+        algos = pages(exchange, "/fapi/v1/allAlgoOrders", "algoId", "algoId", symbol=symbol)
+        trades = pages(exchange, "/fapi/v1/userTrades", "id", "fromId", symbol=symbol)
+        income = exchange.get("/fapi/v1/income", limit=PAGE)
+        account = exchange.get("/fapi/v2/account")
+        held = sum(
+            Decimal(one["positionAmt"]) for one in exchange.get("/fapi/v2/positionRisk", symbol=symbol)
+        )
+    finally:
+        exchange.close()
+    folder = demo.home / "data" / "demo" / "engine" / "journal"
+    records = [record for _, record in read_records(folder)]
+    intents = [record for record in records if isinstance(record, Intent)]
+    fills = [record for record in records if isinstance(record, Fill)]
+    found = read_folder(folder, None)
+    store, books = OrderStore(f"nb{found.engine_id}-"), AccountStateStore()
+    rebuild(found, store, books)
+
+    truth = Truth(
+        [],
+        len(intents),
+        len(fills),
+        Decimal(account["totalWalletBalance"]),
+        held,
+        sum((Decimal(one["commission"]) for one in trades), Decimal(0)),
+        sum((Decimal(one["realizedPnl"]) for one in trades), Decimal(0)),
+    )
+    say = truth.problems.append
+    for record in records:
+        if isinstance(record, Adjustment):
+            say(f"adjusted: {record}")
+    twice(truth, "client ids at the exchange", [one["clientOrderId"] for one in orders])
+    twice(truth, "algo client ids at the exchange", [one["clientAlgoId"] for one in algos])
+    twice(truth, "intents", [one.client_order_id for one in intents])
+    twice(truth, "fills in the journal", [one.trade_id for one in fills])
+    compare_orders(truth, orders, algos, intents)
+    compare_fills(truth, trades, fills)
+    for order in store.open_orders():
+        if order.state in UNSETTLED:
+            say(f"unsettled to the end: {order.client_order_id} {order.state}")
+    equal(truth, "position", books.position(symbol).qty_base, held)
+    equal(truth, "position by trades", sum(map(signed, trades), Decimal(0)), held)
+    equal(truth, "fees", books.fees, truth.fees)
+    equal(truth, "realised", books.realised_pnl, truth.realised_pnl)
+    equal(truth, "wallet", books.wallet_balance, truth.wallet)
+    if len(income) < PAGE:
+        other = sum(
+            (
+                Decimal(one["income"])
+                for one in income
+                if one["incomeType"] not in {"REALIZED_PNL", "COMMISSION", "TRANSFER"}
+            ),
+            Decimal(0),
+        )
+        equal(truth, "wallet by fills", START_WALLET + books.realised_pnl - books.fees + other, truth.wallet)
+    return truth
+
+
+def pages(
+    exchange: Exchange, path: str, key: str, parameter: str, **parameters: object
+) -> list[dict[str, Any]]:
+    """A whole list, page by page."""
+    rows: list[dict[str, Any]] = []
+    start = 1
+    while True:
+        page = exchange.get(path, limit=PAGE, **{parameter: start}, **parameters)
+        rows.extend(page)
+        if len(page) < PAGE:
+            return rows
+        start = max(int(row[key]) for row in page) + 1
+
+
+def compare_orders(
+    truth: Truth, orders: list[dict[str, Any]], algos: list[dict[str, Any]], intents: list[Intent]
+) -> None:
+    """Each order of the exchange was meant, as it is, and nothing was done twice for one cause."""
+    meant = {one.client_order_id: one for one in intents}
+    from_algos = {str(one.get("actualOrderId", "")) for one in algos}
+    done: Counter[tuple[str, ...]] = Counter()
+    for row in orders:
+        intent = meant.get(row["clientOrderId"])
+        if intent is None:
+            if str(row["orderId"]) not in from_algos:
+                truth.problems.append(f"never meant: {row}")
+            continue
+        equal(truth, f"quantity of {intent.client_order_id}", intent.qty_base, Decimal(row["origQty"]))
+        if Decimal(row["executedQty"]):
+            done[intent.strategy, intent.symbol, intent.cause, intent.leg] += 1
+    truth.problems.extend(f"done {times} times: {what}" for what, times in done.items() if times > 1)
+
+
+def compare_fills(truth: Truth, trades: list[dict[str, Any]], fills: list[Fill]) -> None:
+    """The same fills, with the same numbers, on both sides; and never more than one entry's worth."""
+    theirs = {
+        int(row["id"]): (
+            row["side"],
+            *(Decimal(row[key]) for key in ("qty", "price", "commission", "realizedPnl")),
+        )
+        for row in trades
+    }
+    ours = {one.trade_id: (one.side, one.qty_base, one.price, one.fee, one.realised_pnl) for one in fills}
+    for trade_id in sorted(theirs.keys() | ours.keys()):
+        if theirs.get(trade_id) != ours.get(trade_id):
+            truth.problems.append(
+                f"fill {trade_id}: the exchange has {theirs.get(trade_id)}, we have {ours.get(trade_id)}"
+            )
+    path = list(
+        accumulate(
+            (signed(row) for row in sorted(trades, key=lambda row: int(row["id"]))), initial=Decimal(0)
+        )
+    )
+    largest = max((Decimal(row["qty"]) for row in trades), default=Decimal(0))
+    if max(map(abs, path)) > largest * Decimal("1.3"):
+        truth.problems.append(f"the position reached {max(map(abs, path))}, an entry buys {largest}")
+
+
+def signed(row: dict[str, Any]) -> Decimal:
+    """Of a user trade."""
+    return Decimal(row["qty"]) * (1 if row["side"] == "BUY" else -1)
+
+
+def twice(truth: Truth, what: str, values: Iterable[object]) -> None:
+    """A problem for each that appears more than once."""
+    truth.problems.extend(
+        f"{what}: {value} {times} times" for value, times in Counter(values).items() if times > 1
+    )
+
+
+def equal(truth: Truth, what: str, ours: Decimal, theirs: Decimal) -> None:
+    """A problem unless both are the same number."""
+    if ours != theirs:
+        truth.problems.append(f"{what}: we say {ours}, the exchange {theirs}")
