@@ -14,6 +14,7 @@ import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
 from engine.backtest.datasets import DATASETS, dataset
+from engine.backtest.plans import Funding
 from engine.market_data.bars import Bars
 
 _PRICES = ("open", "high", "low", "close")
@@ -70,6 +71,24 @@ def open_bars(source: Path, symbol: str | None = None) -> Bars:
     return read_bars(source, symbol)
 
 
+def read_funding(path: Path) -> Funding:
+    """Funding events from columns funding_time and funding_rate (what a long pays, a fraction).
+
+    Raises `DataError`.
+    """
+    table = _read_table(path)
+    for name in ("funding_time", "funding_rate"):
+        if name not in table.column_names:
+            raise DataError(f"{path}: no column {name!r}, expected funding_time and funding_rate")
+    time_ns = _times(path, table.column("funding_time"), "funding_time")
+    rate = _floats(path, table, "funding_rate")
+    _check_order(path, time_ns, "funding_time")
+    bad = ~np.isfinite(rate)
+    if bad.any():
+        raise DataError(f"{path}, row {int(np.argmax(bad)) + 1}: funding_rate is no number")
+    return Funding(time_ns, rate)
+
+
 def cut(bars: Bars, start_ns: int | None, end_ns: int | None = None) -> Bars:
     """The bars that open at or after `start_ns` and before `end_ns`."""
     first = 0 if start_ns is None else int(np.searchsorted(bars.open_time_ns, start_ns))
@@ -99,9 +118,9 @@ def _read_table(path: Path) -> pa.Table:
         raise DataError(f"{path}: cannot be read as {kind} ({str(e).splitlines()[0]})") from e
 
 
-def _times(path: Path, column: pa.ChunkedArray) -> NDArray[np.int64]:
+def _times(path: Path, column: pa.ChunkedArray, name: str = "open_time") -> NDArray[np.int64]:
     if column.null_count:
-        raise DataError(f"{path}, row {_first(pc.is_null(column)) + 1}: no open_time")
+        raise DataError(f"{path}, row {_first(pc.is_null(column)) + 1}: no {name}")
     kind = column.type
     if pa.types.is_string(kind):
         try:
@@ -109,19 +128,18 @@ def _times(path: Path, column: pa.ChunkedArray) -> NDArray[np.int64]:
             kind = column.type
         except pa.ArrowInvalid as e:
             raise DataError(
-                f"{path}: open_time {column[0].as_py()!r},"
-                " expected a time with a zone like 2025-01-31T14:00:00Z"
+                f"{path}: {name} {column[0].as_py()!r}, expected a time with a zone like 2025-01-31T14:00:00Z"
             ) from e
     if pa.types.is_timestamp(kind):
         if kind.tz is None:
-            raise DataError(f"{path}: open_time has no time zone, expected UTC")
+            raise DataError(f"{path}: {name} has no time zone, expected UTC")
         return np.ascontiguousarray(column.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).to_numpy())
     if pa.types.is_integer(kind):
         raw = column.cast(pa.int64()).to_numpy()
         unit = next((unit for unit in _UNITS_NS if raw[0] * unit >= _FIRST_NS), None) if len(raw) else 1
         if unit is not None:
             return np.ascontiguousarray(raw * unit)
-    raise DataError(f"{path}: open_time is {kind}, expected a time with a zone or an integer since 1970")
+    raise DataError(f"{path}: {name} is {kind}, expected a time with a zone or an integer since 1970")
 
 
 def _floats(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
@@ -134,14 +152,14 @@ def _floats(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
     return np.ascontiguousarray(column.to_numpy())
 
 
-def _check_order(path: Path, time_ns: NDArray[np.int64]) -> None:
+def _check_order(path: Path, time_ns: NDArray[np.int64], name: str = "open_time") -> None:
     step = np.diff(time_ns)
     if (step > 0).all():
         return
     row = int(np.argmax(step <= 0)) + 2
     if step[row - 2] == 0:
-        raise DataError(f"{path}, row {row}: the same open_time as the row before, expected each once")
-    raise DataError(f"{path}, row {row}: opens before the row above, expected rows sorted by open_time")
+        raise DataError(f"{path}, row {row}: the same {name} as the row before, expected each once")
+    raise DataError(f"{path}, row {row}: opens before the row above, expected rows sorted by {name}")
 
 
 def _check_prices(path: Path, prices: dict[str, NDArray[np.float64]], volume: NDArray[np.float64]) -> None:

@@ -22,8 +22,10 @@ def folder_in_one_step(out: Path) -> Iterator[Path]:
     try:
         with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as scratch:
             yield Path(scratch)
-            for path in sorted(Path(scratch).iterdir()):
-                path.replace(out / path.name)
+            for path in sorted(path for path in Path(scratch).rglob("*") if path.is_file()):
+                target = out / path.relative_to(scratch)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(target)
     except BaseException:
         if not was_there and not any(out.iterdir()):
             out.rmdir()

@@ -67,11 +67,13 @@ def _known_zone(name: str) -> str:
     return name
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A part of a configuration: nothing unknown, nothing changed later."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class BrokerConfig(_Strict):
+class BrokerConfig(Strict):
     """TradingView's strategy properties and those of `BrokerSettings`, flat.
 
     At most one of cash, percent_of_equity and qty sizes an entry; without any it is one contract.
@@ -147,7 +149,7 @@ class BrokerConfig(_Strict):
         )
 
 
-class Case(_Strict):
+class Case(Strict):
     """One strategy and the list it must reproduce.
 
     `utc_offset_hours` is the chart zone of the list's stamps; a chart in a zone with summer time is named
@@ -168,7 +170,7 @@ class Case(_Strict):
     broker: BrokerConfig = Field(default_factory=BrokerConfig)
 
 
-class ValidateConfig(_Strict):
+class ValidateConfig(Strict):
     """A file of cases. `bars` is for the cases that name none of their own."""
 
     bars: FilePath | None = None

@@ -1,0 +1,207 @@
+"""The command line of the backtester.
+
+python -m engine.backtest --strategy rsi cci --data sample-1h --out results
+python -m engine.backtest sample --out data/sample
+python -m engine.backtest strategies
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from engine.backtest.loaders import DataError
+from engine.backtest.validate_config import ConfigError, located
+
+if TYPE_CHECKING:
+    from engine.backtest.cli_config import RunConfig
+    from engine.backtest.cli_run import Market, Outcome
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+_COMMANDS = ("run", "sample", "strategies")
+_MANY = ("--strategy", "--data", "--param", "--exit", "--broker", "--finer", "--funding")
+
+Many = list[str] | None
+
+
+class TableFormat(StrEnum):
+    """Kind of the files of trades, equity and bars."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
+@app.command()
+def run(
+    strategy: Annotated[Many, typer.Option(help="Names of strategies, side by side.")] = None,
+    data: Annotated[Many, typer.Option(help="Files of bars or names of sample markets.")] = None,
+    config: Annotated[Path | None, typer.Option(help="JSON file; options here go on top of it.")] = None,
+    param: Annotated[Many, typer.Option(help="NAME=VALUE or STRATEGY.NAME=VALUE.")] = None,
+    exits: Annotated[Many, typer.Option("--exit", help="NAME=VALUE of the exit rules.")] = None,
+    broker: Annotated[Many, typer.Option(help="NAME=VALUE, for example commission_percent=0.04.")] = None,
+    finer: Annotated[Many, typer.Option(help="SYMBOL=FILE: bars inside the bars.")] = None,
+    funding: Annotated[Many, typer.Option(help="SYMBOL=FILE: funding_time and funding_rate.")] = None,
+    start: Annotated[str | None, typer.Option(help="First bar, like 2025-01-01T00:00:00Z.")] = None,
+    end: Annotated[str | None, typer.Option(help="First bar left out.")] = None,
+    engine: Annotated[str | None, typer.Option(help="kernel or event.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder for trades, equity, summary and reports.")] = None,
+    trades: Annotated[TableFormat, typer.Option(help="Of trades and equity.")] = TableFormat.PARQUET,
+    page: Annotated[bool, typer.Option(help="Write report.html too.")] = True,
+) -> None:
+    """Backtest strategies and report."""
+    console = Console(highlight=False)
+    try:
+        asked = _asked(strategy, data, param, exits, broker, finer, funding, start, end, engine)
+        outcomes = list(_outcomes(config, asked, jobs, console))
+        _print(console, outcomes)
+        if out is not None:
+            from engine.backtest.report_outputs import write_outputs  # noqa: PLC0415  # pyarrow's writers
+
+            write_outputs(out, outcomes, trades, page=page)
+            console.print(f"written to {out}", soft_wrap=True)
+    except (ConfigError, DataError) as e:
+        _refuse(e)
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option(help="Folder.")],
+    name: Annotated[Many, typer.Option(help="Of these markets only.")] = None,
+    form: Annotated[TableFormat, typer.Option("--format")] = TableFormat.PARQUET,
+) -> None:
+    """Write the sample markets as files of bars."""
+    from engine.backtest.datasets_files import write_samples  # noqa: PLC0415
+
+    try:
+        for path in write_samples(out, name, form):
+            Console(highlight=False).print(str(path), soft_wrap=True)
+    except (ConfigError, DataError) as e:
+        _refuse(e)
+
+
+@app.command()
+def strategies(
+    schema: Annotated[
+        str | None, typer.Option(help="Print this strategy's parameters as JSON schema.")
+    ] = None,
+) -> None:
+    """List the strategies that can be run."""
+    import engine.strategies  # noqa: F401, PLC0415  # registers them; slow, so only here
+    from engine.strategies.base import registry  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    if schema is None:
+        for name in registry.names():
+            text = (registry.get(name).__doc__ or "").strip().splitlines()
+            console.print(f"{name}: {text[0] if text else ''}", soft_wrap=True)
+    elif schema in registry.names():
+        import json  # noqa: PLC0415  # this branch only
+
+        console.print(json.dumps(registry.get(schema).Params.model_json_schema(), indent=2), soft_wrap=True)
+    else:
+        _refuse(ConfigError(f"no strategy {schema!r}, there are {', '.join(registry.names())}"))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command; without one it is `run`."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given and given[0] not in _COMMANDS and given != ["--help"]:
+        given.insert(0, "run")
+    app(args=list(_each_with_its_option(given)), prog_name="python -m engine.backtest")
+
+
+def _each_with_its_option(argv: Sequence[str]) -> Iterator[str]:
+    """`--strategy a b` as `--strategy a --strategy b`."""
+    option = ""
+    taken = False
+    for word in argv:
+        if word.startswith("-"):
+            option, taken = (word, False) if word in _MANY else ("", False)
+            yield word
+        elif option and taken:
+            yield option
+            yield word
+        else:
+            taken = bool(option)
+            yield word
+
+
+def _asked(
+    strategy: Many,
+    data: Many,
+    param: Many,
+    exits: Many,
+    broker: Many,
+    finer: Many,
+    funding: Many,
+    start: str | None,
+    end: str | None,
+    engine: str | None,
+) -> dict[str, Any]:
+    """What the command line says, as a piece of configuration."""
+    from engine.backtest.cli_config import choices, named_value  # noqa: PLC0415  # pydantic models
+
+    asked: dict[str, Any] = {}
+    if strategy:
+        asked["strategies"] = choices(strategy, param or (), exits or ())
+    elif param or exits:
+        raise ConfigError("--param and --exit go with --strategy")
+    plain = {"data": data, "start": start, "end": end, "engine": engine}
+    asked |= {name: given for name, given in plain.items() if given}
+    for name, files in (("finer", finer), ("funding", funding)):
+        if files:
+            asked[name] = dict(named_value(f"--{name}", text) for text in files)
+    if broker:
+        asked["broker"] = dict(named_value("--broker", text) for text in broker)
+    return asked
+
+
+def _outcomes(file: Path | None, asked: dict[str, Any], jobs: int, console: Console) -> "Iterator[Outcome]":
+    from engine.backtest.cli_config import build_config  # noqa: PLC0415  # pydantic models
+    from engine.backtest.cli_run import build, load_market  # noqa: PLC0415  # numba
+    from engine.compiled import cache_is_cold  # noqa: PLC0415  # numba
+
+    config = build_config(None if file is None else located(file), asked)
+    if cache_is_cold():
+        console.print("first run: compiling, which takes some seconds and happens once")
+    for choice in config.strategies:
+        build(choice)
+    market = load_market(config)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("backtesting", total=len(config.strategies))
+        for outcome in _run_all(config, market, jobs):
+            progress.advance(task)
+            yield outcome
+
+
+def _run_all(config: "RunConfig", market: "Market", jobs: int) -> "Iterator[Outcome]":
+    from engine.backtest.cli_run import run_choice  # noqa: PLC0415  # numba
+
+    if jobs == 1 or len(config.strategies) == 1:
+        for choice in config.strategies:
+            yield run_choice(config, choice, market)
+        return
+    from joblib import Parallel, delayed  # noqa: PLC0415  # only with several processes
+
+    work = (delayed(run_choice)(config, choice, market) for choice in config.strategies)
+    yield from Parallel(n_jobs=min(jobs, len(config.strategies)), return_as="generator")(work)
+
+
+def _print(console: Console, outcomes: "Sequence[Outcome]") -> None:
+    from engine.backtest.report_text import comparison  # noqa: PLC0415  # with the others that run needs
+
+    console.print(comparison([one.summary for one in outcomes]))
+    for one in outcomes:
+        for warning in one.summary["warnings"]:
+            console.print(f"{one.title}: {warning}", soft_wrap=True)
+
+
+def _refuse(error: Exception) -> None:
+    print(f"backtest: {error}", file=sys.stderr)  # noqa: T201  # the one sentence a person gets
+    raise typer.Exit(2) from None

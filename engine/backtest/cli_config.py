@@ -1,0 +1,122 @@
+"""What `python -m engine.backtest` is asked to run, from a file and from the command line."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from engine.backtest.validate_config import BrokerConfig, ConfigError, FilePath, Strict
+from engine.execution.exit_rules import ExitRules
+
+EngineName = Literal["kernel", "event"]
+
+
+class StrategyChoice(Strict):
+    """One strategy to run. `exits` replaces fields of the exit rules that its parameters gave."""
+
+    strategy: str = Field(min_length=1)
+    name: str = ""
+    params: dict[str, object] = Field(default_factory=dict)
+    exits: dict[str, object] = Field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """How the report calls it."""
+        return self.name or self.strategy
+
+
+class RunConfig(Strict):
+    """Strategies that run side by side, each on an account of its own that all its symbols share.
+
+    `data` are files of bars or names of sample markets. `finer` (bars inside the bars) and `funding` are
+    files by symbol. `start` and `end` cut the data; `end` is the first bar left out.
+    """
+
+    strategies: tuple[StrategyChoice, ...] = Field(min_length=1)
+    data: tuple[FilePath, ...] = Field(min_length=1)
+    finer: dict[str, FilePath] = Field(default_factory=dict)
+    funding: dict[str, FilePath] = Field(default_factory=dict)
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+    engine: EngineName = "kernel"
+    broker: BrokerConfig = Field(
+        default_factory=lambda: BrokerConfig(commission_percent=0.05, slippage_ticks=1, percent_of_equity=10)
+    )
+
+
+def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
+    """The file's configuration with the command line's on top; raises `ConfigError`."""
+    raw: dict[str, Any] = {}
+    source = "command line"
+    if file is not None:
+        source = str(file)
+        try:
+            raw = json.loads(file.read_text(encoding="utf-8-sig"))
+        except OSError as e:
+            raise ConfigError(f"{file}: cannot be read ({e.strerror})") from e
+        except ValueError as e:
+            raise ConfigError(f"{file}: not JSON ({e})") from e
+        if not isinstance(raw, dict):
+            raise ConfigError(f"{file}: expected a JSON object with strategies and data")
+    try:
+        config = RunConfig.model_validate(raw | changes)
+    except ValidationError as e:
+        first = e.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "top level"
+        raise ConfigError(f"{source}, {key}: {first['msg']}") from e
+    titles = [choice.title for choice in config.strategies]
+    for title in titles:
+        if titles.count(title) > 1:
+            raise ConfigError(f"{source}, strategies: {title!r} is there twice, give each a name of its own")
+    return config
+
+
+def choices(strategies: Sequence[str], params: Sequence[str], exits: Sequence[str]) -> list[dict[str, Any]]:
+    """Strategies of the command line with `name=value` parameters.
+
+    `STRATEGY.name=value` is for that strategy alone. Values are JSON where they can be read as that, else
+    text.
+    """
+    made = [{"strategy": name, "params": {}, "exits": {}} for name in strategies]
+    for key, given in (("params", params), ("exits", exits)):
+        option = "--param" if key == "params" else "--exit"
+        for name, value in (named_value(option, text) for text in given):
+            target, dot, rest = name.partition(".")
+            mine = [one for one in made if not dot or one["strategy"] == target]
+            if not mine:
+                raise ConfigError(f"{option} {name}: {target} is not among the strategies that run")
+            for one in mine:
+                one[key][rest if dot else name] = value  # type: ignore[index]  # both are mappings
+    return made
+
+
+def named_value(option: str, text: str) -> tuple[str, object]:
+    """`name=value` with the value read as JSON where it is JSON."""
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise ConfigError(f"{option} {text}: expected NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def changed_exits(rules: ExitRules, changes: dict[str, object]) -> ExitRules:
+    """Exit rules with some fields replaced, checked by type; raises `ConfigError`."""
+    from dataclasses import asdict  # noqa: PLC0415  # only where something is changed
+
+    from pydantic import TypeAdapter  # noqa: PLC0415
+
+    if not changes:
+        return rules
+    known = asdict(rules)
+    for name in changes:
+        if name not in known:
+            raise ConfigError(f"exits.{name}: no such rule, there are {', '.join(sorted(known))}")
+    try:
+        return TypeAdapter(ExitRules).validate_python(known | changes)
+    except ValidationError as e:
+        first = e.errors()[0]
+        raise ConfigError(f"exits.{'.'.join(map(str, first['loc']))}: {first['msg']}") from e

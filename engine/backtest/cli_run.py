@@ -1,0 +1,260 @@
+"""Runs one strategy of a configuration; what comes back can be sent between processes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+import engine.strategies  # noqa: F401  # registers the strategies
+from engine.backtest import metrics, plausibility
+from engine.backtest.cli_config import RunConfig, StrategyChoice, changed_exits
+from engine.backtest.loaders import DataError, cut, open_bars, read_funding
+from engine.backtest.plans import Funding, SymbolPlan
+from engine.backtest.report_hash import config_hash, data_hash, trades_hash, versions
+from engine.backtest.report_trades import trade_columns
+from engine.backtest.trades import BacktestResult
+from engine.backtest.validate_config import ConfigError, to_ns
+from engine.execution.exit_rules import ExitRules
+from engine.market_data.bars import Bars
+from engine.strategies.base import SignalArrays, SignalStrategy, registry
+
+_MOST_TAGS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The checked data of a run, by symbol."""
+
+    bars: dict[str, Bars]
+    finer: dict[str, Bars] = field(default_factory=dict)
+    funding: dict[str, Funding] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One strategy's backtest: the summary, its trades as columns, equity, and what a page draws."""
+
+    title: str
+    summary: dict[str, Any]
+    closed: metrics.Columns
+    still_open: metrics.Columns
+    curve: metrics.Curve
+    bars: dict[str, Bars]
+    values: dict[str, NDArray[np.float64]]
+    value_names: tuple[str, ...]
+
+
+def load_market(config: RunConfig) -> Market:
+    """Read and check every file the configuration names; raises `DataError`."""
+    bars: dict[str, Bars] = {}
+    for source in config.data:
+        one = cut(open_bars(source), to_ns(config.start), to_ns(config.end))
+        if len(one) < 2:
+            raise DataError(f"{source}: no bars between {config.start} and {config.end}")
+        if one.symbol in bars:
+            raise DataError(f"{source}: a second file of {one.symbol}, expected one file a symbol")
+        bars[one.symbol] = one
+    for name, files in (("finer", config.finer), ("funding", config.funding)):
+        for symbol in files:
+            if symbol not in bars:
+                raise ConfigError(f"{name}.{symbol}: no data of that symbol, there are {', '.join(bars)}")
+    finer = {symbol: open_bars(path, symbol) for symbol, path in config.finer.items()}
+    return Market(bars, finer, {symbol: read_funding(path) for symbol, path in config.funding.items()})
+
+
+def build(choice: StrategyChoice) -> tuple[SignalStrategy, ExitRules]:
+    """The strategy and its exit rules, or `ConfigError`."""
+    if choice.strategy not in registry.names():
+        raise ConfigError(f"no strategy {choice.strategy!r}, there are {', '.join(registry.names())}")
+    cls = registry.get(choice.strategy)
+    if not issubclass(cls, SignalStrategy):
+        raise ConfigError(f"{choice.strategy} is a script, expected a signal strategy")
+    try:
+        strategy = cls.from_params(choice.params)
+    except ValidationError as e:
+        first = e.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(sorted(cls.Params.model_fields))
+        hint = f", there are {known}" if first["type"] == "extra_forbidden" else ""
+        raise ConfigError(f"{choice.strategy}, parameter {key}: {first['msg']}{hint}") from e
+    return strategy, changed_exits(strategy.exit_rules, choice.exits)
+
+
+def run_choice(config: RunConfig, choice: StrategyChoice, market: Market | None = None) -> Outcome:
+    """Backtest one strategy over all symbols on one account and work out its metrics."""
+    market = load_market(config) if market is None else market
+    strategy, rules = build(choice)
+    settings = config.broker.settings()
+    signals = {symbol: strategy.batch(bars) for symbol, bars in market.bars.items()}
+    plans = [
+        SymbolPlan(
+            bars, signals[symbol], rules, settings, market.finer.get(symbol), market.funding.get(symbol)
+        )
+        for symbol, bars in market.bars.items()
+    ]
+    result = _engine(config)(plans)
+    closed, still_open = trade_columns(result), trade_columns(result, still_open=True)
+    times = np.unique(np.concatenate([bars.open_time_ns for bars in market.bars.values()]))
+    step = min(bars.timeframe_ns for bars in market.bars.values())
+    curve = metrics.Curve(times, np.asarray(_equity(result)), settings.initial_capital, step)
+    summary = _summary(config, choice, market, rules, result, (closed, still_open), curve, signals)
+    summary["params"] = strategy.params.model_dump()
+    return Outcome(
+        choice.title,
+        summary,
+        closed,
+        still_open,
+        curve,
+        market.bars,
+        {symbol: one.values for symbol, one in signals.items()},
+        strategy.value_names,
+    )
+
+
+def _engine(config: RunConfig) -> Any:  # noqa: ANN401  # both take plans and return a BacktestResult
+    if config.engine == "event":
+        from engine.backtest.signal_runner import run_signals  # noqa: PLC0415  # only the one asked for
+
+        return run_signals
+    from engine.backtest.kernel.runner import run_kernel  # noqa: PLC0415
+
+    return run_kernel
+
+
+def _equity(result: BacktestResult) -> Any:  # noqa: ANN401  # an array where the engine has one
+    values = getattr(result, "equity_values", None)
+    return result.equity if values is None else values
+
+
+def _summary(
+    config: RunConfig,
+    choice: StrategyChoice,
+    market: Market,
+    rules: ExitRules,
+    result: BacktestResult,
+    trades: tuple[metrics.Columns, metrics.Columns],
+    curve: metrics.Curve,
+    signals: Mapping[str, SignalArrays],
+) -> dict[str, Any]:
+    closed, still_open = trades
+    on_close = config.broker.process_orders_on_close
+    risk, tags = _risk_and_tags(closed, signals, rules, config.broker.point_value, 0 if on_close else 1)
+    found: dict[str, Any] = {
+        "name": choice.title,
+        "strategy": choice.strategy,
+        "engine": config.engine,
+        "exits": choice.exits,
+        "broker": config.broker.model_dump(),
+        "data": [_told(bars) for bars in market.bars.values()],
+        **_account_numbers(curve, still_open),
+        "margin_rejects": result.margin_rejects,
+        "exposure_percent": metrics.exposure_percent(
+            closed, still_open, {symbol: len(bars) for symbol, bars in market.bars.items()}
+        ),
+        "buy_and_hold_percent": {s: float(b.close[-1] / b.open[0] - 1) * 100 for s, b in market.bars.items()},
+        **metrics.trade_metrics(closed, risk),
+        "per_symbol": metrics.grouped(closed, closed["symbol"], risk),
+        "per_tag": _most_traded(metrics.grouped(closed, tags, risk)),
+        "per_month": _months(curve, closed, risk),
+    }
+    costs, market_settings = config.broker.settings().costs, config.broker.settings().market
+    found["warnings"] = plausibility.warnings(
+        found,
+        closed,
+        market.bars,
+        costs_are_zero=not (costs.taker_percent or costs.cash_per_order or costs.cash_per_contract),
+        tick=market_settings.tick,
+        tolerance=costs.slippage_ticks * market_settings.tick
+        + costs.slippage_bps / 1e4 * max(float(b.high.max()) for b in market.bars.values()),
+    )
+    found["versions"] = versions()
+    found["hashes"] = {
+        "config": config_hash(
+            config.model_dump(mode="json", include={"broker", "engine", "start", "end"})
+            | choice.model_dump(mode="json")
+        ),
+        "data": data_hash([*market.bars.values(), *market.finer.values()]),
+        "trades": trades_hash(closed),
+    }
+    return found
+
+
+def _account_numbers(curve: metrics.Curve, still_open: metrics.Columns) -> dict[str, Any]:
+    returns, fall, cagr = (
+        metrics.daily_returns(curve),
+        metrics.max_drawdown(curve),
+        metrics.cagr_percent(curve),
+    )
+    final = float(curve.equity[-1])
+    bar_days = curve.bar_ns / metrics.DAY_NS
+    return {
+        "initial_capital": curve.initial_capital,
+        "final_equity": final,
+        "lowest_equity": float(curve.equity.min()),
+        "total_return_percent": (final / curve.initial_capital - 1.0) * 100.0,
+        "days": curve.years * metrics.DAYS_A_YEAR,
+        "cagr_percent": cagr,
+        "volatility_percent": metrics.volatility_percent(returns),
+        "sharpe": metrics.sharpe(returns),
+        "sortino": metrics.sortino(returns),
+        "calmar": metrics.calmar(cagr, fall.percent),
+        "max_drawdown_percent": fall.percent,
+        "max_drawdown": fall.amount,
+        "max_drawdown_days": fall.bars * bar_days,
+        "longest_drawdown_days": fall.longest_bars * bar_days,
+        "open_trades": len(still_open["pnl"]),
+        "open_profit": float(still_open["pnl"].sum()),
+    }
+
+
+def _risk_and_tags(
+    closed: metrics.Columns,
+    signals: Mapping[str, SignalArrays],
+    rules: ExitRules,
+    point_value: float,
+    late: int,
+) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """What each trade would have lost at one R, and its signal tag (its entry text where it has none).
+
+    One R is the risk distance of the signal that decided the entry, else the distance of a percent stop.
+    """
+    distance = np.full(len(closed["pnl"]), np.nan)
+    if rules.stop_loss_percent is not None:
+        distance = closed["entry_price"] * rules.stop_loss_percent / 100.0
+    tags = closed["entry_signal"].astype(object)
+    for symbol, one in signals.items():
+        mine = np.flatnonzero(closed["symbol"] == symbol)
+        decided = np.maximum(closed["entry_bar"][mine] - late, 0)
+        given = one.risk_distance[decided]
+        distance[mine] = np.where(given > 0, given, distance[mine])
+        named = np.array(one.tags, dtype=object)[one.tag[decided]]
+        tags[mine] = np.where(named == "", tags[mine], named)
+    return distance * closed["qty"] * point_value, tags
+
+
+def _most_traded(groups: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    names = sorted(groups, key=lambda name: (-groups[name]["trades"], name))[:_MOST_TAGS]
+    return {name: groups[name] for name in names}
+
+
+def _months(
+    curve: metrics.Curve, closed: metrics.Columns, risk: NDArray[np.float64]
+) -> dict[str, dict[str, Any]]:
+    by_exit = metrics.grouped(closed, metrics.exit_months(closed), risk)
+    return {
+        month: {"return_percent": change, **by_exit.get(month, {"trades": 0, "net_profit": 0.0})}
+        for month, change in metrics.monthly_returns(curve).items()
+    }
+
+
+def _told(bars: Bars) -> dict[str, Any]:
+    return {
+        "symbol": bars.symbol,
+        "bars": len(bars),
+        "timeframe_seconds": bars.timeframe_ns // 1_000_000_000,
+        "first_open": str(bars.open_time_ns[:1].astype("datetime64[ns]")[0])[:19],
+        "last_open": str(bars.open_time_ns[-1:].astype("datetime64[ns]")[0])[:19],
+    }

@@ -1,0 +1,122 @@
+"""Results that cannot be true, or that should not be believed without a second look."""
+
+from typing import Any
+
+import numpy as np
+
+from engine.backtest.metrics import Columns
+from engine.market_data.bars import Bars
+
+_MANY = 30
+
+
+def warnings(
+    summary: dict[str, Any],
+    columns: Columns,
+    bars: dict[str, Bars],
+    *,
+    costs_are_zero: bool,
+    tick: float,
+    tolerance: float = 0.0,
+) -> list[str]:
+    """One sentence for each doubt. `summary` holds the metrics; `tolerance` is slippage in price units."""
+    return [
+        *_impossible(summary, columns, bars, tolerance + tick),
+        *_too_good(summary),
+        *_thin(summary, columns),
+        *_costs(summary, columns, costs_are_zero, tick),
+        *_size(columns, bars),
+    ]
+
+
+def _impossible(
+    summary: dict[str, Any], columns: Columns, bars: dict[str, Bars], tolerance: float
+) -> list[str]:
+    found = []
+    for what in ("entry", "exit"):
+        outside = 0
+        for symbol, history in bars.items():
+            mine = columns["symbol"] == symbol
+            at, price = columns[f"{what}_bar"][mine], columns[f"{what}_price"][mine]
+            low, high = history.low[at] - tolerance, history.high[at] + tolerance
+            outside += int(((price < low) | (price > high)).sum())
+        if outside:
+            found.append(f"{outside} {what} prices lie outside the bar they were filled in")
+    backwards = int((columns["exit_time_ns"] < columns["entry_time_ns"]).sum())
+    if backwards:
+        found.append(f"{backwards} trades leave before they enter")
+    expected = summary["initial_capital"] + summary["net_profit"] + summary["open_profit"]
+    if abs(expected - summary["final_equity"]) > 1e-6 * max(1.0, abs(summary["initial_capital"])):
+        found.append(
+            f"final equity {summary['final_equity']:.2f} is not what the trades sum up to ({expected:.2f})"
+        )
+    if summary["lowest_equity"] < 0:
+        found.append(
+            "equity falls below zero: a real account would have been liquidated; set leverage and brackets"
+        )
+    return found
+
+
+def _too_good(summary: dict[str, Any]) -> list[str]:
+    found = []
+    if summary["sharpe"] is not None and summary["sharpe"] > 4:
+        found.append(
+            f"a Sharpe ratio of {summary['sharpe']:.1f} is hardly ever real: look for the future in the data"
+        )
+    if summary["trades"] >= _MANY:
+        factor, wins = summary["profit_factor"], summary["win_rate_percent"]
+        if factor is None and summary["net_profit"] > 0:
+            found.append("not one losing trade: look for fills that could not have happened")
+        elif factor is not None and factor > 4:
+            found.append(
+                f"a profit factor of {factor:.1f} over {summary['trades']} trades is hardly ever real"
+            )
+        if wins > 90:
+            found.append(f"{wins:.0f} % winners: losses may be waiting in open or rare trades")
+    if summary["cagr_percent"] is not None and summary["cagr_percent"] > 300:
+        found.append(f"{summary['cagr_percent']:.0f} % a year: compounding of size is hardly ever real")
+    return found
+
+
+def _thin(summary: dict[str, Any], columns: Columns) -> list[str]:
+    if not summary["trades"]:
+        return ["no trades: check thresholds, warm-up and the period"]
+    found = []
+    if summary["trades"] < _MANY:
+        found.append(f"only {summary['trades']} trades: no ratio here says much")
+    best = float(columns["pnl"].max())
+    if summary["net_profit"] > 0 and best > summary["net_profit"] / 2 and summary["trades"] > 1:
+        found.append(f"one trade ({best:.2f}) makes more than half of the net profit")
+    if summary["days"] < 90:
+        found.append(f"only {summary['days']:.0f} days of data: yearly figures are extrapolated")
+    return found
+
+
+def _costs(summary: dict[str, Any], columns: Columns, costs_are_zero: bool, tick: float) -> list[str]:
+    found = []
+    if costs_are_zero:
+        found.append("commission and slippage are zero")
+    if summary["trades"]:
+        per_unit = np.abs(columns["pnl"]) / columns["qty"]
+        mean = float(columns["pnl"].mean() / columns["qty"].mean())
+        if 0 < mean < 2 * tick:
+            found.append(
+                f"the mean profit is {mean / tick:.2f} ticks: one tick of slippage more takes it away"
+            )
+        if float(np.median(per_unit)) < tick:
+            found.append("half of the trades move less than a tick")
+    return found
+
+
+def _size(columns: Columns, bars: dict[str, Bars]) -> list[str]:
+    large = 0
+    for symbol, history in bars.items():
+        if not history.volume_base.any():
+            continue
+        mine = columns["symbol"] == symbol
+        large += int((columns["qty"][mine] > 0.1 * history.volume_base[columns["entry_bar"][mine]]).sum())
+    if large:
+        return [
+            f"{large} entries are more than a tenth of their bar's volume: they would have moved the price"
+        ]
+    return []
