@@ -135,3 +135,9 @@ def set_multi_assets(state: ExchangeState, user: AccountState, *, multi_assets: 
     user.account.multi_assets_mode = multi_assets
     state.touch_account(user)
     state.emit(user.account.account_id, AccountConfigEvent(state.now_ms, multi_assets_mode=multi_assets))
+
+
+def set_fee_burn(state: ExchangeState, user: AccountState, *, fee_burn: bool) -> None:
+    """Say whether fees may be paid in BNB; no change is no error."""
+    user.account.fee_burn = fee_burn
+    state.touch_account(user)

@@ -266,6 +266,12 @@ class Exchange(ExchangeView):
         account_settings.set_multi_assets(state, user, multi_assets=multi_assets)
         self._forget_changes()
 
+    def set_fee_burn(self, account_id: str, fee_burn: bool, now_ms: int) -> None:
+        """Allow or forbid fees in BNB (a flag only: there is no BNB)."""
+        state, user = self._at(now_ms), self.state.user(account_id)
+        account_settings.set_fee_burn(state, user, fee_burn=fee_burn)
+        self._forget_changes()
+
     def set_brackets(self, symbol: str, brackets: tuple[Bracket, ...], now_ms: int) -> None:
         """Replace the leverage brackets (control API); liquidations may follow."""
         self.set_spec(replace(self.state.market(symbol).spec, brackets=brackets), now_ms)

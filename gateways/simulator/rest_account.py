@@ -149,6 +149,12 @@ def fee_burn(venue: Venue, call: Call) -> object:
     return {"feeBurn": venue.exchange.account_summary(call.account).fee_burn}
 
 
+def set_fee_burn(venue: Venue, call: Call) -> object:
+    """POST feeBurn."""
+    venue.exchange.set_fee_burn(call.account, bool(call.params.boolean("feeBurn")), call.now_ms)
+    return SUCCESS
+
+
 def income(venue: Venue, call: Call) -> object:
     """GET income."""
     rows = venue.exchange.income(
@@ -218,6 +224,7 @@ ACCOUNT_ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", _MULTI): _signed(multi_assets, 30),
     ("POST", _MULTI): _signed(set_multi_assets, 1, ("multiAssetsMargin",)),
     ("GET", "/fapi/v1/feeBurn"): _signed(fee_burn, 30),
+    ("POST", "/fapi/v1/feeBurn"): _signed(set_fee_burn, 1, ("feeBurn",)),
     ("GET", "/fapi/v1/income"): _signed(income, 30),
     ("GET", "/fapi/v1/rateLimit/order"): _signed(order_limits, 1),
     ("POST", _LISTEN): Endpoint(start_listen_key, Security.KEY),

@@ -146,6 +146,8 @@ class Dispatcher:
         limits = self._venue.limits
         if not endpoint.funding_pool:
             headers["X-MBX-USED-WEIGHT-1M"] = str(limits.weight_used(address, now_ms))
+        if endpoint.spot_headers:
+            headers["X-MBX-USED-WEIGHT"] = headers["X-MBX-USED-WEIGHT-1M"]
         if endpoint.orders != (0, 0) and owner is not None:
             ten_seconds, minute = limits.orders_used(owner.account, now_ms)
             headers["X-MBX-ORDER-COUNT-10S"] = str(ten_seconds)

@@ -65,6 +65,8 @@ class Endpoint:
     required: tuple[str, ...] = ()
     orders: tuple[int, int] = (0, 0)
     funding_pool: bool = False
+    spot_headers: bool = False
+    """Whether the used weight is told under its older name too, as the spot host does."""
 
     def weight_of(self, params: Params) -> int:
         """Request weight of a request with these parameters."""

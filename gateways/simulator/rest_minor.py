@@ -23,6 +23,25 @@ def constituents(venue: Venue, call: Call) -> object:
     return {"symbol": call.symbol, "time": call.now_ms, "constituents": [row]}
 
 
+def trading_schedule(_venue: Venue, call: Call) -> object:
+    """GET tradingSchedule: no market here keeps the hours of another."""
+    markets = ("EQUITY", "COMMODITY", "KR_EQUITY", "HK_EQUITY", "CN_EQUITY", "FX")
+    return {"updateTime": call.now_ms, "marketSchedules": {market: {"sessions": []} for market in markets}}
+
+
+def system_status(_venue: Venue, _call: Call) -> object:
+    """GET system/status: no maintenance."""
+    return {"status": 0, "msg": "normal"}
+
+
+def adl_risk(venue: Venue, call: Call) -> object:
+    """GET symbolAdlRisk: low, as the insurance fund here has no end."""
+    symbol = call.params.upper("symbol")
+    names = [venue.spec(symbol).symbol] if symbol else list(venue.exchange.state.markets)
+    rows = [{"symbol": name, "adlRisk": "low", "updateTime": call.now_ms} for name in names]
+    return rows[0] if symbol else rows
+
+
 def no_symbols(venue: Venue, _call: Call) -> object:
     """Answer exchangeInfo for a product without symbols."""
     return {
@@ -54,19 +73,21 @@ MINOR_ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/fapi/v1/apiTradingStatus"): Endpoint(trading_status, Security.SIGNED),
     ("GET", "/fapi/v1/rpiDepth"): _public(from_market_data("depth"), 20, ("symbol",)),
     ("GET", "/fapi/v1/constituents"): _public(constituents, 2, ("symbol",)),
+    ("GET", "/fapi/v1/tradingSchedule"): _public(trading_schedule, 5),
     ("GET", "/fapi/v1/indexInfo"): _public(nothing),
     ("GET", "/fapi/v1/assetIndex"): _public(nothing),
-    ("GET", "/fapi/v1/symbolAdlRisk"): _public(nothing),
+    ("GET", "/fapi/v1/symbolAdlRisk"): _public(adl_risk),
     ("GET", "/fapi/v1/insuranceBalance"): _public(nothing),
-    ("GET", "/api/v3/ping"): _public(ping),
-    ("GET", "/api/v3/time"): _public(server_time),
-    ("GET", "/api/v3/exchangeInfo"): _public(no_symbols),
+    ("GET", "/api/v3/ping"): Endpoint(ping, spot_headers=True),
+    ("GET", "/api/v3/time"): Endpoint(server_time, spot_headers=True),
+    ("GET", "/api/v3/exchangeInfo"): Endpoint(no_symbols, spot_headers=True),
     ("GET", "/dapi/v1/ping"): _public(ping),
     ("GET", "/dapi/v1/time"): _public(server_time),
     ("GET", "/dapi/v1/exchangeInfo"): _public(no_symbols),
     ("GET", "/eapi/v1/ping"): _public(ping),
     ("GET", "/eapi/v1/time"): _public(server_time),
     ("GET", "/eapi/v1/exchangeInfo"): _public(no_symbols),
+    ("GET", "/sapi/v1/system/status"): _public(system_status),
     ("GET", "/sapi/v1/capital/config/getall"): _public(nothing),
     ("GET", "/sapi/v1/margin/allPairs"): _public(nothing),
     ("GET", "/sapi/v1/margin/isolated/allPairs"): _public(nothing),

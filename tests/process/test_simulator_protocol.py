@@ -127,6 +127,24 @@ class TestAnswers:
         answer = sim.public(path)
         assert (answer if isinstance(answer, list) else answer["symbols"]) == []
 
+    def test_fees_in_bnb_are_a_flag_that_can_be_turned(self, sim: Simulator):
+        for wanted in ("true", "false"):
+            assert sim.ask("POST", "/fapi/v1/feeBurn", feeBurn=wanted) == {"code": 200, "msg": "success"}
+            assert sim.ask("GET", "/fapi/v1/feeBurn") == {"feeBurn": wanted == "true"}
+            assert sim.ask("GET", "/fapi/v2/account")["feeBurn"] is (wanted == "true")
+
+    def test_what_does_not_happen_here_is_told_in_the_documented_shape(self, sim: Simulator):
+        schedules = sim.public("/fapi/v1/tradingSchedule")["marketSchedules"]
+        assert schedules["EQUITY"] == schedules["FX"] == {"sessions": []}
+        assert sim.public("/fapi/v1/symbolAdlRisk", symbol="BTCUSDT")["adlRisk"] == "low"
+        assert {row["symbol"] for row in sim.public("/fapi/v1/symbolAdlRisk")} == {"BTCUSDT", "ETHUSDT"}
+        assert sim.public("/sapi/v1/system/status") == {"status": 0, "msg": "normal"}
+
+    def test_the_spot_host_tells_the_weight_under_both_names(self, sim: Simulator):
+        headers = sim.send("GET", "/api/v3/ping").headers
+        assert headers["x-mbx-used-weight"] == headers["x-mbx-used-weight-1m"]
+        assert "x-mbx-used-weight" not in sim.send("GET", "/fapi/v1/ping").headers
+
     def test_weight_and_order_counts_are_in_the_headers(self, sim: Simulator):
         reply = sim.signed("GET", "/fapi/v1/income")
         assert reply.headers["x-mbx-used-weight-1m"] == "30"
