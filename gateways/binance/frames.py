@@ -8,8 +8,8 @@ import msgspec
 
 from gateways.wire.messages import Level
 
-UM = 1
-"""`st` of the USD-M market. Since the COIN-M migration all-market frames may carry both."""
+UM, CM = 1, 2
+"""`st` of the USD-M and the COIN-M market. Since the COIN-M migration all-market frames may carry both."""
 
 
 class DepthFrame(msgspec.Struct, tag_field="e", tag="depthUpdate", gc=False):

@@ -124,6 +124,7 @@ class Gateway:
             symbols=lambda: tuple(self.market.feeds),
             emit_new=self._emit_new,
             missed_closes=self._missed_closes,
+            was_told=self._was_told,
             now_ms=self._now_ms,
         )
         return UserStream(
@@ -254,6 +255,9 @@ class Gateway:
     def _emit_new(self, update: OrderUpdate | AccountUpdate) -> None:
         if self.user.seen.is_new(update):
             self._emit(update)
+
+    def _was_told(self, symbol: str, trade_id: int) -> bool:
+        return self.user.seen.has_fill(symbol, trade_id)
 
     async def _missed_closes(self, symbol: str, told: set[tuple[bool, int]]) -> list[OrderUpdate]:
         """What became of orders that were open before and that no list names any more."""

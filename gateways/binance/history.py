@@ -16,7 +16,8 @@ MAX_PAGES = 40
 WEEK_MS = 7 * 24 * 3600 * 1000
 REACH_MS = 89 * 24 * 3600 * 1000
 """userTrades reach back three months."""
-MAX_SINGLE_QUERIES = 50
+MAX_SINGLE_QUERIES = 250
+"""More orders than one symbol may have open."""
 
 Row = Mapping[str, Any]
 
@@ -52,10 +53,18 @@ class History:
         row = await self._rest.row("algoOrder", {"symbol": symbol, "algoId": algo_id}, 1)
         return _translated(algo_row, [row])[0]
 
-    async def fills(self, symbol: str, since_ms: int, known: Iterable[OrderUpdate] = ()) -> list[OrderUpdate]:
+    async def fills(
+        self,
+        symbol: str,
+        since_ms: int,
+        known: Iterable[OrderUpdate] = (),
+        *,
+        was_told: Callable[[str, int], bool] = lambda _symbol, _trade_id: False,
+    ) -> list[OrderUpdate]:
         """Every fill since then with its order's client id, ascending by trade id.
 
-        Trades do not name the client id: orders of the same time do, older ones are asked for singly.
+        Trades do not name the client id: orders of the same time do, older ones are asked for singly. Of an
+        older order all of whose fills `was_told` of, nothing is asked and nothing told.
         """
         trades = await self._pages("userTrades", symbol, since_ms, "id", "fromId")
         if not trades:
@@ -63,7 +72,11 @@ class History:
         orders = {one.exchange_order_id: one for one in known if not one.is_algo}
         # After the trades, so that no order is told with less filled than its trades add up to.
         orders |= {one.exchange_order_id: one for one in await self.orders(symbol, since_ms)}
-        missing = sorted({integer(row.get("orderId")) for row in trades} - orders.keys())
+        untold = {
+            integer(row.get("orderId")) for row in trades if not was_told(symbol, integer(row.get("id")))
+        }
+        trades = [row for row in trades if integer(row.get("orderId")) in orders.keys() | untold]
+        missing = sorted(untold - orders.keys())
         if len(missing) > MAX_SINGLE_QUERIES:
             raise RestError.refused(f"{len(missing)} orders of {symbol} would have to be asked for")
         for order_id in missing:

@@ -166,7 +166,7 @@ class _Parts:
 class Sweeper:
     """After each (re)connect of the user stream: emits fills, orders and account as REST tells them.
 
-    What the stream had told already is not emitted again (`is_new`).
+    What the stream had told already is not emitted again (`emit_new`, `was_told`).
     """
 
     def __init__(
@@ -177,6 +177,7 @@ class Sweeper:
         symbols: Callable[[], Sequence[str]],
         emit_new: Callable[[OrderUpdate | AccountUpdate], None],
         missed_closes: Callable[[str, set[tuple[bool, int]]], Awaitable[list[OrderUpdate]]],
+        was_told: Callable[[str, int], bool],
         now_ms: Callable[[], int],
     ) -> None:
         self._account = account
@@ -184,21 +185,23 @@ class Sweeper:
         self._symbols = symbols
         self._emit_new = emit_new
         self._missed_closes = missed_closes
+        self._was_told = was_told
         self._now_ms = now_ms
-        self._since_ms = 0
+        self._since_ms = now_ms()
 
     async def sweep(self) -> None:
-        """The first one only notes the time: before it no engine had been told anything."""
+        """From the last one on; the first one from our start, since an engine's snapshot may be older than
+        the stream's first connection."""
         started_ms = self._now_ms()
-        if self._since_ms:
-            for symbol in self._symbols():
-                await self._sweep_symbol(symbol, self._since_ms - OVERLAP_MS)
-            await self._sweep_account(started_ms)
+        since_ms = min(self._since_ms, started_ms) - OVERLAP_MS
+        for symbol in self._symbols():
+            await self._sweep_symbol(symbol, since_ms)
+        await self._sweep_account(started_ms)
         self._since_ms = started_ms
 
     async def _sweep_symbol(self, symbol: str, since_ms: int) -> None:
         still_open = await self._history.open_orders(symbol)
-        fills = await self._history.fills(symbol, since_ms, still_open)
+        fills = await self._history.fills(symbol, since_ms, still_open, was_told=self._was_told)
         orders = await self._history.orders(symbol, since_ms)
         algo = await self._history.algo_orders(symbol, since_ms)
         told = {(one.is_algo, one.exchange_order_id) for one in [*still_open, *orders, *algo]}

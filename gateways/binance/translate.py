@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from gateways.binance.frames import UM
+from gateways.binance.frames import CM
 from gateways.wire.messages import AccountUpdate, Balance, OrderUpdate, PositionReport, Side
 
 MS = 1_000_000
@@ -50,10 +50,10 @@ def flag(value: object) -> bool:
 
 
 def is_foreign(event: Row) -> bool:
-    """A COIN-M event in the common streams."""
+    """A COIN-M event in the common streams. A mark nobody knows does not make an event somebody else's."""
     body = event.get("o")
-    marks = (event.get("st", UM), body.get("st", UM) if isinstance(body, Mapping) else UM)
-    return any(integer(mark) != UM for mark in marks)
+    marks = (event.get("st"), body.get("st") if isinstance(body, Mapping) else None)
+    return any(integer(mark) == CM for mark in marks)
 
 
 def _body(event: Row, name: str) -> Row:
@@ -181,6 +181,12 @@ def account_event(event: Row) -> AccountUpdate:
         event_time_ns=integer(event.get("E")) * MS,
         transaction_time_ns=integer(event.get("T")) * MS,
     )
+
+
+def margin_call(event: Row) -> AccountUpdate:
+    """MARGIN_CALL: only that it came; its rows lack entry prices, and ACCOUNT_UPDATE tells positions."""
+    time_ns = integer(event.get("E")) * MS
+    return AccountUpdate(0, 0, "MARGIN_CALL", (), (), time_ns, time_ns)
 
 
 def _rows(row: Row, name: str) -> list[Row]:

@@ -20,6 +20,8 @@ from gateways.binance.streams import LinkState
 from gateways.wire.messages import AccountUpdate, OrderUpdate
 
 RENEW_SECONDS = 25 * 60.0
+KEY_SECONDS = 55 * 60.0
+"""A listen key lives an hour from its last renewal; one that old is not waited for any longer."""
 ROTATE_SECONDS = 23 * 3600.0
 REMEMBERED_EVENTS = 20_000
 
@@ -42,6 +44,10 @@ class SeenEvents:
         if len(self._keys) > self._most:
             self._keys.popitem(last=False)
         return True
+
+    def has_fill(self, symbol: str, trade_id: int) -> bool:
+        """Whether this fill has been passed on."""
+        return ("fill", symbol, trade_id) in self._keys
 
 
 def _key(update: OrderUpdate | AccountUpdate) -> tuple[Any, ...]:
@@ -165,6 +171,7 @@ class UserStream:
             self._on_config(str((event.get("ac") or {}).get("s", "")))
         elif name == "MARGIN_CALL":
             _log.critical("margin call", positions=event.get("p"))
+            self._pass_on(translate.margin_call(event))
         elif name not in ("TRADE_LITE", "STRATEGY_UPDATE", "GRID_UPDATE"):
             _log.warning("unknown user event", event_name=name)
 
@@ -212,25 +219,35 @@ class UserStream:
         opened = renewed = loop.time()
         closed = loop.create_task(connection.wait_closed())
         expired = loop.create_task(self._expired.wait())
+        renewing: asyncio.Task[bool] | None = None
         try:
             while True:
-                now = loop.time()
-                due = min(renewed + self._renew_seconds, opened + self._rotate_seconds) - now
+                waiting: set[asyncio.Task[Any]] = {closed, expired}
+                due = min(renewed + self._renew_seconds, opened + self._rotate_seconds)
+                if renewing is not None:
+                    # It may take as long as a ban; the socket is watched meanwhile.
+                    waiting.add(renewing)
+                    due = renewed + KEY_SECONDS
                 await asyncio.wait(
-                    {closed, expired}, timeout=max(due, 0.0), return_when=asyncio.FIRST_COMPLETED
+                    waiting, timeout=max(due - loop.time(), 0.0), return_when=asyncio.FIRST_COMPLETED
                 )
                 if closed.done():
                     return "closed"
                 if expired.done():
                     return "listen key expired, or an event was not understood"
-                if loop.time() - opened >= self._rotate_seconds:
-                    return "age"
-                if not await self._renew():
+                if renewing is None:
+                    if loop.time() - opened >= self._rotate_seconds:
+                        return "age"
+                    renewing = loop.create_task(self._renew())
+                elif renewing.done() and renewing.result():
+                    renewed, renewing = loop.time(), None
+                elif renewing.done() or loop.time() - renewed >= KEY_SECONDS:
                     return "listen key not renewed"
-                renewed = loop.time()
         finally:
             closed.cancel()
             expired.cancel()
+            if renewing is not None:
+                renewing.cancel()
 
     async def _renew(self) -> bool:
         for attempt in range(3):

@@ -3,9 +3,18 @@
 import asyncio
 from decimal import Decimal
 
-from gateways.wire.messages import AccountUpdate, GatewayStatus, OrderUpdate, Welcome
+from gateways.binance.errors import RestBlocked
+from gateways.binance.user_stream import UserStream
+from gateways.wire.messages import (
+    AccountUpdate,
+    GatewayStatus,
+    OrderUpdate,
+    RequestSnapshot,
+    Snapshot,
+    Welcome,
+)
 from tests.binance_stand_in import SYMBOL, StandIn, always
-from tests.gateway_rig import Engine, whole_rig
+from tests.gateway_rig import Engine, config_for, running_gateway, whole_rig
 
 
 async def ready(exchange: StandIn, engine: Engine) -> None:
@@ -155,5 +164,104 @@ def test_a_sweep_that_fails_is_repeated_before_the_link_is_called_up():
             exchange.faults.clear()
             engine.got.clear()
             await engine.wait(GatewayStatus, lambda status: status.streams["private"] == "up")
+
+    asyncio.run(scenario())
+
+
+def test_what_happened_between_a_snapshot_and_the_streams_first_connection_is_told():
+    async def scenario() -> None:
+        async with StandIn() as exchange:
+            refuse = always(503, 0, "Service Unavailable.")
+            exchange.faults["POST listenKey"] = refuse
+            config = config_for(exchange.url, f"ws://127.0.0.1:{exchange.port}")
+            async with running_gateway(config) as (_gateway, port):
+                engine = Engine(port)
+                engine.client.start()
+                try:
+                    await engine.wait(Welcome)
+                    resting = exchange.add_order("nb-rest")
+                    engine.client.send(RequestSnapshot(1, 1))
+                    assert not (await engine.wait(Snapshot)).fills
+                    resting |= {"status": "FILLED", "executedQty": "2"}
+                    trade = exchange.add_trade(resting, "2")
+                    del exchange.faults["POST listenKey"]
+                    fill = await engine.wait(OrderUpdate, lambda update: update.trade_id == trade["id"])
+                    assert fill.client_order_id == "nb-rest"
+                finally:
+                    await engine.client.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_socket_that_closes_while_the_key_cannot_be_renewed_is_noticed():
+    async def scenario() -> None:
+        async with StandIn() as exchange:
+            blocked, noticed = asyncio.Event(), asyncio.Event()
+            states: list[str] = []
+
+            async def listen_key(method: str) -> str:
+                if method == "PUT":
+                    blocked.set()
+                    raise RestBlocked("banned", 3600.0)
+                return "L1"
+
+            async def no_sweep() -> None:
+                return
+
+            def on_state(_link: str, state: str) -> None:
+                states.append(state)
+                if states[-2:] == ["up", "down"]:
+                    noticed.set()
+
+            user = UserStream(
+                exchange.ws_url("private"),
+                listen_key=listen_key,
+                emit=lambda _update: None,
+                sweep=no_sweep,
+                on_state=on_state,
+                on_config=lambda _symbol: None,
+                random=lambda: 0.0,
+                renew_seconds=0.05,
+            )
+            task = asyncio.ensure_future(user.run())
+            try:
+                async with asyncio.timeout(5):
+                    await blocked.wait()
+                    await exchange.sockets["private"][0].close()
+                    await noticed.wait()
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+
+def test_fills_that_were_told_do_not_make_a_sweep_ask_for_their_old_orders():
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await ready(exchange, engine)
+            old = [exchange.add_order(f"nb-{number}", status="FILLED", filled="2") for number in range(300)]
+            for order in old:
+                await exchange.user(exchange.order_event(order, "TRADE", exchange.add_trade(order, "2")))
+            await engine.wait(OrderUpdate, lambda update: update.client_order_id == "nb-299")
+            missed = exchange.add_trade(exchange.add_order("nb-missed", status="FILLED", filled="2"), "2")
+            exchange.faults["GET allOrders"] = always_empty()
+            await exchange.sockets["private"][0].close()
+            update = await engine.wait(OrderUpdate, lambda update: update.trade_id == missed["id"])
+            assert (update.client_order_id, update.source) == ("nb-missed", "query")
+            assert exchange.requests.count("GET order") == 1
+            assert len(fills(engine)) == len(set(fills(engine))) == 301
+
+    asyncio.run(scenario())
+
+
+def test_a_margin_call_reaches_the_engine():
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await ready(exchange, engine)
+            rows = [{"s": SYMBOL, "ps": "BOTH", "pa": "1", "mt": "CROSSED", "iw": "0", "mp": "9", "mm": "1"}]
+            await exchange.user({"e": "MARGIN_CALL", "E": 5, "cw": "3", "p": rows})
+            update = await engine.wait(AccountUpdate, lambda update: update.reason == "MARGIN_CALL")
+            assert (update.balances, update.positions, update.event_time_ns) == ((), (), 5_000_000)
 
     asyncio.run(scenario())

@@ -122,7 +122,14 @@ def test_account_events_carry_changed_rows_only():
 
 @pytest.mark.parametrize(
     ("event", "foreign"),
-    [({"st": 2}, True), ({"o": {"st": 2}}, True), ({"st": 1}, False), ({}, False), ({"o": 5}, False)],
+    [
+        ({"st": 2}, True),
+        ({"o": {"st": 2}}, True),
+        ({"st": 1}, False),
+        ({}, False),
+        ({"o": 5}, False),
+        ({"o": {"st": "X"}}, False),
+    ],
 )
 def test_coin_margined_events_are_told_apart(event: dict, foreign: bool):
     assert translate.is_foreign(event) is foreign
