@@ -3,7 +3,8 @@
 Run by `tick_to_order.py`. It answers what gateway and engine ask while they start, sends depth and
 bookTicker frames evenly, and lets every bar close one unit above or below the bar before, so that a
 momentum strategy trades on each. Plain threads on blocking sockets: the measured processes have the event
-loops. Commands come on stdin (`run RATE BARS BAR_MS`), results go to stdout, one JSON line each.
+loops. Commands come on stdin (`run RATE BARS BAR_MS`, or `flood FRAMES` without a pause), results go to
+stdout, one JSON line each.
 """
 
 import base64
@@ -152,7 +153,7 @@ class Exchange:
         self.orders = [*self.orders[-99:], order | {"status": "FILLED", "executedQty": qty}]
         return order, [text_frame(json.dumps(event).encode()) for event in events]
 
-    def answer(self, method: str, path: str, query: dict[str, str]) -> Any:
+    def answer(self, method: str, path: str, query: dict[str, str]) -> object:
         """What a gateway asks while it starts and while it runs."""
         filters = [
             {"filterType": "PRICE_FILTER", "minPrice": "1", "maxPrice": "1000000", "tickSize": "0.10"},
@@ -222,6 +223,7 @@ def serve(exchange: Exchange, connection: socket.socket) -> None:
         query = dict(parse_qsl(url.query) + parse_qsl(body.decode()))
         path = url.path.rpartition("/")[2]
         events: list[bytes] = []
+        result: object
         with exchange.lock:
             if method == "POST" and path == "order":
                 exchange.arrivals.append(arrived_ns)
@@ -302,6 +304,21 @@ class Load:
             self._second += 1
         return closing
 
+    def flood(self, total: int) -> int:
+        """That many frames as fast as they are taken, one in a hundred a diff; the update id of the last."""
+        exchange = self._exchange
+        batch = 100
+        for first in range(0, total, batch):
+            time_ms = self._second * 1000 + first
+            makes = [exchange.book.depth] + [exchange.book.ticker] * (min(batch, total - first) - 1)
+            frames = [
+                text_frame(make(time_ms + number, PRICE + 0.1 * (number % 3)))
+                for number, make in enumerate(makes)
+            ]
+            for one in exchange.public:
+                one.sendall(b"".join(frames))
+        return exchange.book.update_id
+
     def _tick(self, kind: str, tick: int, ticks: int) -> int:
         exchange = self._exchange
         time_ms = self._second * 1000 + tick * 900 // ticks
@@ -357,6 +374,9 @@ def main() -> None:
     say({"port": listener.getsockname()[1]})
     load = Load(exchange)
     for line in sys.stdin:
+        if line.startswith("flood"):
+            say({"last_update_id": load.flood(int(line.split()[1]))})
+            continue
         rate, bars, bar_ms = (float(word) for word in line.split()[1:])
         before = len(exchange.arrivals)
         closing = load.run(rate, int(bars), bar_ms)

@@ -15,14 +15,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import cast
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import msgspec
 import uvloop
 
 from gateways.wire.messages import Reply, SubmitOrder
+from supervisor.files import sync_data
 
+ROOT = Path(__file__).resolve().parents[1]
 RECORD_BYTES = 320
 """About what an intent and the record that it was sent take in the journal."""
 FILE_BYTES = 1 << 20
@@ -113,7 +114,7 @@ class Append:
         self._used += RECORD_BYTES
         begun = time.perf_counter_ns()
         os.write(self._fd, self._record)
-        os.fdatasync(self._fd)
+        sync_data(self._fd)
         return (time.perf_counter_ns() - begun) / 1e3
 
     def close(self) -> None:

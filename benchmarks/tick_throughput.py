@@ -1,169 +1,177 @@
-"""Order-book ticks a second through `Engine.process`, with candles and three EMA-cross strategies.
+"""Ticks a second through `Engine.process`, beside NautilusTrader doing the same; relay; memory.
 
-    python benchmarks/tick_throughput.py [--ticks 2000000] [--timeframe 1m] [--repeat 3]
-
-The market is a seeded random walk of 10 ticks a second in made time. Market orders fill at the touch of the
-tick that caused them, through the same messages as live: reply, order updates, account update. Time is
-measured around `process` and the small exchange together; ticks are made beforehand. Memory is what Python
-holds in blocks after each chunk, least and most.
+`python benchmarks/tick_throughput.py [--ticks N] [--only engine,peer,relay,memory]`. The work: one symbol,
+1-second candles of the mid price, three EMA-cross strategies, market orders filled at the touch. The peer
+runs in an environment of its own, made on first use from `peers/nautilus.txt` in a cache folder outside the
+repository. Relay: frames into a real gateway process as fast as it takes them, wire ticks out. Memory:
+resident size while `Engine.process` takes ten million ticks.
 """
 
 import argparse
 import gc
-import random
+import json
+import os
+import platform
+import subprocess
 import sys
 import time
-from collections import deque
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import engine.strategies  # noqa: F401  # fills the registry
-from engine.backtest.settings import Sizing
-from engine.core.config import EngineConfig, StrategySpec
-from engine.core.effects import Effect, Send
-from engine.core.engine import Engine
-from engine.core.events import Event, LinkUp
-from engine.execution.client_ids import client_id_prefix
-from engine.market_data.timeframes import SECOND_NS, timeframe_ns
-from gateways.wire import messages as wire
-from tests.engine_rig import START_NS, Exchange
+from fill_at_touch import SYMBOL, Market, made_engine
+from prices import STEP_NS, mids
+from relay import relay
 
-PERIODS = ((5, 10), (10, 20), (20, 40))
-GAP_NS = SECOND_NS // 10
-CHUNK = 100_000
+from gateways.wire.messages import OrderBookTick
+
+HERE = Path(__file__).resolve().parent
+PEER = "nautilus"
+CHUNK = 50_000
+START_NS = 1_700_000_000 * 1_000_000_000
 
 
-def make_engine(timeframe: str) -> Engine:
-    """Three EMA-cross strategies that share one symbol."""
-    strategies = tuple(
-        StrategySpec(
-            owner=f"ema_cross:s{index}",
-            name="ema_cross",
-            symbols=("BTCUSDT",),
-            timeframe=timeframe,
-            params={"fast": fast, "slow": slow},
-            sizing=Sizing("fixed", 0.01),
-            netting=True,
-        )
-        for index, (fast, slow) in enumerate(PERIODS)
-    )
-    return Engine(EngineConfig(("BTCUSDT",), strategies, client_id_prefix=client_id_prefix("aaaaaa")))
+def ticks_of(chunk: Sequence[float], first: int) -> list[OrderBookTick]:
+    """Book ticks of five levels a side around mid prices."""
+    made = []
+    for index, mid in enumerate(chunk, first):
+        bid, ask = round(mid - 0.05, 1), round(mid + 0.05, 1)
+        time_ns = START_NS + index * STEP_NS
+        bids = tuple((bid - 0.1 * level, 1.0 + level) for level in range(5))
+        asks = tuple((ask + 0.1 * level, 1.0 + level) for level in range(5))
+        made.append(OrderBookTick(SYMBOL, index + 1, time_ns, time_ns, time_ns, bids, asks))
+    return made
 
 
-def history(request: wire.RequestKlines) -> list[Event]:
-    """Flat bars before the start, so that the strategies are warm."""
-    length = timeframe_ns(request.interval)
-    end = START_NS - START_NS % length
-    klines = tuple(
-        wire.Kline(
-            symbol=request.symbol,
-            interval=request.interval,
-            open_time_ns=end - i * length,
-            close_time_ns=end - (i - 1) * length,
-            open=1e5,
-            high=1e5,
-            low=1e5,
-            close=1e5,
-            volume_base=0.0,
-            volume_quote=0.0,
-            trades=1,
-            is_closed=True,
-            event_time_ns=START_NS,
-        )
-        for i in range(request.limit, 0, -1)
-    )
-    return [wire.KlinesReply(request.request_id, request.symbol, request.interval, klines, True)]
-
-
-class Walk:
-    """Ticks of a seeded random walk, a chunk at a time."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311  # a market, not a secret
-        self._tenths = 1_000_000
-        self._time_ns = START_NS
-        self._id = 0
-
-    def chunk(self, count: int) -> list[wire.OrderBookTick]:
-        """The next ticks."""
-        ticks = []
-        for step in self._random.choices((-1, 0, 1), k=count):
-            self._tenths += step
-            self._time_ns += GAP_NS
-            self._id += 1
-            now = self._time_ns
-            bid, ask = self._tenths / 10, (self._tenths + 1) / 10
-            ticks.append(wire.OrderBookTick("BTCUSDT", self._id, now, now, now, ((bid, 1.0),), ((ask, 1.0),)))
-        return ticks
-
-
-def settle(core: Engine, exchange: Exchange, effects: Sequence[Effect]) -> None:
-    """Give requests to the exchange and its answers to the core, until there are none."""
-    answers: deque[Event] = deque()
-    while True:
-        for effect in effects:
-            if type(effect) is Send:
-                answers.extend(exchange.ask_for(effect.message))
-        if not answers:
-            return
-        effects = core.process(answers.popleft())
-
-
-def status(now_ns: int) -> wire.GatewayStatus:
-    """All is well."""
-    links = {"public": "up", "market": "up", "private": "up", "rest": "up"}
-    return wire.GatewayStatus("bench", now_ns, links, ("BTCUSDT",), 0, 0, 0, 2400, 0, 0, 0, 0)
-
-
-def run(count: int, timeframe: str) -> tuple[float, int, list[int]]:
-    """Seconds spent, fills, and allocated blocks after each chunk."""
-    core, exchange, walk = make_engine(timeframe), Exchange(), Walk(1)
-    exchange.klines = history
-    settle(core, exchange, core.process(LinkUp(START_NS, "bench", 1)))
-    settle(core, exchange, core.process(status(START_NS)))
-    spent, done, fills = 0.0, 0, 0
-    blocks: list[int] = []
-    while done < count:
-        ticks = walk.chunk(min(CHUNK, count - done))
-        gc.collect()
-        begin = time.perf_counter()
-        process = core.process
-        for tick in ticks:
-            effects = process(tick)
-            if effects:
-                exchange.bid, exchange.ask = Decimal(repr(tick.bids[0][0])), Decimal(repr(tick.asks[0][0]))
-                exchange.now_ns = tick.receive_time_ns
-                settle(core, exchange, effects)
-        spent += time.perf_counter() - begin
+def through_engine(market: Market, total: int) -> Iterator[tuple[int, float]]:
+    """Ticks done so far and seconds spent on them, after each chunk; making the ticks is not counted."""
+    seconds = 0.0
+    done = 0
+    for chunk in mids(total, CHUNK):
+        ticks = ticks_of(chunk, done)
+        begun = time.perf_counter()
+        market.run(ticks)
+        seconds += time.perf_counter() - begun
         done += len(ticks)
-        fills += len(exchange.fills)
-        exchange.fills.clear()
-        exchange.requests.clear()
-        del ticks
-        blocks.append(sys.getallocatedblocks())
-    return spent, fills, blocks
+        market.keep_alive()
+        gc.collect(1)
+        yield done, seconds
+
+
+def measure_engine(total: int) -> dict[str, Any]:
+    """Ticks a second of our core."""
+    market = Market(made_engine(), START_NS)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    warm = min(CHUNK, total // 2)
+    at_warm, done, seconds = 0.0, 0, 0.0
+    for done, seconds in through_engine(market, total):
+        if done <= warm:
+            at_warm = seconds
+    gc.enable()
+    rate = (done - warm) / (seconds - at_warm) if done > warm else done / seconds
+    return {"ticks_per_second": round(rate), "ticks": done, "orders": market.orders, "fills": market.fills}
+
+
+def measure_memory(total: int) -> dict[str, Any]:
+    """Resident size in MB over the run, and its slope after the first fifth."""
+    market = Market(made_engine(), START_NS)
+    every = max(CHUNK, total // 20)
+    samples: list[tuple[int, float]] = []
+    gc.collect()
+    gc.freeze()
+    for done, _ in through_engine(market, total):
+        if done % every < CHUNK:
+            gc.collect()
+            samples.append((done, resident_mb()))
+    settled = [one for one in samples if one[0] >= total // 5] or samples
+    return {
+        "first_mb": round(settled[0][1], 1),
+        "last_mb": round(settled[-1][1], 1),
+        "mb_per_million_ticks": round(slope(settled) * 1e6, 3),
+        "ticks": total,
+        "orders": market.orders,
+    }
+
+
+def resident_mb() -> float:
+    """Of this process, now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def slope(points: Sequence[tuple[int, float]]) -> float:
+    """Least squares."""
+    n = len(points)
+    mean_x = sum(x for x, _ in points) / n
+    mean_y = sum(y for _, y in points) / n
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+
+def peer_python() -> Path:
+    """Python of the peer's environment; made when it is not there."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "nextbar-peers" / PEER
+    python = cache / "bin" / "python"
+    ready = cache / "ready"
+    wanted = (HERE / "peers" / f"{PEER}.txt").read_text()
+    if not ready.exists() or ready.read_text() != wanted:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(cache)], check=True)
+        install = [str(python), "-m", "pip", "install", "-q", "-r", str(HERE / "peers" / f"{PEER}.txt")]
+        subprocess.run(install, check=True)
+        ready.write_text(wanted)
+    return python
+
+
+def measure_peer(total: int) -> dict[str, Any]:
+    """The same ticks through NautilusTrader's backtest engine, in its own process."""
+    command = [str(peer_python()), str(HERE / "peers" / "nautilus_ema.py"), str(total)]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    result: dict[str, Any] = json.loads(told.splitlines()[-1])
+    return result
+
+
+def show(name: str, result: dict[str, Any]) -> None:
+    """One line."""
+    numbers = ", ".join(f"{key} {value:,}" for key, value in result.items())
+    print(f"{name:10s} {numbers}")
 
 
 def main() -> None:
-    """Print the best and the median of the repetitions."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ticks", type=int, default=2_000_000)
-    parser.add_argument("--timeframe", default="1m")
-    parser.add_argument("--repeat", type=int, default=3)
+    """Measure what was asked for, print it, and write it down where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--ticks", type=int, default=1_000_000, help="through both engines")
+    parser.add_argument("--memory-ticks", type=int, default=10_000_000)
+    parser.add_argument("--relay-ticks", type=int, default=200_000)
+    parser.add_argument("--only", default="engine,peer,relay,memory", help="comma-separated")
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     arguments = parser.parse_args()
-    rates = []
-    for _ in range(arguments.repeat):
-        spent, fills, blocks = run(arguments.ticks, arguments.timeframe)
-        rates.append(arguments.ticks / spent)
-        held = f"{min(blocks):,} to {max(blocks):,} blocks"
-        print(f"{rates[-1]:>12,.0f} ticks/s  {fills:>7,} fills  {held}")
-    rates.sort()
-    print(
-        f"median {rates[len(rates) // 2]:,.0f} ticks/s of {arguments.timeframe} bars, best {rates[-1]:,.0f}"
-    )
+    wanted = arguments.only.split(",")
+    results: dict[str, Any] = {}
+    for name, measure, total in (
+        ("engine", measure_engine, arguments.ticks),
+        ("peer", measure_peer, arguments.ticks),
+        ("relay", relay, arguments.relay_ticks),
+        ("memory", measure_memory, arguments.memory_ticks),
+    ):
+        if name in wanted:
+            results[name] = measure(total)
+            show(name, results[name])
+    if "engine" in results and "peer" in results:
+        ratio = results["engine"]["ticks_per_second"] / results["peer"]["ticks_per_second"]
+        results["ratio"] = round(ratio, 2)
+        print(f"engine over peer: {ratio:.2f}")
+    if arguments.json is not None:
+        about = {
+            "date": time.strftime("%Y-%m-%d", time.gmtime()),
+            "cpus": os.cpu_count(),
+            "machine": platform.machine(),
+            "python": platform.python_version(),
+        }
+        arguments.json.write_text(json.dumps({"about": about, **results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """From the frame that closes a bar to the order request it leads to, through both processes.
 
-`python benchmarks/tick_to_order.py [--rates 200,2000] [--orders 300] [--bar-ms 50] [--realtime]`. Gateway and
+`python benchmarks/tick_to_order.py [--rates 200,2000] [--orders 300] [--bar-ms 50]`. Gateway and
 engine are the real ones, each in its process, against `load_exchange.py`; the way is: WebSocket frame in the
 gateway, book, wire, candle, strategy, exit rules, risk, intent in the journal with fdatasync, wire, request
 signed and written. Beside it, in the same run and at the same rhythm, a bare TCP echo with msgpack and a bare
-preallocated append with fdatasync; their sum is what such a way cannot go below.
+preallocated append with fdatasync; their sum is what such a way cannot go below. On a machine that others use
+too, `chrt --fifo 10 python benchmarks/tick_to_order.py` keeps their work out of the way of all of it.
 """
 
 import argparse
@@ -21,15 +22,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import references
-from benchmarks.references import percentile
-from benchmarks.traced_process import ENGINE, GATEWAY
+import references
+from references import percentile
+
 from settings.environment import free_port
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+GATEWAY = ("frame_arrived", "tick_written", "order_arrived", "order_written")
+ENGINE = ("tick_arrived", "decided", "durable", "order_sent")
 CONFIG = """
 symbols = ["BTCUSDT"]
 [gateway]
@@ -72,9 +75,8 @@ PIECES = (
 class System:
     """Stand-in exchange, gateway and engine, in `home`."""
 
-    def __init__(self, home: Path, scheduler: list[str]) -> None:
-        self._home = home
-        self._scheduler = scheduler
+    def __init__(self, home: Path, *, engine: bool = True) -> None:
+        self.home = home
         self._log = (home / "processes.log").open("w")
         self.exchange = self._start([str(HERE / "load_exchange.py")], stdout=subprocess.PIPE)
         port = self._answer()["port"]
@@ -84,17 +86,22 @@ class System:
         keys = home / "vault" / "binance_keys"
         keys.touch(0o600)
         keys.write_text(f"api_key={'k' * 64}\napi_secret={secrets.token_hex(32)}\n")
-        self._ports = {"NEXTBAR_WIRE_PORT": str(free_port()), "NEXTBAR_CONTROL_PORT": str(free_port())}
-        self.traced = [self._traced(name) for name in ("gateway", "engine")]
+        self.wire_port = free_port()
+        self._ports = {"NEXTBAR_WIRE_PORT": str(self.wire_port), "NEXTBAR_CONTROL_PORT": str(free_port())}
+        if engine:
+            self.traced = [self._traced(name) for name in ("gateway", "engine")]
+        else:
+            script = str(ROOT / "gateways" / "binance" / "run_binance.py")
+            self.traced = [self._start([script, "testnet", "--exit-with-stdin"])]
 
     def _traced(self, name: str) -> subprocess.Popen[str]:
-        out = str(self._home / f"{name}.json")
-        return self._start([str(HERE / "traced_process.py"), name, out, "testnet", "--exit-with-stdin"])
+        out = str(self.home / f"{name}.json")
+        return self._start([str(HERE / f"traced_{name}.py"), out, "testnet", "--exit-with-stdin"])
 
     def _start(self, arguments: list[str], stdout: int | None = None) -> subprocess.Popen[str]:
-        environment = os.environ | {"NEXTBAR_HOME": str(self._home)} | getattr(self, "_ports", {})
+        environment = os.environ | {"NEXTBAR_HOME": str(self.home)} | getattr(self, "_ports", {})
         return subprocess.Popen(
-            [*self._scheduler, sys.executable, *arguments],
+            [sys.executable, *arguments],
             stdin=subprocess.PIPE,
             stdout=stdout or self._log,
             stderr=self._log,
@@ -112,8 +119,15 @@ class System:
 
     def run(self, rate: float, bars: int, bar_ms: float) -> dict[str, Any]:
         """Frames at `rate` for that many bars."""
+        return self._ask(f"run {rate} {bars} {bar_ms}")
+
+    def flood(self, frames: int) -> int:
+        """Frames without a pause; the update id of the last."""
+        return int(self._ask(f"flood {frames}")["last_update_id"])
+
+    def _ask(self, command: str) -> dict[str, Any]:
         assert self.exchange.stdin is not None
-        self.exchange.stdin.write(f"run {rate} {bars} {bar_ms}\n")
+        self.exchange.stdin.write(command + "\n")
         self.exchange.stdin.flush()
         return self._answer()
 
@@ -138,18 +152,18 @@ class System:
         self._log.close()
         orders: dict[int, dict[str, int]] = {}
         for name, borders in (("gateway", GATEWAY), ("engine", ENGINE)):
-            path = self._home / f"{name}.json"
+            path = self.home / f"{name}.json"
             for key, *times in json.loads(path.read_text()) if path.exists() else ():
                 orders.setdefault(key, {}).update(zip(borders, times, strict=True))
         return {key: one for key, one in orders.items() if len(one) == len(GATEWAY) + len(ENGINE)}
 
 
 @contextlib.contextmanager
-def running(scheduler: list[str]) -> Iterator[System]:
+def running(*, engine: bool = True) -> Iterator[System]:
     """A system in a folder of its own on this disk."""
     (ROOT / "data").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / "data", prefix="benchmark-") as folder:
-        system = System(Path(folder), scheduler)
+        system = System(Path(folder), engine=engine)
         try:
             yield system
         finally:
@@ -208,13 +222,10 @@ def report(
 
 def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """All rates."""
-    scheduler = ["chrt", "--fifo", "10"] if arguments.realtime else []
-    if arguments.realtime:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
     rates = [float(text) for text in arguments.rates.split(",")]
     bars, gap_s = arguments.orders, arguments.bar_ms / 1e3
     runs = []
-    with running(scheduler) as system:
+    with running() as system:
         system.warm_up(arguments.bar_ms)
         folder = ROOT / "data"
         bare = [references.measure(folder, max(10, bars // 2), gap_s)]
@@ -244,9 +255,6 @@ def main() -> None:
     parser.add_argument("--rates", default="200,2000", help="ticks a second, comma-separated")
     parser.add_argument("--orders", type=int, default=300, help="bars, and so orders, for each rate")
     parser.add_argument("--bar-ms", type=float, default=50.0, help="real time from one bar to the next")
-    parser.add_argument(
-        "--realtime", action="store_true", help="SCHED_FIFO: a shared machine's other work waits"
-    )
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     arguments = parser.parse_args()
     results = measure(arguments)
@@ -256,7 +264,6 @@ def main() -> None:
             "cpus": os.cpu_count(),
             "machine": platform.machine(),
             "python": platform.python_version(),
-            "realtime": arguments.realtime,
             "bar_ms": arguments.bar_ms,
         }
         arguments.json.write_text(json.dumps({"about": about, "runs": results}, indent=1) + "\n")
