@@ -2,7 +2,8 @@
 
 Each answer bounds the offset: the server read its clock somewhere between our sending and our receiving.
 The sample with the shortest way is the best one; old samples widen with the drift a bad clock may have.
-Measured on the monotonic clock, so a step of the wall clock changes nothing.
+Measured on the monotonic clock, so a step of the wall clock changes nothing. That clock stands still while
+the machine sleeps: a sample that contradicts older ones disproves them.
 """
 
 from collections import deque
@@ -13,6 +14,7 @@ MAX_SAMPLES = 16
 DRIFT_PER_NS = 100e-6
 """100 ppm: what cheap clocks drift against each other."""
 MILLISECOND_NS = 1_000_000
+SERVERS_DIFFER_NS = 50 * MILLISECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,11 @@ class _Sample:
 
     def uncertainty_ns(self, now_ns: int) -> float:
         return self.half_way_ns + (now_ns - self.taken_ns) * DRIFT_PER_NS
+
+    def contradicts(self, older: "_Sample") -> bool:
+        """Whether both cannot be true of the same clocks; two servers' clocks may differ a little."""
+        both_ns = self.half_way_ns + older.uncertainty_ns(self.taken_ns) + SERVERS_DIFFER_NS
+        return abs(self.offset_ns - older.offset_ns) > both_ns
 
 
 class ExchangeClock:
@@ -64,7 +71,10 @@ class ExchangeClock:
         half_way_ns = (received_ns - sent_ns) // 2
         server_ns = server_time_ms * MILLISECOND_NS + MILLISECOND_NS // 2
         offset_ns = server_ns - (sent_ns + half_way_ns)
-        self._samples.append(_Sample(received_ns, offset_ns, half_way_ns + MILLISECOND_NS // 2))
+        newest = _Sample(received_ns, offset_ns, half_way_ns + MILLISECOND_NS // 2)
+        if any(newest.contradicts(sample) for sample in self._samples):
+            self._samples.clear()
+        self._samples.append(newest)
         best = min(self._samples, key=lambda sample: sample.uncertainty_ns(received_ns))
         self._offset_ns = best.offset_ns
         self._uncertainty_ns = int(best.uncertainty_ns(received_ns))

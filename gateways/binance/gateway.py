@@ -212,7 +212,7 @@ class Gateway:
             gateway=self.config.name,
             time_ns=now_ns,
             streams=dict(self._states),
-            fresh_symbols=self.market.fresh_symbols(now_ns),
+            fresh_symbols=self.market.fresh_symbols(now_ns, self.clock.now_ns()),
             clock_offset_ns=self.clock.offset_ns,
             clock_uncertainty_ns=self.clock.uncertainty_ns,
             used_weight_1m=self.ledger.used_weight,

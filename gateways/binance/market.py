@@ -123,9 +123,16 @@ class Market:
         elif stream != "mark":
             raise ValueError(f"unknown stream {stream!r}: book, trade, mark or kline:<interval>")
 
-    def fresh_symbols(self, now_ns: int) -> tuple[str, ...]:
-        """Symbols whose book is in sync and moving."""
-        return tuple(sorted(name for name, feed in self.feeds.items() if feed.is_fresh(now_ns)))
+    def fresh_symbols(self, now_ns: int, exchange_now_ns: int) -> tuple[str, ...]:
+        """Symbols whose book is in sync, moving and up to date."""
+        speed = max(self._config.clock_speed, 1.0)  # a hurried exchange ages its events as fast
+        return tuple(
+            sorted(
+                name
+                for name, feed in self.feeds.items()
+                if feed.is_fresh(now_ns, int(feed.lag_ns(exchange_now_ns) / speed))
+            )
+        )
 
     def _want(self, stream: str) -> None:
         link = self._public if class_of(stream) == "public" else self._market

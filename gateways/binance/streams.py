@@ -19,6 +19,8 @@ LinkState = Literal["up", "stale", "down"]
 
 ROTATE_SECONDS = 23 * 3600 + 50 * 60
 """Before the exchange ends the connection at 24 hours."""
+ROTATE_AGAIN_SECONDS = 60.0
+"""After a rotation that failed."""
 NAMES_A_REQUEST = 100
 REQUEST_GAP_SECONDS = 0.25
 """The exchange allows ten messages a second."""
@@ -152,7 +154,7 @@ class StreamLink:
     async def _live(self, connection: DirectConnection) -> tuple[DirectConnection, str]:
         """Watch until the connection is no use any more; returns the last connection and why."""
         loop = asyncio.get_running_loop()
-        opened = self._now()
+        rotate_at = self._now() + self._rotate_seconds
         closed = loop.create_task(connection.wait_closed())
         try:
             while True:
@@ -169,10 +171,11 @@ class StreamLink:
                 if silent is not None:
                     return connection, silent
                 self._tell_state()
-                if self._now() - opened >= self._rotate_seconds:
+                if self._now() >= rotate_at:
                     following = await self._rotate(connection)
-                    opened = self._now()
+                    rotate_at = self._now() + min(self._rotate_seconds, ROTATE_AGAIN_SECONDS)
                     if following is not None:
+                        rotate_at = self._now() + self._rotate_seconds
                         closed.cancel()
                         connection = following
                         closed = loop.create_task(connection.wait_closed())
@@ -202,6 +205,7 @@ class StreamLink:
             return None
         self._pending = list(self._watches)
         if not await self._subscribe_pending(new):
+            close_later(new, self._tasks)
             return None
         try:
             async with asyncio.timeout(FIRST_FRAME_SECONDS):

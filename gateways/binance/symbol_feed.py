@@ -71,9 +71,17 @@ class SymbolFeed:
         self.sync.reset(reason)
         self._on_sync()
 
-    def is_fresh(self, now_ns: int) -> bool:
-        """In sync, and diffs are flowing."""
-        return self.sync.is_synced and now_ns - self._last_diff_ns < self._stale_after_ns
+    def is_fresh(self, now_ns: int, exchange_lag_ns: int) -> bool:
+        """In sync, diffs are flowing, and what they tell did not happen long ago.
+
+        `exchange_lag_ns` is what `lag_ns` says: a backlog arrives as steadily as a stream that is up to date.
+        """
+        is_flowing = now_ns - self._last_diff_ns < self._stale_after_ns
+        return self.sync.is_synced and is_flowing and exchange_lag_ns < self._stale_after_ns
+
+    def lag_ns(self, exchange_now_ns: int) -> int:
+        """Age of the newest event by the exchange's own clock."""
+        return exchange_now_ns - self.sync.event_time_ms * MS
 
     def _tick(self, receive_time_ns: int) -> None:
         sync = self.sync

@@ -1,6 +1,7 @@
 """The whole gateway in this process, over real sockets, against the stand-in exchange."""
 
 import asyncio
+import time
 from decimal import Decimal
 
 from gateways.wire.messages import (
@@ -46,6 +47,21 @@ def test_a_changed_book_reaches_the_engine_as_a_tick():
             assert tick.update_id == exchange.update_id
             status = await engine.wait(GatewayStatus, lambda status: bool(status.fresh_symbols))
             assert status.fresh_symbols == (SYMBOL,)
+
+    asyncio.run(scenario())
+
+
+def test_a_book_that_arrives_late_is_published_but_not_called_fresh():
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, gateway, engine):
+            await engine.wait(Welcome)
+            await in_sync(exchange, gateway)
+            await engine.wait(GatewayStatus, lambda status: status.fresh_symbols == (SYMBOL,))
+            await exchange.until(lambda: gateway.clock.is_measured)
+            now_ns, exchange_ns = time.time_ns(), gateway.clock.now_ns()
+            late_ns = gateway.config.stale_after_ns + 1_000_000_000
+            assert gateway.market.fresh_symbols(now_ns, exchange_ns) == (SYMBOL,)
+            assert gateway.market.fresh_symbols(now_ns, exchange_ns + late_ns) == ()
 
     asyncio.run(scenario())
 

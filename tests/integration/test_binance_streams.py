@@ -178,3 +178,33 @@ def test_a_rotation_opens_the_new_connection_before_it_drops_the_old_one(monkeyp
             assert link.reconnects == 0
 
     asyncio.run(scenario())
+
+
+def test_a_rotation_that_fails_is_tried_again_before_the_exchange_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(streams, "ROTATE_AGAIN_SECONDS", 0.02)
+
+    async def scenario() -> None:
+        tries = 0
+        enough = asyncio.Event()
+        open_socket = streams.open_socket
+
+        async def only_once(url: str, sink: Callable[[bytes], None]) -> object:
+            nonlocal tries
+            tries += 1
+            if tries == 1:
+                return await open_socket(url, sink)
+            if tries == 9:
+                enough.set()
+            raise OSError("refused")
+
+        monkeypatch.setattr(streams, "open_socket", only_once)
+        async with StandIn() as exchange, linked(exchange, rotate_seconds=2.0) as (link, heard):
+            async with asyncio.timeout(10):
+                await enough.wait()
+            assert heard.lost == []
+            assert link.rotations == 0
+
+    asyncio.run(scenario())

@@ -74,3 +74,16 @@ def test_a_signed_time_is_never_from_the_future():
     estimate.add(times.monotonic - 300 * MS, times.monotonic, times.wall // MS - 300)
     true_latest_ms = times.wall // MS
     assert estimate.timestamp_ms() <= true_latest_ms
+
+
+def test_a_machine_that_slept_believes_the_first_sample_after_it():
+    times = Times()
+    estimate = clock(times)
+    server_ms = times.wall // MS
+    for _ in range(16):
+        estimate.add(times.monotonic - 2 * MS, times.monotonic, server_ms)
+        times.monotonic += 10_000 * MS
+        server_ms += 10_000
+    server_ms += 3_600_000  # the monotonic clock stood still meanwhile
+    estimate.add(times.monotonic - 80 * MS, times.monotonic, server_ms)
+    assert abs(estimate.now_ns() - server_ms * MS) <= estimate.uncertainty_ns < 50 * MS
