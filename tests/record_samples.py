@@ -9,6 +9,7 @@ from engine.storage.records import (
     Audit,
     CancelIntent,
     CommandGiven,
+    DayBegan,
     EquityMark,
     ExitState,
     Fill,
@@ -104,6 +105,7 @@ def samples() -> list[JournalRecord]:
         ExitState("sma:s1", SYMBOL, 5, b"\0\1\2"),
         CommandGiven("c1", "pause", {"symbol": SYMBOL}, "control", 11),
         Adjustment(SYMBOL, "EXTERNAL", Decimal("-0.5"), ONE, "drift", "two snapshots", 12),
+        DayBegan(19_675, Decimal("-1.5"), 12),
         EquityMark(Decimal(10_000), ONE, Decimal(-2), Decimal("0.5"), 13),
         Audit("warning", "health", "stale", 14),
     ]

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.account.daily import DailyPnl
 from engine.execution.positions import ZERO, Position
-from engine.storage.records import EXTERNAL, AccountReport, Adjustment, Fill, JournalRecord
+from engine.storage.records import EXTERNAL, AccountReport, Adjustment, DayBegan, Fill, JournalRecord
 from gateways.wire.messages import AccountUpdate, Balance, MarkPrice, PositionReport, Snapshot
 
 
@@ -82,6 +82,7 @@ class AccountStateStore:
         self._changed_ns: dict[str, int] = {}
         self._marks: dict[str, Decimal] = {}
         self._daily = DailyPnl()
+        self._new_day: DayBegan | None = None
         self._other_fees: dict[str, Decimal] = {}
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
@@ -94,7 +95,7 @@ class AccountStateStore:
         reported: dict[str, dict[str, PositionReport]] = {}
         for report in snapshot.positions:
             reported.setdefault(report.symbol, {})[report.position_side] = report
-            if report.mark_price is not None and report.symbol not in self._marks:
+            if report.mark_price is not None:
                 self._marks[report.symbol] = report.mark_price
         if snapshot.complete:
             for symbol in self._venue:
@@ -136,11 +137,11 @@ class AccountStateStore:
 
     def on_adjustment(self, adjustment: Adjustment) -> None:
         """Count an accepted adjustment."""
-        for position in (
-            self._owned(adjustment.strategy, adjustment.symbol),
-            self._net(adjustment.symbol),
-        ):
-            position.adjust(adjustment.qty_base, adjustment.entry_price)
+        self._owned(adjustment.strategy, adjustment.symbol).adjust(
+            adjustment.qty_base, adjustment.entry_price
+        )
+        if not adjustment.between_owners:
+            self._net(adjustment.symbol).adjust(adjustment.qty_base, adjustment.entry_price)
         self._touch(adjustment.symbol, adjustment.time_ns)
 
     def on_mark(self, mark: MarkPrice) -> None:
@@ -154,6 +155,13 @@ class AccountStateStore:
             self.on_account_update(record.update)
         elif isinstance(record, Adjustment):
             self.on_adjustment(record)
+        elif isinstance(record, DayBegan):
+            self._daily = DailyPnl(record.day, record.baseline)
+
+    def take_new_day(self) -> DayBegan | None:
+        """The day that has begun since the last call, for the journal: a restart cannot know its baseline."""
+        began, self._new_day = self._new_day, None
+        return began
 
     def position(self, symbol: str) -> Position:
         """By our fills, all owners together."""
@@ -279,7 +287,8 @@ class AccountStateStore:
 
     def _begin_day(self, now_ns: int) -> None:
         if self._daily.is_over(now_ns):
-            self._daily = DailyPnl.beginning(now_ns, self.total_pnl)
+            daily = self._daily = DailyPnl.beginning(now_ns, self.total_pnl)
+            self._new_day = DayBegan(daily.day, daily.baseline, now_ns)
 
     def _net(self, symbol: str) -> Position:
         position = self._positions.get(symbol)

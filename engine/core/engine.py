@@ -86,7 +86,7 @@ class Engine:
             wire.TradeTick: self._on_trade,
             wire.Kline: self._on_kline,
             wire.KlinesReply: self._on_klines,
-            wire.MarkPrice: self.account.on_mark,
+            wire.MarkPrice: self._on_mark,
             wire.OrderUpdate: self.orders.on_update,
             wire.AccountUpdate: self._on_account,
             wire.Reply: self._on_reply,
@@ -180,6 +180,7 @@ class Engine:
         if fill is not None:
             self.out.append(fill)
             self.account.on_fill(fill)
+            self._note_day()
             self.recovery.last_fill_ns = max(self.recovery.last_fill_ns, fill.time_ns)
             self._tell_position(fill.symbol)
         if applied.order.state is OrderState.REJECTED and applied.before is not OrderState.REJECTED:
@@ -224,6 +225,16 @@ class Engine:
         self.out.append(AccountReport(update, self.clock.now_ns))
         self.account.on_account_update(update)
         self.recovery.watch_position()
+
+    def _on_mark(self, mark: wire.MarkPrice) -> None:
+        self.account.on_mark(mark)
+        self._note_day()
+
+    def _note_day(self) -> None:
+        """Where today's P&L begins goes on record."""
+        began = self.account.take_new_day()
+        if began is not None:
+            self.out.append(began)
 
     def _on_snapshot(self, snapshot: wire.Snapshot) -> None:
         for instrument in snapshot.instruments:

@@ -56,6 +56,8 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
             slot.paused = True
     for _, record in found.records:
         cursor = _replay(engine, record, cursor)
+    engine.account.take_new_day()
+    _count_sent_orders(engine)
     for state in rebuilt.exit_states:
         engine.trades.restore(state)
     for order in engine.store.after_restart():
@@ -102,6 +104,14 @@ def _replay(engine: Engine, record: JournalRecord, cursor: Cursor) -> Cursor:
     elif isinstance(record, CommandGiven):
         engine.commands.replay(record)
     return cursor
+
+
+def _count_sent_orders(engine: Engine) -> None:
+    """Orders before the restart count for the order rate."""
+    store = engine.store
+    orders = (one for one in (*store.open_orders(), *store.closed_orders()) if not one.is_external)
+    for time_ns in sorted(order.intent.time_ns for order in orders):
+        engine.risk.note_sent(time_ns)
 
 
 def _decided(engine: Engine, owner: str, symbol: str, open_time_ns: int) -> None:

@@ -23,21 +23,24 @@ def settle_foreign(
     """
     made: list[Adjustment] = []
     for owner in owners:
-        left = account.strategy_position(foreign, symbol).qty_base
+        theirs = account.strategy_position(foreign, symbol)
+        left = theirs.qty_base
         held = account.strategy_position(owner, symbol)
         if left * held.qty_base >= ZERO:
             continue
         size = min(abs(left), abs(held.qty_base))
         taken = size if left > ZERO else -size
-        for whose, qty in ((owner, taken), (foreign, -taken)):
+        pair = ((owner, taken, held.entry_price), (foreign, -taken, theirs.entry_price))
+        for whose, qty, entry_price in pair:
             adjustment = Adjustment(
                 symbol,
                 whose,
                 qty,
-                held.entry_price,
+                entry_price,
                 "somebody else reduced the strategy's position",
                 f"position of {foreign}: {left}",
                 now_ns,
+                between_owners=True,
             )
             account.on_adjustment(adjustment)
             made.append(adjustment)

@@ -10,7 +10,8 @@ import msgspec
 
 from gateways.wire.messages import AccountUpdate, OrderUpdate, Reply, Side
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Grows with every new kind of record: an older version could not read it."""
 EXTERNAL = "EXTERNAL"
 """Owner of orders and fills that this engine did not send."""
 
@@ -212,7 +213,8 @@ class Adjustment(Record, frozen=True, tag="adjustment"):
     """A difference between the exchange's position and our fills that was accepted, with its evidence.
 
     `qty_base` is signed. It is never a fill: no price was paid that we know of, no P&L comes from it;
-    `entry_price` is the exchange's for the position it leaves.
+    `entry_price` is the exchange's for the position it leaves. One `between_owners` is half of a pair that
+    moves quantity from one owner to another: the symbol's own position stays as it is.
     """
 
     symbol: str
@@ -221,6 +223,15 @@ class Adjustment(Record, frozen=True, tag="adjustment"):
     entry_price: Decimal
     reason: str
     evidence: str
+    time_ns: int
+    between_owners: bool = False
+
+
+class DayBegan(Record, frozen=True, tag="day"):
+    """The first event of a day (number of days since 1970, UTC), and the total P&L at that moment."""
+
+    day: int
+    baseline: Decimal
     time_ns: int
 
 
@@ -260,6 +271,7 @@ JournalRecord = (
     | ExitState
     | CommandGiven
     | Adjustment
+    | DayBegan
     | EquityMark
     | Audit
 )

@@ -184,11 +184,13 @@ class StrategyManager:
         self._drain(slot)
 
     def _fetch(self, slot: StrategySlot) -> None:
+        for request_id in slot.wanted:
+            self._by_request.pop(request_id, None)
         slot.wanted.clear()
         for length in slot.lengths_ns:
             fed = slot.fed_open_ns.get(length)
             if fed is None:
-                limit = slot.warmup_bars + 2
+                limit = slot.warmup_bars + 2 + self._missed_bars(slot, length)
             else:
                 limit = (self._clock.exchange_now_ns - fed) // length + 2
                 if limit > MAX_KLINES:
@@ -201,6 +203,12 @@ class StrategyManager:
                 RequestKlines(request_id, slot.symbol, timeframe_text(length), min(int(limit), MAX_KLINES))
             )
         self._retry_later(slot, keep=True)
+
+    def _missed_bars(self, slot: StrategySlot, length_ns: int) -> int:
+        """Bars since the one that an engine before this one decided last: their exits count still."""
+        if not slot.decided_open_ns:
+            return 0
+        return min(MAX_KLINES, (self._clock.exchange_now_ns - slot.decided_open_ns) // length_ns)
 
     def _retry_later(self, slot: StrategySlot, *, keep: bool = False) -> None:
         if not keep:

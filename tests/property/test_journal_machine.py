@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from engine.storage.journal import JournalOptions
-from engine.storage.records import JournalRecord, Start, Stop
+from engine.storage.records import SCHEMA_VERSION, JournalRecord, Start, Stop
 from engine.storage.recovered import read_folder, read_records
 from engine.storage.segment import segment_paths
 from engine.storage.tail import JournalTail
@@ -41,7 +41,7 @@ class JournalMachine(RuleBasedStateMachine):
         assert found.state == self.state
         assert [record for _, record in found.records] == self.model[self.state_at : self.durable]
         self.model = self.model[: self.durable]
-        self.model.append(Start("abcdef", self.starts, "demo:test", 1, 1))
+        self.model.append(Start("abcdef", self.starts, "demo:test", SCHEMA_VERSION, 1))
         self.durable = len(self.model)
 
     @rule(size=st.integers(0, 400), essential=st.booleans())
