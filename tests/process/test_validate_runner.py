@@ -1,0 +1,165 @@
+"""The validator as people start it: exit codes, files, and the way in from inside `engine/`."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from engine.backtest.validate_command import app
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "engine" / "backtest" / "configs" / "validate_sample.json"
+
+
+def _run(*words: str | Path, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
+    module = "backtest.validate_runner" if cwd == ROOT / "engine" else "engine.backtest.validate_runner"
+    environment = {**os.environ, **env}
+    if cwd not in {ROOT, ROOT / "engine"}:
+        environment["PYTHONPATH"] = str(ROOT)
+    return subprocess.run(
+        [sys.executable, "-m", module, *map(str, words)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _config(folder: Path, names: tuple[str, ...] = ("ppo",), **changes: object) -> Path:
+    """Some cases of the sample configuration, with absolute paths."""
+    raw = json.loads(SAMPLE.read_text("utf-8"))
+    raw["cases"] = [case for case in raw["cases"] if case["name"] in names]
+    for case in raw["cases"]:
+        case["reference"] = str(ROOT / case["reference"])
+        case.update(changes)
+    path = folder / "config.json"
+    path.write_text(json.dumps(raw))
+    return path
+
+
+def test_from_inside_engine_it_is_the_same_command(tmp_path: Path):
+    words = ("--config", "backtest/configs/validate_sample.json", "--out", tmp_path / "out")
+    done = _run(*words, cwd=ROOT / "engine")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("100.00%") == 20
+    parity = json.loads((tmp_path / "out" / "parity.json").read_text("utf-8"))
+    assert {case["parity"] for case in parity["cases"]} == {1.0}
+    assert {case["engine"] for case in parity["cases"]} == {"event", "kernel"}
+    assert all(case["first_divergence"] is None for case in parity["cases"])
+
+
+def test_a_divergence_is_exit_1_and_is_told_in_all_outputs(tmp_path: Path):
+    config = _config(tmp_path)
+    raw = json.loads(config.read_text("utf-8"))
+    raw["cases"][0]["params"]["max_holding_strict"] = True
+    config.write_text(json.dumps(raw))
+    out = tmp_path / "out"
+    done = _run("--config", config, "--out", out)
+    assert done.returncode == 1, done.stderr
+    assert "likely cause: rule: with max_holding_strict False" in done.stdout
+    assert sorted(path.name for path in out.iterdir()) == ["pairs.csv", "parity.html", "parity.json"]
+    case = json.loads((out / "parity.json").read_text("utf-8"))["cases"][0]
+    wanted = {"name", "engine", "reference_trades", "generated_trades", "matched", "parity", "columns"}
+    assert wanted | {"rounding_cells", "first_divergence"} <= set(case)
+    assert case["parity"] < 1.0
+    assert case["first_divergence"]["cause"] == "rule"
+    with (out / "pairs.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert sum(row["match"] == "True" for row in rows if row["engine"] == "kernel") == case["matched"]
+    page = (out / "parity.html").read_text("utf-8")
+    assert "first divergence" in page
+    assert "<script src=" not in page
+
+
+def test_another_list_may_take_a_cases_place(tmp_path: Path):
+    config = _config(tmp_path, ("ppo", "tema"))
+    other = ROOT / "research" / "datasets" / "lists" / "tema.csv"
+    done = _run("--config", config, "--reference", f"ppo={other}")
+    assert done.returncode == 1
+    assert "469" in done.stdout
+
+
+def test_bad_input_is_exit_2_of_the_process_too(tmp_path: Path):
+    done = _run("--config", tmp_path / "none.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+
+
+def test_min_parity_decides(tmp_path: Path):
+    config = _config(tmp_path)
+    raw = json.loads(config.read_text("utf-8"))
+    raw["cases"][0]["broker"]["commission_percent"] = 0.051
+    config.write_text(json.dumps(raw))
+    assert _run("--config", config).returncode == 1
+    config.write_text(json.dumps(raw | {"min_parity": 0.0}))
+    assert _run("--config", config).returncode == 0
+
+
+def _sentence(*words: str | Path) -> str:
+    """What is said to arguments that are refused; in this process, because there are many."""
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == 2, (done.stdout, done.stderr)
+    assert done.stdout == ""
+    assert done.stderr.startswith("validate_runner: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_missing_lists_are_one_sentence_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SHARED", str(tmp_path / "nowhere"))
+    config = ROOT / "engine" / "backtest" / "configs" / "validate_pine_parity.json"
+    out = tmp_path / "out"
+    said = _sentence("--config", config, "--out", out)
+    assert "nowhere" in said
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"strategy": "rsy"}, "no strategy 'rsy', there are bband, cci"),
+        ({"params": {"lenght": 3}}, "params.lenght"),
+        ({"params": {"fast_length": 0}}, "params.fast_length"),
+        ({"reference": "none.csv"}, "none.csv: cannot be read"),
+        ({"reference": "${NOT_SET}/list.csv"}, "NOT_SET is not set"),
+        ({"bars": "none.parquet"}, "none.parquet: no such file"),
+        ({"utc_offset_hours": 99}, "utc_offset_hours"),
+        ({"time_zone": "Mars/Base"}, "no time zone 'Mars/Base'"),
+        ({"history_start": "2023-01-01T00:00:00"}, "history_start"),
+        ({"history_start": "2040-01-01T00:00:00Z"}, "no bars at or after"),
+        ({"broker": {"cash": 1, "qty": 1}}, "only one of cash"),
+        ({"broker": {"commision": 1}}, "commision"),
+    ],
+)
+def test_bad_input_is_one_sentence(tmp_path: Path, changes: dict[str, object], says: str):
+    assert says in _sentence("--config", _config(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"cases": []}', '{"bars": "x", "cases": [{"name": "a"}]}'])
+def test_a_file_that_is_no_configuration_is_one_sentence(tmp_path: Path, text: str):
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    assert "config.json" in _sentence("--config", path)
+
+
+def test_a_reference_to_an_unknown_case_is_one_sentence(tmp_path: Path):
+    config = _config(tmp_path)
+    assert "no such case" in _sentence("--config", config, "--reference", "nix=list.csv")
+    assert "expected NAME=FILE" in _sentence("--config", config, "--reference", "ppo")
+
+
+def test_paths_are_relative_to_the_working_directory(tmp_path: Path):
+    config = _config(tmp_path)
+    raw = json.loads(config.read_text("utf-8"))
+    source = Path(raw["cases"][0]["reference"])
+    (tmp_path / "here.csv").write_bytes(source.read_bytes())
+    raw["cases"][0]["reference"] = "${LISTS:-.}/here.csv"
+    config.write_text(json.dumps(raw))
+    done = _run("--config", "config.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
