@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -14,6 +15,13 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "connector": ("binance-futures-connector==4.2.0",),
     "sdk": ("binance-sdk-derivatives-trading-usds-futures==18.0.1",),
     "python_binance": ("python-binance==1.0.37",),
+}
+NODE_REQUIREMENTS: dict[str, tuple[str, ...]] = {
+    "ccxt_node": ("ccxt@4.5.84",),
+    "official_node": ("@binance/derivatives-trading-usds-futures@38.1.1",),
+    "tiagosiebler": ("binance@3.6.5",),
+    "binance_api_node": ("binance-api-node@0.13.10",),
+    "node_binance_api": ("node-binance-api@1.0.33",),
 }
 INSTALL_SECONDS = 300
 
@@ -30,20 +38,41 @@ def cache_folder() -> Path:
 def python_with(client: str) -> Path:
     """The interpreter of an environment that has `client`; skips the test where it cannot be made."""
     wanted = REQUIREMENTS[client]
-    name = hashlib.sha256("\n".join((sys.version, *wanted)).encode()).hexdigest()[:16]
-    folder = cache_folder() / f"{client}-{name}"
+    folder = _folder(client, sys.version, wanted)
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    complete = folder / "complete"
-    if complete.exists():
-        return python
-    venv.create(folder, with_pip=True, clear=True)
-    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
+    if not (folder / "complete").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        _install((*pip, *wanted), wanted[0], folder)
+    return python
+
+
+def node_modules_with(client: str) -> tuple[str, Path]:
+    """Node and the modules folder that has `client`; skips the test where there is none."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("needs Node.js and npm")
+    wanted = NODE_REQUIREMENTS[client]
+    folder = _folder(client, node, wanted)
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+        _install((npm, "install", "--prefix", str(folder), *quiet, *wanted), wanted[0], folder)
+    return node, folder / "node_modules"
+
+
+def _folder(client: str, runtime: str, wanted: tuple[str, ...]) -> Path:
+    name = hashlib.sha256("\n".join((runtime, *wanted)).encode()).hexdigest()[:16]
+    return cache_folder() / f"{client}-{name}"
+
+
+def _install(command: tuple[str, ...], package: str, folder: Path) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        pytest.skip(f"{wanted[0]}: the package registry did not answer in time")
+        pytest.skip(f"{package}: the package registry did not answer in time")
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        pytest.skip(f"{wanted[0]} cannot be installed: {last}")
-    complete.touch()
-    return python
+        pytest.skip(f"{package} cannot be installed: {last}")
+    (folder / "complete").touch()
