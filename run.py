@@ -17,6 +17,13 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 OLDEST_PYTHON = (3, 11)
 INSIDE_VARIABLE = "NEXTBAR_INSIDE_VENV"
+NO_INDEX = ("after connection broken by", "(from versions: none)")
+"""What pip says when its package index does not answer, or has not even heard of a package."""
+UNREACHABLE = (
+    "its package index does not answer or lacks a package; "
+    "check the network, or name a mirror in PIP_INDEX_URL or a folder of wheels in PIP_FIND_LINKS"
+)
+SAID = "the lines above say why"
 
 
 def main(argv: list[str]) -> int:
@@ -73,9 +80,9 @@ def is_installed(lock: str) -> bool:
     """Whether `.venv` holds exactly what the lock file says today."""
     try:
         stamp = stamp_path(lock).read_text("ascii")
+        return stamp == digest(lock) and venv_python().exists()
     except OSError:
         return False
-    return stamp == digest(lock) and venv_python().exists()
 
 
 def stamp_path(lock: str) -> Path:
@@ -95,10 +102,11 @@ def digest(lock: str) -> str:
 
 def is_usable() -> bool:
     """Whether `.venv` has a working interpreter with pip."""
-    if not venv_python().exists():
-        return False
     command = [str(venv_python()), "-m", "pip", "--version"]
-    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # our own interpreter
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # our own interpreter
+    except OSError:
+        return False
     return done.returncode == 0
 
 
@@ -135,7 +143,8 @@ def install(lock: str) -> str:
             elif word == "Installing":
                 say("  unpacking ...")
     if pip.returncode:
-        return "\n".join([*last_lines, f"pip could not install {lock_path(lock)}; the lines above say why"])
+        why = UNREACHABLE if any(sign in line for line in last_lines for sign in NO_INDEX) else SAID
+        return "\n".join([*last_lines, f"pip could not install {lock_path(lock)}: {why}"])
     stamp_path(lock).write_text(digest(lock), "ascii")
     return ""
 

@@ -32,7 +32,11 @@ def load_settings(
     settings = parse_settings(path, environment, symbol)
     if environment == "live" and not accept_real_orders:
         raise SettingsError(f"{path}: live sends real orders; say --i-accept-real-orders to allow it")
-    return _with_addresses(settings, home)
+    try:
+        return _with_addresses(settings, home)
+    except OSError as error:
+        folder = home.data(environment)
+        raise SettingsError(f"{folder} cannot be written: {error.strerror or error}") from None
 
 
 def parse_settings(path: Path, environment: str, symbol: str | None = None) -> Settings:
@@ -121,9 +125,13 @@ def describe(error: ValidationError, path: Path, raw: dict[str, Any]) -> str:
         sentence = f"{key} is missing"
     elif first["type"] == "value_error":
         sentence = str(first["ctx"]["error"])
+    elif first["type"] == "string_pattern_mismatch":
+        pattern = first["ctx"]["pattern"]
+        sentence = f"{key} is {_short(first['input'])}, it should match {pattern}{_meaning(location)}"
     else:
         said = first["msg"].removeprefix("Input ").replace("valid ", "").lower()
         said = re.sub(r"a decimal\b.*", "a number", said)
+        said = re.sub(r"\ba(?= [aeiou])", "an", said)
         sentence = f"{key} is {_short(first['input'])}, it {said}"
     others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{path}: {sentence}{others}"
@@ -155,6 +163,19 @@ def _allowed_keys(location: tuple[int | str, ...]) -> str:
     close = difflib.get_close_matches(str(location[-1]), keys, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     return ", ".join(keys) + hint
+
+
+def _meaning(location: tuple[int | str, ...]) -> str:
+    """What the key is, in brackets."""
+    model: type[BaseModel] = Settings
+    *sections, key = (part for part in location if isinstance(part, str))
+    for part in sections:
+        model = _section(model, part) or model
+    field = model.model_fields.get(key)
+    if field is None or not field.description:
+        return ""
+    text = field.description.rstrip(".")
+    return f" ({text[0].lower()}{text[1:]})"
 
 
 def _section(model: type[BaseModel], key: str) -> type[BaseModel] | None:

@@ -34,9 +34,15 @@ def main(argv: Sequence[str]) -> int:
         )
     except SettingsError as error:
         return _refuse(str(error))
+    folder = arguments.summary.resolve().parent if arguments.summary is not None else None
+    if folder is not None and not folder.is_dir():
+        return _refuse(f"--summary {arguments.summary}: there is no folder {folder}")
     lock = FileLock(settings.data_dir / "supervisor.lock")
-    if not lock.acquire():
-        return _refuse(f"{settings.environment} is running already (its lock is {lock.path})")
+    try:
+        if not lock.acquire():
+            return _refuse(f"{settings.environment} is running already (its lock is {lock.path})")
+    except OSError as error:
+        return _refuse(f"{lock.path} cannot be written: {error.strerror}")
     try:
         if arguments.fresh:
             refusal = _drop_state(settings)
@@ -121,7 +127,8 @@ def _run_session(settings: Settings, arguments: argparse.Namespace) -> int:
         except OSError as error:
             sys.stderr.write(f"{arguments.summary} cannot be written: {error}\n")
             code = code or 1
-    console.say(closing_line(settings.environment, numbers))
+    if code != CONFIGURATION_ERROR:
+        console.say(closing_line(settings.environment, numbers))
     return code
 
 

@@ -61,7 +61,8 @@ def process_specs(
         specs.append(_simulator(settings, ports["simulator"], common))
     for name, script, ready_line, waits_for in (
         ("gateway", "gateways/binance/run_binance.py", "listening ", "simulator" if simulated else ""),
-        ("engine", "engine/main.py", "control port ", ""),
+        # Where keys can be missing the engine waits until the gateway has found them.
+        ("engine", "engine/main.py", "control port ", "" if simulated else "gateway"),
     ):
         command = (sys.executable, str(ROOT / script), *arguments, "--exit-with-stdin")
         specs.append(ProcessSpec(name, command, common, ready_line, waits_for))

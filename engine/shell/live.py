@@ -31,6 +31,7 @@ from gateways.wire.errors import TokenError
 from gateways.wire.messages import Refused
 from gateways.wire.token import load_or_make_token
 from settings import Settings, SettingsError, load_settings
+from settings.environment import Home
 from settings.status import write_status
 from supervisor.child import parse_arguments, stop_on_request
 
@@ -105,7 +106,13 @@ class LiveEngine:
         self._loop.set_exception_handler(self._on_loop_error)
         stop_on_request(lambda: self._end(0), exit_with_stdin=exit_with_stdin)
         self._observers.start()
-        await self._control.start()
+        try:
+            await self._control.start()
+        except OSError as error:
+            self._observers.say("critical", "control", f"cannot listen on port {self._control.port}: {error}")
+            self._observers.stop()
+            self._journal.close(self._now_ns())
+            return 1
         self._chat = ChatThread(self._settings, self._control.port, self._token)
         self._chat.start()
         self._observers.say(
@@ -264,7 +271,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         settings.engine_dir.mkdir(parents=True, exist_ok=True)
         live = LiveEngine(settings)
-    except (SettingsError, StrategyRefused, JournalError, TokenError) as error:
+    except StrategyRefused as error:
+        sys.stderr.write(f"{Home.find().config(arguments.environment)}: {error}\n")
+        return EXIT_CONFIGURATION
+    except (SettingsError, JournalError, TokenError) as error:
         sys.stderr.write(f"{error}\n")
+        return EXIT_CONFIGURATION
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or settings.engine_dir} cannot be used: {error.strerror}\n")
         return EXIT_CONFIGURATION
     return _runner()(live.run(exit_with_stdin=arguments.exit_with_stdin))

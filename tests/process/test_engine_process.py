@@ -165,6 +165,7 @@ def test_an_unknown_strategy_is_one_sentence_and_code_2(home: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
+    assert done.stderr.startswith(f"{home / 'configs' / 'demo.toml'}: ")
     assert "no_such_strategy" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 

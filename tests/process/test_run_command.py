@@ -97,6 +97,11 @@ def test_the_first_run_installs_what_the_lock_says_and_later_runs_do_not(tmp_pat
     assert "Traceback" not in wrong.stderr
     assert "inside" not in wrong.stdout
 
+    (checkout.root / "locks" / "base.txt").write_text(f"otherpart==1 --hash=sha256:{'0' * 64}\n")
+    unreachable = checkout.run()
+    assert unreachable.returncode == 2
+    assert "check the network" in unreachable.stderr.splitlines()[-1]
+
     checkout.lock("1.1", make_wheel(checkout.wheels, "1.1"))
     shutil.rmtree(checkout.root / ".venv" / ("Scripts" if os.name == "nt" else "bin"))
     assert "inside 1.1" in checkout.run().stdout
@@ -130,6 +135,40 @@ def test_one_environment_runs_once(home: Path, capsys: pytest.CaptureFixture[str
     assert held.acquire()
     assert "running already" in refused(capsys, "demo")
     held.release()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "data").write_text("a file where a folder should be")
+    assert str(home / "data" / "demo") in refused(capsys, "demo")
+    ports = {f"NEXTBAR_{name}_PORT": "21000" for name in ("SIMULATOR", "WIRE", "CONTROL")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, port in ports.items():
+            patch.setenv(name, port)
+        assert "supervisor.lock" in refused(capsys, "demo")
+
+
+def test_a_summary_that_could_not_be_written_is_refused_before_anything_runs(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "--summary" in refused(capsys, "demo", "--summary", str(home / "nowhere" / "s.json"))
+
+
+def test_a_missing_key_file_is_said_once_and_no_engine_starts(home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), "testnet"],
+        cwd=home,
+        env={**os.environ, "NEXTBAR_HOME": str(home), "NEXTBAR_INSIDE_VENV": str(ROOT / ".venv")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    key_file, verdict = done.stdout.splitlines()
+    assert str(home / "vault" / "binance_testnet_keys") in key_file
+    assert verdict == "[supervisor] gateway cannot work with its configuration"
 
 
 def test_fresh_does_not_forget_real_orders(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
