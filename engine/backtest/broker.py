@@ -172,7 +172,10 @@ class BacktestBroker(BrokerView):
             return
         wanted = 0.0 if qty is None else floor_qty(min(abs(qty), bound), desk.step)
         if qty is None and qty_percent < 100.0:
-            wanted = max(floor_qty(bound * qty_percent / 100.0, desk.step), desk.step)
+            base = bound
+            if desk.settings.close_rule == "ANY":
+                base = sum(entry.first_qty for entry in desk.entries if entry.id == id)
+            wanted = min(bound, max(floor_qty(base * qty_percent / 100.0, desk.step), desk.step))
         self._close(id, wanted or bound, comment or f"Close entry(s) order {id}", now=immediately)
 
     def close_all(self, *, comment: str = "", immediately: bool = False) -> None:
@@ -183,7 +186,8 @@ class BacktestBroker(BrokerView):
 
     def close_part(self, qty: float, *, comment: str) -> None:
         """Leave `qty` of the position with a market order; the close rule says which lots go."""
-        self._close("", qty, comment, now=False)
+        order = self._close("", qty, comment, now=False)
+        order.takes_newest = self._desk.settings.close_rule == "ANY"
 
     def cancel(self, id: str) -> None:
         """Remove pending orders and exit legs of that id."""
@@ -283,7 +287,7 @@ class BacktestBroker(BrokerView):
             for order in closes:
                 self._fills.fill(order, desk.close, slipped=True)
         if self._fills_at_close and (desk.orders or desk.exits):
-            self._walker.fill_at(desk.close)
+            self._walker.fill_at(desk.close, at_close=True)
         if self._calls.are_on:
             self._calls.check(desk.close)
 
@@ -292,7 +296,7 @@ class BacktestBroker(BrokerView):
         desk = self._desk
         return [desk.ledger.marked(lot, desk.close, desk.time_ns) for lot in desk.ledger.lots]
 
-    def _close(self, id: str, qty: float, signal: str, *, now: bool) -> None:
+    def _close(self, id: str, qty: float, signal: str, *, now: bool) -> PendingOrder:
         desk = self._desk
         direction = -1 if desk.ledger.position_size > 0 else 1
         order = PendingOrder("close", id, direction, qty, signal=signal, seq=desk.next_seq())
@@ -300,6 +304,7 @@ class BacktestBroker(BrokerView):
             desk.immediate.append(order)
         else:
             desk.put(order)
+        return order
 
     def _pending_closes(self) -> list[PendingOrder]:
         desk = self._desk

@@ -86,8 +86,7 @@ class Desk:
         for key, other in list(self.orders.items()):
             if other.oca_name != name:
                 continue
-            other.qty = 0.0 if kind == "cancel" else self.round_qty(other.qty - qty)
-            if other.qty <= 0.0:
+            if kind == "cancel" or self._reduced_to_nothing(other, qty):
                 del self.orders[key]
         for leg_key, leg in list(self.exits.items()):
             if leg.call.oca_name != name or leg.is_spent:
@@ -95,6 +94,15 @@ class Desk:
             leg.qty = 0.0 if kind == "cancel" else self.round_qty(leg.qty - qty)
             if leg.qty <= 0.0:
                 del self.exits[leg_key]
+
+    def _reduced_to_nothing(self, order: PendingOrder, qty: float) -> bool:
+        """Take `qty` off the order, what it opens before what it leaves of an opposite position."""
+        flip = order.flip_qty or 0.0
+        left = self.round_qty(order.qty + flip - qty)
+        order.qty = self.round_qty(max(0.0, order.qty - qty))
+        if order.flip_qty is not None:
+            order.flip_qty = min(flip, max(0.0, left))
+        return left <= 0.0
 
     def drop_levels(self) -> None:
         """Remove every resting exit level."""
@@ -147,14 +155,20 @@ class Desk:
             return self.account.equity * sizing.value / 100.0
         raise ValueError("risk sizing needs a quantity with each entry: a script states its own")
 
-    def sized(self, budget: float, price: float) -> float:
-        """What `budget` buys at `price`, with the commission of a percentage of equity."""
+    def sized(self, budget: float, price: float, *, cash_fees: bool = False) -> float:
+        """What `budget` buys at `price`. A percentage of equity has to pay the commission too.
+
+        `cash_fees`: also fees in cash, as TradingView's scripts do.
+        """
         sizing, costs = self.settings.sizing, self.settings.costs
         if isnan(budget):
             return floor_qty(sizing.value, self.step)
         unit = price * self.point_value
         if sizing.kind == "percent_of_equity":
             unit *= 1.0 + costs.taker_percent / 100.0
+            if cash_fees:
+                unit += costs.cash_per_contract
+                budget = max(0.0, budget - costs.cash_per_order)
         return floor_qty(budget / unit, self.step)
 
     def slip(self, price: float, direction: int) -> float:

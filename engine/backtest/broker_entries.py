@@ -84,11 +84,13 @@ class Entries:
             order.qty = floor_qty(abs(qty), desk.step)
             return
         if order.is_market:
-            order.qty = desk.default_qty(order.direction)
+            slippage = desk.settings.costs.slippage_ticks * desk.tick
+            price = desk.close + order.direction * slippage
+            order.qty = desk.sized(desk.budget(), price, cash_fees=True)
             return
         order.budget = desk.budget()
         order.sizing_price = self._executes_at(order)
-        order.qty = desk.sized(order.budget, order.sizing_price)
+        order.qty = desk.sized(order.budget, order.sizing_price, cash_fees=True)
         if isnan(order.budget):
             order.sizing_price = nan
 

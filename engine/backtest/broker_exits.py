@@ -57,9 +57,10 @@ class Exits:
         if known is not None and known.is_spent:
             return
         leg.basis = basis
-        self._reserve(leg)
+        self._reserve(leg, self._free(leg))
         if leg.qty <= 0.0:
-            desk.exits.pop(leg.key, None)
+            if not call.has_level:
+                desk.exits.pop(leg.key, None)
             return
         if entry is not None:
             self._resolve(leg, entry)
@@ -78,14 +79,19 @@ class Exits:
         if leg.direction * (close - leg.activation) >= 0:
             leg.best = close
 
-    def _reserve(self, leg: ExitLeg) -> None:
-        """Set the leg's share: what it asks for, at most what others left."""
+    def _free(self, leg: ExitLeg) -> float:
+        """What other legs of the entry have left."""
         desk, call = self._desk, leg.call
         free = leg.basis
         for other in desk.exits.values():
             is_sibling = other.entry is leg.entry and other.entry_id == leg.entry_id
             if is_sibling and other.call.id != call.id and other.basis == leg.basis:
                 free = desk.round_qty(free - other.qty)
+        return free
+
+    def _reserve(self, leg: ExitLeg, free: float) -> None:
+        """Set the leg's share: what it asks for, at most what is free."""
+        desk, call = self._desk, leg.call
         wanted = 0.0 if call.qty is None else floor_qty(abs(call.qty), desk.step)
         if call.qty is None and call.qty_percent < 100.0:
             wanted = max(floor_qty(leg.basis * call.qty_percent / 100.0, desk.step), desk.step)
@@ -105,39 +111,35 @@ class Exits:
         leg.offset = 0.0 if isnan(call.trail_offset) else floor(call.trail_offset) * tick
 
     def opened(self, entry: Entry) -> None:
-        """An entry has filled: legs that waited for it, and calls that cover it, get to work."""
+        """An entry has filled: legs that waited for it, and calls that cover its id, get to work."""
         desk = self._desk
         covering: dict[str, ExitCall] = {}
         for key, leg in list(desk.exits.items()):
-            if leg.entry is None and leg.entry_id == entry.id:
+            if leg.entry_id != entry.id:
+                continue
+            if leg.entry is None:
                 del desk.exits[key]
-                leg.entry = entry
-                leg.basis = entry.first_qty
-                if leg.is_rest:
-                    self._reserve(leg)
-                self._resolve(leg, entry)
-                leg.seq = desk.next_seq()
-                desk.exits[leg.key] = leg
-            elif (
-                leg.entry is not None
-                and leg.direction == entry.direction
-                and not leg.call.has_fired
-                and (leg.entry_id == entry.id or not leg.call.from_entry)
-            ):
-                covering[leg.call.id] = leg.call
+                if leg.direction == entry.direction:
+                    self._bind(leg, entry)
+            elif not (leg.is_spent or leg.call.has_fired):
+                covering.setdefault(leg.call.id, leg.call)
         for call in covering.values():
-            if (call.id, entry.id, entry.seq) not in desk.exits:
-                self._spawn(call, entry)
+            leg = ExitLeg(call, entry.id, None, entry.direction)
+            leg.basis = entry.first_qty
+            self._reserve(leg, free=entry.first_qty)
+            if (call.id, entry.id, entry.seq) not in desk.exits and leg.qty > 0.0:
+                self._bind(leg, entry)
 
-    def _spawn(self, call: ExitCall, entry: Entry) -> None:
+    def _bind(self, leg: ExitLeg, entry: Entry) -> None:
+        """The leg belongs to this entry from now on; one that holds the rest grows or shrinks with it."""
         desk = self._desk
-        leg = ExitLeg(call, entry.id, entry, entry.direction)
-        leg.basis = entry.first_qty
-        self._reserve(leg)
-        if leg.qty > 0.0:
-            self._resolve(leg, entry)
-            leg.seq = desk.next_seq()
-            desk.exits[leg.key] = leg
+        if leg.is_rest:
+            leg.qty = max(0.0, desk.round_qty(leg.qty + entry.first_qty - leg.basis))
+            leg.basis = entry.first_qty
+        leg.entry = entry
+        self._resolve(leg, entry)
+        leg.seq = desk.next_seq()
+        desk.exits[leg.key] = leg
 
     def settle(self, qty: float, entry_id: str, *, reversing_id: str = "") -> None:
         """An order left `qty` of what was entered under `entry_id` ("" means any), oldest first."""
@@ -164,20 +166,25 @@ class Exits:
             self._retire(entry, carries=False)
 
     def _retire(self, entry: Entry, *, carries: bool, reversing_id: str = "") -> None:
-        """An entry is closed: its legs go with it.
+        """An entry is closed: its legs go with it, also those that wait for the next entry of that id.
 
-        They pass to a pending long entry of the same id where something else than a leg closed it
-        (TradingView does so for longs only).
+        Where something else than a leg closed it and a long entry of the id is pending, they wait for that
+        one instead (TradingView does so for longs only).
         """
         desk = self._desk
         if entry in desk.entries:
             desk.entries.remove(entry)
         waiting = desk.orders.get(("entry", entry.id)) if carries and entry.id != reversing_id else None
+        is_last = all(other.id != entry.id for other in desk.entries)
         for key, leg in list(desk.exits.items()):
-            if leg.entry is not entry or not isnan(leg.locked_qty):
+            is_bound = leg.entry is entry
+            waits = leg.entry is None and leg.entry_id == entry.id and is_last
+            if not (is_bound or waits) or not isnan(leg.locked_qty):
                 continue
-            del desk.exits[key]
-            if waiting is not None and waiting.direction > 0 and not leg.is_spent:
+            if waiting is None or waiting.direction < 0:
+                del desk.exits[key]
+            elif is_bound:
+                del desk.exits[key]
                 leg.entry = None
                 leg.best = nan
                 desk.exits.setdefault(leg.key, leg)

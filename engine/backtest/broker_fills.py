@@ -53,12 +53,11 @@ class Fills:
             price = order.sizing_price
         elif gapped:
             price = desk.slip(order.sizing_price, order.direction)
-        return desk.sized(order.budget, price)
+        return desk.sized(order.budget, price, cash_fees=True)
 
     def _leave(self, order: PendingOrder, qty: float, price: float) -> None:
         """A market close of an entry id, or of anything."""
         desk = self._desk
-        newest_first = desk.settings.close_rule == "ANY" and not order.id
         closed = desk.ledger.close(
             qty,
             price,
@@ -68,7 +67,7 @@ class Fills:
             only=desk.closing_rule(order.id),
             maker=False,
             order_qty=qty,
-            newest_first=newest_first and qty < abs(desk.ledger.position_size),
+            newest_first=order.takes_newest,
         )
         desk.fills += 1
         self._exits.settle(closed, order.id)

@@ -16,7 +16,7 @@ class PendingOrder:
     when the order is processed. `budget` is the money of a default-sized priced order, fixed at creation,
     and `sizing_price` where it would have executed then (nan: quantity is final). `is_armed` turns true when
     the stop of a stop-limit order was touched: from then on it is a limit order. Orders met at one
-    price fill by `rank`, then `seq`.
+    price fill by `rank`, then `seq`. A close with `takes_newest` takes the newest lots, not the oldest.
     """
 
     __slots__ = (
@@ -36,6 +36,7 @@ class PendingOrder:
         "signal",
         "sizing_price",
         "stop",
+        "takes_newest",
     )
 
     def __init__(
@@ -73,6 +74,7 @@ class PendingOrder:
         self.sizing_price = sizing_price
         self.rank = rank
         self.is_armed = False
+        self.takes_newest = False
 
     @property
     def is_market(self) -> bool:
@@ -183,6 +185,12 @@ class ExitCall:
         self.comment_loss = comment_loss
         self.comment_trailing = comment_trailing
         self.has_fired = False
+
+    @property
+    def has_level(self) -> bool:
+        """Anything that could make it fill was given."""
+        given = (self.limit, self.stop, self.profit, self.loss, self.trail_price, self.trail_points)
+        return any(not isnan(level) for level in given)
 
     @property
     def has_trail(self) -> bool:

@@ -70,10 +70,10 @@ class Walker:
         desk.lived_high, desk.lived_low = high, low
         desk.is_inside = True
 
-    def fill_at(self, price: float) -> None:
-        """Market orders, then every level that `price` has passed."""
+    def fill_at(self, price: float, *, at_close: bool = False) -> None:
+        """Market orders, then every level that `price` has passed; at a close no trailing stop fills."""
         self._fill_market_orders(price)
-        self._fill_passed(price)
+        self._fill_passed(price, at_close=at_close)
 
     def _walk_bar(self, open_: float, high: float, low: float, close: float) -> None:
         desk = self._desk
@@ -90,41 +90,41 @@ class Walker:
                 del desk.orders[order.key]
                 self._fills.fill(order, price, slipped=True)
 
-    def _fill_passed(self, price: float) -> None:
-        """Levels that price has jumped over fill here, orders before exit legs."""
+    def _fill_passed(self, price: float, *, at_close: bool = False) -> None:
+        """Levels that price has jumped over fill here: orders before exit legs, lower levels first."""
         desk = self._desk
         self._trails.reach(price)
         while desk.orders or desk.exits:
-            batch = [
-                (order.rank, order.seq, order, leg)
+            passed: list[tuple[bool, int, float, int, PendingOrder | ExitLeg, Leg]] = [
+                (False, order.rank, level, order.seq, order, kind)
                 for order in desk.orders.values()
-                for leg, _ in self._passed_levels(order, price)
+                for kind, level in self._passed_levels(order, price)
             ]
-            legs = [
-                (0, leg.seq, leg, kind)
+            passed += [
+                (True, 0, level, leg.seq, leg, kind)
                 for leg in desk.exits.values()
-                for kind, _ in self._trails.passed(leg, price)[:1]
+                for kind, level in self._trails.passed(leg, price, trailing=not at_close)[:1]
             ]
-            if not batch and not legs:
+            if not passed:
                 return
-            batch.sort(key=lambda item: item[:2])
-            legs.sort(key=lambda item: item[:2])
-            self._fill_batch([*batch, *legs], price, at_open=not desk.is_inside)
+            passed.sort(key=lambda item: item[:4])
+            batch = [(item[1], item[3], item[4], item[5]) for item in passed]
+            self._fill_batch(batch, price, at_open=not desk.is_inside, locks=not at_close)
 
     def _passed_levels(self, order: PendingOrder, price: float) -> list[tuple[Leg, float]]:
         if order.is_market:
             return []
         if order.waits_for_stop():
             passed = price >= order.stop if order.direction > 0 else price <= order.stop
-            return [("stop", price)] if passed else []
+            return [("stop", order.stop)] if passed else []
         beyond = self._desk.limit_beyond
         passed = price <= order.limit - beyond if order.direction > 0 else price >= order.limit + beyond
-        return [("limit", price)] if passed else []
+        return [("limit", order.limit)] if passed else []
 
-    def _fill_batch(self, batch: Sequence[_Item], price: float, *, at_open: bool) -> None:
+    def _fill_batch(self, batch: Sequence[_Item], price: float, *, at_open: bool, locks: bool = True) -> None:
         """Fill what was met at `price`; what the batch itself removed does not fill."""
         desk = self._desk
-        for _, _, item, _ in batch:
+        for _, _, item, _ in batch if locks else ():
             if isinstance(item, ExitLeg) and item.entry is not None and (at_open or item.call.from_entry):
                 item.locked_qty = min(item.qty, item.entry.qty)
         for _, _, item, kind in batch:

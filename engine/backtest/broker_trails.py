@@ -35,12 +35,12 @@ class Trails:
             found.append(("stop", leg.stop, not long))
         return found
 
-    def passed(self, leg: ExitLeg, price: float) -> list[tuple[Leg, float]]:
+    def passed(self, leg: ExitLeg, price: float, *, trailing: bool) -> list[tuple[Leg, float]]:
         """Levels that `price` has passed, the one that counts first."""
         return [
             (kind, level)
             for kind, level, rises in self.levels(leg)
-            if (price >= level if rises else price <= level)
+            if (price >= level if rises else price <= level) and (trailing or kind != "trail")
         ]
 
     def reach(self, price: float) -> None:

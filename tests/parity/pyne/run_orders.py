@@ -1,0 +1,90 @@
+"""`run_orders.py BARS.npy CASES.json OUT.json`: each case's orders, bar by bar, on pynesys-pynecore.
+
+A case has `properties` of `strategy()` and `orders`: for each bar number a list of verb and arguments, prices
+in ticks from that bar's close.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from chart import SYMBOL, load_bars
+from pynecore.core.script_runner import ScriptRunner
+
+SOURCE = '''"""
+@pyne
+"""
+from pynecore.lib import bar_index, close, na, script, strategy
+
+ORDERS = {orders!r}
+DIRECTIONS = {{"long": strategy.long, "short": strategy.short}}
+OCA = {{"none": strategy.oca.none, "cancel": strategy.oca.cancel, "reduce": strategy.oca.reduce}}
+
+
+@script.strategy("case", {properties})
+def main():
+    for verb, given in ORDERS.get(int(bar_index), []):
+        rest = dict(given)
+        price = float(close)
+        for name in ("limit", "stop", "trail_price"):
+            if name in rest:
+                rest[name] = round(price + rest[name] * 0.01, 2)
+        if "direction" in rest:
+            rest["direction"] = DIRECTIONS[rest["direction"]]
+        if "oca_type" in rest:
+            rest["oca_type"] = OCA[rest["oca_type"]]
+        if verb == "entry":
+            strategy.entry(**rest)
+        elif verb == "order":
+            strategy.order(**rest)
+        elif verb == "exit":
+            strategy.exit(**rest)
+        elif verb == "close":
+            strategy.close(**rest)
+        elif verb == "close_all":
+            strategy.close_all(**rest)
+        elif verb == "cancel":
+            strategy.cancel(**rest)
+'''
+
+
+def source(case: dict[str, object]) -> str:
+    properties = ", ".join(f"{name}={value}" for name, value in case["properties"].items())
+    orders = {int(bar): rows for bar, rows in case["orders"].items()}
+    return SOURCE.format(orders=orders, properties=properties)
+
+
+bars = load_bars(sys.argv[1])
+done = []
+with tempfile.TemporaryDirectory() as folder:
+    for number, case in enumerate(json.loads(Path(sys.argv[2]).read_text())):
+        path = Path(folder) / f"case_{number}.py"
+        path.write_text(source(case))
+        runner = ScriptRunner(
+            path,
+            iter(bars),
+            SYMBOL,
+            last_bar_index=len(bars) - 1,
+            last_bar_time=bars[-1].timestamp,
+            lossless_prices=True,
+            lossless_volume=True,
+        )
+        done.append(
+            [
+                [
+                    1 if trade.size > 0 else -1,
+                    abs(trade.size),
+                    int(trade.entry_bar_index),
+                    trade.entry_price,
+                    trade.entry_comment or trade.entry_id,
+                    int(trade.exit_bar_index),
+                    trade.exit_price,
+                    trade.exit_comment or trade.exit_id,
+                    trade.profit,
+                ]
+                for _, _, closed in runner.run_iter()
+                for trade in closed
+            ]
+        )
+Path(sys.argv[3]).write_text(json.dumps(done))
