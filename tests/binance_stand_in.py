@@ -7,6 +7,7 @@ goes wrong. The simulator is the real thing; this one can be made to misbehave a
 import asyncio
 import hashlib
 import hmac
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
@@ -48,7 +49,8 @@ def cut() -> Fault:
 class StandIn:
     """`async with StandIn() as exchange`; `url` and `ws_url` say where it listens."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.bids = {100.0 - i: 1.0 + i for i in range(20)}
         self.asks = {101.0 + i: 1.0 + i for i in range(20)}
         self.update_id = 1000
@@ -73,7 +75,7 @@ class StandIn:
         app.router.add_get("/{cls}/ws", self._socket)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self

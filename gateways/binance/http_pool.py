@@ -1,15 +1,21 @@
 """Keeps some connections to one server open and ready."""
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable
 
+import structlog
+
 from gateways.binance.http1 import HttpAnswer, HttpConnection, HttpFailed, Origin
+from gateways.binance.tls import client_context
 
 CONNECT_SECONDS = 5.0
 WAIT_SECONDS = 0.5
 """How long a request may wait for a connection when all are busy."""
+SAY_AGAIN = 30
+"""Of so many failures to connect in a row one is logged."""
+
+_log = structlog.get_logger("gateway.rest")
 
 
 class HttpPool:
@@ -20,7 +26,7 @@ class HttpPool:
         self._warm = warm
         self._most = most
         self._timeout = timeout_seconds
-        self._ssl = ssl.create_default_context() if self.origin.scheme == "https" else None
+        self._ssl = client_context() if self.origin.scheme == "https" else None
         self._idle: deque[HttpConnection] = deque()
         self._all: set[HttpConnection] = set()
         self._waiters: deque[asyncio.Future[None]] = deque()
@@ -131,13 +137,17 @@ class HttpPool:
             if not is_short and not is_crowded:
                 await self._wake.wait()
                 continue
-            if await self._open():
+            reason = await self._open()
+            if not reason:
                 failures = 0
             else:
                 failures += 1
+                if failures == 1 or failures % SAY_AGAIN == 0:
+                    _log.warning("cannot connect", link="rest", reason=reason)
                 await asyncio.sleep(min(0.05 * 2 ** min(failures, 6), 2.0))
 
-    async def _open(self) -> bool:
+    async def _open(self) -> str:
+        """One more connection; returns why not."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -147,15 +157,15 @@ class HttpPool:
                     self.origin.port,
                     ssl=self._ssl,
                 )
-        except (OSError, TimeoutError):
-            return False
+        except (OSError, TimeoutError) as error:
+            return str(error) or type(error).__name__
         if not connection.is_open:
-            return False
+            return "closed at once"
         self._all.add(connection)
         if len(self._all) == 1:
             self.on_state(True)
         self._on_free(connection)
-        return True
+        return ""
 
 
 def _ignore(_is_up: bool) -> None:

@@ -16,6 +16,7 @@ from gateways.binance.classify import Failure, Hint, Kind, classify, network_fai
 from gateways.binance.clock import ExchangeClock
 from gateways.binance.errors import RestBlocked, RestError
 from gateways.binance.keys import ApiKeys
+from gateways.binance.tls import client_context
 from gateways.binance.translate import Json
 from gateways.binance.weights import Ledger, Priority
 
@@ -49,6 +50,7 @@ class ExchangeClient(binanceusdm):  # type: ignore[misc]  # ccxt ships no types
                 "options": {"fetchCurrencies": False, "recvWindow": window_ms},
             }
         )
+        self.ssl_context = client_context()
         self.urls["api"] = {name: f"{self._base_url}/fapi/{version}" for name, version in _FAPI.items()}
 
     def nonce(self) -> int:

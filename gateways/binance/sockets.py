@@ -13,6 +13,8 @@ from websockets.exceptions import InvalidHandshake, InvalidMessage, WebSocketExc
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN, Event
 
+from gateways.binance.tls import client_context
+
 Sink = Callable[[bytes], None]
 CONNECT_ERRORS = (OSError, TimeoutError, InvalidHandshake, InvalidMessage, WebSocketException)
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -128,6 +130,7 @@ async def open_socket(url: str, sink: Sink, *, ping_seconds: float = 60.0) -> Di
         create_connection=bound,
         compression=None,
         proxy=None,
+        ssl=client_context() if url.startswith("wss:") else None,
         open_timeout=OPEN_SECONDS,
         close_timeout=2.0,
         ping_interval=ping_seconds,
