@@ -224,6 +224,8 @@ class Engine:
     def _on_account(self, update: wire.AccountUpdate) -> None:
         self.out.append(AccountReport(update, self.clock.now_ns))
         self.account.on_account_update(update)
+        if update.reason == "MARGIN_CALL":
+            self.out.notice("critical", "margin call: the exchange is close to liquidating positions")
         self.recovery.watch_position()
 
     def _on_mark(self, mark: wire.MarkPrice) -> None:

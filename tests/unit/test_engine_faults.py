@@ -134,6 +134,12 @@ def test_a_cut_link_makes_orders_unknown_and_a_new_one_settles_them() -> None:
     assert rig.engine.health.reconciled
 
 
+def test_a_margin_call_is_told_as_critical() -> None:
+    rig = Rig().up()
+    rig.feed(wire.AccountUpdate(1, 99, "MARGIN_CALL", (), (), START_NS, START_NS))
+    assert any(one.level == "critical" and "margin call" in one.text for one in rig.notices(Notice))
+
+
 def test_a_foreign_position_is_shown_taken_as_external_and_not_traded() -> None:
     exchange = Exchange()
     exchange.position, exchange.entry_price = Decimal("0.5"), Decimal(90)
