@@ -91,6 +91,8 @@ class LiveEngine:
         self._tables: TablesProcess | None = None
         self._chat: ChatThread | None = None
         self._seconds = 0.0
+        self._broken = False
+        self._status_fails = False
 
     def _make_core(self, config: EngineConfig) -> Engine:
         try:
@@ -127,6 +129,7 @@ class LiveEngine:
         gc.disable()
         self._feed.start(self.take)
         housekeeping = self._loop.create_task(self._keep_house(), name="housekeeping")
+        housekeeping.add_done_callback(self._on_housekeeping_ended)
         code = await self._ended
         housekeeping.cancel()
         await asyncio.gather(housekeeping, return_exceptions=True)
@@ -135,13 +138,17 @@ class LiveEngine:
 
     def take(self, event: Event) -> None:
         """One event to the core, and what comes of it."""
+        if self._broken:
+            return
         try:
             if self._performer.take(event) and self._performer.journal_is_dirty:
                 self._flush_soon()
         except JournalError as error:
-            self._observers.say("critical", "journal", str(error))
-            self._end(1)
+            self._on_journal_error(error)
             return
+        except BaseException:
+            self._broken = True  # half an event was taken in: what is left of it must not be carried out
+            raise
         if self.engine.next_deadline_ns != self._timer_ns:
             self._set_timer()
 
@@ -171,8 +178,7 @@ class LiveEngine:
         try:
             self._performer.flush()
         except JournalError as error:
-            self._observers.say("critical", "journal", str(error))
-            self._end(1)
+            self._on_journal_error(error)
 
     async def _keep_house(self) -> None:
         """Each second: status file, room for the journal, health of the core's deadlines."""
@@ -180,7 +186,7 @@ class LiveEngine:
         while True:
             await asyncio.sleep(settings.engine.summary_seconds)
             self.take(Timer(self._now_ns()))
-            write_status(settings.summary_path, self._keeper.status(self._now_ns()))
+            self._write_status()
             accepts = self._journal.check_space()
             if accepts != self.engine.health.journal_ok:
                 self.take(JournalState(self._now_ns(), accepts))
@@ -197,6 +203,20 @@ class LiveEngine:
         except JournalFull as error:
             self._observers.say("warning", "journal", str(error))
             self.take(JournalState(self._now_ns(), accepts_entries=False))
+        except JournalError as error:
+            self._on_journal_error(error)
+
+    def _write_status(self) -> None:
+        """A disk without room costs the news, told once, and no more."""
+        try:
+            write_status(self._settings.summary_path, self._keeper.status(self._now_ns()))
+        except OSError as error:
+            if not self._status_fails:
+                text = f"{self._settings.summary_path} cannot be written: {error.strerror}"
+                self._observers.say("warning", "status", text)
+            self._status_fails = True
+        else:
+            self._status_fails = False
 
     async def _shut_down(self) -> None:
         self.take(Stop(self._now_ns(), "asked to stop"))
@@ -207,8 +227,9 @@ class LiveEngine:
             self._chat.stop()
         await self._control.close()
         await self._feed.close()
-        write_status(self._settings.summary_path, self._keeper.status(self._now_ns()))
-        self._journal.close(self._now_ns())
+        self._write_status()
+        if not self._broken:
+            self._journal.close(self._now_ns())
         self._observers.stop()
         if self._tables is not None:
             self._tables.stop()
@@ -231,6 +252,21 @@ class LiveEngine:
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         """A bug in a callback: the process ends, for its state can no longer be trusted."""
         loop.default_exception_handler(context)
+        self._broken = True
+        self._end(1)
+
+    def _on_housekeeping_ended(self, task: asyncio.Task[None]) -> None:
+        """It never ends by itself: without it the journal is not rotated and memory not collected."""
+        if not task.cancelled() and task.exception() is not None and self._loop is not None:
+            context: dict[str, object] = {
+                "message": "the housekeeping failed",
+                "exception": task.exception(),
+            }
+            self._on_loop_error(self._loop, context)
+
+    def _on_journal_error(self, error: JournalError) -> None:
+        """Nothing more can be written down, so nothing more may be done."""
+        self._observers.say("critical", "journal", str(error))
         self._end(1)
 
     def _end(self, code: int) -> None:

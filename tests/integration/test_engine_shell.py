@@ -1,0 +1,97 @@
+"""The live process around the core, when something in it breaks."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.core.events import Event, Timer
+from engine.shell.live import LiveEngine
+from engine.storage.journal import JournalError
+from engine.storage.recovered import read_folder
+from gateways.wire.messages import Heartbeat, ToGateway
+from settings import load_settings
+from settings.environment import Home
+
+ROOT = Path(__file__).resolve().parents[2]
+Arrange = Callable[[LiveEngine], None]
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> LiveEngine:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    settings = load_settings("demo", home=Home(tmp_path))
+    settings.engine_dir.mkdir(parents=True)
+    quick = settings.engine.model_copy(update={"summary_seconds": 0.01})
+    return LiveEngine(settings.model_copy(update={"engine": quick}))
+
+
+def run(live: LiveEngine, arrange: Arrange) -> int:
+    async def main() -> int:
+        asyncio.get_running_loop().call_later(0.05, arrange, live)
+        async with asyncio.timeout(20):
+            return await live.run(exit_with_stdin=False)
+
+    return asyncio.run(main())
+
+
+def test_a_status_file_that_cannot_be_written_is_told_and_trading_goes_on(
+    live: LiveEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = live._settings.summary_path
+    status.with_name(status.name + ".tmp").mkdir(parents=True)
+    seen: list[int] = []
+
+    def watch(live: LiveEngine) -> None:
+        process = live.engine.process
+
+        def counted(event: Event) -> object:
+            seen.append(1)
+            if len(seen) == 10:
+                live._end(0)
+            return process(event)
+
+        live.engine.process = counted  # type: ignore[method-assign, assignment]  # a spy
+
+    assert run(live, watch) == 0
+    assert len(seen) >= 10
+    assert capsys.readouterr().out.count("cannot be written") == 1
+    assert not live._journal.failure
+
+
+def test_a_journal_that_fails_in_the_housekeeping_ends_the_process(live: LiveEngine) -> None:
+    def break_rotation(live: LiveEngine) -> None:
+        def failing(state: bytes) -> None:
+            raise JournalError("the journal failed: no more disk")
+
+        live._journal.rotate = failing  # type: ignore[method-assign]  # the fault
+        type(live._journal).wants_rotation = property(lambda _: True)  # type: ignore[method-assign, assignment]
+
+    kept = type(live._journal).wants_rotation
+    try:
+        assert run(live, break_rotation) == 1
+    finally:
+        type(live._journal).wants_rotation = kept  # type: ignore[method-assign]
+
+
+def test_after_a_bug_nothing_is_decided_sent_or_written_any_more(live: LiveEngine) -> None:
+    sent: list[ToGateway] = []
+    live._feed.send = sent.append  # type: ignore[method-assign]  # a spy
+
+    def break_core(live: LiveEngine) -> None:
+        def broken(event: Event) -> object:
+            live.engine.out.send(Heartbeat(1))
+            raise ZeroDivisionError
+
+        process, live.engine.process = live.engine.process, broken  # type: ignore[method-assign, assignment]
+        loop = asyncio.get_running_loop()
+        loop.call_soon(live.take, Timer(1))
+        loop.call_soon(setattr, live.engine, "process", process)
+        loop.call_soon(live.take, Timer(2))
+
+    assert run(live, break_core) == 1
+    assert sent == []
+    folder = live._settings.engine_dir / "journal"
+    assert [type(record).__name__ for _, record in read_folder(folder, None).records] == ["Start"]
