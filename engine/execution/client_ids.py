@@ -6,11 +6,14 @@ engine and 160 bits of BLAKE2b over the length-prefixed parts.
 """
 
 import base64
+import binascii
 import hashlib
 import re
+from functools import lru_cache
 
 ENGINE_ID_PATTERN = re.compile(r"[a-z2-7]{6}")
 CLIENT_ID_PATTERN = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def engine_id_from(entropy: bytes) -> str:
@@ -20,6 +23,7 @@ def engine_id_from(entropy: bytes) -> str:
     return base64.b32encode(entropy[:5].ljust(5, b"\0")).decode().lower()[:6]
 
 
+@lru_cache(maxsize=8)
 def client_id_prefix(engine_id: str) -> str:
     """What every client id of that engine begins with; ValueError for a malformed identity."""
     if not ENGINE_ID_PATTERN.fullmatch(engine_id):
@@ -52,9 +56,7 @@ def client_order_id(
     """
     if attempt < 0:
         raise ValueError("attempt counts from 0")
-    digest = hashlib.blake2b(digest_size=20)
-    for part in (engine_id, strategy, symbol, cause, leg, str(attempt)):
-        data = part.encode()
-        digest.update(len(data).to_bytes(4, "big"))
-        digest.update(data)
-    return client_id_prefix(engine_id) + base64.urlsafe_b64encode(digest.digest()).decode().rstrip("=")
+    parts = [part.encode() for part in (engine_id, strategy, symbol, cause, leg, str(attempt))]
+    text = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
+    code = binascii.b2a_base64(hashlib.blake2b(text, digest_size=20).digest(), newline=False)
+    return client_id_prefix(engine_id) + code.rstrip(b"=").translate(_URL_SAFE).decode("ascii")

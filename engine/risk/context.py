@@ -59,9 +59,11 @@ def context_for(
             sums = buys if intent.side == "BUY" else sells
             sums[intent.symbol] = sums.get(intent.symbol, ZERO) + order.unfilled_base
     other = ZERO
-    for name in sorted({p.symbol for p in account.positions()} | buys.keys() | sells.keys()):
+    others = {p.symbol for p in account.positions()} | buys.keys() | sells.keys()
+    others.discard(symbol)
+    for name in sorted(others):
         mark = account.mark(name)
-        if name != symbol and mark is not None:
+        if mark is not None:
             held = account.position(name).qty_base
             worst = max(abs(held + buys.get(name, ZERO)), abs(held - sells.get(name, ZERO)))
             other += worst * mark

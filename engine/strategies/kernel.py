@@ -4,6 +4,7 @@ A strategy's step reads a row `open, high, low, close, volume_base` and returns 
 `exit_rules`; what it writes to its output row becomes `Signals.values`.
 """
 
+import struct
 from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar
 
@@ -16,6 +17,10 @@ from engine.strategies.base import SignalArrays, Signals, SignalStrategy, Strate
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = 0, 1, 2, 3, 4
 """Columns of a step's input row."""
+
+_ROW = struct.Struct("=5d")
+_BOUND = frozenset({"_step", "_row_bytes", "_out_bytes", "_values"})
+"""What is made anew in another process: compiled code and views of arrays."""
 
 ParamsT = TypeVar("ParamsT", bound=StrategyParams)
 
@@ -40,17 +45,24 @@ class KernelStrategy(SignalStrategy, Generic[ParamsT]):
 
     def __init__(self, params: ParamsT | None = None, /, **by_name: object) -> None:
         self.params = self.Params.model_validate(by_name) if params is None else params  # type: ignore[assignment]
-        self._step: Step = ready(type(self).step)
         self._row = np.empty((1, 5))
         self._out = np.full((1, len(self.value_names)), np.nan)
+        self._bind()
         self.reset()
 
+    def _bind(self) -> None:
+        """Fetch the compiled step, and views by which one row is written and read in one call each."""
+        self._step: Step = ready(type(self).step)
+        self._row_bytes = self._row.data.cast("B")
+        self._out_bytes = self._out.data.cast("B") if self._out.size else memoryview(b"")
+        self._values = struct.Struct(f"={self._out.size}d")
+
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "_step"}
+        return {name: value for name, value in self.__dict__.items() if name not in _BOUND}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self._step = ready(type(self).step)  # compiled code stays in its process and cache
+        self._bind()
 
     def initial_state(self) -> FloatArray:
         """A new flat state that knows the parameters."""
@@ -62,15 +74,14 @@ class KernelStrategy(SignalStrategy, Generic[ParamsT]):
 
     def on_bar(self, bar: Bar) -> Signals:
         """Advance by one closed bar."""
-        row = self._row
-        row[0] = (bar.open, bar.high, bar.low, bar.close, bar.volume_base)
-        flags = self._step(self._state, row, 0, self._out)
+        _ROW.pack_into(self._row_bytes, 0, bar.open, bar.high, bar.low, bar.close, bar.volume_base)
+        flags = self._step(self._state, self._row, 0, self._out)
         return Signals(
             enter_long=flags & ENTER_LONG != 0,
             enter_short=flags & ENTER_SHORT != 0,
             exit_long=flags & EXIT_LONG != 0,
             exit_short=flags & EXIT_SHORT != 0,
-            values=tuple(self._out[0].tolist()),
+            values=self._values.unpack_from(self._out_bytes),
         )
 
     def batch(self, bars: Bars) -> SignalArrays:
