@@ -15,7 +15,7 @@ from gateways.binance.frames import DepthSnapshot, snapshot_from
 from gateways.binance.history import History
 from gateways.binance.http1 import HttpFailed
 from gateways.binance.http_pool import HttpPool
-from gateways.binance.instruments import Instruments
+from gateways.binance.instruments import RULES_AGE_SECONDS, Instruments
 from gateways.binance.keys import ApiKeys
 from gateways.binance.klines import fetch_klines
 from gateways.binance.market import Market
@@ -84,7 +84,7 @@ class Gateway:
         self._client = ExchangeClient(config.rest_url, keys, self.clock, self.ledger, config.window_ms)
         self._rest = RestData(self._client, self.ledger)
         self._history = History(self._rest, self._now_ms)
-        self._instruments = Instruments(self._rest, self.ledger)
+        self._instruments = Instruments(self._rest, self.ledger, lambda: tuple(self.market.feeds))
         account = Account(self._rest)
         self._snapshots = SnapshotTaker(account, self._history, self._instruments)
         self._open_orders = OpenOrders()
@@ -156,6 +156,7 @@ class Gateway:
         self._pool.start()
         self.spawn(self._keep_time())
         self.spawn(self._tell_status())
+        self.spawn(self._keep_rules())
         for symbol in self.config.symbols:
             self.market.add_symbol(symbol)
         self.market.start()
@@ -239,8 +240,7 @@ class Gateway:
             self.clock.distrust()
             self._measure_now.set()
         elif hint is Hint.RULES:
-            self._instruments.forget()
-            self.spawn(self._publish_instruments(self.config.symbols))
+            self.spawn(self._read_rules_again())
 
     def _on_account_config(self, symbol: str) -> None:
         self._instruments.forget(symbol)
@@ -354,6 +354,20 @@ class Gateway:
                 self.server.publish(await self._instruments.get(symbol))
             except (RestError, RestBlocked) as error:
                 _log.warning("no instrument", symbol=symbol, reason=str(error))
+
+    async def _keep_rules(self) -> None:
+        """The exchange changes filters, fees and brackets without a word to us."""
+        while True:
+            await asyncio.sleep(RULES_AGE_SECONDS)
+            await self._read_rules_again()
+
+    async def _read_rules_again(self) -> None:
+        try:
+            for instrument in await self._instruments.changed():
+                _log.warning("the exchange has changed its rules", symbol=instrument.symbol)
+                self.server.publish(instrument)
+        except (RestError, RestBlocked) as error:
+            _log.warning("rules not read again", reason=str(error))
 
     async def _tell_status(self) -> None:
         while True:

@@ -1,7 +1,8 @@
 """What the exchange says about each symbol: filters, fees, leverage, brackets."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 
 from gateways.binance.classify import Failure
 from gateways.binance.errors import RestError
@@ -11,6 +12,8 @@ from gateways.binance.weights import Ledger
 from gateways.wire.messages import Bracket, Instrument
 
 RULES_AGE_SECONDS = 3600.0
+RULES_PAUSE_SECONDS = 30.0
+"""Rules are not read again sooner, however many orders are refused for them."""
 
 
 def instrument_from(
@@ -66,14 +69,18 @@ def _brackets(row: Mapping[str, Json]) -> tuple[Bracket, ...]:
 
 
 class Instruments:
-    """Cache of what `get` fetched; `forget` makes the next `get` ask again."""
+    """Cache of what `get` fetched; `forget` makes the next `get` ask again.
 
-    def __init__(self, rest: RestData, ledger: Ledger) -> None:
+    `wanted` names the symbols whose filters are kept from one answer, which has those of all.
+    """
+
+    def __init__(self, rest: RestData, ledger: Ledger, wanted: Callable[[], Collection[str]]) -> None:
         self._rest = rest
         self._ledger = ledger
+        self._wanted = wanted
         self._known: dict[str, Instrument] = {}
         self._infos: dict[str, Mapping[str, Json]] = {}
-        self._infos_time = 0.0
+        self._infos_time = -inf
         self._lock = asyncio.Lock()
 
     def known(self, symbol: str) -> Instrument | None:
@@ -97,6 +104,24 @@ class Instruments:
                 self._known[symbol] = found
             return found
 
+    async def changed(self) -> list[Instrument]:
+        """Read everything known again; returns what is different now. What fails stays as it was.
+
+        RestError, RestBlocked. Nothing is read within `RULES_PAUSE_SECONDS` of the last time.
+        """
+        async with self._lock:
+            now = asyncio.get_running_loop().time()
+            if now - self._infos_time < RULES_PAUSE_SECONDS:
+                return []
+            self._infos_time = -inf
+            found = []
+            for symbol, old in list(self._known.items()):
+                new = await self._fetch(symbol)
+                if new != old:
+                    self._known[symbol] = new
+                    found.append(new)
+            return found
+
     async def get_all(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """In the given order."""
         return tuple([await self.get(symbol) for symbol in symbols])
@@ -118,7 +143,7 @@ class Instruments:
                 raise RestError(Failure("transient", 0, "GET exchangeInfo: the answer is no object"))
             self._ledger.set_limits(answer.get("rateLimits", []))
             # Of some 900 symbols only ours are kept: what lives long makes every garbage collection longer.
-            wanted = self._infos.keys() | {symbol}
+            wanted = {symbol, *self._wanted()}
             rows = answer.get("symbols", ())
             self._infos = {str(row.get("symbol")): row for row in rows if row.get("symbol") in wanted}
             self._infos_time = now

@@ -1,11 +1,15 @@
 """Answers that are none, lists nobody understands, limits and outages: the gateway stays up and says so."""
 
 import asyncio
+from decimal import Decimal
 
 import pytest
 from aiohttp import web
 
+from gateways.binance import gateway as gateway_module
+from gateways.binance import instruments
 from gateways.wire.messages import (
+    Instrument,
     KlinesReply,
     QueryOrder,
     Reply,
@@ -14,7 +18,7 @@ from gateways.wire.messages import (
     Snapshot,
     Welcome,
 )
-from tests.binance_stand_in import SYMBOL, Fault
+from tests.binance_stand_in import SYMBOL, Fault, StandIn, always
 from tests.gateway_rig import Engine, whole_rig
 from tests.integration.test_binance_gateway import market_order
 
@@ -26,6 +30,17 @@ def page(status: int = 200, body: object = None) -> Fault:
         if body is not None:
             return web.json_response(body, status=status)
         return web.Response(status=status, text="<html>Please wait</html>", content_type="text/html")
+
+    return fault
+
+
+def changed_tick(exchange: StandIn, tick: str) -> Fault:
+    """exchangeInfo with another price tick."""
+
+    async def fault(_request: web.Request) -> web.Response:
+        info = exchange._get_exchangeInfo({})
+        info["symbols"][0]["filters"][0]["tickSize"] = tick
+        return web.json_response(info)
 
     return fault
 
@@ -97,5 +112,43 @@ def test_a_time_that_is_none_is_not_believed():
             before = gateway.clock.offset_ns
             assert (await snapshot_of(engine, 1)).complete
             assert abs(gateway.clock.offset_ns - before) < 1_000_000_000
+
+    asyncio.run(scenario())
+
+
+def test_rules_that_change_reach_the_engine_without_a_restart(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gateway_module, "RULES_AGE_SECONDS", 0.05)
+    monkeypatch.setattr(instruments, "RULES_PAUSE_SECONDS", 0.0)
+
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await engine.wait(Instrument, lambda one: one.price_tick == Decimal("0.10"))
+            exchange.faults["GET exchangeInfo"] = page(503)
+            asked = exchange.requests.count("GET exchangeInfo")
+            await exchange.until(lambda: exchange.requests.count("GET exchangeInfo") > asked + 1)
+            assert (await snapshot_of(engine, 1)).complete
+            exchange.faults["GET exchangeInfo"] = changed_tick(exchange, "0.50")
+            await engine.wait(Instrument, lambda one: one.price_tick == Decimal("0.50"))
+            assert len(engine.of(Instrument)) == 2
+
+    asyncio.run(scenario())
+
+
+def test_orders_refused_for_the_rules_make_them_be_read_once_not_each_time(monkeypatch: pytest.MonkeyPatch):
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await engine.wait(Instrument)
+            await exchange.until(lambda: "GET time" in exchange.requests)
+            exchange.faults["POST order"] = always(400, -4014, "Price not increased by tick size.")
+            exchange.faults["GET exchangeInfo"] = changed_tick(exchange, "0.50")
+            monkeypatch.setattr(instruments, "RULES_PAUSE_SECONDS", 0.0)
+            engine.client.send(market_order(1, "nb-1"))
+            await engine.wait(Instrument, lambda one: one.price_tick == Decimal("0.50"))
+            monkeypatch.setattr(instruments, "RULES_PAUSE_SECONDS", 30.0)
+            for number in range(2, 12):
+                engine.client.send(market_order(number, f"nb-{number}"))
+                await engine.wait(Reply, lambda reply, number=number: reply.request_id == number)
+            assert (await snapshot_of(engine, 1)).complete
+            assert exchange.requests.count("GET exchangeInfo") == 2
 
     asyncio.run(scenario())
