@@ -1,7 +1,8 @@
 """Journals for tests: small segments, short records, and a writer that can be killed.
 
 Run as a program it appends intents for ever and prints the sequence of each batch that `flush` returned
-for; a batch has one to three records.
+for; a batch has one to three records. Where the journal wants it, it rotates; the snapshot is the sequence
+it is of.
 """
 
 import sys
@@ -39,13 +40,15 @@ def written(found: Recovered) -> list[JournalRecord]:
 
 def write_for_ever(folder: Path) -> None:
     """Append and flush until killed."""
-    journal, _ = opened(folder, options=JournalOptions(segment_bytes=65_536, reserve_bytes=4_096))
+    journal, _ = opened(folder, options=JournalOptions(segment_bytes=16_384, reserve_bytes=4_096))
     while True:
         for _ in range(1 + journal.last_sequence % 3):
             journal.append(intent(journal.last_sequence + 1))
         journal.flush()
         sys.stdout.write(f"{journal.last_sequence}\n")
         sys.stdout.flush()
+        if journal.wants_rotation:
+            journal.rotate(str(journal.last_sequence).encode())
 
 
 if __name__ == "__main__":
