@@ -22,7 +22,6 @@ from engine.execution.attribution import settle_foreign
 from engine.execution.lots import decimal_of
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
-from engine.execution.order_states import OrderState
 from engine.execution.order_store import Applied, OrderStore
 from engine.execution.trade_executor import TradeExecutor
 from engine.market_data.aggregator import NEVER_NS, CandleAggregator
@@ -183,7 +182,7 @@ class Engine:
             self._note_day()
             self.recovery.last_fill_ns = max(self.recovery.last_fill_ns, fill.time_ns)
             self._tell_position(fill.symbol)
-        if applied.order.state is OrderState.REJECTED and applied.before is not OrderState.REJECTED:
+        if applied.is_rejection:
             self.rejects += 1
         if applied.contradiction:
             self.out.notice(

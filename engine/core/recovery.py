@@ -99,6 +99,7 @@ class Recovery:
             self._out.notice("info", f"reconciling with the exchange: {why}")
         self._health.reconciled = False
         self._suspects = ()
+        self._asked = frozenset()
         self._rounds = 0
         self._ask()
 
@@ -131,9 +132,11 @@ class Recovery:
         if not result.complete:
             self._wait(_AGAIN_NS)
             return
-        self._asked = frozenset(result.to_query)
-        if self._asked or any(True for _ in self._store.unsettled()):
-            self._wait(_SETTLE_NS)
+        asked, asked_before = frozenset(result.to_query), self._asked
+        self._asked = asked
+        if asked or any(True for _ in self._store.unsettled()):
+            # The first answers come at once. After that only time helps, and snapshots are heavy requests.
+            self._wait(_AGAIN_NS if asked & asked_before else _SETTLE_NS)
         else:
             self._compare_positions()
 

@@ -79,7 +79,8 @@ class Applied(msgspec.Struct, frozen=True):
     """What one report changed. `fill` is set when it brought a fill not counted before.
 
     `changed` is false for a repetition. `created` marks an order we had not known (EXTERNAL).
-    `update` is the report, to be journalled when it changed something.
+    `update` is the report, to be journalled when it changed something. `never_arrived`: the order was not
+    refused, the exchange has never heard of it.
     """
 
     order: Order
@@ -88,6 +89,13 @@ class Applied(msgspec.Struct, frozen=True):
     changed: bool
     created: bool = False
     update: OrderUpdate | None = None
+    never_arrived: bool = False
+
+    @property
+    def is_rejection(self) -> bool:
+        """Whether the exchange has just refused the order."""
+        rejected = OrderState.REJECTED
+        return self.order.state is rejected and self.before is not rejected and not self.never_arrived
 
     @property
     def contradiction(self) -> bool:
@@ -153,7 +161,8 @@ class OrderStore:
 
     def mark_refused(self, client_order_id: str, reason: str = "") -> Applied | None:
         """Proven never to have reached the book."""
-        return self._learn(client_order_id, "refused", reason)
+        applied = self._learn(client_order_id, "refused", reason)
+        return applied and msgspec.structs.replace(applied, never_arrived=True)
 
     def on_reply(self, client_order_id: str, request: str, reply: Reply) -> Applied | None:
         """Answer to `request` (submit, query, cancel, amend) about one order.

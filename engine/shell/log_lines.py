@@ -67,7 +67,8 @@ def _fill(record: records.Fill) -> str:
 
 def _reply(record: records.Replied) -> Line | None:
     reply = record.reply
-    if reply.outcome == "ok":
+    # What the exchange does not know is asked for again; what follows from it in the end is a line.
+    if reply.outcome == "ok" or (record.request == "query" and reply.outcome == "not_found"):
         return None
     text = f"{record.request} of {record.client_order_id}: {reply.outcome} {reply.code} {reply.message}"
     return "warning", "reply", text.rstrip()

@@ -1,5 +1,6 @@
 """What the core does when the world is not well: unknown orders, cuts, gaps, foreign hands, broken code."""
 
+from collections import Counter
 from decimal import Decimal
 
 import msgspec
@@ -132,6 +133,24 @@ def test_a_cut_link_makes_orders_unknown_and_a_new_one_settles_them() -> None:
     rig.up()
     assert rig.engine.account.position("BTCUSDT").qty_base == rig.exchange.position == Decimal("0.1")
     assert rig.engine.health.reconciled
+
+
+def test_an_order_that_never_arrived_is_proven_so_without_a_flood_of_requests() -> None:
+    rig = Rig().up()
+    rig.exchange.on_submit = lambda _: []
+    rig.prices(*UP)
+    rig.down()
+    assert len(list(rig.engine.store.unsettled())) == 1
+    before = len(rig.exchange.requests)
+    rig.up()
+    rig.wait(30)
+    (settled,) = rig.records(Settled)
+    assert "does not know it" in settled.reason
+    assert rig.engine.health.reconciled
+    asked = Counter(type(request) for request in rig.exchange.requests[before:])
+    assert asked[wire.RequestSnapshot] <= 8
+    assert asked[wire.QueryOrder] <= 12
+    assert rig.engine.rejects == 0
 
 
 def test_a_margin_call_is_told_as_critical() -> None:
