@@ -126,7 +126,7 @@ def compare(
     end = max((max(t.entry_time_ns, t.exit_time_ns) for t in listed), default=0) if end_ns is None else end_ns
     inside = [trade for trade in generated if trade.entry_time_ns <= end]
     partner = _partners(listed, inside)
-    printed = _Printer(commission_percent, initial_capital, point_value)
+    printed = _Printer(inside, commission_percent, initial_capital, point_value)
     pairs = []
     taken = {id(trade) for trade in partner if trade is not None}
     for reference, trade in zip(listed, partner, strict=True):
@@ -175,7 +175,9 @@ def _names(listed: ListedTrade) -> tuple[str, ...]:
 def _verdicts(listed: ListedTrade, trade: Trade, money: dict[str, Decimal]) -> dict[str, Verdict]:
     verdicts: dict[str, Verdict] = {}
     for name in _names(listed):
-        if name in MONEY_COLUMNS:
+        if name == "value":
+            verdicts[name] = _printed_verdict(_six_places(listed.money[name]), _six_places(money[name]))
+        elif name in MONEY_COLUMNS:
             verdicts[name] = _printed_verdict(listed.money[name], money[name])
         else:
             verdicts[name] = "equal" if _is_equal(name, listed, trade) else "different"
@@ -196,6 +198,11 @@ def _number(value: float) -> Decimal:
     return Decimal(repr(value)).quantize(Decimal("1e-8"), ROUND_HALF_UP).normalize()
 
 
+def _six_places(value: Decimal) -> Decimal:
+    """Older exports print the value with all digits of the double, newer ones with six decimals."""
+    return value.quantize(Decimal("1e-6"), ROUND_HALF_UP)
+
+
 def _printed_verdict(theirs: Decimal, ours: Decimal) -> Verdict:
     if theirs == ours:
         return "equal"
@@ -212,7 +219,10 @@ def _places(value: Decimal) -> int:
 class _Printer:
     """Prints generated trades as TradingView would, keeping the running sum of profits."""
 
-    def __init__(self, commission_percent: float, initial_capital: float, point_value: float) -> None:
+    def __init__(
+        self, trades: Sequence[Trade], commission_percent: float, initial_capital: float, point_value: float
+    ) -> None:
+        self._paid_ahead = _paid_ahead(trades)
         self._rate = commission_percent / 100.0
         self._capital = initial_capital
         self._point_value = point_value
@@ -222,7 +232,7 @@ class _Printer:
         value = trade.qty * trade.entry_price * self._point_value
         base = value * (1.0 + self._rate)
         self._sum += trade.pnl
-        return dict(self._cells(trade, value, base))
+        return dict(self._cells(trade, value, base, self._sum - self._paid_ahead[id(trade)]))
 
     def go_on_from(self, listed: ListedTrade) -> None:
         """After a difference: take the listed sum as ours."""
@@ -230,10 +240,34 @@ class _Printer:
         if cumulative is not None:
             self._sum = float(cumulative)
 
-    def _cells(self, trade: Trade, value: float, base: float) -> Iterator[tuple[str, Decimal]]:
-        yield "value", Decimal(repr(value)).quantize(Decimal("1e-6"), ROUND_HALF_UP)
+    def _cells(
+        self, trade: Trade, value: float, base: float, cumulative: float
+    ) -> Iterator[tuple[str, Decimal]]:
+        yield "value", Decimal(repr(value))
         for name, amount in (("pnl", trade.pnl), ("run_up", trade.run_up), ("drawdown", trade.drawdown)):
             yield name, printed_money(amount)
             yield f"{name}_percent", printed_percent(amount / base * 100.0)
-        yield "cumulative", printed_money(self._sum)
-        yield "cumulative_percent", printed_percent(self._sum / self._capital * 100.0)
+        yield "cumulative", printed_money(cumulative)
+        yield "cumulative_percent", printed_percent(cumulative / self._capital * 100.0)
+
+
+def _paid_ahead(trades: Sequence[Trade]) -> dict[int, float]:
+    """Entry commissions that other trades had paid by the time each one closed, by the trade's identity.
+
+    The cumulative column is the net profit of that moment, and an entry pays when it fills.
+    """
+    entered = sorted(range(len(trades)), key=lambda k: trades[k].entry_bar)
+    held: dict[int, float] = {}
+    ahead = {}
+    closed: set[int] = set()
+    next_entry = 0
+    for k, trade in enumerate(trades):
+        while next_entry < len(entered) and trades[entered[next_entry]].entry_bar < trade.exit_bar:
+            other = entered[next_entry]
+            next_entry += 1
+            if other not in closed:
+                held[other] = trades[other].entry_commission
+        held.pop(k, None)
+        closed.add(k)
+        ahead[id(trade)] = sum(held.values())
+    return ahead
