@@ -50,6 +50,13 @@ async def market_streams(ex):
     return book["bids"][0][0]
 
 
+async def conditional_order(ex):
+    while True:
+        order = (await ex.watch_orders(SYMBOL))[-1]
+        if "aid" in order["info"]:
+            return order["id"]
+
+
 async def user_streams(ex, bid):
     orders = asyncio.create_task(ex.watch_orders(SYMBOL))
     await ex.fetch_open_orders(SYMBOL)
@@ -71,12 +78,12 @@ async def user_streams(ex, bid):
     assert balance["USDT"]["total"] > 0
     assert positions[0]["contracts"] == 0.01
     done("watch_my_trades watch_balance watch_positions")
+    # Watched from before the order on: ccxt hands an event only to those who wait when it comes.
+    watched_order = asyncio.create_task(conditional_order(ex))
     stop = await ex.create_order(
         SYMBOL, "market", "sell", 0.01, None, {"stopLossPrice": round(bid * 0.95, 1)}
     )
-    seen = ""
-    while seen != stop["id"]:
-        seen = (await soon(ex.watch_orders(SYMBOL)))[-1]["id"]
+    assert await soon(watched_order) == stop["id"]
     await ex.cancel_order(stop["id"], SYMBOL, {"trigger": True})
     done("watch_orders conditional")
     await ex.create_order(SYMBOL, "market", "sell", 0.01, None, {"reduceOnly": True})
