@@ -72,7 +72,7 @@ class SignalScript:
         price = stop if isnan(limit) else limit
         if isnan(price):
             price = broker.mark + direction * costs.slippage_ticks * market.tick
-        qty = self._quantity(price, risk_distance)
+        qty = self._quantity(price, risk_distance) if price > 0.0 else 0.0
         if qty <= 0.0 or qty < market.min_qty or qty * price * market.point_value < market.min_notional:
             return
         self._entry_dies_after = index + entry.valid_bars if entry.kind != "market" else -1

@@ -2,8 +2,8 @@
 
 from engine.backtest.kernel.decisions import decide
 from engine.backtest.kernel.layout import Account, Symbol, symbol_of
-from engine.backtest.kernel.lots import mark_lots, pay_funding
-from engine.backtest.kernel.margin import equity, liquidation_price
+from engine.backtest.kernel.lots import mark_lots, open_profit, pay_funding
+from engine.backtest.kernel.margin import cash, equity, liquidation_price
 from engine.backtest.kernel.orders import fill_market_orders, meet, watch_orders
 from engine.compiled import compiled
 from engine.compiled_memory import float_at, floats_at, int_at
@@ -57,8 +57,9 @@ def _fill_bar(s: Symbol) -> None:
     high, low, close = float_at(s.high_at, s.bar), float_at(s.low_at, s.bar), float_at(s.close_at, s.bar)
     s.lived_high, s.lived_low = high, low
     if s.up == _INF and s.down == -_INF:
-        mark_lots(s, high)
-        mark_lots(s, low)
+        if s.lots > 0:
+            mark_lots(s, high)
+            mark_lots(s, low)
         return
     first, end = 0, 0
     if s.has_finer != 0:
@@ -115,28 +116,61 @@ def _next_time(account: Account) -> int:
 
 
 @compiled
+def _note_equity(account: Account, value: float) -> None:
+    floats_at(account.equity_at, account.times + 1)[account.times] = value
+    account.times += 1
+
+
+@compiled
+def _run_one(account: Account, most_trades: int) -> int:
+    """`run` for a single symbol: the same steps without looking who has a bar."""
+    s = symbol_of(account, 0)
+    while s.next_bar < s.bars:
+        if account.trades + most_trades > account.room_for_trades:
+            return 0
+        s.bar = s.next_bar
+        s.time_ns = int_at(s.time_at, s.bar)
+        s.next_bar += 1
+        _happen(s)
+        s.mark = float_at(s.close_at, s.bar)
+        decide(s)
+        if s.on_close != 0:
+            _end_bar(s)
+        _note_equity(account, cash(account) + (open_profit(s, s.mark) if s.lots > 0 else 0.0))
+    return 1
+
+
+@compiled
+def _fill_all(account: Account, time_ns: int) -> None:
+    """Steps 1 to 5 for every symbol that has a bar at this time."""
+    for k in range(account.symbols):
+        s = symbol_of(account, k)
+        if s.next_bar < s.bars and int_at(s.time_at, s.next_bar) == time_ns:
+            s.bar = s.next_bar
+            s.time_ns = time_ns
+            s.next_bar += 1
+            _happen(s)
+    for k in range(account.symbols):
+        s = symbol_of(account, k)
+        if s.time_ns == time_ns:
+            s.mark = float_at(s.close_at, s.bar)
+
+
+@compiled
 def run(account: Account, most_trades: int) -> int:
     """Go on until the end, or until a bar that makes `most_trades` trades might overfill the list.
 
     Returns 1 at the end, else 0: give more room for trades and call again.
     """
+    if account.symbols == 1:
+        return _run_one(account, most_trades)
     while True:
         time_ns = _next_time(account)
         if time_ns < 0:
             return 1
         if account.trades + most_trades > account.room_for_trades:
             return 0
-        for k in range(account.symbols):
-            s = symbol_of(account, k)
-            if s.next_bar < s.bars and int_at(s.time_at, s.next_bar) == time_ns:
-                s.bar = s.next_bar
-                s.time_ns = time_ns
-                s.next_bar += 1
-                _happen(s)
-        for k in range(account.symbols):
-            s = symbol_of(account, k)
-            if s.time_ns == time_ns:
-                s.mark = float_at(s.close_at, s.bar)
+        _fill_all(account, time_ns)
         for k in range(account.symbols):
             s = symbol_of(account, k)
             if s.time_ns == time_ns:
@@ -145,5 +179,4 @@ def run(account: Account, most_trades: int) -> int:
             s = symbol_of(account, k)
             if s.time_ns == time_ns and s.on_close != 0:
                 _end_bar(s)
-        floats_at(account.equity_at, account.times + 1)[account.times] = equity(account)
-        account.times += 1
+        _note_equity(account, equity(account))

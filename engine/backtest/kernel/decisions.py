@@ -26,10 +26,11 @@ from engine.execution.exit_layout import (
     ENTRY_TEXT,
     PARTIAL,
     PARTIAL_FRACTION,
+    S_COOLDOWN,
     STATE_SIZE,
 )
 from engine.execution.exit_plan import plan, resting_stop
-from engine.execution.exit_rules import PARTIAL_EXIT
+from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT, PARTIAL_EXIT
 
 
 @compiled
@@ -63,7 +64,7 @@ def _place_entry(s: Symbol, direction: float, text: int, risk_distance: float) -
         if s.entry_kind == STOP_LIMIT:
             level = stop * (1.0 + direction * s.entry_limit_offset / 100.0)
             price = limit = round_level(s, level, direction < 0.0)
-    qty = _quantity(s, price, risk_distance)
+    qty = _quantity(s, price, risk_distance) if price > 0.0 else 0.0
     if qty <= 0.0 or qty < s.min_qty or qty * price * s.point_value < s.min_notional:
         return
     s.entry_rests = 1
@@ -110,6 +111,9 @@ def _order(s: Symbol, wanted: int) -> None:
 @compiled
 def decide(s: Symbol) -> None:
     """Decide once on the closed bar, with the position as it now stands."""
+    flags = byte_at(s.flags_at, s.bar)
+    if s.is_idle != 0 and s.entry_rests == 0 and flags & (ENTER_LONG | ENTER_SHORT) == 0:
+        return
     changed = False
     if s.entry_rests != 0 and s.entry_dies_after == s.bar:
         s.entry_rests = 0
@@ -125,13 +129,14 @@ def decide(s: Symbol) -> None:
         s.bar,
         s.lived_high,
         s.lived_low,
-        byte_at(s.flags_at, s.bar),
+        flags,
         _tag_was_seen(s),
         float_at(s.risk_at, s.bar),
         s.position,
         nan,
         s.lots < s.pyramiding,
     )
+    s.is_idle = int(s.lots == 0 and state[S_COOLDOWN] == 0.0)
     if wanted != 0:
         _order(s, wanted)
         changed = True

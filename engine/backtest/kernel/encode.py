@@ -70,7 +70,7 @@ def make_memory(plans: Sequence[SymbolPlan]) -> Memory:
         np.empty(sum(len(plan.bars) for plan in plans)),
     )
     account: Account = memory.account[0]
-    account.initial_capital = plans[0].settings.initial_capital
+    account.initial_capital = account.cash = plans[0].settings.initial_capital
     account.symbols, account.symbols_at = len(plans), memory.symbols.ctypes.data
     account.equity_at = memory.equity.ctypes.data
     memory.give_room(max(_FIRST_TRADES, 2 * most_trades_a_time(plans)))

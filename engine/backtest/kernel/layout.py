@@ -24,6 +24,8 @@ class Symbol:
     `*_at` are addresses of arrays with an element a bar, a finer bar, a funding event, a lot, and so on.
     `*_per_unit` are 1/tick and 1/step where those are whole numbers, else 0. `up` is the lowest level that a
     rising price touches, `down` the highest that a falling one touches; market orders make `up` -inf.
+    `filling_*` describe the order that is being filled. `is_idle`: the plan has seen that the symbol is flat
+    and has nothing left to count down.
     """
 
     account_at: int
@@ -90,6 +92,7 @@ class Symbol:
     mark: float
     position: float
     lots: int
+    is_idle: int
     first_qty: float
     realised: float
     commission_paid: float
@@ -116,6 +119,10 @@ class Symbol:
     liquidation: float
     up: float
     down: float
+
+    filling_text: int
+    filling_maker: int
+    filling_newest_first: int
 
 
 class Lot:
@@ -171,9 +178,11 @@ class Bracket:
 
 
 class Account:
-    """What the symbols share, and how far the run has come."""
+    """What the symbols share, and how far the run has come. `is_stale`: `cash` must be counted anew."""
 
     initial_capital: float
+    cash: float
+    is_stale: int
     symbols: int
     symbols_at: int
     trades: int

@@ -17,16 +17,18 @@ def mark_lot(lot: Lot, price: float) -> None:
 
 @compiled
 def mark_lots(s: Symbol, price: float) -> None:
-    """Price was here: note it for every open lot."""
-    for j in range(s.lots):
+    """Price was here: note it for every open lot, of which there is one at least."""
+    mark_lot(lot_of(s, 0), price)
+    for j in range(1, s.lots):
         mark_lot(lot_of(s, j), price)
 
 
 @compiled
 def open_profit(s: Symbol, price: float) -> float:
-    """Gross profit of the open lots at `price`."""
-    profit = 0.0
-    for j in range(s.lots):
+    """Gross profit of the open lots at `price`; there must be one."""
+    first = lot_of(s, 0)
+    profit = first.direction * first.qty * (price - first.price) * s.point_value
+    for j in range(1, s.lots):
         lot = lot_of(s, j)
         profit += lot.direction * lot.qty * (price - lot.price) * s.point_value
     return profit
@@ -47,8 +49,8 @@ def average_price(s: Symbol) -> float:
 
 
 @compiled
-def _commission(s: Symbol, qty: float, price: float, maker: bool, share: float) -> float:
-    percent = s.maker_percent if maker else s.taker_percent
+def _commission(s: Symbol, qty: float, price: float, share: float) -> float:
+    percent = s.maker_percent if s.filling_maker != 0 else s.taker_percent
     return (
         price * qty * s.point_value * percent / 100.0 + s.cash_per_contract * qty + s.cash_per_order * share
     )
@@ -62,33 +64,27 @@ def pay_funding(s: Symbol, price: float, rate: float) -> None:
         amount = -(lot.direction * lot.qty) * price * s.point_value * rate
         lot.funding += amount
         s.funding_paid += amount
+    account_of(s).is_stale = 1
 
 
 @compiled
-def open_lot(
-    s: Symbol,
-    direction: float,
-    qty: float,
-    price: float,
-    text: int,
-    maker: bool,
-    share: float,
-) -> None:
+def open_lot(s: Symbol, direction: float, qty: float, price: float, share: float) -> None:
     """Open a lot on this bar and pay its commission."""
-    commission = _commission(s, qty, price, maker, share)
+    commission = _commission(s, qty, price, share)
     lot = lot_of(s, s.lots)
     lot.direction = direction
     lot.qty = qty
     lot.price = price
     lot.bar = s.bar
     lot.time_ns = s.time_ns
-    lot.text = text
+    lot.text = s.filling_text
     lot.commission = commission
     lot.funding = 0.0
     lot.best = price
     lot.worst = price
     s.lots += 1
     s.commission_paid += commission
+    account_of(s).is_stale = 1
     s.position = round_qty(s, s.position + direction * qty)
 
 
@@ -107,15 +103,16 @@ def _move_lot(to: Lot, lot: Lot) -> None:
 
 
 @compiled
-def close_lots(s: Symbol, qty: float, price: float, text: int, maker: bool, newest_first: bool) -> float:
-    """Close up to `qty`, oldest lot first unless told otherwise; returns the quantity closed."""
+def close_lots(s: Symbol, qty: float, price: float) -> float:
+    """Close up to `qty`, oldest lot first unless the order says otherwise; returns the quantity closed."""
+    newest_first = s.filling_newest_first != 0
     left = qty
     j = s.lots - 1 if newest_first else 0
     while left > 0.0 and 0 <= j < s.lots:
         lot = lot_of(s, j)
         part = min(left, lot.qty)
         whole = part >= lot.qty
-        _close_part(s, lot, part, price, text, maker, part / qty)
+        _close_part(s, lot, part, price, part / qty)
         left = round_qty(s, left - part)
         if whole:
             s.lots -= 1
@@ -129,11 +126,11 @@ def close_lots(s: Symbol, qty: float, price: float, text: int, maker: bool, newe
 
 
 @compiled
-def _close_part(s: Symbol, lot: Lot, qty: float, price: float, text: int, maker: bool, share: float) -> None:
+def _close_part(s: Symbol, lot: Lot, qty: float, price: float, share: float) -> None:
     whole = qty >= lot.qty
     entry_commission = lot.commission if whole else lot.commission * (qty / lot.qty)
     funding = lot.funding if whole else lot.funding * (qty / lot.qty)
-    exit_commission = _commission(s, qty, price, maker, share)
+    exit_commission = _commission(s, qty, price, share)
     value = lot.direction * qty * s.point_value
     gross = value * (price - lot.price)
     mark_lot(lot, price)
@@ -144,10 +141,11 @@ def _close_part(s: Symbol, lot: Lot, qty: float, price: float, text: int, maker:
     trade.exit_bar = s.bar
     trade.exit_time_ns = s.time_ns
     trade.exit_price = price
-    trade.exit_text = text
+    trade.exit_text = s.filling_text
     trade.exit_commission = exit_commission
     trade.pnl = gross - entry_commission - exit_commission + funding
     _describe_lot(trade, lot, qty, value, entry_commission, funding)
+    account.is_stale = 1
     s.realised += gross
     s.commission_paid += exit_commission
     s.position = round_qty(s, s.position - lot.direction * qty)

@@ -8,12 +8,20 @@ from engine.compiled import compiled
 
 
 @compiled
-def _cash(account: Account) -> float:
-    cash = account.initial_capital
+def _count_cash(account: Account) -> None:
+    account.cash = account.initial_capital
     for k in range(account.symbols):
         s = symbol_of(account, k)
-        cash += s.realised - s.commission_paid + s.funding_paid
-    return cash
+        account.cash += s.realised - s.commission_paid + s.funding_paid
+    account.is_stale = 0
+
+
+@compiled
+def cash(account: Account) -> float:
+    """Initial capital, gross profit of what was closed, commissions and funding; counted when it changes."""
+    if account.is_stale != 0:
+        _count_cash(account)
+    return account.cash
 
 
 @compiled
@@ -30,7 +38,7 @@ def _open_profit_without(account: Account, excepted: int) -> float:
 @compiled
 def equity(account: Account) -> float:
     """Cash and the open profit of every symbol at its last price."""
-    return _cash(account) + _open_profit_without(account, -1)
+    return cash(account) + _open_profit_without(account, -1)
 
 
 @compiled
@@ -45,7 +53,8 @@ def margin_allows(s: Symbol, qty: float, price: float) -> bool:
         o = symbol_of(account, other)
         if other != s.index and o.lots > 0 and o.leverage != 0.0 and not isnan(o.mark):
             others += abs(o.position) * o.mark * o.point_value / o.leverage
-    worth = _cash(account) + _open_profit_without(account, s.index) + open_profit(s, price)
+    own_profit = open_profit(s, price) if s.lots > 0 else 0.0
+    worth = cash(account) + _open_profit_without(account, s.index) + own_profit
     return own + others <= worth
 
 
@@ -79,7 +88,7 @@ def liquidation_price(s: Symbol) -> float:
     ratio = bracket_of(s, row).ratio if row >= 0 else 0.0
     cum = bracket_of(s, row).cum if row >= 0 else 0.0
     account = account_of(s)
-    worth = _cash(account) + _open_profit_without(account, s.index)
+    worth = cash(account) + _open_profit_without(account, s.index)
     due = 0.0
     for other in range(account.symbols):
         if other != s.index and symbol_of(account, other).lots > 0:

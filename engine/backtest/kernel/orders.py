@@ -104,26 +104,30 @@ def _rest_levels(s: Symbol) -> None:
 
 
 @compiled
-def _fill_entry(s: Symbol, price: float, slipped: bool) -> None:
+def _fill_entry(s: Symbol, price: float) -> None:
     """The entry fills at `price`: what is held on the other side closes first, as the same order."""
     s.entry_rests = 0
     direction = s.entry_direction
     if s.position * direction > 0.0 and s.lots >= s.pyramiding:
         return
+    slipped = isnan(s.entry_limit)
     fill_price = slip(s, price, direction) if slipped else snap(s, price)
-    maker = not slipped
+    s.filling_text = s.entry_text
+    s.filling_maker = int(not slipped)
+    s.filling_newest_first = 0
     closed = 0.0
     qty = s.entry_qty
     if s.position * direction < 0.0:
         qty = round_qty(s, qty + abs(s.position))
-        closed = close_lots(s, qty, fill_price, s.entry_text, maker, False)
+        closed = close_lots(s, qty, fill_price)
         drop_levels(s)
     opened = round_qty(s, qty - closed)
     if not margin_allows(s, opened, fill_price):
         account_of(s).margin_rejects += 1
         return
     was_flat = s.lots == 0
-    open_lot(s, direction, opened, fill_price, s.entry_text, maker, opened / qty)
+    s.is_idle = 0
+    open_lot(s, direction, opened, fill_price, opened / qty)
     if was_flat:
         if s.is_inside != 0:
             s.lived_high = s.lived_low = fill_price
@@ -142,31 +146,41 @@ def fill_market_orders(s: Symbol, price: float) -> None:
         if s.lots > 0:
             qty = min(qty, abs(s.position))
             fill_price = slip(s, price, -1.0 if s.position > 0.0 else 1.0)
-            close_lots(s, qty, fill_price, s.close_text, False, s.newest_first != 0)
+            s.filling_text = s.close_text
+            s.filling_maker = 0
+            s.filling_newest_first = 0
+            if s.close_text == PARTIAL_EXIT:
+                s.filling_newest_first = s.newest_first
+            close_lots(s, qty, fill_price)
             if s.lots == 0:
                 drop_levels(s)
     if s.entry_rests != 0 and isnan(s.entry_limit) and isnan(s.entry_stop):
-        _fill_entry(s, price, True)
+        _fill_entry(s, price)
 
 
 @compiled
 def _fill_level(s: Symbol, touched: int, price: float) -> None:
     """An exit level fills; a liquidation has no slippage."""
-    direction = -1.0 if s.position > 0.0 else 1.0
     qty = abs(s.position)
+    fill_price = snap(s, price)
+    s.filling_maker = int(touched >= _TARGET)
+    s.filling_newest_first = 0
     if touched == _LIQUIDATION:
-        close_lots(s, qty, snap(s, price), LIQUIDATION, False, False)
+        s.filling_text = LIQUIDATION
     elif touched == _STOP:
-        close_lots(s, qty, slip(s, price, direction), s.stop_text, False, False)
+        s.filling_text = s.stop_text
+        fill_price = slip(s, price, -1.0 if s.position > 0.0 else 1.0)
         stopped(floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE))
     elif touched == _TARGET:
-        close_lots(s, qty, snap(s, price), TAKE_PROFIT, True, False)
+        s.filling_text = TAKE_PROFIT
     else:
+        s.filling_text = PARTIAL_EXIT
+        s.filling_newest_first = s.newest_first
         partial = partial_of(s, touched - _FIRST_PARTIAL)
         partial.price = nan
         qty = min(partial.qty, qty)
-        close_lots(s, qty, snap(s, price), PARTIAL_EXIT, True, s.newest_first != 0)
         floats_at(s.state_at, STATE_SIZE)[S_PARTIALS_DONE] = touched - _FIRST_PARTIAL + 1
+    close_lots(s, qty, fill_price)
     if s.lots == 0:
         drop_levels(s)
 
@@ -226,4 +240,4 @@ def meet(s: Symbol, price: float, end: float) -> None:
         elif _entry_waits_for_stop(s) and not isnan(s.entry_limit):
             s.entry_armed = 1
         else:
-            _fill_entry(s, price, isnan(s.entry_limit))
+            _fill_entry(s, price)
