@@ -27,6 +27,7 @@ from gateways.wire.outgoing import MarketEvent, Outgoing
 from gateways.wire.requests import Answer, Request
 
 NONCE_BYTES = 32
+_WITHOUT_SYMBOL = (Heartbeat, RequestSnapshot)
 
 
 class LinkOwner(Protocol):
@@ -187,7 +188,7 @@ class EngineLink(asyncio.Protocol):
 
     def _refusal(self, request: Request) -> Answer | None:
         """An answer to a request that oversteps what the engine has claimed."""
-        if isinstance(request, Heartbeat | RequestSnapshot):
+        if isinstance(request, _WITHOUT_SYMBOL):
             return None
         wanted = request.symbols if isinstance(request, Subscribe) else (request.symbol,)
         for symbol in wanted:
