@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,8 @@ from gateways.wire.client import EngineIdentity, WireClient
 from gateways.wire.messages import GatewayStatus, OrderBookTick, ToEngine
 from gateways.wire.token import load_or_make_token
 
-WINDOW = 500
-"""Frames on their way at once: more, and a slow reader would get conflated ticks."""
+BATCH = 300
+"""Two of these are on their way at once: more, and a slow reader would get conflated ticks."""
 PATIENCE_SECONDS = 120.0
 
 
@@ -25,6 +26,15 @@ class Reader:
         self.conflated = 0
         self.last_id = 0
         self.fresh = asyncio.Event()
+        self._target = 0
+        self._reached = asyncio.Event()
+
+    async def reach(self, update_id: int) -> None:
+        """Wait for that tick or a later one."""
+        self._target = update_id
+        if self.last_id < update_id:
+            self._reached.clear()
+            await self._reached.wait()
 
     def take(self, messages: Sequence[ToEngine]) -> None:
         """Count, and remember the newest."""
@@ -32,6 +42,8 @@ class Reader:
             if type(message) is OrderBookTick:
                 self.ticks += 1
                 self.last_id = message.update_id
+                if message.update_id >= self._target:
+                    self._reached.set()
             elif type(message) is GatewayStatus:
                 self.conflated = message.conflated_ticks
                 if message.fresh_symbols:
@@ -55,10 +67,12 @@ async def _read(port: int, token: bytes, system: System, total: int) -> dict[str
     while not reader.fresh.is_set():
         await loop.run_in_executor(None, system.run, 200, 4, 50)
     before, begun = reader.ticks, time.perf_counter()
-    for first in range(0, total, WINDOW):
-        last_id = await loop.run_in_executor(None, system.flood, min(WINDOW, total - first))
-        while reader.last_id < last_id:  # noqa: ASYNC110  # an event for each tick would slow the reading
-            await asyncio.sleep(0)
+    under_way: deque[int] = deque()
+    for first in range(0, total, BATCH):
+        under_way.append(await loop.run_in_executor(None, system.flood, min(BATCH, total - first)))
+        if len(under_way) > 1:
+            await reader.reach(under_way.popleft())
+    await reader.reach(under_way.pop())
     seconds = time.perf_counter() - begun
     await asyncio.sleep(1.1)
     await client.close()
