@@ -7,13 +7,15 @@ over the nonce. Then the client sends `Request`s and gets `Response`s; after "wa
 
 import hashlib
 import hmac
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from engine.core.events import CommandName
 
 LINE_LIMIT = 64 * 1024
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+"""The engine remembers ids of commands and writes all of it down."""
 _PURPOSE = b"nextbar control"
 
 
@@ -33,10 +35,10 @@ class Request(msgspec.Struct, frozen=True, tag="request"):
     """One wish. `id` names it in the answer; for a command it also makes it idempotent."""
 
     what: CommandName | Literal["status", "watch"]
-    id: str
-    strategy: str = ""
-    symbol: str = ""
-    argument: str = ""
+    id: Text
+    strategy: Text = ""
+    symbol: Text = ""
+    argument: Text = ""
 
 
 class Response(msgspec.Struct, frozen=True, tag="response"):

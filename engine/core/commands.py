@@ -134,6 +134,8 @@ class Commands:
     def _flatten(self, command: Command) -> tuple[bool, str]:
         """Leave every strategy's position by a reduce-only market order; kill leaves others' too."""
         engine = self._engine
+        if command.name == "flatten" and not self._slots(command):
+            return False, f"no strategy answers to {f'{command.strategy} {command.symbol}'.strip()}"
         sent: list[str] = []
         refused: list[str] = []
         for slot in self._slots(command):

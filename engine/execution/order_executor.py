@@ -68,6 +68,7 @@ class OrderExecutor:
         self._on_sent = on_sent
         self._pending: dict[int, _Pending] = {}
         self._queries: dict[str, int] = {}
+        self._uncancelled: set[str] = set()
         self.connected = False
         self.deadline_ns = NEVER_NS
 
@@ -102,7 +103,10 @@ class OrderExecutor:
         return True
 
     def cancel(self, order: Order, reason: str) -> None:
-        """Ask the exchange to cancel; needs only a connection. Asking twice is harmless."""
+        """Ask the exchange to cancel; needs only a connection. Asking twice is harmless.
+
+        A cancel without a clear answer is sent again when a query says that the order is still open.
+        """
         if not self.connected or self._is_pending("cancel", order.client_order_id):
             return
         intent = order.intent
@@ -153,6 +157,9 @@ class OrderExecutor:
             self._after_submit(key, reply)
         elif pending.request == "query":
             self._after_query(key, reply)
+        elif reply.outcome in {"transient", "unknown"}:
+            self._may_not_be_cancelled(pending)
+            self.query_soon(key, self._config.query_every_ns)
         elif reply.outcome != "ok":
             self.query_soon(key)
         self._reschedule()
@@ -163,6 +170,7 @@ class OrderExecutor:
         for pending in self._pending.values():
             if pending.request == "submit":
                 self._mark_unknown(pending.client_order_id, "the link to the gateway was cut")
+            self._may_not_be_cancelled(pending)
             self._queries.setdefault(pending.client_order_id, self._clock.now_ns)
         self._pending.clear()
         self._reschedule()
@@ -181,6 +189,7 @@ class OrderExecutor:
             pending = self._pending.pop(request_id)
             if pending.request == "submit":
                 self._mark_unknown(pending.client_order_id, "no answer in time")
+            self._may_not_be_cancelled(pending)
             self._queries[pending.client_order_id] = now
         if self.connected:
             for key in [key for key, due in self._queries.items() if due <= now]:
@@ -218,6 +227,9 @@ class OrderExecutor:
         if reply.outcome != "not_found":
             if reply.outcome != "ok" or order.state in UNSETTLED:
                 self.query_soon(key, self._config.query_every_ns)
+            elif key in self._uncancelled:
+                self._uncancelled.discard(key)
+                self.cancel(order, "tried again")
             return
         age_ns = self._clock.now_ns - order.intent.time_ns
         if order.state in UNSETTLED and age_ns >= self._config.absence_grace_ns:
@@ -243,6 +255,8 @@ class OrderExecutor:
             return
         if applied.update is not None:
             self._out.append(OrderReport(applied.update, self._clock.now_ns))
+        if not applied.order.is_open:
+            self._uncancelled.discard(applied.order.client_order_id)
         if applied.order.state not in UNSETTLED:
             self._queries.pop(applied.order.client_order_id, None)
         self._on_applied(applied)
@@ -253,6 +267,10 @@ class OrderExecutor:
         due = self._clock.now_ns + self._config.reply_timeout_ns
         self._pending[request_id] = _Pending(request, key, symbol, due, caused_by_receive_ns)
         self.deadline_ns = min(self.deadline_ns, due)
+
+    def _may_not_be_cancelled(self, pending: _Pending) -> None:
+        if pending.request == "cancel":
+            self._uncancelled.add(pending.client_order_id)
 
     def _is_pending(self, request: Request, key: str) -> bool:
         return any(one.request == request and one.client_order_id == key for one in self._pending.values())

@@ -25,6 +25,8 @@ _LENGTH_BYTES = 4
 _MAX_RECORDED = 64 * 1024 * 1024
 
 _TIMED = frozenset({OrderBookTick, TradeTick})
+_OLD_NS = 500_000_000
+"""Market data that waited longer than this to be read must not be taken for the present."""
 
 Sink = Callable[[Event], None]
 
@@ -46,7 +48,8 @@ class RemoteFeed:
     """A gateway over the wire.
 
     A `Timer` goes in front of messages that carry no time of their own, so that the engine's clock moves
-    with them. Market data goes straight through: it is what must be quick.
+    with them, and in front of market data that waited while the process stood still: else a signal made of
+    them would look as if it were in time. Other market data goes straight through: it is what must be quick.
     """
 
     def __init__(
@@ -92,8 +95,9 @@ class RemoteFeed:
         sink = self._sink
         if sink is None:
             return
-        if type(messages[0]) not in _TIMED:
-            sink(Timer(self._now_ns()))
+        first, now_ns = messages[0], self._now_ns()
+        if type(first) not in _TIMED or now_ns - first.receive_time_ns > _OLD_NS:  # type: ignore[union-attr]  # timed
+            sink(Timer(now_ns))
         for message in messages:
             sink(message)  # type: ignore[arg-type]  # the handshake's messages end in the client
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 import engine.strategies  # noqa: F401  # fills the registry
-from engine.core.audit import Notice
+from engine.core.audit import Answer, Notice
 from engine.core.engine import Engine
 from engine.core.events import Command, Event
 from engine.core.restore import restore
@@ -177,3 +177,29 @@ def test_an_exit_is_not_given_up_while_the_exchange_is_away_for_hours() -> None:
     rig.wait(120)
     assert rig.exchange.position == ZERO
     assert len([one for one in rig.notices(Notice) if "cannot leave" in one.text]) == 1
+
+
+def test_a_cancel_the_exchange_could_not_take_is_sent_again() -> None:
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up().prices(*UP)
+    cancel, failures = rig.exchange.cancel, ["transient", "unknown", ""]
+
+    def busy(message: wire.CancelOrder) -> list[Event]:
+        outcome = failures.pop(0) if failures else None
+        if outcome is None:
+            return cancel(message)
+        return [wire.Reply(message.request_id, outcome, -1008)] if outcome else []  # type: ignore[arg-type]
+
+    rig.exchange.cancel = busy  # type: ignore[method-assign]  # the fault
+    command(rig, "flatten")
+    rig.wait(30)
+    assert rig.exchange.position == ZERO
+    assert not rig.exchange.orders
+
+
+def test_a_flatten_of_what_nobody_trades_says_so() -> None:
+    rig = Rig().up().prices(*UP)
+    rig.feed(Command(rig.now_ns, "c1", "flatten", strategy="btcusdt"))
+    (answer,) = rig.notices(Answer)
+    assert not answer.ok
+    assert "btcusdt" in answer.text
+    assert rig.exchange.position == Decimal("0.1")
