@@ -107,6 +107,7 @@ class Gateway:
             config,
             publish=self.server.publish_market,
             fetch_snapshot=self._fetch_depth,
+            fetch_klines=self._fetch_klines,
             on_state=self._on_state,
             on_sync=lambda: self.server.publish(self.status()),
             spawn=self.spawn,
@@ -281,6 +282,11 @@ class Gateway:
     async def _fetch_depth(self, symbol: str) -> DepthSnapshot:
         return snapshot_from(await self._rest.public("depth", {"symbol": symbol, "limit": 1000}, 20))
 
+    async def _fetch_klines(
+        self, symbol: str, interval: str, limit: int, end_time_ns: int = 0
+    ) -> tuple[Kline, ...]:
+        return await fetch_klines(self._rest, symbol, interval, limit, end_time_ns, self.clock.now_ns())
+
     def _subscribe(self, engine: EngineConnection, request: Subscribe) -> None:
         try:
             for symbol in request.symbols:
@@ -306,13 +312,8 @@ class Gateway:
         klines: tuple[Kline, ...] = ()
         complete = True
         try:
-            klines = await fetch_klines(
-                self._rest,
-                request.symbol,
-                request.interval,
-                request.limit,
-                request.end_time_ns,
-                self.clock.now_ns(),
+            klines = await self._fetch_klines(
+                request.symbol, request.interval, request.limit, request.end_time_ns
             )
         except (RestError, RestBlocked) as error:
             _log.warning("no klines", symbol=request.symbol, interval=request.interval, reason=str(error))

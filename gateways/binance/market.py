@@ -18,6 +18,7 @@ from gateways.binance.frames import (
     TradeFrame,
     decode,
 )
+from gateways.binance.kline_feed import KlineFeed
 from gateways.binance.streams import LinkState, StreamLink, class_of
 from gateways.binance.symbol_feed import SymbolFeed
 from gateways.wire.messages import Kline, MarkPrice, OrderBookTick, TradeTick
@@ -37,6 +38,7 @@ class Market:
         *,
         publish: Callable[[MarketEvent], None],
         fetch_snapshot: Callable[[str], Awaitable[DepthSnapshot]],
+        fetch_klines: Callable[[str, str, int], Awaitable[tuple[Kline, ...]]],
         on_state: Callable[[str, LinkState], None],
         on_sync: Callable[[], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
@@ -50,6 +52,7 @@ class Market:
         self._fetch_snapshot = fetch_snapshot
         self._on_sync = on_sync
         self._spawn = spawn
+        self._klines = KlineFeed(publish=publish, fetch=fetch_klines, spawn=spawn)
         self._last_trades: dict[str, int] = {}
         self._wall_ns = wall_ns
         self._random = random
@@ -177,24 +180,7 @@ class Market:
 
     def _on_kline(self, frame: MarketFrame, receive_time_ns: int) -> None:  # noqa: ARG002 - as the others
         assert isinstance(frame, KlineFrame)
-        k = frame.k
-        self._publish(
-            Kline(
-                symbol=frame.s,
-                interval=k.i,
-                open_time_ns=k.t * MS,
-                close_time_ns=(k.T + 1) * MS,
-                open=k.o,
-                high=k.h,
-                low=k.l,
-                close=k.c,
-                volume_base=k.v,
-                volume_quote=k.q,
-                trades=k.n,
-                is_closed=k.x,
-                event_time_ns=frame.E * MS,
-            )
-        )
+        self._klines.on_frame(frame)
 
     def _on_mark(self, frame: MarketFrame, receive_time_ns: int) -> None:
         assert isinstance(frame, MarkPriceFrame)
