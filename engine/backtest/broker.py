@@ -236,10 +236,15 @@ class BacktestBroker(BrokerView):
     ) -> None:
         """Step 4: walk the assumed path, or the paths of the finer bars one after the other."""
         self._walker.walk_bar(open_, high, low, close, finer)
+        self._stats.end_path(high, low)
 
     def begin_path(self, high: float, low: float) -> None:
         """Step 4 in pieces: `walk` moves price between two nodes, `fill_now` fills where it stands."""
         self._walker.begin(high, low)
+
+    def end_path(self, high: float, low: float) -> None:
+        """The pieces are done."""
+        self._stats.end_path(high, low)
 
     def walk(self, start: float, end: float) -> None:
         """Move price along one straight part of the path."""
@@ -271,13 +276,16 @@ class BacktestBroker(BrokerView):
             self._walker.open_bar(open_)
             self._walker.walk_bar(open_, high, low, close, finer)
             desk.close = close
+            self._stats.end_path(high, low)
             return
         desk.close = close
         desk.lived_high, desk.lived_low = high, low
-        for lot in desk.ledger.lots:
-            lot.mark(open_)
-            lot.mark(high)
-            lot.mark(low)
+        if desk.ledger.lots:
+            for lot in desk.ledger.lots:
+                lot.mark(open_)
+                lot.mark(high)
+                lot.mark(low)
+            self._stats.end_path(high, low)
 
     def end_bar(self) -> None:
         """After the strategy has spoken: immediate closes, and with `bar_close` timing what it ordered."""

@@ -1,16 +1,24 @@
 """What a script may read of its position and its money."""
 
 from collections.abc import Sequence
+from math import ceil, floor, nan
 
 from engine.backtest.broker_desk import Desk
+from engine.backtest.broker_margin import margin_ratio
+from engine.backtest.broker_stats import BrokerStats
 from engine.backtest.ledger import Lot
+from engine.backtest.trades import Trade
 
 
 class BrokerView:
-    """Implements the strategies' `PositionView` port: everything as of the last close."""
+    """Implements the strategies' `PositionView` port, and more that only a backtest knows.
+
+    Everything is as of the last close. Pine's names, in the house's spelling.
+    """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._stats = BrokerStats(desk)
 
     @property
     def bar_index(self) -> int:
@@ -71,3 +79,65 @@ class BrokerView:
     def closed_trades(self) -> int:
         """Number of closed trades."""
         return self._desk.ledger.closed_count
+
+    def closed_trade(self, number: int) -> Trade:
+        """A closed trade, from 0 in the order they closed; negative numbers count from the last one."""
+        return self._desk.ledger.closed[number]
+
+    @property
+    def win_trades(self) -> int:
+        """Closed trades with a profit."""
+        return self._counted().win_trades
+
+    @property
+    def loss_trades(self) -> int:
+        """Closed trades with a loss."""
+        return self._counted().loss_trades
+
+    @property
+    def even_trades(self) -> int:
+        """Closed trades with neither."""
+        return self._counted().even_trades
+
+    @property
+    def gross_profit(self) -> float:
+        """Sum of the winning trades."""
+        return self._counted().gross_profit
+
+    @property
+    def gross_loss(self) -> float:
+        """Sum of the losing trades, positive, with the entry commissions of what is open."""
+        return self._counted().gross_loss + sum(lot.commission for lot in self._desk.ledger.lots)
+
+    @property
+    def max_drawdown(self) -> float:
+        """Largest fall from the highest realised equity, in account currency."""
+        return self._stats.max_drawdown
+
+    @property
+    def max_drawdown_percent(self) -> float:
+        """The largest fall as a percentage of the height it fell from."""
+        return self._stats.max_drawdown_percent
+
+    @property
+    def position_entry_name(self) -> str:
+        """Id of the oldest open entry, "" while flat."""
+        entries = self._desk.entries
+        return entries[0].id if entries else ""
+
+    @property
+    def margin_liquidation_price(self) -> float:
+        """Where TradingView's margin call would come: down to the tick for a long, up for a short."""
+        desk = self._desk
+        size = desk.ledger.position_size * desk.point_value
+        ratio = margin_ratio(desk, 1 if size > 0 else -1)
+        if not size or not ratio:
+            return nan
+        money = desk.settings.initial_capital + desk.ledger.net_profit
+        price = (size * desk.ledger.average_price - money) / (size - abs(size) * ratio)
+        steps = floor(price / desk.tick) if size > 0 else ceil(price / desk.tick)
+        return steps * desk.tick
+
+    def _counted(self) -> BrokerStats:
+        self._stats.count()
+        return self._stats

@@ -43,6 +43,7 @@ class Recalculation:
                 node += 1
             else:
                 node = self._walk(legs, node, fills)
+        broker.end_path(bar.high, bar.low)
         if remembered is not None:
             self._forget(remembered)
 

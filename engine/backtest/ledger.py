@@ -70,7 +70,8 @@ class Lot:
 class Ledger:
     """Open lots oldest first, closed trades, and the money they made.
 
-    Quantities stay on the grid through `round_qty`. `trades` may be shared by the symbols of an account.
+    Quantities stay on the grid through `round_qty`. `trades` may be shared by the symbols of an account,
+    `closed` are this symbol's.
     `realised` is gross; `commission_paid` was taken from the account, `funding_paid` is signed: what
     funding added to it.
     """
@@ -81,7 +82,7 @@ class Ledger:
         "_next_seq",
         "_round_qty",
         "_symbol",
-        "closed_count",
+        "closed",
         "commission_paid",
         "funding_paid",
         "lots",
@@ -105,7 +106,7 @@ class Ledger:
         self._next_seq = 0
         self.lots: list[Lot] = []
         self.trades = trades
-        self.closed_count = 0
+        self.closed: list[Trade] = []
         self.position_size = 0.0
         self.realised = 0.0
         self.commission_paid = 0.0
@@ -119,6 +120,11 @@ class Ledger:
         if len(self.lots) == 1:
             return self.lots[0].entry_price
         return sum(lot.qty * lot.entry_price for lot in self.lots) / sum(lot.qty for lot in self.lots)
+
+    @property
+    def closed_count(self) -> int:
+        """Number of closed trades."""
+        return len(self.closed)
 
     @property
     def net_profit(self) -> float:
@@ -249,28 +255,27 @@ class Ledger:
         value = lot.direction * qty * self._market.point_value
         gross = value * (price - lot.entry_price)
         lot.mark(price)
-        self.trades.append(
-            Trade(
-                symbol=self._symbol,
-                direction=lot.direction,
-                qty=qty,
-                entry_bar=lot.entry_bar,
-                entry_time_ns=lot.entry_time_ns,
-                entry_price=lot.entry_price,
-                entry_signal=lot.signal,
-                exit_bar=bar,
-                exit_time_ns=time_ns,
-                exit_price=price,
-                exit_signal=signal,
-                entry_commission=entry_commission,
-                exit_commission=exit_commission,
-                pnl=gross - entry_commission - exit_commission + funding,
-                run_up=max(0.0, value * (lot.best - lot.entry_price) - entry_commission),
-                drawdown=min(0.0, value * (lot.worst - lot.entry_price) - entry_commission),
-                funding=funding,
-            )
+        trade = Trade(
+            symbol=self._symbol,
+            direction=lot.direction,
+            qty=qty,
+            entry_bar=lot.entry_bar,
+            entry_time_ns=lot.entry_time_ns,
+            entry_price=lot.entry_price,
+            entry_signal=lot.signal,
+            exit_bar=bar,
+            exit_time_ns=time_ns,
+            exit_price=price,
+            exit_signal=signal,
+            entry_commission=entry_commission,
+            exit_commission=exit_commission,
+            pnl=gross - entry_commission - exit_commission + funding,
+            run_up=max(0.0, value * (lot.best - lot.entry_price) - entry_commission),
+            drawdown=min(0.0, value * (lot.worst - lot.entry_price) - entry_commission),
+            funding=funding,
         )
-        self.closed_count += 1
+        self.trades.append(trade)
+        self.closed.append(trade)
         self.realised += gross
         self.commission_paid += exit_commission
         self.position_size = self._round_qty(self.position_size - lot.direction * qty)

@@ -1,0 +1,68 @@
+"""Running statistics that a script may read: drawdown, wins and losses (Pine's definitions)."""
+
+from engine.backtest.broker_desk import Desk
+
+
+class BrokerStats:
+    """Counts closed trades as they come and follows the drawdown of a symbol's equity bar by bar.
+
+    `max_drawdown` is TradingView's: from the highest realised equity down to the worst mark of the position held
+    at a bar's close, in account currency; `max_drawdown_percent` is of the height it fell from.
+    """
+
+    __slots__ = (
+        "_counted",
+        "_desk",
+        "_peak",
+        "_seen_fills",
+        "even_trades",
+        "gross_loss",
+        "gross_profit",
+        "loss_trades",
+        "max_drawdown",
+        "max_drawdown_percent",
+        "win_trades",
+    )
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._counted = 0
+        self._seen_fills = 0
+        self._peak = desk.settings.initial_capital
+        self.max_drawdown = 0.0
+        self.max_drawdown_percent = 0.0
+        self.gross_profit = 0.0
+        self.gross_loss = 0.0
+        self.win_trades = 0
+        self.loss_trades = 0
+        self.even_trades = 0
+
+    def end_path(self, high: float, low: float) -> None:
+        """The bar's fills are done; called before the script runs."""
+        desk = self._desk
+        if not desk.ledger.lots and self._seen_fills == desk.fills:
+            return
+        self._seen_fills = desk.fills
+        realised = desk.settings.initial_capital + desk.ledger.net_profit
+        self._peak = max(self._peak, realised)
+        size = desk.ledger.position_size * desk.point_value
+        average = desk.ledger.average_price
+        worst = min(size * (high - average), size * (low - average), 0.0) if size else 0.0
+        drawdown = self._peak - realised - worst
+        self.max_drawdown = max(self.max_drawdown, drawdown)
+        if self._peak > 0.0:
+            self.max_drawdown_percent = max(self.max_drawdown_percent, drawdown / self._peak * 100.0)
+
+    def count(self) -> None:
+        """Take in the trades that closed since the last call."""
+        trades = self._desk.ledger.closed
+        for trade in trades[self._counted :]:
+            if trade.pnl > 0.0:
+                self.win_trades += 1
+                self.gross_profit += trade.pnl
+            elif trade.pnl < 0.0:
+                self.loss_trades += 1
+                self.gross_loss -= trade.pnl
+            else:
+                self.even_trades += 1
+        self._counted = len(trades)
