@@ -143,15 +143,23 @@ class Control:
         }
 
     def _trade_to(self, symbol: str, ticks: int, now_ms: int) -> None:
-        """Take everything up (or down) to a price, then print one lot there."""
+        """Take everything up (or down) to a price, then print one lot there.
+
+        Where that empties a side of the book, as much as was taken waits at the price reached: a fall meets
+        buyers there, and the stops it triggers have somebody to trade with.
+        """
         exchange = self._venue.exchange
         book = exchange.book(symbol)
         ask, bid = book.best_ask(), book.best_bid()
         enough = 10**12
         if ask is not None and ticks >= ask:
-            exchange.market_take(symbol, "BUY", enough, ticks, now_ms)
+            taken = enough - exchange.market_take(symbol, "BUY", enough, ticks, now_ms)
+            if book.best_ask() is None:
+                book.add("SELL", ticks, taken)
         elif bid is not None and ticks <= bid:
-            exchange.market_take(symbol, "SELL", enough, ticks, now_ms)
+            taken = enough - exchange.market_take(symbol, "SELL", enough, ticks, now_ms)
+            if book.best_bid() is None:
+                book.add("BUY", ticks, taken)
         exchange.print_trade(symbol, ticks, 1, buyer_is_maker=False, now_ms=now_ms)
 
     def _funding(self, body: bytes) -> object:

@@ -124,6 +124,20 @@ class TestControl:
         sim.control("POST", "funding", symbol="ETHUSDT", rate="0.0025")
         assert sim.public("/fapi/v1/premiumIndex", symbol="ETHUSDT")["lastFundingRate"] == "0.00250000"
 
+    def test_stops_that_a_fall_triggers_find_buyers_at_the_price_reached(self, sim: Simulator):
+        market = {"symbol": "BTCUSDT", "quantity": "0.010"}
+        sim.ask("POST", ORDER, **market, type="MARKET", side="BUY")
+        start = sim.price()
+        stop = {**market, "algoType": "CONDITIONAL", "type": "STOP_MARKET", "side": "SELL"}
+        trigger = round(start * 0.98, 1)
+        algo = sim.ask("POST", "/fapi/v1/algoOrder", **stop, reduceOnly="true", triggerPrice=trigger)
+        low = round(start * 0.97, 1)
+        sim.control("POST", "price", symbol="BTCUSDT", index=low, last=low)
+        ended = sim.ask("GET", "/fapi/v1/algoOrder", algoId=algo["algoId"])
+        child = sim.ask("GET", ORDER, symbol="BTCUSDT", orderId=ended["actualOrderId"])
+        sim.control("POST", "price", symbol="BTCUSDT", index=start, last=start)
+        assert (ended["algoStatus"], child["status"], float(child["avgPrice"])) == ("FINISHED", "FILLED", low)
+
     @pytest.mark.parametrize(
         ("target", "body", "status"),
         [
