@@ -15,7 +15,7 @@ from engine.core.config import EngineConfig
 from engine.core.context import Clock, Outbox
 from engine.market_data.bars import Bar, BarFlag, CandleKind
 from engine.market_data.timeframes import SECOND_NS, timeframe_text
-from engine.strategies.base import Broker, SignalStrategy
+from engine.strategies.base import Broker, Signals, SignalStrategy
 from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategySlot
 from gateways.wire.messages import Kline, KlinesReply, RequestKlines
 
@@ -115,10 +115,12 @@ class StrategyManager:
         self._move(slot, SlotState.STOPPED, reason)
 
     def fail(self, slot: StrategySlot, error: Exception) -> None:
-        """A strategy broke: it is shut out, the others go on."""
+        """A strategy broke: it is shut out, the others go on. The exit rules of its position go on too."""
         self._move(slot, SlotState.FAILED, f"{type(error).__name__}: {error}")
 
     def _feed(self, slot: StrategySlot, bar: Bar) -> Decision | None:
+        if slot.state is SlotState.FAILED:
+            return self._exits_only(slot, bar)
         if slot.state not in LISTENING:
             if slot.state in {SlotState.WAITING, SlotState.FETCHING}:
                 slot.pending.append(bar)
@@ -144,7 +146,7 @@ class StrategyManager:
                 strategy.on_bar(bar, self._scripts.broker(slot, bar))
         except Exception as error:  # noqa: BLE001  # one strategy's bug must not stop the others
             self.fail(slot, error)
-            return None
+            return self._exits_only(slot, bar)
         if bar.timeframe_ns != slot.timeframe_ns:
             return None
         block = self._block(slot, bar)
@@ -159,6 +161,15 @@ class StrategyManager:
         elif block is None:
             block = Block("duplicate", "this bar was decided on before")
         return Decision(slot, bar, signals, block)
+
+    def _exits_only(self, slot: StrategySlot, bar: Bar) -> Decision | None:
+        """A bar of a strategy that broke: no signal of its own, but its exit rules see the bar."""
+        if not isinstance(slot.strategy, SignalStrategy) or bar.timeframe_ns != slot.timeframe_ns:
+            return None
+        if bar.flags & BACKFILLED or bar.open_time_ns <= slot.decided_open_ns:
+            return None
+        slot.decided_open_ns = bar.open_time_ns
+        return Decision(slot, bar, Signals(False, False, False, False), Block("failed", slot.reason))
 
     def _block(self, slot: StrategySlot, bar: Bar) -> Block | None:
         """Why entries of this bar are not followed, if so."""

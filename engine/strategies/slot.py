@@ -40,7 +40,7 @@ class SlotState(StrEnum):
     """It sees bars, leaves positions, enters none."""
     STOPPED = "stopped"
     FAILED = "failed"
-    """It raised an exception and gets no more bars."""
+    """It raised an exception and gets no more bars; the exit rules of its position do."""
 
 
 LISTENING = frozenset({SlotState.WARMING, SlotState.RUNNING, SlotState.PAUSED})

@@ -1,8 +1,10 @@
 """Exits are not lost, not blocked and not doubled: whatever is in flight, cut or refused."""
 
 from decimal import Decimal
+from typing import ClassVar
 
 import msgspec
+import pytest
 
 import engine.strategies  # noqa: F401  # fills the registry
 from engine.core.audit import Answer, Notice
@@ -13,6 +15,7 @@ from engine.execution.exit_rules import ExitRules, PartialExit
 from engine.market_data.bars import Bar
 from engine.storage.recovered import Recovered
 from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
+from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire
 from tests.engine_rig import Rig, config, spec
 
@@ -92,6 +95,7 @@ class _EntersOnce(SignalStrategy):
 
     name = "enters_once_for_tests"
     Params = _Params
+    breaks_at: ClassVar[int] = 0
 
     def __init__(self, params: StrategyParams) -> None:
         self.params = params
@@ -110,6 +114,8 @@ class _EntersOnce(SignalStrategy):
 
     def on_bar(self, bar: Bar) -> Signals:
         self.bars += 1
+        if self.bars == self.breaks_at:
+            raise ZeroDivisionError
         return Signals(self.bars == 2, False, False, False, risk_distance=2.0)
 
     def batch(self, bars: object) -> object:
@@ -203,3 +209,15 @@ def test_a_flatten_of_what_nobody_trades_says_so() -> None:
     assert not answer.ok
     assert "btcusdt" in answer.text
     assert rig.exchange.position == Decimal("0.1")
+
+
+def test_the_exit_rules_of_a_strategy_that_broke_still_end_its_trade(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_EntersOnce, "breaks_at", 4)
+    rules = ExitRules(stop_loss_percent=2.0)
+    rig = Rig(Engine(config(spec("enters_once_for_tests", params={}, exit_rules=rules)))).up()
+    rig.prices(100, 100, 100, 100, 100, 100)
+    assert rig.engine.strategies.slots[0].state is SlotState.FAILED
+    assert rig.exchange.position == Decimal("0.1")
+    rig.prices(97, 97, 97, start=6)
+    assert rig.exchange.position == ZERO
+    assert len(orders(rig)) == 2
