@@ -6,7 +6,7 @@ from engine.backtest.broker_desk import Desk
 class BrokerStats:
     """Counts closed trades as they come and follows the drawdown of a symbol's equity bar by bar.
 
-    `max_drawdown` is TradingView's: from the highest realised equity down to the worst mark of the position held
+    `max_drawdown` is TradingView's: from the highest realised equity down to the worst mark of what is held
     at a bar's close, in account currency; `max_drawdown_percent` is of the height it fell from.
     """
 
