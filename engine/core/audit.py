@@ -65,7 +65,8 @@ class CandleMarked(AuditBase, frozen=True, tag="late"):
 
 
 class PositionChanged(AuditBase, frozen=True, tag="position"):
-    """The position our fills make on one symbol, and what it has earned."""
+    """The position our fills make on one symbol, what it has earned, and the mark price that would liquidate
+    the account (None: flat or not known, 0: none would)."""
 
     time_ns: int
     symbol: str
@@ -74,6 +75,7 @@ class PositionChanged(AuditBase, frozen=True, tag="position"):
     realised_pnl: Decimal
     unrealised_pnl: Decimal
     fees: Decimal
+    liquidation_price: Decimal | None = None
 
     def line(self) -> str:
         """One line for a person."""
@@ -81,6 +83,7 @@ class PositionChanged(AuditBase, frozen=True, tag="position"):
         return (
             f"{self.symbol} {held} realised {self.realised_pnl:.4f} unrealised {self.unrealised_pnl:.4f} "
             f"fees {self.fees:.4f}"
+            f"{f' liquidation {self.liquidation_price:.2f}' if self.liquidation_price else ''}"
         )
 
 

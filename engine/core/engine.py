@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
+from engine.account.margin_watch import MarginWatch
 from engine.account.state import AccountStateStore
 from engine.core.audit import CandleClosed, CandleMarked, HealthChanged, PositionChanged, Ready
 from engine.core.commands import Commands
@@ -48,6 +49,7 @@ class Engine:
         self.health = Health(config, self.clock, self.lanes)
         self.store = OrderStore(config.client_id_prefix)
         self.account = AccountStateStore()
+        self.margin = MarginWatch(self.account, self.out.notice)
         self.risk = RiskManager(config.limits)
         self.orders = OrderExecutor(config, self.clock, self.out, self.store, self._on_applied, self._on_sent)
         self.gate = OrderGate(
@@ -230,6 +232,7 @@ class Engine:
     def _on_mark(self, mark: wire.MarkPrice) -> None:
         self.account.on_mark(mark)
         self._note_day()
+        self.margin.look()
 
     def _note_day(self) -> None:
         """Where today's P&L begins goes on record."""
@@ -244,6 +247,7 @@ class Engine:
 
     def _on_instrument(self, instrument: wire.Instrument) -> None:
         self.gate.instruments[instrument.symbol] = instrument
+        self.margin.on_instrument(instrument)
 
     def _on_status(self, status: wire.GatewayStatus) -> None:
         """A book that lost its way leaves a hole in the candles made from it."""
@@ -318,6 +322,7 @@ class Engine:
                 position.realised_pnl,
                 position.unrealised(mark),
                 position.fees,
+                self.margin.liquidation_price(symbol),
             )
         )
 

@@ -1,0 +1,53 @@
+"""What the live engine says of margin: the liquidation price, and a warning before it."""
+
+from decimal import Decimal
+
+import msgspec
+
+import engine.strategies  # noqa: F401  # fills the registry
+from engine.core.audit import Notice, PositionChanged
+from gateways.wire import messages as wire
+from tests.engine_rig import START_NS, Rig, instrument
+
+UP = (100, 99, 98, 100, 101)
+BRACKETS = (wire.Bracket(Decimal(0), Decimal(50_000), 20, Decimal("0.05"), Decimal(0)),)
+
+
+def held_with(wallet: str) -> Rig:
+    """Long 0.1 at 101.2 in an account with that wallet."""
+    rig = Rig()
+    rig.exchange.wallet = Decimal(wallet)
+    rig.up()
+    rig.feed(msgspec.structs.replace(instrument(), brackets=BRACKETS))
+    mark(rig, "100")
+    return rig.prices(*UP)
+
+
+def mark(rig: Rig, price: str) -> None:
+    at = Decimal(price)
+    rig.feed(wire.MarkPrice("BTCUSDT", at, at, Decimal(0), 0, START_NS, START_NS))
+
+
+def test_a_position_is_told_with_its_liquidation_price() -> None:
+    rig = held_with("5")
+    changed = rig.notices(PositionChanged)[-1]
+    # wallet + 0.1 (P - entry) = 0.05 * 0.1 P; the fee is in the wallet only with the account event behind.
+    entry, wallet = changed.entry_price, Decimal(5)
+    expected = (wallet - Decimal("0.1") * entry) / (Decimal("0.1") * Decimal("0.05") - Decimal("0.1"))
+    assert changed.liquidation_price == expected
+    assert "liquidation" in changed.line()
+
+
+def test_a_mark_price_that_brings_liquidation_near_is_told_once_each_way() -> None:
+    rig = held_with("5")
+    for price in ("100", "56", "55", "54", "53.9", "100", "54"):
+        mark(rig, price)
+    told = [one.level for one in rig.notices(Notice) if "maintenance margin" in one.text]
+    assert told == ["warning", "critical", "critical"]
+
+
+def test_nothing_is_said_of_margin_while_brackets_are_not_known() -> None:
+    rig = Rig().up().prices(*UP)
+    mark(rig, "1")
+    assert rig.notices(PositionChanged)[-1].liquidation_price is None
+    assert not [one for one in rig.notices(Notice) if "margin" in one.text]
