@@ -1,6 +1,9 @@
 """What a backtest of signal strategies is asked to run; both engines take this."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +11,9 @@ from numpy.typing import NDArray
 from engine.backtest.settings import BrokerSettings
 from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import Bars
-from engine.strategies.base import SignalArrays
+
+if TYPE_CHECKING:  # importing it would bring every strategy along
+    from engine.strategies.base import SignalArrays
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, nan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from engine.backtest.plans import SymbolPlan
 from engine.backtest.settings import BrokerSettings
 from engine.execution.exit_layout import ACTIONS_SIZE, encode, new_state
 from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, ExitRules
-from engine.strategies.base import SignalArrays
+
+if TYPE_CHECKING:
+    from engine.strategies.base import SignalArrays
 
 _SIZINGS = ("fixed", "cash", "percent_of_equity", "risk_percent")
 _ENTRIES = ("market", "limit", "stop", "stop_limit")
@@ -157,7 +159,7 @@ def _rules(plan: SymbolPlan) -> ExitRules:
     return plan.exit_rules
 
 
-def _flags(signals: SignalArrays) -> NDArray[np.uint8]:
+def _flags(signals: "SignalArrays") -> NDArray[np.uint8]:
     flags = signals.enter_long.astype(np.uint8) * np.uint8(ENTER_LONG)
     flags |= signals.enter_short.astype(np.uint8) * np.uint8(ENTER_SHORT)
     flags |= signals.exit_long.astype(np.uint8) * np.uint8(EXIT_LONG)
@@ -165,7 +167,7 @@ def _flags(signals: SignalArrays) -> NDArray[np.uint8]:
     return flags
 
 
-def _tags(signals: SignalArrays) -> NDArray[np.int64]:
+def _tags(signals: "SignalArrays") -> NDArray[np.int64]:
     """Indices of tags, equal texts having equal ones and "" having 0."""
     first = {text: index for index, text in reversed(list(enumerate(signals.tags)))}
     same = [0 if text == "" else first[text] for text in signals.tags]
