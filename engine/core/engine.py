@@ -29,11 +29,12 @@ from engine.market_data.aggregator import NEVER_NS, CandleAggregator
 from engine.market_data.bars import Bar
 from engine.market_data.timeframes import timeframe_ns, timeframe_text
 from engine.risk.manager import RiskManager
-from engine.storage.records import EXTERNAL, AccountReport
+from engine.storage.records import EXTERNAL, AccountReport, EquityMark
 from engine.strategies.manager import StrategyManager, bar_of
 from engine.strategies.slot import Decision
 from gateways.wire import messages as wire
 
+EQUITY_EVERY_NS = 60_000_000_000
 _QUICK = frozenset({wire.OrderBookTick, wire.TradeTick})
 """Events after which nothing but the clock can have become due."""
 
@@ -76,6 +77,7 @@ class Engine:
         self.next_deadline_ns = NEVER_NS
         self.tick_to_order_ns: list[int] = []
         self.rejects = 0
+        self._next_equity_ns = 0
         self._blockers: tuple[str, ...] = ("not started",)
         symbols = [slot.symbol for slot in self.strategies.slots]
         for slot in self.strategies.slots:
@@ -233,6 +235,22 @@ class Engine:
         self.account.on_mark(mark)
         self._note_day()
         self.margin.look()
+        if self.health.reconciled and self.clock.now_ns >= self._next_equity_ns:
+            self._next_equity_ns = self.clock.now_ns + EQUITY_EVERY_NS
+            self._note_equity()
+
+    def _note_equity(self) -> None:
+        """A point of the equity curve."""
+        account = self.account
+        self.out.append(
+            EquityMark(
+                account.wallet_balance,
+                account.realised_pnl,
+                account.unrealised_pnl,
+                account.fees,
+                self.clock.now_ns,
+            )
+        )
 
     def _note_day(self) -> None:
         """Where today's P&L begins goes on record."""

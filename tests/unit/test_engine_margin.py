@@ -6,6 +6,7 @@ import msgspec
 
 import engine.strategies  # noqa: F401  # fills the registry
 from engine.core.audit import Notice, PositionChanged
+from engine.storage.records import EquityMark
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Rig, instrument
 
@@ -51,3 +52,15 @@ def test_nothing_is_said_of_margin_while_brackets_are_not_known() -> None:
     mark(rig, "1")
     assert rig.notices(PositionChanged)[-1].liquidation_price is None
     assert not [one for one in rig.notices(Notice) if "margin" in one.text]
+
+
+def test_the_equity_curve_gets_a_point_a_minute() -> None:
+    rig = held_with("5")
+    for price in ("100", "101"):
+        mark(rig, price)
+    rig.wait(60)
+    mark(rig, "102")
+    points = rig.records(EquityMark)
+    assert len(points) == 2
+    assert points[1].unrealised_pnl == (102 - rig.exchange.entry_price) * Decimal("0.1")
+    assert points[1].wallet_balance == rig.exchange.wallet
