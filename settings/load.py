@@ -57,8 +57,8 @@ def parse_settings(path: Path, environment: str, symbol: str | None = None) -> S
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        # Notepad writes a mark in front of UTF-8, which TOML does not know.
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         raise SettingsError(f"{path} does not exist; configs/demo.toml is an example") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -129,7 +129,14 @@ def describe(error: ValidationError, path: Path, raw: dict[str, Any]) -> str:
         pattern = first["ctx"]["pattern"]
         sentence = f"{key} is {_short(first['input'])}, it should match {pattern}{_meaning(location)}"
     else:
-        said = first["msg"].removeprefix("Input ").replace("valid ", "").lower()
+        said = (
+            first["msg"]
+            .removeprefix("Decimal ")
+            .capitalize()
+            .removeprefix("Input ")
+            .replace("valid ", "")
+            .lower()
+        )
         said = re.sub(r"a decimal\b.*", "a number", said)
         said = re.sub(r"\ba(?= [aeiou])", "an", said)
         sentence = f"{key} is {_short(first['input'])}, it {said}"

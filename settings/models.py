@@ -10,9 +10,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from settings.addresses import EXPECTED, check_addresses
+
 EnvironmentName = Literal["demo", "paper", "testnet", "live"]
 ENVIRONMENTS: tuple[EnvironmentName, ...] = ("demo", "paper", "testnet", "live")
 REAL_MONEY_WORD = "live"
+EXCHANGE_TIMEFRAMES = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
+"""Of the klines that Binance makes; its months have no fixed length."""
 
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]{2,32}$")]
 Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smhdw]$")]
@@ -279,6 +283,7 @@ class Settings(_Section):
             )
         if not self.simulator.enabled and not self._addresses_given():
             raise ValueError("gateway.rest_url and the three gateway stream URLs must be given")
+        check_addresses(self.environment, {key: getattr(self.gateway, key) for key in EXPECTED})
         if self.clock.speed != 1.0 and not self.clock.epoch_ms:
             raise ValueError("clock.epoch_ms must be given where clock.speed is not 1")
         return self
@@ -287,6 +292,9 @@ class Settings(_Section):
         unknown = sorted(set(strategy.symbols) - set(self.symbols))
         if unknown:
             raise ValueError(f"{where}: {unknown[0]} is not among symbols ({', '.join(self.symbols)})")
+        if strategy.candles == "exchange" and strategy.timeframe not in EXCHANGE_TIMEFRAMES:
+            allowed = ", ".join(EXCHANGE_TIMEFRAMES)
+            raise ValueError(f"{where}: the exchange has no {strategy.timeframe} candles, only {allowed}")
         guarded = strategy.protective_stop_percent is not None or strategy.unprotected
         if self.environment in {"testnet", "live"} and not guarded:
             raise ValueError(f"{where} needs protective_stop_percent, or unprotected = true")

@@ -199,3 +199,57 @@ def test_the_environment_can_live_outside_the_checkout(
 
 def test_the_configuration_page_says_what_the_models_say() -> None:
     assert (ROOT / "docs" / "configuration.md").read_text("utf-8") == page()
+
+
+LIVE_REST, LIVE_STREAM = "https://fapi.binance.com", "wss://fstream.binance.com"
+DEMO_REST, DEMO_STREAM = "https://demo-fapi.binance.com", "wss://demo-fstream.binance.com"
+
+
+@pytest.mark.parametrize(
+    ("environment", "old", "new", "said"),
+    [
+        ("testnet", f'"{DEMO_REST}', f'"{LIVE_REST}', "gateway.rest_url is the real exchange"),
+        (
+            "testnet",
+            f"{DEMO_STREAM}/private",
+            f"{LIVE_STREAM}/private",
+            "private_stream_url is the real exchange",
+        ),
+        (
+            "demo",
+            "[risk]",
+            f'[gateway]\nrest_url = "{LIVE_REST}"\n[risk]',
+            "gateway.rest_url is the real exchange",
+        ),
+        ("live", LIVE_REST, DEMO_REST, "gateway.rest_url is Binance's test exchange"),
+        ("live", LIVE_REST, "https://testnet.binancefuture.com", "is Binance's test exchange"),
+        (
+            "live",
+            f"{LIVE_STREAM}/public",
+            f"{DEMO_STREAM}/public",
+            "public_stream_url is Binance's test exchange",
+        ),
+        ("live", "https://", "http://", "gateway.rest_url must begin with https://"),
+        ("live", "wss://", "ws://", "gateway.public_stream_url must begin with wss://"),
+        ("live", LIVE_REST, f"{LIVE_REST}/fapi/v1", "gateway.rest_url must have no path"),
+        ("live", "/market", "/public", "gateway.market_stream_url must end in /market"),
+        ("live", "com/private", "com", "gateway.private_stream_url must end in /private"),
+        ("live", "com/public", "com/public/ws", "gateway.public_stream_url must end in /public"),
+        ("live", "fapi.binance.com", "fapi.binance.com:99999", "gateway.rest_url is no address"),
+        ("live", '"1h"', '"7m"', "the exchange has no 7m candles"),
+        ("live", '"1h"', '"1s"', "the exchange has no 1s candles"),
+    ],
+)
+def test_an_address_or_timeframe_that_could_not_work_starts_nothing(
+    home: Home, environment: str, old: str, new: str, said: str
+) -> None:
+    if environment == "live":
+        change(home, "live", 'i_trade_real_money = "no"', 'i_trade_real_money = "live"')
+    change(home, environment, old, new)
+    assert said in complaint(home, environment, accept_real_orders=True)
+
+
+def test_a_file_written_by_notepad_is_read(home: Home) -> None:
+    path = home.config("demo")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert load_settings("demo", home=home).symbols == ("BTCUSDT",)
