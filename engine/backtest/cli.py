@@ -113,10 +113,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if argv is None else argv)
     if given and given[0] not in _COMMANDS and given != ["--help"]:
         given.insert(0, "run")
-    app(args=list(_each_with_its_option(given)), prog_name="python -m engine.backtest")
+    app(args=list(each_with_its_option(given)), prog_name="python -m engine.backtest")
 
 
-def _each_with_its_option(argv: Sequence[str]) -> Iterator[str]:
+def each_with_its_option(argv: Sequence[str]) -> Iterator[str]:
     """`--strategy a b` as `--strategy a --strategy b`."""
     option = ""
     taken = False
@@ -163,12 +163,12 @@ def _asked(
 
 
 def _outcomes(file: Path | None, asked: dict[str, Any], jobs: int, console: Console) -> "Iterator[Outcome]":
+    from engine import compiled  # noqa: PLC0415  # numba
     from engine.backtest.cli_config import build_config  # noqa: PLC0415  # pydantic models
     from engine.backtest.cli_run import build, load_market  # noqa: PLC0415  # numba
-    from engine.compiled import cache_is_cold  # noqa: PLC0415  # numba
 
     config = build_config(None if file is None else located(file), asked)
-    if cache_is_cold():
+    if compiled.cache_is_cold():
         console.print("first run: compiling, which takes some seconds and happens once")
     for choice in config.strategies:
         build(choice)

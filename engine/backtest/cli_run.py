@@ -173,7 +173,7 @@ def _summary(
     found["versions"] = versions()
     found["hashes"] = {
         "config": config_hash(
-            config.model_dump(mode="json", include={"broker", "engine", "start", "end"})
+            config.model_dump(mode="json", include={"broker", "start", "end"})
             | choice.model_dump(mode="json")
         ),
         "data": data_hash([*market.bars.values(), *market.finer.values()]),

@@ -83,7 +83,7 @@ def generate(spec: Dataset) -> Bars:
         columns[1] / 100.0,
         columns[2] / 100.0,
         columns[3] / 100.0,
-        columns[4] / 1000.0,
+        columns[4] / 10.0,
     )
 
 

@@ -5,17 +5,20 @@ Parquet, CSV and gzipped CSV with the columns open_time, open, high, low, close 
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
+from engine.backtest.columns import numbers, read_parquet
 from engine.backtest.datasets import DATASETS, dataset
-from engine.backtest.plans import Funding
 from engine.market_data.bars import Bars
+
+if TYPE_CHECKING:
+    from engine.backtest.plans import Funding
 
 _PRICES = ("open", "high", "low", "close")
 _TIME_NAMES = ("open_time", "time", "timestamp", "date")
@@ -71,11 +74,13 @@ def open_bars(source: Path, symbol: str | None = None) -> Bars:
     return read_bars(source, symbol)
 
 
-def read_funding(path: Path) -> Funding:
+def read_funding(path: Path) -> "Funding":
     """Funding events from columns funding_time and funding_rate (what a long pays, a fraction).
 
     Raises `DataError`.
     """
+    from engine.backtest.plans import Funding  # noqa: PLC0415  # brings all strategies, and so numba
+
     table = _read_table(path)
     for name in ("funding_time", "funding_rate"):
         if name not in table.column_names:
@@ -111,7 +116,7 @@ def _read_table(path: Path) -> pa.Table:
         raise DataError(f"{path}: no such file, expected bars as parquet or CSV")
     try:
         if path.suffix == ".parquet":
-            return pa_parquet.read_table(path)
+            return read_parquet(path)
         return pa_csv.read_csv(path)
     except (pa.ArrowInvalid, OSError) as e:
         kind = "parquet" if path.suffix == ".parquet" else "CSV"
@@ -133,9 +138,9 @@ def _times(path: Path, column: pa.ChunkedArray, name: str = "open_time") -> NDAr
     if pa.types.is_timestamp(kind):
         if kind.tz is None:
             raise DataError(f"{path}: {name} has no time zone, expected UTC")
-        return np.ascontiguousarray(column.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).to_numpy())
+        return numbers(column.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()))
     if pa.types.is_integer(kind):
-        raw = column.cast(pa.int64()).to_numpy()
+        raw = numbers(column.cast(pa.int64()))
         unit = next((unit for unit in _UNITS_NS if raw[0] * unit >= _FIRST_NS), None) if len(raw) else 1
         if unit is not None:
             return np.ascontiguousarray(raw * unit)
@@ -148,8 +153,10 @@ def _floats(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
     except pa.ArrowInvalid as e:
         raise DataError(f"{path}: column {name!r} is not made of numbers") from e
     if column.null_count:
-        raise DataError(f"{path}, row {_first(pc.is_null(column)) + 1}: {name} is empty, expected a number")
-    return np.ascontiguousarray(column.to_numpy())
+        raise DataError(
+            f"{path}, row {_first(pc.is_null(column)) + 1}: {name} is empty or nan, expected a number"
+        )
+    return numbers(column)
 
 
 def _check_order(path: Path, time_ns: NDArray[np.int64], name: str = "open_time") -> None:

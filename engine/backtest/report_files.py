@@ -26,7 +26,8 @@ def folder_in_one_step(out: Path) -> Iterator[Path]:
                 target = out / path.relative_to(scratch)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
-    except BaseException:
-        if not was_there and not any(out.iterdir()):
+    except OSError as e:
+        raise DataError(f"{out}: the results cannot be written ({e.strerror or e})") from e
+    finally:
+        if not was_there and out.is_dir() and not any(out.iterdir()):
             out.rmdir()
-        raise

@@ -1,0 +1,200 @@
+"""`python -m engine.backtest` as people start it: tables, files, several processes, refusals."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pa_parquet
+import pytest
+from typer.testing import CliRunner, Result
+
+from engine.backtest import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ["equity.parquet", "report.html", "report.txt", "summary.json", "trades.parquet"]
+
+
+def _here(*words: str | Path) -> Result:
+    """In this process: quicker, and the same code from the words on."""
+    argv = [str(word) for word in words]
+    if argv[0] not in {"sample", "strategies"}:
+        argv.insert(0, "run")
+    return CliRunner().invoke(cli.app, list(cli.each_with_its_option(argv)))
+
+
+def test_strategies_run_side_by_side_in_processes_of_their_own(tmp_path: Path):
+    out = tmp_path / "out"
+    words = "--strategy rsi cci --data sample-1h other-1h --jobs 2 --param cci.length=20 --out"
+    done = subprocess.run(
+        [sys.executable, "-m", "engine.backtest", *words.split(), str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "120"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "profit factor" in done.stdout
+    assert sorted(path.name for path in (out / "rsi").iterdir()) == FILES
+    assert sorted(path.name for path in out.iterdir()) == [
+        "cci",
+        "report.html",
+        "report.txt",
+        "rsi",
+        "summary.json",
+    ]
+    runs = json.loads((out / "summary.json").read_text("utf-8"))["runs"]
+    assert [one["name"] for one in runs] == ["rsi", "cci"]
+    assert runs[1]["params"]["length"] == 20
+    assert set(runs[0]["per_symbol"]) == {"SAMPLEUSDT", "OTHERUSDT"}
+    alone = _here(
+        "--strategy", "cci", "--data", "sample-1h", "other-1h", "--param", "length=20", "--out", out / "b"
+    )
+    assert alone.exit_code == 0
+    again = json.loads((out / "b" / "summary.json").read_text("utf-8"))
+    assert again["hashes"] == runs[1]["hashes"]
+
+
+def test_what_is_written_is_what_was_traded(tmp_path: Path):
+    done = _here(
+        "--strategy", "mom", "--data", "calm-1h", "--param", "upper=1", "lower=-1", "--out", tmp_path / "a"
+    )
+    assert done.exit_code == 0, done.stderr
+    summary = json.loads((tmp_path / "a" / "summary.json").read_text("utf-8"))
+    trades = pa_parquet.read_table(tmp_path / "a" / "trades.parquet")
+    equity = pa_parquet.read_table(tmp_path / "a" / "equity.parquet")
+    assert trades.num_rows == summary["trades"] > 30
+    assert sum(trades["pnl"].to_pylist()) == pytest.approx(summary["net_profit"])
+    assert equity.num_rows == summary["data"][0]["bars"]
+    assert equity["equity"][-1].as_py() == summary["final_equity"]
+    assert sum(month["trades"] for month in summary["per_month"].values()) == summary["trades"]
+    assert {"python", "numpy", "numba", "nextbar"} <= set(summary["versions"])
+    page = (tmp_path / "a" / "report.html").read_text("utf-8")
+    assert "<script src=" not in page
+    assert "Monthly returns" in page
+    text = (tmp_path / "a" / "report.txt").read_text("utf-8")
+    assert summary["hashes"]["trades"] in text
+
+
+def test_both_engines_write_the_same_trades(tmp_path: Path):
+    hashes = set()
+    for engine in ("kernel", "event"):
+        words = (
+            "--strategy",
+            "bband",
+            "--data",
+            "sample-1h",
+            "--engine",
+            engine,
+            "--no-page",
+            "--trades",
+            "csv",
+        )
+        assert _here(*words, "--exit", "stop_kind=resting", "--out", tmp_path / engine).exit_code == 0
+        summary = json.loads((tmp_path / engine / "summary.json").read_text("utf-8"))
+        hashes.add(summary["hashes"]["trades"])
+        assert pa_csv.read_csv(tmp_path / engine / "trades.csv").num_rows == summary["trades"]
+        assert not (tmp_path / engine / "report.html").exists()
+    assert len(hashes) == 1
+
+
+def test_a_configuration_file_with_options_on_top(tmp_path: Path):
+    config = tmp_path / "run.json"
+    raw = {
+        "strategies": [
+            {"strategy": "rsi", "name": "quick", "params": {"length": 7}},
+            {"strategy": "rsi", "name": "slow", "params": {"length": 28}},
+        ],
+        "data": ["sample-1h"],
+        "broker": {"cash": 1000, "commission_percent": 0.02},
+    }
+    config.write_text(json.dumps(raw))
+    done = _here(
+        "--config", config, "--start", "2023-06-01T00:00:00Z", "--out", tmp_path / "out", "--no-page"
+    )
+    assert done.exit_code == 0, done.stderr
+    runs = json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))["runs"]
+    assert [one["name"] for one in runs] == ["quick", "slow"]
+    assert runs[0]["data"][0]["first_open"] == "2023-06-01T00:00:00"
+    assert runs[0]["hashes"]["config"] != runs[1]["hashes"]["config"]
+
+
+def test_sample_markets_become_files_that_can_be_run(tmp_path: Path):
+    done = _here("sample", "--out", tmp_path / "data", "--name", "sample-1h", "--format", "csv")
+    assert done.exit_code == 0, done.stderr
+    path = tmp_path / "data" / "SAMPLEUSDT_sample-1h.csv"
+    assert path.is_file()
+    hashes = []
+    for data in (path, "sample-1h"):
+        assert (
+            _here("--strategy", "roc", "--data", data, "--out", tmp_path / "out", "--no-page").exit_code == 0
+        )
+        hashes.append(json.loads((tmp_path / "out" / "summary.json").read_text("utf-8"))["hashes"])
+    assert hashes[0]["data"] == hashes[1]["data"]
+    assert hashes[0]["trades"] == hashes[1]["trades"]
+
+
+def test_strategies_are_listed_with_their_parameters():
+    listed = _here("strategies")
+    ten = {"cci", "roc", "ultosc", "trix", "bband", "cmo", "rsi", "ppo", "mom", "tema"}
+    assert ten <= {line.partition(":")[0] for line in listed.stdout.splitlines()}
+    schema = json.loads(_here("strategies", "--schema", "rsi").stdout)
+    assert "max_holding_bars" in schema["properties"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--strategy rsy --data sample-1h", "no strategy 'rsy', there are bband"),
+        ("--strategy rsi --data sample-1h --param lenght=3", "parameter lenght"),
+        ("--strategy rsi --data sample-1h --param length=0", "parameter length"),
+        ("--strategy rsi --data sample-1h --param length", "expected NAME=VALUE"),
+        ("--strategy rsi --data sample-1h --param cci.length=3", "cci is not among the strategies"),
+        ("--strategy rsi --data sample-1h --exit stopp=3", "exits.stopp: no such rule"),
+        ("--strategy rsi --data sample-1h --exit stop_kind=soft", "exits.stop_kind"),
+        ("--strategy rsi --data sample-1h --broker fee=3", "broker.fee"),
+        ("--strategy rsi --data sample-9h", "sample-9h: no such file"),
+        ("--strategy rsi --data none.parquet", "none.parquet: no such file"),
+        ("--strategy rsi --data sample-1h sample-1h", "a second file of SAMPLEUSDT"),
+        ("--strategy rsi --data sample-1h --start 2030-01-01T00:00:00Z", "no bars between"),
+        ("--strategy rsi --data sample-1h --start yesterday", "start"),
+        ("--strategy rsi rsi --data sample-1h", "'rsi' is there twice"),
+        ("--strategy rsi --data sample-1h --engine fast", "engine"),
+        ("--strategy rsi --data sample-1h --funding BTC=x.csv", "funding.BTC: no data of that symbol"),
+        ("--strategy rsi", "data: Field required"),
+        ("--config none.json", "none.json: cannot be read"),
+        ("sample --out OUT --name none", "no sample market 'none'"),
+        ("strategies --schema none", "no strategy 'none'"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path: Path, words: str, says: str):
+    out = tmp_path / "out"
+    argv = words.replace("OUT", str(out)).split()
+    if argv[0].startswith("--"):
+        argv += ["--out", str(out)]
+    done = _here(*argv)
+    assert done.exit_code == 2, done.stdout
+    assert says in done.stderr
+    assert done.stderr.startswith("backtest: ")
+    assert done.stderr.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_failed_write_leaves_nothing_half_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("engine.backtest.report_outputs.write_equity", fails)
+    done = _here("--strategy", "rsi", "--data", "sample-1h", "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "disk full" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_package_is_imported_without_the_slow_ones():
+    code = "import sys, engine.backtest.cli; print(*sorted({'pandas', 'plotly', 'numba'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

@@ -1,0 +1,148 @@
+"""Bars are read from every layout, and a fault is one sentence with file, row and expectation."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pa_parquet
+import pytest
+
+from engine.backtest.datasets import dataset
+from engine.backtest.datasets_files import write_bars
+from engine.backtest.loaders import DataError, cut, open_bars, read_bars, read_funding
+
+GOOD = (
+    "open_time,open,high,low,close,volume\n"
+    "2025-01-01T00:00:00Z,10,12,9,11,5\n"
+    "2025-01-01T01:00:00Z,11,13,10,12,6\n"
+    "2025-01-01T03:00:00Z,12,12,8,9,0\n"
+)
+HOUR_NS = 3_600_000_000_000
+
+
+def _csv(folder: Path, text: str, name: str = "X_1h.csv") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_csv_with_a_gap(tmp_path: Path):
+    bars = read_bars(_csv(tmp_path, GOOD))
+    assert bars.symbol == "X"
+    assert bars.timeframe_ns == HOUR_NS
+    assert bars.open_time_ns[0] == 1_735_689_600 * 10**9
+    assert bars.close.tolist() == [11.0, 12.0, 9.0]
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("s", 1), ("ms", 1000), ("us", 10**6), ("ns", 10**9)])
+def test_times_may_be_integers_of_any_unit(tmp_path: Path, unit: str, scale: int):
+    rows = [f"{(1_735_689_600 + 3600 * k) * scale},10,12,9,11,5" for k in range(3)]
+    path = _csv(tmp_path, "time,open,high,low,close,volume\n" + "\n".join(rows))
+    assert read_bars(path).open_time_ns.tolist() == [(1_735_689_600 + 3600 * k) * 10**9 for k in range(3)]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_what_is_written_is_read_back_exactly(tmp_path: Path, form: str):
+    bars = dataset("calm-1h")
+    path = tmp_path / f"CALMUSDT_1h.{form}"
+    write_bars(path, bars)
+    read = read_bars(path)
+    for name in ("open_time_ns", "open", "high", "low", "close", "volume_base"):
+        assert np.array_equal(getattr(read, name), getattr(bars, name)), name
+    assert (read.symbol, read.timeframe_ns) == (bars.symbol, bars.timeframe_ns)
+
+
+def test_a_zone_other_than_utc_is_converted(tmp_path: Path):
+    times = pa.array([0, HOUR_NS], type=pa.timestamp("ns", "Asia/Shanghai"))
+    ones = pa.array([1.0, 1.0])
+    table = pa.table({"open_time": times, "open": ones, "high": ones, "low": ones, "close": ones})
+    path = tmp_path / "X.parquet"
+    pa_parquet.write_table(table, path)
+    assert read_bars(path).open_time_ns.tolist() == [0, HOUR_NS]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("high", "hi", "no column 'high'"),
+        ("open_time", "when", "no column 'open_time'"),
+        ("T01:00:00Z", "T00:00:00Z", "row 2: the same open_time as the row before"),
+        ("2025-01-01T03", "2024-01-01T03", "row 3: opens before the row above"),
+        ("12,12,8,9,0", "12,12,8,nan,0", "row 3: close is empty or nan, expected a number"),
+        ("12,12,8,9,0", "12,12,0,9,0", "row 3: low is 0.0, expected a positive price"),
+        ("12,12,8,9,0", "-12,12,8,9,0", "row 3: open is -12.0"),
+        ("11,13,10,12,6", "11,9,10,12,6", "row 2: high 9.0 is below low 10.0"),
+        ("11,13,10,12,6", "14,13,10,12,6", "row 2: open 14.0 lies outside"),
+        ("11,13,10,12,6", "11,13,10,12,-6", "row 2: volume is -6.0"),
+        ("11,13,10,12,6", "11,13,,12,6", "row 2: low is empty"),
+        ("11,13,10,12,6", "11,13,ten,12,6", "column 'low' is not made of numbers"),
+        ("00Z", "00", "open_time has no time zone"),
+        ("2025-01-01T", "day one ", "expected a time with a zone"),
+        ("11,13,10,12,6", "11,13", "cannot be read as CSV"),
+    ],
+)
+def test_a_fault_is_one_sentence(tmp_path: Path, before: str, after: str, says: str):
+    path = _csv(tmp_path, GOOD.replace(before, after))
+    with pytest.raises(DataError) as refused:
+        read_bars(path)
+    said = str(refused.value)
+    assert said.startswith(str(path))
+    assert says in said
+    assert "\n" not in said
+
+
+def test_files_that_are_missing_too_short_or_rubbish_are_refused(tmp_path: Path):
+    with pytest.raises(DataError, match="no such file"):
+        read_bars(tmp_path / "none.csv")
+    with pytest.raises(DataError, match="no such file, expected bars as parquet or CSV, or one of sample-1h"):
+        open_bars(tmp_path / "sample-2h")
+    with pytest.raises(DataError, match="1 bars, expected at least two"):
+        read_bars(_csv(tmp_path, "\n".join(GOOD.splitlines()[:2])))
+    rubbish = tmp_path / "rubbish.parquet"
+    rubbish.write_bytes(b"no parquet")
+    with pytest.raises(DataError, match="cannot be read as parquet"):
+        read_bars(rubbish)
+
+
+def test_a_sample_market_goes_by_its_name():
+    assert open_bars(Path("sample-1h")).symbol == "SAMPLEUSDT"
+
+
+def test_nan_in_parquet_is_found_too(tmp_path: Path):
+    times = pa.array([0, HOUR_NS], type=pa.timestamp("ns", "UTC"))
+    ones, hole = pa.array([1.0, 1.0]), pa.array([1.0, float("nan")])
+    path = tmp_path / "X.parquet"
+    pa_parquet.write_table(
+        pa.table({"open_time": times, "open": ones, "high": ones, "low": ones, "close": hole}), path
+    )
+    with pytest.raises(DataError, match="row 2: close is nan, expected a positive price"):
+        read_bars(path)
+
+
+def test_cut_keeps_the_bars_from_start_to_before_end():
+    bars = dataset("sample-1h")
+    part = cut(bars, int(bars.open_time_ns[10]), int(bars.open_time_ns[20]))
+    assert len(part) == 10
+    assert part.open_time_ns[0] == bars.open_time_ns[10]
+    assert len(cut(bars, None)) == len(bars)
+
+
+def test_funding_is_read_and_checked(tmp_path: Path):
+    good = "funding_time,funding_rate\n2025-01-01T00:00:00Z,0.0001\n2025-01-01T08:00:00Z,-0.0002\n"
+    found = read_funding(_csv(tmp_path, good))
+    assert found.rate.tolist() == [0.0001, -0.0002]
+    with pytest.raises(DataError, match="no column 'funding_rate'"):
+        read_funding(_csv(tmp_path, good.replace("funding_rate", "rate")))
+    with pytest.raises(DataError, match="row 2: the same funding_time"):
+        read_funding(_csv(tmp_path, good.replace("T08", "T00")))
+    with pytest.raises(DataError, match="row 2: funding_rate is empty or nan"):
+        read_funding(_csv(tmp_path, good.replace("-0.0002", "nan")))
+
+
+def test_bars_of_a_sample_market_are_bars():
+    bars = dataset("sample-5m")
+    assert (bars.high >= np.maximum(bars.open, bars.close)).all()
+    assert (bars.low <= np.minimum(bars.open, bars.close)).all()
+    assert (bars.low > 0).all()
+    assert (bars.volume_base > 0).all()
+    assert (np.round(bars.close * 100) / 100 == bars.close).all()

@@ -1,0 +1,90 @@
+"""Results that cannot be true are said, each by its own sentence."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.backtest import plausibility
+from engine.backtest.metrics import Columns
+from engine.market_data.bars import Bars
+
+N = 40
+FINE: dict[str, Any] = {
+    "initial_capital": 1000.0,
+    "final_equity": 1000.0 + N * 0.5,
+    "lowest_equity": 900.0,
+    "open_profit": 0.0,
+    "net_profit": N * 0.5,
+    "sharpe": 1.0,
+    "cagr_percent": 10.0,
+    "trades": N,
+    "profit_factor": 1.3,
+    "win_rate_percent": 45.0,
+    "days": 365.0,
+}
+
+
+def _bars(volume: float = 1000.0) -> dict[str, Bars]:
+    flat = np.full(100, 50.0)
+    return {"X": Bars("X", 1, np.arange(100), flat, flat + 2, flat - 2, flat, np.full(100, volume))}
+
+
+def _trades(**columns: object) -> Columns:
+    made: Columns = {
+        "symbol": np.array(["X"] * N),
+        "entry_bar": np.arange(N),
+        "exit_bar": np.arange(N) + 1,
+        "entry_time_ns": np.arange(N),
+        "exit_time_ns": np.arange(N) + 1,
+        "entry_price": np.full(N, 50.0),
+        "exit_price": np.full(N, 50.5),
+        "qty": np.ones(N),
+        "pnl": np.full(N, 0.5),
+    }
+    return made | {name: np.asarray(values) for name, values in columns.items()}
+
+
+def _said(summary: dict[str, Any], trades: Columns, volume: float = 1000.0, **more: float) -> list[str]:
+    options: dict[str, Any] = {"costs_are_zero": False, "tick": 0.01} | more
+    return plausibility.warnings(FINE | summary, trades, _bars(volume), **options)
+
+
+def test_a_plain_result_gives_no_warning():
+    assert _said({}, _trades()) == []
+
+
+@pytest.mark.parametrize(
+    ("summary", "columns", "says"),
+    [
+        ({}, {"entry_price": [53.0] + [50.0] * (N - 1)}, "1 entry prices lie outside"),
+        ({}, {"exit_price": [47.0] * 2 + [50.0] * (N - 2)}, "2 exit prices lie outside"),
+        ({}, {"exit_time_ns": np.arange(N) - 1}, "leave before they enter"),
+        ({"final_equity": 1500.0}, {}, "not what the trades sum up to"),
+        ({"lowest_equity": -1.0}, {}, "below zero"),
+        ({"sharpe": 9.0}, {}, "Sharpe ratio of 9.0"),
+        ({"profit_factor": None}, {}, "not one losing trade"),
+        ({"profit_factor": 8.0}, {}, "profit factor of 8.0"),
+        ({"win_rate_percent": 95.0}, {}, "95 % winners"),
+        ({"cagr_percent": 1e4}, {}, "a year"),
+        ({"trades": 7}, {}, "only 7 trades"),
+        ({"days": 10.0}, {}, "only 10 days"),
+        ({}, {"pnl": [15.0] + [0.1] * (N - 1)}, "more than half of the net profit"),
+        ({}, {"pnl": [0.015] * N}, "ticks: one tick of slippage"),
+        ({"trades": 0}, {}, "no trades"),
+    ],
+)
+def test_what_is_doubtful_is_said(summary: dict[str, Any], columns: dict[str, object], says: str):
+    assert any(says in text for text in _said(summary, _trades(**columns)))
+
+
+def test_zero_costs_and_entries_too_large_for_the_market_are_said():
+    assert "commission and slippage are zero" in _said({}, _trades(), costs_are_zero=True)
+    assert any("a tenth of their bar's volume" in text for text in _said({}, _trades(), volume=5.0))
+    assert _said({}, _trades(), volume=0.0) == []
+
+
+def test_slippage_may_leave_the_bar():
+    outside = _trades(entry_price=[52.5] * N)
+    assert _said({}, outside)
+    assert _said({}, outside, tolerance=0.5) == []
