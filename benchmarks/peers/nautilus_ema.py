@@ -49,7 +49,6 @@ class Cross(Strategy):
         self.register_indicator_for_bars(self.config.bar_type, self.fast)
         self.register_indicator_for_bars(self.config.bar_type, self.slow)
         self.before = 0.0
-        self.subscribe_quote_ticks(self.instrument.id)
         self.subscribe_bars(self.config.bar_type)
 
     def on_bar(self, bar):  # noqa: ARG002  # the peer's signature
