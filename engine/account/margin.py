@@ -5,12 +5,11 @@ notional falls into, which is continuous and grows with the notional. Initial ma
 chosen leverage. Open orders reserve what the worse side would add; reduce-only orders reserve nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
-from engine.storage.records import Intent
 from gateways.wire.messages import Bracket, Instrument
 
 ZERO = Decimal(0)
@@ -204,20 +203,3 @@ def liquidation_price(
     holding = next((b for b in brackets[:-1] if excess(b, b.cap_quote) > ZERO), brackets[-1])
     slope = abs(qty_base) * holding.maintenance_ratio - qty_base
     return (backing_quote + holding.cum_quote - entry_notional) / slope
-
-
-def open_sides(intents: Iterable[tuple[Intent, Decimal]], reference_price: Decimal) -> OpenSides:
-    """Sum open orders, given with their unfilled quantity; those without a price count at `reference_price`.
-
-    Reduce-only and conditional orders reserve nothing.
-    """
-    buys = sells = ZERO
-    for intent, unfilled_base in intents:
-        if intent.reduce_only or intent.close_position or intent.is_algo:
-            continue
-        notional = unfilled_base * (intent.price or reference_price)
-        if intent.side == "BUY":
-            buys += notional
-        else:
-            sells += notional
-    return OpenSides(buys, sells)

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import msgspec
-
 from engine.core.config import EngineConfig
 from engine.core.context import Clock, Outbox
 from engine.execution.order_states import UNSETTLED
@@ -196,10 +194,6 @@ class OrderExecutor:
                 self._query(key)
         self._reschedule()
 
-    def is_settling(self, client_order_id: str) -> bool:
-        """Whether the order's fate is being asked for."""
-        return client_order_id in self._queries or self._is_pending("query", client_order_id)
-
     def _query(self, key: str) -> None:
         del self._queries[key]
         order = self._store.get(key)
@@ -280,10 +274,3 @@ class OrderExecutor:
         if self.connected and self._queries:
             due = min(due, *self._queries.values())
         self.deadline_ns = due
-
-
-def next_attempt(intent: Intent, client_order_id: str, now_ns: int) -> Intent:
-    """The same order under the id of its next attempt."""
-    return msgspec.structs.replace(
-        intent, client_order_id=client_order_id, attempt=intent.attempt + 1, time_ns=now_ns
-    )

@@ -71,7 +71,6 @@ _TERMINAL_STATUS = {
     "EXPIRED_IN_MATCH": _EXPIRED,
     "REJECTED": _REJECTED,
 }
-_LIVE_STATUS = frozenset({"NEW", "PARTIALLY_FILLED", "TRIGGERING", "TRIGGERED", "FINISHED"})
 
 
 class Evidence(msgspec.Struct, array_like=True, gc=False):
@@ -133,8 +132,3 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
     def missing_base(self) -> Decimal:
         """Filled by the exchange's count, but without a fill of ours yet."""
         return max(ZERO, self.filled_base - self.fills_base)
-
-
-def is_known_status(status: str) -> bool:
-    """Whether the word is one of the documented ones."""
-    return status in _TERMINAL_STATUS or status in _LIVE_STATUS
