@@ -114,8 +114,8 @@ def make_bars(symbol: str, kind: str, seed: int, count: int, price: float) -> Ba
 
 def _bars(symbol: str, timeframe_ns: int, rows: list[tuple[int, float, float, float, float]]) -> Bars:
     times = np.array([row[0] for row in rows], np.int64)
-    prices = [np.array([row[column] for row in rows], np.float64) for column in range(1, 5)]
-    return Bars(symbol, timeframe_ns, times, *prices, np.zeros(len(rows)))
+    open_, high, low, close = (np.array([row[k] for row in rows], np.float64) for k in range(1, 5))
+    return Bars(symbol, timeframe_ns, times, open_, high, low, close, np.zeros(len(rows)))
 
 
 def make_signals(count: int, said: list[tuple[int, int, int, int]], unit: float) -> SignalArrays:
