@@ -16,7 +16,7 @@ from engine.execution.order_store import OrderStore
 from engine.risk.context import RiskContext, context_for
 from engine.risk.limits import Verdict
 from engine.risk.manager import RiskManager
-from engine.storage.records import Intent
+from engine.storage.records import EXTERNAL, Intent
 from gateways.wire.messages import Instrument, Side
 
 ZERO = Decimal(0)
@@ -132,6 +132,7 @@ class OrderGate:
             account=self._account,
             reference_price=decimal_of(best) if best > 0.0 else ZERO,
         )
+        context.foreign_base = self._account.strategy_position(EXTERNAL, symbol).qty_base
         context.connected = health.connected
         context.data_fresh = health.is_fresh(symbol)
         context.reconciled = health.reconciled and health.streams_ok

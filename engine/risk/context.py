@@ -14,16 +14,18 @@ ZERO = Decimal(0)
 class RiskContext(msgspec.Struct, gc=False, kw_only=True):
     """Facts for one order. Quantities are of the order's symbol, in base; money in quote.
 
-    `position_base` is signed, by our fills. `open_buy_base` and `open_sell_base` sum what is unfilled of
-    open and in-flight orders that are not reduce-only. `other_notional_quote` is the absolute notional of
-    all other symbols, open orders included. `reference_price` is what a MARKET order is expected to pay (0:
-    unknown, the mark is taken). `daily_pnl_quote` is realised plus open less fees, since 00:00 UTC.
+    `position_base` is signed, by our fills; `foreign_base` is what of it nobody here has traded.
+    `open_buy_base` and `open_sell_base` sum what is unfilled of open and in-flight orders that are not
+    reduce-only. `other_notional_quote` is the absolute notional of all other symbols, open orders included.
+    `reference_price` is what a MARKET order is expected to pay (0: unknown, the mark is taken).
+    `daily_pnl_quote` is realised plus open less fees, since 00:00 UTC.
     """
 
     now_ns: int
     mark_price: Decimal
     reference_price: Decimal = ZERO
     position_base: Decimal = ZERO
+    foreign_base: Decimal = ZERO
     open_buy_base: Decimal = ZERO
     open_sell_base: Decimal = ZERO
     other_notional_quote: Decimal = ZERO
@@ -82,12 +84,17 @@ def context_for(
 
 
 def reduces(order: Intent, context: RiskContext) -> bool:
-    """Whether an order can only make the position smaller.
+    """Whether an order leaves a position, so that it needs nothing but a connection.
 
-    Reduce-only is the exchange's own promise; otherwise it must face the position and, with what is open on
-    its side, not be larger.
+    Reduce-only is the exchange's own promise. An exit without it (of one of several strategies on a symbol)
+    must either face the symbol's position and, with what is open on its side, not be larger; or what we
+    believe of positions must have been compared with the exchange. An entry never leaves, whatever it meets.
     """
     if order.reduce_only or order.close_position:
+        return True
+    if not order.is_exit:
+        return False
+    if context.reconciled:
         return True
     held = context.position_base
     if order.side == "SELL":

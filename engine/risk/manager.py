@@ -4,6 +4,7 @@ from engine.risk.context import ZERO, RiskContext, reduces
 from engine.risk.limits import ALLOWED, RiskLimits, Verdict
 from engine.risk.rules import (
     DailyLoss,
+    ForeignPosition,
     Gates,
     KillSwitch,
     Leverage,
@@ -34,7 +35,7 @@ class RiskManager:
         self._rules: tuple[Rule, ...] = tuple(self._rules_of(limits))
 
     def _rules_of(self, limits: RiskLimits) -> list[Rule]:
-        rules: list[Rule] = [self._kill, Gates()]
+        rules: list[Rule] = [self._kill, Gates(), ForeignPosition()]
         if limits.max_daily_loss_quote is not None:
             rules.append(DailyLoss(limits.max_daily_loss_quote))
         if limits.max_orders_per_window is not None:

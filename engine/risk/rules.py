@@ -50,6 +50,19 @@ class Gates:
         return ""
 
 
+class ForeignPosition:
+    """A strategy does not trade against what somebody else holds: its entry would only take from that."""
+
+    name: ClassVar[str] = "foreign_position"
+
+    def check(self, order: Intent, context: RiskContext) -> str:
+        """On its own side, or with nothing there."""
+        foreign = context.foreign_base
+        if foreign == ZERO or (foreign > ZERO) == (order.side == "BUY"):
+            return ""
+        return f"somebody else holds {foreign:f} {order.symbol}"
+
+
 class OrderNotional:
     """Quantity times price of one order."""
 

@@ -13,6 +13,7 @@ from engine.core.events import Command, Event
 from engine.core.restore import restore
 from engine.execution.exit_rules import ExitRules, PartialExit
 from engine.market_data.bars import Bar
+from engine.storage.records import Adjustment, Signal
 from engine.storage.recovered import Recovered
 from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState
@@ -221,3 +222,32 @@ def test_the_exit_rules_of_a_strategy_that_broke_still_end_its_trade(monkeypatch
     rig.prices(97, 97, 97, start=6)
     assert rig.exchange.position == ZERO
     assert len(orders(rig)) == 2
+
+
+def test_no_entry_is_made_out_of_a_position_that_somebody_else_holds() -> None:
+    rig = Rig()
+    rig.exchange.position, rig.exchange.entry_price = Decimal(1), Decimal(100)
+    rig.up()
+    rig.wait(10)
+    assert rig.engine.health.reconciled
+    rig.prices(100, 101, 102, 100, 99, start=10)
+    assert [one.rule for one in rig.records(Signal)] == ["foreign_position"]
+    assert rig.exchange.position == Decimal(1)
+
+
+def test_strategies_that_share_a_symbol_can_leave_while_everything_is_paused() -> None:
+    both = config(
+        spec("enters_once_for_tests", params={}, netting=True, exit_rules=ExitRules(max_holding_bars=3)),
+        spec("enters_once_for_tests", owner="b:s2", params={}, netting=True, exit_rules=ExitRules()),
+    )
+    rig = Rig(Engine(both)).up().prices(100, 100, 100)
+    assert rig.exchange.position == Decimal("0.2")
+    other = wire.SubmitOrder(0, "BTCUSDT", "web_1", "SELL", "MARKET", Decimal("0.2"))
+    owners = [slot.owner for slot in rig.engine.strategies.slots]
+    rig.engine.account.on_adjustment(
+        Adjustment("BTCUSDT", owners[1], Decimal("-0.2"), Decimal(100), "made short", "test", rig.now_ns)
+    )
+    rig.exchange.execute(other)
+    command(rig, "pause")
+    rig.prices(100, 100, 100, 100, start=3)
+    assert rig.engine.account.strategy_position(owners[0], "BTCUSDT").qty_base == ZERO

@@ -57,6 +57,8 @@ def test_an_order_within_all_limits_passes():
         ("gates", {}, {"paused": True}),
         ("gates", {}, {"strategy_running": False}),
         ("gates", {}, {"mark_price": D(0)}),
+        ("foreign_position", {"side": "SELL"}, {"foreign_base": D("0.1")}),
+        ("foreign_position", {}, {"foreign_base": D("-0.1")}),
         ("daily_loss", {}, {"daily_pnl_quote": D(-500)}),
         ("open_orders", {}, {"open_orders": 5}),
         ("price_band", {"price": D("51000.1"), "order_type": "LIMIT"}, {}),
@@ -112,7 +114,7 @@ EVERYTHING_WRONG: dict[str, object] = {
     "order",
     [
         {"side": "SELL", "reduce_only": True},
-        {"side": "SELL", "qty_base": D(5)},
+        {"side": "SELL", "qty_base": D(5), "is_exit": True},
         {"side": "SELL", "qty_base": D(0), "close_position": True, "order_type": "STOP_MARKET"},
     ],
 )
@@ -126,15 +128,21 @@ def test_leaving_is_possible_when_everything_is_wrong_but_the_connection(order: 
     assert manager.validate_order(intent(**order), offline).rule == "connection"  # type: ignore[arg-type]
 
 
-def test_an_order_that_could_turn_the_position_does_not_count_as_leaving():
-    held = context(position_base=D(1))
-    assert reduces(intent(side="SELL"), held)
-    assert not reduces(intent(side="SELL", qty_base=D("1.001")), held)
-    assert not reduces(intent(side="SELL", is_exit=True, qty_base=D(2)), held)
-    assert not reduces(intent(side="SELL"), context(position_base=D(1), open_sell_base=D("0.5")))
-    assert not reduces(intent(side="BUY"), held)
-    assert reduces(intent(side="BUY"), context(position_base=D(-1)))
-    assert not reduces(intent(), context())
+def test_an_exit_that_could_turn_the_position_needs_the_exchanges_word_on_it():
+    held = context(position_base=D(1), reconciled=False)
+    leave = {"side": "SELL", "is_exit": True}
+    assert reduces(intent(**leave), held)
+    assert not reduces(intent(**leave, qty_base=D("1.001")), held)
+    assert not reduces(
+        intent(**leave), context(position_base=D(1), open_sell_base=D("0.5"), reconciled=False)
+    )
+    assert reduces(intent(side="BUY", is_exit=True), context(position_base=D(-1), reconciled=False))
+    assert reduces(intent(**leave, qty_base=D(2)), context(position_base=D(1), paused=True))
+
+
+def test_an_entry_is_an_entry_whatever_position_it_meets():
+    assert not reduces(intent(side="SELL"), context(position_base=D(1)))
+    assert rule_of({"side": "SELL"}, position_base=D(1), paused=True) == "gates"
 
 
 def test_the_order_rate_slides_with_event_time():
@@ -157,7 +165,7 @@ def test_the_kill_switch_holds_until_it_is_undone():
 
 
 def test_limits_that_are_off_make_no_rule():
-    assert RiskManager(RiskLimits()).rule_names == ("kill_switch", "gates")
+    assert RiskManager(RiskLimits()).rule_names == ("kill_switch", "gates", "foreign_position")
     assert len(RiskManager(LIMITS).rule_names) == 10
 
 
