@@ -126,6 +126,7 @@ class Gateway:
             emit_new=self._emit_new,
             missed_closes=self._missed_closes,
             was_told=self._was_told,
+            told=self._events_told,
             now_ms=self._now_ms,
         )
         return UserStream(
@@ -259,6 +260,9 @@ class Gateway:
 
     def _was_told(self, symbol: str, trade_id: int) -> bool:
         return self.user.seen.has_fill(symbol, trade_id)
+
+    def _events_told(self) -> int:
+        return self.user.seen.count
 
     async def _missed_closes(self, symbol: str, told: set[tuple[bool, int]]) -> list[OrderUpdate]:
         """What became of orders that were open before and that no list names any more."""

@@ -133,7 +133,13 @@ class Instruments:
             self._rest.row("commissionRate", {"symbol": symbol}, 20),
             self._rest.signed("symbolConfig", {"symbol": symbol}, 5),
         )
-        return instrument_from(info, brackets, fees, config, symbol)
+        found = instrument_from(info, brackets, fees, config, symbol)
+        rules = found.price_tick and found.qty_step_base
+        if not (rules and found.leverage and found.brackets and "takerCommissionRate" in fees):
+            raise RestError(
+                Failure("transient", 0, f"the answers on {symbol} lack filters, fees or brackets")
+            )
+        return found
 
     async def _info(self, symbol: str) -> Mapping[str, Json]:
         now = asyncio.get_running_loop().time()

@@ -175,7 +175,7 @@ def parse_json(body: bytes) -> Json:
 def react_to(failure: Failure, ledger: Ledger, headers: Mapping[str, str], body: str) -> None:
     """Stop everything where the exchange demands it."""
     if failure.code == -1015:
-        ledger.exhaust_orders()
+        ledger.exhaust_orders(headers)
     elif failure.hint is Hint.BANNED:
         ledger.stop(headers, body, _BAN_SECONDS)
     elif failure.hint is Hint.LIMITED:

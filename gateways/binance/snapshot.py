@@ -10,7 +10,7 @@ from gateways.binance.errors import RestBlocked, RestError
 from gateways.binance.history import History
 from gateways.binance.instruments import Instruments, row_of
 from gateways.binance.rest_data import RestData
-from gateways.binance.translate import MS, Json, decimal, flag, integer
+from gateways.binance.translate import MS, Json, decimal, flag
 from gateways.wire.messages import (
     AccountUpdate,
     Balance,
@@ -166,7 +166,7 @@ class _Parts:
 class Sweeper:
     """After each (re)connect of the user stream: emits fills, orders and account as REST tells them.
 
-    What the stream had told already is not emitted again (`emit_new`, `was_told`).
+    What the stream had told already is not emitted again (`emit_new`, `was_told`); `told` counts events.
     """
 
     def __init__(
@@ -178,6 +178,7 @@ class Sweeper:
         emit_new: Callable[[OrderUpdate | AccountUpdate], None],
         missed_closes: Callable[[str, set[tuple[bool, int]]], Awaitable[list[OrderUpdate]]],
         was_told: Callable[[str, int], bool],
+        told: Callable[[], int],
         now_ms: Callable[[], int],
     ) -> None:
         self._account = account
@@ -186,6 +187,7 @@ class Sweeper:
         self._emit_new = emit_new
         self._missed_closes = missed_closes
         self._was_told = was_told
+        self._told = told
         self._now_ms = now_ms
         self._since_ms = now_ms()
 
@@ -196,7 +198,7 @@ class Sweeper:
         since_ms = min(self._since_ms, started_ms) - OVERLAP_MS
         for symbol in self._symbols():
             await self._sweep_symbol(symbol, since_ms)
-        await self._sweep_account(started_ms)
+        await self._sweep_account()
         self._since_ms = started_ms
 
     async def _sweep_symbol(self, symbol: str, since_ms: int) -> None:
@@ -209,14 +211,13 @@ class Sweeper:
         for update in [*fills, *still_open, *orders, *algo, *closed]:
             self._emit_new(update)
 
-    async def _sweep_account(self, time_ms: int) -> None:
-        update = AccountUpdate(
-            epoch=0,
-            sequence=0,
-            reason="RECONCILE",
-            balances=await self._account.balances(),
-            positions=await self._account.positions(self._symbols()),
-            event_time_ns=integer(time_ms) * MS,
-            transaction_time_ns=integer(time_ms) * MS,
-        )
-        self._emit_new(update)
+    async def _sweep_account(self) -> None:
+        """Asked again when the stream has told something meanwhile: no older truth follows a newer."""
+        for _ in range(QUIET_TRIES):
+            told = self._told()
+            time_ns = self._now_ms() * MS
+            balances = await self._account.balances()
+            positions = await self._account.positions(self._symbols())
+            if self._told() == told:
+                break
+        self._emit_new(AccountUpdate(0, 0, "RECONCILE", balances, positions, time_ns, time_ns))

@@ -34,6 +34,8 @@ class SeenEvents:
     def __init__(self, most: int = REMEMBERED_EVENTS) -> None:
         self._keys: OrderedDict[tuple[Any, ...], None] = OrderedDict()
         self._most = most
+        self.count = 0
+        """Events passed on so far."""
 
     def is_new(self, update: OrderUpdate | AccountUpdate) -> bool:
         """True once for each fill, and once for each state of an order, whichever way it came."""
@@ -41,6 +43,7 @@ class SeenEvents:
         if key in self._keys:
             return False
         self._keys[key] = None
+        self.count += 1
         if len(self._keys) > self._most:
             self._keys.popitem(last=False)
         return True

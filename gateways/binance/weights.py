@@ -64,7 +64,7 @@ class Ledger:
         self._now_ns = exchange_now_ns
         self._weight = _Window(MINUTE_NS, weight_limit)
         self._orders = [_Window(MINUTE_NS, 1200), _Window(10_000_000_000, 300)]
-        self._stopped_until_ns = 0
+        self._stopped_until_ns = self._orders_stopped_until_ns = 0
 
     @property
     def used_weight(self) -> int:
@@ -105,6 +105,8 @@ class Ledger:
         if weight and not self._weight.room(now_ns, weight, share):
             return self._weight.seconds_to_next(now_ns)
         if orders:
+            if now_ns < self._orders_stopped_until_ns:
+                return (self._orders_stopped_until_ns - now_ns) / 1e9
             for window in self._orders:
                 if not window.room(now_ns, orders, share):
                     return window.seconds_to_next(now_ns)
@@ -127,10 +129,14 @@ class Ledger:
                 # Answers come out of order; within a window the count only grows.
                 window.used = max(window.used, int(text))
 
-    def exhaust_orders(self) -> None:
-        """The exchange says that too many orders were sent: none until its shorter window has passed."""
+    def exhaust_orders(self, headers: Mapping[str, str]) -> None:
+        """-1015, too many orders: none until the exchange's own term, or the shorter window, has passed."""
+        now_ns = self._now_ns()
+        seconds = headers.get("retry-after", "")
+        term_ns = int(seconds) * 1_000_000_000 if seconds.isdigit() else 0
+        self._orders_stopped_until_ns = max(self._orders_stopped_until_ns, now_ns + term_ns)
         window = self._orders[1]
-        window.roll(self._now_ns())
+        window.roll(now_ns)
         window.used = window.limit
 
     def stop(self, headers: Mapping[str, str], text: str, default_seconds: float) -> float:

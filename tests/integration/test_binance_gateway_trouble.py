@@ -19,7 +19,7 @@ from gateways.wire.messages import (
     Welcome,
 )
 from tests.binance_stand_in import SYMBOL, Fault, StandIn, always
-from tests.gateway_rig import Engine, whole_rig
+from tests.gateway_rig import Engine, config_for, running_gateway, whole_rig
 from tests.integration.test_binance_gateway import market_order
 
 
@@ -68,6 +68,25 @@ def test_success_without_the_order_it_is_about_is_no_word_on_the_order(body: obj
 
 
 READS = ("time", "openOrders", "positionRisk", "balance", "accountConfig", "allOrders", "klines", "depth")
+
+
+@pytest.mark.parametrize("path", ["exchangeInfo", "leverageBracket", "commissionRate", "symbolConfig"])
+@pytest.mark.parametrize("body", [None, [], ["hello"], {"msg": "hello"}])
+def test_an_instrument_is_whole_or_the_snapshot_is_not(path: str, body: object):
+    async def scenario() -> None:
+        async with StandIn() as exchange:
+            exchange.faults[f"GET {path}"] = page(body=body)
+            config = config_for(exchange.url, f"ws://127.0.0.1:{exchange.port}")
+            async with running_gateway(config) as (_gateway, port):
+                engine = Engine(port)
+                engine.client.start()
+                await engine.wait(Welcome)
+                assert not (await snapshot_of(engine, 1)).complete
+                exchange.faults.clear()
+                assert (await snapshot_of(engine, 2)).complete
+                await engine.client.close()
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("body", [None, {"msg": "hello"}, ["hello"]])

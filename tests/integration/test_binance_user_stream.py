@@ -265,3 +265,30 @@ def test_a_margin_call_reaches_the_engine():
             assert (update.balances, update.positions, update.event_time_ns) == ((), (), 5_000_000)
 
     asyncio.run(scenario())
+
+
+def test_an_older_account_never_follows_a_newer_one():
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await ready(exchange, engine)
+            engine.got.clear()
+            hold, asked = asyncio.Event(), asyncio.Event()
+
+            async def slow(_request: object) -> None:
+                asked.set()
+                await hold.wait()
+
+            exchange.faults["GET symbolConfig"] = slow
+            await exchange.user({"e": "listenKeyExpired", "E": 1, "listenKey": "L1"})
+            await asked.wait()
+            exchange.positions = [{"symbol": SYMBOL, "positionAmt": "1", "entryPrice": "99"}]
+            row = {"s": SYMBOL, "pa": "1", "ep": "99", "up": "0", "mt": "cross", "iw": "0", "ps": "BOTH"}
+            await exchange.user(
+                {"e": "ACCOUNT_UPDATE", "E": 9, "T": 9, "a": {"m": "ORDER", "B": [], "P": [row]}}
+            )
+            await engine.wait(AccountUpdate, lambda update: update.reason == "ORDER")
+            hold.set()
+            swept = await engine.wait(AccountUpdate, lambda update: update.reason == "RECONCILE")
+            assert swept.positions[0].qty_base == 1
+
+    asyncio.run(scenario())

@@ -63,10 +63,20 @@ def test_orders_are_counted_in_both_windows():
 
 def test_too_many_orders_stop_orders_but_not_cancels():
     book, now = ledger()
-    book.exhaust_orders()
+    book.exhaust_orders({})
     assert book.wait_for(0, 1, Priority.PROTECT) > 0
     assert book.wait_for(1, 0, Priority.CANCEL) == 0.0
     now.ns += 10_000_000_000
+    assert book.wait_for(0, 1, Priority.OPEN) == 0.0
+
+
+def test_the_exchanges_own_term_for_orders_outlasts_the_shorter_window():
+    book, now = ledger()
+    book.exhaust_orders({"retry-after": "45"})
+    now.ns += 44_000_000_000
+    assert book.wait_for(0, 1, Priority.PROTECT) == 1.0
+    assert book.wait_for(1, 0, Priority.CANCEL) == 0.0
+    now.ns += 1_000_000_000
     assert book.wait_for(0, 1, Priority.OPEN) == 0.0
 
 
