@@ -16,7 +16,7 @@ from engine.execution.order_store import OrderStore
 from engine.risk.context import RiskContext, context_for
 from engine.risk.limits import Verdict
 from engine.risk.manager import RiskManager
-from engine.storage.records import EXTERNAL, Intent
+from engine.storage.records import Intent
 from gateways.wire.messages import Instrument, Side
 
 ZERO = Decimal(0)
@@ -54,6 +54,8 @@ class OrderGate:
         self._risk = risk
         self._executor = executor
         self.instruments: dict[str, Instrument] = {}
+        self.owners: dict[str, list[str]] = {}
+        """Strategies by the symbols they trade."""
         self.caused_by_receive_ns = 0
 
     def intent(
@@ -132,7 +134,13 @@ class OrderGate:
             account=self._account,
             reference_price=decimal_of(best) if best > 0.0 else ZERO,
         )
-        context.foreign_base = self._account.strategy_position(EXTERNAL, symbol).qty_base
+        context.foreign_base = context.position_base - sum(
+            (
+                self._account.strategy_position(owner, symbol).qty_base
+                for owner in self.owners.get(symbol, ())
+            ),
+            ZERO,
+        )
         context.connected = health.connected
         context.data_fresh = health.is_fresh(symbol)
         context.reconciled = health.reconciled and health.streams_ok

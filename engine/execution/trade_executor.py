@@ -104,6 +104,7 @@ class TradeExecutor:
         refuse_verbs(slot, shared=shared)
         if shared:
             self.exits.share(slot.symbol)
+        self._gate.owners.setdefault(slot.symbol, []).append(slot.owner)
         plan = BarPlan(rules_of(slot, shared=shared))
         desk = _Desk(slot, plan)
         extra = None

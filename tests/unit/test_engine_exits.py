@@ -233,6 +233,11 @@ def test_no_entry_is_made_out_of_a_position_that_somebody_else_holds() -> None:
     rig.prices(100, 101, 102, 100, 99, start=10)
     assert [one.rule for one in rig.records(Signal)] == ["foreign_position"]
     assert rig.exchange.position == Decimal(1)
+    command(rig, "kill")
+    command(rig, "resume", "c2")
+    assert rig.exchange.position == ZERO
+    rig.prices(100, 101, 102, 100, 99, start=15)
+    assert rig.exchange.position == Decimal("-0.1")
 
 
 def test_strategies_that_share_a_symbol_can_leave_while_everything_is_paused() -> None:

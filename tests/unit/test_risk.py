@@ -166,7 +166,7 @@ def test_the_kill_switch_holds_until_it_is_undone():
 
 def test_limits_that_are_off_make_no_rule():
     assert RiskManager(RiskLimits()).rule_names == ("kill_switch", "gates", "foreign_position")
-    assert len(RiskManager(LIMITS).rule_names) == 10
+    assert len(RiskManager(LIMITS).rule_names) == 11
 
 
 def test_the_facts_come_from_the_stores():
