@@ -75,6 +75,12 @@ class BarPlan:
         else:
             self._first_qty_base = max(size, self._first_qty_base)
 
+    def seen_of(self, position_base: Decimal) -> Decimal:
+        """How much of that position the rules have met: nothing of one that has turned since."""
+        if position_base * self._direction <= ZERO:
+            return ZERO
+        return self._direction * min(abs(position_base), self._first_qty_base)
+
     def part_of_trade(self, fraction: float) -> Decimal:
         """That fraction of the running trade's largest size, not yet on the grid."""
         return self._first_qty_base * Decimal(repr(fraction))

@@ -108,8 +108,13 @@ class Protection:
             self.on_position(cause)
 
     def restore_size(self) -> None:
-        """After a restart: the position is what it is, it was not opened now."""
-        self._size_base = self._account.strategy_position(self._slot.owner, self._slot.symbol).qty_base
+        """After a restart: what the exit rules knew of the position was not opened now.
+
+        The last fill may be on record without the state of the rules that followed it: what they have not
+        seen is opened as soon as the account is compared.
+        """
+        held = self._account.strategy_position(self._slot.owner, self._slot.symbol).qty_base
+        self._size_base = self._plan.seen_of(held)
 
     def on_filled(self, leg: str) -> None:
         """A resting order has filled wholly."""

@@ -11,7 +11,7 @@ from engine.core.engine import Engine
 from engine.core.events import Event
 from engine.core.restore import restore
 from engine.execution.exit_rules import ExitRules, PartialExit
-from engine.storage.records import Adjustment
+from engine.storage.records import Adjustment, Intent, OrderReport
 from engine.storage.recovered import Recovered
 from engine.strategies.slot import StrategyRefused
 from gateways.wire import messages as wire
@@ -189,3 +189,43 @@ def test_after_a_restart_the_stop_that_rests_is_kept_and_a_missing_one_is_placed
         rig.wait(30)
         assert len(stops(rig)) == int(lost)
         assert len(resting(rig)) == 1
+
+
+@pytest.mark.parametrize("kept", range(1, 45))
+def test_a_restart_from_any_record_of_the_journal_leaves_the_right_stop(kept: int) -> None:
+    """The last fill may be on record without the state of the exit rules that followed it."""
+    first = protected().prices(*UP, 101, 100, 99, 98)
+    assert first.exchange.position == Decimal("-0.1")
+    records = [effect.record for effect in first.effects if hasattr(effect, "record")][:kept]
+    alive = {one.client_order_id for one in records if isinstance(one, Intent)}
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5)))))
+    rig.exchange.now_ns = rig.now_ns = first.now_ns
+    rig.exchange.sequence, rig.exchange.trades = first.exchange.sequence, first.exchange.trades
+    rig.exchange.fills = [fill for fill in first.exchange.fills if fill.client_order_id in alive]
+    for fill in rig.exchange.fills:
+        rig.exchange.position += fill.last_qty_base if fill.side == "BUY" else -fill.last_qty_base
+    gone = {
+        one.update.client_order_id
+        for one in records
+        if isinstance(one, OrderReport) and one.update.status == "CANCELED"
+    }
+    for stop in stops(first):
+        if stop.client_order_id in alive - gone:
+            rig.exchange.execute(stop)  # rests; a cancel may be on record and not have left
+    restore(rig.engine, Recovered("aaaaaa", 1, None, tuple(enumerate(records, 1)), 0, (), kept + 1, None, 0))
+    rig.up()
+    rig.wait(60)
+    assert rig.engine.health.reconciled
+    held = rig.exchange.position
+    assert rig.engine.account.position("BTCUSDT").qty_base == held
+    assert not [one for one in rig.sent(wire.SubmitOrder) if one.order_type == "MARKET"]
+    if not held:
+        assert not resting(rig)
+        return
+    (stop,) = resting(rig)
+    entry = rig.exchange.fills[-1].last_price
+    assert stop.side == ("SELL" if held > ZERO else "BUY")
+    assert stop.stop_price is not None
+    assert abs(stop.stop_price / entry - (Decimal("0.95") if held > ZERO else Decimal("1.05"))) < Decimal(
+        "0.002"
+    )
