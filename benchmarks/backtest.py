@@ -192,9 +192,9 @@ def page(found: dict[str, object]) -> str:
     assert isinstance(memory, dict)
     assert isinstance(share, dict)
     intro = (
-        f"{found['bars']} five-minute bars ({found['bars_from']}) with 30-minute informative bars. User plus"
-        f" system seconds, median of {found['rounds']} interleaved fresh processes, warm caches, from Parquet to"
-        f" written trades. Load average of the machine at the end: {found['load_average']:.1f}."
+        f"{found['bars']} five-minute bars ({found['bars_from']}) with 30-minute informative bars."
+        f" User plus system seconds, median of {found['rounds']} interleaved fresh processes, warm caches,"
+        f" from Parquet to written trades. Load average of the machine at the end: {found['load_average']:.1f}."
     )
     head = "| program | seconds | ours / theirs | trades | MB | what it does |"
     lines = ["# Backtest benchmark", "", intro, "", head, "|---|---|---|---|---|---|"]
@@ -223,8 +223,8 @@ def page(found: dict[str, object]) -> str:
         f" {found['import_seconds']:.2f} s."
     )
     scripts = (
-        f"Event-driven engine on a Python strategy: {event['this project']:,.0f} bars a second, backtesting.py"
-        f" {event['backtesting.py']:,.0f}: {found['event_ratio']:.1f} times."
+        f"Event-driven engine on a Python strategy: {event['this project']:,.0f} bars a second,"
+        f" backtesting.py {event['backtesting.py']:,.0f}: {found['event_ratio']:.1f} times."
     )
     lines += ["", simulation, "", start, "", scripts, ""]
     return "\n".join(lines)

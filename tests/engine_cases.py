@@ -124,7 +124,8 @@ def make_signals(count: int, said: list[tuple[int, int, int, int]], unit: float)
     for bar, flag, name, units in said:
         if bar < count:
             flags[bar], tag[bar], risk[bar] = flag, name, units * unit if units else nan
-    return SignalArrays(*((flags & bit != 0) for bit in (1, 2, 4, 8)), tag, _TAGS, risk, np.empty((0, count)))
+    long, short, leave_long, leave_short = (flags & bit != 0 for bit in (1, 2, 4, 8))
+    return SignalArrays(long, short, leave_long, leave_short, tag, _TAGS, risk, np.empty((0, count)))
 
 
 def make_finer(bars: Bars, seed: int) -> Bars:
