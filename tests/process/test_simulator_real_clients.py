@@ -16,6 +16,7 @@ DRIVERS = {
     "ccxt_pro": "ccxt",
     "connector": "connector",
     "sdk": "sdk",
+    "sdk_every_method": "sdk",
     "python_binance": "python_binance",
 }
 CLIENTS = ROOT / "tests" / "process" / "clients"
