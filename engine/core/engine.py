@@ -273,7 +273,11 @@ class Engine:
         lost = self.health.fresh_symbols.difference(status.fresh_symbols)
         for symbol in sorted(lost):
             self.candles.mark_hole(symbol)
-        before = self.health.private_stream
+        before, old = self.health.private_stream, self.health.status
+        if status.banned_until_ns and not (old and old.banned_until_ns):
+            seconds = (status.banned_until_ns - status.time_ns - status.clock_offset_ns) / 1e9
+            text = f"the exchange takes no requests for another {seconds:.0f} s"
+            self.out.notice("critical" if seconds > 60.0 else "warning", text)
         self.health.on_status(status)
         if before not in {"", "up"} and self.health.private_stream == "up" and self.health.reconciled:
             self.recovery.begin("the private stream is back")

@@ -211,16 +211,17 @@ class Gateway:
     def status(self) -> GatewayStatus:
         """Health as of now."""
         now_ns = self._wall_ns()
+        banned_until_ns = self.ledger.banned_until_ns
         return GatewayStatus(
             gateway=self.config.name,
             time_ns=now_ns,
-            streams=dict(self._states),
+            streams={**self._states, "rest": "down"} if banned_until_ns else dict(self._states),
             fresh_symbols=self.market.fresh_symbols(now_ns, self.clock.now_ns()),
             clock_offset_ns=self.clock.offset_ns,
             clock_uncertainty_ns=self.clock.uncertainty_ns,
             used_weight_1m=self.ledger.used_weight,
             weight_limit_1m=self.ledger.weight_limit,
-            banned_until_ns=self.ledger.banned_until_ns,
+            banned_until_ns=banned_until_ns,
             conflated_ticks=self.server.conflated_ticks,
             dropped_market_events=self.server.dropped_market_events,
             resyncs=self.market.resyncs,

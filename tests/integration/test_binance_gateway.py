@@ -237,6 +237,7 @@ def test_a_rate_limit_stops_everything_until_its_term_is_over():
                 assert (reply.outcome, reply.sent_time_ns) == ("transient", 0)
             assert len(exchange.requests) == sent
             assert gateway.status().banned_until_ns > 0
+            assert gateway.status().streams["rest"] == "down"
 
     asyncio.run(scenario())
 

@@ -153,6 +153,17 @@ def test_an_order_that_never_arrived_is_proven_so_without_a_flood_of_requests() 
     assert rig.engine.rejects == 0
 
 
+@pytest.mark.parametrize(("seconds", "level"), [(5, "warning"), (7200, "critical")])
+def test_a_ban_is_told_once_and_again_when_there_is_a_new_one(seconds: int, level: str) -> None:
+    rig = Rig().up()
+    until_ns = rig.now_ns + seconds * 1_000_000_000
+    for banned_until_ns in (until_ns, until_ns, 0, until_ns):
+        rig.status(banned_until_ns=banned_until_ns)
+    told = [one for one in rig.notices(Notice) if "takes no requests" in one.text]
+    assert [one.level for one in told] == [level, level]
+    assert f"{seconds} s" in told[0].text
+
+
 def test_a_margin_call_is_told_as_critical() -> None:
     rig = Rig().up()
     rig.feed(wire.AccountUpdate(1, 99, "MARGIN_CALL", (), (), START_NS, START_NS))
