@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import aiohttp
 import ccxt
 from ccxt.async_support.binanceusdm import binanceusdm
 
@@ -57,6 +58,16 @@ class ExchangeClient(binanceusdm):  # type: ignore[misc]  # ccxt ships no types
         """Timestamp of a signed request."""
         return self._exchange_clock.timestamp_ms()
 
+    def open(self, lazy: bool = False) -> None:
+        """A redirect would take the key header to another address, so none is followed."""
+        before = self.session
+        super().open(lazy)
+        if self.session is not None and self.session is not before:
+            watch = aiohttp.TraceConfig()
+            watch.on_request_redirect.append(_stop_redirect)
+            watch.freeze()
+            self.session.trace_configs.append(watch)
+
     async def fetch(self, url: str, method: str = "GET", headers: Json = None, body: Json = None) -> Json:
         """Refuse any address but the configured one."""
         if not url.startswith(self._base_url + "/"):
@@ -84,6 +95,12 @@ class ExchangeClient(binanceusdm):  # type: ignore[misc]  # ccxt ships no types
             return
         react_to(failure, self._ledger, lower, body)
         raise RestError(failure)
+
+
+async def _stop_redirect(
+    _session: object, _context: object, params: aiohttp.TraceRequestRedirectParams
+) -> None:
+    raise RestError(Failure("transient", 0, f"a redirect was not followed (HTTP {params.response.status})"))
 
 
 class RestData:

@@ -171,3 +171,20 @@ def test_orders_refused_for_the_rules_make_them_be_read_once_not_each_time(monke
             assert exchange.requests.count("GET exchangeInfo") == 2
 
     asyncio.run(scenario())
+
+
+def test_a_redirect_takes_the_key_nowhere():
+    async def scenario() -> None:
+        async with StandIn() as other, whole_rig() as (exchange, _gateway, engine):
+
+            async def redirect(request: web.Request) -> web.Response:
+                raise web.HTTPFound(f"{other.url}{request.path_qs}")
+
+            await engine.wait(Instrument)
+            exchange.faults["GET balance"] = exchange.faults["GET time"] = redirect
+            assert not (await snapshot_of(engine, 1)).complete
+            assert other.requests == []
+            exchange.faults.clear()
+            assert (await snapshot_of(engine, 2)).complete
+
+    asyncio.run(scenario())
