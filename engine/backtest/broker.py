@@ -257,6 +257,8 @@ class BacktestBroker(BrokerView):
     def settle(self, close: float) -> None:
         """Step 6: the close is the symbol's price from now on."""
         self._desk.close = close
+        if self._calls.are_on:
+            self._calls.sweep()
 
     def fill_bar(
         self,
@@ -275,7 +277,7 @@ class BacktestBroker(BrokerView):
         if desk.orders or desk.exits or self._calls.are_on:
             self._walker.open_bar(open_)
             self._walker.walk_bar(open_, high, low, close, finer)
-            desk.close = close
+            self.settle(close)
             self._stats.end_path(high, low)
             return
         desk.close = close
@@ -295,6 +297,7 @@ class BacktestBroker(BrokerView):
             for order in closes:
                 self._fills.fill(order, desk.close, slipped=True)
         if self._fills_at_close and (desk.orders or desk.exits):
+            desk.is_inside = False
             self._walker.fill_at(desk.close, at_close=True)
         if self._calls.are_on:
             self._calls.check(desk.close)

@@ -14,7 +14,7 @@ class Desk:
     """One symbol's state, and the arithmetic of prices and quantities on its grid.
 
     `lived_high` and `lived_low` are the extremes of this bar that the open position saw. `fills` counts
-    fills.
+    fills. `start_size` and `start_equity` are what the bar found.
     """
 
     __slots__ = (
@@ -24,6 +24,7 @@ class Desk:
         "entries",
         "exits",
         "fills",
+        "has_closed_at_open",
         "immediate",
         "is_inside",
         "ledger",
@@ -37,6 +38,8 @@ class Desk:
         "pyramiding",
         "seq",
         "settings",
+        "start_equity",
+        "start_size",
         "step",
         "tick",
         "time_ns",
@@ -61,6 +64,9 @@ class Desk:
         self.time_ns = 0
         self.close = nan
         self.is_inside = False
+        self.start_size = 0.0
+        self.start_equity = settings.initial_capital
+        self.has_closed_at_open = False
         self.lived_high = self.lived_low = nan
         self.on_opened: Callable[[int, float], None] | None = None
         self.on_level: Callable[[str], None] | None = None

@@ -57,8 +57,10 @@ class Entries:
                 order.flip_qty = 0.0
             elif not order.is_market:
                 order.flip_qty = abs(position) if against else 0.0
-            if not self._opens(order) and not against:
-                return
+            if not self._opens(order):
+                if not against or (order.qty > 0.0 and not order.is_market):
+                    return
+                order.qty = 0.0
         elif not self._opens(order):
             return
         if known is not None and known.has_same_terms(order) and not order.is_market:
@@ -105,7 +107,7 @@ class Entries:
         return price
 
     def _opens(self, order: PendingOrder) -> bool:
-        """Whether the order may open its quantity; a market reversal that may not still closes."""
+        """Whether the order opens anything: it has a quantity, and margin at the close."""
         desk = self._desk
         if order.qty <= 0.0:
             return False
@@ -115,12 +117,7 @@ class Entries:
         slippage = (
             desk.settings.costs.slippage_ticks * desk.tick * order.direction if order.is_market else 0.0
         )
-        qty = order.qty + (order.flip_qty or 0.0)
-        if qty * (desk.close + slippage) * desk.point_value * ratio <= desk.account.equity:
+        if order.qty * (desk.close + slippage) * desk.point_value * ratio <= desk.account.equity:
             return True
         desk.account.margin_rejects += 1
-        if order.is_market:
-            order.qty = 0.0
-        else:
-            order.flip_qty = 0.0
         return False

@@ -46,16 +46,28 @@ def margin_ratio(desk: Desk, direction: int) -> float:
 
 
 def can_margin(desk: Desk, order: PendingOrder, qty: float, price: float) -> bool:
-    """TradingView rejects an order as a whole when what it would leave behind needs more than equity."""
+    """Whether TradingView lets an order fill: what it would leave behind must not need more than equity.
+
+    Entries are judged at the open and the close only; what fills inside the bar is left to the margin call,
+    and so are entries that only other fills of the same open have made too large.
+    """
     ratio = margin_ratio(desk, order.direction)
-    if not ratio:
+    if not ratio or (desk.is_inside and order.kind == "entry"):
         return True
+    change = order.direction * qty
     position = desk.ledger.position_size
-    after = abs(position + order.direction * qty)
-    if after <= abs(position) and position * (position + order.direction * qty) >= 0:
+    if abs(position + change) <= abs(position) and position * (position + change) >= 0:
         return True
-    equity = desk.equity_at(desk.close)
-    if after * price * desk.point_value * ratio - equity <= abs(equity) * _NOISE:
+    unit = price * desk.point_value * ratio
+    if _fits(abs(position + change) * unit, desk.equity_at(desk.close)):
+        return True
+    if desk.has_closed_at_open and desk.start_size * order.direction < 0:
+        return True
+    if position != desk.start_size and _fits(abs(desk.start_size + change) * unit, desk.start_equity):
         return True
     desk.account.margin_rejects += 1
     return False
+
+
+def _fits(needed: float, equity: float) -> bool:
+    return needed - equity <= abs(equity) * _NOISE

@@ -40,6 +40,10 @@ class Walker:
         if desk.ledger.lots:
             desk.ledger.mark(open_)
         if desk.orders or desk.exits:
+            desk.start_size = desk.ledger.position_size
+            desk.has_closed_at_open = False
+            if self._calls.are_on:
+                desk.start_equity = desk.account.equity
             if desk.exits:
                 self._exits.drop_orphans()
             self._fill_market_orders(open_)
@@ -89,6 +93,8 @@ class Walker:
             if desk.orders.get(order.key) is order:
                 del desk.orders[order.key]
                 self._fills.fill(order, price, slipped=True)
+                if order.kind == "close":
+                    desk.has_closed_at_open = True
 
     def _fill_passed(self, price: float, *, at_close: bool = False) -> None:
         """Levels that price has jumped over fill here: orders before exit legs, lower levels first."""

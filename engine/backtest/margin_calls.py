@@ -37,6 +37,15 @@ class MarginCalls:
         qty = desk.round_qty(_TIMES_THE_SHORTFALL * steps * desk.step) if steps else max(1.0, desk.step)
         self._close(min(qty, abs(size)), desk.slip(price, -1 if size > 0 else 1))
 
+    def sweep(self) -> None:
+        """After a bar: resting entries go that the account could not margin at the close."""
+        desk = self._desk
+        equity = desk.account.equity
+        for order in [order for order in desk.orders.values() if order.kind == "entry"]:
+            unit = desk.close * desk.point_value * margin_ratio(desk, order.direction)
+            if order.qty * unit > equity:
+                del desk.orders[order.key]
+
     def _close(self, qty: float, price: float) -> None:
         """Oldest first; with `close_rule` ANY every trade loses that much."""
         desk = self._desk
