@@ -17,7 +17,7 @@ def _assert_engines_agree(given_plans: list[SymbolPlan]) -> None:
 
 
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(plans(most_symbols=1))
 def test_one_symbol(given_plans: list[SymbolPlan]):
@@ -25,7 +25,7 @@ def test_one_symbol(given_plans: list[SymbolPlan]):
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(plans(most_symbols=3, most_bars=25))
 def test_several_symbols_on_one_account(given_plans: list[SymbolPlan]):
