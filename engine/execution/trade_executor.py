@@ -417,10 +417,12 @@ class TradeExecutor:
         """A stop the exchange does not take because price is past it: leave now."""
         desk = self._desks.get((owner, symbol))
         self._out.notice("warning", f"{owner} on {symbol}: {leg} order refused: {order.reason}")
-        if desk is not None and leg == STOP and order.reason.startswith("-2021"):
+        is_stop = leg == STOP or (order.intent.reduce_only and order.intent.order_type == "STOP_MARKET")
+        if desk is not None and is_stop and order.reason.startswith("-2021"):
             self.exits.leave(
                 owner,
                 symbol,
+                qty_base=None if leg == STOP else order.intent.qty_base,
                 cause=order.intent.cause,
                 leg=f"past-stop{order.intent.attempt}",
                 signal=order.intent.signal,

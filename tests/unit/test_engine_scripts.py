@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from engine.core.engine import Engine
-from engine.core.events import Command, CommandName
+from engine.core.events import Command, CommandName, Event
 from engine.core.restore import restore
 from engine.market_data.bars import Bar
 from engine.storage.records import Signal
@@ -218,3 +218,22 @@ def test_bars_since_an_entry_are_counted_over_a_restart() -> None:
     restore(again.engine, Recovered("aaaaaa", 1, None, records, 0, (), len(records) + 1, None, 0))
     again.up().prices(105, 106, 107, start=5)
     assert held == [4]
+
+
+def test_a_stop_of_a_script_that_the_market_has_passed_means_leave_now() -> None:
+    def enter(_: Bar, broker: Broker) -> None:
+        broker.entry("L", "long", 0.1)
+        broker.exit("X", "L", stop=101.9)
+
+    rig = scripted({1: enter}, "entry", "exit", "exit.stop")
+
+    def too_late(order: wire.SubmitOrder) -> list[Event] | None:
+        if order.order_type != "STOP_MARKET":
+            return None
+        return [wire.Reply(order.request_id, "refused", -2021, "Order would immediately trigger.")]
+
+    rig.exchange.on_submit = too_late
+    rig.prices(100, 101, 102)
+    rig.wait(3)
+    assert rig.exchange.position == ZERO
+    assert [kind for kind, _, _ in types(rig)] == ["MARKET", "STOP_MARKET", "MARKET"]
