@@ -193,8 +193,9 @@ def page(found: dict[str, object]) -> str:
     assert isinstance(share, dict)
     intro = (
         f"{found['bars']} five-minute bars ({found['bars_from']}) with 30-minute informative bars."
-        f" User plus system seconds, median of {found['rounds']} interleaved fresh"
-        f" processes, warm caches, from Parquet to written trades. Load average of the machine at the end: {found['load_average']:.1f}."
+        f" User plus system seconds, median of {found['rounds']} interleaved fresh processes, warm caches,"
+        " from Parquet to written trades."
+        f" Load average of the machine at the end: {found['load_average']:.1f}."
     )
     head = "| program | seconds | ours / theirs | trades | MB | what it does |"
     lines = ["# Backtest benchmark", "", intro, "", head, "|---|---|---|---|---|---|"]
