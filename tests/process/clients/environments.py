@@ -57,7 +57,7 @@ def node_modules_with(client: str) -> tuple[str, Path]:
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1", "--loglevel=error")
         _install((npm, "install", "--prefix", str(folder), *quiet, *wanted), wanted[0], folder)
     return node, folder / "node_modules"
 
@@ -73,6 +73,8 @@ def _install(command: tuple[str, ...], package: str, folder: Path) -> None:
     except subprocess.TimeoutExpired:
         pytest.skip(f"{package}: the package registry did not answer in time")
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        pytest.skip(f"{package} cannot be installed: {last}")
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        # npm names the cause first and a log file last; pip ends with the cause.
+        cause = lines[0] if lines[0].startswith("npm ") else lines[-1]
+        pytest.skip(f"{package} cannot be installed: {cause}")
     (folder / "complete").touch()
