@@ -11,7 +11,6 @@ import json
 import random
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +55,13 @@ def run(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
         killer.wait_until_back(("the last",), since)
         fills = demo.status().fills
         demo.until(lambda status: status.fills > fills, "a fill after all that")
-        time.sleep(1)
+        demo.come_to_rest()
         summary = demo.end()
-        truth = truth_of(demo)
+        truth = truth_of(demo, protected=arguments.protection == "stop")
     finally:
         demo.abandon()
+    if summary["rejects"]:
+        truth.problems.append(f"the exchange refused {summary['rejects']} orders")
     if "Traceback" in demo.lines:
         truth.problems.append("a traceback in the output")
     seconds = [one for each in killer.recovery_seconds.values() for one in each]

@@ -1,9 +1,11 @@
 """The whole demo as a person starts it, and the simulator's own word afterwards."""
 
+import asyncio
 import hashlib
 import hmac
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -13,8 +15,13 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from engine.control.client import connect
+from engine.control.protocol import Request, Response
+from gateways.wire.token import load_token
+from settings import load_settings
+from settings.environment import Home
 from settings.status import EngineStatus, read_status
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +94,28 @@ class Demo:
             if PROCESSES[name] in command:
                 return int(child)
         return None
+
+    def ask(self, what: Literal["status", "pause"]) -> Response:
+        """Over the engine's control socket."""
+        settings = load_settings("demo", home=Home(self.home))
+
+        async def talk() -> Response:
+            async with connect(settings.engine.control_port, load_token(settings.token_path)) as client:
+                return await client.ask(Request(what, secrets.token_hex(8)))
+
+        return asyncio.run(talk())
+
+    def come_to_rest(self) -> None:
+        """No new positions, and nothing in flight: only stops may be open."""
+        assert self.ask("pause").ok
+        paused_ns = time.time_ns()
+        self.until(
+            lambda status: (
+                status.time_ns > paused_ns
+                and all(one.order_type == "STOP_MARKET" for one in status.open_orders)
+            ),
+            "nothing in flight",
+        )
 
     def kill(self, name: str) -> None:
         pid = self.pid(name)

@@ -32,8 +32,8 @@ class Truth:
     realised_pnl: Decimal = Decimal(0)
 
 
-def truth_of(demo: Demo, symbol: str = "BTCUSDT") -> Truth:
-    """Compare everything that both sides know."""
+def truth_of(demo: Demo, symbol: str = "BTCUSDT", *, protected: bool = False) -> Truth:
+    """Compare everything that both sides know. `protected`: a position has one stop, which rests."""
     exchange = Exchange(demo)
     try:
         orders = pages(exchange, "/fapi/v1/allOrders", "orderId", "orderId", symbol=symbol)
@@ -41,6 +41,7 @@ def truth_of(demo: Demo, symbol: str = "BTCUSDT") -> Truth:
         trades = pages(exchange, "/fapi/v1/userTrades", "id", "fromId", symbol=symbol)
         income = exchange.get("/fapi/v1/income", limit=PAGE)
         account = exchange.get("/fapi/v2/account")
+        resting = exchange.get("/fapi/v1/openAlgoOrders", symbol=symbol)
         held = sum(
             Decimal(one["positionAmt"]) for one in exchange.get("/fapi/v2/positionRisk", symbol=symbol)
         )
@@ -73,6 +74,10 @@ def truth_of(demo: Demo, symbol: str = "BTCUSDT") -> Truth:
     twice(truth, "fills in the journal", [one.trade_id for one in fills])
     compare_orders(truth, orders, algos, intents)
     compare_fills(truth, trades, fills)
+    if protected:
+        right_side = [one for one in resting if one["side"] == ("SELL" if held > 0 else "BUY")]
+        if len(resting) != (held != 0) or len(right_side) != len(resting):
+            say(f"a position of {held} has these stops: {resting}")
     for order in store.open_orders():
         if order.state in UNSETTLED:
             say(f"unsettled to the end: {order.client_order_id} {order.state}")

@@ -1,23 +1,16 @@
 """The demo trades, and agrees with the exchange to the last digit: while it runs, and afterwards."""
 
-import asyncio
 import re
-import secrets
 import sys
 import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import pytest
 
-from engine.control.client import connect
-from engine.control.protocol import Request, Response
-from gateways.wire.token import load_token
-from settings import load_settings
-from settings.environment import Home
 from settings.status import EngineStatus
 from tests.process.demo_rig import Client, Demo
 from tests.process.demo_truth import Truth, truth_of
@@ -39,18 +32,8 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     made.abandon()
 
 
-def ask(demo: Demo, what: Literal["status", "pause"]) -> Response:
-    settings = load_settings("demo", home=Home(demo.home))
-
-    async def talk() -> Response:
-        async with connect(settings.engine.control_port, load_token(settings.token_path)) as client:
-            return await client.ask(Request(what, secrets.token_hex(8)))
-
-    return asyncio.run(talk())
-
-
 def status(demo: Demo) -> EngineStatus:
-    return msgspec.json.decode(bytes(ask(demo, "status").data), type=EngineStatus)
+    return msgspec.json.decode(bytes(demo.ask("status").data), type=EngineStatus)
 
 
 def both_at_the_same_mark(demo: Demo) -> tuple[EngineStatus, dict[str, Any], dict[str, Any]]:
@@ -101,7 +84,7 @@ def test_the_demo_trades_and_agrees_with_the_exchange(demo: Demo) -> None:
         demo.until(lambda status: status.positions, "a position")
     fills = demo.status().fills
     demo.until(lambda status: status.fills > fills, "another fill")
-    assert ask(demo, "pause").ok
+    assert demo.ask("pause").ok
     agree_at_the_same_mark(demo)
     summary = demo.end()
     assert set(summary) == KEYS

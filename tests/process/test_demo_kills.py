@@ -48,9 +48,10 @@ def test_kills_at_any_moment_double_and_lose_nothing(start: Callable[[], Demo]) 
         killer.wait_until_back(names, since)
     fills = demo.status().fills
     demo.until(lambda status: status.fills > fills, "a fill after all that")
+    demo.come_to_rest()
     summary = demo.end()
     assert summary["restarts"] == killer.kills
-    assert truth_of(demo).problems == []
+    assert truth_of(demo, protected=True).problems == []
     assert "Traceback" not in demo.lines
 
 
@@ -67,8 +68,9 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_one_goes_on(start: Ca
         time.sleep(0.05)
     again = start()
     again.until(lambda status: status.fills >= 1, "a fill")
+    again.come_to_rest()
     assert again.end(signal.SIGINT)["restarts"] == 0
-    assert truth_of(again).problems == []
+    assert truth_of(again, protected=True).problems == []
     assert "Traceback" not in again.lines
 
 
