@@ -1,6 +1,7 @@
 """`run_worked_port.py BARS.npy OUT.json`: the trades of worked_port.py."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from chart import SYMBOL, load_bars
 from pynecore.core.script_runner import ScriptRunner
 
 bars = load_bars(sys.argv[1])
+beside_output = Path(sys.argv[2]).with_name("worked_port.py")
+shutil.copy(Path(__file__).with_name("worked_port.py"), beside_output)  # it writes a file next to a script
 runner = ScriptRunner(
-    Path(__file__).with_name("worked_port.py"),
+    beside_output,
     iter(bars),
     SYMBOL,
     last_bar_index=len(bars) - 1,
