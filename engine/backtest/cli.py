@@ -165,13 +165,13 @@ def _asked(
 def _outcomes(file: Path | None, asked: dict[str, Any], jobs: int, console: Console) -> "Iterator[Outcome]":
     from engine import compiled  # noqa: PLC0415  # numba
     from engine.backtest.cli_config import build_config  # noqa: PLC0415  # pydantic models
-    from engine.backtest.cli_run import build, load_market  # noqa: PLC0415  # numba
+    from engine.backtest.cli_run import check, load_market  # noqa: PLC0415  # numba
 
     config = build_config(None if file is None else located(file), asked)
     if compiled.cache_is_cold():
         console.print("first run: compiling, which takes some seconds and happens once")
     for choice in config.strategies:
-        build(choice)
+        check(choice)
     market = load_market(config)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("backtesting", total=len(config.strategies))

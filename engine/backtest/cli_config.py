@@ -14,7 +14,10 @@ EngineName = Literal["kernel", "event"]
 
 
 class StrategyChoice(Strict):
-    """One strategy to run. `exits` replaces fields of the exit rules that its parameters gave."""
+    """One strategy to run: a registered name, or `package.module:Class`.
+
+    `exits` replaces fields of the exit rules that its parameters gave.
+    """
 
     strategy: str = Field(min_length=1)
     name: str = ""
@@ -23,8 +26,8 @@ class StrategyChoice(Strict):
 
     @property
     def title(self) -> str:
-        """How the report calls it."""
-        return self.name or self.strategy
+        """How the report calls it: the name, or the strategy's, or its class's."""
+        return self.name or self.strategy.rpartition(":")[2]
 
 
 class RunConfig(Strict):
@@ -83,7 +86,7 @@ def choices(strategies: Sequence[str], params: Sequence[str], exits: Sequence[st
     for key, given in (("params", params), ("exits", exits)):
         option = "--param" if key == "params" else "--exit"
         for name, value in (named_value(option, text) for text in given):
-            target, dot, rest = name.partition(".")
+            target, dot, rest = name.rpartition(".")
             mine = [one for one in made if not dot or one["strategy"] == target]
             if not mine:
                 raise ConfigError(f"{option} {name}: {target} is not among the strategies that run")

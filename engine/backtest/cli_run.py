@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-import engine.strategies  # noqa: F401  # registers the strategies
 from engine.backtest import metrics, plausibility
 from engine.backtest.cli_config import RunConfig, StrategyChoice, changed_exits
+from engine.backtest.cli_strategies import build_script, build_signal_strategy, strategy_class
 from engine.backtest.loaders import DataError, cut, open_bars, read_funding
 from engine.backtest.plans import Funding, SymbolPlan
 from engine.backtest.report_hash import config_hash, data_hash, trades_hash, versions
@@ -19,7 +18,7 @@ from engine.backtest.trades import BacktestResult
 from engine.backtest.validate_config import ConfigError, to_ns
 from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import Bars
-from engine.strategies.base import SignalArrays, SignalStrategy, registry
+from engine.strategies.base import ScriptStrategy, SignalArrays, SignalStrategy
 
 _MOST_TAGS = 100
 
@@ -65,52 +64,80 @@ def load_market(config: RunConfig) -> Market:
     return Market(bars, finer, {symbol: read_funding(path) for symbol, path in config.funding.items()})
 
 
-def build(choice: StrategyChoice) -> tuple[SignalStrategy, ExitRules]:
-    """The strategy and its exit rules, or `ConfigError`."""
-    if choice.strategy not in registry.names():
-        raise ConfigError(f"no strategy {choice.strategy!r}, there are {', '.join(registry.names())}")
-    cls = registry.get(choice.strategy)
-    if not issubclass(cls, SignalStrategy):
-        raise ConfigError(f"{choice.strategy} is a script, expected a signal strategy")
-    try:
-        strategy = cls.from_params(choice.params)
-    except ValidationError as e:
-        first = e.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(sorted(cls.Params.model_fields))
-        hint = f", there are {known}" if first["type"] == "extra_forbidden" else ""
-        raise ConfigError(f"{choice.strategy}, parameter {key}: {first['msg']}{hint}") from e
-    return strategy, changed_exits(strategy.exit_rules, choice.exits)
+def check(choice: StrategyChoice) -> None:
+    """Raise `ConfigError` where the strategy, its parameters or exit rules cannot be used."""
+    cls = strategy_class(choice.strategy)
+    if issubclass(cls, SignalStrategy):
+        changed_exits(build_signal_strategy(cls, choice.params).exit_rules, choice.exits)
+    elif choice.exits:
+        raise ConfigError(
+            f"{choice.strategy} is a script, it leaves by its own calls and takes no exit rules"
+        )
+    else:
+        build_script(cls, choice.params)
 
 
 def run_choice(config: RunConfig, choice: StrategyChoice, market: Market | None = None) -> Outcome:
-    """Backtest one strategy over all symbols on one account and work out its metrics."""
+    """Backtest one strategy over all symbols on one account and work out its metrics.
+
+    A script runs in the event-driven engine whichever was asked for.
+    """
     market = load_market(config) if market is None else market
-    strategy, rules = build(choice)
+    check(choice)
+    cls = strategy_class(choice.strategy)
+    signals: dict[str, SignalArrays] = {}
+    rules, params = ExitRules(), dict(choice.params)
+    names: tuple[str, ...] = ()
+    if issubclass(cls, SignalStrategy):
+        strategy = build_signal_strategy(cls, choice.params)
+        rules, names = changed_exits(strategy.exit_rules, choice.exits), strategy.value_names
+        params = strategy.params.model_dump()
+        signals = {symbol: strategy.batch(bars) for symbol, bars in market.bars.items()}
+        result = _run_signals(config, market, signals, rules)
+    else:
+        config = config.model_copy(update={"engine": "event"})
+        result = _run_script(config, market, cls, choice.params)
+    closed, still_open = trade_columns(result), trade_columns(result, still_open=True)
+    times = np.unique(np.concatenate([bars.open_time_ns for bars in market.bars.values()]))
+    step = min(bars.timeframe_ns for bars in market.bars.values())
+    curve = metrics.Curve(times, np.asarray(_equity(result)), config.broker.initial_capital, step)
+    summary = _summary(config, choice, market, rules, result, (closed, still_open), curve, signals)
+    summary["params"] = params
+    values = {symbol: one.values for symbol, one in signals.items()}
+    return Outcome(choice.title, summary, closed, still_open, curve, market.bars, values, names)
+
+
+def _run_signals(
+    config: RunConfig, market: Market, signals: Mapping[str, SignalArrays], rules: ExitRules
+) -> BacktestResult:
     settings = config.broker.settings()
-    signals = {symbol: strategy.batch(bars) for symbol, bars in market.bars.items()}
     plans = [
         SymbolPlan(
             bars, signals[symbol], rules, settings, market.finer.get(symbol), market.funding.get(symbol)
         )
         for symbol, bars in market.bars.items()
     ]
-    result = _engine(config)(plans)
-    closed, still_open = trade_columns(result), trade_columns(result, still_open=True)
-    times = np.unique(np.concatenate([bars.open_time_ns for bars in market.bars.values()]))
-    step = min(bars.timeframe_ns for bars in market.bars.values())
-    curve = metrics.Curve(times, np.asarray(_equity(result)), settings.initial_capital, step)
-    summary = _summary(config, choice, market, rules, result, (closed, still_open), curve, signals)
-    summary["params"] = strategy.params.model_dump()
-    return Outcome(
-        choice.title,
-        summary,
-        closed,
-        still_open,
-        curve,
-        market.bars,
-        {symbol: one.values for symbol, one in signals.items()},
-        strategy.value_names,
+    result: BacktestResult = _engine(config)(plans)
+    return result
+
+
+def _run_script(
+    config: RunConfig, market: Market, cls: type[ScriptStrategy], params: Mapping[str, object]
+) -> BacktestResult:
+    from engine.backtest.script_runner import ScriptPlan, run_scripts  # noqa: PLC0415  # scripts only
+
+    settings = config.broker.settings()
+    return run_scripts(
+        [
+            ScriptPlan(
+                build_script(cls, params),
+                bars,
+                settings,
+                market.finer.get(symbol),
+                market.funding.get(symbol),
+            )
+            for symbol, bars in market.bars.items()
+        ]
     )
 
 

@@ -60,7 +60,7 @@ def _equity_figure(outcomes: "Sequence[Outcome]") -> str:
 
 def _price(outcome: "Outcome", symbol: str) -> str:
     """Price with indicators and fills of the last bars; indicators far from price get their own panel."""
-    bars, values = outcome.bars[symbol], outcome.values[symbol]
+    bars, values = outcome.bars[symbol], outcome.values.get(symbol, np.zeros((0, 0)))
     first = max(0, len(bars) - _MOST_BARS)
     x = bars.open_time_ns[first:] / _MS
     beside = [k for k in range(len(values)) if not _is_price_like(values[k], bars.close)]

@@ -137,6 +137,36 @@ def test_sample_markets_become_files_that_can_be_run(tmp_path: Path):
     assert hashes[0]["trades"] == hashes[1]["trades"]
 
 
+def test_a_script_of_ones_own_runs_beside_a_signal_strategy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    source = """
+from engine.strategies.base import ScriptStrategy
+
+
+class Turns(ScriptStrategy):
+    name = "turns"
+
+    def __init__(self, bars=10):
+        self.bars = bars
+
+    def on_bar(self, bar, broker):
+        if broker.bar_index % self.bars == 0:
+            broker.entry("T", "long" if broker.position_size <= 0 else "short")
+"""
+    (tmp_path / "my_scripts.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ("--strategy", "my_scripts:Turns", "rsi", "--data", "sample-1h", "calm-1h", "--param")
+    done = _here(*words, "my_scripts:Turns.bars=20", "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    run = json.loads((tmp_path / "out" / "Turns" / "summary.json").read_text("utf-8"))
+    assert (run["engine"], run["params"], run["trades"]) == ("event", {"bars": 20}, 2 * (8760 // 20 - 1))
+    assert (tmp_path / "out" / "Turns" / "report.html").is_file()
+    wrong = _here("--strategy", "my_scripts:Turns", "--data", "sample-1h", "--param", "bras=2")
+    assert wrong.exit_code == 2
+    assert "Turns: " in wrong.stderr
+    assert _here("--strategy", "my_scripts:None", "--data", "sample-1h").exit_code == 2
+    assert "No module named 'nowhere'" in _here("--strategy", "nowhere:X", "--data", "sample-1h").stderr
+
+
 def test_strategies_are_listed_with_their_parameters():
     listed = _here("strategies")
     ten = {"cci", "roc", "ultosc", "trix", "bband", "cmo", "rsi", "ppo", "mom", "tema"}

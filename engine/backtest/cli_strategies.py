@@ -1,0 +1,48 @@
+"""From a strategy's name to the object that trades: registered ones, and classes in a user's own module."""
+
+import importlib
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+import engine.strategies  # noqa: F401  # registers the strategies
+from engine.backtest.validate_config import ConfigError
+from engine.strategies.base import ScriptStrategy, SignalStrategy, registry
+
+AnyClass = type[SignalStrategy] | type[ScriptStrategy]
+
+
+def strategy_class(name: str) -> AnyClass:
+    """The class of a registered name, or of `package.module:Class`; raises `ConfigError`."""
+    if name in registry.names():
+        return registry.get(name)
+    module_name, colon, class_name = name.partition(":")
+    if not colon:
+        raise ConfigError(f"no strategy {name!r}, there are {', '.join(registry.names())}")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name, None)
+    except ImportError as e:
+        raise ConfigError(f"strategy {name}: {e}") from e
+    if not isinstance(found, type) or not issubclass(found, SignalStrategy | ScriptStrategy):
+        raise ConfigError(f"strategy {name}: expected a subclass of SignalStrategy or ScriptStrategy")
+    return found
+
+
+def build_signal_strategy(cls: type[SignalStrategy], params: Mapping[str, object]) -> SignalStrategy:
+    """A signal strategy with checked parameters; raises `ConfigError`."""
+    try:
+        return cls.from_params(params)
+    except ValidationError as e:
+        first = e.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(sorted(cls.Params.model_fields))
+        hint = f", there are {known}" if first["type"] == "extra_forbidden" else ""
+        raise ConfigError(f"{cls.name}, parameter {key}: {first['msg']}{hint}") from e
+
+
+def build_script(cls: type[ScriptStrategy], params: Mapping[str, object]) -> ScriptStrategy:
+    """A script; its parameters are the keywords of its constructor. Raises `ConfigError`."""
+    try:
+        return cls(**params)
+    except (TypeError, ValueError) as e:
+        raise ConfigError(f"{cls.__name__}: {str(e).splitlines()[0]}") from e
