@@ -388,11 +388,13 @@ def test_symbols_share_one_account():
     assert result.equity == (100.0, 100.0, 120.0)
 
 
-def test_every_row_of_the_page_has_a_test():
+def test_every_row_for_both_engines_has_a_test():
     rows, section = set(), ""
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
             section = line[3:]
+        if section == "What the Pine preset adds":  # scripts, which the kernel does not run
+            continue
         cell = re.match(r"\| ([^|]+?) \|", line)
         if cell and not set(cell[1]) <= set("-| ") and cell[1] not in {"#", "case", "kind", "`entry_bar`"}:
             rows.add(f"{section}: {cell[1]}")
