@@ -47,8 +47,7 @@ def run(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
         demo.until(lambda status: status.fills >= 2, "the first fills")
         while killer.kills < arguments.kills:
             names = killer.random.choice(GROUPS)
-            since = demo.output_bytes
-            killer.strike(names, in_flight=killer.random.random() < 0.6)
+            since = killer.strike(names, in_flight=killer.random.random() < 0.6)
             sys.stderr.write(f"{killer.kills} kills: {'+'.join(names)}\n")
             if killer.random.random() < 0.8:
                 killer.wait_until_back(names, since)

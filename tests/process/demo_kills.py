@@ -55,19 +55,25 @@ class Killer:
     in_flight: int = 0
     recovery_seconds: dict[str, list[float]] = field(default_factory=dict)
 
-    def strike(self, names: Sequence[str], *, in_flight: bool) -> None:
-        """Kill them at a random moment, or a moment after an order was written down."""
+    def strike(self, names: Sequence[str], *, in_flight: bool) -> int:
+        """Kill them at a random moment, or a moment after an order was written down.
+
+        Returns where the output stood after the last blow.
+        """
         if in_flight:
             self.in_flight += self._wait_for_an_order()
             time.sleep(self.random.random() * 0.02)
         else:
             time.sleep(self.random.random() * 1.5)
+        since = self.demo.output_bytes
         for name in names:
             # It may be dead from the blow before and not be back yet.
             with contextlib.suppress(ProcessLookupError, AssertionError):
                 self.demo.kill(name)
                 self.kills += 1
+                since = self.demo.output_bytes
             time.sleep(self.random.choice((0.0, 0.0, self.random.random() * 0.3)))
+        return since
 
     def wait_until_back(self, names: Sequence[str], since: int) -> None:
         """Entries are open again, after what the output said at `since`."""

@@ -43,8 +43,7 @@ def test_kills_at_any_moment_double_and_lose_nothing(start: Callable[[], Demo]) 
     killer = Killer(demo, random.Random(11))
     demo.until(lambda status: status.fills >= 1, "the first fill")
     for names, in_flight in BLOWS:
-        since = demo.output_bytes
-        killer.strike(names, in_flight=in_flight)
+        since = killer.strike(names, in_flight=in_flight)
         killer.wait_until_back(names, since)
     fills = demo.status().fills
     demo.until(lambda status: status.fills > fills, "a fill after all that")
