@@ -8,8 +8,9 @@ import numpy as np
 
 from engine.backtest.parity_divergence import Divergence, stamp
 from engine.backtest.tv_export import ListedTrade
-from engine.backtest.validate_cases import CaseResult, Engine, Prepared, build_strategy, run_case
+from engine.backtest.validate_cases import CaseResult, Engine, Prepared, bars_of, build_strategy, run_case
 from engine.backtest.validate_config import Case, ConfigError, to_ns
+from engine.strategies.base import SignalStrategy
 
 _HOUR_NS = 3_600_000_000_000
 _CHOICES: dict[str, tuple[object, ...]] = {
@@ -67,10 +68,13 @@ def likely_cause(result: CaseResult, divergence: Divergence, engine: Engine) -> 
 def _tried(
     prepared: Prepared, case: Case, kind: str, what: str, engine: Engine
 ) -> tuple[tuple[float, float], Cause]:
+    nothing = (-1.0, 0.0), Cause(kind, what, -1, 0)
+    if len(bars_of(case, prepared.history)) < 2:
+        return nothing
     try:
         other = run_case(_with(prepared, case), "", engine)
     except ConfigError:
-        return (-1.0, 0.0), Cause(kind, what, -1, 0)
+        return nothing
     found = other.comparison
     sentence = f"{kind}: with {what} {found.matched} of {found.reference_trades} trades match"
     if found.extra:
@@ -109,6 +113,8 @@ def _with_broker(case: Case, **changes: object) -> Case:
 def _data_cause(result: CaseResult) -> tuple[int, Cause] | None:
     """Listed entries that fill where our bars say price was not, and how many there are."""
     bars, settings = result.plan.bars, result.plan.settings
+    if not isinstance(result.strategy, SignalStrategy):
+        return None  # a script's entries may rest and fill anywhere in a bar
     if settings.costs.slippage_ticks or settings.costs.slippage_bps:
         return None
     prices = bars.close if settings.timing == "bar_close" else bars.open
@@ -175,7 +181,10 @@ def _starts(result: CaseResult) -> Iterator[tuple[str, str, Case]]:
 
 
 def _rules(case: Case) -> Iterator[tuple[str, str, Case]]:
-    given = build_strategy(case).params.model_dump()
+    strategy = build_strategy(case)
+    if not isinstance(strategy, SignalStrategy):
+        return
+    given = strategy.params.model_dump()
     for name, choices in _CHOICES.items():
         for choice in choices:
             if name in given and given[name] != choice:

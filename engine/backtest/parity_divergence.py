@@ -77,7 +77,7 @@ def state_at(result: CaseResult, bar: int) -> dict[str, object]:
     """What the strategy saw and remembered when it decided on `bar`, before it decided."""
     plan = result.plan
     signals = plan.signals
-    names = result.strategy.value_names
+    names = result.value_names
     rules = ExitPlan(plan.exit_rules)
     sizes, prices = _position_seen(result)
     bars = plan.bars

@@ -4,19 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
-import engine.strategies  # noqa: F401  # registers the strategies
+from engine.backtest.cli_strategies import build_script, strategy_class
 from engine.backtest.kernel.runner import run_kernel
 from engine.backtest.loaders import DataError, cut, open_bars
 from engine.backtest.parity import Comparison, compare
 from engine.backtest.plans import SymbolPlan
+from engine.backtest.script_runner import run_script
 from engine.backtest.signal_runner import run_signals
 from engine.backtest.trades import BacktestResult
 from engine.backtest.tv_export import ListedTrade, read_trade_list
 from engine.backtest.validate_config import Case, ConfigError, ValidateConfig, to_ns
+from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import Bars
-from engine.strategies.base import SignalStrategy, registry
+from engine.strategies.base import ScriptStrategy, SignalArrays, SignalStrategy
 
 Engine = Callable[[Sequence[SymbolPlan]], BacktestResult]
 
@@ -37,7 +40,7 @@ class CaseResult:
     prepared: Prepared
     engine: str
     plan: SymbolPlan
-    strategy: SignalStrategy
+    strategy: SignalStrategy | ScriptStrategy
     result: BacktestResult
     comparison: Comparison
 
@@ -46,10 +49,22 @@ class CaseResult:
         """The case as it was configured."""
         return self.prepared.case
 
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """Of the strategy's indicator values; a script has none."""
+        return self.strategy.value_names if isinstance(self.strategy, SignalStrategy) else ()
+
 
 def engines() -> Mapping[str, Engine]:
-    """Name and entry point of the engines that must agree."""
+    """Name and entry point of the engines that must agree on a signal strategy."""
     return {"kernel": run_kernel, "event": run_signals}
+
+
+def engines_of(case: Case) -> Mapping[str, Engine]:
+    """Those that can run the case: a script runs in the event-driven engine alone."""
+    if isinstance(build_strategy(case), SignalStrategy):
+        return engines()
+    return {"event": run_signals}
 
 
 def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prepared]:
@@ -84,15 +99,14 @@ def bars_of(case: Case, history: Bars) -> Bars:
     return cut(history, to_ns(case.history_start), to_ns(case.history_end))
 
 
-def build_strategy(case: Case) -> SignalStrategy:
-    """The case's strategy, or `ConfigError`."""
-    if case.strategy not in registry.names():
-        raise ConfigError(
-            f"case {case.name}: no strategy {case.strategy!r}, there are {', '.join(registry.names())}"
-        )
-    cls = registry.get(case.strategy)
-    if not issubclass(cls, SignalStrategy):
-        raise ConfigError(f"case {case.name}: {case.strategy} is a script, expected a signal strategy")
+def build_strategy(case: Case) -> SignalStrategy | ScriptStrategy:
+    """The case's strategy, registered or `package.module:Class`, or `ConfigError`."""
+    try:
+        cls = strategy_class(case.strategy)
+        if not issubclass(cls, SignalStrategy):
+            return build_script(cls, case.params)
+    except ConfigError as e:
+        raise ConfigError(f"case {case.name}: {e}") from e
     try:
         return cls.from_params(case.params)
     except ValidationError as e:
@@ -104,12 +118,16 @@ def build_strategy(case: Case) -> SignalStrategy:
 
 
 def run_case(prepared: Prepared, engine_name: str, engine: Engine) -> CaseResult:
-    """Generate the case's trades and compare them with its list."""
+    """Generate the case's trades and compare them with its list. A script has its own runner."""
     case = prepared.case
     strategy = build_strategy(case)
-    bars = bars_of(case, prepared.history)
-    plan = SymbolPlan(bars, strategy.batch(bars), strategy.exit_rules, case.broker.settings())
-    result = engine([plan])
+    bars, settings = bars_of(case, prepared.history), case.broker.settings()
+    if isinstance(strategy, SignalStrategy):
+        plan = SymbolPlan(bars, strategy.batch(bars), strategy.exit_rules, settings)
+        result = engine([plan])
+    else:
+        plan = SymbolPlan(bars, _no_signals(len(bars)), ExitRules(), settings)
+        result = run_script(strategy, bars, settings)
     comparison = compare(
         prepared.listed,
         [*result.trades, *result.open_trades],
@@ -119,3 +137,10 @@ def run_case(prepared: Prepared, engine_name: str, engine: Engine) -> CaseResult
         end_ns=to_ns(case.history_end),
     )
     return CaseResult(prepared, engine_name, plan, strategy, result, comparison)
+
+
+def _no_signals(n: int) -> SignalArrays:
+    """What a script says in flags: nothing."""
+    never = np.zeros(n, dtype=np.bool_)
+    tags, risk = np.zeros(n, dtype=np.int32), np.full(n, np.nan)
+    return SignalArrays(never, never, never, never, tags, ("",), risk, np.zeros((0, n)))

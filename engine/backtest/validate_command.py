@@ -14,7 +14,7 @@ from engine.backtest.parity_causes import likely_cause
 from engine.backtest.parity_divergence import first_divergence
 from engine.backtest.parity_report import Told
 from engine.backtest.tv_export import ExportError
-from engine.backtest.validate_cases import CaseResult, Engine, Prepared, engines, prepare, run_case
+from engine.backtest.validate_cases import CaseResult, Engine, Prepared, engines_of, prepare, run_case
 from engine.backtest.validate_config import ConfigError, located, read_config
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -56,7 +56,7 @@ def main(
 def _run(prepared: Prepared) -> list[Told]:
     """One case through every engine; what several did alike is explained once."""
     told: list[Told] = []
-    for name, engine in engines().items():
+    for name, engine in engines_of(prepared.case).items():
         result = run_case(prepared, name, engine)
         twin = next((one for one in told if _agree(one.result, result)), None)
         if twin is not None and twin.divergence is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from engine.backtest.datasets import dataset
 from engine.backtest.validate_command import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +100,44 @@ def test_min_parity_decides(tmp_path: Path):
     assert _run("--config", config).returncode == 1
     config.write_text(json.dumps(raw | {"min_parity": 0.0}))
     assert _run("--config", config).returncode == 0
+
+
+def test_a_script_of_ones_own_is_validated_by_the_event_driven_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source = """
+from engine.strategies.base import ScriptStrategy
+
+
+class EveryTenth(ScriptStrategy):
+    name = "every_tenth"
+
+    def on_bar(self, bar, broker):
+        if broker.bar_index % 10 == 0:
+            broker.entry("T", "long" if broker.position_size <= 0 else "short", comment="Turn")
+"""
+    (tmp_path / "tenth_script.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    head = "Trade #,Type,Date and time,Signal,Price USDT,Quantity\n"
+    bars = dataset("sample-1h")
+    rows = [
+        f"1,Entry long,2023-01-01 01:00,Turn,{bars.open[1]},1\n",
+        f"1,Exit long,2023-01-01 11:00,Turn,{bars.open[11]},1\n",
+    ]
+    (tmp_path / "list.csv").write_text(head + "".join(rows))
+    config = _config(
+        tmp_path,
+        strategy="tenth_script:EveryTenth",
+        params={},
+        broker={"qty": 1},
+        reference=str(tmp_path / "list.csv"),
+        history_end="2023-01-01T12:00:00Z",
+    )
+    words = ["--config", str(config), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 1, done.stderr
+    (case,) = json.loads((tmp_path / "out" / "parity.json").read_text("utf-8"))["cases"]
+    assert (case["engine"], case["matched"], case["extra"]) == ("event", 1, 1)
 
 
 def _sentence(*words: str | Path) -> str:
