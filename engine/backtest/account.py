@@ -32,7 +32,13 @@ class Account:
     @property
     def equity(self) -> float:
         """Cash and the open profit of every symbol at its last price."""
-        return self.cash + self.open_profit_without(None)
+        cash, profit = self.initial_capital, 0.0
+        for desk in self.desks:
+            ledger = desk.ledger
+            cash += ledger.realised - ledger.commission_paid + ledger.funding_paid
+            if ledger.lots:
+                profit += ledger.open_profit(desk.close)
+        return cash + profit
 
     def open_profit_without(self, excepted: Desk | None) -> float:
         """Gross open profit at the last prices, of all symbols but one."""
@@ -44,11 +50,19 @@ class Account:
 
     def margin_without(self, excepted: Desk) -> float:
         """Initial margin held by the other symbols' positions at their last price."""
-        return sum((_initial_margin(desk) for desk in self.desks if desk is not excepted), 0.0)
+        margin = 0.0
+        for desk in self.desks:
+            if desk is not excepted:
+                margin += _initial_margin(desk)
+        return margin
 
     def maintenance_without(self, excepted: Desk) -> float:
         """Maintenance margin of the other symbols' positions at their last price."""
-        return sum((_maintenance(desk) for desk in self.desks if desk is not excepted), 0.0)
+        margin = 0.0
+        for desk in self.desks:
+            if desk is not excepted:
+                margin += _maintenance(desk)
+        return margin
 
 
 def bracket(market: Market, notional: float) -> tuple[float, float]:

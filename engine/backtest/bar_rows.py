@@ -1,4 +1,4 @@
-"""Bars and funding as Python rows for the event-driven engine."""
+"""Bars and funding as Python numbers for the event-driven engine."""
 
 import numpy as np
 
@@ -6,21 +6,18 @@ from engine.backtest.plans import Funding
 from engine.market_data.bars import Bars
 
 PriceBar = tuple[float, float, float, float]
-TimedBar = tuple[int, float, float, float, float, float]
+BarColumns = tuple[list[int], list[float], list[float], list[float], list[float], list[float]]
 
 
-def rows(bars: Bars) -> list[TimedBar]:
-    """Open time, open, high, low, close and volume of each bar."""
-    return list(
-        zip(
-            bars.open_time_ns.tolist(),
-            bars.open.tolist(),
-            bars.high.tolist(),
-            bars.low.tolist(),
-            bars.close.tolist(),
-            bars.volume_base.tolist(),
-            strict=True,
-        )
+def columns(bars: Bars) -> BarColumns:
+    """Open time, open, high, low, close and volume, each as a list with one number a bar."""
+    return (
+        bars.open_time_ns.tolist(),
+        bars.open.tolist(),
+        bars.high.tolist(),
+        bars.low.tolist(),
+        bars.close.tolist(),
+        bars.volume_base.tolist(),
     )
 
 
@@ -30,7 +27,8 @@ def inside(bars: Bars, finer: Bars | None) -> dict[int, list[PriceBar]]:
         return {}
     starts = bars.open_time_ns
     found: dict[int, list[PriceBar]] = {}
-    for time_ns, *prices in rows(finer):
+    times, opens, highs, lows, closes, _ = columns(finer)
+    for time_ns, *prices in zip(times, opens, highs, lows, closes, strict=True):
         index = int(np.searchsorted(starts, time_ns, side="right")) - 1
         if index >= 0 and time_ns < starts[index] + bars.timeframe_ns:
             found.setdefault(int(starts[index]), []).append((prices[0], prices[1], prices[2], prices[3]))

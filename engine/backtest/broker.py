@@ -39,18 +39,25 @@ class BacktestBroker(BrokerView):
         self._entries = Entries(desk)
         self._fills = Fills(desk, self._exits)
         self._calls = MarginCalls(desk, self._exits)
+        self._has_calls = self._calls.are_on
         self._walker = Walker(desk, self._exits, self._fills, self._calls)
         self._fills_at_close = settings.timing == "bar_close"
 
     @property
     def ledger(self) -> Ledger:
         """Lots and money of the symbol."""
+        self._stats.end_calm()
         return self._desk.ledger
 
     @property
     def account(self) -> Account:
         """What the symbols share."""
         return self._desk.account
+
+    @property
+    def point_value(self) -> float:
+        """Account currency for each unit of price and quantity."""
+        return self._desk.point_value
 
     @property
     def fills(self) -> int:
@@ -165,16 +172,18 @@ class BacktestBroker(BrokerView):
         Several closes of one bar add up, each sized against what the ones before leave.
         """
         desk = self._desk
-        held = sum(entry.qty for entry in desk.entries if entry.id == id)
-        asked = sum(order.qty for order in self._pending_closes() if order.id == id)
-        bound = desk.round_qty(held - asked)
+        held = base = 0.0
+        for entry in desk.entries:
+            if entry.id == id:
+                held += entry.qty
+                base += entry.first_qty
+        bound = desk.round_qty(held - self._asked(id))
         if bound <= 0.0:
             return
         wanted = 0.0 if qty is None else floor_qty(min(abs(qty), bound), desk.step)
         if qty is None and qty_percent < 100.0:
-            base = bound
-            if desk.settings.close_rule == "ANY":
-                base = sum(entry.first_qty for entry in desk.entries if entry.id == id)
+            if desk.settings.close_rule == "FIFO":
+                base = bound
             wanted = min(bound, max(floor_qty(base * qty_percent / 100.0, desk.step), desk.step))
         self._close(id, wanted or bound, comment or f"Close entry(s) order {id}", now=immediately)
 
@@ -224,6 +233,7 @@ class BacktestBroker(BrokerView):
         desk = self._desk
         desk.bar_index = index
         desk.time_ns = time_ns
+        self._stats.end_calm()
         self._walker.open_bar(open_)
 
     def fill_path(
@@ -257,7 +267,7 @@ class BacktestBroker(BrokerView):
     def settle(self, close: float) -> None:
         """Step 6: the close is the symbol's price from now on."""
         self._desk.close = close
-        if self._calls.are_on:
+        if self._has_calls:
             self._calls.sweep()
 
     def fill_bar(
@@ -270,40 +280,45 @@ class BacktestBroker(BrokerView):
         close: float,
         finer: Sequence[tuple[float, float, float, float]] = (),
     ) -> None:
-        """Let the bar happen to what is pending, before the strategy sees it."""
+        """Let the bar happen to what is pending, before the strategy sees it.
+
+        A calm bar, on which nothing can fill, is only noted.
+        """
         desk = self._desk
-        desk.bar_index = index
-        desk.time_ns = time_ns
-        if desk.orders or desk.exits or self._calls.are_on:
-            self._walker.open_bar(open_)
+        if desk.orders or desk.exits or self._has_calls:
+            self.fill_open(index, time_ns, open_)
             self._walker.walk_bar(open_, high, low, close, finer)
             self.settle(close)
             self._stats.end_path(high, low)
             return
+        desk.bar_index = index
+        desk.time_ns = time_ns
         desk.close = close
-        desk.lived_high, desk.lived_low = high, low
-        if desk.ledger.lots:
-            for lot in desk.ledger.lots:
-                lot.mark(open_)
-                lot.mark(high)
-                lot.mark(low)
-            self._stats.end_path(high, low)
+        desk.lived_high = high
+        desk.lived_low = low
+        if high > desk.calm_high:  # noqa: PLR1730  # `max` costs more than the rest of the bar
+            desk.calm_high = high
+        if low < desk.calm_low:  # noqa: PLR1730  # as above
+            desk.calm_low = low
 
     def end_bar(self) -> None:
         """After the strategy has spoken: immediate closes, and with `bar_close` timing what it ordered."""
         desk = self._desk
         if desk.immediate:
+            self._stats.end_calm()
             closes, desk.immediate = desk.immediate, []
             for order in closes:
                 self._fills.fill(order, desk.close, slipped=True)
         if self._fills_at_close and (desk.orders or desk.exits):
+            self._stats.end_calm()
             desk.is_inside = False
             self._walker.fill_at(desk.close, at_close=True)
-        if self._calls.are_on:
+        if self._has_calls:
             self._calls.check(desk.close)
 
     def marked_open_trades(self) -> list[Trade]:
         """What is open, marked at the last close."""
+        self._stats.end_calm()
         desk = self._desk
         return [desk.ledger.marked(lot, desk.close, desk.time_ns) for lot in desk.ledger.lots]
 
@@ -317,9 +332,14 @@ class BacktestBroker(BrokerView):
             desk.put(order)
         return order
 
-    def _pending_closes(self) -> list[PendingOrder]:
+    def _asked(self, id: str) -> float:
+        """What pending closes of that id will leave."""
         desk = self._desk
-        return [*desk.immediate, *(order for order in desk.orders.values() if order.kind == "close")]
+        qty = 0.0
+        for order in (*desk.immediate, *desk.orders.values()):
+            if order.kind == "close" and order.id == id:
+                qty += order.qty
+        return qty
 
 
 def _nan(price: float | None) -> float:

@@ -1,11 +1,11 @@
 """What the parts of the event-driven broker share: settings, position, pending orders, the current bar."""
 
 from collections.abc import Callable
-from math import isnan, nan
+from math import inf, isnan, nan
 
 from engine.backtest.account import Account
 from engine.backtest.broker_orders import Entry, ExitLeg, OcaType, PendingOrder
-from engine.backtest.grid import floor_qty, snap
+from engine.backtest.grid import floor_qty, round_qty, snap, steps_per_unit
 from engine.backtest.ledger import Ledger, Lot
 from engine.backtest.settings import BrokerSettings
 
@@ -13,13 +13,17 @@ from engine.backtest.settings import BrokerSettings
 class Desk:
     """One symbol's state, and the arithmetic of prices and quantities on its grid.
 
-    `lived_high` and `lived_low` are the extremes of this bar that the open position saw. `fills` counts
-    fills. `start_size` and `start_equity` are what the bar found.
+    `lived_high` and `lived_low` are the extremes of this bar that the open position saw. `calm_high` and
+    `calm_low` are those of the bars since something was last pending, still to be marked on the lots.
+    `fills` counts fills. `start_size` and `start_equity` are what the bar found.
     """
 
     __slots__ = (
+        "_steps_per_unit",
         "account",
         "bar_index",
+        "calm_high",
+        "calm_low",
         "close",
         "entries",
         "exits",
@@ -50,6 +54,7 @@ class Desk:
         self.settings = settings
         self.tick = settings.market.tick
         self.step = settings.market.qty_step
+        self._steps_per_unit = steps_per_unit(self.step)
         self.point_value = settings.market.point_value
         self.pyramiding = max(1, settings.pyramiding)
         self.limit_beyond = settings.backtest_fill_limits_assumption_ticks * settings.market.tick
@@ -68,6 +73,7 @@ class Desk:
         self.start_equity = settings.initial_capital
         self.has_closed_at_open = False
         self.lived_high = self.lived_low = nan
+        self.calm_high, self.calm_low = -inf, inf
         self.on_opened: Callable[[int, float], None] | None = None
         self.on_level: Callable[[str], None] | None = None
 
@@ -184,10 +190,6 @@ class Desk:
         return snap(price + direction * adverse, self.tick)
 
     def round_qty(self, qty: float) -> float:
-        """The float nearest to the grid quantity nearest to `qty`."""
-        step = self.step
-        steps = round(qty / step)
-        per_unit = round(1.0 / step)
-        if per_unit >= 1 and abs(per_unit * step - 1.0) < 1e-9:
-            return steps / per_unit
-        return steps * step
+        """`qty` on the symbol's grid."""
+        per_unit = self._steps_per_unit
+        return round(qty / self.step) / per_unit if per_unit else round_qty(qty, self.step)

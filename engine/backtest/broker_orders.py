@@ -17,6 +17,7 @@ class PendingOrder:
     and `sizing_price` where it would have executed then (nan: quantity is final). `is_armed` turns true when
     the stop of a stop-limit order was touched: from then on it is a limit order. Orders met at one
     price fill by `rank`, then `seq`. A close with `takes_newest` takes the newest lots, not the oldest.
+    There is one pending order a `key`: `entry` and `order` share their ids, closes add up.
     """
 
     __slots__ = (
@@ -25,6 +26,7 @@ class PendingOrder:
         "flip_qty",
         "id",
         "is_armed",
+        "key",
         "kind",
         "limit",
         "oca_name",
@@ -75,18 +77,12 @@ class PendingOrder:
         self.rank = rank
         self.is_armed = False
         self.takes_newest = False
+        self.key = ("close", f"{id}#{seq}") if kind == "close" else ("entry" if kind == "order" else kind, id)
 
     @property
     def is_market(self) -> bool:
         """Neither a limit nor a stop price was given."""
         return self.limit != self.limit and self.stop != self.stop
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """One pending order a key: `entry` and `order` share their ids, closes add up."""
-        if self.kind == "close":
-            return ("close", f"{self.id}#{self.seq}")
-        return ("entry" if self.kind == "order" else self.kind, self.id)
 
     def waits_for_stop(self) -> bool:
         """Its stop is what price has to reach next."""

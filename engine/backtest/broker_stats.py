@@ -1,5 +1,7 @@
 """Running statistics that a script may read: drawdown, wins and losses (Pine's definitions)."""
 
+from math import inf
+
 from engine.backtest.broker_desk import Desk
 
 
@@ -45,13 +47,26 @@ class BrokerStats:
         self._seen_fills = desk.fills
         realised = desk.settings.initial_capital + desk.ledger.net_profit
         self._peak = max(self._peak, realised)
+        drawdown = self._peak - realised
         size = desk.ledger.position_size * desk.point_value
-        average = desk.ledger.average_price
-        worst = min(size * (high - average), size * (low - average), 0.0) if size else 0.0
-        drawdown = self._peak - realised - worst
+        if size:
+            worst = size * ((low if size > 0.0 else high) - desk.ledger.average_price)
+            if worst < 0.0:
+                drawdown -= worst
         self.max_drawdown = max(self.max_drawdown, drawdown)
         if self._peak > 0.0:
             self.max_drawdown_percent = max(self.max_drawdown_percent, drawdown / self._peak * 100.0)
+
+    def end_calm(self) -> None:
+        """Mark the bars since something was last pending: their extremes do what each bar would have."""
+        desk = self._desk
+        high, low = desk.calm_high, desk.calm_low
+        if high < low:
+            return
+        desk.calm_high, desk.calm_low = -inf, inf
+        desk.ledger.mark(high)
+        desk.ledger.mark(low)
+        self.end_path(high, low)
 
     def count(self) -> None:
         """Take in the trades that closed since the last call."""

@@ -73,6 +73,7 @@ class BrokerView:
     @property
     def open_trades(self) -> Sequence[Lot]:
         """Open lots, oldest first."""
+        self._stats.end_calm()
         return self._desk.ledger.lots
 
     @property
@@ -107,16 +108,21 @@ class BrokerView:
     @property
     def gross_loss(self) -> float:
         """Sum of the losing trades, positive, with the entry commissions of what is open."""
-        return self._counted().gross_loss + sum(lot.commission for lot in self._desk.ledger.lots)
+        loss = self._counted().gross_loss
+        for lot in self._desk.ledger.lots:
+            loss += lot.commission
+        return loss
 
     @property
     def max_drawdown(self) -> float:
         """Largest fall from the highest realised equity, in account currency."""
+        self._stats.end_calm()
         return self._stats.max_drawdown
 
     @property
     def max_drawdown_percent(self) -> float:
         """The largest fall as a percentage of the height it fell from."""
+        self._stats.end_calm()
         return self._stats.max_drawdown_percent
 
     @property

@@ -4,6 +4,7 @@ Sources: pine_semantics 3.2. Levels are rounded when an order is created, with a
 quantities are truncated to the smallest contract.
 """
 
+from functools import lru_cache
 from math import ceil, floor, isnan
 
 _LEVEL_TOLERANCE_TICKS = 1e-4
@@ -31,10 +32,15 @@ def snap(price: float, tick: float) -> float:
     float a person would type (3441.88, not 3441.8800000000001).
     """
     steps = floor(price / tick + 0.5)
-    per_unit = round(1.0 / tick)
-    if per_unit >= 1 and abs(per_unit * tick - 1.0) < 1e-9:
-        return steps / per_unit
-    return steps * tick
+    per_unit = steps_per_unit(tick)
+    return steps / per_unit if per_unit else steps * tick
+
+
+def round_qty(qty: float, step: float) -> float:
+    """The float nearest to the grid quantity nearest to `qty`."""
+    steps = round(qty / step)
+    per_unit = steps_per_unit(step)
+    return steps / per_unit if per_unit else steps * step
 
 
 def floor_qty(qty: float, step: float) -> float:
@@ -43,7 +49,14 @@ def floor_qty(qty: float, step: float) -> float:
     A quantity that is on the grid already stays, though its quotient by the step may fall short by more.
     """
     steps = floor(qty / step + _LOT_NOISE)
-    per_unit = round(1.0 / step)
-    if per_unit >= 1 and abs(per_unit * step - 1.0) < 1e-9:
+    per_unit = steps_per_unit(step)
+    if per_unit:
         return (steps + 1) / per_unit if (steps + 1) / per_unit <= qty else steps / per_unit
     return (steps + 1) * step if (steps + 1) * step <= qty else steps * step
+
+
+@lru_cache(maxsize=64)
+def steps_per_unit(step: float) -> int:
+    """Steps in a unit where that is a whole number, else 0."""
+    per_unit = round(1.0 / step)
+    return per_unit if per_unit >= 1 and abs(per_unit * step - 1.0) < 1e-9 else 0

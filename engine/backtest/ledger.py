@@ -70,6 +70,7 @@ class Lot:
 class Ledger:
     """Open lots oldest first, closed trades, and the money they made.
 
+    Sums are loops: Python's own `sum` rounds differently from version to version, the kernel never does.
     Quantities stay on the grid through `round_qty`. `trades` may be shared by the symbols of an account,
     `closed` are this symbol's.
     `realised` is gross; `commission_paid` was taken from the account, `funding_paid` is signed: what
@@ -119,7 +120,11 @@ class Ledger:
             return float("nan")
         if len(self.lots) == 1:
             return self.lots[0].entry_price
-        return sum(lot.qty * lot.entry_price for lot in self.lots) / sum(lot.qty for lot in self.lots)
+        paid = qty = 0.0
+        for lot in self.lots:
+            paid += lot.qty * lot.entry_price
+            qty += lot.qty
+        return paid / qty
 
     @property
     def closed_count(self) -> int:
@@ -134,13 +139,18 @@ class Ledger:
     def open_profit(self, price: float) -> float:
         """Gross profit of the open lots marked at `price`, in account currency."""
         point_value = self._market.point_value
-        return sum((lot.size * (price - lot.entry_price) * point_value for lot in self.lots), 0.0)
+        profit = 0.0
+        for lot in self.lots:
+            profit += lot.direction * lot.qty * (price - lot.entry_price) * point_value
+        return profit
 
     def open_qty(self, entry_id: str | None) -> float:
         """Unsigned open quantity entered under `entry_id` (None: under any id)."""
-        return self._round_qty(
-            sum(lot.qty for lot in self.lots if entry_id is None or lot.entry_id == entry_id)
-        )
+        qty = 0.0
+        for lot in self.lots:
+            if entry_id is None or lot.entry_id == entry_id:
+                qty += lot.qty
+        return self._round_qty(qty)
 
     def mark(self, price: float) -> None:
         """Price visited this node of the path."""

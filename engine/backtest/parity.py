@@ -269,5 +269,8 @@ def _paid_ahead(trades: Sequence[Trade]) -> dict[int, float]:
                 held[other] = trades[other].entry_commission
         held.pop(k, None)
         closed.add(k)
-        ahead[id(trade)] = sum(held.values())
+        before = 0.0
+        for commission in held.values():
+            before += commission
+        ahead[id(trade)] = before
     return ahead

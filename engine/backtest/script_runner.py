@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
 
 from engine.backtest.account import Account
-from engine.backtest.bar_rows import PriceBar, TimedBar, funding_events, inside, rows
+from engine.backtest.bar_rows import PriceBar, columns, funding_events, inside
 from engine.backtest.broker import BacktestBroker
+from engine.backtest.equity_curve import EquityCurve
 from engine.backtest.fill_recalculation import Recalculation
 from engine.backtest.plans import Funding
 from engine.backtest.settings import BrokerSettings
@@ -61,12 +65,12 @@ class _Running:
 
     __slots__ = (
         "broker",
+        "columns",
         "finer",
         "funding",
         "next_bar",
         "next_funding",
         "recalculation",
-        "rows",
         "strategy",
         "symbol",
         "timeframe_ns",
@@ -77,7 +81,7 @@ class _Running:
         self.symbol = plan.bars.symbol
         self.timeframe_ns = plan.bars.timeframe_ns
         self.broker = BacktestBroker(plan.bars.symbol, plan.settings, account)
-        self.rows: list[TimedBar] = rows(plan.bars)
+        self.columns = columns(plan.bars)
         self.finer: dict[int, list[PriceBar]] = inside(plan.bars, plan.finer)
         self.funding = funding_events(plan.funding)
         self.next_bar = 0
@@ -107,30 +111,46 @@ class _Running:
 
     def bar(self, index: int) -> Bar:
         """The bar of that number."""
-        time_ns, open_, high, low, close, volume = self.rows[index]
-        return Bar(self.symbol, self.timeframe_ns, time_ns, open_, high, low, close, volume, "exchange")
+        time_ns, open_, high, low, close, volume = (column[index] for column in self.columns)
+        return Bar(self.symbol, self.timeframe_ns, int(time_ns), open_, high, low, close, volume, "exchange")
+
+    def bars(self) -> Iterator[Bar]:
+        """All bars, each made when it is asked for."""
+        return map(Bar, repeat(self.symbol), repeat(self.timeframe_ns), *self.columns, repeat("exchange"))
 
 
 def _run_one(one: _Running) -> list[float]:
-    """The loop of one symbol, without what only several symbols need."""
+    """The loop of one symbol."""
+    if one.recalculation is None and not one.finer and not one.funding:
+        return _run_plain(one)
+    broker, equity = one.broker, []
+    for index, bar in enumerate(one.bars()):
+        one.next_bar = index
+        one.fill(bar)
+        broker.settle(bar.close)
+        one.strategy.on_bar(bar, broker)
+        broker.end_bar()
+        equity.append(broker.equity)
+    return equity
+
+
+def _run_plain(one: _Running) -> list[float]:
+    """The loop without what most backtests do not have: a microsecond here is a second of a run."""
     broker, on_bar = one.broker, one.strategy.on_bar
-    symbol, timeframe_ns = one.symbol, one.timeframe_ns
     fill_bar, end_bar = broker.fill_bar, broker.end_bar
-    is_plain = one.recalculation is None and not one.finer and not one.funding
-    equity: list[float] = []
-    mark = equity.append
-    for index, (time_ns, open_, high, low, close, volume) in enumerate(one.rows):
-        bar = Bar(symbol, timeframe_ns, time_ns, open_, high, low, close, volume, "exchange")
-        if is_plain:
-            fill_bar(index, time_ns, open_, high, low, close)
-        else:
-            one.next_bar = index
-            one.fill(bar)
-            broker.settle(close)
+    curve, fills = EquityCurve(broker.account.cash), 0
+    times, opens, highs, lows, closes, _ = one.columns
+    numbers = range(len(times))
+    for index, bar, time_ns, open_, high, low, close in zip(
+        numbers, one.bars(), times, opens, highs, lows, closes, strict=True
+    ):
+        fill_bar(index, time_ns, open_, high, low, close)
         on_bar(bar, broker)
         end_bar()
-        mark(broker.equity)
-    return equity
+        if broker.fills != fills:
+            fills = broker.fills
+            curve.note(index, broker.account.cash, broker.ledger.lots)
+    return curve.values(np.asarray(closes), broker.point_value)
 
 
 def _run_together(running: Sequence[_Running], account: Account) -> list[float]:
@@ -139,7 +159,7 @@ def _run_together(running: Sequence[_Running], account: Account) -> list[float]:
         here = [
             (one, one.bar(one.next_bar))
             for one in running
-            if one.next_bar < len(one.rows) and one.rows[one.next_bar][0] == time_ns
+            if one.next_bar < len(one.columns[0]) and one.columns[0][one.next_bar] == time_ns
         ]
         for one, bar in here:
             one.fill(bar)
@@ -155,4 +175,4 @@ def _run_together(running: Sequence[_Running], account: Account) -> list[float]:
 
 
 def _times(running: Sequence[_Running]) -> Iterator[int]:
-    yield from sorted({row[0] for one in running for row in one.rows})
+    yield from sorted({time_ns for one in running for time_ns in one.columns[0]})
