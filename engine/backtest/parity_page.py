@@ -7,6 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from engine.backtest.parity_divergence import stamp
 
 if TYPE_CHECKING:
@@ -53,22 +55,32 @@ def _divergence(one: Told) -> str:
         ("listed", where.listed),
         ("generated", where.generated),
         ("decided at the close of", stamp(where.decision_ns)),
-        ("state", ", ".join(f"{name} {value}" for name, value in where.state.items())),
+        ("state", ", ".join(f"{name} {_plain(value)}" for name, value in where.state.items())),
         ("likely cause", cause.sentence if cause else ""),
     ]
     rows = "".join(f"<tr><th>{name}<td>{escape(text)}</tr>" for name, text in lines)
     return f'<table class="divergence">{rows}</table>'
 
 
+def _plain(value: object) -> str:
+    """A value of the state, without Python's punctuation."""
+    if isinstance(value, dict):
+        return " ".join(f"{name} {found}" for name, found in value.items()) or "none"
+    return (" ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
+
+
 def _figure(one: Told) -> Any:  # noqa: ANN401  # plotly has no types
     import plotly.graph_objects as go  # noqa: PLC0415  # slow to import
+
+    from engine.backtest import html_page  # noqa: PLC0415  # plotly is slow to import
 
     result = one.result
     bars, pairs = result.plan.bars, result.comparison.pairs
     listed = [pair.listed for pair in pairs if pair.listed is not None]
     generated = [pair.generated for pair in pairs if pair.generated is not None]
     page = go.Figure()
-    page.add_scattergl(x=bars.open_time_ns / _MS, y=bars.close, name="close", line_width=1, line_color="#888")
+    # Not scattergl: a browser keeps 16 WebGL canvases, and with ten cases the first pictures go blank.
+    page.add_scatter(x=bars.open_time_ns / _MS, y=bars.close, name="close", line_width=1, line_color="#888")
     for name, trades, symbol, size in (
         ("listed", listed, "circle-open", 11),
         ("generated", generated, "x-thin-open", 7),
@@ -80,6 +92,8 @@ def _figure(one: Told) -> Any:  # noqa: ANN401  # plotly has no types
         page.add_vline(x=at, line_color="red", line_dash="dot", annotation_text="first divergence")
         near = 60 * bars.timeframe_ns / _MS
         page.update_xaxes(range=[at - near, at + near])
+        shown = np.abs(bars.open_time_ns / _MS - at) <= near
+        page.update_yaxes(range=html_page.limits(bars.low[shown], bars.high[shown]))
     page.update_xaxes(type="date", rangeslider_visible=False)
     page.update_layout(height=520, margin={"t": 20, "b": 30}, legend_orientation="h", dragmode="pan")
     return page
@@ -93,7 +107,7 @@ def _add_fills(
     size: int,
     color: str,
 ) -> None:
-    page.add_scattergl(
+    page.add_scatter(
         x=[time_ns / _MS for time_ns, _, _ in fills],
         y=[price for _, price, _ in fills],
         text=[text for _, _, text in fills],

@@ -15,8 +15,10 @@ from engine.backtest import html_page, report_text
 if TYPE_CHECKING:
     from engine.backtest.cli_run import Outcome
 
-_MOST_BARS = 20_000
+_MOST_BARS = 5_000
 _MOST_POINTS = 5_000
+_FIRST_SHOWN = 500
+_COLORS = ("#1f5fbf", "#b3261e", "#1a7f37", "#8a5a00", "#6f42c1", "#0a7d8c", "#c2410c", "#555555")
 _MS = 1_000_000
 
 
@@ -43,15 +45,21 @@ def write_comparison(path: Path, outcomes: "Sequence[Outcome]") -> None:
 
 def _equity_figure(outcomes: "Sequence[Outcome]") -> str:
     page = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.03)
-    for one in outcomes:
+    for k, one in enumerate(outcomes):
+        color = _COLORS[k % len(_COLORS)]
         curve = one.curve
         peak = np.maximum.accumulate(curve.equity)
         at = _thinned(len(curve.equity))
         x = curve.time_ns[at] / _MS
-        page.add_scatter(x=x, y=curve.equity[at], name=f"{one.title} equity", row=1, col=1)
+        both = {"x": x, "legendgroup": one.title, "line": {"color": color, "width": 1.5}, "col": 1}
+        page.add_scatter(y=curve.equity[at], name=one.title, row=1, **both)
         fall = (curve.equity / peak - 1.0) * 100.0
-        page.add_scatter(x=x, y=fall[at], name=f"{one.title} drawdown %", fill="tozeroy", row=2, col=1)
+        fill = "tozeroy" if len(outcomes) == 1 else "none"
+        name = f"{one.title}, drawdown"
+        page.add_scatter(y=fall[at], name=name, showlegend=False, fill=fill, row=2, **both)
     page.update_xaxes(type="date")
+    page.update_yaxes(title_text="equity", row=1, col=1)
+    page.update_yaxes(title_text="drawdown, %", row=2, col=1)
     page.update_layout(
         height=560, title="Equity and drawdown", hovermode="x unified", margin={"t": 40, "b": 30}
     )
@@ -79,19 +87,26 @@ def _price(outcome: "Outcome", symbol: str) -> str:
         low=bars.low[first:],
         close=bars.close[first:],
         name=symbol,
+        increasing_line_color="#9db2c7",
+        decreasing_line_color="#5b6b7b",
         row=1,
         col=1,
     )
     for k, name in enumerate(outcome.value_names):
         row = 2 if k in beside else 1
-        page.add_scattergl(x=x, y=values[k][first:], name=name, line_width=1, row=row, col=1)
+        page.add_scatter(x=x, y=values[k][first:], name=name, line_width=1, row=row, col=1)
     for kind, symbol_up, symbol_down in (("entry", "triangle-up", "triangle-down"), ("exit", "x", "x")):
         _add_fills(page, outcome, symbol, kind, first, (symbol_up, symbol_down))
     page.update_xaxes(type="date", rangeslider_visible=False)
     shown = "" if first == 0 else f", the last {_MOST_BARS} bars"
     page.update_layout(height=640, title=f"{symbol}{shown}", margin={"t": 40, "b": 30}, dragmode="pan")
-    last = min(len(x), 500)
+    last = min(len(x), _FIRST_SHOWN)
     page.update_xaxes(range=[x[-last], x[-1]])
+    over = [values[k][-last:] for k in range(len(values)) if k not in beside]
+    page.update_yaxes(range=html_page.limits(bars.low[-last:], bars.high[-last:], *over), row=1, col=1)
+    if beside:
+        below = html_page.limits(*(values[k][-last:] for k in beside))
+        page.update_yaxes(range=below, row=2, col=1)
     return html_page.figure(page)
 
 
@@ -101,7 +116,7 @@ def _add_fills(
     columns = outcome.closed
     mine = (columns["symbol"] == symbol) & (columns[f"{kind}_bar"] >= first)
     long = columns["direction"][mine] > 0
-    page.add_scattergl(
+    page.add_scatter(
         x=columns[f"{kind}_time_ns"][mine] / _MS,
         y=columns[f"{kind}_price"][mine],
         text=columns[f"{kind}_signal"][mine].tolist(),
@@ -110,7 +125,8 @@ def _add_fills(
         marker={
             "symbol": np.where(long, markers[0], markers[1]).tolist(),
             "color": np.where(long, "#1a7f37", "#b3261e").tolist(),
-            "size": 9,
+            "size": 11,
+            "line": {"width": 1, "color": "white"},
         },
         row=1,
         col=1,
@@ -121,7 +137,7 @@ def _months_figure(summary: dict[str, Any]) -> str:
     months = {name: numbers["return_percent"] for name, numbers in summary["per_month"].items()}
     years = sorted({name[:4] for name in months})
     grid = [[months.get(f"{year}-{month:02d}") for month in range(1, 13)] for year in years]
-    text = [["" if value is None else f"{value:.1f}" for value in row] for row in grid]
+    text = [["" if value is None else f"{round(value, 1) + 0.0:.1f}" for value in row] for row in grid]
     page = go.Figure(
         go.Heatmap(
             x=[f"{month:02d}" for month in range(1, 13)],
