@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from engine.backtest.validate_config import BrokerConfig, ConfigError, FilePath, Strict
+from engine.backtest.validate_config import BrokerConfig, ConfigError, FilePath, Strict, read_json
 from engine.execution.exit_rules import ExitRules
 
 EngineName = Literal["kernel", "event"]
@@ -55,14 +55,10 @@ def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
     source = "command line"
     if file is not None:
         source = str(file)
-        try:
-            raw = json.loads(file.read_text(encoding="utf-8-sig"))
-        except OSError as e:
-            raise ConfigError(f"{file}: cannot be read ({e.strerror})") from e
-        except ValueError as e:
-            raise ConfigError(f"{file}: not JSON ({e})") from e
-        if not isinstance(raw, dict):
+        found = read_json(file)
+        if not isinstance(found, dict):
             raise ConfigError(f"{file}: expected a JSON object with strategies and data")
+        raw = found
     try:
         config = RunConfig.model_validate(raw | changes)
     except ValidationError as e:

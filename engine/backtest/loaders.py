@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _PRICES = ("open", "high", "low", "close")
 _TIME_NAMES = ("open_time", "time", "timestamp", "date")
 _FIRST_NS = 1_000_000_000_000_000_000 // 2
+_LAST_NS = 2**63 - 1
+_UNCOUNTABLE = "has a time that nanoseconds cannot count, expected times between 1970 and 2261"
 _UNITS_NS = (1, 1_000, 1_000_000, 1_000_000_000)
 
 
@@ -44,11 +46,11 @@ def read_bars(path: Path, symbol: str | None = None) -> Bars:
             f"{path}: no column {missing[0] if missing else 'open_time'!r},"
             " expected open_time, open, high, low, close and perhaps volume"
         )
+    if table.num_rows < 2:
+        raise DataError(f"{path}: {table.num_rows} bars, expected at least two")
     time_ns = _times(path, table.column(time_name))
     prices = {name: _floats(path, table, names[name]) for name in _PRICES}
     volume = _floats(path, table, names["volume"]) if "volume" in names else np.zeros(len(time_ns))
-    if len(time_ns) < 2:
-        raise DataError(f"{path}: {len(time_ns)} bars, expected at least two")
     _check_order(path, time_ns)
     _check_prices(path, prices, volume)
     return Bars(
@@ -115,10 +117,10 @@ def _read_table(path: Path) -> pa.Table:
     if not path.is_file():
         raise DataError(f"{path}: no such file, expected bars as parquet or CSV")
     try:
-        if path.suffix == ".parquet":
-            return read_parquet(path)
-        return pa_csv.read_csv(path)
-    except (pa.ArrowInvalid, OSError) as e:
+        table = read_parquet(path) if path.suffix == ".parquet" else pa_csv.read_csv(path)
+        # Decodes the names, which pyarrow leaves to the first who asks.
+        return table if table.column_names else pa.table({})
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as e:
         kind = "parquet" if path.suffix == ".parquet" else "CSV"
         raise DataError(f"{path}: cannot be read as {kind} ({str(e).splitlines()[0]})") from e
 
@@ -129,7 +131,7 @@ def _times(path: Path, column: pa.ChunkedArray, name: str = "open_time") -> NDAr
     kind = column.type
     if pa.types.is_string(kind):
         try:
-            column = pc.strptime(column, "%Y-%m-%dT%H:%M:%S%z", "ns")
+            column = pc.strptime(column, "%Y-%m-%dT%H:%M:%S%z", "s")
             kind = column.type
         except pa.ArrowInvalid as e:
             raise DataError(
@@ -138,11 +140,16 @@ def _times(path: Path, column: pa.ChunkedArray, name: str = "open_time") -> NDAr
     if pa.types.is_timestamp(kind):
         if kind.tz is None:
             raise DataError(f"{path}: {name} has no time zone, expected UTC")
-        return numbers(column.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()))
+        try:
+            return numbers(column.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()))
+        except pa.ArrowInvalid as e:
+            raise DataError(f"{path}: {name} {_UNCOUNTABLE}") from e
     if pa.types.is_integer(kind):
         raw = numbers(column.cast(pa.int64()))
-        unit = next((unit for unit in _UNITS_NS if raw[0] * unit >= _FIRST_NS), None) if len(raw) else 1
+        unit = next((unit for unit in _UNITS_NS if int(raw[0]) * unit >= _FIRST_NS), None) if len(raw) else 1
         if unit is not None:
+            if raw.max() > _LAST_NS // unit:
+                raise DataError(f"{path}: {name} {_UNCOUNTABLE}")
             return np.ascontiguousarray(raw * unit)
     raise DataError(f"{path}: {name} is {kind}, expected a time with a zone or an integer since 1970")
 

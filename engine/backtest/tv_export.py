@@ -7,6 +7,7 @@ byte-order mark, plain or gzip, stamps in any chart zone.
 import csv
 import gzip
 import io
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
@@ -91,17 +92,20 @@ def read_trade_list(path: Path, utc_offset_hours: float, zone: str | None = None
     their own offset ignore both. Raises `ExportError` when the file is missing or is no trade list.
     """
     chart = ZoneInfo(zone) if zone else timezone(timedelta(hours=utc_offset_hours))
-    reader = csv.reader(io.StringIO(_text(path)))
-    header = next(reader, None)
-    if header is None:
-        raise ExportError(f"{path}: empty file, expected TradingView's list of trades")
-    columns = _columns(path, header)
+    reader = csv.reader(io.StringIO(_text(path), newline=None))
     rows: dict[int, list[_Row]] = {}
-    for cells in reader:
-        if not any(cells):
-            continue
-        row = _row(path, reader.line_num, cells, columns, chart)
-        rows.setdefault(row.number, []).append(row)
+    try:
+        header = next(reader, None)
+        if header is None:
+            raise ExportError(f"{path}: empty file, expected TradingView's list of trades")
+        columns = _columns(path, header)
+        for cells in reader:
+            if not any(cells):
+                continue
+            row = _row(path, reader.line_num, cells, columns, chart)
+            rows.setdefault(row.number, []).append(row)
+    except csv.Error as e:
+        raise ExportError(f"{path}, row {reader.line_num}: not CSV ({e})") from e
     if not rows:
         raise ExportError(f"{path}: no trades below the header, expected TradingView's list of trades")
     return [_trade(path, pair) for _, pair in sorted(rows.items())]
@@ -145,8 +149,11 @@ def _text(path: Path) -> str:
     try:
         if raw[:2] == b"\x1f\x8b":
             raw = gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as e:
+        raise ExportError(f"{path}: damaged or incomplete gzip ({e})") from e
+    try:
         return raw.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as e:
+    except UnicodeDecodeError as e:
         raise ExportError(f"{path}: not a text file, expected TradingView's list of trades as CSV") from e
 
 
@@ -189,8 +196,10 @@ def _row(path: Path, line: int, cells: list[str], columns: dict[str, int], chart
     words = cell("type").lower().split()
     if len(words) < 2 or words[0] not in {"entry", "exit"} or words[1] not in {"long", "short"}:
         raise ExportError(f"{path}, row {line}: type {cell('type')!r}, expected entry or exit, long or short")
-    if not cell("number").isdigit():
+    if not cell("number").isdecimal():
         raise ExportError(f"{path}, row {line}: trade number {cell('number')!r}, expected a whole number")
+    is_entry = words[0] == "entry"
+    is_open = not is_entry and _is_open_exit(cell("signal"))
     money = {}
     for key in MONEY_COLUMNS:
         if key in columns and cell(key):
@@ -198,12 +207,12 @@ def _row(path: Path, line: int, cells: list[str], columns: dict[str, int], chart
     return _Row(
         line,
         int(cell("number")),
-        words[0] == "entry",
+        is_entry,
         1 if words[1] == "long" else -1,
         _time_ns(path, line, cell("time"), chart),
         cell("signal"),
-        _decimal(path, line, "price", cell("price") or "nan"),
-        _decimal(path, line, "qty", cell("qty") or "nan"),
+        _price_or_qty(path, line, "price", cell("price"), is_open),
+        _price_or_qty(path, line, "qty", cell("qty"), is_open),
         money,
     )
 
@@ -228,16 +237,28 @@ def _trade(path: Path, pair: list[_Row]) -> ListedTrade:
         exit_time_ns=left.time_ns,
         exit_price=left.price,
         exit_signal=left.signal,
-        is_open=not exits or left.signal in {"Open", ""},
+        is_open=not exits or _is_open_exit(left.signal),
         money=left.money,
     )
 
 
+def _is_open_exit(signal: str) -> bool:
+    return signal in {"Open", ""}
+
+
+def _price_or_qty(path: Path, line: int, column: str, text: str, is_open: bool) -> Decimal:
+    """The exit of an open trade means nothing and may have none."""
+    return Decimal("nan") if is_open and not text else _decimal(path, line, column, text)
+
+
 def _decimal(path: Path, line: int, column: str, text: str) -> Decimal:
     try:
-        return Decimal(text.replace("\u2212", "-").replace(",", ""))
-    except InvalidOperation as e:
-        raise ExportError(f"{path}, row {line}: {column} is {text!r}, expected a number") from e
+        number = Decimal(text.replace("\u2212", "-").replace(",", ""))
+        if number.is_finite():
+            return number
+    except InvalidOperation:
+        pass
+    raise ExportError(f"{path}, row {line}: {column} is {text!r}, expected a number")
 
 
 def _time_ns(path: Path, line: int, text: str, chart: tzinfo) -> int:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
-from engine.backtest.cli_strategies import build_script, strategy_class
+from engine.backtest.cli_strategies import build_script, build_signal_strategy, strategy_class
 from engine.backtest.kernel.runner import run_kernel
 from engine.backtest.loaders import DataError, cut, open_bars
 from engine.backtest.parity import Comparison, compare
@@ -86,9 +85,7 @@ def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prep
         chosen = case.model_copy(update={"reference": references.get(case.name, case.reference)})
         build_strategy(chosen)
         if len(bars_of(chosen, loaded[path])) < 2:
-            raise DataError(
-                f"{path}: no bars at or after {case.history_start}, the start of case {case.name}"
-            )
+            raise DataError(f"{path}: no bars at or after {_period(case)} of case {case.name}")
         listed = tuple(read_trade_list(chosen.reference, chosen.utc_offset_hours, chosen.time_zone))
         prepared.append(Prepared(chosen, loaded[path], listed))
     return prepared
@@ -103,18 +100,16 @@ def build_strategy(case: Case) -> SignalStrategy | ScriptStrategy:
     """The case's strategy, registered or `package.module:Class`, or `ConfigError`."""
     try:
         cls = strategy_class(case.strategy)
-        if not issubclass(cls, SignalStrategy):
-            return build_script(cls, case.params)
+        if issubclass(cls, SignalStrategy):
+            return build_signal_strategy(cls, case.params)
+        return build_script(cls, case.params)
     except ConfigError as e:
         raise ConfigError(f"case {case.name}: {e}") from e
-    try:
-        return cls.from_params(case.params)
-    except ValidationError as e:
-        first = e.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(sorted(cls.Params.model_fields))
-        hint = f", there are {known}" if first["type"] == "extra_forbidden" else ""
-        raise ConfigError(f"case {case.name}, params.{key}: {first['msg']}{hint}") from e
+
+
+def _period(case: Case) -> str:
+    until = "" if case.history_end is None else f" and before {case.history_end}, the end"
+    return f"{case.history_start}, the start{until}"
 
 
 def run_case(prepared: Prepared, engine_name: str, engine: Engine) -> CaseResult:

@@ -62,7 +62,7 @@ FilePath = Annotated[
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as e:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as e:
         raise ValueError(f"no time zone {name!r}, expected a name like America/New_York") from e
     return name
 
@@ -70,7 +70,7 @@ def _known_zone(name: str) -> str:
 class Strict(BaseModel):
     """A part of a configuration: nothing unknown, nothing changed later."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class BrokerConfig(Strict):
@@ -169,6 +169,12 @@ class Case(Strict):
     params: dict[str, object] = Field(default_factory=dict)
     broker: BrokerConfig = Field(default_factory=BrokerConfig)
 
+    @model_validator(mode="after")
+    def _one_zone(self) -> Self:
+        if self.time_zone is not None and "utc_offset_hours" in self.model_fields_set:
+            raise ValueError("give only one of time_zone and utc_offset_hours")
+        return self
+
 
 class ValidateConfig(Strict):
     """A file of cases. `bars` is for the cases that name none of their own."""
@@ -178,14 +184,19 @@ class ValidateConfig(Strict):
     cases: tuple[Case, ...] = Field(min_length=1)
 
 
-def read_config(path: Path) -> ValidateConfig:
-    """Read and check a configuration; raises `ConfigError`."""
+def read_json(path: Path) -> object:
+    """What a JSON file holds; raises `ConfigError`."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read ({e.strerror})") from e
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise ConfigError(f"{path}: not JSON ({e})") from e
+
+
+def read_config(path: Path) -> ValidateConfig:
+    """Read and check a configuration; raises `ConfigError`."""
+    raw = read_json(path)
     try:
         config = ValidateConfig.model_validate(raw)
     except ValidationError as e:

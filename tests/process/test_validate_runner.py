@@ -181,13 +181,18 @@ def test_missing_lists_are_one_sentence_and_leave_nothing(tmp_path: Path, monkey
     ("changes", "says"),
     [
         ({"strategy": "rsy"}, "no strategy 'rsy', there are"),
-        ({"params": {"lenght": 3}}, "params.lenght"),
-        ({"params": {"fast_length": 0}}, "params.fast_length"),
+        ({"params": {"lenght": 3}}, "parameter lenght"),
+        ({"params": {"fast_length": 0}}, "parameter fast_length"),
         ({"reference": "none.csv"}, "none.csv: cannot be read"),
         ({"reference": "${NOT_SET}/list.csv"}, "NOT_SET is not set"),
         ({"bars": "none.parquet"}, "none.parquet: no such file"),
         ({"utc_offset_hours": 99}, "utc_offset_hours"),
         ({"time_zone": "Mars/Base"}, "no time zone 'Mars/Base'"),
+        ({"time_zone": "America"}, "no time zone 'America'"),
+        ({"time_zone": "America/New_York", "utc_offset_hours": -5}, "only one of time_zone and utc_offset"),
+        ({"history_end": "2020-01-01T00:00:00Z"}, "2020-01-01"),
+        ({"params": {"upper": float("nan")}}, "parameter upper"),
+        ({"broker": {"cash": float("inf")}}, "broker.cash"),
         ({"history_start": "2023-01-01T00:00:00"}, "history_start"),
         ({"history_start": "2040-01-01T00:00:00Z"}, "no bars at or after"),
         ({"broker": {"cash": 1, "qty": 1}}, "only one of cash"),
@@ -203,6 +208,18 @@ def test_a_file_that_is_no_configuration_is_one_sentence(tmp_path: Path, text: s
     path = tmp_path / "config.json"
     path.write_text(text)
     assert "config.json" in _sentence("--config", path)
+
+
+def test_json_nested_too_deep_is_one_sentence(tmp_path: Path):
+    path = tmp_path / "config.json"
+    path.write_text("[" * 100_000)
+    done = _run("--config", path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.parametrize("name", [":Script", "../x:Script", "no.such:Script", "json:JSONDecoder"])
+def test_a_strategy_that_is_no_class_of_a_module_is_one_sentence(tmp_path: Path, name: str):
+    assert name in _sentence("--config", _config(tmp_path, strategy=name))
 
 
 def test_a_reference_to_an_unknown_case_is_one_sentence(tmp_path: Path):

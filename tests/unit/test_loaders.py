@@ -104,6 +104,28 @@ def test_files_that_are_missing_too_short_or_rubbish_are_refused(tmp_path: Path)
         read_bars(rubbish)
 
 
+def test_times_beyond_what_nanoseconds_can_count_are_refused(tmp_path: Path):
+    with pytest.raises(DataError, match=r"X_1h\.csv: open_time .* between 1970 and 2261"):
+        read_bars(_csv(tmp_path, GOOD.replace("2025-", "9025-")))
+    with pytest.raises(DataError, match=r"X_1h\.csv: open_time .* between 1970 and 2261"):
+        read_bars(_csv(tmp_path, GOOD.replace("2025-01-01T03:00:00Z", "9025-01-01T03:00:00Z")))
+    big = "open_time,open,high,low,close\n1735689600000,1,1,1,1\n9223372036854775000,1,1,1,1\n"
+    with pytest.raises(DataError, match=r"X_1h\.csv: open_time .* between 1970 and 2261"):
+        read_bars(_csv(tmp_path, big))
+
+
+def test_a_header_that_is_not_text_is_refused(tmp_path: Path):
+    path = tmp_path / "X_1h.csv"
+    path.write_bytes(b"o\xcbpen_time,open,high,low,close\n1735689600,1,1,1,1\n")
+    with pytest.raises(DataError, match=r"X_1h\.csv: cannot be read as CSV"):
+        read_bars(path)
+
+
+def test_a_file_with_a_header_only_has_no_bars(tmp_path: Path):
+    with pytest.raises(DataError, match="0 bars, expected at least two"):
+        read_bars(_csv(tmp_path, GOOD.splitlines()[0] + "\n"))
+
+
 def test_a_sample_market_goes_by_its_name():
     assert open_bars(Path("sample-1h")).symbol == "SAMPLEUSDT"
 

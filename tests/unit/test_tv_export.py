@@ -48,6 +48,11 @@ def test_the_new_layout_has_the_exit_first_and_an_open_trade_last(tmp_path: Path
     assert second.direction == -1
 
 
+def test_the_ends_of_lines_do_not_matter(tmp_path: Path):
+    read = [read_trade_list(_file(tmp_path, NEW.replace("\n", end)), 8) for end in ("\n", "\r\n", "\r")]
+    assert read[0] == read[1] == read[2]
+
+
 def test_the_old_layout_has_the_entry_first_and_other_names(tmp_path: Path):
     (trade,) = read_trade_list(_file(tmp_path, OLD), 0)
     assert (trade.direction, trade.entry_signal, trade.exit_signal) == (-1, "BarDn", "BarUp")
@@ -90,6 +95,11 @@ def test_a_packed_list_is_read_whatever_its_name(tmp_path: Path):
         (NEW.replace("2025-01-03 15:00", "yesterday"), "row 2: time 'yesterday'"),
         (NEW.replace("1,Exit long", "x,Exit long"), "row 2: trade number 'x'"),
         (NEW.replace("1,Exit long", "1,Exit short"), "trade 1 has 1 entry"),
+        (NEW.replace("1,Exit long", "\u00b2,Exit long"), "row 2: trade number '\u00b2'"),
+        (NEW.replace("3441.88", "nan"), "row 2: price is 'nan', expected a number"),
+        (NEW.replace("3441.88", ""), "row 2: price is '', expected a number"),
+        (NEW.replace("3479.98,0.0287", "3479.98,"), "row 3: qty is '', expected a number"),
+        (NEW.replace("Max Hold", '"' + 140_000 * "x"), "not CSV"),
     ],
 )
 def test_what_is_no_trade_list_is_refused_in_one_sentence(tmp_path: Path, text: str, says: str):
@@ -107,6 +117,17 @@ def test_binary_rubbish_and_a_missing_file_are_refused(tmp_path: Path):
         read_trade_list(rubbish, 0)
     with pytest.raises(ExportError, match="cannot be read"):
         read_trade_list(tmp_path / "none.csv", 0)
+
+
+def test_a_damaged_or_shortened_packed_list_is_refused_in_one_sentence(tmp_path: Path):
+    whole = gzip.compress((NEW * 50).encode(), mtime=0)
+    path = tmp_path / "list.csv.gz"
+    damaged = [whole[:end] for end in range(2, len(whole), 7)]
+    damaged += [whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :] for at in range(10, len(whole))]
+    for raw in damaged:
+        path.write_bytes(raw)
+        with pytest.raises(ExportError, match=r"list\.csv\.gz: damaged or incomplete gzip"):
+            read_trade_list(path, 0)
 
 
 @pytest.mark.parametrize(
