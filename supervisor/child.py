@@ -27,18 +27,32 @@ class ProcessArguments:
     symbol: str | None
     accept_real_orders: bool
     exit_with_stdin: bool
+    check: bool = False
 
 
-def parse_arguments(description: str, argv: Sequence[str] | None = None) -> ProcessArguments:
-    """`[ENV] [SYMBOL] [--i-accept-real-orders] [--exit-with-stdin]`; wrong ones end with code 2."""
+def parse_arguments(
+    description: str, argv: Sequence[str] | None = None, *, can_check: bool = False
+) -> ProcessArguments:
+    """`[ENV] [SYMBOL] [--i-accept-real-orders] [--exit-with-stdin]`; wrong ones end with code 2.
+
+    `can_check` adds `--check`: look at the configuration, start nothing.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("environment", nargs="?", default="demo", help="demo, paper, testnet or live")
     parser.add_argument("symbol", nargs="?", help="trade only this one, as BTCUSDT")
     parser.add_argument("--i-accept-real-orders", action="store_true", help="needed by live")
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when stdin closes")
+    if can_check:
+        parser.add_argument(
+            "--check", action="store_true", help="say whether the configuration is good, and end"
+        )
     found = parser.parse_args(argv)
     return ProcessArguments(
-        found.environment, found.symbol, found.i_accept_real_orders, found.exit_with_stdin
+        found.environment,
+        found.symbol,
+        found.i_accept_real_orders,
+        found.exit_with_stdin,
+        can_check and found.check,
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from settings import ENVIRONMENTS, Settings, SettingsError, load_settings
 from supervisor.console import Console
 from supervisor.files import FileLock
+from supervisor.precheck import refusal
 from supervisor.process import CONFIGURATION_ERROR
 from supervisor.session import Session, stopped_by_signals
 from supervisor.specs import START_ORDER, claim_ports, known_ports, process_specs
@@ -44,10 +45,12 @@ def main(argv: Sequence[str]) -> int:
     except OSError as error:
         return _refuse(f"{lock.path} cannot be written: {error.strerror}")
     try:
-        if arguments.fresh:
-            refusal = _drop_state(settings)
-            if refusal:
-                return _refuse(refusal)
+        accepted = arguments.i_accept_real_orders
+        refused = refusal(settings, symbol=arguments.symbol, accept_real_orders=accepted)
+        if not refused and arguments.fresh:
+            refused = _drop_state(settings)
+        if refused:
+            return _refuse(refused)
         return _run_session(settings, arguments)
     finally:
         lock.release()

@@ -18,7 +18,8 @@ SECOND_NS = 1_000_000_000
 class StrategySpec:
     """One configured strategy; it gets an instance for each of its symbols.
 
-    `owner` names its orders, fills and signals in the journal and never changes for one strategy.
+    `owner` names its orders, fills and signals in the journal and never changes for one strategy. `key` is
+    its place in the configuration ("strategies[0]"), for what is said about it.
     """
 
     owner: str
@@ -32,6 +33,7 @@ class StrategySpec:
     leverage: int | None = None
     protective_stop_percent: Decimal | None = None
     netting: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def of_settings(settings: Settings, *, engine_id: str, client_id_prefix: str) ->
     clock = settings.clock
     return EngineConfig(
         symbols=settings.symbols,
-        strategies=tuple(_strategy(one) for one in settings.strategies),
+        strategies=tuple(_strategy(one, index) for index, one in enumerate(settings.strategies)),
         limits=_limits(settings.risk),
         engine_id=engine_id,
         client_id_prefix=client_id_prefix,
@@ -76,7 +78,7 @@ def of_settings(settings: Settings, *, engine_id: str, client_id_prefix: str) ->
     )
 
 
-def _strategy(one: StrategySettings) -> StrategySpec:
+def _strategy(one: StrategySettings, index: int) -> StrategySpec:
     return StrategySpec(
         owner=f"{one.name}:{one.id}",
         name=one.name,
@@ -88,6 +90,7 @@ def _strategy(one: StrategySettings) -> StrategySpec:
         leverage=one.leverage,
         protective_stop_percent=one.protective_stop_percent,
         netting=one.netting,
+        key=f"strategies[{index}]",
     )
 
 

@@ -300,11 +300,14 @@ def _runner() -> Callable[[Coroutine[None, None, int]], int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; configuration errors are one sentence and exit code 2."""
-    arguments = parse_arguments("Run the deciding process of one environment.", argv)
+    arguments = parse_arguments("Run the deciding process of one environment.", argv, can_check=True)
     try:
         settings = load_settings(
             arguments.environment, arguments.symbol, accept_real_orders=arguments.accept_real_orders
         )
+        if arguments.check:
+            Engine(of_settings(settings, engine_id="check", client_id_prefix="check"))
+            return 0
         settings.engine_dir.mkdir(parents=True, exist_ok=True)
         live = LiveEngine(settings)
     except StrategyRefused as error:

@@ -10,7 +10,7 @@ from engine.backtest.settings import Sizing
 from engine.core.config import StrategySpec
 from engine.market_data.bars import Bar
 from engine.market_data.timeframes import SECOND_NS, timeframe_ns
-from engine.strategies.base import ScriptStrategy, Signals, SignalStrategy, registry
+from engine.strategies.base import ScriptStrategy, Signals, SignalStrategy, StrategyParams, registry
 
 MAX_PENDING_BARS = 5_000
 """Bars kept while history is on its way; more than that and it is asked for again."""
@@ -124,28 +124,49 @@ def build_strategy(spec: StrategySpec) -> SignalStrategy | ScriptStrategy:
         cls = registry.get(spec.name)
     except KeyError:
         known = ", ".join(registry.names())
-        raise StrategyRefused(f"there is no strategy {spec.name!r}; there are {known}") from None
+        raise StrategyRefused(
+            f"{_key(spec, 'name')}there is no strategy {spec.name!r}; allowed: {known}"
+        ) from None
     try:
         if issubclass(cls, SignalStrategy):
             strategy: SignalStrategy | ScriptStrategy = cls.from_params(spec.params)
         else:
             strategy = cls(cls.Params.model_validate(dict(spec.params)))  # type: ignore[call-arg]  # subclasses take params
     except ValueError as error:
-        raise StrategyRefused(f"strategy {spec.name}: {_first_complaint(error)}") from None
+        raise StrategyRefused(_complaint(spec, cls.Params, error)) from None
     inputs = strategy.inputs
     if spec.candles not in inputs.candles:
         allowed = ", ".join(inputs.candles)
-        raise StrategyRefused(f"strategy {spec.name} cannot use {spec.candles} candles, only {allowed}")
+        raise StrategyRefused(
+            f"{_key(spec, 'candles')}strategy {spec.name} cannot use {spec.candles} candles; "
+            f"allowed: {allowed}"
+        )
     if inputs.needs_volume and spec.candles == "mid":
-        raise StrategyRefused(f"strategy {spec.name} needs volume, which mid candles do not have")
+        raise StrategyRefused(
+            f"{_key(spec, 'candles')}strategy {spec.name} needs volume, which mid candles do not have; "
+            "allowed: trade, exchange"
+        )
     return strategy
 
 
-def _first_complaint(error: ValueError) -> str:
-    """Pydantic's first complaint as one sentence."""
+def _key(spec: StrategySpec, *names: str) -> str:
+    """Where in the configuration it stands, in front of a sentence; nothing where there is none."""
+    return f"{'.'.join((spec.key, *names))}: " if spec.key else ""
+
+
+def _complaint(spec: StrategySpec, params: type[StrategyParams], error: ValueError) -> str:
+    """The first complaint about parameters as one sentence."""
     details = getattr(error, "errors", None)
     if details is None:
-        return str(error)
+        return f"{_key(spec, 'params')}strategy {spec.name}: {error}"
     first = details()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"parameter {where}: {first['msg']}" if where else str(first["msg"])
+    names = tuple(str(part) for part in first["loc"])
+    where, name = _key(spec, "params", *names), ".".join(names)
+    if first["type"] == "extra_forbidden":
+        allowed = ", ".join(params.model_fields) or "none"
+        return f"{where}strategy {spec.name} has no parameter {name}; allowed: {allowed}"
+    if first["type"] == "missing":
+        return f"{where}strategy {spec.name} needs the parameter {name}"
+    said = first["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
+    given = f"{name} is {spec.params.get(name)!r}, " if name else ""
+    return f"{where}strategy {spec.name}: {given}{said}"

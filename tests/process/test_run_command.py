@@ -14,6 +14,7 @@ import pytest
 from settings import load_settings
 from supervisor.command import main
 from supervisor.files import FileLock
+from supervisor.precheck import refusal
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = """
@@ -128,6 +129,49 @@ def test_a_wrong_configuration_starts_nothing(home: Path, capsys: pytest.Capture
     (home / "configs" / "demo.toml").write_text("[risk]\n")
     assert "demo.toml" in refused(capsys, "demo")
     assert "demo.toml" in refused(capsys, "engine", "demo")
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong", "says"),
+    [
+        (
+            'name = "sma_crossover_inflection"',
+            'name = "sma_cross"',
+            "strategies[0].name: there is no strategy",
+        ),
+        ("short = 2,", 'short = "two",', "strategies[0].params.short: "),
+        ("short = 2,", "shrot = 2,", "strategies[0].params.shrot: "),
+        ("short = 2,", "short = 0,", "strategies[0].params.short: "),
+        ('symbols = ["BTCUSDT"]', 'symbols = ["NOSUCHUSDT"]', "symbols[0]: the simulator has no NOSUCHUSDT"),
+    ],
+)
+def test_what_the_engine_or_the_simulator_would_refuse_starts_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str], given: str, wrong: str, says: str
+) -> None:
+    path = home / "configs" / "demo.toml"
+    path.write_text(path.read_text().replace(given, wrong))
+    said = refused(capsys, "demo", "--for", "1")
+    assert said.startswith(f"{path}: {says}")
+    assert "allowed: " in said or "should be" in said
+    assert not (home / "data" / "demo" / "simulator").exists()
+
+
+def test_strategies_that_were_found_good_are_not_asked_about_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings("demo")
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+
+    def look() -> str:
+        return refusal(settings, symbol=None, accept_real_orders=False)
+
+    assert look() == ""
+    monkeypatch.setattr("sys.executable", str(home / "no python"))
+    assert look() == ""
+    with (home / "configs" / "demo.toml").open("a") as config:
+        config.write("# another configuration\n")
+    with pytest.raises(FileNotFoundError):
+        look()
 
 
 def test_one_environment_runs_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -178,7 +178,7 @@ def test_a_torn_recording_ends_before_the_torn_event(tmp_path: Path) -> None:
 
 
 def test_a_strategy_that_cannot_run_as_configured_is_refused_at_start() -> None:
-    with pytest.raises(StrategyRefused, match="sma_crossover_inflection: parameter long"):
+    with pytest.raises(StrategyRefused, match="sma_crossover_inflection: long is 0"):
         Engine(config(spec(params={"long": 0})))
     with pytest.raises(StrategyRefused, match="there is no strategy 'nothing'"):
         Engine(config(spec("nothing")))
