@@ -42,6 +42,7 @@ class EngineConfig:
 
     `reply_timeout_ns` without an answer makes an order unknown; absence counts as proven only
     `absence_grace_ns` after it was sent, and history is scanned from `scan_margin_ns` before its intent.
+    `remembered_ids` of orders long closed are kept, so that none is sent twice.
     """
 
     symbols: tuple[str, ...]
@@ -60,6 +61,7 @@ class EngineConfig:
     scan_margin_ns: int = 60 * SECOND_NS
     snapshot_timeout_ns: int = 15 * SECOND_NS
     max_retries: int = 5
+    remembered_ids: int = 100_000
 
 
 def of_settings(settings: Settings, *, engine_id: str, client_id_prefix: str) -> EngineConfig:

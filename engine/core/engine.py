@@ -48,7 +48,7 @@ class Engine:
         self.out = Outbox(self.clock)
         self.lanes = {symbol: Lane(symbol) for symbol in config.symbols}
         self.health = Health(config, self.clock, self.lanes)
-        self.store = OrderStore(config.client_id_prefix)
+        self.store = OrderStore(config.client_id_prefix, id_capacity=config.remembered_ids)
         self.account = AccountStateStore()
         self.margin = MarginWatch(self.account, self.out.notice)
         self.risk = RiskManager(config.limits)

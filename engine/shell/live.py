@@ -21,6 +21,7 @@ from engine.shell.chat import ChatThread
 from engine.shell.clock import wall_clock
 from engine.shell.observers import Observers
 from engine.shell.performer import Performer
+from engine.shell.rehearsal import Rehearsal
 from engine.shell.status import StatusKeeper
 from engine.storage.journal import JournalError, JournalFull, JournalOptions, open_journal
 from engine.storage.records import JournalRecord
@@ -87,6 +88,7 @@ class LiveEngine:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
         self._flush_handle: asyncio.TimerHandle | None = None
+        self._rehearsing: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[int] | None = None
         self._tables: TablesProcess | None = None
         self._chat: ChatThread | None = None
@@ -122,6 +124,7 @@ class LiveEngine:
             "engine",
             f"{self._journal.engine_id} start {self._journal.fencing}, control port {self._control.port}",
         )
+        self._keep_warm()
         # A collection at the wrong moment costs more than an order takes: what is there now stays, and
         # the rest is collected in the housekeeping.
         gc.collect()
@@ -151,6 +154,18 @@ class LiveEngine:
             raise
         if self.engine.next_deadline_ns != self._timer_ns:
             self._set_timer()
+
+    def _keep_warm(self) -> None:
+        """Begin the rehearsals; 0 in the settings means none."""
+        every_s = self._settings.engine.rehearse_ms / 1e3
+        if every_s:
+            self._rehearse(Rehearsal(self.engine.config), every_s)
+
+    def _rehearse(self, rehearsal: Rehearsal, every_s: float) -> None:
+        if self.engine.health.reconciled:  # before that no order can be needed
+            rehearsal.once()
+        if self._loop is not None:
+            self._rehearsing = self._loop.call_later(every_s, self._rehearse, rehearsal, every_s)
 
     def _set_timer(self) -> None:
         loop = self._loop
@@ -220,7 +235,7 @@ class LiveEngine:
 
     async def _shut_down(self) -> None:
         self.take(Stop(self._now_ns(), "asked to stop"))
-        for handle in (self._timer, self._flush_handle):
+        for handle in (self._timer, self._flush_handle, self._rehearsing):
             if handle is not None:
                 handle.cancel()
         if self._chat is not None:

@@ -28,6 +28,7 @@ class GatewayConfig:
     wire_port: int
     token_path: Path
     key_paths: tuple[Path, ...]
+    rehearse_s: float = 0.0
 
     @classmethod
     def of(cls, settings: Settings) -> "GatewayConfig":
@@ -54,6 +55,7 @@ class GatewayConfig:
             depth_speed_ms=gateway.depth_speed_ms,
             window_ms=gateway.receive_window_ms,
             stale_after_ns=settings.clock.stale_after_ms * 1_000_000,
+            rehearse_s=gateway.rehearse_ms / 1e3,
             clock_speed=settings.clock.speed,
             wire_host=settings.wire.host,
             wire_port=settings.wire.port,

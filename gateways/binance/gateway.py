@@ -21,6 +21,7 @@ from gateways.binance.klines import fetch_klines
 from gateways.binance.market import Market
 from gateways.binance.open_orders import OpenOrders
 from gateways.binance.order_desk import OrderDesk
+from gateways.binance.rehearsal import Rehearsal
 from gateways.binance.rest_data import ExchangeClient, RestData, parse_json
 from gateways.binance.rest_orders import OrderRequests
 from gateways.binance.signing import Signer
@@ -46,6 +47,7 @@ from gateways.wire.messages import (
     SubmitOrder,
     Subscribe,
 )
+from gateways.wire.outgoing import MarketEvent
 from gateways.wire.requests import Request
 from gateways.wire.server import EngineConnection, WireServer
 
@@ -102,10 +104,13 @@ class Gateway:
             on_hint=self._on_hint,
             spawn=self.spawn,
         )
+        self._rehearsal = Rehearsal(
+            config.rest_url, wall_ns=wall_ns, every_s=config.rehearse_s, window_ms=config.window_ms
+        )
         self._dead_man = DeadManSwitch(self._feed_dead_man, monotonic_ns)
         self.market = Market(
             config,
-            publish=self.server.publish_market,
+            publish=self._publish,
             fetch_snapshot=self._fetch_depth,
             fetch_klines=self._fetch_klines,
             on_state=self._on_state,
@@ -152,6 +157,11 @@ class Gateway:
             SetLeverage: lambda engine, request: self.spawn(self._set_leverage(engine, request)),
             Heartbeat: self._heartbeat,
         }
+
+    def _publish(self, event: MarketEvent) -> None:
+        """Market data to the engine; an order may be the answer."""
+        self.server.publish_market(event)
+        self._rehearsal.soon()
 
     async def run(self, on_listening: Callable[[int], None]) -> None:
         """Serve. Ends by cancellation, or with the error of a part that failed in a way nobody foresaw."""

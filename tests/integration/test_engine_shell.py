@@ -9,6 +9,7 @@ import pytest
 
 from engine.core.events import Event, Timer
 from engine.shell.live import LiveEngine
+from engine.shell.rehearsal import Rehearsal
 from engine.storage.journal import JournalError
 from engine.storage.recovered import read_folder
 from gateways.wire.messages import Heartbeat, ToGateway
@@ -59,6 +60,33 @@ def test_a_status_file_that_cannot_be_written_is_told_and_trading_goes_on(
     assert len(seen) >= 10
     assert capsys.readouterr().out.count("cannot be written") == 1
     assert not live._journal.failure
+
+
+def test_a_live_engine_rehearses_and_nothing_of_it_is_written_or_sent(
+    live: LiveEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[ToGateway] = []
+    seen: list[Rehearsal] = []
+    once = Rehearsal.once
+
+    def counted(rehearsal: Rehearsal) -> None:
+        once(rehearsal)
+        seen.append(rehearsal)
+        if len(seen) == 200:
+            live._end(0)
+
+    def reconcile(live: LiveEngine) -> None:
+        live.engine.health.reconciled = True
+        monkeypatch.setattr(Rehearsal, "once", counted)
+
+    live._feed.send = sent.append  # type: ignore[method-assign]  # a spy
+    assert run(live, reconcile) == 0
+    assert seen[-1].sender.orders >= 200
+    assert sent == []
+    folder = live._settings.engine_dir / "journal"
+    written = [record for _, record in read_folder(folder, None).records]
+    assert [type(record).__name__ for record in written] == ["Start", "Audit", "Stop"]
+    assert "asked to stop" in repr(written[1])
 
 
 def test_a_journal_that_fails_in_the_housekeeping_ends_the_process(live: LiveEngine) -> None:
