@@ -2,6 +2,7 @@
 
 Run: `python benchmarks/backtest_stress.py BARS.parquet OUT_FOLDER`.
 """
+# ruff: noqa: E402  # the collector is told before the large imports
 
 import json
 import sys
@@ -9,6 +10,10 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from engine import short_run
+
+short_run.begin()
 
 import numpy as np
 import pyarrow as pa

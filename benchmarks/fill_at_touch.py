@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 
-import engine.strategies  # noqa: F401  # fills the registry
 from engine.backtest.settings import Sizing
 from engine.core.config import EngineConfig, StrategySpec
 from engine.core.effects import Send

@@ -1,6 +1,9 @@
 """`python -m engine.backtest`: see `cli`."""
 
-from engine.backtest.cli import main
+from engine import short_run
 
 if __name__ == "__main__":
+    short_run.begin()
+    from engine.backtest.cli import main  # large imports
+
     main()

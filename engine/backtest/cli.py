@@ -92,8 +92,7 @@ def strategies(
     ] = None,
 ) -> None:
     """List the strategies that can be run."""
-    import engine.strategies  # noqa: F401, PLC0415  # registers them; slow, so only here
-    from engine.strategies.base import registry  # noqa: PLC0415
+    from engine.strategies.base import registry  # noqa: PLC0415  # slow, so only here
 
     console = Console(highlight=False)
     if schema is None:

@@ -2,10 +2,10 @@
 
 import importlib
 from collections.abc import Mapping
+from contextlib import suppress
 
 from pydantic import ValidationError
 
-import engine.strategies  # noqa: F401  # registers the strategies
 from engine.backtest.validate_config import ConfigError
 from engine.strategies.base import ScriptStrategy, SignalStrategy, registry
 
@@ -14,14 +14,14 @@ AnyClass = type[SignalStrategy] | type[ScriptStrategy]
 
 def strategy_class(name: str) -> AnyClass:
     """The class of a registered name, or of `package.module:Class`; raises `ConfigError`."""
-    if name in registry.names():
+    with suppress(KeyError):
         return registry.get(name)
     module_name, colon, class_name = name.partition(":")
     if not colon:
         raise ConfigError(f"no strategy {name!r}, there are {', '.join(registry.names())}")
     try:
         found = getattr(importlib.import_module(module_name), class_name, None)
-    except ImportError as e:
+    except (ImportError, TypeError, ValueError) as e:  # the last two: no name, or one that begins with a dot
         raise ConfigError(f"strategy {name}: {e}") from e
     if not isinstance(found, type) or not issubclass(found, SignalStrategy | ScriptStrategy):
         raise ConfigError(f"strategy {name}: expected a subclass of SignalStrategy or ScriptStrategy")

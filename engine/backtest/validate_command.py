@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from engine import compiled
 from engine.backtest import parity_report
 from engine.backtest.loaders import DataError
 from engine.backtest.parity_causes import likely_cause
@@ -34,6 +35,8 @@ def main(
     console = Console(soft_wrap=True, highlight=False)
     try:
         cases = read_config(located(config))
+        if compiled.cache_is_cold():
+            console.print("first run: compiling, which takes some seconds and happens once")
         prepared = prepare(cases, _references(reference or []))
         runs = [_run(one) for one in prepared]
         told = [one for run in runs for one in run]

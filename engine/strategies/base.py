@@ -5,6 +5,7 @@ becomes of them is decided by `ExitRules`, sizing and risk. A `ScriptStrategy` s
 calls Pine's verbs on a `Broker`. The backtest broker and the live TradeExecutor implement that port.
 """
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ class Inputs:
 class StrategyParams(BaseModel):
     """Base of a strategy's parameters: ranges and descriptions stand on the fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SignalStrategy(ABC):
@@ -255,8 +256,13 @@ _StrategyClass = TypeVar("_StrategyClass", type[SignalStrategy], type[ScriptStra
 
 @dataclass(slots=True)
 class StrategyRegistry:
-    """Strategies by name. Registration of a name twice is an error."""
+    """Strategies by name. Registration of a name twice is an error.
 
+    `package` holds one file for each strategy, named as it is, and `every`, which imports them all; they are
+    imported when they are asked for.
+    """
+
+    package: str = ""
     _by_name: dict[str, type[SignalStrategy] | type[ScriptStrategy]] = field(default_factory=dict)
 
     def register(self, cls: _StrategyClass) -> _StrategyClass:
@@ -268,12 +274,21 @@ class StrategyRegistry:
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted."""
+        if self.package:
+            importlib.import_module(f"{self.package}.every")
         return tuple(sorted(self._by_name))
 
     def get(self, name: str) -> type[SignalStrategy] | type[ScriptStrategy]:
         """The class of that name, or KeyError."""
+        if name not in self._by_name and self.package and name.isidentifier():
+            module = f"{self.package}.{name}"
+            try:
+                importlib.import_module(module)
+            except ModuleNotFoundError as e:
+                if e.name != module:
+                    raise
         return self._by_name[name]
 
 
-registry = StrategyRegistry()
-"""Filled when `engine.strategies` is imported; that package imports every strategy file."""
+registry = StrategyRegistry("engine.strategies")
+"""The project's strategies, and those whose modules a user imports."""

@@ -6,7 +6,6 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import engine.strategies  # noqa: F401  # fills the registry
 from engine.core.effects import Append, Send
 from engine.core.engine import Engine
 from engine.core.events import Event

@@ -6,7 +6,6 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-import engine.strategies  # noqa: F401  # fills the registry
 from engine.core.audit import Answer, Notice
 from engine.core.engine import Engine
 from engine.core.events import Command, Event

@@ -6,7 +6,6 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-import engine.strategies  # noqa: F401  # fills the registry
 from engine.core.audit import CandleMarked, Notice, StrategyChanged
 from engine.core.engine import Engine
 from engine.core.events import Command, Event, JournalState, LinkUp

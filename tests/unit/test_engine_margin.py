@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import msgspec
 
-import engine.strategies  # noqa: F401  # fills the registry
 from engine.core.audit import Notice, PositionChanged
 from engine.storage.records import EquityMark
 from gateways.wire import messages as wire

@@ -6,7 +6,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-import engine.strategies  # noqa: F401  # fills the registry
 from engine.backtest.settings import Sizing
 from engine.core.audit import CandleClosed
 from engine.core.engine import Engine

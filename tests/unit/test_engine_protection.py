@@ -5,7 +5,6 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-import engine.strategies  # noqa: F401  # fills the registry
 from engine.core.audit import Notice
 from engine.core.engine import Engine
 from engine.core.events import Event

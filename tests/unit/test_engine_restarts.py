@@ -5,7 +5,6 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-import engine.strategies  # noqa: F401  # fills the registry
 from engine.account.state import AccountStateStore
 from engine.core.config import EngineConfig
 from engine.core.engine import Engine

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-import engine.strategies  # noqa: F401  # fills the registry
 from engine.core.events import Event
 from engine.market_data.feeds import RemoteFeed
 from engine.market_data.timeframes import SECOND_NS

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import msgspec
 
-import engine.strategies  # noqa: F401  # fills the registry
 from engine.core.audit import CandleClosed, PositionChanged, Ready
 from engine.core.effects import Append, Send
 from engine.storage.records import Fill, Intent, Signal
