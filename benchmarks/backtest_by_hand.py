@@ -111,7 +111,27 @@ def _write(
 
 
 @_compiled
-def simulate(  # noqa: C901, PLR0912, PLR0915  # one loop is the point of it
+def _levels(entry: float, direction: float, r: float) -> tuple[float, float, float]:
+    """Stop, partial exit and target."""
+    up = direction > 0.0
+    stop = _level(entry - direction * r, not up)
+    return stop, _level(entry + direction * r, up), _level(entry + direction * 3.0 * r, up)
+
+
+@_compiled
+def _node(
+    leg: int, o: float, first: float, second: float, c: float, good_first: bool
+) -> tuple[float, bool, bool]:
+    """A node of the assumed path, and whether stops and targets can fill on the way to it."""
+    if leg == 1:
+        return first, not good_first, good_first
+    if leg == 2:
+        return second, good_first, not good_first
+    return (o if leg == 0 else c), True, True
+
+
+@_compiled
+def simulate(  # one loop is the point of it
     open_: Floats,
     high: Floats,
     low: Floats,
@@ -131,15 +151,9 @@ def simulate(  # noqa: C901, PLR0912, PLR0915  # one loop is the point of it
     for i in range(len(open_)):
         o, h, l, c = open_[i], high[i], low[i], close[i]  # noqa: E741  # as everybody writes them
         if wanted != 0:
-            direction = float(wanted)
-            r = next_r
-            qty = QTY
-            entry = _round(o + direction * SLIP)
-            entry_bar = i
-            stop = _level(entry - direction * r, direction < 0.0)
-            partial = _level(entry + direction * r, direction > 0.0)
-            target = _level(entry + direction * 3.0 * r, direction > 0.0)
-            best = worst = entry
+            direction, qty, r, entry_bar = float(wanted), QTY, next_r, i
+            best = worst = entry = _round(o + direction * SLIP)
+            stop, partial, target = _levels(entry, direction, r)
             cash -= entry * qty * FEE
             wanted = 0
         if direction != 0.0:
@@ -148,15 +162,9 @@ def simulate(  # noqa: C901, PLR0912, PLR0915  # one loop is the point of it
             if direction * (adverse - stop) <= 0.0 or direction * (favourable - goal) >= 0.0:
                 high_first = h - o < o - l
                 good_first = high_first == (direction > 0)
+                first, second = (h, l) if high_first else (l, h)
                 for leg in range(4):
-                    if leg == 0:
-                        here, stops, gains = o, True, True
-                    elif leg == 1:
-                        here, stops, gains = (h if high_first else l), not good_first, good_first
-                    elif leg == 2:
-                        here, stops, gains = (l if high_first else h), good_first, not good_first
-                    else:
-                        here, stops, gains = c, True, True
+                    here, stops, gains = _node(leg, o, first, second, c, good_first)
                     if stops and direction * (here - stop) <= 0.0:
                         price = _round((o if leg == 0 else stop) - direction * SLIP)
                         cash += _write(
