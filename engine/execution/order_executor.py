@@ -17,6 +17,7 @@ from engine.execution.order_states import UNSETTLED
 from engine.execution.order_store import Applied, Order, OrderStore
 from engine.storage.records import (
     AmendIntent,
+    Audit,
     CancelIntent,
     Intent,
     OrderReport,
@@ -67,6 +68,7 @@ class OrderExecutor:
         self._pending: dict[int, _Pending] = {}
         self._queries: dict[str, int] = {}
         self._uncancelled: set[str] = set()
+        self._missed_since: dict[str, int] = {}
         self.connected = False
         self.deadline_ns = NEVER_NS
 
@@ -201,7 +203,7 @@ class OrderExecutor:
             return
         intent = order.intent
         since = 0
-        if order.state in UNSETTLED:
+        if order.state in UNSETTLED or key in self._missed_since:
             since = max(1, intent.time_ns - self._config.scan_margin_ns)
         request_id = self._out.next_request_id()
         self._out.send(QueryOrder(request_id, intent.symbol, key, intent.is_algo, since))
@@ -219,6 +221,8 @@ class OrderExecutor:
         if order is None or not order.is_open:
             return
         if reply.outcome != "not_found":
+            if reply.outcome == "ok":
+                self._missed_since.pop(key, None)
             if reply.outcome != "ok" or order.state in UNSETTLED:
                 self.query_soon(key, self._config.query_every_ns)
             elif key in self._uncancelled:
@@ -229,8 +233,25 @@ class OrderExecutor:
         if order.state in UNSETTLED and age_ns >= self._config.absence_grace_ns:
             self._settle(key, "the exchange does not know it and its history does not hold it")
             return
-        known = order.state not in UNSETTLED
-        self.query_soon(key, self._config.query_every_ns * (30 if known else 1))
+        if order.state not in UNSETTLED:
+            # The first answer came without a scan of the history; from now on it is asked for.
+            missed_since = self._missed_since.setdefault(key, self._clock.now_ns)
+            if self._clock.now_ns - missed_since >= self._config.absence_grace_ns:
+                self._settle_gone(order)
+                return
+        self.query_soon(key, self._config.query_every_ns)
+
+    def _settle_gone(self, order: Order) -> None:
+        """The exchange had it and no longer knows it: it ends with the fills we hold, none is invented."""
+        key = order.client_order_id
+        text = (
+            f"order {key} on {order.intent.symbol} was at the exchange, which no longer knows it: taken as "
+            f"ended with {order.filled_base:f} of {order.qty_base:f} filled"
+        )
+        self._out.append(Settled(key, "gone from the exchange", self._clock.now_ns, gone=True))
+        self._out.append(Audit("critical", "gone_order", text, self._clock.now_ns))
+        self._out.notice("critical", f"gone_order: {text}")
+        self._took(self._store.mark_gone(key, "gone from the exchange"))
 
     def _settle(self, key: str, reason: str) -> None:
         """Proof that it never happened."""
@@ -250,6 +271,7 @@ class OrderExecutor:
         if applied.update is not None:
             self._out.append(OrderReport(applied.update, self._clock.now_ns))
         if not applied.order.is_open:
+            self._missed_since.pop(applied.order.client_order_id, None)
             self._uncancelled.discard(applied.order.client_order_id)
         if applied.order.state not in UNSETTLED:
             self._queries.pop(applied.order.client_order_id, None)

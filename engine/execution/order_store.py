@@ -164,6 +164,17 @@ class OrderStore:
         applied = self._learn(client_order_id, "refused", reason)
         return applied and msgspec.structs.replace(applied, never_arrived=True)
 
+    def mark_gone(self, client_order_id: str, reason: str = "") -> Applied | None:
+        """It was at the exchange, which no longer knows it: nothing rests there. Fills are those we hold."""
+        order = self.get(client_order_id)
+        if order is None:
+            return None
+        before = order.state
+        order.evidence.learn_status("EXPIRED")
+        order.reason = order.reason or reason
+        self._settle(order)
+        return Applied(order, before, None, order.state is not before)
+
     def on_reply(self, client_order_id: str, request: str, reply: Reply) -> Applied | None:
         """Answer to `request` (submit, query, cancel, amend) about one order.
 
@@ -254,7 +265,8 @@ class OrderStore:
         if isinstance(record, Replied):
             return self.on_reply(record.client_order_id, record.request, record.reply)
         if isinstance(record, Settled):
-            return self.mark_refused(record.client_order_id, record.reason)
+            mark = self.mark_gone if record.gone else self.mark_refused
+            return mark(record.client_order_id, record.reason)
         if isinstance(record, Unknown):
             return self.mark_unknown(record.client_order_id)
         return None

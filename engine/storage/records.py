@@ -107,11 +107,15 @@ class Replied(Record, frozen=True, tag="reply"):
 
 
 class Settled(Record, frozen=True, tag="settled"):
-    """Proof that an order never reached the exchange (or was refused there); `reason` names the proof."""
+    """Proof that an order never reached the exchange (or was refused there); `reason` names the proof.
+
+    `gone`: it had been there, but the exchange no longer knows it.
+    """
 
     client_order_id: str
     reason: str
     time_ns: int
+    gone: bool = False
 
 
 class Unknown(Record, frozen=True, tag="unknown"):
