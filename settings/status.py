@@ -1,7 +1,8 @@
 """The engine's status file, `data/<env>/engine/summary.json`: written by it, read by the supervisor.
 
-Counters count from the engine's own start. Money is text so that no digit is lost; None is "not known
-yet". `EngineStatus` is written whole, by a rename, each `engine.summary_seconds` and at the end.
+Counters count from the engine's own start, `since_journal_began` over all starts. Money is text so that no
+digit is lost; None is "not known yet". `EngineStatus` is written whole, by a rename, each
+`engine.summary_seconds` and at the end.
 """
 
 import contextlib
@@ -64,6 +65,15 @@ class LatencyStatus(msgspec.Struct, frozen=True):
     p99: float | None = None
 
 
+class Counts(msgspec.Struct, frozen=True):
+    """What the journal knows exactly, however an engine ended."""
+
+    signals: int = 0
+    orders: int = 0
+    fills: int = 0
+    rejects: int = 0
+
+
 class EngineStatus(msgspec.Struct, frozen=True):
     """Everything the live view and the run's summary show."""
 
@@ -90,6 +100,7 @@ class EngineStatus(msgspec.Struct, frozen=True):
     links: dict[str, str] = {}
     """Link ("gateway", and the gateway's streams) to "up", "stale" or "down"."""
     paused: bool = False
+    since_journal_began: Counts | None = None
 
 
 def write_status(path: Path, status: EngineStatus) -> None:

@@ -6,22 +6,27 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from settings.status import EngineStatus, read_status
+from settings.status import Counts, EngineStatus, read_status
 
 COUNTERS = ("ticks", "candles", "signals", "orders", "fills", "rejects", "conflated_ticks")
+EXACT = Counts.__struct_fields__
+"""Of these the engine's journal knows the number, however the engine ended."""
 MONEY = ("realised_pnl", "unrealised_pnl", "fees", "wallet_balance")
 
 
 class RunSummary:
     """Reads the engine's status file; counters go on across restarts of the engine.
 
-    The engine counts from zero at each start, so what a dead engine had counted is added.
+    The engine counts from zero at each start, so what a dead engine had counted is added. Its last words may
+    be a second old: what its journal counts over all starts is taken from there instead, less what stood
+    there when this run began.
     """
 
     def __init__(self, status_path: Path) -> None:
         self._path = status_path
         self._carried = dict.fromkeys(COUNTERS, 0)
         self._before_death = EngineStatus()
+        self._at_begin: Counts | None = None
 
     def forget_last_run(self) -> None:
         """The file of an earlier run says nothing about this one."""
@@ -30,7 +35,12 @@ class RunSummary:
 
     def read(self) -> EngineStatus:
         """The engine's last word; all zero when it has not spoken yet."""
-        return read_status(self._path) or EngineStatus()
+        status = read_status(self._path) or EngineStatus()
+        if self._at_begin is None and status.since_journal_began is not None:
+            self._at_begin = Counts(
+                *(getattr(status.since_journal_began, name) - getattr(status, name) for name in EXACT)
+            )
+        return status
 
     def engine_died(self) -> None:
         """Keep what it had counted."""
@@ -48,6 +58,9 @@ class RunSummary:
         """
         status = self.read()
         counters = {name: getattr(status, name) + self._carried[name] for name in COUNTERS}
+        total = (status if status.time_ns else self._before_death).since_journal_began
+        if total is not None and self._at_begin is not None:
+            counters |= {name: getattr(total, name) - getattr(self._at_begin, name) for name in EXACT}
         if not status.time_ns:
             status = self._before_death
         return {

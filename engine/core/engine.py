@@ -33,6 +33,7 @@ from engine.storage.records import EXTERNAL, AccountReport, EquityMark
 from engine.strategies.manager import StrategyManager, bar_of
 from engine.strategies.slot import Decision
 from gateways.wire import messages as wire
+from settings.status import Counts
 
 EQUITY_EVERY_NS = 60_000_000_000
 _QUICK = frozenset({wire.OrderBookTick, wire.TradeTick})
@@ -77,6 +78,7 @@ class Engine:
         self.next_deadline_ns = NEVER_NS
         self.tick_to_order_ns: list[int] = []
         self.rejects = 0
+        self.earlier = Counts()
         self._next_equity_ns = 0
         self._blockers: tuple[str, ...] = ("not started",)
         symbols = [slot.symbol for slot in self.strategies.slots]

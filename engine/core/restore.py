@@ -1,5 +1,7 @@
 """From a journal back to a running core, and from a running core to the snapshot a journal keeps."""
 
+from collections import Counter
+
 import msgspec
 
 from engine.core.engine import Engine
@@ -14,8 +16,10 @@ from engine.storage.records import (
     Signal,
 )
 from engine.storage.recovered import Recovered
-from engine.storage.state import EngineState, encode_state, rebuild
+from engine.storage.segment import JournalError
+from engine.storage.state import EngineState, Rebuilt, encode_state, rebuild
 from gateways.wire.cursor import Cursor
+from settings.status import Counts
 
 _CORE = "core"
 
@@ -31,6 +35,7 @@ class _CoreState(msgspec.Struct, array_like=True):
     paused: bool = False
     killed: bool = False
     paused_slots: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    counts: Counts = Counts()
 
 
 def restore(engine: Engine, found: Recovered) -> Cursor:
@@ -38,9 +43,15 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
 
     Orders of which nobody knows whether they left are UNKNOWN afterwards, and asked about.
     """
-    rebuilt = rebuild(found, engine.store, engine.account)
-    raw = rebuilt.extra.get(_CORE)
-    core = _CoreState() if raw is None else msgspec.msgpack.decode(raw, type=_CoreState)
+    try:
+        rebuilt = rebuild(found, engine.store, engine.account)
+        raw = rebuilt.extra.get(_CORE)
+        core = _CoreState() if raw is None else msgspec.msgpack.decode(raw, type=_CoreState)
+    except msgspec.DecodeError as error:
+        raise JournalError(
+            f"the journal's snapshot is of another version ({error}); use the version that wrote it"
+        ) from None
+    engine.earlier = _counted(core.counts, rebuilt, found)
     cursor = Cursor(core.epoch, core.sequence)
     engine.recovery.last_fill_ns = core.last_fill_ns
     for owner, symbol, open_time_ns in core.decided:
@@ -59,15 +70,26 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
     engine.account.take_new_day()
     _count_sent_orders(engine)
     for state in rebuilt.exit_states:
-        engine.trades.restore(state)
+        _restore_exits(engine, state)
     for order in engine.store.after_restart():
         engine.orders.query_soon(order.client_order_id)
     engine.trades.adopt_orders()
     return cursor
 
 
-def snapshot_of(engine: Engine, cursor: Cursor) -> bytes:
-    """Everything a new start needs, for `Journal.rotate`."""
+def _counted(before: Counts, rebuilt: Rebuilt, found: Recovered) -> Counts:
+    """Counts of the snapshot, and of the records after it."""
+    kinds = Counter(type(record) for _, record in found.records)
+    return Counts(
+        before.signals + kinds[Signal],
+        before.orders + kinds[Intent],
+        before.fills + len(rebuilt.fills),
+        before.rejects + rebuilt.rejections,
+    )
+
+
+def snapshot_of(engine: Engine, cursor: Cursor, counts: Counts | None = None) -> bytes:
+    """Everything a new start needs, for `Journal.rotate`. `counts` are those since the journal began."""
     core = _CoreState(
         cursor.epoch,
         cursor.sequence,
@@ -77,6 +99,7 @@ def snapshot_of(engine: Engine, cursor: Cursor) -> bytes:
         engine.health.paused,
         bool(engine.risk.killed),
         [(slot.owner, slot.symbol) for slot in engine.strategies.slots if slot.paused],
+        counts or engine.earlier,
     )
     return encode_state(
         EngineState(
@@ -86,6 +109,17 @@ def snapshot_of(engine: Engine, cursor: Cursor) -> bytes:
             {_CORE: msgspec.msgpack.encode(core)},
         )
     )
+
+
+def _restore_exits(engine: Engine, state: ExitState) -> None:
+    """JournalError when the state is of another version: trading on without it could lose a stop."""
+    try:
+        engine.trades.restore(state)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise JournalError(
+            f"the journal's exit state of {state.strategy} on {state.symbol} is of another version "
+            f"({error}); use the version that wrote it until its position is closed, or move the journal away"
+        ) from None
 
 
 def _replay(engine: Engine, record: JournalRecord, cursor: Cursor) -> Cursor:

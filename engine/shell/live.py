@@ -124,6 +124,7 @@ class LiveEngine:
             "engine",
             f"{self._journal.engine_id} start {self._journal.fencing}, control port {self._control.port}",
         )
+        self._write_status()
         self._keep_warm()
         # A collection at the wrong moment costs more than an order takes: what is there now stays, and
         # the rest is collected in the housekeeping.
@@ -214,7 +215,7 @@ class LiveEngine:
 
     def _rotate(self) -> None:
         try:
-            self._journal.rotate(snapshot_of(self.engine, self._feed.client.cursor))
+            self._journal.rotate(snapshot_of(self.engine, self._feed.client.cursor, self._keeper.counts()))
         except JournalFull as error:
             self._observers.say("warning", "journal", str(error))
             self.take(JournalState(self._now_ns(), accepts_entries=False))

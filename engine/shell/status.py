@@ -11,6 +11,7 @@ from engine.market_data.timeframes import timeframe_text
 from engine.storage.records import Fill, Intent, JournalRecord, Signal
 from settings.status import (
     CandleStatus,
+    Counts,
     EngineStatus,
     LatencyStatus,
     OrderStatus,
@@ -31,6 +32,16 @@ class StatusKeeper:
         self.orders = 0
         self.fills = 0
         self._last_candles: dict[str, CandleStatus] = {}
+
+    def counts(self) -> Counts:
+        """Over all starts, as the journal has them."""
+        before = self._engine.earlier
+        return Counts(
+            before.signals + self.signals,
+            before.orders + self.orders,
+            before.fills + self.fills,
+            before.rejects + self._engine.rejects,
+        )
 
     def observe(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
         """Count."""
@@ -73,6 +84,7 @@ class StatusKeeper:
             open_orders=self._open_orders(),
             links=self._links(),
             paused=engine.health.paused,
+            since_journal_began=self.counts(),
         )
 
     def _candle(self, event: CandleClosed) -> None:

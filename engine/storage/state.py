@@ -19,12 +19,13 @@ class EngineState(msgspec.Struct, array_like=True):
 
 class Rebuilt(msgspec.Struct, frozen=True):
     """What a journal says beyond orders and account: the newest exit-rule states by strategy and symbol,
-    commands in order, and `extra` of the snapshot."""
+    commands in order, `extra` of the snapshot; fills and number of refused orders of the records after it."""
 
     exit_states: tuple[ExitState, ...]
     commands: tuple[CommandGiven, ...]
     extra: dict[str, bytes]
     fills: tuple[Fill, ...]
+    rejections: int = 0
 
 
 def encode_state(state: EngineState) -> bytes:
@@ -48,8 +49,10 @@ def rebuild(found: Recovered, orders: OrderStore, account: AccountStateStore) ->
         extra = state.extra
     commands: list[CommandGiven] = []
     fills: list[Fill] = []
+    rejections = 0
     for _, record in found.records:
         applied = orders.replay(record)
+        rejections += applied is not None and applied.is_rejection
         if applied is not None and applied.fill is not None:
             account.on_fill(applied.fill)
             fills.append(applied.fill)
@@ -58,4 +61,6 @@ def rebuild(found: Recovered, orders: OrderStore, account: AccountStateStore) ->
             exits[record.strategy, record.symbol] = record
         elif isinstance(record, CommandGiven):
             commands.append(record)
-    return Rebuilt(tuple(exits[key] for key in sorted(exits)), tuple(commands), extra, tuple(fills))
+    return Rebuilt(
+        tuple(exits[key] for key in sorted(exits)), tuple(commands), extra, tuple(fills), rejections
+    )

@@ -7,16 +7,20 @@ import pytest
 
 from engine.account.state import AccountStateStore
 from engine.core.config import EngineConfig
+from engine.core.effects import Append
 from engine.core.engine import Engine
 from engine.core.events import Event, Timer
 from engine.core.restore import restore, snapshot_of
 from engine.execution.attribution import settle_foreign
 from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import RiskLimits
-from engine.storage.records import EXTERNAL, Fill, Signal
+from engine.shell.status import StatusKeeper
+from engine.storage.records import EXTERNAL, ExitState, Fill, Signal
 from engine.storage.recovered import Recovered
+from engine.storage.segment import JournalError
 from gateways.wire import messages as wire
 from gateways.wire.cursor import Cursor
+from settings.status import Counts
 from tests.engine_rig import START_NS, Exchange, Rig, config, spec
 
 UP = (100, 99, 98, 100, 101)
@@ -157,3 +161,37 @@ def test_exits_of_bars_that_a_restart_missed_are_evaluated_and_their_entries_are
     again.wait(5)
     assert exchange.position == 0
     assert [one.side for one in again.sent(wire.SubmitOrder)] == ["SELL"]
+
+
+def told(rig: Rig) -> Counts:
+    """What was counted while it happened, and before that."""
+    keeper = StatusKeeper(rig.engine)
+    keeper.observe([one.record for one in rig.effects if isinstance(one, Append)])
+    return keeper.counts()
+
+
+def test_a_restart_counts_from_the_journal_what_the_dead_engine_counted() -> None:
+    rig = Rig().up().prices(*UP, 99, 98, 97)
+    rig.exchange.on_submit = lambda order: [wire.Reply(order.request_id, "refused", -2019, "Margin")]
+    rig.prices(98, 99, start=9)
+    counts = told(rig)
+    assert (counts.orders, counts.fills, counts.rejects) == (4, 3, 1)
+    again = restarted(rig, config())
+    assert again.engine.earlier == counts
+    state = snapshot_of(again.engine, Cursor(1, 7), counts)
+    found = Recovered("aaaaaa", 1, state, (), 0, (), 99, None, 0)
+    third = Rig(Engine(config()), rig.exchange)
+    restore(third.engine, found)
+    assert third.engine.earlier == counts
+
+
+@pytest.mark.parametrize("state", [b"", b"\x93\x92\x91\x01\x90\xc0\x00", b"\xc1"])
+def test_exit_rules_of_another_version_are_one_sentence(state: bytes) -> None:
+    record = ExitState("sma_crossover_inflection:s1", "BTCUSDT", START_NS, state)
+    with pytest.raises(JournalError, match="sma_crossover_inflection:s1 on BTCUSDT is of another version"):
+        restore(Engine(config()), Recovered("aaaaaa", 1, None, ((1, record),), 0, (), 2, None, 0))
+
+
+def test_a_snapshot_of_another_version_is_one_sentence() -> None:
+    with pytest.raises(JournalError, match="snapshot is of another version"):
+        restore(Engine(config()), Recovered("aaaaaa", 1, b"\x91\x01", (), 0, (), 2, None, 0))

@@ -8,6 +8,7 @@ from rich.console import Console as RichConsole
 from settings import Home, load_settings
 from settings.status import (
     CandleStatus,
+    Counts,
     EngineStatus,
     OrderStatus,
     PositionStatus,
@@ -110,3 +111,22 @@ def test_a_dead_engines_last_word_stands_until_the_next_one_speaks(tmp_path: Pat
     write_status(path, EngineStatus(time_ns=1, ticks=6, wallet_balance="9000"))
     alive = summary.merged(seconds=2.0, restarts=1)
     assert (alive["ticks"], alive["wallet_balance"], alive["positions"]) == (1240, 9000.0, {})
+
+
+def test_what_a_killed_engine_had_not_told_yet_is_counted_from_its_journal(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    summary = RunSummary(path)
+    write_status(path, EngineStatus(time_ns=1, orders=2, fills=1, since_journal_began=Counts(9, 12, 11, 1)))
+    summary.engine_died()
+    # Three orders and two fills came after its last word; the journal of the next start has them.
+    write_status(path, EngineStatus(time_ns=2, orders=1, since_journal_began=Counts(9, 16, 13, 2)))
+    merged = summary.merged(seconds=2.0, restarts=1)
+    assert [merged[name] for name in ("signals", "orders", "fills", "rejects")] == [0, 6, 3, 1]
+
+
+def test_the_last_word_of_an_engine_that_did_not_come_back_counts(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    summary = RunSummary(path)
+    write_status(path, EngineStatus(time_ns=1, orders=2, since_journal_began=Counts(9, 12, 11, 1)))
+    summary.engine_died()
+    assert summary.merged(seconds=2.0, restarts=1)["orders"] == 2
