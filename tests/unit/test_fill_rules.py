@@ -138,6 +138,18 @@ def test_two_opposite_stops_placed_while_flat_end_flat() -> None:
     assert broker.position_size == 0.0
 
 
+def test_a_leg_whose_entry_opened_nothing_does_not_wait_for_a_later_entry_of_that_id() -> None:
+    def straddle(broker: BacktestBroker) -> None:
+        broker.entry("L", "long", 1, stop=102)
+        broker.entry("S", "short", 1, stop=98)
+        broker.exit("XL", "L", profit=10)
+
+    rows = [FLAT, (100, 103, 97, 100), (100, 105, 100, 100)]
+    broker = _run(rows, {0: straddle, 1: lambda b: b.entry("L", "long", 1)})
+    assert len(broker.ledger.trades) == 1
+    assert _entries(broker) == [(2, 100.0)]
+
+
 def test_a_fill_cancels_the_others_of_an_oca_cancel_group() -> None:
     def acts(b: BacktestBroker) -> None:
         b.entry("L", "long", 1, stop=101, oca_name="G", oca_type="cancel")
