@@ -100,6 +100,12 @@ class EngineStatus(msgspec.Struct, frozen=True):
     links: dict[str, str] = {}
     """Link ("gateway", and the gateway's streams) to "up", "stale" or "down"."""
     paused: bool = False
+    killed: bool = False
+    """Stopped by `kill`; `paused` is set too."""
+    paused_strategies: tuple[str, ...] = ()
+    """Paused one by one, as "strategy on SYMBOL"."""
+    tick_sizes: dict[str, str] = {}
+    """Of the symbols the exchange has told about; prices are shown with their decimals."""
     since_journal_began: Counts | None = None
 
 

@@ -3,35 +3,47 @@
 import asyncio
 import contextlib
 import datetime
+import textwrap
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from rich.console import Group
+from rich.console import Console as Screen
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from settings import Settings
+from settings.shown import decimals_of, money, readable
 from settings.status import EngineStatus
 from supervisor.console import Console
 from supervisor.session import Session
 
 REFRESH_SECONDS = 0.5
 SIGNALS_SHOWN = 6
-LINES_SHOWN = 8
+LINES_SHOWN = 24
+FEWEST_ROWS = 3
+"""Of log lines, however small the terminal is."""
+FRAME_ROWS, FRAME_COLUMNS = 3, 4
 STATE_STYLES = {"up": "green", "stale": "yellow", "starting": "yellow", "waiting": "yellow"}
 
 
 class LiveView:
     """Redraws twice a second while the session runs."""
 
-    def __init__(self, settings: Settings, session: Session, console: Console) -> None:
+    def __init__(
+        self, settings: Settings, session: Session, console: Console, screen: Screen | None = None
+    ) -> None:
         self._settings = settings
         self._session = session
         self._console = console
+        self._screen = screen or Screen()
+        self._last = EngineStatus()
+        """The engine's last word of those that told of the account."""
         # A screen of its own: a picture that is resized on the ordinary one leaves pieces of itself behind.
-        self._live = Live(auto_refresh=False, screen=True, vertical_overflow="crop")
+        self._live = Live(console=self._screen, auto_refresh=False, screen=True, vertical_overflow="crop")
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -47,42 +59,79 @@ class LiveView:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         self._live.stop()
-        self._live.console.print(self._picture())
+        self._screen.print(self.picture())
 
     async def _redraw(self) -> None:
         while True:
-            self._live.update(self._picture(), refresh=True)
+            self._live.update(self.picture(), refresh=True)
             await asyncio.sleep(REFRESH_SECONDS)
 
-    def _picture(self) -> Panel:
+    def picture(self) -> Panel:
+        """Everything, as of now."""
         session = self._session
-        status = session.summary.read()
-        title = f"nextbar {self._settings.environment}, {session.seconds:.0f} s"
-        lines = Text("\n".join(list(self._console.recent)[-LINES_SHOWN:]), style="dim", no_wrap=True)
-        parts = (
-            self._health(status),
+        status, age = self._newest(session.summary.read())
+        counted = session.summary.merged(seconds=session.seconds, restarts=session.restarts)
+        status = readable(status)
+        parts: list[RenderableType] = [
+            self._health(status, is_now=not age),
+            *([Text(age, style="bold yellow")] if age else []),
             markets(status),
             positions(status),
             orders(status),
             signals(status),
-            money(status),
-            lines,
-        )
+            totals(status, counted),
+        ]
+        width = max(20, self._screen.width - FRAME_COLUMNS)
+        used = len(self._screen.render_lines(Group(*parts), self._screen.options.update(width=width)))
+        rows = max(FEWEST_ROWS, self._screen.height - used - FRAME_ROWS)
+        parts.append(log_rows(list(self._console.recent), width, min(rows, LINES_SHOWN)))
+        title = f"nextbar {self._settings.environment}, {session.seconds:.0f} s"
         return Panel(Group(*parts), title=title, subtitle="Ctrl+C stops in order")
 
-    def _health(self, status: EngineStatus) -> Text:
+    def _newest(self, status: EngineStatus) -> tuple[EngineStatus, str]:
+        """What to show, and in words how old it is ("": it is the present)."""
+        engine = self._session.processes.get("engine")
+        state = "up" if engine is None else engine.state
+        if status.wallet_balance is not None:
+            self._last = status
+            if state in {"up", "stopped"}:
+                return status, ""
+        if not self._last.time_ns:
+            return status, "" if status.time_ns else "the engine has not spoken yet"
+        if not status.time_ns or status.wallet_balance is None or state != "up":
+            doing = "does not know the account yet" if state == "up" else state
+            return self._last, f"engine {doing}, last known at {_clock(self._last.time_ns)}:"
+        return status, ""
+
+    def _health(self, status: EngineStatus, *, is_now: bool) -> Text:
         processes = self._session.processes
         states = {name: process.state for name, process in processes.items()}
-        if "engine" not in processes or processes["engine"].state == "up":
+        if is_now:
             states |= {f"{name} link": state for name, state in status.links.items()}
-        text = Text()
+        text = Text(" ")
         for name, state in states.items():
-            text.append(f" {name} ", style="bold")
+            text.append(f"{name} ", style="bold")
             text.append(state, style=STATE_STYLES.get(state, "red"))
-        text.append(f"  restarts {self._session.restarts}")
-        if status.paused:
-            text.append("  PAUSED", style="bold yellow")
+            text.append("   ")
+        text.append(f"restarts {self._session.restarts}")
+        if status.killed:
+            text.append("   KILLED: no entries until resume", style="bold red")
+        elif status.paused:
+            text.append("   PAUSED: no entries until resume", style="bold yellow")
+        elif status.paused_strategies:
+            text.append(f"   PAUSED: {', '.join(status.paused_strategies)}", style="bold yellow")
         return text
+
+
+def log_rows(lines: Sequence[str], width: int, rows: int) -> Text:
+    """The newest lines that fit in so many rows, none cut."""
+    shown: list[str] = []
+    for line in reversed(lines):
+        wrapped = textwrap.wrap(line, width, subsequent_indent="    ") or [""]
+        if shown and len(shown) + len(wrapped) > rows:
+            break
+        shown = wrapped + shown
+    return Text("\n".join(shown), style="dim")
 
 
 def markets(status: EngineStatus) -> Table:
@@ -90,12 +139,13 @@ def markets(status: EngineStatus) -> Table:
     table = _table("symbol", "price", "candle", "open", "high", "low", "close")
     candles = {candle.symbol: candle for candle in status.last_candles}
     for symbol in sorted(status.last_prices):
-        price = f"{status.last_prices[symbol]:,.2f}"
+        digits = decimals_of(status.tick_sizes.get(symbol))
+        price = f"{status.last_prices[symbol]:,.{digits}f}"
         candle = candles.get(symbol)
         if candle is None:
             table.add_row(symbol, price)
             continue
-        prices = (f"{value:,.2f}" for value in (candle.open, candle.high, candle.low, candle.close))
+        prices = (f"{value:,.{digits}f}" for value in (candle.open, candle.high, candle.low, candle.close))
         table.add_row(symbol, price, f"{_clock(candle.open_time_ns)} {candle.timeframe}", *prices)
     return table
 
@@ -108,7 +158,7 @@ def positions(status: EngineStatus) -> Table:
             one.symbol, one.qty_base, one.entry_price, one.mark_price or "", one.unrealised_pnl or ""
         )
     if not status.positions:
-        table.add_row("flat")
+        table.add_row("flat" if status.wallet_balance is not None else "unknown")
     return table
 
 
@@ -119,7 +169,7 @@ def orders(status: EngineStatus) -> Table:
         price = one.price or "market"
         table.add_row(one.symbol, one.side, one.order_type, one.qty_base, one.filled_base, price, one.state)
     if not status.open_orders:
-        table.add_row("none")
+        table.add_row("none" if status.wallet_balance is not None else "unknown")
     return table
 
 
@@ -131,20 +181,22 @@ def signals(status: EngineStatus) -> Table:
     return table
 
 
-def money(status: EngineStatus) -> Text:
-    """Counters and account in one line."""
+def totals(status: EngineStatus, counted: dict[str, Any]) -> Text:
+    """Counters of the whole run, and the account, in one line."""
     return Text(
-        f"ticks {status.ticks:,}  candles {status.candles:,}  orders {status.orders}  fills {status.fills}  "
-        f"rejects {status.rejects}  wallet {status.wallet_balance or '?'}  "
-        f"realised {status.realised_pnl or '?'}  open {status.unrealised_pnl or '?'}  "
-        f"fees {status.fees or '?'}"
+        f"ticks {counted['ticks']:,}  candles {counted['candles']:,}  orders {counted['orders']}  "
+        f"fills {counted['fills']}  rejects {counted['rejects']}  "
+        f"wallet {money(status.wallet_balance) or 'unknown'}  "
+        f"realised {money(status.realised_pnl) or 'unknown'}  "
+        f"open {money(status.unrealised_pnl) or 'unknown'}  fees {money(status.fees) or 'unknown'}"
     )
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    for column in columns[:-1]:
         table.add_column(column, no_wrap=True)
+    table.add_column(columns[-1], overflow="fold")
     return table
 
 

@@ -84,6 +84,11 @@ class StatusKeeper:
             open_orders=self._open_orders(),
             links=self._links(),
             paused=engine.health.paused,
+            killed=bool(engine.risk.killed),
+            paused_strategies=tuple(
+                f"{slot.owner} on {slot.symbol}" for slot in engine.strategies.slots if slot.paused
+            ),
+            tick_sizes={one.symbol: f"{one.price_tick:f}" for one in engine.gate.instruments.values()},
             since_journal_began=self.counts(),
         )
 

@@ -43,6 +43,7 @@ STATUS = EngineStatus(
     recent_signals=(SignalStatus(4 * SECOND_NS, "sma", "BTCUSDT", "short", "vetoed by max_leverage"),),
     open_orders=(OrderStatus("BTCUSDT", "BUY", "STOP_MARKET", "0.007", "0", "67200.0", "ACCEPTED", "x1"),),
     links={"gateway": "up", "public": "stale"},
+    tick_sizes={"BTCUSDT": "0.10"},
 )
 
 
@@ -54,9 +55,10 @@ def render(folder: Path, status: EngineStatus | None) -> str:
     console("engine", "the last line [/not markup]")
     session = Session([ProcessSpec("market", ("true",))], console, summary)
     (folder / "configs").symlink_to(ROOT / "configs")
-    view = LiveView(load_settings("demo", home=Home(folder)), session, console)
     output = io.StringIO()
-    RichConsole(file=output, width=150, force_terminal=False).print(view._picture())
+    screen = RichConsole(file=output, width=150, height=40, force_terminal=False)
+    view = LiveView(load_settings("demo", home=Home(folder)), session, console, screen)
+    screen.print(view.picture())
     console.close()
     return output.getvalue()
 
@@ -64,8 +66,8 @@ def render(folder: Path, status: EngineStatus | None) -> str:
 def test_everything_a_trader_looks_for_is_there(tmp_path: Path) -> None:
     shown = render(tmp_path, STATUS)
     for wanted in (
-        *("63,999.50", "64,001.00", "00:00:04", "-0.007", "64000.1", "STOP_MARKET", "67200.0"),
-        *("vetoed by max_leverage", "9999.45000001", "0.0077", "market waiting", "gateway link up"),
+        *("63,999.5", "64,001.0", "00:00:04", "-0.007", "64000.1", "STOP_MARKET", "67200.0"),
+        *("vetoed by max_leverage", "wallet 9999.45 ", "0.0077", "market waiting", "gateway link up"),
         *("public link stale", "[engine] the last line [/not markup]", "1,234"),
     ):
         assert wanted in shown
@@ -73,8 +75,10 @@ def test_everything_a_trader_looks_for_is_there(tmp_path: Path) -> None:
 
 def test_the_view_stands_before_the_engine_has_spoken(tmp_path: Path) -> None:
     shown = render(tmp_path, None)
-    assert "flat" in shown
-    assert "none" in shown
+    assert "the engine has not spoken yet" in shown
+    assert "unknown" in shown
+    assert "flat" not in shown
+    assert "none" not in shown
 
 
 def test_a_status_survives_the_file_and_a_torn_file_is_no_status(tmp_path: Path) -> None:
