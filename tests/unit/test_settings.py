@@ -6,6 +6,7 @@ import os
 import pickle
 import shutil
 import socket
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -253,3 +254,12 @@ def test_a_file_written_by_notepad_is_read(home: Home) -> None:
     path = home.config("demo")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     assert load_settings("demo", home=home).symbols == ("BTCUSDT",)
+
+
+def test_the_fees_of_an_overnight_demo_reach_neither_its_daily_loss_nor_its_wallet() -> None:
+    settings = load_settings("demo", home=Home(ROOT))
+    (strategy,) = settings.strategies
+    fills_an_hour, taker_fee, hours, wallet = 1_000, Decimal("0.0005"), 24, 10_000
+    assert strategy.sizing.kind == "cash"
+    fees = fills_an_hour * hours * taker_fee * strategy.sizing.value
+    assert 2 * fees < settings.risk.max_daily_loss_quote < wallet
