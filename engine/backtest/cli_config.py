@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from engine.backtest.validate_config import BrokerConfig, ConfigError, FilePath, Strict, read_json
 from engine.execution.exit_rules import ExitRules
 
+_FRACTIONS_TOLERANCE = 1e-9
 EngineName = Literal["kernel", "event"]
 
 
@@ -115,7 +117,26 @@ def changed_exits(rules: ExitRules, changes: dict[str, object]) -> ExitRules:
         if name not in known:
             raise ConfigError(f"exits.{name}: no such rule, there are {', '.join(sorted(known))}")
     try:
-        return TypeAdapter(ExitRules).validate_python(known | changes)
+        changed = TypeAdapter(ExitRules).validate_python(known | changes)
     except ValidationError as e:
         first = e.errors()[0]
         raise ConfigError(f"exits.{'.'.join(map(str, first['loc']))}: {first['msg']}") from e
+    _check_exits(changed)
+    return changed
+
+
+def _check_exits(rules: ExitRules) -> None:
+    """Percents and multiples of R are above zero, counts of bars zero or more, fractions within the whole."""
+    for name in rules.__dataclass_fields__:
+        value = getattr(rules, name)
+        if isinstance(value, float) and not 0.0 < value < inf:
+            raise ConfigError(f"exits.{name}: {value}, expected a number above zero")
+        if isinstance(value, int) and value < 0:
+            raise ConfigError(f"exits.{name}: {value}, expected zero or more")
+    parts = rules.partial_exits
+    if not all(0.0 < part.at_r < inf and part.fraction > 0.0 for part in parts) or (
+        not sum(part.fraction for part in parts) <= 1.0 + _FRACTIONS_TOLERANCE
+    ):
+        raise ConfigError(
+            "exits.partial_exits: expected at_r and fraction above zero, fractions up to 1 in all"
+        )

@@ -185,6 +185,16 @@ def test_strategies_are_listed_with_their_parameters():
         ("--strategy rsi --data sample-1h --param cci.length=3", "cci is not among the strategies"),
         ("--strategy rsi --data sample-1h --exit stopp=3", "exits.stopp: no such rule"),
         ("--strategy rsi --data sample-1h --exit stop_kind=soft", "exits.stop_kind"),
+        ("--strategy rsi --data sample-1h --exit stop_r=-1", "exits.stop_r: -1.0, expected"),
+        ("--strategy rsi --data sample-1h --exit stop_loss_percent=NaN", "exits.stop_loss_percent: nan"),
+        (
+            "--strategy rsi --data sample-1h --exit max_holding_bars=-1",
+            "exits.max_holding_bars: -1, expected",
+        ),
+        (
+            '--strategy rsi --data sample-1h --exit partial_exits=[{"at_r":1,"fraction":1.5}]',
+            "exits.partial_exits: expected",
+        ),
         ("--strategy rsi --data sample-1h --broker fee=3", "broker.fee"),
         ("--strategy rsi --data sample-9h", "sample-9h: no such file"),
         ("--strategy rsi --data none.parquet", "none.parquet: no such file"),
