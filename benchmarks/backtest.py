@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 BARS = 734_000
 EVENT_BARS = 100_000
+FIRST = ["run", "--strategy", "rsi", "--data", "sample-1h"]
 SECONDS = 1_451_606_400
 
 
@@ -92,7 +93,7 @@ def timed(command: list[str], **environ: str) -> tuple[float, float, dict[str, o
     """User plus system seconds, megabytes at the most, and what the program's last line told."""
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.DEVNULL, env={**os.environ, **environ}
+            command, cwd=ROOT, stdout=out, stderr=subprocess.DEVNULL, env={**os.environ, **environ}
         )
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -101,7 +102,7 @@ def timed(command: list[str], **environ: str) -> tuple[float, float, dict[str, o
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     scale = 1 if sys.platform == "darwin" else 1024
-    told = json.loads(lines[-1]) if lines else {}
+    told = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
     return used.ru_utime + used.ru_stime, used.ru_maxrss * scale / 1e6, told
 
 
@@ -115,15 +116,26 @@ def run_rounds(programs: list[Program], rounds: int) -> None:
                 program.memory_mb = max(program.memory_mb, memory)
 
 
-def first_run(bars: Path, work: Path) -> tuple[float, float]:
-    """Seconds of the stress run with an empty cache of compiled code: on the clock, and of processor time."""
+def first_run(command: list[str], work: Path) -> tuple[float, float]:
+    """Seconds of a run with an empty cache of compiled code: on the clock, and of processor time."""
     with tempfile.TemporaryDirectory(dir=work) as cache:
         began = time.perf_counter()
-        used, _, _ = timed(
-            [sys.executable, str(HERE / "backtest_stress.py"), str(bars), str(work / "first")],
-            NUMBA_CACHE_DIR=cache,
-        )
+        used = timed(command, NUMBA_CACHE_DIR=cache)[0]
         return time.perf_counter() - began, used
+
+
+def bars_a_second(bars: Path, peer_python: str) -> dict[str, float]:
+    """The event-driven engine and backtesting.py on the same strategy in turn, medians of three."""
+    scripts = {
+        "this project": [sys.executable, str(HERE / "backtest_event.py")],
+        "backtesting.py": [peer_python, str(HERE / "peers/backtesting_cross.py")],
+    }
+    found: dict[str, list[float]] = {name: [] for name in scripts}
+    for _ in range(3):
+        for name, command in scripts.items():
+            told = timed([*command, str(bars), str(EVENT_BARS)])[2]
+            found[name].append(float(str(told["bars_a_second"])))
+    return {name: statistics.median(values) for name, values in found.items()}
 
 
 def import_seconds() -> float:
@@ -154,11 +166,11 @@ def measure(rounds: int, work: Path) -> dict[str, object]:
         one.name: [float(str(timed([*one.command, "--alone"])[2]["simulation_ns_a_bar"])) for _ in range(3)]
         for one in programs[:2]
     }
-    event = timed([sys.executable, str(HERE / "backtest_event.py"), str(bars), str(EVENT_BARS)])[2]
-    cross = timed(
-        [peers["backtesting"], str(HERE / "peers/backtesting_cross.py"), str(bars), str(EVENT_BARS)]
-    )[2]
-    clock, used = first_run(bars, work)
+    event = bars_a_second(bars, peers["backtesting"])
+    first_runs = {
+        "stress run": first_run(programs[0].command, work),
+        "command line": first_run([sys.executable, "-m", "engine.backtest", *FIRST], work),
+    }
     own = medians["this project"]
     return {
         "bars": BARS,
@@ -171,14 +183,10 @@ def measure(rounds: int, work: Path) -> dict[str, object]:
         "memory_mb": {one.name: one.memory_mb for one in programs},
         "simulation_ns_a_bar": {name: min(values) for name, values in alone.items()},
         "simulation_ratio": min(alone["this project"]) / min(alone["by hand"]),
-        "first_run_clock_seconds": clock,
-        "first_run_processor_seconds": used,
+        "first_run_clock_and_processor_seconds": first_runs,
         "import_seconds": import_seconds(),
-        "event_bars_a_second": {
-            "this project": event["bars_a_second"],
-            "backtesting.py": cross["bars_a_second"],
-        },
-        "event_ratio": float(str(event["bars_a_second"])) / float(str(cross["bars_a_second"])),
+        "event_bars_a_second": event,
+        "event_ratio": event["this project"] / event["backtesting.py"],
         "load_average": os.getloadavg()[0],
     }
 
@@ -212,17 +220,19 @@ def page(found: dict[str, object]) -> str:
     lines += ["", "| stage (clock, last round) | seconds |", "|---|---|"]
     lines += [f"| {name} | {seconds:.3f} |" for name, seconds in told["this project"]["stages"].items()]
     alone, event = found["simulation_ns_a_bar"], found["event_bars_a_second"]
+    first_runs = found["first_run_clock_and_processor_seconds"]
     assert isinstance(alone, dict)
     assert isinstance(event, dict)
+    assert isinstance(first_runs, dict)
     simulation = (
         f"Simulation alone: {alone['this project']:.1f} ns a bar, by hand {alone['by hand']:.1f}:"
         f" {found['simulation_ratio']:.1f} times. Signals: {told['this project']['signals']}."
     )
-    start = (
-        f"First run ever: {found['first_run_clock_seconds']:.1f} s on the clock,"
-        f" {found['first_run_processor_seconds']:.1f} s of processor time. Importing both engines:"
-        f" {found['import_seconds']:.2f} s."
+    firsts = "; ".join(
+        f"{name} {clock:.1f} s on the clock, {used:.1f} s of processor time"
+        for name, (clock, used) in first_runs.items()
     )
+    start = f"First run ever: {firsts}. Importing both engines: {found['import_seconds']:.2f} s."
     scripts = (
         f"Event-driven engine on a Python strategy: {event['this project']:,.0f} bars a second,"
         f" backtesting.py {event['backtesting.py']:,.0f}: {found['event_ratio']:.1f} times."

@@ -8,8 +8,11 @@ along the assumed path), then the strategy is called once with the position as i
 `ledger` (lots and money), all on one `Desk`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from math import nan
+from typing import TYPE_CHECKING
 
 from engine.backtest.account import Account
 from engine.backtest.broker_desk import Desk
@@ -25,7 +28,9 @@ from engine.backtest.ledger import Ledger
 from engine.backtest.margin_calls import MarginCalls
 from engine.backtest.settings import BrokerSettings
 from engine.backtest.trades import Trade
-from engine.strategies.base import Direction
+
+if TYPE_CHECKING:  # it brings numpy and pydantic along
+    from engine.strategies.base import Direction
 
 
 class BacktestBroker(BrokerView):

@@ -1,12 +1,17 @@
 """`strategy.entry` and `strategy.order`: what becomes pending, how much, and what is refused."""
 
+from __future__ import annotations
+
 from math import isnan, nan
+from typing import TYPE_CHECKING
 
 from engine.backtest.broker_desk import Desk
 from engine.backtest.broker_margin import margin_ratio
 from engine.backtest.broker_orders import Kind, OcaType, PendingOrder
 from engine.backtest.grid import floor_qty, round_level_down, round_level_up
-from engine.strategies.base import Direction
+
+if TYPE_CHECKING:  # it brings numpy and pydantic along
+    from engine.strategies.base import Direction
 
 _SIGN = {"long": 1, "short": -1}
 
