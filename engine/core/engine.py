@@ -36,6 +36,8 @@ from gateways.wire import messages as wire
 from settings.status import Counts
 
 EQUITY_EVERY_NS = 60_000_000_000
+SET_BACK_NS = 1_000_000_000
+"""A clock that goes back by less is only being adjusted: time stands still for so long."""
 _QUICK = frozenset({wire.OrderBookTick, wire.TradeTick})
 """Events after which nothing but the clock can have become due."""
 
@@ -79,6 +81,7 @@ class Engine:
         self.tick_to_order_ns: list[int] = []
         self.rejects = 0
         self.earlier = Counts()
+        self._timer_ns = 0
         self._next_equity_ns = 0
         self._blockers: tuple[str, ...] = ("not started",)
         symbols = [slot.symbol for slot in self.strategies.slots]
@@ -99,7 +102,7 @@ class Engine:
             wire.Gap: lambda gap: self.recovery.begin(gap.reason),
             wire.Instrument: self._on_instrument,
             wire.GatewayStatus: self._on_status,
-            Timer: lambda timer: self.clock.advance(timer.now_ns),
+            Timer: self._on_timer,
             LinkUp: self._on_link_up,
             LinkDown: self._on_link_down,
             JournalState: self._on_journal,
@@ -281,6 +284,8 @@ class Engine:
             text = f"the exchange takes no requests for another {seconds:.0f} s"
             self.out.notice("critical" if seconds > 60.0 else "warning", text)
         self.health.on_status(status)
+        if self.health.set_back and self.health.clock_ok and status.time_ns < self._timer_ns + SET_BACK_NS:
+            self._after_set_back()
         if before not in {"", "up"} and self.health.private_stream == "up" and self.health.reconciled:
             self.recovery.begin("the private stream is back")
 
@@ -298,6 +303,40 @@ class Engine:
         self.orders.on_link_down()
         self.recovery.on_link_down()
         self.strategies.on_link_down()
+
+    def _on_timer(self, timer: Timer) -> None:
+        """Time as the machine's clock has it now. It may have been set ahead, and later back."""
+        # What was under way while the clock was ahead may carry its time a second time.
+        before_ns = self.clock.now_ns if self.health.set_back else self._timer_ns
+        if timer.now_ns < before_ns - SET_BACK_NS:
+            self._on_set_back(timer.now_ns)
+        self._timer_ns = timer.now_ns
+        self.clock.advance(timer.now_ns)
+
+    def _on_set_back(self, now_ns: int) -> None:
+        """What was to happen at times that are far away now happens soon; entries wait until the clock is
+        known well again and the exchange's truth was compared."""
+        seconds = (self.clock.now_ns - now_ns) / 1e9
+        self.clock.now_ns = now_ns
+        self.health.set_back = True
+        text = (
+            f"the machine's clock was set back by {seconds:.0f} s: entries wait until all is compared again"
+        )
+        self.out.notice("critical", text)
+        for lane in self.lanes.values():
+            lane.receive_time_ns = min(lane.receive_time_ns, 1)
+        for part in (self.orders, self.trades, self.strategies, self.risk):
+            part.on_set_back(now_ns)
+        self._next_equity_ns = min(self._next_equity_ns, now_ns)
+        if self.health.connected:
+            self.recovery.begin("the machine's clock was set back")
+
+    def _after_set_back(self) -> None:
+        """The exchange's time is known again: bars that were closed ahead of it are begun anew."""
+        self.health.set_back = False
+        exchange_now_ns = self.clock.exchange_now_ns
+        self.candles.begin_anew(exchange_now_ns)
+        self.strategies.begin_anew(exchange_now_ns)
 
     def _on_journal(self, state: JournalState) -> None:
         self.health.journal_ok = state.accepts_entries

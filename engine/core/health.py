@@ -20,6 +20,7 @@ class Health:
         self.journal_ok = True
         self.hedge_mode = False
         self.paused = False
+        self.set_back = False
         self.status: GatewayStatus | None = None
         self.fresh_symbols: frozenset[str] = frozenset()
 
@@ -72,6 +73,8 @@ class Health:
         if not self.connected:
             return ("no connection to the gateway",)
         found = []
+        if self.set_back:
+            found.append("the machine's clock was set back")
         if not self.reconciled:
             found.append("not reconciled with the exchange")
         if self.hedge_mode:

@@ -147,6 +147,13 @@ class MarketExits:
         running.retry_at_ns = self._clock.now_ns + delay_ns
         self._reschedule()
 
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: what was to be tried later is tried now."""
+        for running in self._exits.values():
+            if running.retry_at_ns != NEVER_NS:
+                running.retry_at_ns = min(running.retry_at_ns, now_ns)
+        self._reschedule()
+
     def on_time(self) -> None:
         """Send attempts that are due."""
         for key, running in list(self._exits.items()):

@@ -69,6 +69,7 @@ class OrderExecutor:
         self._queries: dict[str, int] = {}
         self._uncancelled: set[str] = set()
         self._missed_since: dict[str, int] = {}
+        self._set_back_ns = 0
         self.connected = False
         self.deadline_ns = NEVER_NS
 
@@ -175,6 +176,15 @@ class OrderExecutor:
         self._pending.clear()
         self._reschedule()
 
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: no deadline lies further ahead than one made now."""
+        for pending in self._pending.values():
+            pending.deadline_ns = min(pending.deadline_ns, now_ns + self._config.reply_timeout_ns)
+        self._queries = {key: min(due, now_ns) for key, due in self._queries.items()}
+        self._missed_since.clear()
+        self._set_back_ns = now_ns
+        self._reschedule()
+
     def on_link_up(self) -> None:
         """Ask about everything whose fate is unknown."""
         self.connected = True
@@ -204,7 +214,8 @@ class OrderExecutor:
         intent = order.intent
         since = 0
         if order.state in UNSETTLED or key in self._missed_since:
-            since = max(1, intent.time_ns - self._config.scan_margin_ns)
+            # An intent of before the clock was set back may lie in the future, which holds no history.
+            since = max(1, self._intended_ns(order) - self._config.scan_margin_ns)
         request_id = self._out.next_request_id()
         self._out.send(QueryOrder(request_id, intent.symbol, key, intent.is_algo, since))
         self._await(request_id, "query", key, intent.symbol)
@@ -229,7 +240,7 @@ class OrderExecutor:
                 self._uncancelled.discard(key)
                 self.cancel(order, "tried again")
             return
-        age_ns = self._clock.now_ns - order.intent.time_ns
+        age_ns = self._clock.now_ns - self._intended_ns(order)
         if order.state in UNSETTLED and age_ns >= self._config.absence_grace_ns:
             self._settle(key, "the exchange does not know it and its history does not hold it")
             return
@@ -240,6 +251,11 @@ class OrderExecutor:
                 self._settle_gone(order)
                 return
         self.query_soon(key, self._config.query_every_ns)
+
+    def _intended_ns(self, order: Order) -> int:
+        """When it was made, by the clock as it is now."""
+        made_ns = order.intent.time_ns
+        return made_ns if made_ns <= self._clock.now_ns else self._set_back_ns
 
     def _settle_gone(self, order: Order) -> None:
         """The exchange had it and no longer knows it: it ends with the fills we hold, none is invented."""

@@ -123,6 +123,12 @@ class Protection:
         elif leg.startswith("partial"):
             self._plan.exits.partial_filled()
 
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: a missing stop is waited for anew."""
+        if self._bare_since_ns:
+            self._bare_since_ns = min(self._bare_since_ns, now_ns)
+            self._next_ns = self.deadline_ns = min(self._next_ns, now_ns + ALARM_AFTER_NS)
+
     def on_time(self) -> bool:
         """Whether the position has been without its stop for so long that it must be left."""
         self._watch()

@@ -149,6 +149,13 @@ class RestingOrders:
         if applied.fill is None and not order.evidence.missing_base:
             self._sync(owner, symbol, legs)  # a fill moves the position first: `want` follows
 
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: what was to be tried later is tried now."""
+        for legs in self._legs.values():
+            if legs.retry_at_ns != NEVER_NS:
+                legs.retry_at_ns = min(legs.retry_at_ns, now_ns)
+        self.deadline_ns = min((legs.retry_at_ns for legs in self._legs.values()), default=NEVER_NS)
+
     def on_time(self) -> None:
         """Try again what was refused."""
         for (owner, symbol), legs in self._legs.items():

@@ -261,6 +261,14 @@ class TradeExecutor:
             if protection is not None and is_due and protection.on_time():
                 self._leave_unprotected(desk)
 
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: no deadline lies further ahead than one made now."""
+        self.resting.on_set_back(now_ns)
+        self.exits.on_set_back(now_ns)
+        for desk in self._desks.values():
+            if desk.protection is not None:
+                desk.protection.on_set_back(now_ns)
+
     def restore(self, state: records.ExitState) -> None:
         """Take the state of exit rules from the journal."""
         desk = self._desks.get((state.strategy, state.symbol))

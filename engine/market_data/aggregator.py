@@ -143,6 +143,19 @@ class SymbolBars:
             bar.flags |= SUSPECT
         self._flush_segment()
 
+    def begin_anew(self) -> None:
+        """Forget the open bars: the next tick begins the series again."""
+        self._flush_segment()
+        self._started = False
+        self._hole = True
+        self.restarts += 1
+        self._segment_open = self._segment_end = 0
+
+    @property
+    def open_since_ns(self) -> int:
+        """Exchange time from which on ticks are taken in; 0 before the first one."""
+        return self._segment_open
+
     def _add_slowly(self, time_ns: int, price: float, volume_base: float) -> Sequence[Bar]:
         if not 0.0 < price < _TOP_PRICE:
             self.invalid_ticks += 1
@@ -209,11 +222,7 @@ class SymbolBars:
         False when the silence was too long to be filled and the series has to begin anew.
         """
         if time_ns - self._segment_end > MAX_FILLED_BARS * self._bars[-1].length:
-            self._flush_segment()
-            self._started = False
-            self._hole = True
-            self.restarts += 1
-            self._segment_open = self._segment_end = 0
+            self.begin_anew()
             return False
         while self._segment_end <= time_ns:
             self._flush_segment()
@@ -283,6 +292,13 @@ class CandleAggregator:
         for (name, _), track in self.tracks.items():
             if symbol is None or name == symbol:
                 track.mark_hole()
+
+    def begin_anew(self, exchange_now_ns: int) -> None:
+        """Series that were closed ahead of the exchange's time begin again with their next tick."""
+        for track in self.tracks.values():
+            if track.open_since_ns > exchange_now_ns:
+                track.begin_anew()
+        self.reschedule()
 
     def take_late_marks(self) -> list[Bar]:
         """Closed bars that a late tick marked since the last call."""

@@ -79,6 +79,11 @@ class RiskManager:
         if self._rate is not None:
             self._rate.note(now_ns)
 
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: orders from the future count as sent now."""
+        if self._rate is not None:
+            self._rate.on_set_back(now_ns)
+
     @property
     def killed(self) -> str:
         """Why the kill switch is on ("": it is off)."""

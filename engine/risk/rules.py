@@ -187,6 +187,10 @@ class OrderRate:
         """Count an order."""
         self._times.append(now_ns)
 
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: orders from the future count as sent now."""
+        self._times = deque((min(time_ns, now_ns) for time_ns in self._times), maxlen=self._limit)
+
     def check(self, order: Intent, context: RiskContext) -> str:  # noqa: ARG002  # the rules share one form
         """Full when the oldest of the last `limit` orders is still inside the window."""
         if len(self._times) < self._limit or context.now_ns - self._times[0] >= self._window_ns:

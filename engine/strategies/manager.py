@@ -104,6 +104,22 @@ class StrategyManager:
             if slot.state is SlotState.FETCHING:
                 self._retry_later(slot)
 
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: history that did not come is asked for soon."""
+        for slot in self.slots:
+            slot.retry_at_ns = min(slot.retry_at_ns, now_ns + _RETRY_NS)
+        self._reschedule()
+
+    def begin_anew(self, exchange_now_ns: int) -> None:
+        """Strategies that were fed bars of the future forget them and warm up again."""
+        for slot in self.slots:
+            slot.decided_open_ns = min(slot.decided_open_ns, exchange_now_ns)
+            is_ahead = any(open_ns > exchange_now_ns for open_ns in slot.fed_open_ns.values())
+            if is_ahead and slot.state in LISTENING | {SlotState.FETCHING}:
+                slot.begin_again()
+                slot.pending.clear()
+                self._warm_up(slot, "it had been fed bars of the future")
+
     def set_paused(self, slot: StrategySlot, *, paused: bool, reason: str) -> None:
         """Stop entries of one strategy, or allow them again."""
         slot.paused = paused

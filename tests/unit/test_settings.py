@@ -89,7 +89,7 @@ def test_live_needs_the_word_and_the_flag(home: Home) -> None:
         ("[risk]", "[clock]\nspeed = 2.0\n[risk]", ["clock.epoch_ms"]),
         ('symbols = ["BTCUSDT"]', 'environment = "live"\nsymbols = ["BTCUSDT"]', ["must be 'demo'"]),
         ('symbols = ["BTCUSDT"]', 'home = "/"\nsymbols = ["BTCUSDT"]', ["home is not a known key"]),
-        ("value = 500", "value = -1", ["strategies[0].sizing.value is -1", "greater than 0"]),
+        ("value = 200", "value = -1", ["strategies[0].sizing.value is -1", "greater than 0"]),
         ("short = 2", "short = [3]", ["strategies[0].params.short"]),
     ],
 )  # fmt: skip
