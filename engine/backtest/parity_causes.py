@@ -89,7 +89,7 @@ def _with(prepared: Prepared, case: Case) -> Prepared:
     if shift_hours:
         shift = int(shift_hours * _HOUR_NS)
         listed = tuple(_moved(trade, shift) for trade in listed)
-    return Prepared(case, prepared.history, listed)
+    return replace(prepared, case=case, listed=listed)
 
 
 def _moved(trade: ListedTrade, shift_ns: int) -> ListedTrade:

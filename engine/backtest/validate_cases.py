@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import Bars
 from engine.strategies.base import ScriptStrategy, SignalArrays, SignalStrategy
 
+_MINUTE_NS = 60_000_000_000
 Engine = Callable[[Sequence[SymbolPlan]], BacktestResult]
 
 
@@ -30,6 +32,7 @@ class Prepared:
     case: Case
     history: Bars
     listed: tuple[ListedTrade, ...]
+    finer: Bars | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +78,22 @@ def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prep
     for name in references:
         if name not in known:
             raise ConfigError(f"--reference {name}: no such case, the cases are {', '.join(sorted(known))}")
-    loaded: dict[Path, Bars] = {}
+    read = cache(open_bars)
     prepared = []
     for case in config.cases:
         path = case.bars or config.bars
         assert path is not None
-        if path not in loaded:
-            loaded[path] = open_bars(path)
+        history = read(path)
         chosen = case.model_copy(update={"reference": references.get(case.name, case.reference)})
         build_strategy(chosen)
-        if len(bars_of(chosen, loaded[path])) < 2:
+        if len(bars_of(chosen, history)) < 2:
             raise DataError(f"{path}: no bars at or after {_period(case)} of case {case.name}")
         listed = tuple(read_trade_list(chosen.reference, chosen.utc_offset_hours, chosen.time_zone))
-        prepared.append(Prepared(chosen, loaded[path], listed))
+        finer = None if case.finer is None else read(case.finer)
+        if finer is not None and finer.timeframe_ns >= history.timeframe_ns:
+            minutes = finer.timeframe_ns // _MINUTE_NS
+            raise DataError(f"{case.finer}: bars of {minutes} minutes, expected shorter ones than in {path}")
+        prepared.append(Prepared(chosen, history, listed, finer))
     return prepared
 
 
@@ -118,11 +124,11 @@ def run_case(prepared: Prepared, engine_name: str, engine: Engine) -> CaseResult
     strategy = build_strategy(case)
     bars, settings = bars_of(case, prepared.history), case.broker.settings()
     if isinstance(strategy, SignalStrategy):
-        plan = SymbolPlan(bars, strategy.batch(bars), strategy.exit_rules, settings)
+        plan = SymbolPlan(bars, strategy.batch(bars), strategy.exit_rules, settings, prepared.finer)
         result = engine([plan])
     else:
-        plan = SymbolPlan(bars, _no_signals(len(bars)), ExitRules(), settings)
-        result = run_script(strategy, bars, settings)
+        plan = SymbolPlan(bars, _no_signals(len(bars)), ExitRules(), settings, prepared.finer)
+        result = run_script(strategy, bars, settings, finer=prepared.finer)
     comparison = compare(
         prepared.listed,
         [*result.trades, *result.open_trades],

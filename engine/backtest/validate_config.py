@@ -155,7 +155,8 @@ class Case(Strict):
     `utc_offset_hours` is the chart zone of the list's stamps; a chart in a zone with summer time is named
     by `time_zone` instead. `history_start` is the first bar the script saw. Generated trades that begin
     after the list's last stamp are not extra, because a list has all trades up to its own end; with
-    `history_end` the script's last bar is the one before it instead.
+    `history_end` the script's last bar is the one before it instead. `finer` are bars inside the bars, for a
+    list made with TradingView's bar magnifier.
     """
 
     name: str = Field(min_length=1)
@@ -166,6 +167,7 @@ class Case(Strict):
     history_start: AwareDatetime | None = None
     history_end: AwareDatetime | None = None
     bars: FilePath | None = None
+    finer: FilePath | None = None
     params: dict[str, object] = Field(default_factory=dict)
     broker: BrokerConfig = Field(default_factory=BrokerConfig)
 

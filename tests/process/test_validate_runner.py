@@ -158,6 +158,53 @@ class EveryTenth(ScriptStrategy):
     assert (case["engine"], case["matched"], case["extra"]) == ("event", 1, 1)
 
 
+MAGNIFIED = """
+from engine.strategies.base import ScriptStrategy
+
+
+class Bracket(ScriptStrategy):
+    name = "bracket"
+
+    def on_bar(self, bar, broker):
+        if broker.bar_index == 0:
+            broker.entry("L", "long")
+            broker.exit("X", "L", limit=102, stop=98, comment_profit="TP", comment_loss="SL")
+"""
+
+
+def test_finer_bars_of_a_case_decide_what_was_met_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "magnified_script.py").write_text(MAGNIFIED)
+    monkeypatch.syspath_prepend(tmp_path)
+    head = "open_time,open,high,low,close\n"
+    (tmp_path / "X_1h.csv").write_text(
+        head + "2025-01-01T00:00:00Z,100,100,100,100\n2025-01-01T01:00:00Z,100,103,98,100\n"
+    )
+    (tmp_path / "X_30m.csv").write_text(
+        head + "2025-01-01T01:00:00Z,100,103,100,101\n2025-01-01T01:30:00Z,101,101,98,100\n"
+    )
+    (tmp_path / "list.csv").write_text(
+        "Trade #,Type,Date and time,Signal,Price USDT,Quantity\n"
+        "1,Entry long,2025-01-01 01:00,L,100,1\n1,Exit long,2025-01-01 01:00,TP,102,1\n"
+    )
+    given = {
+        "bars": str(tmp_path / "X_1h.csv"),
+        "strategy": "magnified_script:Bracket",
+        "params": {},
+        "broker": {"qty": 1},
+        "reference": str(tmp_path / "list.csv"),
+        "history_start": None,
+    }
+    codes = []
+    for finer in ({}, {"finer": str(tmp_path / "X_30m.csv")}):
+        config = _config(tmp_path, **given, **finer)
+        codes.append(CliRunner().invoke(app, ["--config", str(config)], catch_exceptions=False).exit_code)
+    assert codes == [1, 0]
+    swapped = {**given, "bars": str(tmp_path / "X_30m.csv"), "finer": str(tmp_path / "X_1h.csv")}
+    assert "X_1h.csv: bars of 60 minutes, expected shorter" in _sentence(
+        "--config", _config(tmp_path, **swapped)
+    )
+
+
 def _sentence(*words: str | Path) -> str:
     """What is said to arguments that are refused; in this process, because there are many."""
     done = CliRunner().invoke(app, [str(word) for word in words])
