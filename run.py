@@ -7,9 +7,11 @@ every run then goes on inside it, in `supervisor.command` or here for `test`.
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
 from pathlib import Path
 
@@ -23,6 +25,7 @@ UNREACHABLE = (
     "its package index does not answer or lacks a package; "
     "check the network, or name a mirror in PIP_INDEX_URL or a folder of wheels in PIP_FIND_LINKS"
 )
+UNPACKING_SECONDS = 5.0
 SAID = "the lines above say why"
 
 
@@ -33,6 +36,10 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"nextbar needs Python {wanted} or newer, this is {sys.version.split()[0]}\n")
         return 2
     testing = argv[:1] == ["test"]
+    mistake = "" if testing else mistake_in(argv)
+    if mistake:
+        sys.stderr.write(mistake + "\n")
+        return 2
     if os.environ.get(INSIDE_VARIABLE) != str(VENV):
         failure = prepare("base", *(("test",) if testing else ()))
         if failure:
@@ -46,6 +53,17 @@ def main(argv: list[str]) -> int:
     from supervisor.command import main as run_environment  # noqa: PLC0415
 
     return run_environment(argv)
+
+
+def mistake_in(argv: list[str]) -> str:
+    """What is wrong with the command line, said before an install; that module needs only Python."""
+    from supervisor.arguments import CommandLineError, parse_arguments  # noqa: PLC0415
+
+    try:
+        parse_arguments(argv)
+    except CommandLineError as error:
+        return str(error)
+    return ""
 
 
 def venv_python() -> Path:
@@ -130,23 +148,51 @@ def install(lock: str) -> str:
     command += ["-r", str(lock_path(lock))]
     last_lines: deque[str] = deque(maxlen=15)
     seen = 0
+    unpacked = threading.Event()
     with subprocess.Popen(  # noqa: S603  # our own interpreter
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as pip:
         for line in pip.stdout or ():
             last_lines.append(line.rstrip())
-            word, _, rest = line.strip().partition(" ")
-            if word in {"Collecting", "Processing", "Requirement"}:
+            name = package_in(line)
+            if name:
                 seen += 1
-                name = rest.removeprefix("already satisfied: ").split(" (from ")[0]
-                say(f"  [{seen}/{total}] {Path(name).name}")
-            elif word == "Installing":
-                say("  unpacking ...")
+                say(f"  [{seen}/{total}] {name}")
+            elif line.startswith("Installing collected packages:"):
+                many = line.count(",") + 1
+                say(f"  unpacking {many} ...")
+                threading.Thread(target=tell_unpacking, args=(many, unpacked), daemon=True).start()
+    unpacked.set()
     if pip.returncode:
         why = UNREACHABLE if any(sign in line for line in last_lines for sign in NO_INDEX) else SAID
         return "\n".join([*last_lines, f"pip could not install {lock_path(lock)}: {why}"])
     stamp_path(lock).write_text(digest(lock), "ascii")
     return ""
+
+
+def package_in(line: str) -> str:
+    """The package that a line of pip's output begins with; "" where it begins with none."""
+    word, _, rest = line.strip().partition(" ")
+    if word == "Requirement":
+        return rest.removeprefix("already satisfied: ").split(" in ")[0].split(" (from ")[0] + " (is there)"
+    if word == "Ignoring":
+        return rest.partition(":")[0] + " (not for this system)"
+    if word == "Processing":
+        return re.split(r"[/\\]", rest.split(" (from ")[0])[-1]
+    return rest.split(" (from ")[0] if word == "Collecting" else ""
+
+
+def tell_unpacking(many: int, ended: threading.Event) -> None:
+    """Pip says nothing while it unpacks, which takes the longest."""
+    before = installed_count()
+    while not ended.wait(UNPACKING_SECONDS):
+        say(f"  unpacked {min(installed_count() - before, many)} of {many} ...")
+
+
+def installed_count() -> int:
+    """Packages inside `.venv`."""
+    folder = "Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages"
+    return sum(1 for _ in VENV.glob(f"{folder}/*.dist-info"))
 
 
 def say(text: str) -> None:

@@ -60,7 +60,12 @@ def _read(path: Path) -> dict[str, Any]:
         # Notepad writes a mark in front of UTF-8, which TOML does not know.
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
-        raise SettingsError(f"{path} does not exist; configs/demo.toml is an example") from None
+        hint = (
+            "git checkout configs/demo.toml brings it back"
+            if path.name == "demo.toml"
+            else "configs/demo.toml is an example"
+        )
+        raise SettingsError(f"{path} does not exist; {hint}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:

@@ -280,7 +280,10 @@ class Settings(_Section):
             self._check_strategy(f"strategies[{index}] ({strategy.name})", strategy)
         self._check_claims()
         if self.environment == "live" and self.i_trade_real_money != REAL_MONEY_WORD:
-            raise ValueError(f'i_trade_real_money must be "{REAL_MONEY_WORD}" before real orders are sent')
+            raise ValueError(
+                f'i_trade_real_money must be "{REAL_MONEY_WORD}", and the command line must say '
+                "--i-accept-real-orders, before real orders are sent"
+            )
         if self.simulator.enabled != (self.environment in {"demo", "paper"}):
             raise ValueError(
                 "simulator.enabled must be true in demo and paper, and false in testnet and live"
@@ -296,12 +299,23 @@ class Settings(_Section):
         unknown = sorted(set(strategy.symbols) - set(self.symbols))
         if unknown:
             raise ValueError(f"{where}: {unknown[0]} is not among symbols ({', '.join(self.symbols)})")
-        if strategy.candles == "exchange" and strategy.timeframe not in EXCHANGE_TIMEFRAMES:
+        if not self._has_candles(strategy):
             allowed = ", ".join(EXCHANGE_TIMEFRAMES)
-            raise ValueError(f"{where}: the exchange has no {strategy.timeframe} candles, only {allowed}")
+            use = "" if strategy.candles == "exchange" else " to warm up with"
+            raise ValueError(
+                f"{where}: timeframe: the exchange has no {strategy.timeframe} candles{use}, only {allowed}"
+            )
         guarded = strategy.protective_stop_percent is not None or strategy.unprotected
         if self.environment in {"testnet", "live"} and not guarded:
             raise ValueError(f"{where} needs protective_stop_percent, or unprotected = true")
+
+    @staticmethod
+    def _has_candles(strategy: StrategySettings) -> bool:
+        """Candles of our own need the exchange's to warm up with, unless they are of seconds."""
+        if strategy.candles == "exchange":
+            return strategy.timeframe in EXCHANGE_TIMEFRAMES
+        length = strategy.timeframe_ns
+        return bool(length % timeframe_to_ns("1m")) or length in map(timeframe_to_ns, EXCHANGE_TIMEFRAMES)
 
     def _check_claims(self) -> None:
         owners: dict[str, str] = {}

@@ -2,22 +2,23 @@
 
 import argparse
 import asyncio
-import math
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from settings import ENVIRONMENTS, Settings, SettingsError, load_settings
+from settings import Settings, SettingsError, load_settings
+from settings.environment import PortName, is_free
+from supervisor.arguments import CommandLineError, parse_arguments
+from supervisor.closing import closing_line, left_open
 from supervisor.console import Console
 from supervisor.files import FileLock
 from supervisor.precheck import refusal
 from supervisor.process import CONFIGURATION_ERROR
 from supervisor.session import Session, stopped_by_signals
-from supervisor.specs import START_ORDER, claim_ports, known_ports, process_specs
+from supervisor.specs import claim_ports, known_ports, process_specs
 from supervisor.summary import RunSummary, write_summary
 from supervisor.view import LiveView
 
@@ -26,9 +27,12 @@ FRESH_FOLDERS = ("simulator", "gateway", "engine")
 
 def main(argv: Sequence[str]) -> int:
     """Returns the exit code: 0 orderly, 1 a process could not be kept up, 2 nothing was started."""
-    if argv and argv[0] in START_ORDER:
-        return _one_process(argv[0], argv[1:])
-    arguments = _session_parser().parse_args(argv)
+    try:
+        arguments = parse_arguments(argv)
+    except CommandLineError as error:
+        return _refuse(str(error))
+    if arguments.process:
+        return _one_process(arguments)
     try:
         settings = load_settings(
             arguments.environment, arguments.symbol, accept_real_orders=arguments.i_accept_real_orders
@@ -54,29 +58,6 @@ def main(argv: Sequence[str]) -> int:
         return _run_session(settings, arguments)
     finally:
         lock.release()
-
-
-def _session_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="run.py",
-        description="Start exchange simulator, gateway and engine, and keep them running.",
-        epilog="Also: run.py test [PYTEST ARGUMENTS]; run.py simulator|gateway|engine ENV.",
-    )
-    parser.add_argument("environment", nargs="?", default="demo", help=f"one of {', '.join(ENVIRONMENTS)}")
-    parser.add_argument("symbol", nargs="?", help="trade only this one, as BTCUSDT")
-    parser.add_argument("--for", dest="seconds", type=_positive, metavar="SECONDS", help="stop by itself")
-    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the run's numbers as JSON")
-    parser.add_argument("--fresh", action="store_true", help="drop simulator, gateway and engine state first")
-    parser.add_argument("--plain", action="store_true", help="log lines instead of the live view")
-    parser.add_argument("--i-accept-real-orders", action="store_true", help="needed by live")
-    return parser
-
-
-def _positive(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError("must be a number of seconds above 0")
-    return seconds
 
 
 def _refuse(sentence: str) -> int:
@@ -132,38 +113,39 @@ def _run_session(settings: Settings, arguments: argparse.Namespace) -> int:
             code = code or 1
     if code != CONFIGURATION_ERROR:
         console.say(closing_line(settings.environment, numbers))
+        for sentence in left_open(settings, summary.last_word(), numbers):
+            console.say(sentence)
     return code
 
 
-def closing_line(environment: str, numbers: dict[str, object]) -> str:
-    """One sentence after the end."""
-    return (
-        f"{environment} ran {numbers['seconds']:.0f} s: {numbers['candles']} candles, "
-        f"{numbers['signals']} signals, {numbers['orders']} orders, {numbers['fills']} fills, "
-        f"{numbers['rejects']} rejects, {numbers['restarts']} restarts, wallet {numbers['wallet_balance']}"
-    )
-
-
-def _one_process(name: str, argv: Sequence[str]) -> int:
+def _one_process(arguments: argparse.Namespace) -> int:
     """Run one process in the foreground; it meets the others on the remembered ports."""
-    parser = argparse.ArgumentParser(prog=f"run.py {name}")
-    parser.add_argument("environment", nargs="?", default="demo", help=f"one of {', '.join(ENVIRONMENTS)}")
-    parser.add_argument("symbol", nargs="?", help="only this one, as BTCUSDT")
-    parser.add_argument("--i-accept-real-orders", action="store_true", help="needed by live")
-    arguments = parser.parse_args(argv)
-    accepted = arguments.i_accept_real_orders
+    name, accepted = arguments.process, arguments.i_accept_real_orders
     try:
         settings = load_settings(arguments.environment, arguments.symbol, accept_real_orders=accepted)
     except SettingsError as error:
         return _refuse(str(error))
-    specs = process_specs(
-        settings, known_ports(settings), symbol=arguments.symbol, accept_real_orders=accepted
-    )
-    for spec in specs:
-        if spec.name == name:
-            command = [part for part in spec.command if part != "--exit-with-stdin"]
-            return _foreground(command, {**os.environ, **spec.environment})
-    return _refuse(f"{settings.environment} has no {name}: it trades at the exchange itself")
+    ports = known_ports(settings)
+    specs = process_specs(settings, ports, symbol=arguments.symbol, accept_real_orders=accepted)
+    (spec,) = (one for one in specs if one.name == name)
+    say_who_is_missing(name, settings.environment, ports)
+    command = [part for part in spec.command if part != "--exit-with-stdin"]
+    return _foreground(command, {**os.environ, **spec.environment})
+
+
+def say_who_is_missing(name: str, environment: str, ports: dict[PortName, int]) -> None:
+    """The other process this one would wait for in silence."""
+    needs: dict[str, tuple[str, PortName]] = {
+        "gateway": ("simulator", "simulator"),
+        "engine": ("gateway", "wire"),
+    }
+    other, port_name = needs.get(name, ("", "simulator"))
+    port = ports.get(port_name) if other else None
+    if port is not None and is_free(port):
+        sys.stderr.write(
+            f"nothing listens at 127.0.0.1:{port} yet: the {name} waits for the {other}; "
+            f"start it in another terminal: python run.py {other} {environment}\n"
+        )
 
 
 def _foreground(command: list[str], environment: dict[str, str]) -> int:

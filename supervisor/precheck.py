@@ -1,4 +1,4 @@
-"""What settings alone cannot see, looked at before anything starts: strategies, the simulator's symbols.
+"""What settings alone cannot see, looked at before anything starts: ports, symbols, strategies.
 
 The strategies are the engine's to know, so a short-lived engine process is asked. Its yes is remembered for
 that very configuration and those very sources: later starts do not ask again.
@@ -6,6 +6,7 @@ that very configuration and those very sources: later starts do not ask again.
 
 import contextlib
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from pathlib import Path
 
 from gateways.simulator.symbols import default_symbols
 from settings import Settings
-from settings.environment import Home
+from settings.environment import Home, PortName, is_free, port_variable
+from settings.load import parse_settings
 from supervisor.specs import ROOT
 
 SOURCES = ("engine", "settings", "gateways/wire")
@@ -23,16 +25,43 @@ CHECK_SECONDS = 300.0
 
 def refusal(settings: Settings, *, symbol: str | None, accept_real_orders: bool) -> str:
     """One sentence about what would keep the environment from starting; "" when all is well."""
-    return _symbols(settings) or _strategies(settings, symbol, accept_real_orders)
+    return _ports(settings) or _symbols(settings, symbol) or _strategies(settings, symbol, accept_real_orders)
 
 
-def _symbols(settings: Settings) -> str:
+def _ports(settings: Settings) -> str:
+    """A port that the file fixes is that one or none; others are picked."""
+    path = Home.find().config(settings.environment)
+    fixed = parse_settings(path, settings.environment)
+    keys: dict[str, tuple[PortName, int]] = {
+        "wire.port": ("wire", fixed.wire.port),
+        "engine.control_port": ("control", fixed.engine.control_port),
+    }
+    if fixed.simulator.enabled:
+        keys["simulator.port"] = ("simulator", fixed.simulator.port)
+    owners: dict[int, str] = {}
+    for key, (name, port) in keys.items():
+        if not port or os.environ.get(port_variable(name)):
+            continue
+        if port in owners:
+            return f"{path}: {owners[port]} and {key} are both {port}; each needs its own, 0 picks a free one"
+        owners[port] = key
+        if not is_free(port):
+            return (
+                f"{path}: {key} is {port}, which is in use or not allowed on this machine; "
+                "free it, or say 0 to have a free one picked"
+            )
+    return ""
+
+
+def _symbols(settings: Settings, given: str | None) -> str:
     """The simulator has a fixed list. What a real exchange has, only the exchange can say."""
     if not settings.simulator.enabled:
         return ""
     known = default_symbols()
     for index, symbol in enumerate(settings.symbols):
         if symbol not in known:
+            if symbol == given:
+                return f"the command line: the simulator has no {symbol}; allowed: {', '.join(known)}"
             path = Home.find().config(settings.environment)
             return f"{path}: symbols[{index}]: the simulator has no {symbol}; allowed: {', '.join(known)}"
     return ""

@@ -36,7 +36,7 @@ def known_ports(settings: Settings) -> dict[PortName, int]:
 
 
 def claim_ports(settings: Settings) -> dict[PortName, int]:
-    """Ports of this run; a remembered one that is taken is replaced."""
+    """Ports of this run; a remembered one that is taken is replaced, those of the file are free."""
     ports = known_ports(settings)
     for name, port in ports.items():
         if not is_free(port):

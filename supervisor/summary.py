@@ -51,6 +51,11 @@ class RunSummary:
             self._before_death = last
         self.forget_last_run()
 
+    def last_word(self) -> EngineStatus:
+        """Of this engine, or where it has not spoken yet of the one before."""
+        status = self.read()
+        return status if status.time_ns else self._before_death
+
     def merged(self, *, seconds: float, restarts: int) -> dict[str, Any]:
         """Every key that `--summary` promises. Money is a number, None where the engine never said.
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -11,10 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from settings import load_settings
-from supervisor.command import main
+import run
+from settings import ENVIRONMENTS, load_settings
+from settings.status import EngineStatus
+from supervisor import arguments as words
+from supervisor.closing import closing_line, left_open
+from supervisor.command import main, say_who_is_missing
 from supervisor.files import FileLock
 from supervisor.precheck import refusal
+from supervisor.specs import START_ORDER, known_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = """
@@ -58,6 +64,7 @@ class Checkout:
         (self.root / "supervisor" / "__init__.py").touch()
         (self.root / "supervisor" / "command.py").write_text(COMMAND)
         shutil.copy(ROOT / "run.py", self.root)
+        shutil.copy(ROOT / "supervisor" / "arguments.py", self.root / "supervisor")
 
     def lock(self, version: str, sha256: str) -> None:
         text = f"tinypart=={version} \\\n    --hash=sha256:{sha256}\n"
@@ -115,6 +122,51 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("papr",), "there is no environment 'papr' (did you mean paper?)"),
+        (("tset",), "did you mean test?"),
+        (("demo", "--frehs"), "unrecognized arguments: --frehs"),
+        (("demo", "--for", "abc"), "'abc' is not a number of seconds above 0"),
+        (("demo", "extra"), "the second word of the command line is a symbol"),
+        (("simulator", "live"), "live has no simulator"),
+    ],
+)
+def test_a_mistyped_command_line_is_refused_before_an_install(
+    tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    checkout = Checkout(tmp_path)
+    done = checkout.run(*arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert not (checkout.root / ".venv").exists()
+
+
+def test_the_words_of_the_command_line_are_those_of_the_settings() -> None:
+    assert words.ENVIRONMENTS == ENVIRONMENTS
+    assert words.PROCESSES == START_ORDER
+
+
+@pytest.mark.parametrize(
+    ("line", "package"),
+    [
+        ("Collecting aiohttp==3.1 (from -r locks/base.txt (line 7))", "aiohttp==3.1"),
+        (
+            "Requirement already satisfied: idna==3 in ./.venv/lib/site-packages (from x)",
+            "idna==3 (is there)",
+        ),
+        ("Processing /a folder/tiny-1-py3-none-any.whl (from -r x)", "tiny-1-py3-none-any.whl"),
+        ("Ignoring colorama: markers 'sys_platform' don't match", "colorama (not for this system)"),
+        ("  Downloading aiohttp-3.1.whl (1.7 MB)", ""),
+    ],
+)
+def test_the_progress_of_an_install_names_packages(line: str, package: str) -> None:
+    assert run.package_in(line) == package
+
+
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert main(arguments) == 2
     said = capsys.readouterr()
@@ -125,7 +177,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_a_wrong_configuration_starts_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "demo, paper, testnet, live" in refused(capsys, "production")
-    assert "i_trade_real_money" in refused(capsys, "live")
+    live = refused(capsys, "live")
+    assert "i_trade_real_money" in live
+    assert "--i-accept-real-orders" in live
     (home / "configs" / "demo.toml").write_text("[risk]\n")
     assert "demo.toml" in refused(capsys, "demo")
     assert "demo.toml" in refused(capsys, "engine", "demo")
@@ -154,6 +208,62 @@ def test_what_the_engine_or_the_simulator_would_refuse_starts_nothing(
     assert said.startswith(f"{path}: {says}")
     assert "allowed: " in said or "should be" in said
     assert not (home / "data" / "demo" / "simulator").exists()
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [("[wire]", "port"), ("[simulator]", "port"), ("[engine]", "control_port")]
+)
+def test_a_fixed_port_that_is_taken_starts_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str], section: str, key: str
+) -> None:
+    path = home / "configs" / "demo.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = path.read_text()
+        if section not in text:
+            text += f"\n{section}\n"
+        path.write_text(text.replace(section, f"{section}\n{key} = {port}"))
+        said = refused(capsys, "demo", "--for", "1")
+    assert said.startswith(f"{path}: {section[1:-1]}.{key} is {port}, which is in use")
+    assert not (home / "data" / "demo" / "simulator").exists()
+
+
+def test_two_fixed_ports_are_two(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (home / "configs" / "demo.toml").open("a") as config:
+        config.write("\n[wire]\nport = 29999\n[engine]\ncontrol_port = 29999\n")
+    assert "wire.port and engine.control_port are both 29999" in refused(capsys, "demo")
+
+
+def test_a_symbol_of_the_command_line_is_not_blamed_on_the_file(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(capsys, "demo", "NOSUCHUSDT").startswith("the command line: the simulator has no NOSUCH")
+
+
+def test_a_process_alone_says_whom_it_waits_for(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ports = known_ports(load_settings("demo"))
+    say_who_is_missing("gateway", "demo", ports)
+    assert "python run.py simulator demo" in capsys.readouterr().err
+    with socket.create_server(("127.0.0.1", ports["simulator"])):
+        say_who_is_missing("gateway", "demo", ports)
+        say_who_is_missing("simulator", "demo", ports)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_end_of_a_run_says_what_stays_open(home: Path) -> None:
+    counts = dict.fromkeys(("candles", "signals", "rejects", "restarts"), 0) | {"orders": 1, "fills": 2}
+    numbers = counts | {"seconds": 9.7, "wallet_balance": 9999.45, "positions": {"BTCUSDT": 0.007}}
+    line = closing_line("demo", numbers)
+    assert "0 candles" in line
+    assert "1 order, 2 fills" in line
+    assert "wallet 9999.45" in line
+    settings = load_settings("demo")
+    position, killed = left_open(settings, EngineStatus(paused=True, killed=True), numbers)
+    assert position == "position BTCUSDT 0.007 stays open; it is kept, also at the exchange"
+    assert "killed" in killed
+    assert "--env demo resume" in killed
+    assert left_open(settings, EngineStatus(), numbers | {"positions": {}}) == []
+    assert "paused" in left_open(settings, EngineStatus(paused=True), numbers | {"positions": {}})[0]
 
 
 def test_strategies_that_were_found_good_are_not_asked_about_again(
@@ -230,10 +340,8 @@ def test_an_environment_without_a_simulator_starts_none(
 
 @pytest.mark.parametrize("wrong", ["0", "-1", "nan", "inf", "soon"])
 def test_a_run_has_a_length(home: Path, wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["demo", "--for", wrong])
-    assert ended.value.code == 2
-    assert "--for" in capsys.readouterr().err
+    said = refused(capsys, "demo", "--for", wrong)
+    assert f"argument --for: {wrong!r} is not a number of seconds above 0" in said
 
 
 def test_a_lock_is_held_by_one_process_and_freed_by_its_death(tmp_path: Path) -> None:

@@ -238,6 +238,13 @@ DEMO_REST, DEMO_STREAM = "https://demo-fapi.binance.com", "wss://demo-fstream.bi
         ("live", "com/public", "com/public/ws", "gateway.public_stream_url must end in /public"),
         ("live", "fapi.binance.com", "fapi.binance.com:99999", "gateway.rest_url is no address"),
         ("live", '"1h"', '"7m"', "the exchange has no 7m candles"),
+        (
+            "demo",
+            '"1s"',
+            '"7m"',
+            "demo.toml: strategies[0] (sma_crossover_inflection): timeframe: the exchange",
+        ),
+        ("demo", '"1s"', '"120s"', "has no 120s candles to warm up with"),
         ("live", '"1h"', '"1s"', "the exchange has no 1s candles"),
     ],
 )

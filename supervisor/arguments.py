@@ -1,0 +1,85 @@
+"""The command line of `run.py`, read with the standard library: mistakes are said before an install."""
+
+import argparse
+import difflib
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+ENVIRONMENTS = ("demo", "paper", "testnet", "live")
+SIMULATED = ("demo", "paper")
+PROCESSES = ("simulator", "gateway", "engine")
+_SYMBOL = re.compile(r"[A-Z0-9_]{2,32}")
+
+
+class CommandLineError(Exception):
+    """One sentence about what was typed."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise CommandLineError(f"{message[:1].lower()}{message[1:]}; {self.prog} --help shows what there is")
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """`process` is "" for a whole environment. `CommandLineError` says what is wrong; --help ends."""
+    alone = argv[0] if argv and argv[0] in PROCESSES else ""
+    parser = _process_parser(alone) if alone else _session_parser()
+    found = parser.parse_args(argv[1:] if alone else argv)
+    found.process = alone
+    _check(found)
+    return found
+
+
+def _session_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="run.py",
+        description="Start exchange simulator, gateway and engine, and keep them running.",
+        epilog="Also: run.py test [PYTEST ARGUMENTS]; run.py simulator|gateway|engine ENV.",
+        allow_abbrev=False,
+    )
+    _common(parser)
+    parser.add_argument("--for", dest="seconds", type=_positive, metavar="SECONDS", help="stop by itself")
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the run's numbers as JSON")
+    parser.add_argument("--fresh", action="store_true", help="drop simulator, gateway and engine state first")
+    parser.add_argument("--plain", action="store_true", help="log lines instead of the live view")
+    return parser
+
+
+def _process_parser(name: str) -> argparse.ArgumentParser:
+    parser = _Parser(prog=f"run.py {name}", allow_abbrev=False)
+    _common(parser)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("environment", nargs="?", default="demo", help=f"one of {', '.join(ENVIRONMENTS)}")
+    parser.add_argument("symbol", nargs="?", help="trade only this one, as BTCUSDT")
+    parser.add_argument("--i-accept-real-orders", action="store_true", help="needed by live")
+
+
+def _positive(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds
+
+
+def _check(found: argparse.Namespace) -> None:
+    if found.environment not in ENVIRONMENTS:
+        close = difflib.get_close_matches(found.environment, (*ENVIRONMENTS, *PROCESSES, "test"), n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise CommandLineError(
+            f"there is no environment {found.environment!r}{hint}; allowed: {', '.join(ENVIRONMENTS)}"
+        )
+    if found.symbol is not None and not _SYMBOL.fullmatch(found.symbol):
+        raise CommandLineError(
+            f"the second word of the command line is a symbol in capitals, as BTCUSDT, not {found.symbol!r}"
+        )
+    if found.process == "simulator" and found.environment not in SIMULATED:
+        raise CommandLineError(f"{found.environment} has no simulator: it trades at the exchange itself")

@@ -1,0 +1,37 @@
+"""What is said after the end of a run."""
+
+from decimal import Decimal
+from typing import Any
+
+from settings import Settings
+from settings.shown import counted, money, quantity
+from settings.status import EngineStatus
+
+
+def closing_line(environment: str, numbers: dict[str, Any]) -> str:
+    """One sentence with the run's numbers."""
+    names = ("candle", "signal", "order", "fill", "reject", "restart")
+    counts = ", ".join(counted(numbers[f"{name}s"], name) for name in names)
+    wallet = numbers["wallet_balance"]
+    shown = "unknown" if wallet is None else money(repr(wallet))
+    return f"{environment} ran {numbers['seconds']:.0f} s: {counts}, wallet {shown}"
+
+
+def left_open(settings: Settings, status: EngineStatus, numbers: dict[str, Any]) -> list[str]:
+    """What goes on without us: positions and resting orders, and whether the next run starts paused."""
+    said = [
+        f"position {symbol} {quantity(format(Decimal(repr(qty)), 'f'))} stays open; "
+        "it is kept, also at the exchange"
+        for symbol, qty in sorted(numbers["positions"].items())
+    ]
+    if status.open_orders:
+        verb = "stays" if len(status.open_orders) == 1 else "stay"
+        said.append(f"{counted(len(status.open_orders), 'open order')} {verb} at the exchange")
+    resume = f"python -m engine.ctl --env {settings.environment} resume"
+    if status.killed:
+        said.append(f"it was killed and enters nothing in the next run either, until: {resume}")
+    elif status.paused:
+        said.append(f"it is paused and enters nothing in the next run either, until: {resume}")
+    elif status.paused_strategies:
+        said.append(f"paused, in the next run too: {', '.join(status.paused_strategies)}; undo: {resume}")
+    return said
