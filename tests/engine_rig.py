@@ -91,6 +91,7 @@ class Exchange:
         self.trades = 0
         self.wallet = Decimal(10_000)
         self.complete = True
+        self.amends = True
         self.on_submit: Callable[[wire.SubmitOrder], list[Event] | None] = lambda _: None
         self.on_query: Callable[[wire.QueryOrder], list[Event] | None] = lambda _: None
         self.klines: Callable[[wire.RequestKlines], list[Event]] = lambda _: []
@@ -105,6 +106,8 @@ class Exchange:
             return [self.snapshot(message.request_id, message.fills_since_ns)]
         if isinstance(message, wire.CancelOrder):
             return self.cancel(message)
+        if isinstance(message, wire.AmendOrder):
+            return self.amend(message)
         if isinstance(message, wire.QueryOrder):
             replaced = self.on_query(message)
             return self.query(message) if replaced is None else replaced
@@ -202,6 +205,23 @@ class Exchange:
             }
         )
         return [wire.Reply(message.request_id, "ok"), gone]
+
+    def amend(self, message: wire.AmendOrder) -> list[Event]:
+        """Give a resting order new terms."""
+        order = self.orders.get(message.client_order_id)
+        if order is None or not self.amends:
+            return [wire.Reply(message.request_id, "refused", -5022, "not amended")]
+        self.sequence += 1
+        self.orders[message.client_order_id] = changed = msgspec.structs.replace(
+            order,
+            sequence=self.sequence,
+            execution="AMENDMENT",
+            qty_base=message.qty_base,
+            price=message.price,
+            event_time_ns=self.now_ns,
+            transaction_time_ns=self.now_ns,
+        )
+        return [wire.Reply(message.request_id, "ok"), changed]
 
     def query(self, message: wire.QueryOrder) -> list[Event]:
         """What is known of an order."""

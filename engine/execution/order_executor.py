@@ -134,6 +134,10 @@ class OrderExecutor:
         )
         self._await(request_id, "amend", intent.client_order_id, intent.symbol)
 
+    def is_amending(self, client_order_id: str) -> bool:
+        """Whether an amendment is without its answer."""
+        return self._is_pending("amend", client_order_id)
+
     def query_soon(self, client_order_id: str, delay_ns: int = 0) -> None:
         """Ask the exchange about an order as soon as there is a connection."""
         due = self._clock.now_ns + delay_ns

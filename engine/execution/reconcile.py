@@ -37,11 +37,6 @@ class Reconciliation(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     deferred_fills: int = 0
 
-    @property
-    def settled(self) -> bool:
-        """Whether nothing is left to ask."""
-        return self.complete and not self.to_query and not self.deferred_fills
-
 
 def reconcile_orders(store: OrderStore, snapshot: Snapshot) -> Reconciliation:
     """Apply every report of the snapshot, then look for what it does not mention.

@@ -18,6 +18,7 @@ from engine.execution.order_gate import OrderGate
 from engine.execution.order_states import UNSETTLED, OrderState
 from engine.execution.order_store import Applied, Order, OrderStore
 from engine.market_data.timeframes import SECOND_NS
+from engine.storage.records import AmendIntent
 from gateways.wire.messages import Side
 
 Key = tuple[str, str]
@@ -46,7 +47,7 @@ class RestingOrder(msgspec.Struct, frozen=True):
             and intent.side == self.side
             and intent.reduce_only == self.reduce_only
             and order.qty_base - order.filled_base == self.qty_base
-            and (intent.price or None) == self.price
+            and (order.price if self.order_type == "LIMIT" else intent.price or None) == self.price
             and (intent.stop_price or None) == self.stop_price
         )
 
@@ -85,6 +86,7 @@ class RestingOrders:
         self._on_refused = on_refused
         self._legs: dict[Key, _Legs] = {}
         self._leg_of: dict[str, tuple[str, str, str]] = {}
+        self._amended: dict[str, tuple[Decimal, Decimal]] = {}
         self.deadline_ns = NEVER_NS
 
     def want(self, owner: str, symbol: str, wanted: Mapping[str, RestingOrder], cause: str) -> None:
@@ -140,8 +142,10 @@ class RestingOrders:
             if not ids:
                 legs.working.pop(leg, None)
             if order.state is OrderState.REJECTED:
+                self._amended.pop(order.client_order_id, None)
                 self._refused(owner, symbol, leg, order, legs)
                 return
+            self._amended.pop(order.client_order_id, None)
             if not order.evidence.missing_base:
                 self._leg_of.pop(order.client_order_id, None)
         else:
@@ -186,6 +190,8 @@ class RestingOrders:
         for order in orders:
             if good and order is not good[-1]:
                 self._cancel(order.client_order_id, "replaced")
+        if not good and len(orders) == 1 and self._amend(orders[0], legs, wanted):
+            return
         if not good and orders and not wanted.reduce_only:
             for order in orders:
                 self._cancel(order.client_order_id, "replaced")
@@ -194,6 +200,30 @@ class RestingOrders:
             return
         if not good:
             self._place(owner, symbol, legs, leg, wanted)
+
+    def _amend(self, order: Order, legs: _Legs, wanted: RestingOrder) -> bool:
+        """Give a limit entry that has not begun to fill new terms. False: it must be replaced instead.
+
+        Each terms are tried once. An exit is replaced, the new one first, so that one always rests.
+        """
+        intent, key, price = order.intent, order.client_order_id, wanted.price
+        is_entry = not wanted.reduce_only and not intent.reduce_only
+        is_limit = wanted.order_type == "LIMIT" == intent.order_type and price is not None
+        if not is_entry or not is_limit or price is None or intent.side != wanted.side or order.filled_base:
+            return False
+        terms = (wanted.qty_base, price)
+        if self._amended.get(key) == terms or self._executor.is_amending(key):
+            return self._executor.is_amending(key)
+        asked = msgspec.structs.replace(
+            intent, qty_base=wanted.qty_base, price=price, time_ns=self._clock.now_ns
+        )
+        if not self._gate.check(asked).allowed:
+            return False
+        self._amended[key] = terms
+        self._executor.amend(AmendIntent(key, intent.symbol, *terms, self._clock.now_ns), order)
+        legs.retry_at_ns = self._clock.now_ns + RETRY_NS  # a refusal changes nothing that would be told
+        self._reschedule()
+        return True
 
     def _place(self, owner: str, symbol: str, legs: _Legs, leg: str, wanted: RestingOrder) -> None:
         for attempt in range(MAX_ATTEMPTS):

@@ -10,7 +10,8 @@ from engine.core.engine import Engine
 from engine.core.events import Command, CommandName, Event
 from engine.core.restore import restore
 from engine.market_data.bars import Bar
-from engine.storage.records import Signal
+from engine.risk.limits import RiskLimits
+from engine.storage.records import AmendIntent, Signal
 from engine.storage.recovered import Recovered
 from engine.strategies.base import Broker, ScriptStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState, StrategyRefused
@@ -49,10 +50,10 @@ class _Scripted(ScriptStrategy):
             act(bar, broker)
 
 
-def scripted(acts: dict[int, Act], *verbs: str) -> Rig:
+def scripted(acts: dict[int, Act], *verbs: str, **changes: object) -> Rig:
     _Scripted.acts = acts
     _Scripted.used = frozenset(verbs) or frozenset({"entry", "close"})
-    return Rig(Engine(config(spec("scripted_for_tests", params={})))).up()
+    return Rig(Engine(config(spec("scripted_for_tests", params={}), **changes))).up()
 
 
 def types(rig: Rig) -> list[tuple[str, str, bool]]:
@@ -162,19 +163,46 @@ def test_a_filled_limit_entry_is_not_sent_again() -> None:
     assert len(rig.sent(wire.SubmitOrder)) == 1
 
 
-def test_an_entry_that_moves_is_cancelled_before_the_new_one_is_sent() -> None:
+def moving(*, amends: bool) -> tuple[Rig, list[type]]:
+    """A limit entry that rests at 95 and is wanted at 96; what was asked of the exchange."""
     acts: dict[int, Act] = {
         1: lambda _, b: b.entry("L", "long", 0.1, limit=95.0),
         2: lambda _, b: b.entry("L", "long", 0.1, limit=96.0),
     }
     rig = scripted(acts, "entry", "entry.limit")
-    rig.prices(100, 101, 102, 103, 104)
-    kinds = [
-        type(one) for one in rig.exchange.requests if isinstance(one, wire.SubmitOrder | wire.CancelOrder)
-    ]
-    assert kinds == [wire.SubmitOrder, wire.CancelOrder, wire.SubmitOrder]
+    rig.exchange.amends = amends
+    rig.prices(100, 101, 102, 103, 104, 105, 106)
+    kinds = wire.SubmitOrder | wire.CancelOrder | wire.AmendOrder
+    return rig, [type(one) for one in rig.exchange.requests if isinstance(one, kinds)]
+
+
+def test_an_entry_that_moves_is_amended() -> None:
+    rig, asked = moving(amends=True)
+    assert asked == [wire.SubmitOrder, wire.AmendOrder]
+    ((key, left),) = rig.exchange.orders.items()
+    assert left.price == Decimal("96.0")
+    assert [(one.client_order_id, one.price) for one in rig.records(AmendIntent)] == [(key, Decimal("96.0"))]
+    order = rig.engine.store.get(key)
+    assert order is not None
+    assert order.price == Decimal("96.0")
+
+
+def test_an_entry_that_cannot_be_amended_is_cancelled_before_the_new_one_is_sent() -> None:
+    rig, asked = moving(amends=False)
+    assert asked == [wire.SubmitOrder, wire.AmendOrder, wire.CancelOrder, wire.SubmitOrder]
     (left,) = rig.exchange.orders.values()
     assert left.price == Decimal("96.0")
+
+
+def test_an_entry_is_not_amended_to_what_the_risk_manager_refuses() -> None:
+    acts: dict[int, Act] = {
+        1: lambda _, b: b.entry("L", "long", 0.1, limit=95.0),
+        2: lambda _, b: b.entry("L", "long", 90.0, limit=96.0),
+    }
+    rig = scripted(acts, "entry", "entry.limit", limits=RiskLimits(max_order_notional_quote=Decimal(1_000)))
+    rig.prices(100, 101, 102, 103, 104)
+    assert not rig.sent(wire.AmendOrder)
+    assert not [one for one in rig.exchange.orders.values() if one.qty_base > 1]
 
 
 @pytest.mark.parametrize("name", ["pause", "flatten", "kill"])

@@ -161,7 +161,6 @@ def test_a_complete_snapshot_asks_about_what_it_lacks_and_settles_nothing():
     assert result.to_query == (key(2),)
     assert [finding.kind for finding in result.findings] == ["absent_order"]
     assert store.get(key(2)).state is OrderState.INTENDED  # type: ignore[union-attr]
-    assert not result.settled
 
 
 def test_an_incomplete_snapshot_proves_nothing_absent():
@@ -173,7 +172,8 @@ def test_an_incomplete_snapshot_proves_nothing_absent():
 def test_an_order_younger_than_the_snapshot_is_not_expected_in_it():
     store = OrderStore(PREFIX)
     store.intend(intent(1, time_ns=20_000))
-    assert reconcile_orders(store, snapshot(time_ns=10_000)).settled
+    result = reconcile_orders(store, snapshot(time_ns=10_000))
+    assert (result.complete, result.to_query, result.deferred_fills) == (True, (), 0)
 
 
 def test_a_snapshot_brings_missed_fills_once_and_shows_foreign_ones():
@@ -199,7 +199,7 @@ def test_nameless_fills_wait_while_an_order_is_unsettled():
     store.apply(report("FILLED", filled_base=Decimal(1)))
     second = reconcile_orders(store, snapshot(fills=(nameless,)))
     assert [one.fill.strategy for one in second.applied if one.fill] == ["sma:s1"]
-    assert second.settled
+    assert (second.complete, second.to_query, second.deferred_fills) == (True, (), 0)
 
 
 def test_hedge_mode_is_found():
