@@ -231,6 +231,7 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         bare = [references.measure(folder, max(10, bars // 2), gap_s)]
         hot = [references.measure(folder, 4 * bars, 0.0)]
         for rate in rates:
+            system.warm_up(arguments.bar_ms)  # the market stood still: books were stale, bars are missing
             begun = time.time_ns()
             runs.append((rate, begun, system.run(rate, bars, arguments.bar_ms), time.time_ns()))
             bare.append(references.measure(folder, max(10, bars // 2), gap_s))
@@ -239,6 +240,8 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     results = []
     for index, (rate, begun, result, ended) in enumerate(runs):
         orders = [one for key, one in sorted(rows.items()) if begun < key < ended]
+        if not orders:
+            raise SystemExit(f"at {rate:g} ticks a second no order has come")
         around = [merged(one[index : index + 2]) for one in (bare, hot)]
         results.append(report(rate, orders, outside(result), around[0], around[1]))
     return results
