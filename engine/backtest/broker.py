@@ -270,11 +270,8 @@ class BacktestBroker(BrokerView):
         self._walker.fill_at(price)
 
     def settle(self, close: float) -> None:
-        """Step 6: the close is the symbol's price from now on; a leg left alone is dropped."""
-        desk = self._desk
-        desk.close = close
-        if desk.exits:
-            self._exits.drop_orphans()
+        """Step 6: the close is the symbol's price from now on."""
+        self._desk.close = close
         if self._has_calls:
             self._calls.sweep()
 

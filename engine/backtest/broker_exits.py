@@ -190,7 +190,10 @@ class Exits:
                 desk.exits.setdefault(leg.key, leg)
 
     def drop_orphans(self) -> None:
-        """Legs that waited for an entry which is no longer pending go."""
+        """Legs that waited for an entry which is no longer pending go: at the next open, and as soon as flat.
+
+        So an entry of that id ordered in between finds them, unless a fill has left the position flat.
+        """
         desk = self._desk
         for key, leg in list(desk.exits.items()):
             if leg.entry is None and ("entry", leg.entry_id) not in desk.orders:

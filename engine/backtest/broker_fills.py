@@ -73,6 +73,7 @@ class Fills:
         self._exits.settle(closed, order.id)
         if not desk.ledger.lots:
             desk.drop_levels()
+            self._exits.drop_orphans()
 
     def _fill_level(self, order: PendingOrder, price: float, *, slipped: bool) -> None:
         """An exit level of a signal strategy's position; a liquidation has no slippage."""
@@ -95,6 +96,7 @@ class Fills:
         self._exits.settle(closed, "")
         if not desk.ledger.lots:
             desk.drop_levels()
+            self._exits.drop_orphans()
         if desk.on_level:
             desk.on_level(order.id)
 
@@ -121,6 +123,8 @@ class Fills:
         opened = desk.round_qty(qty - closed)
         if opened > 0.0 and margin_allows(desk, opened, price):
             self._open(order.id, order.signal, order.direction, opened, price, maker, opened / qty)
+        elif not ledger.lots:
+            self._exits.drop_orphans()
 
     def _open(
         self, id: str, signal: str, direction: int, qty: float, price: float, maker: bool, share: float
@@ -164,6 +168,8 @@ class Fills:
         beyond = 0.0 if isnan(leg.locked_qty) else desk.round_qty(qty - closed)
         desk.fills += 1
         self._exits.spend(leg, min(qty, leg.entry.qty))
+        if not desk.ledger.lots:
+            self._exits.drop_orphans()
         if beyond > 0.0:
             text = leg.call.signal(kind)
             self._open(leg.call.id, text, direction, beyond, fill_price, not slipped, beyond / qty)

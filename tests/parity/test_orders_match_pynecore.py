@@ -5,9 +5,10 @@ them, which a Python verb cannot know); one id for both directions, and partial 
 exits (its account of shares drifts from what it says TradingView does); exits issued anew with other shares
 while their entry is pending (2 of 80 cases differ); margins below 100 % (a second margin call on one bar is
 not modelled here; at 100 % 1 of 20 cases differs); recalculation on fills with trailing stops (walked as a
-whole there); excursions (unreliable there when an entry fills inside a bar). Which of several legs comes
-first at one moment is not compared, nor which side of a round trip at one moment and price is called the
-entry.
+whole there); gaps between finer bars, where nothing fills there, and a reversal that meets an exit leg at one
+price inside a finer bar (1 of 20 cases); excursions (unreliable there when an entry fills inside a bar).
+Which of several legs comes first at one moment is not compared, nor which side of a round trip at one moment
+and price is called the entry.
 """
 
 import json
@@ -26,7 +27,7 @@ from engine.strategies.base import Broker, ScriptStrategy
 
 HERE = Path(__file__).resolve().parent
 CASES_EACH = 20
-DIFFERENT = {("margins", 11)}
+DIFFERENT = {("margins", 11), ("magnified", 16)}
 N = 160
 HOUR_NS = 3_600_000_000_000
 Orders = dict[int, list[tuple[str, dict[str, object]]]]
@@ -40,6 +41,21 @@ def _market() -> np.ndarray:
     high = np.round(np.maximum(open_, close) + random.exponential(0.3, N), 2)
     low = np.round(np.minimum(open_, close) - random.exponential(0.3, N), 2)
     return np.column_stack([open_, high, low, close, np.ones(N)])
+
+
+def _finer_market() -> np.ndarray:
+    """Quarters of an hour without gaps: at a gap between finer bars the other runtime fills nothing."""
+    random = np.random.default_rng(3)
+    close = np.round(100 + np.cumsum(0.25 * random.normal(size=4 * N)), 2)
+    open_ = np.concatenate([close[:1], close[:-1]])
+    high = np.round(np.maximum(open_, close) + random.exponential(0.15, 4 * N), 2)
+    low = np.round(np.minimum(open_, close) - random.exponential(0.15, 4 * N), 2)
+    return np.column_stack([open_, high, low, close, np.ones(4 * N)])
+
+
+def _hours(finer: np.ndarray) -> np.ndarray:
+    open_, high, low, close, volume = finer.reshape(N, 4, 5).transpose(2, 0, 1)
+    return np.column_stack([open_[:, 0], high.max(1), low.min(1), close[:, -1], volume.sum(1)])
 
 
 class Dice:
@@ -165,6 +181,26 @@ def _groups(dice: Dice) -> Orders:
     return orders
 
 
+def _straddles(dice: Dice) -> Orders:
+    """Opposite stops, also past the market, in a group, some with exits; now and then one is cancelled."""
+    orders: Orders = {}
+    for bar in range(3, N - 3):
+        rows = orders.setdefault(bar, [])
+        if dice.hits(0.3):
+            kind, away = dice.pick("cancel", "none"), dice.ticks(-30, 60)
+            for name, direction, sign in (("L", "long", 1), ("S", "short", -1)):
+                group = {"oca_name": "G", "oca_type": kind}
+                rows.append(("entry", {"id": name, "direction": direction, "stop": sign * away, **group}))
+                if dice.hits(0.4):
+                    levels = {"profit": dice.ticks(5, 90), "loss": dice.ticks(5, 90)}
+                    rows.append(("exit", {"id": "X" + name, "from_entry": name, **levels}))
+        if dice.hits(0.15):
+            rows.append(("cancel", {"id": dice.pick("L", "S", "XL", "XS")}))
+        if dice.hits(0.05):
+            rows.append(("close_all", {}))
+    return orders
+
+
 FAMILIES: dict[str, Callable[[Dice], Orders]] = {
     "entries": _entries,
     "brackets": _brackets,
@@ -173,7 +209,10 @@ FAMILIES: dict[str, Callable[[Dice], Orders]] = {
     "groups": _groups,
     "margins": _entries,
     "recalculated": _brackets,
+    "straddles": _straddles,
+    "magnified": _straddles,
 }
+SYMBOLS: tuple[dict[str, float], ...] = ({}, {"pointvalue": 50.0, "mincontract": 1.0}, {"pointvalue": 0.1})
 
 
 def _properties(dice: Dice, family: str) -> dict[str, object]:
@@ -186,23 +225,24 @@ def _properties(dice: Dice, family: str) -> dict[str, object]:
         "default_qty_type": f"strategy.{sizing[0]}",
         "default_qty_value": sizing[1],
         "initial_capital": 100_000,
-        "slippage": dice.pick(0, 0, 3),
+        "slippage": 0 if family in ("straddles", "magnified") else dice.pick(0, 0, 3),
         "commission_type": f"strategy.commission.{commission[0]}",
         "commission_value": commission[1],
-        "process_orders_on_close": bool(dice.hits(0.25)),
+        "process_orders_on_close": family != "magnified" and bool(dice.hits(0.25)),
         "pyramiding": 3 if family == "pyramids" else 1,
         "close_entries_rule": repr(dice.pick("FIFO", "ANY") if family == "pyramids" else "FIFO"),
         "margin_long": 100 if family == "margins" else 0,
         "margin_short": 100 if family == "margins" else 0,
         "calc_on_order_fills": family == "recalculated",
-        "use_bar_magnifier": False,
+        "use_bar_magnifier": family == "magnified",
     }
 
 
 def _case(family: str, seed: int) -> Case:
     dice = Dice(seed)
     properties = _properties(dice, family)
-    return {"properties": properties, "orders": FAMILIES[family](dice)}
+    symbol = SYMBOLS[seed % len(SYMBOLS)] if family == "straddles" else {}
+    return {"properties": properties, "symbol": symbol, "orders": FAMILIES[family](dice)}
 
 
 CASES = [
@@ -227,7 +267,7 @@ class OrderList(ScriptStrategy):
             getattr(broker, verb)(**rest)
 
 
-def _settings(properties: dict[str, object]) -> BrokerSettings:
+def _settings(properties: dict[str, object], symbol: dict[str, float]) -> BrokerSettings:
     kind = str(properties["default_qty_type"]).split(".")[1]
     commission, value = (
         str(properties["commission_type"]).split(".")[2],
@@ -241,7 +281,9 @@ def _settings(properties: dict[str, object]) -> BrokerSettings:
             cash_per_contract=value if commission == "cash_per_contract" else 0.0,
             slippage_ticks=int(properties["slippage"]),
         ),
-        market=Market(tick=0.01, qty_step=0.0001),
+        market=Market(
+            tick=0.01, qty_step=symbol.get("mincontract", 0.0001), point_value=symbol.get("pointvalue", 1.0)
+        ),
         timing="bar_close" if properties["process_orders_on_close"] else "next_bar_open",
         pyramiding=int(properties["pyramiding"]),
         margin_long_percent=float(properties["margin_long"]),
@@ -252,9 +294,13 @@ def _settings(properties: dict[str, object]) -> BrokerSettings:
 
 
 def _ours(case: Case) -> list[list[object]]:
-    rows = _market()
+    is_magnified = case["properties"]["use_bar_magnifier"]
+    rows = _hours(_finer_market()) if is_magnified else _market()
     bars = Bars("TEST", HOUR_NS, np.arange(N, dtype=np.int64) * HOUR_NS, *rows.T)
-    result = run_script(OrderList(case["orders"]), bars, _settings(case["properties"]))
+    quarter = HOUR_NS // 4
+    finer = Bars("TEST", quarter, np.arange(4 * N, dtype=np.int64) * quarter, *_finer_market().T)
+    settings = _settings(case["properties"], case["symbol"])
+    result = run_script(OrderList(case["orders"]), bars, settings, finer=finer if is_magnified else None)
     return [
         [
             trade.direction,
@@ -276,9 +322,11 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], li
     """Closed trades of every case, from pynecore in a process of its own."""
     folder = tmp_path_factory.mktemp("orders")
     np.save(folder / "bars.npy", _market())
+    np.save(folder / "finer.npy", _finer_market())
     (folder / "cases.json").write_text(json.dumps([_case(*case) for case in CASES]))
     program = HERE / "pyne" / "run_orders.py"
-    command = [sys.executable, program, folder / "bars.npy", folder / "cases.json", folder / "out.json"]
+    files = ("bars.npy", "finer.npy", "cases.json", "out.json")
+    command = [sys.executable, program, *(folder / name for name in files)]
     subprocess.run(command, check=True, capture_output=True)
     return dict(zip(CASES, json.loads((folder / "out.json").read_text()), strict=True))
 

@@ -27,6 +27,6 @@ SYMBOL = SymInfo(
 START_MS, HOUR_MS = 1_700_000_400_000 // 3_600_000 * 3_600_000, 3_600_000
 
 
-def load_bars(path: str | Path) -> list[OHLCV]:
-    """Hourly bars from rows of open, high, low, close, volume."""
-    return [OHLCV(START_MS + i * HOUR_MS, *row) for i, row in enumerate(np.load(path).tolist())]
+def load_bars(path: str | Path, length_ms: int = HOUR_MS) -> list[OHLCV]:
+    """Bars, by default of an hour, from rows of open, high, low, close, volume."""
+    return [OHLCV(START_MS + i * length_ms, *row) for i, row in enumerate(np.load(path).tolist())]

@@ -1,15 +1,17 @@
-"""`run_orders.py BARS.npy CASES.json OUT.json`: each case's orders, bar by bar, on pynesys-pynecore.
+"""`run_orders.py BARS.npy FINER.npy CASES.json OUT.json`: each case's orders on pynesys-pynecore.
 
-A case has `properties` of `strategy()` and `orders`: for each bar number a list of verb and arguments, prices
-in ticks from that bar's close.
+A case has `properties` of `strategy()`, `symbol` (what is different about it) and `orders`: for each bar
+number a list of verb and arguments, prices in ticks from that bar's close. FINER are quarters of an hour; a
+case with the bar magnifier on runs on them.
 """
 
+import dataclasses
 import json
 import sys
 import tempfile
 from pathlib import Path
 
-from chart import SYMBOL, load_bars
+from chart import HOUR_MS, SYMBOL, load_bars
 from pynecore.core.script_runner import ScriptRunner
 
 SOURCE = '''"""
@@ -56,19 +58,23 @@ def source(case: dict[str, object]) -> str:
 
 
 bars = load_bars(sys.argv[1])
+finer = load_bars(sys.argv[2], HOUR_MS // 4)
 done = []
 with tempfile.TemporaryDirectory() as folder:
-    for number, case in enumerate(json.loads(Path(sys.argv[2]).read_text())):
+    for number, case in enumerate(json.loads(Path(sys.argv[3]).read_text())):
         path = Path(folder) / f"case_{number}.py"
         path.write_text(source(case))
+        is_magnified = case["properties"]["use_bar_magnifier"]
+        magnifier = {"magnifier_iter": iter(finer), "magnifier_source_tf": "15"} if is_magnified else {}
         runner = ScriptRunner(
             path,
             iter(bars),
-            SYMBOL,
+            dataclasses.replace(SYMBOL, **case["symbol"]),
             last_bar_index=len(bars) - 1,
             last_bar_time=bars[-1].timestamp,
             lossless_prices=True,
             lossless_volume=True,
+            **magnifier,
         )
         done.append(
             [
@@ -87,4 +93,4 @@ with tempfile.TemporaryDirectory() as folder:
                 for trade in closed
             ]
         )
-Path(sys.argv[3]).write_text(json.dumps(done))
+Path(sys.argv[4]).write_text(json.dumps(done))
