@@ -9,6 +9,7 @@ from engine.core.events import Command, Stop
 from engine.execution.client_ids import command_cause
 from engine.storage.records import Audit, CommandGiven
 from engine.strategies.slot import StrategySlot
+from settings.shown import counted
 
 if TYPE_CHECKING:
     from engine.core.engine import Engine
@@ -42,6 +43,10 @@ class Commands:
         if command.command_id in self._done:
             self._answer(command, ok=False, text="this command was given before")
             return
+        unknown = self._unknown(command)
+        if unknown:
+            self._answer(command, ok=False, text=unknown)
+            return
         if command.name != "why":
             self.remember(command.command_id)
             arguments = {"strategy": command.strategy, "symbol": command.symbol, "argument": command.argument}
@@ -50,6 +55,20 @@ class Commands:
             )
         ok, text = self._carry_out(command)
         self._answer(command, ok=ok, text=text)
+
+    def _unknown(self, command: Command) -> str:
+        """What the command names and nobody here trades; it is neither done nor written down."""
+        symbols, slots = self._engine.config.symbols, self._engine.strategies.slots
+        if command.symbol and command.symbol not in symbols:
+            return f"{command.symbol} is not traded here; symbols are {', '.join(symbols)}"
+        names = sorted({name for slot in slots for name in (slot.owner, slot.spec.name)})
+        is_prefix_enough = command.name == "why"
+        if command.strategy and not any(
+            name.startswith(command.strategy) if is_prefix_enough else name == command.strategy
+            for name in names
+        ):
+            return f"there is no strategy {command.strategy!r}; strategies are {', '.join(names)}"
+        return ""
 
     def on_stop(self, stop: Stop) -> None:
         """The shell ends: positions and resting orders stay as they are."""
@@ -66,7 +85,7 @@ class Commands:
         if command.name == "cancel":
             return self._cancel(command)
         if command.name == "close_orders":
-            return True, f"cancelling {self._cancel_all(command.symbol)} orders"
+            return True, f"cancelling {counted(self._cancel_all(command.symbol), 'order')}"
         if command.name == "kill":
             self._engine.risk.kill(f"command {command.command_id}")
             self._engine.health.paused = True
@@ -111,12 +130,13 @@ class Commands:
                     engine.strategies.set_paused(slot, paused=False, reason="")
             for slot in engine.strategies.slots:
                 engine.trades.withdraw_entries(slot)
-            return True, f"everything is {word}"
+            return True, f"everything is {word}{', entries are off until resume' if paused else ''}"
         slots = self._slots(command)
         for slot in slots:
             engine.strategies.set_paused(slot, paused=paused, reason=f"command {command.command_id}")
             engine.trades.withdraw_entries(slot)
-        return bool(slots), f"{len(slots)} strategies are {word}"
+        verb = "is" if len(slots) == 1 else "are"
+        return bool(slots), f"{counted(len(slots), 'strategy', 'strategies')} {verb} {word}"
 
     def _cancel(self, command: Command) -> tuple[bool, str]:
         order = self._engine.store.get(command.argument)
@@ -157,7 +177,15 @@ class Commands:
                     rest = engine.account.position(symbol).qty_base - owned
                     self._leave_foreign(command, symbol, rest, sent, refused)
         text = f"leaving {', '.join(sent) or 'nothing: already flat'}"
-        return not refused, text if not refused else f"{text}; not possible: {'; '.join(refused)}"
+        if refused:
+            text = f"{text}; not possible: {'; '.join(refused)}"
+        return not refused, f"{text}; {self._off_until_resume(command)}"
+
+    def _off_until_resume(self, command: Command) -> str:
+        if command.name == "kill":
+            return "killed: no strategy enters anything until resume"
+        paused = ", ".join(f"{slot.owner} on {slot.symbol}" for slot in self._slots(command))
+        return f"paused until resume: {paused}"
 
     def _leave(self, command: Command, slot: StrategySlot, sent: list[str], refused: list[str]) -> None:
         """A strategy's position; what cannot be sent now is sent as soon as it can be."""

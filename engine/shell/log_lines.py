@@ -34,10 +34,14 @@ def _of_record(record: records.Record) -> Line | None:
     if isinstance(record, records.CancelIntent):
         return "info", "cancel", f"{record.client_order_id} {record.symbol}: {record.reason}"
     if isinstance(record, records.CommandGiven):
-        return "warning", "command", f"{record.name} {record.arguments} from {record.origin}"
+        return "warning", "command", _command(record)
     if isinstance(record, records.Adjustment):
         return "critical", "adjustment", _adjustment(record)
     return ("info", record.kind, record.text) if isinstance(record, records.Audit) else None
+
+
+def _command(record: records.CommandGiven) -> str:
+    return " ".join((record.name, *filter(None, record.arguments.values()), f"from {record.origin}"))
 
 
 def _adjustment(record: records.Adjustment) -> str:

@@ -1,0 +1,65 @@
+"""What an operator's command is answered: what is off until resume, and what nobody here knows."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from engine.core.audit import Answer
+from engine.core.events import Command
+from engine.ctl import app
+from engine.shell.log_lines import line_of
+from engine.storage.records import CommandGiven
+from tests.engine_rig import Rig
+
+ROOT = Path(__file__).resolve().parents[2]
+OWNER = "sma_crossover_inflection:s1"
+
+
+def answer(rig: Rig, name: str, **arguments: str) -> Answer:
+    rig.feed(Command(rig.now_ns, f"{name} {arguments}", name, **arguments))  # type: ignore[arg-type]  # a name
+    found = rig.notices(Answer)[-1]
+    assert isinstance(found, Answer)
+    return found
+
+
+def test_kill_and_flatten_say_what_is_off_until_resume() -> None:
+    rig = Rig().up()
+    assert "paused until resume: " in answer(rig, "flatten").text
+    assert "no strategy enters anything until resume" in answer(rig, "kill").text
+    assert "entries are off until resume" in answer(rig, "pause").text
+    assert answer(rig, "resume").text == "everything is running again"
+    assert answer(rig, "pause", symbol="BTCUSDT").text == "1 strategy is paused"
+    assert answer(rig, "close_orders").text == "cancelling 0 orders"
+
+
+@pytest.mark.parametrize("name", ["kill", "pause", "flatten", "close_orders", "resume", "why"])
+def test_a_symbol_nobody_trades_changes_nothing_and_is_not_written_down(name: str) -> None:
+    rig = Rig().up()
+    said = answer(rig, name, symbol="BTCUSD")
+    assert (said.ok, said.text) == (False, "BTCUSD is not traded here; symbols are BTCUSDT")
+    assert not rig.engine.health.paused
+    assert not rig.engine.risk.killed
+    assert not rig.records(CommandGiven)
+
+
+def test_a_strategy_nobody_runs_is_said() -> None:
+    assert "there is no strategy 'smaa'" in answer(Rig().up(), "pause", strategy="smaa").text
+
+
+def test_a_command_is_logged_in_words() -> None:
+    record = CommandGiven("c", "flatten", {"strategy": "", "symbol": "BTCUSDT", "argument": ""}, "control", 1)
+    assert line_of(record) == ("warning", "command", "flatten BTCUSDT from control")
+
+
+@pytest.mark.parametrize("words", [["--env", "paper", "why"], ["why", "--env", "paper"]])
+def test_an_environment_that_does_not_run_is_said_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    monkeypatch.setenv("NEXTBAR_HOME", str(tmp_path))
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert done.output == "paper is not running\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["configs"]
