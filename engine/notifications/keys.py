@@ -1,10 +1,14 @@
 """Telegram's token and chat, from `vault/telegram_keys`. Form: see `vault/telegram_keys.example`."""
 
 import os
+import shlex
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+_PLACEHOLDER = ":put-the-token-here"
+"""So ends the token of vault/telegram_keys.example."""
 
 
 class TelegramKeysError(Exception):
@@ -34,9 +38,11 @@ def load_telegram_keys(paths: Sequence[Path]) -> TelegramKeys:
     except (OSError, UnicodeDecodeError):
         raise TelegramKeysError(f"{path} cannot be read as text") from None
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise TelegramKeysError(f"{path} can be read by others; run: chmod 600 {path}")
+        raise TelegramKeysError(f"{path} can be read by others; run: chmod 600 {shlex.quote(str(path))}")
     values = _values(text)
     token, chat = values.get("bot_token", ""), values.get("chat_id", "")
+    if token.endswith(_PLACEHOLDER):
+        raise TelegramKeysError(f"{path} still has the example's bot_token; put the real one there")
     if not _looks_like_a_token(token):
         raise TelegramKeysError(f"{path} has no bot_token of the form number:letters")
     try:

@@ -1,6 +1,7 @@
 """Reads one account's API keys. The file format is described in `vault/binance_keys.example`."""
 
 import os
+import shlex
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from pathlib import Path
 from gateways.binance.errors import ConfigurationError
 
 _NAMES = ("api_key", "api_secret")
+_PLACEHOLDER = "put-the-"
+"""So begin the values of vault/binance_keys.example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ def load_keys(paths: Sequence[Path]) -> ApiKeys:
     path = next((path for path in paths if path.exists()), None)
     if path is None:
         raise ConfigurationError(
-            f"There is no key file {paths[0]}; vault/binance_keys.example shows its form."
+            f"There is no key file {paths[0]}; vault/binance_keys.example shows its form: copy it to "
+            f"{shlex.quote(str(paths[0]))} and put the keys there."
         )
     try:
         mode = path.stat().st_mode
@@ -37,13 +41,19 @@ def load_keys(paths: Sequence[Path]) -> ApiKeys:
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(f"The key file {path} cannot be read as text.") from None
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigurationError(f"The key file {path} can be read by others; run: chmod 600 {path}")
+        raise ConfigurationError(
+            f"The key file {path} can be read by others; run: chmod 600 {shlex.quote(str(path))}"
+        )
     values = _parse(text, path)
     missing = [name for name in _NAMES if not values.get(name)]
     if missing:
         raise ConfigurationError(f"The key file {path} has no {' and no '.join(missing)}.")
     for name in _NAMES:
         value = values[name]
+        if value.startswith(_PLACEHOLDER):
+            raise ConfigurationError(
+                f"The key file {path} still has the example's {name}; put the real one there."
+            )
         if not value.isascii() or not value.isprintable() or " " in value:
             raise ConfigurationError(f"The key file {path} has an {name} with characters no key has.")
     return ApiKeys(values["api_key"], values["api_secret"], str(path))

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import shlex
 import stat
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def load_token(path: Path) -> bytes:
     except (OSError, UnicodeDecodeError) as error:
         raise TokenError(f"{path} cannot be read: {error}") from None
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise TokenError(f"{path} can be read by others; run: chmod 600 {path}")
+        raise TokenError(f"{path} can be read by others; run: chmod 600 {shlex.quote(str(path))}")
     try:
         token = bytes.fromhex(text)
     except ValueError:

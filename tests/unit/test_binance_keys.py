@@ -30,6 +30,8 @@ def test_lines_with_comments_and_quotes_are_read(tmp_path: Path):
         ("api_key=abc\nhunter2\n", "line 2"),
         ("api_key=a b\napi_secret=hunter2", "characters"),
         ("password=hunter2", "line 1"),
+        ("api_key=put-the-api-key-here\napi_secret=hunter2", "still has the example's api_key"),
+        ("api_key=abc\napi_secret=put-the-secret-here", "still has the example's api_secret"),
     ],
 )
 def test_a_broken_file_is_one_sentence_without_the_secret(tmp_path: Path, text: str, words: str):
@@ -50,9 +52,11 @@ def test_a_missing_file_names_where_it_should_be(tmp_path: Path):
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
 def test_a_file_others_can_read_is_refused(tmp_path: Path):
-    path = write(tmp_path / "keys", "api_key=a\napi_secret=b\n", 0o640)
-    with pytest.raises(ConfigurationError, match="chmod 600"):
+    (tmp_path / "my keys").mkdir()
+    path = write(tmp_path / "my keys" / "keys", "api_key=a\napi_secret=b\n", 0o640)
+    with pytest.raises(ConfigurationError) as caught:
         load_keys([path])
+    assert f"chmod 600 '{path}'" in str(caught.value)
 
 
 def test_nothing_prints_a_secret(tmp_path: Path):
