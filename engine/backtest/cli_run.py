@@ -1,7 +1,7 @@
 """Runs one strategy of a configuration; what comes back can be sent between processes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -192,10 +192,11 @@ def _summary(
         found,
         closed,
         market.bars,
-        costs_are_zero=not (costs.taker_percent or costs.cash_per_order or costs.cash_per_contract),
+        costs_are_zero=not any(astuple(costs)),
         tick=market_settings.tick,
         tolerance=costs.slippage_ticks * market_settings.tick
         + costs.slippage_bps / 1e4 * max(float(b.high.max()) for b in market.bars.values()),
+        point_value=market_settings.point_value,
     )
     found["versions"] = versions()
     found["hashes"] = {

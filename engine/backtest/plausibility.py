@@ -18,13 +18,14 @@ def warnings(
     costs_are_zero: bool,
     tick: float,
     tolerance: float = 0.0,
+    point_value: float = 1.0,
 ) -> list[str]:
     """One sentence for each doubt. `summary` holds the metrics; `tolerance` is slippage in price units."""
     return [
         *_impossible(summary, columns, bars, tolerance + tick),
         *_too_good(summary),
         *_thin(summary, columns),
-        *_costs(summary, columns, costs_are_zero, tick),
+        *_costs(summary, columns, costs_are_zero, tick * point_value),
         *_size(columns, bars),
     ]
 
@@ -92,18 +93,19 @@ def _thin(summary: dict[str, Any], columns: Columns) -> list[str]:
     return found
 
 
-def _costs(summary: dict[str, Any], columns: Columns, costs_are_zero: bool, tick: float) -> list[str]:
+def _costs(summary: dict[str, Any], columns: Columns, costs_are_zero: bool, tick_value: float) -> list[str]:
+    """`tick_value` is the money that one tick makes of one unit."""
     found = []
     if costs_are_zero:
         found.append("commission and slippage are zero")
     if summary["trades"]:
         per_unit = np.abs(columns["pnl"]) / columns["qty"]
         mean = float(columns["pnl"].mean() / columns["qty"].mean())
-        if 0 < mean < 2 * tick:
+        if 0 < mean < 2 * tick_value:
             found.append(
-                f"the mean profit is {mean / tick:.2f} ticks: one tick of slippage more takes it away"
+                f"the mean profit is {mean / tick_value:.2f} ticks: one tick of slippage more takes it away"
             )
-        if float(np.median(per_unit)) < tick:
+        if float(np.median(per_unit)) < tick_value:
             found.append("half of the trades move less than a tick")
     return found
 

@@ -157,7 +157,7 @@ def _months_figure(summary: dict[str, Any]) -> str:
 
 def _distribution(outcome: "Outcome") -> str:
     columns = outcome.closed
-    notional = columns["qty"] * columns["entry_price"]
+    notional = columns["qty"] * columns["entry_price"] * outcome.summary["broker"]["point_value"]
     page = go.Figure(go.Histogram(x=columns["pnl"] / notional * 100.0, nbinsx=80))
     page.update_layout(
         height=320,

@@ -79,6 +79,13 @@ def test_what_is_written_is_what_was_traded(tmp_path: Path):
     assert summary["hashes"]["trades"] in text
 
 
+def test_slippage_is_a_cost(tmp_path: Path):
+    words = ["--strategy", "rsi", "--data", "sample-1h", "--broker", "commission_percent=0"]
+    said = "commission and slippage are zero"
+    assert said not in _here(*words, "slippage_ticks=1").output
+    assert said in _here(*words, "slippage_ticks=0").output
+
+
 def test_both_engines_write_the_same_trades(tmp_path: Path):
     hashes = set()
     for engine in ("kernel", "event"):

@@ -54,6 +54,14 @@ def test_a_plain_result_gives_no_warning():
     assert _said({}, _trades()) == []
 
 
+def test_ticks_are_worth_their_point_value():
+    thin = {"net_profit": N * 0.015, "final_equity": 1000.0 + N * 0.015}
+    assert any("1.50 ticks" in text for text in _said(thin, _trades(pnl=np.full(N, 0.015))))
+    many = {"net_profit": N * 0.75, "final_equity": 1000.0 + N * 0.75}
+    said = _said(many, _trades(pnl=np.full(N, 0.75)), point_value=50.0)
+    assert any("1.50 ticks" in text for text in said)
+
+
 @pytest.mark.parametrize(
     ("summary", "columns", "says"),
     [
