@@ -1,7 +1,9 @@
 """Where the lines of all processes go: to standard output, and to a log file that is bounded."""
 
 import logging
+import re
 import sys
+import time
 from collections import deque
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 LOG_FILE_BYTES = 5_000_000
 LOG_FILES_KEPT = 3
 RECENT_LINES = 200
+_TIME = re.compile(r"^[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3} ")
 
 
 class Console:
@@ -22,13 +25,17 @@ class Console:
         self._file = RotatingFileHandler(
             log_path, maxBytes=LOG_FILE_BYTES, backupCount=LOG_FILES_KEPT, encoding="utf-8", delay=True
         )
-        self._file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        form = logging.Formatter("%(asctime)s.%(msecs)03d %(message)s", "%Y-%m-%d %H:%M:%S")
+        form.converter = time.gmtime
+        self._file.setFormatter(form)
 
     def __call__(self, source: str, line: str) -> None:
         """One line of one process."""
         text = f"[{source}] {line}"
         self.recent.append(text)
-        self._file.emit(logging.LogRecord(source, logging.INFO, "", 0, text, None, None))
+        # The file has a time of its own before each line.
+        written = f"[{source}] {_TIME.sub('', line)}"
+        self._file.emit(logging.LogRecord(source, logging.INFO, "", 0, written, None, None))
         if not self.quiet:
             self.say(text)
 

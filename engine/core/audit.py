@@ -111,11 +111,13 @@ class HealthChanged(AuditBase, frozen=True, tag="health"):
 
     time_ns: int
     blockers: tuple[str, ...]
+    is_starting: bool = False
+    """Entries have not been possible yet since the start: nothing is wrong so far."""
 
     @property
     def severity(self) -> Severity:
         """Being unable to enter is a warning."""
-        return "warning" if self.blockers else "info"
+        return "warning" if self.blockers and not self.is_starting else "info"
 
     def line(self) -> str:
         """One line for a person."""

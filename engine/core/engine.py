@@ -371,7 +371,8 @@ class Engine:
         blockers = self.health.blockers()
         if blockers != self._blockers:
             self._blockers = blockers
-            self.out.notify(HealthChanged(now, blockers))
+            is_starting = not (self.health.ever_reconciled or self.health.hedge_mode or self.health.paused)
+            self.out.notify(HealthChanged(now, blockers, is_starting))
 
     def _tell_position(self, symbol: str) -> None:
         position = self.account.position(symbol)

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 # Run as a script, Python knows this folder only; the packages lie two above.
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +21,7 @@ from gateways.binance.config import GatewayConfig  # noqa: E402
 from gateways.binance.errors import ConfigurationError  # noqa: E402
 from gateways.binance.gateway import Gateway  # noqa: E402
 from gateways.binance.keys import ApiKeys, load_keys  # noqa: E402
+from gateways.binance.log_lines import LogLines  # noqa: E402
 from gateways.wire.errors import TokenError  # noqa: E402
 from gateways.wire.token import load_or_make_token  # noqa: E402
 from settings import SettingsError, load_settings  # noqa: E402
@@ -33,13 +35,23 @@ _log = structlog.get_logger("gateway")
 
 def main(argv: list[str] | None = None) -> int:
     """0 after an orderly stop, 2 when the configuration cannot be used, 1 when a part broke."""
-    _configure_log()
+    lines = LogLines(time.monotonic)
+    _configure_log(lines)
     arguments = parse_arguments("Gateway to Binance USD-M futures.", argv)
     try:
         settings = load_settings(
             arguments.environment, arguments.symbol, accept_real_orders=arguments.accept_real_orders
         )
         config = GatewayConfig.of(settings)
+        lines.hosts = {
+            link: urlsplit(url).hostname or url
+            for link, url in (
+                ("rest", config.rest_url),
+                ("public", config.public_url),
+                ("market", config.market_url),
+                ("private", config.private_url),
+            )
+        }
         keys = load_keys(config.key_paths)
         token = load_or_make_token(config.token_path)
     except (SettingsError, ConfigurationError, TokenError) as error:
@@ -106,16 +118,16 @@ async def _serve(config: GatewayConfig, keys: ApiKeys, token: bytes, *, exit_wit
 
 
 def _tell_listening(port: int) -> None:
-    _log.info("listening", port=port)
+    _log.info(f"listening on port {port}")
 
 
-def _configure_log() -> None:
+def _configure_log(lines: LogLines) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=True),
             structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=20, pad_level=False),
+            lines,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
