@@ -8,7 +8,6 @@ import secrets
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 
-import engine.strategies  # noqa: F401  # fills the registry
 from engine.control.server import ControlServer
 from engine.core.audit import AuditEvent
 from engine.core.config import EngineConfig, of_settings
