@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from settings.status import EngineStatus
+from settings.status import CandleStatus, EngineStatus
 
 MONEY_DECIMALS = (2, 4)
 """At least and at most."""
@@ -71,6 +71,7 @@ def readable(status: EngineStatus) -> EngineStatus:
         status,
         positions=positions,
         open_orders=orders,
+        last_candles=tuple(_rounded_candle(one, ticks) for one in status.last_candles),
         last_prices=_rounded(status.last_prices, ticks),
         realised_pnl=money(status.realised_pnl),
         unrealised_pnl=money(status.unrealised_pnl),
@@ -81,6 +82,12 @@ def readable(status: EngineStatus) -> EngineStatus:
 
 def _rounded(prices: Mapping[str, float], ticks: Mapping[str, str]) -> dict[str, float]:
     return {symbol: round(value, decimals_of(ticks.get(symbol))) for symbol, value in prices.items()}
+
+
+def _rounded_candle(candle: CandleStatus, ticks: Mapping[str, str]) -> CandleStatus:
+    digits = decimals_of(ticks.get(candle.symbol))
+    prices = {name: round(getattr(candle, name), digits) for name in ("open", "high", "low", "close")}
+    return msgspec.structs.replace(candle, **prices)
 
 
 def _without_sign_of_zero(value: Decimal) -> Decimal:

@@ -33,7 +33,7 @@ class Ready(AuditBase, frozen=True, tag="ready"):
 
     def line(self) -> str:
         """One line for a person."""
-        return f"READY {self.symbol} bid {self.bid:g} ask {self.ask:g}"
+        return f"READY {self.symbol} bid {self.bid:.12g} ask {self.ask:.12g}"
 
 
 class CandleClosed(AuditBase, frozen=True, tag="candle"):
@@ -47,8 +47,8 @@ class CandleClosed(AuditBase, frozen=True, tag="candle"):
         bar = self.bar
         return (
             f"{bar.symbol} {timeframe_text(bar.timeframe_ns)} {bar.kind} "
-            f"open {bar.open:g} high {bar.high:g} low {bar.low:g} close {bar.close:g} ticks {bar.ticks}"
-            f"{_FLAG_WORDS[bar.flags & 15]}"
+            f"open {bar.open:.12g} high {bar.high:.12g} low {bar.low:.12g} close {bar.close:.12g} "
+            f"ticks {bar.ticks}{_FLAG_WORDS[bar.flags & 15]}"
         )
 
 

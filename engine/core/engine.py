@@ -84,6 +84,7 @@ class Engine:
         self._timer_ns = 0
         self._next_equity_ns = 0
         self._blockers: tuple[str, ...] = ("not started",)
+        self._were_entries_open = False
         symbols = [slot.symbol for slot in self.strategies.slots]
         for slot in self.strategies.slots:
             self.trades.add(slot, shared=symbols.count(slot.symbol) > 1)
@@ -371,7 +372,8 @@ class Engine:
         blockers = self.health.blockers()
         if blockers != self._blockers:
             self._blockers = blockers
-            is_starting = not (self.health.ever_reconciled or self.health.hedge_mode or self.health.paused)
+            self._were_entries_open = self._were_entries_open or not blockers
+            is_starting = not (self._were_entries_open or self.health.hedge_mode or self.health.paused)
             self.out.notify(HealthChanged(now, blockers, is_starting))
 
     def _tell_position(self, symbol: str) -> None:

@@ -90,7 +90,7 @@ def verdict_fate(verdict: Verdict) -> tuple[Fate, str]:
 
 def signal_line(signal: records.Signal) -> str:
     """One signal and its fate as a line for a person."""
-    words = [f"{signal.strategy} {signal.symbol} {flag_words(signal)} at {signal.price:g}:"]
+    words = [f"{signal.strategy} {signal.symbol} {flag_words(signal)} at {signal.price:.12g}:"]
     words.append(f"{signal.fate} by {signal.rule}" if signal.rule else signal.fate)
     if signal.action:
         words.append(f"[{signal.action}]")

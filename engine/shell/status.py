@@ -145,7 +145,7 @@ class StatusKeeper:
 
 
 def _signal(signal: Signal) -> SignalStatus:
-    words = f"{flag_words(signal)} at {signal.price:g}"
+    words = f"{flag_words(signal)} at {signal.price:.12g}"
     fate = f"{signal.fate} by {signal.rule}" if signal.rule else signal.fate
     return SignalStatus(signal.time_ns, signal.strategy, signal.symbol, words, fate)
 

@@ -18,6 +18,7 @@ from engine.market_data.timeframes import SECOND_NS, timeframe_text
 from engine.strategies.base import Broker, Signals, SignalStrategy
 from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategySlot
 from gateways.wire.messages import Kline, KlinesReply, RequestKlines
+from settings.shown import counted
 
 SUSPECT = int(BarFlag.SUSPECT)
 BACKFILLED = int(BarFlag.BACKFILLED)
@@ -190,7 +191,7 @@ class StrategyManager:
     def _block(self, slot: StrategySlot, bar: Bar) -> Block | None:
         """Why entries of this bar are not followed, if so."""
         if slot.state is SlotState.WARMING and slot.warm_left > 0:
-            return Block("warming", f"{slot.warm_left} more bars to warm up")
+            return Block("warming", f"{counted(slot.warm_left, 'more bar')} to warm up")
         if slot.paused:
             return Block("paused", slot.reason or "paused")
         late_ns = self._clock.exchange_now_ns - bar.close_time_ns
@@ -248,7 +249,7 @@ class StrategyManager:
     def _drain(self, slot: StrategySlot) -> list[Decision]:
         """Feed what waited, oldest first, the longer timeframe first where two close together."""
         if slot.state is SlotState.FETCHING:
-            self._move(slot, SlotState.WARMING, f"{len(slot.pending)} bars of history")
+            self._move(slot, SlotState.WARMING, f"{counted(len(slot.pending), 'bar')} of history")
         waiting = sorted(slot.pending, key=lambda bar: (bar.close_time_ns, -bar.timeframe_ns))
         slot.pending.clear()
         decisions = [decision for bar in waiting if (decision := self._feed(slot, bar)) is not None]

@@ -139,7 +139,8 @@ def _refuse_unknown_symbols(state: ExchangeState) -> None:
         for symbol in sorted(names - state.markets.keys()):
             raise StateDamagedError(
                 f"account {account_id} has a position or an open order in {symbol}: "
-                "start the exchange with this symbol or with another state folder"
+                "start the exchange with this symbol or with another state folder; "
+                "with run.py: put it back into symbols, or say --fresh to forget the account"
             )
 
 
