@@ -8,7 +8,10 @@ import structlog
 QUIET_SECONDS = 60.0
 MOST_REMEMBERED = 500
 REPEATING = frozenset(
-    {"cannot connect", "cannot rotate yet", "cannot sweep", "no book snapshot", "no instrument", "no klines"}
+    {
+        *("cannot connect", "cannot rotate yet", "cannot sweep", "no book snapshot", "no instrument"),
+        *("no klines", "snapshot is incomplete"),
+    }
 )
 """Said again at every try, for as long as the exchange cannot be reached."""
 EXPECTED = frozenset({"engine disconnected"})
@@ -22,6 +25,10 @@ UNRESOLVED = (
 )
 
 
+UNREACHED = "ExchangeNotAvailable"
+"""Of requests that found no connection."""
+
+
 class LogLines:
     """The last processor of structlog: time, level where it matters, text.
 
@@ -31,6 +38,7 @@ class LogLines:
     def __init__(self, now: Callable[[], float]) -> None:
         self.hosts: Mapping[str, str] = {}
         self._now = now
+        self._unresolved_at = -QUIET_SECONDS
         self._said: dict[str, float] = {}
 
     def __call__(self, _logger: object, _name: str, event: MutableMapping[str, Any]) -> str:
@@ -38,10 +46,13 @@ class LogLines:
         time, level, text = event.pop("timestamp")[:-3], event.pop("level"), event.pop("event")
         reason, trace = event.pop("reason", ""), event.pop("exception", "")
         if any(sign in reason for sign in UNRESOLVED):
+            self._unresolved_at = self._now()
             host = self.hosts.get(event.get("link", ""), "the exchange")
             self._keep_quiet("unresolved")
             text, reason, event = f"no connection to {host}: name could not be resolved", "", {}
         elif text in REPEATING:
+            if UNREACHED in reason and self._now() - self._unresolved_at < QUIET_SECONDS:
+                raise structlog.DropEvent  # the one sentence about the name has said why
             self._keep_quiet(f"{text} {sorted(event.items())}")
         known = text.split()
         parts = [_words(value) if key in known else f"{key} {_words(value)}" for key, value in event.items()]
