@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from settings.environment import Home, resolve_port
-from settings.models import ENVIRONMENTS, Settings, SettingsError
+from settings.models import ENVIRONMENTS, SYMBOL_PATTERN, Settings, SettingsError
 
 
 def load_settings(
@@ -48,6 +48,8 @@ def parse_settings(path: Path, environment: str, symbol: str | None = None) -> S
     if "home" in raw:
         raise SettingsError(f"{path}: home is not a known key")
     if symbol is not None:
+        if not re.fullmatch(SYMBOL_PATTERN, symbol):
+            raise SettingsError(f"the command line: {symbol!r} is no symbol in capitals, as BTCUSDT")
         _leave_one_symbol(raw, symbol)
     try:
         return Settings.model_validate_json(json.dumps(raw, default=str))

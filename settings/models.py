@@ -18,7 +18,8 @@ REAL_MONEY_WORD = "live"
 EXCHANGE_TIMEFRAMES = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
 """Of the klines that Binance makes; its months have no fixed length."""
 
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9_]{2,32}$")]
+SYMBOL_PATTERN = r"^[A-Z0-9_]{2,32}$"
+Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)]
 Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smhdw]$")]
 Url = Annotated[str, StringConstraints(pattern=r"^((https?|wss?)://[^\s/]+(/[^\s]*)?)?$")]
 Port = Annotated[int, Field(ge=0, le=65535)]

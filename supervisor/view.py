@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import datetime
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -105,14 +105,8 @@ class LiveView:
 
     def _health(self, status: EngineStatus, *, is_now: bool) -> Text:
         processes = self._session.processes
-        states = {name: process.state for name, process in processes.items()}
-        if is_now:
-            states |= {f"{name} link": state for name, state in status.links.items()}
         text = Text(" ")
-        for name, state in states.items():
-            text.append(f"{name} ", style="bold")
-            text.append(state, style=STATE_STYLES.get(state, "red"))
-            text.append("   ")
+        _append_states(text, {name: process.state for name, process in processes.items()})
         text.append(f"restarts {self._session.restarts}")
         if status.killed:
             text.append("   KILLED: no entries until resume", style="bold red")
@@ -120,14 +114,24 @@ class LiveView:
             text.append("   PAUSED: no entries until resume", style="bold yellow")
         elif status.paused_strategies:
             text.append(f"   PAUSED: {', '.join(status.paused_strategies)}", style="bold yellow")
+        if is_now and status.links:
+            text.append("\n ")
+            _append_states(text, {f"{name} link": state for name, state in status.links.items()})
         return text
+
+
+def _append_states(text: Text, states: Mapping[str, str]) -> None:
+    for name, state in states.items():
+        text.append(f"{name} ", style="bold")
+        text.append(state, style=STATE_STYLES.get(state, "red"))
+        text.append("   ")
 
 
 def log_rows(lines: Sequence[str], width: int, rows: int) -> Text:
     """The newest lines that fit in so many rows, none cut."""
     shown: list[str] = []
     for line in reversed(lines):
-        wrapped = textwrap.wrap(line, width, subsequent_indent="    ") or [""]
+        wrapped = textwrap.wrap(line, width, subsequent_indent="    ", break_on_hyphens=False) or [""]
         if shown and len(shown) + len(wrapped) > rows:
             break
         shown = wrapped + shown

@@ -139,6 +139,11 @@ def test_a_symbol_on_the_command_line_leaves_only_that_one(home: Home) -> None:
     assert settings.strategies[0].symbols == ("ETHUSDT",)
 
 
+def test_a_word_that_is_no_symbol_is_not_blamed_on_the_file(home: Home) -> None:
+    with pytest.raises(SettingsError, match="the command line: 'extra' is no symbol"):
+        load_settings("demo", "extra", home=home)
+
+
 def test_processes_started_by_hand_meet_on_the_same_ports(home: Home) -> None:
     first, second = load_settings("demo", home=home), load_settings("demo", home=home)
     assert first == second
