@@ -98,12 +98,12 @@ class ValidationTestingSuite:
         self.twin.reset()
         lookback = self.twin.lookback_bars
         first = min(max(len(bars) // 3, lookback), max(0, len(bars) - live_bars))
-        self.twin.warm_up(_part(bars, max(0, first - lookback), first))
+        self.twin.warm_up(bars.part(max(0, first - lookback), first))
         return _compared("live", market, self.twin, bars, batch, first, live_bars)
 
     def _no_look_ahead(self, market: str, bars: Bars, whole: SignalArrays) -> Finding:
         for n in _ends(whole):
-            part = self.twin.batch(_part(bars, 0, n))
+            part = self.twin.batch(bars.part(0, n))
             for name in FLAGS:
                 differs = getattr(part, name) != getattr(whole, name)[:n]
                 if differs.any():
@@ -160,17 +160,3 @@ def _ends(signals: SignalArrays) -> list[int]:
 
 def _count(signals: SignalArrays) -> int:
     return int(sum(getattr(signals, name).sum() for name in FLAGS))
-
-
-def _part(bars: Bars, first: int, last: int) -> Bars:
-    part = slice(first, last)
-    return Bars(
-        bars.symbol,
-        bars.timeframe_ns,
-        bars.open_time_ns[part],
-        bars.open[part],
-        bars.high[part],
-        bars.low[part],
-        bars.close[part],
-        bars.volume_base[part],
-    )

@@ -100,17 +100,7 @@ def cut(bars: Bars, start_ns: int | None, end_ns: int | None = None) -> Bars:
     """The bars that open at or after `start_ns` and before `end_ns`."""
     first = 0 if start_ns is None else int(np.searchsorted(bars.open_time_ns, start_ns))
     last = len(bars) if end_ns is None else int(np.searchsorted(bars.open_time_ns, end_ns))
-    part = slice(first, last)
-    return Bars(
-        bars.symbol,
-        bars.timeframe_ns,
-        bars.open_time_ns[part],
-        bars.open[part],
-        bars.high[part],
-        bars.low[part],
-        bars.close[part],
-        bars.volume_base[part],
-    )
+    return bars.part(first, last)
 
 
 def _read_table(path: Path) -> pa.Table:

@@ -50,9 +50,6 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
         return self.open_time_ns + self.timeframe_ns
 
 
-MidPriceCandle = Bar
-
-
 @dataclass(frozen=True, slots=True)
 class Bars:
     """Bars of one symbol and timeframe as arrays of equal length, ascending by open time.
@@ -72,3 +69,17 @@ class Bars:
 
     def __len__(self) -> int:
         return len(self.open_time_ns)
+
+    def part(self, first: int, last: int) -> "Bars":
+        """The bars from index `first` up to, not including, `last`."""
+        part = slice(first, last)
+        return Bars(
+            self.symbol,
+            self.timeframe_ns,
+            self.open_time_ns[part],
+            self.open[part],
+            self.high[part],
+            self.low[part],
+            self.close[part],
+            self.volume_base[part],
+        )
