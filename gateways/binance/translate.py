@@ -6,7 +6,9 @@ with a REST sweep; nothing is dropped silently. Epoch and sequence are stamped l
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import Any
 
 from gateways.binance.frames import CM
@@ -17,6 +19,8 @@ ZERO = Decimal(0)
 Json = Any
 """Whatever a JSON parser returns."""
 Row = Mapping[str, Json]
+NO_FILL: Row = MappingProxyType({})
+"""What a report tells of a fill that tells of none."""
 
 
 class Untranslatable(Exception):
@@ -84,76 +88,136 @@ def _side(row: Row, name: str) -> Side:
     raise Untranslatable(f"an order with side {value!r}")
 
 
-def order_event(event: Row) -> OrderUpdate:
-    """ORDER_TRADE_UPDATE."""
-    o = _body(event, "o")
-    reason = _text(o, "er")
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the fields of an order are called: in a stream's event, or in a REST row."""
+
+    symbol: str
+    client_id: str
+    number: str
+    order_type: str
+    side: str
+    time_in_force: str
+    status: str
+    price: str
+    stop_price: str
+    qty: str
+    reduce_only: str
+    close_position: str
+    reason: str = ""
+    child: str = ""
+    average_price: str = ""
+    filled: str = ""
+
+
+_EVENT = _Names("s", "c", "i", "o", "S", "f", "X", "p", "sp", "q", "R", "cp", "er", "", "ap", "z")
+_ALGO_EVENT = _Names("s", "caid", "aid", "o", "S", "f", "X", "p", "tp", "q", "R", "cp", "rm", "ai")
+_ROW = _Names(
+    *("symbol", "clientOrderId", "orderId", "type", "side", "timeInForce", "status", "price", "stopPrice"),
+    *("origQty", "reduceOnly", "closePosition"),
+    average_price="avgPrice",
+    filled="executedQty",
+)
+_ALGO_ROW = _Names(
+    *("symbol", "clientAlgoId", "algoId", "orderType", "side", "timeInForce", "algoStatus", "price"),
+    *("triggerPrice", "quantity", "reduceOnly", "closePosition"),
+    child="actualOrderId",
+)
+
+
+def _order(
+    o: Row,
+    names: _Names,
+    *,
+    execution: str,
+    event_ms: int,
+    transaction_ms: int,
+    source: str = "stream",
+    fill: Row = NO_FILL,
+) -> OrderUpdate:
+    """One report on an order, ordinary or conditional. `fill` is the body of an event that may tell one."""
+    reason = _text(o, names.reason)
     return OrderUpdate(
         epoch=0,
         sequence=0,
-        symbol=_need(o, "s"),
-        client_order_id=_text(o, "c"),
-        exchange_order_id=integer(_need(o, "i")),
-        side=_side(o, "S"),
-        order_type=_text(o, "o"),
-        time_in_force=_text(o, "f"),
-        execution=_text(o, "x"),
-        status=_text(o, "X"),
-        price=decimal(o.get("p")),
-        stop_price=decimal(o.get("sp")),
-        average_price=decimal(o.get("ap")),
-        qty_base=decimal(o.get("q")),
-        filled_base=decimal(o.get("z")),
-        last_price=decimal(o.get("L")),
-        last_qty_base=decimal(o.get("l")),
-        trade_id=integer(o.get("t")),
-        is_maker=flag(o.get("m")),
-        fee=decimal(o.get("n")),
-        fee_asset=_text(o, "N"),
-        realised_pnl=decimal(o.get("rp")),
-        reduce_only=flag(o.get("R")),
-        close_position=flag(o.get("cp")),
+        symbol=_need(o, names.symbol),
+        client_order_id=_text(o, names.client_id),
+        exchange_order_id=integer(_need(o, names.number)),
+        side=_side(o, names.side),
+        order_type=_text(o, names.order_type),
+        time_in_force=_text(o, names.time_in_force),
+        execution=execution,
+        status=_text(o, names.status),
+        price=decimal(o.get(names.price)),
+        stop_price=decimal(o.get(names.stop_price)),
+        average_price=decimal(o.get(names.average_price)),
+        qty_base=decimal(o.get(names.qty)),
+        filled_base=decimal(o.get(names.filled)),
+        last_price=decimal(fill.get("L")),
+        last_qty_base=decimal(fill.get("l")),
+        trade_id=integer(fill.get("t")),
+        is_maker=flag(fill.get("m")),
+        fee=decimal(fill.get("n")),
+        fee_asset=_text(fill, "N"),
+        realised_pnl=decimal(fill.get("rp")),
+        reduce_only=flag(o.get(names.reduce_only)),
+        close_position=flag(o.get(names.close_position)),
         reason="" if reason == "0" else reason,
-        event_time_ns=integer(event.get("E")) * MS,
-        transaction_time_ns=integer(o.get("T") or event.get("T")) * MS,
+        event_time_ns=event_ms * MS,
+        transaction_time_ns=transaction_ms * MS,
+        source=source,
+        is_algo=names is _ALGO_EVENT or names is _ALGO_ROW,
+        child_order_id=integer(o.get(names.child)),
+    )
+
+
+def order_event(event: Row) -> OrderUpdate:
+    """ORDER_TRADE_UPDATE."""
+    o = _body(event, "o")
+    return _order(
+        o,
+        _EVENT,
+        execution=_text(o, "x"),
+        event_ms=integer(event.get("E")),
+        transaction_ms=integer(o.get("T") or event.get("T")),
+        fill=o,
     )
 
 
 def algo_event(event: Row) -> OrderUpdate:
     """ALGO_UPDATE. Fills are reported by the child order, so none are told here."""
     o = _body(event, "o")
-    status = _need(o, "X")
-    return OrderUpdate(
-        epoch=0,
-        sequence=0,
-        symbol=_need(o, "s"),
-        client_order_id=_text(o, "caid"),
-        exchange_order_id=integer(_need(o, "aid")),
-        side=_side(o, "S"),
-        order_type=_text(o, "o"),
-        time_in_force=_text(o, "f"),
-        execution=status,
-        status=status,
-        price=decimal(o.get("p")),
-        stop_price=decimal(o.get("tp")),
-        average_price=ZERO,
-        qty_base=decimal(o.get("q")),
-        filled_base=ZERO,
-        last_price=ZERO,
-        last_qty_base=ZERO,
-        trade_id=0,
-        is_maker=False,
-        fee=ZERO,
-        fee_asset="",
-        realised_pnl=ZERO,
-        reduce_only=flag(o.get("R")),
-        close_position=flag(o.get("cp")),
-        reason=_text(o, "rm"),
-        event_time_ns=integer(event.get("E")) * MS,
-        transaction_time_ns=integer(event.get("T")) * MS,
-        is_algo=True,
-        child_order_id=integer(o.get("ai")),
+    return _order(
+        o,
+        _ALGO_EVENT,
+        execution=_need(o, "X"),
+        event_ms=integer(event.get("E")),
+        transaction_ms=integer(event.get("T")),
     )
+
+
+def order_row(row: Row) -> OrderUpdate:
+    """An order as REST tells it. `execution` is NEW while it is open, else its status."""
+    time_ms = integer(row.get("updateTime") or row.get("time"))
+    execution = _execution(_text(row, "status"))
+    return _order(row, _ROW, execution=execution, event_ms=time_ms, transaction_ms=time_ms, source="query")
+
+
+def algo_row(row: Row) -> OrderUpdate:
+    """A conditional order as REST tells it."""
+    time_ms = integer(row.get("updateTime") or row.get("createTime"))
+    execution = _text(row, "algoStatus")
+    return _order(
+        row, _ALGO_ROW, execution=execution, event_ms=time_ms, transaction_ms=time_ms, source="query"
+    )
+
+
+def _execution(status: str) -> str:
+    if status in ("NEW", "PARTIALLY_FILLED"):
+        return "NEW"
+    if status == "FILLED":
+        return "TRADE"
+    return "EXPIRED" if status == "EXPIRED_IN_MATCH" else status
 
 
 def account_event(event: Row) -> AccountUpdate:
@@ -192,88 +256,6 @@ def margin_call(event: Row) -> AccountUpdate:
 def _rows(row: Row, name: str) -> list[Row]:
     value = row.get(name)
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-
-
-def order_row(row: Row) -> OrderUpdate:
-    """An order as REST tells it. `execution` is NEW while it is open, else its status."""
-    status = _text(row, "status")
-    time_ms = integer(row.get("updateTime") or row.get("time"))
-    return OrderUpdate(
-        epoch=0,
-        sequence=0,
-        symbol=_need(row, "symbol"),
-        client_order_id=_text(row, "clientOrderId"),
-        exchange_order_id=integer(_need(row, "orderId")),
-        side=_side(row, "side"),
-        order_type=_text(row, "type"),
-        time_in_force=_text(row, "timeInForce"),
-        execution=_execution(status),
-        status=status,
-        price=decimal(row.get("price")),
-        stop_price=decimal(row.get("stopPrice")),
-        average_price=decimal(row.get("avgPrice")),
-        qty_base=decimal(row.get("origQty")),
-        filled_base=decimal(row.get("executedQty")),
-        last_price=ZERO,
-        last_qty_base=ZERO,
-        trade_id=0,
-        is_maker=False,
-        fee=ZERO,
-        fee_asset="",
-        realised_pnl=ZERO,
-        reduce_only=flag(row.get("reduceOnly")),
-        close_position=flag(row.get("closePosition")),
-        reason="",
-        event_time_ns=time_ms * MS,
-        transaction_time_ns=time_ms * MS,
-        source="query",
-    )
-
-
-def _execution(status: str) -> str:
-    if status in ("NEW", "PARTIALLY_FILLED"):
-        return "NEW"
-    if status == "FILLED":
-        return "TRADE"
-    return "EXPIRED" if status == "EXPIRED_IN_MATCH" else status
-
-
-def algo_row(row: Row) -> OrderUpdate:
-    """A conditional order as REST tells it."""
-    status = _text(row, "algoStatus")
-    time_ms = integer(row.get("updateTime") or row.get("createTime"))
-    return OrderUpdate(
-        epoch=0,
-        sequence=0,
-        symbol=_need(row, "symbol"),
-        client_order_id=_text(row, "clientAlgoId"),
-        exchange_order_id=integer(_need(row, "algoId")),
-        side=_side(row, "side"),
-        order_type=_text(row, "orderType"),
-        time_in_force=_text(row, "timeInForce"),
-        execution=status,
-        status=status,
-        price=decimal(row.get("price")),
-        stop_price=decimal(row.get("triggerPrice")),
-        average_price=ZERO,
-        qty_base=decimal(row.get("quantity")),
-        filled_base=ZERO,
-        last_price=ZERO,
-        last_qty_base=ZERO,
-        trade_id=0,
-        is_maker=False,
-        fee=ZERO,
-        fee_asset="",
-        realised_pnl=ZERO,
-        reduce_only=flag(row.get("reduceOnly")),
-        close_position=flag(row.get("closePosition")),
-        reason="",
-        event_time_ns=time_ms * MS,
-        transaction_time_ns=time_ms * MS,
-        source="query",
-        is_algo=True,
-        child_order_id=integer(row.get("actualOrderId")),
-    )
 
 
 def fill_row(trade: Row, order: OrderUpdate | None, filled_base: Decimal) -> OrderUpdate:
