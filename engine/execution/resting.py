@@ -196,7 +196,7 @@ class RestingOrders:
             for order in orders:
                 self._cancel(order.client_order_id, "replaced")
             return
-        if not good and legs.retry_at_ns > self._clock.now_ns and leg in legs.refusals:
+        if not good and self._clock.now_ns < legs.retry_at_ns < NEVER_NS and leg in legs.refusals:
             return
         if not good:
             self._place(owner, symbol, legs, leg, wanted)

@@ -107,6 +107,28 @@ def test_a_position_that_cannot_be_protected_is_left_after_an_alarm() -> None:
     assert rig.exchange.position == ZERO
 
 
+def test_a_stop_that_was_refused_once_is_placed_at_the_next_try() -> None:
+    rig = protected()
+    answers = iter([-4045])
+
+    def once(order: wire.SubmitOrder) -> list[Event] | None:
+        if order.order_type != "STOP_MARKET":
+            return None
+        code = next(answers, None)
+        return None if code is None else [wire.Reply(order.request_id, "refused", code, "Try again.")]
+
+    rig.exchange.on_submit = once
+    rig.prices(*UP)
+    assert not resting(rig)
+    rig.wait(3)
+    (stop,) = resting(rig)
+    assert (stop.order_type, stop.qty_base, rig.exchange.position) == (
+        "STOP_MARKET",
+        Decimal("0.1"),
+        Decimal("0.1"),
+    )
+
+
 def test_a_stop_that_fills_leaves_the_strategy_flat() -> None:
     rig = protected().prices(*UP)
     (stop,) = stops(rig)
