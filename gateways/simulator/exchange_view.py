@@ -1,6 +1,7 @@
-"""The reading half of the exchange: prices, orders, fills, reports. Nothing here changes the state."""
+"""The reading half of the exchange: prices, orders, fills, reports. Nothing here changes what it reads."""
 
 from decimal import Decimal
+from typing import Unpack
 
 from gateways.simulator import algo_orders, mark_price, queries
 from gateways.simulator.accounts import (
@@ -13,12 +14,16 @@ from gateways.simulator.book import Book
 from gateways.simulator.errors import refusal
 from gateways.simulator.events import ForcedOrder
 from gateways.simulator.orders import AlgoOrder, Amendment, Order, UserTrade
+from gateways.simulator.queries import TimeWindow
 from gateways.simulator.state import ExchangeState, FundingRow
 from gateways.simulator.symbols import Bracket, SymbolSpec
 
 
 class ExchangeView:
-    """Queries of `Exchange`. Those with a time window take `now_ms`; each refusal is an `ApiError`."""
+    """Queries of `Exchange`; each refusal is an `ApiError`.
+
+    Those with a time window take `now_ms`, to which they set the exchange's clock.
+    """
 
     def __init__(self, state: ExchangeState) -> None:
         self.state = state
@@ -91,20 +96,11 @@ class ExchangeView:
         now_ms: int,
         *,
         order_id: int | None = None,
-        start_ms: int | None = None,
-        end_ms: int | None = None,
-        limit: int = 500,
+        **window: Unpack[TimeWindow],
     ) -> list[Order]:
         """Return orders of any status, oldest first (GET allOrders)."""
-        found = queries.all_orders(
-            self._at(now_ms),
-            self.state.user(account_id),
-            symbol,
-            order_id=order_id,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            limit=limit,
-        )
+        user = self.state.user(account_id)
+        found = queries.all_orders(self._at(now_ms), user, symbol, order_id=order_id, **window)
         return [order.copy() for order in found]
 
     def user_trades(
@@ -114,21 +110,13 @@ class ExchangeView:
         now_ms: int,
         *,
         order_id: int | None = None,
-        start_ms: int | None = None,
-        end_ms: int | None = None,
         from_id: int | None = None,
-        limit: int = 500,
+        **window: Unpack[TimeWindow],
     ) -> list[UserTrade]:
         """Return fills, oldest first (GET userTrades)."""
+        user = self.state.user(account_id)
         return queries.user_trades(
-            self._at(now_ms),
-            self.state.user(account_id),
-            symbol,
-            order_id=order_id,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            from_id=from_id,
-            limit=limit,
+            self._at(now_ms), user, symbol, order_id=order_id, from_id=from_id, **window
         )
 
     def amendments(
@@ -147,20 +135,11 @@ class ExchangeView:
         *,
         symbol: str | None = None,
         income_type: str | None = None,
-        start_ms: int | None = None,
-        end_ms: int | None = None,
-        limit: int = 100,
+        **window: Unpack[TimeWindow],
     ) -> list[IncomeRecord]:
         """Return income rows, oldest first (default: the last seven days)."""
-        return queries.income(
-            self._at(now_ms),
-            self.state.user(account_id),
-            symbol=symbol,
-            income_type=income_type,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            limit=limit,
-        )
+        user = self.state.user(account_id)
+        return queries.income(self._at(now_ms), user, symbol=symbol, income_type=income_type, **window)
 
     def forced_orders(self, account_id: str, symbol: str | None = None, limit: int = 50) -> list[ForcedOrder]:
         """Return the account's liquidation orders."""
@@ -193,20 +172,11 @@ class ExchangeView:
         now_ms: int,
         *,
         algo_id: int | None = None,
-        start_ms: int | None = None,
-        end_ms: int | None = None,
-        limit: int = 500,
+        **window: Unpack[TimeWindow],
     ) -> list[AlgoOrder]:
         """Return conditional orders of any status, oldest first."""
-        found = queries.all_algo_orders(
-            self._at(now_ms),
-            self.state.user(account_id),
-            symbol,
-            algo_id=algo_id,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            limit=limit,
-        )
+        user = self.state.user(account_id)
+        found = queries.all_algo_orders(self._at(now_ms), user, symbol, algo_id=algo_id, **window)
         return [algo.copy() for algo in found]
 
     def account_summary(self, account_id: str) -> AccountSummary:

@@ -7,7 +7,7 @@ and income reach back about three months (90 days).
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from gateways.simulator.accounts import (
     ZERO,
@@ -43,6 +43,14 @@ WEEK_MS = 7 * DAY_MS
 UNFILLED_KEPT_MS = 3 * DAY_MS
 KEPT_MS = 90 * DAY_MS
 Row = TypeVar("Row")
+
+
+class TimeWindow(TypedDict, total=False):
+    """What a history query may ask for besides ids: times in ms, and the number of rows."""
+
+    start_ms: int | None
+    end_ms: int | None
+    limit: int
 
 
 def is_remembered(order: Order, now_ms: int) -> bool:
@@ -104,10 +112,10 @@ def all_orders(
     user: AccountState,
     symbol: str | None,
     *,
-    order_id: int | None,
-    start_ms: int | None,
-    end_ms: int | None,
-    limit: int,
+    order_id: int | None = None,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    limit: int = 500,
 ) -> list[Order]:
     """Return orders of any status: from `order_id` on, or by time; else the newest of the window."""
     if symbol is not None:
@@ -128,11 +136,11 @@ def user_trades(
     user: AccountState,
     symbol: str,
     *,
-    order_id: int | None,
-    start_ms: int | None,
-    end_ms: int | None,
-    from_id: int | None,
-    limit: int,
+    order_id: int | None = None,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    from_id: int | None = None,
+    limit: int = 500,
 ) -> list[UserTrade]:
     """Return fills of a symbol; `from_id` excludes times (-1128)."""
     state.market(symbol)
@@ -156,11 +164,11 @@ def income(
     state: ExchangeState,
     user: AccountState,
     *,
-    symbol: str | None,
-    income_type: str | None,
-    start_ms: int | None,
-    end_ms: int | None,
-    limit: int,
+    symbol: str | None = None,
+    income_type: str | None = None,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    limit: int = 100,
 ) -> list[IncomeRecord]:
     """Return income rows, oldest first; default the last seven days, at most three months."""
     now = state.now_ms
@@ -193,10 +201,10 @@ def all_algo_orders(
     user: AccountState,
     symbol: str,
     *,
-    algo_id: int | None,
-    start_ms: int | None,
-    end_ms: int | None,
-    limit: int,
+    algo_id: int | None = None,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    limit: int = 500,
 ) -> list[AlgoOrder]:
     """Return conditional orders of any status, oldest first."""
     state.market(symbol)
