@@ -144,14 +144,6 @@ class Ledger:
             profit += lot.direction * lot.qty * (price - lot.entry_price) * point_value
         return profit
 
-    def open_qty(self, entry_id: str | None) -> float:
-        """Unsigned open quantity entered under `entry_id` (None: under any id)."""
-        qty = 0.0
-        for lot in self.lots:
-            if entry_id is None or lot.entry_id == entry_id:
-                qty += lot.qty
-        return self._round_qty(qty)
-
     def mark(self, price: float) -> None:
         """Price visited this node of the path."""
         for lot in self.lots:

@@ -6,8 +6,6 @@ Kernels speak integer lots and ticks; orders speak Decimal. Serialisation is pla
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
-from gateways.wire.messages import Side
-
 Rounding = Literal["down", "up", "nearest"]
 _ROUNDING = {"down": ROUND_FLOOR, "up": ROUND_CEILING, "nearest": ROUND_HALF_EVEN}
 
@@ -42,11 +40,6 @@ def price_to_tick(price: Decimal | float, tick: Decimal, rounding: Rounding = "n
     """A price on the grid."""
     exact = price if isinstance(price, Decimal) else decimal_of(price)
     return from_lots(to_lots(exact, tick, rounding), tick)
-
-
-def passive_price(price: Decimal | float, tick: Decimal, side: Side) -> Decimal:
-    """A limit price on the grid that is never worse than asked: buys round down, sells up."""
-    return price_to_tick(price, tick, "down" if side == "BUY" else "up")
 
 
 def plain(value: Decimal) -> str:

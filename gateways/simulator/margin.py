@@ -148,11 +148,6 @@ def available_balance(state: ExchangeState, user: AccountState) -> Decimal:
     return max(ZERO, cross_wallet(user) + found.cross_unrealized - found.cross_reserved)
 
 
-def cross_margin_balance(state: ExchangeState, user: AccountState) -> Decimal:
-    """Return cross wallet plus cross unrealised profit."""
-    return cross_wallet(user) + totals(state, user).cross_unrealized
-
-
 def liquidation_price(state: ExchangeState, user: AccountState, position: Position) -> Decimal:
     """Return the mark price at which the position is liquidated, 0 when there is none.
 

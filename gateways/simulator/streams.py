@@ -168,10 +168,6 @@ class Hub:
                     del self._listeners[name]
                     self.on_last(name)
 
-    def is_wanted(self, stream: str) -> bool:
-        """Whether anybody listens."""
-        return stream in self._listeners
-
     def wanted(self) -> list[str]:
         """Names of all streams somebody listens to."""
         return list(self._listeners)

@@ -85,11 +85,6 @@ class Bars:
             self._open = list(open_row)
         self._head.clear()
 
-    def seed_price(self, price_ticks: int) -> None:
-        """Start an open minute that has no trade at another price."""
-        if self._open[COUNT] == 0 and not self._closed:
-            self._open = flat_row(self._open[OPEN_TIME], price_ticks)
-
     def add_trade(self, ticks: int, lots: int, taker_buys: bool, time_ms: int, trade_id: int) -> list[Rows]:
         """Count a trade into its minute; returns minutes that closed before it."""
         closed = self.roll(time_ms) if time_ms >= self.next_minute_ms else []

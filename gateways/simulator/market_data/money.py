@@ -70,10 +70,6 @@ class Printer:
         """Ticks x lots of a printed quote amount."""
         return round(Decimal(amount) / self._quote_unit)
 
-    def ticks_at(self, price: float) -> int:
-        """Nearest tick of a price."""
-        return round(price / self._tick_float)
-
     def price_at(self, ticks: float) -> float:
         """Price of a (possibly fractional) number of ticks."""
         return ticks * self._tick_float

@@ -46,11 +46,6 @@ class SymbolFlow:
         self._steps: deque[tuple[float, int]] = deque()
 
     @property
-    def bid_ticks(self) -> int:
-        """Where the best bid belongs."""
-        return self._bid
-
-    @property
     def next_ms(self) -> float:
         """Time of the next event."""
         soonest = min(self._event_ms, self._move_ms)
