@@ -96,7 +96,6 @@ def reduces(order: Intent, context: RiskContext) -> bool:
         return False
     if context.reconciled:
         return True
-    held = context.position_base
     if order.side == "SELL":
-        return held > ZERO and order.qty_base + context.open_sell_base <= held
-    return held < ZERO and order.qty_base + context.open_buy_base <= -held
+        return order.qty_base + context.open_sell_base <= context.position_base
+    return order.qty_base + context.open_buy_base <= -context.position_base

@@ -29,7 +29,6 @@ class RiskManager:
     """
 
     def __init__(self, limits: RiskLimits) -> None:
-        self.limits = limits
         self._kill = KillSwitch()
         self._rate: OrderRate | None = None
         self._rules: tuple[Rule, ...] = tuple(self._rules_of(limits))

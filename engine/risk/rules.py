@@ -163,7 +163,7 @@ class PriceBand:
     def check(self, order: Intent, context: RiskContext) -> str:
         """Limit orders by their price, market orders by the price they are expected to get."""
         price = order.price or (ZERO if order.stop_price else context.reference_price)
-        if price is None or price == ZERO:
+        if price == ZERO:
             return ""
         mark = context.mark_price
         if order.side == "BUY":
