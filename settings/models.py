@@ -194,6 +194,8 @@ class EngineSettings(_Section):
     """0 picks a free one."""
     summary_seconds: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     """How often the status file is written."""
+    compare_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    """How often positions and open orders are compared though nothing has happened; 0 is never."""
     rehearse_ms: Annotated[float, Field(ge=0, le=1000)] = 2.0
     """How often an order's way is rehearsed, so that it is warm; 0 is never. At 2 ms a tenth of a core."""
     journal: JournalSettings = JournalSettings()

@@ -4,11 +4,13 @@ The exchange is the truth about positions and balances; our fills are the truth 
 the invariant holds for each symbol: venue position = sum of fills + accepted adjustments.
 """
 
+from collections.abc import Collection
 from decimal import Decimal
 
 import msgspec
 
 from engine.account.daily import DailyPnl
+from engine.execution.lots import plain
 from engine.execution.positions import ZERO, Position
 from engine.storage.records import EXTERNAL, AccountReport, Adjustment, DayBegan, Fill, JournalRecord
 from gateways.wire.messages import AccountUpdate, Balance, MarkPrice, PositionReport, Snapshot
@@ -40,6 +42,12 @@ class PositionMismatch(msgspec.Struct, frozen=True):
     ours_base: Decimal
     entry_price: Decimal
     since_ns: int
+
+    @property
+    def text(self) -> str:
+        """Both numbers in a sentence."""
+        theirs, ours = plain(self.venue_base), plain(self.ours_base)
+        return f"{self.symbol}: the exchange holds {theirs}, our fills make {ours}"
 
     def adjustment(self, now_ns: int, evidence: str) -> Adjustment:
         """What would explain it, owned by nobody of ours."""
@@ -84,14 +92,18 @@ class AccountStateStore:
         self._daily = DailyPnl()
         self._new_day: DayBegan | None = None
         self._other_fees: dict[str, Decimal] = {}
+        self._told = (0, 0)
 
-    def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Take the exchange's balances and positions; only a complete one proves a position absent.
+    def on_snapshot(self, snapshot: Snapshot, symbols: Collection[str] | None = None) -> None:
+        """Take the exchange's balances and positions; only a complete one proves a position absent, and only
+        of the `symbols` it is about (None: all).
 
-        A symbol about which a newer account update was seen already keeps it.
+        Balances, and a symbol, about which a newer account update was seen already stay as they are.
         """
-        for balance in snapshot.balances:
-            self._balances[balance.asset] = balance
+        epoch, sequence = self._told
+        if snapshot.epoch != epoch or snapshot.cursor_sequence >= sequence:
+            for balance in snapshot.balances:
+                self._balances[balance.asset] = balance
         reported: dict[str, dict[str, PositionReport]] = {}
         for report in snapshot.positions:
             reported.setdefault(report.symbol, {})[report.position_side] = report
@@ -99,17 +111,20 @@ class AccountStateStore:
                 self._marks[report.symbol] = report.mark_price
         if snapshot.complete:
             for symbol in self._venue:
-                reported.setdefault(symbol, {})
+                if symbols is None or symbol in symbols:
+                    reported.setdefault(symbol, {})
         for symbol, sides in reported.items():
             known = self._venue.get(symbol)
             if known and known.epoch == snapshot.epoch and known.sequence > snapshot.cursor_sequence:
                 continue
-            self._venue[symbol] = VenuePosition(
-                symbol, sides, snapshot.epoch, snapshot.cursor_sequence, snapshot.time_ns
-            )
+            new = VenuePosition(symbol, sides, snapshot.epoch, snapshot.cursor_sequence, snapshot.time_ns)
+            if known and known.qty_base == new.qty_base:
+                new.changed_ns = known.changed_ns
+            self._venue[symbol] = new
 
     def on_account_update(self, update: AccountUpdate) -> None:
         """Take changed balances and positions."""
+        self._told = max(self._told, (update.epoch, update.sequence))
         for balance in update.balances:
             self._balances[balance.asset] = balance
         for report in update.positions:

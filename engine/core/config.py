@@ -42,7 +42,8 @@ class EngineConfig:
 
     `reply_timeout_ns` without an answer makes an order unknown; absence counts as proven only
     `absence_grace_ns` after it was sent, and history is scanned from `scan_margin_ns` before its intent.
-    `remembered_ids` of orders long closed are kept, so that none is sent twice.
+    `remembered_ids` of orders long closed are kept, so that none is sent twice. Every `compare_every_ns` the
+    exchange is looked at though nothing has happened (0: never).
     """
 
     symbols: tuple[str, ...]
@@ -60,6 +61,7 @@ class EngineConfig:
     absence_grace_ns: int = 10 * SECOND_NS
     scan_margin_ns: int = 60 * SECOND_NS
     snapshot_timeout_ns: int = 15 * SECOND_NS
+    compare_every_ns: int = 60 * SECOND_NS
     max_retries: int = 5
     remembered_ids: int = 100_000
 
@@ -77,6 +79,7 @@ def of_settings(settings: Settings, *, engine_id: str, client_id_prefix: str) ->
         grace_ns=clock.grace_ms * MS_NS,
         stale_after_ns=clock.stale_after_ms * MS_NS,
         max_clock_uncertainty_ns=clock.max_offset_uncertainty_ms * MS_NS,
+        compare_every_ns=int(settings.engine.compare_seconds * SECOND_NS),
     )
 
 

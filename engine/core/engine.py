@@ -12,6 +12,7 @@ from engine.account.margin_watch import MarginWatch
 from engine.account.state import AccountStateStore
 from engine.core.audit import CandleClosed, CandleMarked, HealthChanged, PositionChanged, Ready
 from engine.core.commands import Commands
+from engine.core.comparison import Comparison
 from engine.core.config import EngineConfig
 from engine.core.context import NO_EFFECTS, Clock, Outbox
 from engine.core.effects import Effect
@@ -75,6 +76,16 @@ class Engine:
             self._wanted_streams(),
             self._on_applied,
             self._on_reconciled,
+        )
+        self.comparison = Comparison(
+            config,
+            self.clock,
+            self.out,
+            self.health,
+            self.store,
+            self.account,
+            self.recovery.begin,
+            self.recovery.on_agreed,
         )
         self.commands = Commands(self)
         self.next_deadline_ns = NEVER_NS
@@ -220,6 +231,7 @@ class Engine:
             self._settle_foreign(symbol)
         self.strategies.start()
         self.trades.on_reconciled()
+        self.comparison.on_reconciled()
 
     def _on_doubt(self, why: str) -> None:
         """Something does not fit: compare again."""
@@ -268,6 +280,7 @@ class Engine:
         for instrument in snapshot.instruments:
             self._on_instrument(instrument)
         self.recovery.on_snapshot(snapshot)
+        self.comparison.on_snapshot(snapshot)
 
     def _on_instrument(self, instrument: wire.Instrument) -> None:
         self.gate.instruments[instrument.symbol] = instrument
@@ -326,7 +339,7 @@ class Engine:
         self.out.notice("critical", text)
         for lane in self.lanes.values():
             lane.receive_time_ns = min(lane.receive_time_ns, 1)
-        for part in (self.orders, self.trades, self.strategies, self.risk):
+        for part in (self.orders, self.trades, self.strategies, self.risk, self.comparison):
             part.on_set_back(now_ns)
         self._next_equity_ns = min(self._next_equity_ns, now_ns)
         if self.health.connected:
@@ -362,12 +375,15 @@ class Engine:
             self.recovery.on_time()
         if self.trades.deadline_ns <= now:
             self.trades.on_time()
+        if self.comparison.deadline_ns <= now:
+            self.comparison.on_time()
         self.next_deadline_ns = min(
             self.candles.deadline_ns - self.clock.offset_ns,
             self.orders.deadline_ns,
             self.strategies.deadline_ns,
             self.recovery.deadline_ns,
             self.trades.deadline_ns,
+            self.comparison.deadline_ns,
         )
         blockers = self.health.blockers()
         if blockers != self._blockers:
@@ -378,7 +394,8 @@ class Engine:
 
     def _tell_position(self, symbol: str) -> None:
         position = self.account.position(symbol)
-        mark = self.account.mark(symbol) or decimal_of(self.lanes[symbol].mid)
+        lane = self.lanes.get(symbol)  # none of a symbol that was traded once
+        mark = self.account.mark(symbol) or (decimal_of(lane.mid) if lane else position.entry_price)
         self.out.notify(
             PositionChanged(
                 self.clock.now_ns,

@@ -25,7 +25,9 @@ _SETTLE_NS = 200_000_000
 _DRIFT_NS = 5 * SECOND_NS
 _MAX_ROUNDS = 15
 """So often fills are asked for that the exchange says exist, before positions are compared without them."""
-_LOUD = frozenset({"external_order", "external_fill", "position", "hedge_mode", "missing_fill"})
+_LOUD = frozenset(
+    {"external_order", "external_fill", "left_behind", "position", "hedge_mode", "missing_fill"}
+)
 
 
 class Recovery:
@@ -65,6 +67,8 @@ class Recovery:
         self._rounds = 0
         self._shown: set[str] = set()
         self.last_fill_ns = 0
+        self.agreed_ns = 0
+        """When positions were last seen to be the same here and there (0: never)."""
         self.deadline_ns = NEVER_NS
 
     def on_link_up(self) -> None:
@@ -118,9 +122,9 @@ class Recovery:
         """The exchange's truth arrived."""
         if snapshot.request_id != self._request_id:
             return
-        self._account.on_snapshot(snapshot)
+        self._account.on_snapshot(snapshot, self._config.symbols)
         self._health.hedge_mode = snapshot.hedge_mode
-        result = reconcile_orders(self._store, snapshot)
+        result = reconcile_orders(self._store, snapshot, self._config.symbols)
         for applied in result.applied:
             if applied.update is not None:
                 self._out.append(OrderReport(applied.update, self._clock.now_ns))
@@ -134,11 +138,11 @@ class Recovery:
             return
         asked, asked_before = frozenset(result.to_query), self._asked
         self._asked = asked
-        if asked or any(True for _ in self._store.unsettled()):
+        if asked or any(one.intent.symbol in self._config.symbols for one in self._store.unsettled()):
             # The first answers come at once. After that only time helps, and snapshots are heavy requests.
             self._wait(_AGAIN_NS if asked & asked_before else _SETTLE_NS)
         else:
-            self._compare_positions()
+            self._compare_positions(snapshot.time_ns)
 
     def on_time(self) -> None:
         """A snapshot did not come, or orders had to be settled first."""
@@ -148,24 +152,36 @@ class Recovery:
         if not self._health.connected:
             return
         if self._health.reconciled:
-            if self._account.mismatches(self._clock.exchange_now_ns - _DRIFT_NS):
+            drifted = self._mismatches(self._clock.exchange_now_ns - _DRIFT_NS)
+            for one in drifted:
+                self._out.notice("warning", one.text)
+            if drifted:
                 self.begin("the exchange's position is not the sum of our fills")
-            elif self._account.mismatches():
+            elif self._mismatches():
                 self.watch_position()
             return
         self._ask()
+
+    def on_agreed(self, time_ns: int) -> None:
+        """Another look has shown the same here and there: no fill of before is missing."""
+        self.agreed_ns = max(self.agreed_ns, time_ns)
 
     def watch_position(self) -> None:
         """Something changed: in a while the exchange's position must again be the sum of our fills."""
         if self._health.reconciled:
             self.deadline_ns = min(self.deadline_ns, self._clock.now_ns + _DRIFT_NS + SECOND_NS)
 
-    def _compare_positions(self) -> None:
+    def _mismatches(self, settled_before_ns: int | None = None) -> tuple[PositionMismatch, ...]:
+        """Of the symbols we claim: about others the exchange is not asked."""
+        found = self._account.mismatches(settled_before_ns)
+        return tuple(one for one in found if one.symbol in self._config.symbols)
+
+    def _compare_positions(self, at_ns: int) -> None:
         if self._incomplete() and self._rounds < _MAX_ROUNDS:
             self._rounds += 1
             self._wait(_AGAIN_NS)
             return
-        found = self._account.mismatches()
+        found = self._mismatches()
         same = [(one.symbol, one.venue_base - one.ours_base) for one in found]
         before = [(one.symbol, one.venue_base - one.ours_base) for one in self._suspects]
         if found and same != before:
@@ -178,10 +194,10 @@ class Recovery:
             self._account.on_adjustment(adjustment)
             self._out.notice(
                 "critical",
-                f"{mismatch.symbol}: the exchange holds {mismatch.venue_base}, our fills make "
-                f"{mismatch.ours_base}; the difference is taken as EXTERNAL",
+                f"{mismatch.text}; the difference is taken as EXTERNAL",
             )
         self._suspects = ()
+        self.agreed_ns = at_ns
         self._health.reconciled = True
         self._health.ever_reconciled = True
         self.deadline_ns = NEVER_NS
@@ -195,15 +211,20 @@ class Recovery:
         self.deadline_ns = self._clock.now_ns + self._config.snapshot_timeout_ns
 
     def _fills_wanted_since(self) -> int:
-        """From the last fill we have, and from the first order that may have one we have not."""
+        """From the last fill we have, or the time until which none was missing where that is earlier, and
+        from the first order that may have one we have not."""
         since = self.last_fill_ns or self._clock.exchange_now_ns
+        since = min(since, self.agreed_ns or since)
         for order in (*self._store.open_orders(), *self._incomplete()):
-            since = min(since, order.intent.time_ns)
+            if order.intent.symbol in self._config.symbols:
+                since = min(since, order.intent.time_ns)
         return since
 
     def _incomplete(self) -> list[Order]:
         """Orders that the exchange says have filled further than our fills go."""
-        return [order for order in self._store.closed_orders() if order.evidence.missing_base]
+        symbols = self._config.symbols
+        closed = (order for order in self._store.closed_orders() if order.intent.symbol in symbols)
+        return [order for order in closed if order.evidence.missing_base]
 
     def _wait(self, delay_ns: int) -> None:
         self.deadline_ns = self._clock.now_ns + delay_ns

@@ -213,7 +213,7 @@ class OrderExecutor:
     def _query(self, key: str) -> None:
         del self._queries[key]
         order = self._store.get(key)
-        if order is None or not order.is_open:
+        if order is None or not order.is_open or order.intent.symbol not in self._config.symbols:
             return
         intent = order.intent
         since = 0

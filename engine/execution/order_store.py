@@ -219,6 +219,10 @@ class OrderStore:
         """The order, open or among the closed ones still held."""
         return self._open.get(client_order_id) or self._closed.get(client_order_id)
 
+    def find(self, update: OrderUpdate) -> Order | None:
+        """The order a report is about."""
+        return self._locate(update)
+
     def open_orders(self, symbol: str | None = None) -> Iterator[Order]:
         """Orders that are not in a terminal state, oldest first; in-flight ones included."""
         return (o for o in self._open.values() if symbol is None or o.intent.symbol == symbol)

@@ -1,15 +1,23 @@
 """Comparing our orders with the exchange's whole truth: evidence in, findings out, never an invented fill."""
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
 
-from engine.execution.order_store import Applied, OrderStore
+from engine.execution.order_store import Applied, Order, OrderStore
 from engine.storage.records import Adjustment
 from gateways.wire.messages import Snapshot
 
 FindingKind = Literal[
-    "external_order", "external_fill", "absent_order", "missing_fill", "position", "hedge_mode", "incomplete"
+    "external_order",
+    "external_fill",
+    "absent_order",
+    "left_behind",
+    "missing_fill",
+    "position",
+    "hedge_mode",
+    "incomplete",
 ]
 
 
@@ -38,11 +46,13 @@ class Reconciliation(msgspec.Struct, frozen=True):
     deferred_fills: int = 0
 
 
-def reconcile_orders(store: OrderStore, snapshot: Snapshot) -> Reconciliation:
+def reconcile_orders(
+    store: OrderStore, snapshot: Snapshot, symbols: Collection[str] | None = None
+) -> Reconciliation:
     """Apply every report of the snapshot, then look for what it does not mention.
 
     Absence proves nothing by itself: an order missing from a complete snapshot is asked about by id. An
-    order younger than the snapshot is not expected in it.
+    order younger than the snapshot, or not of the `symbols` it is about (None: all), is not expected in it.
     """
     applied = [store.apply(update) for update in snapshot.open_orders]
     listed = {one.order.client_order_id for one in applied}
@@ -60,6 +70,9 @@ def reconcile_orders(store: OrderStore, snapshot: Snapshot) -> Reconciliation:
     to_query: list[str] = []
     if snapshot.complete:
         for order in store.open_orders():
+            if symbols is not None and order.intent.symbol not in symbols:
+                findings.append(_left_behind(order))
+                continue
             key = order.client_order_id
             if key not in listed and order.intent.time_ns <= snapshot.time_ns:
                 to_query.append(key)
@@ -97,6 +110,14 @@ def _external(one: Applied) -> Finding | None:
             f"fill {one.fill.trade_id} of {symbol} belongs to no order of this engine",
         )
     return Finding("external_order", symbol, key, f"order {key} on {symbol} was not sent by this engine")
+
+
+def _left_behind(order: Order) -> Finding:
+    key, symbol = order.client_order_id, order.intent.symbol
+    text = (
+        f"order {key} was left open on {symbol}, which is no longer among the symbols: nothing looks after it"
+    )
+    return Finding("left_behind", symbol, key, text)
 
 
 def _missing_fills(store: OrderStore) -> list[Finding]:

@@ -140,6 +140,7 @@ def _config(config: EngineConfig) -> EngineConfig:
         limits=_LIMITS,
         client_id_prefix=config.client_id_prefix,
         engine_id=config.engine_id,
+        compare_every_ns=0,
         remembered_ids=REMEMBERED_IDS,
     )
 

@@ -1,0 +1,138 @@
+"""Looking at the exchange though nothing has happened: an event that never came changes nothing here.
+
+Every so often positions, open orders and balances are asked for, without their history. A difference that is
+still there some seconds later is no race with an event under way: it is told, and recovery takes over.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from engine.account.state import AccountStateStore
+from engine.core.config import EngineConfig
+from engine.core.context import Clock, Outbox
+from engine.core.health import Health
+from engine.execution.lots import plain
+from engine.execution.order_executor import NEVER_NS
+from engine.execution.order_states import UNSETTLED
+from engine.execution.order_store import OrderStore
+from engine.market_data.timeframes import SECOND_NS
+from gateways.wire.messages import RequestSnapshot, Snapshot
+
+AGAIN_NS = 6 * SECOND_NS
+"""So long after the first look a difference is looked at again."""
+YOUNG_NS = 5 * SECOND_NS
+"""An order younger than this may have been sent while the exchange was answering."""
+ZERO = Decimal(0)
+
+Difference = tuple[str, str, str]
+"""Kind, symbol, and what it is about: the missing quantity, or the order."""
+
+
+class Comparison:
+    """Asks while all is reconciled; `on_differs` gets one sentence when a difference has lasted,
+    `on_agreed` the time of a look without one."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        clock: Clock,
+        out: Outbox,
+        health: Health,
+        store: OrderStore,
+        account: AccountStateStore,
+        on_differs: Callable[[str], None],
+        on_agreed: Callable[[int], None],
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._out = out
+        self._health = health
+        self._store = store
+        self._account = account
+        self._on_differs = on_differs
+        self._on_agreed = on_agreed
+        self._request_id = 0
+        self._suspects: frozenset[Difference] = frozenset()
+        self.deadline_ns = NEVER_NS
+
+    def on_reconciled(self) -> None:
+        """The world has just been compared."""
+        self._suspects = frozenset()
+        self._request_id = 0
+        self._look_in(self._config.compare_every_ns)
+
+    def on_time(self) -> None:
+        """Ask, if that can be done now; an answer that does not come is waited for no longer than that."""
+        if self._clock.now_ns < self.deadline_ns:
+            return
+        if not (self._health.connected and self._health.reconciled):
+            self.deadline_ns = NEVER_NS  # `on_reconciled` begins again
+            return
+        self._request_id = self._out.next_request_id()
+        self._out.send(RequestSnapshot(self._request_id, 0))
+        self._look_in(max(self._config.compare_every_ns, self._config.snapshot_timeout_ns))
+
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: the next look is not further ahead than one decided on now."""
+        if self.deadline_ns != NEVER_NS:
+            self.deadline_ns = min(self.deadline_ns, now_ns + self._config.compare_every_ns)
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """What the exchange says; one that is incomplete proves nothing."""
+        if not self._request_id or snapshot.request_id != self._request_id:
+            return
+        self._request_id = 0
+        if not self._health.reconciled:
+            return
+        wait_ns = self._config.compare_every_ns
+        if snapshot.complete:
+            self._health.hedge_mode = snapshot.hedge_mode
+            found = differences(self._config.symbols, self._store, self._account, snapshot)
+            lasting = sorted(self._suspects & found.keys(), key=lambda key: (key[0] != "position", key))
+            if lasting:
+                self._out.notice("warning", "; ".join(found[key] for key in lasting))
+                self._on_differs("the exchange and we differ, and no event has told why")
+                return
+            self._suspects = frozenset(found)
+            if found:
+                wait_ns = min(wait_ns, AGAIN_NS)
+            else:
+                self._account.on_snapshot(snapshot, self._config.symbols)
+                self._on_agreed(snapshot.time_ns)
+        self._look_in(wait_ns)
+
+    def _look_in(self, delay_ns: int) -> None:
+        self.deadline_ns = self._clock.now_ns + delay_ns if self._config.compare_every_ns else NEVER_NS
+
+
+def differences(
+    symbols: tuple[str, ...], store: OrderStore, account: AccountStateStore, snapshot: Snapshot
+) -> Mapping[Difference, str]:
+    """Positions and open orders of those symbols that are not the same here and there, as sentences."""
+    found: dict[Difference, str] = {}
+    for symbol in symbols:
+        theirs = sum((one.qty_base for one in snapshot.positions if one.symbol == symbol), ZERO)
+        ours = account.position(symbol).qty_base
+        if theirs != ours:
+            found["position", symbol, str(theirs - ours)] = (
+                f"{symbol}: the exchange holds {plain(theirs)}, our fills make {plain(ours)}"
+            )
+    listed = set()
+    for update in snapshot.open_orders:
+        order = store.find(update)
+        name = update.client_order_id or str(update.exchange_order_id)
+        if order is not None:
+            listed.add(order.client_order_id)
+        if order is None or not order.is_open:
+            here = "is not known here" if order is None else f"is {order.state} here"
+            found["order", update.symbol, name] = (
+                f"{update.symbol}: order {name} rests at the exchange and {here}"
+            )
+    for order in store.open_orders():
+        intent, key = order.intent, order.client_order_id
+        is_young = intent.time_ns > snapshot.time_ns - YOUNG_NS
+        if intent.symbol in symbols and key not in listed and order.state not in UNSETTLED and not is_young:
+            found["order", intent.symbol, key] = (
+                f"{intent.symbol}: order {key} is {order.state} here and does not rest at the exchange"
+            )
+    return found
