@@ -101,7 +101,11 @@ class Engine:
             self.trades.add(slot, shared=symbols.count(slot.symbol) > 1)
         for (symbol, kind), track in self.candles.tracks.items():
             self.lanes[symbol].connect(kind, track)
-        self._handlers: dict[type, Callable[[Any], None]] = {
+        self._handlers = self._routes()
+
+    def _routes(self) -> dict[type, Callable[[Any], None]]:
+        """Who takes which event."""
+        return {
             wire.OrderBookTick: self._on_book,
             wire.TradeTick: self._on_trade,
             wire.Kline: self._on_kline,
