@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from gateways.simulator.auth import load_or_make_keys
+from gateways.simulator.api_keys import load_or_make_keys
 from gateways.simulator.clock import ClockError, SimClock, open_clock
 from gateways.simulator.journal import StateDamagedError
 from gateways.simulator.limits import LimitSettings
@@ -59,6 +59,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--state", type=Path, metavar="DIR", help="folder of the state (default: a new temporary one)")
     add("--key", help="API key of the account (default: made, kept in DIR/binance_keys)")
     add("--secret", help="its secret")
+    add(
+        "--public-key",
+        type=Path,
+        metavar="FILE",
+        help="PEM file: one more key, which signs by Ed25519 or RSA",
+    )
     add("--balance", type=Decimal, default=DEFAULT_BALANCE, help="USDT in a new account's wallet")
     add("--strict-routing", action="store_true", help="streams on the wrong path stay silent, as live")
     add("--legacy-avg-price", action="store_true", help="order answers carry avgPrice and cumQuote")
@@ -78,6 +84,7 @@ class _Prepared:
     key: str
     secret: str
     key_file: Path | None
+    public_key: str | None
     lock: FileLock
 
 
@@ -106,13 +113,17 @@ def _prepare(options: argparse.Namespace) -> _Prepared:
     )
     clock = open_clock(state, options.speed, options.epoch)
     key, secret, key_file = load_or_make_keys(state, options.key, options.secret)
-    return _Prepared(venue, market, clock, key, secret, key_file, lock)
+    public_key = None if options.public_key is None else _read_public_key(options.public_key)
+    return _Prepared(venue, market, clock, key, secret, key_file, public_key, lock)
 
 
 async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
     loop = asyncio.get_running_loop()
     venue = Venue(prepared.venue, prepared.clock, call_later_on(loop))
     venue.keys.add(prepared.key, prepared.secret, DEFAULT_ACCOUNT)
+    if prepared.public_key is not None:
+        further = venue.keys.add_public(prepared.public_key, DEFAULT_ACCOUNT)
+        _say(f"API key of {options.public_key}: {further.key}")
     venue.start_market(prepared.market)
     server = Server(venue, SocketRules(deflate=options.deflate))
     stop_on_request(server.stop, exit_with_stdin=options.exit_with_stdin)
@@ -129,6 +140,16 @@ async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
         await server.wait()
     finally:
         await server.close()
+
+
+def _read_public_key(path: Path) -> str:
+    from gateways.simulator.public_keys import PublicKey  # noqa: PLC0415 - 50 ms that few runs need
+
+    try:
+        return PublicKey(path.read_text()).pem
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"--public-key {path}: {said}") from error
 
 
 def _take(state: Path) -> FileLock:

@@ -187,8 +187,10 @@ class Control:
 
     def _account(self, body: bytes) -> object:
         asked = _read(body, command.NewAccount)
+        if (asked.secret is None) == (asked.public_key is None):
+            raise ValueError("expected either secret or public_key")
+        self._venue.keys.keep(asked.key, asked.account, secret=asked.secret, pem=asked.public_key)
         self._venue.exchange.create_account(asked.account, asked.balance, self._venue.clock.now_ms())
-        self._venue.keys.add(asked.key, asked.secret, asked.account)
         return {"account": asked.account}
 
     def _order(self, body: bytes) -> object:

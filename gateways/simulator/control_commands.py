@@ -87,11 +87,12 @@ class Deposit(Command, frozen=True):
 
 
 class NewAccount(Command, frozen=True):
-    """POST account: another account with a key of its own."""
+    """POST account: a key, and its account where there is none of that name yet."""
 
     account: str
     key: str
-    secret: str
+    secret: str | None = None
+    public_key: str | None = None
     balance: Decimal = Decimal(10_000)
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateways.simulator.auth import ApiKey, check_signature, check_timestamp
+from gateways.simulator.api_keys import ApiKey
+from gateways.simulator.auth import check_signature, check_timestamp
 from gateways.simulator.errors import ApiError
 from gateways.simulator.faults import ANSWERS, EXECUTED, CannedAnswer, Fault
 from gateways.simulator.limits import LimitError
@@ -41,16 +42,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What came with a request: API key, signature, and the texts it may have been made from."""
+    """What came with a request: API key, signature, and the texts it may have been made from.
+
+    A request of a session that has logged on needs no signature of its own.
+    """
 
     key: str | None
     signed_texts: Callable[[], tuple[tuple[str, ...], str | None]]
+    in_session: bool = False
 
     def check(self, owner: ApiKey, params: Params, server_ms: int) -> None:
         """Timestamp, then signature. One of the texts has to match."""
-        for name in ("timestamp", "signature"):
+        for name in ("timestamp",) if self.in_session else ("timestamp", "signature"):
             params.require(name)
         check_timestamp(params, server_ms)
+        if self.in_session:
+            return
         texts, signature = self.signed_texts()
         for text in texts[:-1]:
             try:

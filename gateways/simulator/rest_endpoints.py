@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from gateways.simulator.auth import ApiKey
+from gateways.simulator.api_keys import ApiKey
 from gateways.simulator.errors import ApiError
 from gateways.simulator.rest_params import Params
 from gateways.simulator.venue import Venue

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from gateways.simulator.auth import ApiKey, new_listen_key
+from gateways.simulator.api_keys import ApiKey
+from gateways.simulator.auth import new_listen_key
 from gateways.simulator.errors import ApiError
 from gateways.simulator.faults import Faults
 from gateways.simulator.streams import Hub

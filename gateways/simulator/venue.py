@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateways.simulator import format_events
-from gateways.simulator.auth import KeyRing
+from gateways.simulator.api_keys import KeyRing
 from gateways.simulator.clock import SimClock
 from gateways.simulator.errors import refusal
 from gateways.simulator.events import (
@@ -61,7 +61,7 @@ class Venue:
         now_ms = clock.now_ms()
         self.options = options
         self.clock = clock
-        self.keys = KeyRing()
+        self.keys = KeyRing(options.state / "api_keys.json")
         self.limits = Limits(options.limits)
         self.faults = Faults()
         self.hub = Hub(options.strict_routing)
@@ -71,6 +71,7 @@ class Venue:
         self.persistence = Persistence(options.state, self.exchange)
         self.persistence.restore()
         self.exchange.create_account(DEFAULT_ACCOUNT, options.balance, now_ms)
+        self.keys.load(self.exchange.account_ids())
         self.data = MarketData(
             options.specs, self.hub.publish, now_ms=now_ms, seed=options.seed, state_dir=options.state
         )

@@ -1,21 +1,23 @@
 """The WS API: the same requests over a WebSocket, one JSON object each."""
 
 import asyncio
-import json
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import WSMsgType, web
 
+from gateways.simulator.api_keys import ApiKey
 from gateways.simulator.auth import ws_signed_text
 from gateways.simulator.errors import ApiError
 from gateways.simulator.format_exchange_info import rate_limits
-from gateways.simulator.rest_dispatch import Answer, Credentials, CutConnectionError, Dispatcher
+from gateways.simulator.rest_dispatch import Answer, Credentials, CutConnectionError, Dispatcher, error_body
 from gateways.simulator.rest_params import Params, json_text
 from gateways.simulator.venue import Venue
 
 HANDSHAKE_WEIGHT = 5
+SESSION_WEIGHT = 2
 MAX_IN_FLIGHT = 100
 METHODS: dict[str, tuple[str, str]] = {
     "ping": ("GET", "/fapi/v1/ping"),
@@ -40,7 +42,19 @@ METHODS: dict[str, tuple[str, str]] = {
     "userDataStream.ping": ("PUT", "/fapi/v1/listenKey"),
     "userDataStream.stop": ("DELETE", "/fapi/v1/listenKey"),
 }
+_SESSION_METHODS = ("session.logon", "session.status", "session.logout")
 _DECODER = msgspec.json.Decoder(float_hook=str)
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection: since when, whether answers carry the limits, and who has logged on to it."""
+
+    address: str
+    connected_ms: int
+    shows_limits: bool
+    owner: ApiKey | None = None
+    authorized_ms: int | None = None
 
 
 class WsApi:
@@ -59,60 +73,77 @@ class WsApi:
         except ApiError:
             await socket.close(code=1008)
             return
+        session = Session(address, now_ms, show_limits)
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
                 continue
             while len(self._tasks) >= MAX_IN_FLIGHT:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            task = asyncio.create_task(self._perform(socket, message.data, address, show_limits, now_ms))
+            task = asyncio.create_task(self._perform(socket, message.data, session))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _perform(
-        self, socket: web.WebSocketResponse, text: str, address: str, show_limits: bool, since_ms: int
-    ) -> None:
+    async def _perform(self, socket: web.WebSocketResponse, text: str, session: Session) -> None:
         try:
-            reply = await self.reply(text, address, show_limits, since_ms)
+            reply = await self.reply(text, session)
         except CutConnectionError:
             await socket.close(code=1006)
             return
         if not socket.closed:
             await socket.send_frame(reply, WSMsgType.TEXT)
 
-    async def reply(self, text: str, address: str, show_limits: bool, since_ms: int) -> bytes:
+    async def reply(self, text: str, session: Session) -> bytes:
         """Encode the answer to one request."""
         try:
             request = _DECODER.decode(text)
         except msgspec.DecodeError:
             request = None
         if not isinstance(request, dict) or not isinstance(request.get("params") or {}, dict):
-            return _envelope(None, _failure(400, ApiError(-1000, "Invalid request.")))
+            return _envelope(None, _failure(ApiError(-1000, "Invalid request.")))
         identifier, method = request.get("id"), request.get("method")
         values: dict[str, Any] = request.get("params") or {}
-        show = show_limits and json_text(values.get("returnRateLimits", True)).lower() != "false"
-        if method in {"session.logon", "session.status", "session.logout"}:
-            answer = self._session(str(method), since_ms, show)
+        show = session.shows_limits and json_text(values.get("returnRateLimits", True)).lower() != "false"
+        texts = {name: json_text(value) for name, value in values.items() if value is not None}
+        if method in _SESSION_METHODS:
+            answer = self._session(str(method), texts, session)
         elif method not in METHODS:
-            answer = _failure(400, ApiError(-1000, f"Unknown method '{method}'."))
+            answer = _failure(ApiError(-1000, f"Unknown method '{method}'."))
         else:
-            texts = {name: json_text(value) for name, value in values.items() if value is not None}
             answer = await self._dispatcher.answer(
-                *METHODS[method], Params(texts), _credentials(texts), address
+                *METHODS[method], Params(texts), _credentials(texts, session.owner), session.address
             )
-        return _envelope(identifier, answer, self._counts(texts_key(values), address) if show else None)
+        key = texts.get("apiKey") or (session.owner.key if session.owner else None)
+        return _envelope(identifier, answer, self._counts(key, session.address) if show else None)
 
-    def _session(self, method: str, since_ms: int, show: bool) -> Answer:
-        """Session calls: logging on needs an Ed25519 key, and the simulator knows only HMAC keys."""
-        if method == "session.logon":
-            return _failure(400, ApiError(-4056, "Invalid api key type; session.logon needs an Ed25519 key."))
+    def _session(self, method: str, texts: dict[str, str], session: Session) -> Answer:
+        """Log on, log off, or tell how things stand."""
+        venue = self._venue
+        try:
+            venue.limits.take_weight(session.address, SESSION_WEIGHT, venue.clock.now_ms())
+            if method == "session.logon":
+                session.owner = self._logon(texts)
+                session.authorized_ms = venue.clock.server_ms()
+        except ApiError as error:
+            return _failure(error)
+        if method == "session.logout":
+            session.owner = session.authorized_ms = None
         state = {
-            "apiKey": None,
-            "authorizedSince": None,
-            "connectedSince": since_ms,
-            "returnRateLimits": show,
-            "serverTime": self._venue.clock.server_ms(),
+            "apiKey": session.owner.key if session.owner else None,
+            "authorizedSince": session.authorized_ms,
+            "connectedSince": session.connected_ms,
+            "returnRateLimits": session.shows_limits,
+            "serverTime": venue.clock.server_ms(),
         }
-        return Answer(200, json.dumps(state).encode(), {})
+        return Answer(200, msgspec.json.encode(state), {})
+
+    def _logon(self, texts: dict[str, str]) -> ApiKey:
+        """The key that logs on; it has to be an Ed25519 one."""
+        params = Params(texts)
+        owner = self._venue.keys.identify(params.require("apiKey"))
+        if not owner.signer.is_ed25519:
+            raise ApiError(-4056, "Invalid api key type; session.logon needs an Ed25519 key.")
+        _credentials(texts, None).check(owner, params, self._venue.clock.server_ms())
+        return owner
 
     def _counts(self, key: str | None, address: str) -> list[dict[str, Any]]:
         venue, now_ms = self._venue, self._venue.clock.now_ms()
@@ -127,22 +158,20 @@ class WsApi:
         return [row | {"count": count} for row, count in zip(rows, counts, strict=True)][: 3 if key else 1]
 
 
-def texts_key(values: dict[str, Any]) -> str | None:
-    """The API key among the parameters."""
-    key = values.get("apiKey")
-    return key if isinstance(key, str) else None
+def _credentials(texts: dict[str, str], logged_on: ApiKey | None) -> Credentials:
+    """Who asks: the key and signature in the request, else whoever has logged on."""
 
-
-def _credentials(texts: dict[str, str]) -> Credentials:
     def signed() -> tuple[tuple[str, ...], str | None]:
         encoded = urlencode(sorted((name, text) for name, text in texts.items() if name != "signature"))
         return (ws_signed_text(texts), encoded), texts.get("signature")
 
+    if logged_on is not None and "apiKey" not in texts:
+        return Credentials(logged_on.key, signed, in_session=True)
     return Credentials(texts.get("apiKey"), signed)
 
 
-def _failure(status: int, error: ApiError) -> Answer:
-    return Answer(status, msgspec.json.encode({"code": error.code, "msg": error.message}), {})
+def _failure(error: ApiError) -> Answer:
+    return Answer(error.http_status, error_body(error), {})
 
 
 def _envelope(identifier: object, answer: Answer, counts: list[dict[str, Any]] | None = None) -> bytes:

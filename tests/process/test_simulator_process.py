@@ -154,6 +154,8 @@ def test_it_ends_in_order_when_stdin_closes(tmp_path: Path):
         (["--symbols", "NOPEUSDT"], "--symbols NOPEUSDT"),
         (["--key", "k"], "--key and --secret"),
         (["--speed", "0"], "--speed 0"),
+        (["--public-key", "/nowhere/key.pem"], "--public-key /nowhere/key.pem: No such file"),
+        (["--public-key", "README.md"], "--public-key README.md: expected a public key"),
         (["--state", "/proc/nowhere"], "--state /proc/nowhere"),
     ],
 )

@@ -7,14 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateways.simulator.auth import (
-    KeyRing,
-    check_signature,
-    check_timestamp,
-    load_or_make_keys,
-    signed_text,
-    ws_signed_text,
-)
+from gateways.simulator.api_keys import KeyRing, load_or_make_keys
+from gateways.simulator.auth import check_signature, check_timestamp, signed_text, ws_signed_text
 from gateways.simulator.errors import ApiError
 from gateways.simulator.rest_params import Params
 

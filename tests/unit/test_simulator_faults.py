@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from gateways.simulator.auth import ApiKey
+from gateways.simulator.api_keys import ApiKey, Secret
 from gateways.simulator.errors import ApiError
 from gateways.simulator.faults import EventFault, Fault, Faults
 from gateways.simulator.rest_params import Params
 from gateways.simulator.user_streams import LIFE_MS, ListenKeys, UserStreams
 
-OWNER = ApiKey("key", "1", "secret")
+OWNER = ApiKey("key", "1", Secret("secret"))
 NOTHING = Params({})
 
 

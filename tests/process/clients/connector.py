@@ -10,6 +10,7 @@ from binance.um_futures import UMFutures
 from binance.websocket.um_futures.websocket_client import UMFuturesWebsocketClient
 
 URL, KEY, SECRET = sys.argv[1:4]
+SIGNS = "private_key" if "PRIVATE KEY" in SECRET else "secret"
 SYMBOL = "BTCUSDT"
 PATIENCE_S = 20
 
@@ -156,7 +157,7 @@ def streams(client):
 
 
 def main():
-    client = UMFutures(key=KEY, secret=SECRET, base_url=URL)
+    client = UMFutures(key=KEY, base_url=URL, **{SIGNS: SECRET})
     bid = market_data(client)
     account(client)
     orders(client, bid)
