@@ -166,7 +166,6 @@ def settle_fill(
     order.cum_quote += notional
     order.status = "PARTIALLY_FILLED" if order.remaining_lots else "FILLED"
     order.update_time_ms = state.now_ms
-    was_flat = not position.lots
     realised = apply_fill(
         spec,
         position,
@@ -176,7 +175,7 @@ def settle_fill(
     )
     rate = spec.maker_fee if is_maker else spec.taker_fee
     fee = ZERO if order.is_liquidation else money(notional * rate)
-    if position.lots or was_flat:
+    if position.lots:
         position.fees += fee
     position.update_time_ms = state.now_ms
     if realised:
