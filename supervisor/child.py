@@ -1,4 +1,4 @@
-"""What each of the three processes shares: its command line, and when to stop.
+"""What each of the three processes shares: its command line, its heartbeat, and when to stop.
 
 The supervisor holds the writing end of every child's stdin. When it stops a child, or dies itself in
 whatever way, that pipe closes, and the child ends: the one way that works on every platform.
@@ -13,6 +13,8 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from supervisor.heartbeat import begin_to_beat
 
 EXIT_FORCED = 70
 """A process that was told to stop and hung."""
@@ -60,9 +62,11 @@ def stop_on_request(stop: Callable[[], None], *, exit_with_stdin: bool) -> None:
     """Call `stop` once on the running loop when the process is asked to end.
 
     Asked means SIGTERM, SIGINT (Ctrl+C, Ctrl+Break) or, with `exit_with_stdin`, the end of stdin. When the
-    process is still there ten seconds later it is ended with code 70.
+    process is still there ten seconds later it is ended with code 70. From now on the supervisor, if there is
+    one, is shown that the loop runs.
     """
     loop = asyncio.get_running_loop()
+    begin_to_beat(loop)
     asked = threading.Event()
 
     def ask() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from supervisor.heartbeat import BEAT, BEAT_VARIABLE
 from supervisor.specs import ProcessSpec
 
 CONFIGURATION_ERROR = 2
@@ -23,7 +24,7 @@ LONGEST_LINE = 16 * 1024
 class Patience:
     """How long to wait for what. A process that lives for `settled_seconds` has settled; one that dies
     `give_up_after` times in a row before that cannot be kept up. One that has been ready for `back_seconds`
-    is back, whatever was before."""
+    is back, whatever was before. One that hangs is ended after `silent_seconds` (`heartbeat.Liveness`)."""
 
     first_backoff_seconds: float = 0.1
     longest_backoff_seconds: float = 5.0
@@ -33,6 +34,7 @@ class Patience:
     ready_seconds: float = 60.0
     stop_seconds: float = 12.0
     terminate_seconds: float = 2.0
+    silent_seconds: float = 30.0
 
 
 class Log(Protocol):
@@ -57,6 +59,7 @@ class SupervisedProcess:
         self.spec = spec
         self.ready = asyncio.Event()
         self.restarts = 0
+        self.beats = 0
         self.state = "waiting"
         """waiting, starting, up, restarting or stopped."""
         self.on_exit: Callable[[], None] = lambda: None
@@ -149,6 +152,15 @@ class SupervisedProcess:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
+    def end_hanging(self, sentence: str) -> None:
+        """It lives and does nothing: end it, it is started again."""
+        process = self._process
+        if process is None or process.returncode is not None or self._stopping.is_set():
+            return
+        self._log("supervisor", f"{self.spec.name} {sentence}")
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+
     def _close_stdin(self) -> None:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
@@ -160,6 +172,7 @@ class SupervisedProcess:
 
     async def _run_once(self) -> int:
         self.ready.clear()
+        self.beats = 0
         self.state = "starting"
         # A session of its own keeps Ctrl+C away from the child: the supervisor stops it in order.
         process = await asyncio.create_subprocess_exec(
@@ -167,7 +180,7 @@ class SupervisedProcess:
             stdin=PIPE,
             stdout=PIPE,
             stderr=STDOUT,
-            env={**os.environ, **self.spec.environment},
+            env={**os.environ, BEAT_VARIABLE: "1", **self.spec.environment},
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
@@ -202,7 +215,8 @@ class SupervisedProcess:
             raise AssertionError("stdout is a pipe")
         rest = b""
         while data := await process.stdout.read(65_536):
-            *lines, rest = (rest + data).split(b"\n")
+            self.beats += data.count(BEAT)
+            *lines, rest = (rest + data.replace(BEAT, b"")).split(b"\n")
             for line in lines:
                 self._line(line)
             if len(rest) > LONGEST_LINE:

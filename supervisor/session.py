@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Sequence
 
+from supervisor.heartbeat import Liveness
 from supervisor.process import CannotKeepUp, Log, Patience, SupervisedProcess
 from supervisor.specs import ProcessSpec
 from supervisor.summary import RunSummary
@@ -17,7 +18,11 @@ class Session:
     def __init__(
         self, specs: Sequence[ProcessSpec], log: Log, summary: RunSummary, patience: Patience | None = None
     ) -> None:
-        self.processes = {spec.name: SupervisedProcess(spec, log, patience or Patience()) for spec in specs}
+        patience = patience or Patience()
+        self.processes = {spec.name: SupervisedProcess(spec, log, patience) for spec in specs}
+        self._liveness = Liveness(
+            self.processes.values(), lambda sentence: log("supervisor", sentence), patience.silent_seconds
+        )
         self.summary = summary
         self._log = log
         self._stop = asyncio.Event()
@@ -84,6 +89,7 @@ class Session:
                 waiting.add(starting)
             left = 0.5 if deadline is None else min(0.5, max(deadline - loop.time(), 0))
             await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            self._liveness.look(loop.time())
             for task in tasks:
                 if task.done() and not task.cancelled():
                     error = task.exception()

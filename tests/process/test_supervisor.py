@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -346,3 +347,33 @@ def test_a_supervisor_whose_reader_has_gone_goes_on(tmp_path: Path) -> None:
         select.select([], [], [], 0.02)
     supervisor.terminate()
     assert supervisor.wait(30) == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="only POSIX can stop a process from outside")
+def test_a_process_that_hangs_is_started_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = Lines()
+        one = session(
+            tmp_path,
+            log,
+            stub(tmp_path, "gateway", "loop", ready="loop is up"),
+            stub(tmp_path, "engine", "loop", ready="loop is up"),
+            patience=replace(QUICK, silent_seconds=3.0),
+        )
+        task = await started(one)
+        await log.until("loop is up", 2)
+        async with asyncio.timeout(30):
+            while not all(other.beats for other in one.processes.values()):  # noqa: ASYNC110  # a beat is no line
+                await asyncio.sleep(0.05)
+        (hanging,) = pids(tmp_path, "engine")
+        os.kill(hanging, signal.SIGSTOP)
+        await log.until("engine: loop is up", 2)
+        assert "supervisor: engine has not answered for 3 s, killing it" in log
+        assert "supervisor: engine was ended by signal 9, starting it again in 0.01 s" in log
+        assert not is_alive(hanging)
+        assert not any("\x06" in line for line in log)
+        one.request_stop()
+        assert await task == 0
+        assert [process.restarts for process in one.processes.values()] == [0, 1]
+
+    asyncio.run(main())
