@@ -25,6 +25,7 @@ from engine.storage.segment import (
     open_file,
     segment_path,
     write_all,
+    write_zeros,
 )
 from engine.storage.snapshots import SnapshotFile, replace_file, write_snapshot
 from engine.storage.spare import SpareSegment
@@ -218,10 +219,8 @@ class Journal:
         size = self._options.segment_bytes + self._options.reserve_bytes
         self._fd = open_file(path, os.O_RDWR)
         os.lseek(self._fd, end, os.SEEK_SET)
-        zeros = bytes(1 << 16)
         try:
-            for start in range(end, size, len(zeros)):
-                write_all(self._fd, memoryview(zeros)[: min(len(zeros), size - start)])
+            write_zeros(self._fd, max(0, size - end))
             sync_data(self._fd)
         except OSError as error:
             self._disk_full = True

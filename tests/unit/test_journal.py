@@ -55,6 +55,21 @@ def test_what_was_flushed_is_read_again_and_the_identity_stays(tmp_path: Path):
     second.close(1)
 
 
+def test_space_is_preallocated_page_by_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    sizes: list[int] = []
+    write = os.write
+
+    def watched(fd: int, data: memoryview) -> int:
+        sizes.append(len(data))
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", watched)
+    opened(tmp_path, options=BIG)[0].close(1)  # a new segment
+    opened(tmp_path, options=BIG)[0].close(2)  # the rest of one in use
+    assert max(sizes) == 4096
+    assert only_segment(tmp_path).stat().st_size == BIG.segment_bytes + BIG.reserve_bytes
+
+
 def test_what_was_not_flushed_may_be_lost_and_nothing_else(tmp_path: Path):
     journal, _ = opened(tmp_path)
     journal.append(note(1))
