@@ -189,6 +189,7 @@ class HttpConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._on_free = on_free
         self._on_lost = on_lost
+        self.has_answered = False
 
     @property
     def is_open(self) -> bool:
@@ -250,6 +251,7 @@ class HttpConnection(asyncio.Protocol):
     def _answer(self, answer: HttpAnswer) -> None:
         waiting, self._waiting = self._waiting, None
         self._stop_timer()
+        self.has_answered = True
         keep = "close" not in answer.headers.get("connection", "").lower() and self._parser.leftover == 0
         if not keep:
             self.abort()

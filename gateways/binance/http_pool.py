@@ -12,6 +12,7 @@ from gateways.binance.tls import client_context
 CONNECT_SECONDS = 5.0
 WAIT_SECONDS = 0.5
 """How long a request may wait for a connection when all are busy."""
+LASTING_SECONDS = 1.0
 SAY_AGAIN = 30
 """Of so many failures to connect in a row one is logged."""
 
@@ -32,8 +33,11 @@ class HttpPool:
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._wake = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._said_up = False
         self.on_state: Callable[[bool], None] = _ignore
-        """Told whether at least one connection is open, at every change."""
+        """Told whether at least one connection is open, at every change. After a failure one counts when it
+        has answered or lasted: what stands before a server that is away takes connections and ends them."""
 
     @property
     def is_up(self) -> bool:
@@ -109,8 +113,16 @@ class HttpPool:
         return None
 
     def _on_free(self, connection: HttpConnection) -> None:
+        if connection.has_answered:
+            self._failures = 0
+            self._say(is_up=True)
         self._idle.append(connection)
         self._call_waiter()
+
+    def _say(self, *, is_up: bool) -> None:
+        if is_up != self._said_up:
+            self._said_up = is_up
+            self.on_state(is_up)
 
     def _call_waiter(self) -> None:
         while self._waiters:
@@ -124,12 +136,13 @@ class HttpPool:
             self._idle.remove(connection)
         if connection in self._all:
             self._all.remove(connection)
+            if not connection.has_answered and self._keeper is not None and not self._keeper.done():
+                self._failed("closed without an answer")
             if not self._all:
-                self.on_state(False)
+                self._say(is_up=False)
         self._wake.set()
 
     async def _keep_warm(self) -> None:
-        failures = 0
         while True:
             self._wake.clear()
             is_short = len(self._all) < self._warm
@@ -137,14 +150,16 @@ class HttpPool:
             if not is_short and not is_crowded:
                 await self._wake.wait()
                 continue
+            if self._failures:
+                await asyncio.sleep(min(0.05 * 2 ** min(self._failures, 6), 2.0))
             reason = await self._open()
-            if not reason:
-                failures = 0
-            else:
-                failures += 1
-                if failures == 1 or failures % SAY_AGAIN == 0:
-                    _log.warning("cannot connect", link="rest", reason=reason)
-                await asyncio.sleep(min(0.05 * 2 ** min(failures, 6), 2.0))
+            if reason:
+                self._failed(reason)
+
+    def _failed(self, reason: str) -> None:
+        self._failures += 1
+        if self._failures == 1 or self._failures % SAY_AGAIN == 0:
+            _log.warning("cannot connect", link="rest", reason=reason)
 
     async def _open(self) -> str:
         """One more connection; returns why not."""
@@ -162,10 +177,17 @@ class HttpPool:
         if not connection.is_open:
             return "closed at once"
         self._all.add(connection)
-        if len(self._all) == 1:
-            self.on_state(True)
+        if not self._failures:
+            self._say(is_up=True)
+        else:
+            loop.call_later(LASTING_SECONDS, self._has_lasted, connection)
         self._on_free(connection)
         return ""
+
+    def _has_lasted(self, connection: HttpConnection) -> None:
+        if connection in self._all:
+            self._failures = 0
+            self._say(is_up=True)
 
 
 def _ignore(_is_up: bool) -> None:

@@ -111,6 +111,47 @@ def test_a_server_that_closes_after_each_answer_is_reconnected():
     asyncio.run(scenario())
 
 
+def test_what_takes_connections_and_ends_them_is_not_up_and_is_not_stormed():
+    async def closing(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async def scenario() -> None:
+        async with serving(closing) as (pool, opened):
+            states: list[bool] = []
+            pool.on_state = states.append
+            with pytest.raises(HttpFailed):
+                await pool.send(REQUEST)
+            assert states in ([], [True, False])
+            assert len(opened) < 10
+
+    asyncio.run(scenario())
+
+
+def test_after_a_failure_a_connection_that_answers_is_up():
+    async def scenario() -> None:
+        refusing = True
+
+        async def moody(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if refusing:
+                writer.transport.abort()
+            else:
+                await answering(reader, writer)
+
+        async with serving(moody) as (pool, _opened):
+            up = asyncio.Event()
+            with pytest.raises(HttpFailed):
+                await pool.send(REQUEST)
+            pool.on_state = lambda is_up: up.set() if is_up else up.clear()
+            refusing = False
+            while True:
+                with contextlib.suppress(HttpFailed):
+                    await pool.send(REQUEST)
+                    break
+            assert up.is_set()
+
+    asyncio.run(scenario())
+
+
 def test_without_a_server_nothing_leaves():
     async def scenario() -> None:
         pool = HttpPool("http://127.0.0.1:9")
