@@ -209,7 +209,9 @@ class LiveEngine:
                 self._rotate()
             gc.collect(1)
             self._seconds += settings.engine.summary_seconds
-            if self._tables is None and self._seconds > _TABLES_AFTER_S:
+            if self._tables is not None:
+                self._tables.revive(self._seconds - _TABLES_AFTER_S)
+            elif self._seconds > _TABLES_AFTER_S:
                 self._tables = TablesProcess(settings.environment)
 
     def _rotate(self) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from engine.storage import schema
+from engine.storage.database import KEY, TablesRefused, create, drop, stored_progress
 from engine.storage.records import JournalRecord
 from engine.storage.replica import Replica, Row
 from engine.storage.tail import JournalTail
@@ -19,34 +20,17 @@ _BATCH = 2_000
 _CHUNK = 200
 
 
-def make_engine(url: str, folder: Path) -> sa.Engine:
-    """The database of `url`, or SQLite inside `folder`. ValueError: one sentence why it cannot be used."""
-    try:
-        engine = sa.create_engine(url or f"sqlite:///{folder / 'tables.sqlite'}")
-    except sa.exc.ArgumentError:
-        raise ValueError(
-            "engine.journal.database_url is not a database URL as SQLAlchemy knows them"
-        ) from None
-    except ModuleNotFoundError as error:
-        raise ValueError(f"engine.journal.database_url needs the Python package {error.name}") from None
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: object, _: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]  # the driver's own connection
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=OFF")  # the journal is what survives; these are made again
-    cursor.close()
-
-
 class Follower:
-    """Applies the journal of `folder` to a database. Call `catch_up` again and again."""
+    """Applies the journal of `folder` to a database. Call `catch_up` again and again.
 
-    def __init__(self, engine: sa.Engine, folder: Path) -> None:
+    `is_own`: the database is there for this journal alone, so tables of another one are replaced. Else they
+    are left alone and TablesRefused is raised, as it always is for tables that are not ours at all.
+    """
+
+    def __init__(self, engine: sa.Engine, folder: Path, *, is_own: bool = True) -> None:
         self._engine = engine
         self._folder = folder
+        self._is_own = is_own
         self._tail = JournalTail(folder)
         self._replica = Replica()
         self._applied = 0
@@ -60,7 +44,7 @@ class Follower:
 
     def drop(self) -> None:
         """Begin from nothing."""
-        schema.metadata.drop_all(self._engine)
+        drop(self._engine)
         self._begin()
 
     def catch_up(self) -> int:
@@ -69,26 +53,39 @@ class Follower:
             self._begin()
         count = 0
         while records := self._tail.read(_BATCH):
-            count += len(records)
-            self._apply(records)
+            if self._apply(records):
+                count += len(records)
+            else:
+                self._begin()  # somebody else wrote the tables meanwhile: go on from there
         return count
 
     def _begin(self) -> None:
-        schema.metadata.create_all(self._engine)
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(schema.progress)).first()
+        row = stored_progress(self._engine)
+        if row is None or row["schema_version"] != schema.SCHEMA:
+            drop(self._engine)
+            row = None
+        create(self._engine)
+        self._start_over()
+        if row is None or self._skip_to(row["sequence"], row["fingerprint"]):
+            self._begun = True
+            return
+        if not self._is_own and row["journal"] != str(self._folder):
+            raise TablesRefused(
+                f"the database holds the tables of {row['journal']}; give {KEY} another one, or replace them "
+                "by `python -m engine.storage.tables rebuild ENV`"
+            )
+        drop(self._engine)
+        create(self._engine)
+        self._start_over()
+        self._begun = True
+
+    def _start_over(self) -> None:
         self._tail, self._replica = JournalTail(self._folder), Replica()
         self._digest = hashlib.blake2b(digest_size=16)
         self._applied = 0
-        self._begun = True
-        if row is not None and not self._skip_to(row.sequence, row.fingerprint, row.schema_version):
-            schema.metadata.drop_all(self._engine)
-            self._begin()
 
-    def _skip_to(self, sequence: int, fingerprint: str, version: int) -> bool:
+    def _skip_to(self, sequence: int, fingerprint: str) -> bool:
         """Read without writing up to what the tables hold; False when they are of another journal."""
-        if version != schema.SCHEMA:
-            return False
         while self._tail.next_sequence <= sequence:
             records = self._tail.read(min(_BATCH, sequence + 1 - self._tail.next_sequence))
             if not records:
@@ -103,7 +100,9 @@ class Follower:
             self._digest.update(msgspec.msgpack.encode(record))
             self._replica.apply(sequence, record)
 
-    def _apply(self, records: list[tuple[int, JournalRecord]]) -> None:
+    def _apply(self, records: list[tuple[int, JournalRecord]]) -> bool:
+        """Write what follows from new records; False when the tables are not as this follower left them."""
+        before = self._applied
         self._learn(records)
         rows = self._replica.take_rows()
         last = records[-1][0]
@@ -113,14 +112,28 @@ class Follower:
             "engine_id": self._replica.engine_id,
             "sequence": last,
             "fingerprint": self._digest.hexdigest(),
+            "journal": str(self._folder),
         }
         self._begun = False  # until the transaction is through: after an error everything is read again
         with self._engine.begin() as connection:
+            if not _claim(connection, before, done):
+                return False
             for table, changed in rows.items():
                 _replace(connection, table, changed)
-            _replace(connection, schema.progress, [done])
         self._begun = True
         self._applied = last
+        return True
+
+
+def _claim(connection: sa.Connection, before: int, done: Row) -> bool:
+    """Move on from `before`, which only one of several followers can do, and lock the others out."""
+    if before == 0:
+        if connection.execute(sa.select(schema.progress.c.id)).first() is not None:
+            return False
+        connection.execute(sa.insert(schema.progress), done)
+        return True
+    claim = sa.update(schema.progress).where(schema.progress.c.sequence == before).values(done)
+    return connection.execute(claim).rowcount == 1
 
 
 def _replace(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -33,6 +33,17 @@ class Exact(TypeDecorator[Decimal]):
         return None if value is None else Decimal(str(value))
 
 
+class Words(TypeDecorator[str]):
+    """Text of other people: PostgreSQL takes no NUL character, so none is stored anywhere."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  # the base class calls it so
+        """With a sign in the place of each NUL."""
+        return None if value is None else value.replace("\0", "\ufffd")
+
+
 metadata = sa.MetaData()
 
 progress = sa.Table(
@@ -43,8 +54,10 @@ progress = sa.Table(
     sa.Column("engine_id", sa.String(6), nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("journal", sa.String, nullable=False),
 )
-"""One row: the last record applied, and a digest of all up to it by which the journal is known again."""
+"""One row: the last record applied, a digest of all up to it by which the journal is known again, and the
+folder where the journal was."""
 
 orders = sa.Table(
     "orders",
@@ -65,9 +78,9 @@ orders = sa.Table(
     sa.Column("cause", sa.String, nullable=False),
     sa.Column("leg", sa.String, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("reason", Words, nullable=False),
     sa.Column("exchange_order_id", sa.BigInteger, nullable=False),
-    sa.Column("intended_ns", sa.BigInteger, nullable=False),
+    sa.Column("intended_ns", sa.BigInteger, nullable=False, index=True),
     sa.Column("updated_ns", sa.BigInteger, nullable=False),
 )
 
@@ -100,13 +113,13 @@ signals = sa.Table(
     sa.Column("enter_short", sa.Boolean, nullable=False),
     sa.Column("exit_long", sa.Boolean, nullable=False),
     sa.Column("exit_short", sa.Boolean, nullable=False),
-    sa.Column("tag", sa.String, nullable=False),
+    sa.Column("tag", Words, nullable=False),
     sa.Column("signal_values", sa.String, nullable=False),
     sa.Column("price", sa.Float, nullable=False),
     sa.Column("action", sa.String, nullable=False),
     sa.Column("fate", sa.String, nullable=False, index=True),
     sa.Column("rule", sa.String, nullable=False),
-    sa.Column("detail", sa.String, nullable=False),
+    sa.Column("detail", Words, nullable=False),
     sa.Column("client_order_ids", sa.String, nullable=False),
     sa.Column("time_ns", sa.BigInteger, nullable=False),
 )

@@ -11,8 +11,8 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from engine.storage import schema
-from engine.storage.follower import Follower, make_engine
+from engine.storage.database import TablesRefused, make_engine, stored_progress
+from engine.storage.follower import Follower
 from engine.storage.recovered import read_folder
 from engine.storage.segment import JournalError
 from settings import ENVIRONMENTS, Home, Settings, SettingsError
@@ -23,6 +23,7 @@ Environment = Annotated[str, typer.Argument(help=", ".join(ENVIRONMENTS))]
 JOURNAL_FOLDER = "journal"
 """Inside data/<env>/engine."""
 _LONGEST_WAIT_S = 30.0
+_TROUBLE = (JournalError, TablesRefused, sa.exc.SQLAlchemyError, OSError)
 
 
 def _open(environment: str) -> tuple[Follower, Path, sa.Engine]:
@@ -33,10 +34,12 @@ def _open(environment: str) -> tuple[Follower, Path, sa.Engine]:
     try:
         settings: Settings = parse_settings(home.config(environment), environment)
         folder.mkdir(parents=True, exist_ok=True)
-        engine = make_engine(settings.engine.journal.database_url, folder)
+        url = settings.engine.journal.database_url
+        engine = make_engine(url, folder)
     except (SettingsError, ValueError, OSError) as error:
         raise _refusal(str(error)) from None
-    return Follower(engine, folder / JOURNAL_FOLDER), folder / JOURNAL_FOLDER, engine
+    journal = folder / JOURNAL_FOLDER
+    return Follower(engine, journal, is_own=not url), journal, engine
 
 
 def _refusal(text: str) -> typer.Exit:
@@ -51,7 +54,7 @@ def rebuild(environment: Environment = "demo") -> None:
     try:
         follower.drop()
         count = follower.catch_up()
-    except (JournalError, sa.exc.SQLAlchemyError) as error:
+    except _TROUBLE as error:
         raise _refusal(_sentence(error)) from None
     typer.echo(f"{count} records of {folder} are in the tables")
 
@@ -61,11 +64,10 @@ def status(environment: Environment = "demo") -> None:
     """Show how far the tables are behind the journal."""
     _, folder, engine = _open(environment)
     try:
-        schema.metadata.create_all(engine)
-        with engine.connect() as connection:
-            applied = connection.execute(sa.select(schema.progress.c.sequence)).scalar() or 0
+        row = stored_progress(engine)
+        applied = 0 if row is None else row["sequence"]
         last = read_folder(folder, None).next_sequence - 1
-    except (JournalError, sa.exc.SQLAlchemyError) as error:
+    except _TROUBLE as error:
         raise _refusal(_sentence(error)) from None
     typer.echo(f"journal {last}, tables {applied}, lag {last - applied} records")
 
@@ -92,8 +94,10 @@ def keep_up(follower: Follower, stop: threading.Event, every_s: float) -> None:
         last_look = stop.is_set()
         try:
             follower.catch_up()
+            if said:
+                typer.echo("tables are up to the journal again", err=True)
             wait_s, said = every_s, ""
-        except (JournalError, sa.exc.SQLAlchemyError, OSError) as error:
+        except _TROUBLE as error:
             wait_s = min(max(wait_s, 0.5) * 2, _LONGEST_WAIT_S)
             if _sentence(error) != said:
                 said = _sentence(error)
@@ -105,8 +109,8 @@ def keep_up(follower: Follower, stop: threading.Event, every_s: float) -> None:
 
 def _sentence(error: Exception) -> str:
     """Without the URL, which may hold a password, and without the statement."""
-    original = getattr(error, "orig", None)
-    return str(original or error).splitlines()[0]
+    original = getattr(error, "orig", None) or error
+    return next(iter(str(original).splitlines()), type(original).__name__)
 
 
 def _wait_for_end(stop: threading.Event) -> None:

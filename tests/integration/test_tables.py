@@ -13,7 +13,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from engine.storage import schema
-from engine.storage.follower import Follower, make_engine
+from engine.storage.database import TablesRefused, make_engine
+from engine.storage.follower import Follower
 from engine.storage.journal import Journal, JournalOptions
 from engine.storage.records import AccountReport, Adjustment, EquityMark, OrderReport, Sent
 from engine.storage.tables import keep_up
@@ -142,9 +143,72 @@ def test_postgresql_gets_exact_numbers():
     assert "qty_base NUMERIC NOT NULL" in text
 
 
-def test_a_database_url_that_cannot_be_used_is_one_sentence(tmp_path: Path):
-    with pytest.raises(ValueError, match="database_url is not a database URL"):
-        make_engine("nonsense", tmp_path)
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("nonsense", "is not a database URL as SQLAlchemy knows them"),
+        ("postgresql://me:se@cr:et@host/db", "is not a database URL as SQLAlchemy knows them"),
+        ("postgresql://me:secret@host:port/db", "is not a database URL as SQLAlchemy knows them"),
+        ("oracles://me:secret@host/db", "go to sqlite or postgresql, not to oracles"),
+        ("mysql+pymysql://me:secret@host/db", "go to sqlite or postgresql, not to mysql"),
+        ("postgresql+pg9000://me:secret@host/db", "is not a database URL as SQLAlchemy knows them"),
+        ("sqlite+aiosqlite:///x", "needs the Python package aiosqlite"),
+    ],
+)
+def test_a_database_url_that_cannot_be_used_is_one_sentence(tmp_path: Path, url: str, sentence: str):
+    with pytest.raises(ValueError, match=sentence) as caught:
+        make_engine(url, tmp_path)
+    assert str(caught.value).startswith("engine.journal.database_url")
+    for part in ("secret", "et@host", "cr:et", url):
+        assert part not in str(caught.value)
+
+
+def test_tables_of_an_earlier_form_are_made_again(tmp_path: Path):
+    journal, _ = opened(tmp_path)
+    trade_a_little(journal, 1)
+    journal.close(1)
+    engine = make_engine("", tmp_path)
+    with engine.begin() as connection:
+        for statement in (
+            "CREATE TABLE progress (id integer, schema_version integer, engine_id, sequence, fingerprint)",
+            "INSERT INTO progress VALUES (1, 1, 'abcdef', 5, 'x')",
+            "CREATE TABLE orders (client_order_id text)",
+        ):
+            connection.execute(sa.text(statement))
+    assert Follower(engine, tmp_path).catch_up() == 10
+    assert [row[0] for row in contents(engine)["orders"]] == [key(1)]
+
+
+def test_tables_somebody_else_made_are_never_dropped(tmp_path: Path):
+    engine = make_engine("", tmp_path)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE fills (what text)"))
+    for follower in (Follower(engine, tmp_path), Follower(engine, tmp_path, is_own=False)):
+        with pytest.raises(TablesRefused, match="tables named fills that are not of this project"):
+            follower.catch_up()
+        with pytest.raises(TablesRefused):
+            follower.drop()
+    assert sa.inspect(engine).get_table_names() == ["fills"]
+
+
+def test_a_rebuild_beside_a_running_follower_loses_no_row(tmp_path: Path):
+    journal, _ = opened(tmp_path)
+    engine = make_engine("", tmp_path)
+    running, other = Follower(engine, tmp_path), Follower(engine, tmp_path)
+    trade_a_little(journal, 1)
+    running.catch_up()
+    trade_a_little(journal, 2)
+    other.drop()
+    other.catch_up()
+    trade_a_little(journal, 3)
+    running.catch_up()  # finds the tables not as it left them
+    trade_a_little(journal, 4)
+    other.catch_up()
+    journal.close(1)
+    running.catch_up()
+    whole = make_engine("sqlite://", tmp_path)
+    Follower(whole, tmp_path).catch_up()
+    assert contents(engine) == contents(whole)
 
 
 def test_the_command_line_follows_until_stdin_closes_and_rebuilds(tmp_path: Path):
@@ -173,6 +237,27 @@ def test_the_command_line_follows_until_stdin_closes_and_rebuilds(tmp_path: Path
     assert run("status", "demo") == "journal 17, tables 9, lag 8 records"
     journal.close(1)
     assert run("rebuild", "demo") == f"18 records of {folder} are in the tables"
+
+
+def test_a_tables_process_that_was_killed_is_started_again_and_a_refused_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "configs").mkdir()
+    config = tmp_path / "configs" / "demo.toml"
+    config.write_text((ROOT / "configs" / "demo.toml").read_text("utf-8"), "utf-8")
+    monkeypatch.setenv("NEXTBAR_HOME", str(tmp_path))
+    tables = TablesProcess("demo")
+    for now_s, is_running in ((1.0, False), (10.0, True), (11.0, True)):
+        if now_s != 11.0:
+            tables.kill()
+        tables.revive(now_s)
+        assert tables.is_running == is_running
+    config.write_text('symbols = "nonsense"', "utf-8")
+    tables.kill()
+    tables.revive(31.0)
+    assert tables.stop(30) == 2
+    tables.revive(10_000.0)
+    assert not tables.is_running
 
 
 def test_the_process_beside_the_engine_catches_up_before_it_ends(

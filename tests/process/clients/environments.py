@@ -15,6 +15,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "connector": ("binance-futures-connector==4.2.0",),
     "sdk": ("binance-sdk-derivatives-trading-usds-futures==18.0.1",),
     "python_binance": ("python-binance==1.0.37",),
+    "postgres": ("psycopg[binary]==3.3.9",),
 }
 NODE_REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "ccxt_node": ("ccxt@4.5.84",),
