@@ -74,5 +74,12 @@ def _reply(record: records.Replied) -> Line | None:
     # What the exchange does not know is asked for again; what follows from it in the end is a line.
     if reply.outcome == "ok" or (record.request == "query" and reply.outcome == "not_found"):
         return None
+    if reply.outcome == "not_found" and reply.order is not None:
+        # It filled, or the exchange cancelled it, while the request was on its way: an everyday race.
+        return (
+            "info",
+            "reply",
+            f"{record.request} of {record.client_order_id}: it was {reply.order.status} before",
+        )
     text = f"{record.request} of {record.client_order_id}: {reply.outcome} {reply.code} {reply.message}"
     return "warning", "reply", text.rstrip()

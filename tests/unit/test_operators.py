@@ -10,8 +10,10 @@ from engine.core.audit import Answer
 from engine.core.events import Command
 from engine.ctl import app
 from engine.shell.log_lines import line_of
-from engine.storage.records import CommandGiven
+from engine.storage.records import CommandGiven, Replied
+from gateways.wire.messages import Reply
 from tests.engine_rig import Rig
+from tests.order_events import report
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = "sma_crossover_inflection:s1"
@@ -51,6 +53,14 @@ def test_a_strategy_nobody_runs_is_said() -> None:
 def test_a_command_is_logged_in_words() -> None:
     record = CommandGiven("c", "flatten", {"strategy": "", "symbol": "BTCUSDT", "argument": ""}, "control", 1)
     assert line_of(record) == ("warning", "command", "flatten BTCUSDT from control")
+
+
+def test_a_cancel_that_comes_after_the_end_is_no_warning() -> None:
+    reply = Reply(1, "not_found", -2011, "Unknown order sent.", report("FILLED"))
+    assert line_of(Replied("k", "cancel", reply, 1)) == ("info", "reply", "cancel of k: it was FILLED before")
+    unknown = Reply(1, "not_found", -2011, "Unknown order sent.")
+    line = line_of(Replied("k", "cancel", unknown, 1))
+    assert line == ("warning", "reply", "cancel of k: not_found -2011 Unknown order sent.")
 
 
 @pytest.mark.parametrize("words", [["--env", "paper", "why"], ["why", "--env", "paper"]])
