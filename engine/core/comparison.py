@@ -12,10 +12,9 @@ from engine.core.config import EngineConfig
 from engine.core.context import Clock, Outbox
 from engine.core.health import Health
 from engine.execution.lots import plain
-from engine.execution.order_executor import NEVER_NS
 from engine.execution.order_states import UNSETTLED
 from engine.execution.order_store import OrderStore
-from engine.market_data.timeframes import SECOND_NS
+from engine.market_data.timeframes import NEVER_NS, SECOND_NS
 from gateways.wire.messages import RequestSnapshot, Snapshot
 
 AGAIN_NS = 6 * SECOND_NS

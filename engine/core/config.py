@@ -7,11 +7,11 @@ from decimal import Decimal
 from engine.backtest.settings import Sizing
 from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import CandleKind
+from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import RiskLimits
 from settings import RiskSettings, Settings, StrategySettings
 
 MS_NS = 1_000_000
-SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

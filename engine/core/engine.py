@@ -26,9 +26,9 @@ from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
 from engine.execution.order_store import Applied, OrderStore
 from engine.execution.trade_executor import TradeExecutor
-from engine.market_data.aggregator import NEVER_NS, CandleAggregator
+from engine.market_data.aggregator import CandleAggregator
 from engine.market_data.bars import Bar
-from engine.market_data.timeframes import timeframe_ns, timeframe_text
+from engine.market_data.timeframes import NEVER_NS, timeframe_ns, timeframe_text
 from engine.risk.manager import RiskManager
 from engine.storage.records import EXTERNAL, AccountReport, EquityMark
 from engine.strategies.manager import StrategyManager, bar_of

@@ -12,10 +12,10 @@ from engine.account.state import AccountStateStore, PositionMismatch
 from engine.core.config import EngineConfig
 from engine.core.context import Clock, Outbox
 from engine.core.health import Health
-from engine.execution.order_executor import NEVER_NS, OrderExecutor
+from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.reconcile import Finding, reconcile_orders
-from engine.market_data.timeframes import SECOND_NS
+from engine.market_data.timeframes import NEVER_NS, SECOND_NS
 from engine.storage.records import OrderReport
 from gateways.wire.messages import Reply, RequestSnapshot, SetLeverage, Snapshot, Subscribe
 

@@ -12,11 +12,10 @@ import msgspec
 
 from engine.account.state import AccountStateStore
 from engine.core.context import Clock, Outbox
-from engine.execution.order_executor import NEVER_NS
 from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
 from engine.execution.order_states import OrderState
 from engine.execution.order_store import Applied, Order, OrderStore
-from engine.market_data.timeframes import SECOND_NS
+from engine.market_data.timeframes import NEVER_NS, SECOND_NS
 from engine.risk.limits import Verdict
 from engine.storage.records import Intent
 from gateways.wire.messages import Side

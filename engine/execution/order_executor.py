@@ -15,6 +15,7 @@ from engine.core.config import EngineConfig
 from engine.core.context import Clock, Outbox
 from engine.execution.order_states import UNSETTLED
 from engine.execution.order_store import Applied, Order, OrderStore
+from engine.market_data.timeframes import NEVER_NS
 from engine.storage.records import (
     AmendIntent,
     Audit,
@@ -29,7 +30,6 @@ from engine.storage.records import (
 from gateways.wire.messages import AmendOrder, CancelOrder, OrderUpdate, QueryOrder, Reply, SubmitOrder
 
 Request = Literal["submit", "cancel", "amend", "query"]
-NEVER_NS = 2**63 - 1
 
 
 @dataclass(slots=True)

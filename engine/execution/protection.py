@@ -14,10 +14,9 @@ from engine.core.context import Clock, Outbox
 from engine.execution.bar_plan import BarPlan
 from engine.execution.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, TAKE_PROFIT, ExitRules
 from engine.execution.lots import price_to_tick, quantity_down
-from engine.execution.order_executor import NEVER_NS
 from engine.execution.order_gate import OrderGate
 from engine.execution.resting import RestingOrder, RestingOrders
-from engine.market_data.timeframes import SECOND_NS
+from engine.market_data.timeframes import NEVER_NS, SECOND_NS
 from engine.strategies.base import SignalStrategy
 from engine.strategies.slot import StrategyRefused, StrategySlot
 from gateways.wire.messages import Side

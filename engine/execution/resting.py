@@ -13,11 +13,11 @@ from decimal import Decimal
 import msgspec
 
 from engine.core.context import Clock, Outbox
-from engine.execution.order_executor import NEVER_NS, OrderExecutor
+from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
 from engine.execution.order_states import UNSETTLED, OrderState
 from engine.execution.order_store import Applied, Order, OrderStore
-from engine.market_data.timeframes import SECOND_NS
+from engine.market_data.timeframes import NEVER_NS, SECOND_NS
 from engine.storage.records import AmendIntent
 from gateways.wire.messages import Side
 

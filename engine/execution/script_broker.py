@@ -16,6 +16,7 @@ import msgspec
 from engine.account.state import AccountStateStore
 from engine.execution.lots import decimal_of, price_to_tick, quantity_down
 from engine.execution.resting import RestingOrder
+from engine.execution.sizing import TooSmall, entry_qty
 from engine.market_data.bars import Bar
 from engine.storage.records import Fill
 from engine.strategies.base import Direction, ScriptStrategy
@@ -159,13 +160,22 @@ class ScriptBroker:
             if _ENTRY + key in keep and key in self._entries_before
         }
 
-    def entry_qty(self, wish_base: Decimal | None, default_base: Decimal) -> Decimal:
-        """Quantity of an entry on the grid."""
-        if wish_base is None or self.instrument is None:
-            return default_base
-        return quantity_down(wish_base, self.instrument.qty_step_base)
+    def _default_base(self, instrument: Instrument) -> Decimal:
+        """Size of a resting entry that names none; 0 where it would be too small, or before the first bar."""
+        if isnan(self._close_price):
+            return ZERO
+        try:
+            return entry_qty(
+                self._slot.sizing,
+                price=self._close_price,
+                equity=self._account.equity,
+                risk_distance=nan,
+                instrument=instrument,
+            )
+        except TooSmall:
+            return ZERO
 
-    def resting_orders(self, default_base: Decimal) -> dict[str, RestingOrder]:
+    def resting_orders(self) -> dict[str, RestingOrder]:
         """Every limit and stop order that should rest now, by leg."""
         instrument = self.instrument
         if instrument is None:
@@ -175,9 +185,11 @@ class ScriptBroker:
         for key, entry in self._entries.items():
             if (entry.direction > 0) == (held > ZERO) and held:
                 continue
-            base = None if entry.qty_base is None else decimal_of(entry.qty_base)
             # Against a position the order turns it, as Pine's does: its size is both together.
-            size = self.entry_qty(base, default_base)
+            if entry.qty_base is None:
+                size = self._default_base(instrument)
+            else:
+                size = quantity_down(entry.qty_base, instrument.qty_step_base)
             if size <= ZERO:
                 continue
             qty = size + abs(held)

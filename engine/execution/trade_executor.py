@@ -49,9 +49,8 @@ class _Desk(msgspec.Struct):
 
     slot: StrategySlot
     plan: BarPlan
-    protection: Protection | None = None
+    protection: Protection
     script: ScriptBroker | None = None
-    close_price: float = 0.0
     journalled: bytes = b""
     entry_id: str = ""
     followup: _Followup | None = None
@@ -106,22 +105,26 @@ class TradeExecutor:
             self.exits.share(slot.symbol)
         self._gate.owners.setdefault(slot.symbol, []).append(slot.owner)
         plan = BarPlan(rules_of(slot, shared=shared))
-        desk = _Desk(slot, plan)
-        extra = None
+        script = None
         if isinstance(slot.strategy, ScriptStrategy):
-            script = desk.script = ScriptBroker(slot, self._account, self._gate.instruments)
-            extra = lambda: script.resting_orders(self._default_qty(desk))  # noqa: E731  # bound to this desk
-        desk.protection = Protection(
-            slot, plan, self._clock, self._out, self._gate, self._account, self.resting, extra
+            script = ScriptBroker(slot, self._account, self._gate.instruments)
+        protection = Protection(
+            slot,
+            plan,
+            self._clock,
+            self._out,
+            self._gate,
+            self._account,
+            self.resting,
+            None if script is None else script.resting_orders,
         )
-        self._desks[slot.owner, slot.symbol] = desk
+        self._desks[slot.owner, slot.symbol] = _Desk(slot, plan, protection, script)
 
     def broker(self, slot: StrategySlot, bar: Bar) -> Broker:
         """A script's broker as of the close of the bar."""
         desk = self._desks[slot.owner, slot.symbol]
         if desk.script is None:
             raise TypeError(f"{slot.owner} is no script")
-        desk.close_price = bar.close
         live = slot.state in {SlotState.RUNNING, SlotState.PAUSED} and not bar.flags & BarFlag.BACKFILLED
         desk.script.begin_bar(bar, muted=not live)
         return desk.script
@@ -201,8 +204,7 @@ class TradeExecutor:
                 self.log.record(decision, block.fate, detail=block.detail)
             else:
                 self.log.record(decision, "ignored", detail="the exit rules ask for nothing")
-        if desk.protection is not None:
-            desk.protection.on_bar(self._bar_cause(decision))
+        desk.protection.on_bar(self._bar_cause(decision))
         self._journal_state(desk)
 
     def on_applied(self, applied: Applied) -> None:
@@ -225,13 +227,13 @@ class TradeExecutor:
     def on_position_adjusted(self, symbol: str) -> None:
         """Somebody else changed positions of that symbol."""
         for desk in self._desks.values():
-            if desk.slot.symbol == symbol and desk.protection is not None:
+            if desk.slot.symbol == symbol:
                 desk.protection.on_position(f"adjusted:{self._clock.now_ns}")
 
     def withdraw_entries(self, slot: StrategySlot) -> None:
         """Cancel what rests to enter, and forget what was wanted: a paused strategy enters nothing."""
         desk = self._desks[slot.owner, slot.symbol]
-        if desk.script is not None and desk.protection is not None:
+        if desk.script is not None:
             desk.script.drop_entries(frozenset())
             desk.protection.on_position(f"withdrawn:{self._clock.now_ns}")
             self._journal_state(desk)
@@ -239,16 +241,13 @@ class TradeExecutor:
     def on_reconciled(self) -> None:
         """The world was compared: make up what is missing of the resting exits."""
         for desk in self._desks.values():
-            if desk.protection is not None:
-                desk.protection.on_position(f"reconciled:{self._clock.now_ns}")
+            desk.protection.on_position(f"reconciled:{self._clock.now_ns}")
         self.resting.sync_all()
 
     @property
     def deadline_ns(self) -> int:
         """When something is due."""
-        protections = (
-            one.protection.deadline_ns for one in self._desks.values() if one.protection is not None
-        )
+        protections = (desk.protection.deadline_ns for desk in self._desks.values())
         return min(self.resting.deadline_ns, self.exits.deadline_ns, *protections)
 
     def on_time(self) -> None:
@@ -256,9 +255,8 @@ class TradeExecutor:
         self.resting.on_time()
         self.exits.on_time()
         for desk in self._desks.values():
-            protection = desk.protection
-            is_due = protection is not None and protection.deadline_ns <= self._clock.now_ns
-            if protection is not None and is_due and protection.on_time():
+            is_due = desk.protection.deadline_ns <= self._clock.now_ns
+            if is_due and desk.protection.on_time():
                 self._leave_unprotected(desk)
 
     def on_set_back(self, now_ns: int) -> None:
@@ -266,8 +264,7 @@ class TradeExecutor:
         self.resting.on_set_back(now_ns)
         self.exits.on_set_back(now_ns)
         for desk in self._desks.values():
-            if desk.protection is not None:
-                desk.protection.on_set_back(now_ns)
+            desk.protection.on_set_back(now_ns)
 
     def restore(self, state: records.ExitState) -> None:
         """Take the state of exit rules from the journal."""
@@ -293,8 +290,7 @@ class TradeExecutor:
                 desk.entry_id = intent.client_order_id
         self._adopt_failed_exits()
         for desk in self._desks.values():
-            if desk.protection is not None:
-                desk.protection.restore_size()
+            desk.protection.restore_size()
 
     def _adopt_failed_exits(self) -> None:
         """An exit that had failed and was to be tried again, when nothing was sent for its desk since."""
@@ -391,8 +387,7 @@ class TradeExecutor:
         if desk.script is not None:
             order = self._store.get(fill.client_order_id)
             desk.script.on_fill(fill, order.intent.leg if order is not None else "")
-        if desk.protection is not None:
-            desk.protection.on_position(fill_cause(fill.symbol, fill.trade_id))
+        desk.protection.on_position(fill_cause(fill.symbol, fill.trade_id))
         self._journal_state(desk)
 
     def _go_on(self, desk: _Desk, applied: Applied) -> None:
@@ -418,7 +413,7 @@ class TradeExecutor:
             self.log.record_verdict(followup.decision, placed.verdict, "flip entry")
 
     def _rested_filled(self, desk: _Desk | None, leg: str) -> None:
-        if desk is not None and desk.protection is not None:
+        if desk is not None:
             desk.protection.on_filled(leg)
 
     def _on_rest_refused(self, owner: str, symbol: str, leg: str, order: Order) -> None:
@@ -458,22 +453,6 @@ class TradeExecutor:
 
     def _state_of(self, desk: _Desk) -> bytes:
         return desk.plan.state() if desk.script is None else desk.script.state()
-
-    def _default_qty(self, desk: _Desk) -> Decimal:
-        """Size of a script's resting entry that names none; 0 when it would be too small."""
-        instrument = self._gate.instruments.get(desk.slot.symbol)
-        if instrument is None or desk.close_price <= 0.0:
-            return ZERO
-        try:
-            return entry_qty(
-                desk.slot.sizing,
-                price=desk.close_price,
-                equity=self._account.equity,
-                risk_distance=float("nan"),
-                instrument=instrument,
-            )
-        except TooSmall:
-            return ZERO
 
     def _bar_cause(self, decision: Decision) -> str:
         return bar_cause(decision.slot.timeframe_ns, decision.bar.open_time_ns)

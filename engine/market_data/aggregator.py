@@ -15,9 +15,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from engine.market_data.bars import Bar, BarFlag, CandleKind
-from engine.market_data.timeframes import bar_open_ns
+from engine.market_data.timeframes import NEVER_NS, bar_open_ns
 
-NEVER_NS = 2**63 - 1
 EMPTY = int(BarFlag.EMPTY)
 SUSPECT = int(BarFlag.SUSPECT)
 LATE_TICK = int(BarFlag.LATE_TICK)

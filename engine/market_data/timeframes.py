@@ -3,6 +3,8 @@
 import re
 
 SECOND_NS = 1_000_000_000
+NEVER_NS = 2**63 - 1
+"""The deadline of what waits for nothing."""
 WEEK_NS = 7 * 86_400 * SECOND_NS
 _UNITS_NS = {
     "s": SECOND_NS,

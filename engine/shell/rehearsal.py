@@ -15,6 +15,7 @@ from engine.core.config import EngineConfig, StrategySpec
 from engine.core.engine import Engine
 from engine.core.events import LinkUp
 from engine.market_data.bars import Bar
+from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import RiskLimits
 from engine.shell.performer import Performer
 from engine.storage.journal import Journal
@@ -26,7 +27,6 @@ from gateways.wire import messages as wire
 from gateways.wire.framing import TO_GATEWAY_LIMIT, encode
 
 SYMBOL = "REHEARSAL"
-SECOND_NS = 1_000_000_000
 REMEMBERED_IDS = 100
 PRICE = 64_000.0
 _WINDOWS = {"fast": 2, "slow": 3}

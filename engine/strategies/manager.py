@@ -14,7 +14,7 @@ from engine.core.audit import StrategyChanged
 from engine.core.config import EngineConfig
 from engine.core.context import Clock, Outbox
 from engine.market_data.bars import Bar, BarFlag, CandleKind
-from engine.market_data.timeframes import SECOND_NS, timeframe_text
+from engine.market_data.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import Broker, Signals, SignalStrategy
 from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategySlot
 from gateways.wire.messages import Kline, KlinesReply, RequestKlines
@@ -24,7 +24,6 @@ SUSPECT = int(BarFlag.SUSPECT)
 BACKFILLED = int(BarFlag.BACKFILLED)
 MAX_KLINES = 15_000
 _RETRY_NS = 3 * SECOND_NS
-_NEVER = 2**63 - 1
 
 
 class ScriptPort(Protocol):
@@ -49,7 +48,7 @@ class StrategyManager:
             for length in slot.lengths_ns:
                 self._routes.setdefault((slot.symbol, slot.spec.candles, length), []).append(slot)
         self._by_request: dict[int, StrategySlot] = {}
-        self.deadline_ns = _NEVER
+        self.deadline_ns = NEVER_NS
 
     @property
     def series(self) -> tuple[tuple[str, CandleKind, int], ...]:
@@ -270,7 +269,7 @@ class StrategyManager:
 
     def _reschedule(self) -> None:
         self.deadline_ns = min(
-            (slot.retry_at_ns for slot in self.slots if slot.state is SlotState.FETCHING), default=_NEVER
+            (slot.retry_at_ns for slot in self.slots if slot.state is SlotState.FETCHING), default=NEVER_NS
         )
 
 
