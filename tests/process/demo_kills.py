@@ -61,7 +61,7 @@ class Killer:
         Returns where the output stood after the last blow.
         """
         if in_flight:
-            self.in_flight += self._wait_for_an_order()
+            self.in_flight += self.wait_for_an_order()
             time.sleep(self.random.random() * 0.02)
         else:
             time.sleep(self.random.random() * 1.5)
@@ -83,7 +83,7 @@ class Killer:
         )
         self.recovery_seconds.setdefault("+".join(names), []).append(round(time.monotonic() - began, 3))
 
-    def _wait_for_an_order(self) -> bool:
+    def wait_for_an_order(self) -> bool:
         """At most some seconds: a market may stand still. Whether one came."""
         seen = self.demo.output_bytes
         deadline = time.monotonic() + LONGEST_WAIT_SECONDS

@@ -13,9 +13,11 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 from engine.control.client import connect
 from engine.control.protocol import Request, Response
@@ -31,7 +33,13 @@ PROCESSES = {"simulator": "gateways.simulator", "gateway": "run_binance.py", "en
 class Demo:
     """`run.py demo` with a home of its own. Linux: finds its children in /proc."""
 
-    def __init__(self, home: Path, *arguments: str, config: str = "") -> None:
+    def __init__(
+        self,
+        home: Path,
+        *arguments: str,
+        config: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         shutil.copytree(ROOT / "configs", home / "configs", dirs_exist_ok=True)
         if config:
             (home / "configs" / "demo.toml").write_text(config)
@@ -43,6 +51,7 @@ class Demo:
             **os.environ,
             "NEXTBAR_HOME": str(home),
             "NEXTBAR_INSIDE_VENV": str(ROOT / ".venv"),
+            **(environment or {}),
         }
         self.output = (home / "output.txt").open("wb")
         command = [
@@ -95,7 +104,7 @@ class Demo:
                 return int(child)
         return None
 
-    def ask(self, what: Literal["status", "pause"]) -> Response:
+    def ask(self, what: Literal["status", "pause", "resume", "flatten"]) -> Response:
         """Over the engine's control socket."""
         settings = load_settings("demo", home=Home(self.home))
 
@@ -104,6 +113,10 @@ class Demo:
                 return await client.ask(Request(what, secrets.token_hex(8)))
 
         return asyncio.run(talk())
+
+    def engine_status(self) -> EngineStatus:
+        """As of now, from the engine itself."""
+        return msgspec.json.decode(self.ask("status").data, type=EngineStatus)
 
     def come_to_rest(self) -> None:
         """No new positions, and nothing in flight: only stops may be open."""
@@ -118,9 +131,14 @@ class Demo:
         )
 
     def kill(self, name: str) -> None:
+        self.send_signal(name, signal.SIGKILL)
+
+    def send_signal(self, name: str, number: signal.Signals) -> int:
+        """Returns the process it was sent to."""
         pid = self.pid(name)
         assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
+        return pid
 
     def end(self, number: int = signal.SIGTERM) -> dict[str, Any]:
         """Stop it in order; returns the summary."""
