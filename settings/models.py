@@ -184,7 +184,8 @@ class JournalSettings(_Section):
     sync: bool = True
     """fdatasync before an order leaves. Off only for measurements."""
     database_url: str = ""
-    """SQLAlchemy URL of the tables; empty is SQLite inside data/<env>/engine."""
+    """SQLAlchemy URL of the tables, SQLite or PostgreSQL (docs/adr/0008); empty is SQLite inside
+    data/<env>/engine."""
 
 
 class EngineSettings(_Section):

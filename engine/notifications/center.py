@@ -1,7 +1,8 @@
 """Takes notifications from the engine without ever making it wait, and delivers them from its own thread.
 
 Each sink has its own queue and its own task on the thread's event loop, so one that is down holds up
-nobody. Nothing in here is in the path of an order.
+nobody. Critical notifications that wait are kept in a file as well. Nothing in here is in the path of an
+order.
 """
 
 import asyncio
@@ -9,11 +10,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from engine.notifications.model import LEVELS, Level, Notification, Sink
+from engine.notifications.outbox import Outbox
 from engine.notifications.queue import NotificationQueue
 
+BATCH = 100
+"""At most so many go to a sink at once."""
 _log = logging.getLogger(__name__)
 _Argument = TypeVar("_Argument")
 
@@ -21,43 +28,79 @@ _Argument = TypeVar("_Argument")
 class _Worker:
     """One sink with its queue. `wake` is called on the loop."""
 
-    def __init__(self, sink: Sink, level: Level, queue: NotificationQueue) -> None:
+    def __init__(self, sink: Sink, level: Level, queue: NotificationQueue, outbox: Outbox) -> None:
         self.sink = sink
         self.least = LEVELS.index(level)
         self.queue = queue
-        self.wake = asyncio.Event()
         self.stopping = False
+        self._outbox = outbox
+        self._woken = asyncio.Event()
+        self._under_way: tuple[Notification, ...] = ()
+
+    @property
+    def undelivered(self) -> int:
+        """How many are waiting or under way."""
+        return len(self._under_way) + self.queue.waiting
+
+    def wake(self) -> None:
+        """There is something new, or the end has come."""
+        self._keep()
+        self._woken.set()
 
     async def run(self) -> None:
+        self._under_way = self._outbox.load()
+        self._keep()
         await self.sink.start()
         try:
             while True:
-                notification = self.queue.take()
-                if notification is not None:
-                    await self.sink.send(notification)
-                elif self.stopping:
-                    return
-                else:
-                    self.wake.clear()
-                    if self.queue.waiting == 0 and not self.stopping:
-                        await self.wake.wait()
+                if self._under_way:
+                    await self.sink.send(self._under_way)
+                self._under_way = self.queue.take(BATCH)
+                self._keep()
+                if not self._under_way:
+                    if self.stopping:
+                        return
+                    self._woken.clear()
+                    if self.queue.waiting == 0:
+                        await self._woken.wait()
         finally:
             await self.sink.stop()
+
+    def _keep(self) -> None:
+        """The critical ones survive the end of this process."""
+        critical = [one for one in self._under_way if one.level == "critical"]
+        self._outbox.keep([*critical, *self.queue.critical()])
 
 
 def _wake(workers: list[_Worker]) -> None:
     for worker in workers:
-        worker.wake.set()
+        worker.wake()
 
 
 class NotificationCenter:
-    """`sinks` are pairs of a sink and the lowest level it wants. Use `start`, `publish`, `stop`."""
+    """`sinks` are pairs of a sink and the lowest level it wants. Use `start`, `publish`, `stop`.
+
+    `keep_in` is the folder for critical notifications that are not delivered yet (None: they end with the
+    process).
+    """
 
     def __init__(
-        self, sinks: Sequence[tuple[Sink, Level]], *, capacity: int = 500, repeat_after_s: float = 60.0
+        self,
+        sinks: Sequence[tuple[Sink, Level]],
+        *,
+        capacity: int = 500,
+        repeat_after_s: float = 60.0,
+        keep_in: Path | None = None,
     ) -> None:
+        repeat_after_ns = int(repeat_after_s * 1e9)
+        self._keeps = keep_in is not None
         self._workers = tuple(
-            _Worker(sink, level, NotificationQueue(capacity, repeat_after_ns=int(repeat_after_s * 1e9)))
+            _Worker(
+                sink,
+                level,
+                NotificationQueue(capacity, repeat_after_ns=repeat_after_ns),
+                Outbox(None if keep_in is None else keep_in / f"undelivered-{type(sink).__name__}.json"),
+            )
             for sink, level in sinks
         )
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -78,10 +121,13 @@ class NotificationCenter:
     def publish(self, notification: Notification) -> None:
         """Hand over one notification; returns at once, from any thread, whatever the sinks do."""
         level, now_ns = LEVELS.index(notification.level), time.monotonic_ns()
+        if not notification.time_ns:
+            notification = msgspec.structs.replace(notification, time_ns=time.time_ns())
         woken = [
             worker
             for worker in self._workers
-            if level >= worker.least and worker.queue.offer(notification, now_ns)
+            if level >= worker.least
+            and (worker.queue.offer(notification, now_ns) or notification.level == "critical")
         ]
         if woken:
             self._call(_wake, woken)
@@ -89,12 +135,15 @@ class NotificationCenter:
     def stop(self, timeout_s: float = 2.0) -> bool:
         """Deliver what waits for at most that long, then end the thread. False when something was left."""
         thread = self._thread
-        if thread is None:
-            return not any(worker.queue.waiting for worker in self._workers)
-        self._call(self._finish, timeout_s)
-        thread.join(timeout_s + 5.0)
-        self._thread = None
-        return not any(worker.queue.waiting for worker in self._workers)
+        if thread is not None:
+            self._call(self._finish, timeout_s)
+            thread.join(timeout_s + 5.0)
+            self._thread = None
+        left = sum(worker.undelivered for worker in self._workers)
+        if left:
+            kept = "; critical ones are kept for the next start" if self._keeps else ""
+            _log.warning("%d notifications were not delivered%s", left, kept)
+        return not left
 
     def dropped(self) -> dict[Level, int]:
         """Notifications dropped so far, all sinks together, by level."""
@@ -109,7 +158,7 @@ class NotificationCenter:
     def _finish(self, timeout_s: float) -> None:
         for worker in self._workers:
             worker.stopping = True
-            worker.wake.set()
+            worker.wake()
         asyncio.get_running_loop().call_later(timeout_s, self._cancel)
 
     def _cancel(self) -> None:

@@ -46,20 +46,24 @@ class NotificationQueue:
             self._size += 1
             return was_empty
 
-    def take(self) -> Notification | None:
-        """The oldest one, or None. Dropped ones are told about first."""
+    def take(self, limit: int = 1) -> tuple[Notification, ...]:
+        """The oldest ones, at most `limit`. Dropped ones are told about first."""
         with self._lock:
+            taken: list[Notification] = []
             if self._untold:
                 text = f"{self._untold} notifications were dropped because too many were waiting"
                 self._untold = 0
-                return Notification("warning", text)
-            line = min(
-                (line for line in self._lines.values() if line), key=lambda line: line[0][0], default=None
-            )
-            if line is None:
-                return None
-            self._size -= 1
-            return line.popleft()[1]
+                taken.append(Notification("warning", text))
+            while len(taken) < limit and self._size:
+                line = min((line for line in self._lines.values() if line), key=lambda line: line[0][0])
+                self._size -= 1
+                taken.append(line.popleft()[1])
+            return tuple(taken)
+
+    def critical(self) -> tuple[Notification, ...]:
+        """The critical ones not taken yet."""
+        with self._lock:
+            return tuple(notification for _, notification in self._lines["critical"])
 
     @property
     def waiting(self) -> int:

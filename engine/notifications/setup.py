@@ -29,4 +29,4 @@ def make_center(settings: Settings) -> tuple[NotificationCenter, str]:
     except TelegramKeysError as error:
         return NotificationCenter([]), str(error)
     sink = TelegramSink(keys, api_url=settings.telegram.api_url)
-    return NotificationCenter([(sink, settings.telegram.level)]), ""
+    return NotificationCenter([(sink, settings.telegram.level)], keep_in=settings.engine_dir), ""

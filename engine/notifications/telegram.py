@@ -1,17 +1,20 @@
 """Sends notifications to one Telegram chat by python-telegram-bot.
 
-A server that is down, slow or counting is waited for; the queue in front is bounded. The token is part of
-every URL, so the HTTP client's own logging is kept quiet and errors are told by their kind only.
+What waits is sent together, so a storm is a few messages. A server that is down, slow or counting is waited
+for; the queue in front is bounded. The token is part of every URL, so the HTTP client's own logging is kept
+quiet and no error is told before the token is taken out of it.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 from telegram import Bot
-from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
 from engine.notifications.keys import TelegramKeys
@@ -19,8 +22,12 @@ from engine.notifications.model import Notification
 
 DEFAULT_API_URL = "https://api.telegram.org/bot"
 MAX_TEXT = 4096
-_FIRST_WAIT_S = 1.0
-_LONGEST_WAIT_S = 60.0
+"""UTF-16 code units, as Telegram counts."""
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+UNKNOWN_TOKEN_WAIT_S = 600.0
+_LATE_NS = 30_000_000_000
+_MAX_TOLD = 200
 _SIGN = {"info": "", "warning": "\u26a0\ufe0f ", "critical": "\U0001f6a8 "}
 _log = logging.getLogger(__name__)
 
@@ -43,11 +50,40 @@ def seconds_of(wait: float | timedelta) -> float:
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
 
 
-class TelegramSink:
-    """Messages go out one after the other, with `pause_s` between them (Telegram's limit for one chat).
+def told(error: TelegramError, keys: TelegramKeys) -> str:
+    """What Telegram or the network said, on one line and without the token."""
+    secret = re.escape(keys.token.partition(":")[2])
+    # The library changes capitals in what it is told.
+    text = re.sub(rf"(\d+:)?{secret}", "***", " ".join(str(error).split()), flags=re.IGNORECASE)
+    return text[:_MAX_TOLD] or type(error).__name__
 
-    A message that Telegram refuses is dropped with a line in the log. A token it does not know ends
-    sending for good, with one line.
+
+def cut(text: str) -> str:
+    """As much of a text as one message takes."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    if len(units) <= 2 * MAX_TEXT:
+        return text
+    return units[: 2 * MAX_TEXT - 2].decode("utf-16-le", "ignore") + "\u2026"
+
+
+def packed(lines: Sequence[str]) -> Iterator[str]:
+    """As few messages as the lines need, in their order."""
+    message = ""
+    for line in lines:
+        longer = f"{message}\n{line}" if message else line
+        if message and cut(longer) != longer:
+            yield message
+            longer = line
+        message = cut(longer)
+    if message:
+        yield message
+
+
+class TelegramSink:
+    """Messages go out one after the other, with `pause_s` between them: Telegram's limit for one chat, or
+    that for a group, whose `chat_id` is negative.
+
+    A message that Telegram refuses is dropped with a line in the log. Trouble is told once, until it is over.
     """
 
     def __init__(
@@ -55,49 +91,76 @@ class TelegramSink:
         keys: TelegramKeys,
         *,
         api_url: str = DEFAULT_API_URL,
-        pause_s: float = 1.0,
+        pause_s: float = 0.0,
         sleep: Sleep = asyncio.sleep,
+        now_ns: Callable[[], int] = time.time_ns,
+        read_timeout_s: float = 10.0,
     ) -> None:
         self._keys = keys
         self._api_url = api_url or DEFAULT_API_URL
-        self._pause_s = pause_s
+        self._pause_s = pause_s or (1.0 if keys.chat_id > 0 else 3.0)
         self._sleep = sleep
-        self._disabled = False
+        self._now_ns = now_ns
+        self._read_timeout_s = read_timeout_s
+        self._trouble = ""
         self._bot: Bot | None = None
         self._request: HTTPXRequest | None = None
 
     async def start(self) -> None:
         """Make the HTTP client."""
-        self._bot, self._request = make_bot(self._keys, self._api_url)
+        self._bot, self._request = make_bot(self._keys, self._api_url, self._read_timeout_s)
         await self._request.initialize()
 
-    async def send(self, notification: Notification) -> None:
-        """Try until it is delivered or refused."""
-        text = (_SIGN[notification.level] + notification.text)[:MAX_TEXT]
-        wait_s = _FIRST_WAIT_S
-        while not self._disabled and self._bot is not None:
+    async def send(self, notifications: Sequence[Notification]) -> None:
+        """Try until they are delivered or refused."""
+        for text in packed([self._line(one) for one in notifications]):
+            await self._deliver(text)
+
+    def _line(self, notification: Notification) -> str:
+        """With the time, where it is told late."""
+        happened = ""
+        if notification.time_ns and self._now_ns() - notification.time_ns > _LATE_NS:
+            at = datetime.fromtimestamp(notification.time_ns // 1_000_000_000, UTC)
+            happened = f"[{at:%Y-%m-%d %H:%M:%S} UTC] "
+        return f"{_SIGN[notification.level]}{happened}{notification.text}"
+
+    async def _deliver(self, text: str) -> None:
+        wait_s = FIRST_WAIT_S
+        while self._bot is not None:
             try:
                 await self._bot.send_message(self._keys.chat_id, text)
             except RetryAfter as error:
                 await self._sleep(seconds_of(error.retry_after))
             except InvalidToken:
-                self._disabled = True
-                _log.error("Telegram does not know the bot token; nothing more is sent there")
-            except (BadRequest, Forbidden) as error:
-                _log.warning("Telegram refused a message: %s", type(error).__name__)
+                self._say("Telegram does not know the bot token of vault/telegram_keys; it is tried again")
+                await self._sleep(UNKNOWN_TOKEN_WAIT_S)
+            except (BadRequest, Forbidden, ChatMigrated) as error:
+                self._say(f"Telegram refuses messages to chat {self._keys.chat_id}: {self._refusal(error)}")
                 return
-            except NetworkError as error:
-                _log.warning(
-                    "Telegram cannot be reached (%s), next try in %g s", type(error).__name__, wait_s
-                )
-                await self._sleep(wait_s)
-                wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
             except TelegramError as error:
-                _log.warning("Telegram refused a message: %s", type(error).__name__)
-                return
+                self._say(f"Telegram cannot be reached, messages wait: {told(error, self._keys)}")
+                await self._sleep(wait_s)
+                wait_s = min(wait_s * 2, LONGEST_WAIT_S)
             else:
+                if self._trouble:
+                    _log.warning("Telegram takes messages again")
+                self._trouble = ""
                 await self._sleep(self._pause_s)
                 return
+
+    def _refusal(self, error: TelegramError) -> str:
+        text = told(error, self._keys)
+        if isinstance(error, ChatMigrated):
+            return f"the group has become a supergroup, its chat_id is now {error.new_chat_id}"
+        if isinstance(error, Forbidden) or "chat not found" in text.lower():
+            return f"{text}; open the chat with the bot, press Start, and compare chat_id"
+        return text
+
+    def _say(self, trouble: str) -> None:
+        """Once, as long as it is the same."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            _log.warning(trouble)
 
     async def stop(self) -> None:
         """Close the HTTP client."""

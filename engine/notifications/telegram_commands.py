@@ -1,23 +1,35 @@
 """Listens to one Telegram chat for commands: "/pause", "/status", "/why 1700000000".
 
-Every other chat is ignored. A command older than `max_age_s` when it is seen (the bot was away) is not
-carried out, and one update is handled once. What a command does is the caller's business; it must return
-quickly.
+Every other chat is ignored, and named once in the log. A command older than `max_age_s` when it is seen (the
+engine was away) is answered and not carried out; one update is handled once. What a command does is the
+caller's business; it must return quickly.
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 import msgspec
-from telegram import Update
+from telegram import Bot, Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from engine.notifications.keys import TelegramKeys
-from engine.notifications.telegram import DEFAULT_API_URL, MAX_TEXT, Sleep, make_bot, seconds_of
+from engine.notifications.telegram import (
+    DEFAULT_API_URL,
+    FIRST_WAIT_S,
+    LONGEST_WAIT_S,
+    UNKNOWN_TOKEN_WAIT_S,
+    Sleep,
+    make_bot,
+    packed,
+    seconds_of,
+    told,
+)
 
-_FIRST_WAIT_S = 1.0
-_LONGEST_WAIT_S = 60.0
+ANSWER_TRIES = 4
+MAX_HANDLED = 1_000
+MAX_FOREIGN = 20
 _log = logging.getLogger(__name__)
 
 
@@ -46,7 +58,8 @@ def command_of(update: Update, chat_id: int) -> ChatCommand | None:
 
 
 class TelegramCommands:
-    """Polls with `run` until cancelled. `now_s` is the wall clock, for the age of messages."""
+    """Polls with `run` until cancelled. `now_s` is the wall clock, for the age of messages. Trouble is told
+    once, until it is over."""
 
     def __init__(
         self,
@@ -67,41 +80,89 @@ class TelegramCommands:
         self._max_age_s = max_age_s
         self._sleep = sleep
         self._offset = 0
+        self._handled: deque[int] = deque(maxlen=MAX_HANDLED)
+        self._foreign: set[int] = set()
+        self._trouble = ""
 
     async def run(self) -> None:
-        """Poll until cancelled, or until Telegram says it does not know the token."""
+        """Poll until cancelled."""
         bot, request = make_bot(self._keys, self._api_url, read_timeout_s=self._poll_s + 10.0)
         await request.initialize()
-        wait_s = _FIRST_WAIT_S
+        wait_s = FIRST_WAIT_S
         try:
             while True:
                 try:
-                    updates = await bot.get_updates(
-                        self._offset, timeout=self._poll_s, allowed_updates=["message"]
-                    )
-                    wait_s = _FIRST_WAIT_S
-                    for update in updates:
-                        self._offset = max(self._offset, update.update_id + 1)
-                        answer = await self._handle(update)
-                        if answer:
-                            await bot.send_message(self._keys.chat_id, answer[:MAX_TEXT])
+                    await self._poll(bot)
+                    wait_s, self._trouble = FIRST_WAIT_S, ""
                 except RetryAfter as error:
                     await self._sleep(seconds_of(error.retry_after))
                 except InvalidToken:
-                    _log.error("Telegram does not know the bot token; its commands are off")
-                    return
+                    self._say("Telegram does not know the bot token; its commands are off until it does")
+                    await self._sleep(UNKNOWN_TOKEN_WAIT_S)
                 except TelegramError as error:
                     if isinstance(error, Conflict):
-                        _log.warning("another program polls this Telegram bot; use one bot for each engine")
+                        self._say(
+                            "another program polls this Telegram bot or it has a webhook; use one bot for "
+                            "each engine"
+                        )
+                    else:
+                        self._say(f"Telegram's commands cannot be fetched: {told(error, self._keys)}")
                     await self._sleep(wait_s)
-                    wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+                    wait_s = min(wait_s * 2, LONGEST_WAIT_S)
         finally:
             await request.shutdown()
 
+    async def _poll(self, bot: Bot) -> None:
+        """One long poll: carry out what came, then answer.
+
+        Asking from `offset` on confirms what lies before. After that no offset is given: when a bot was not
+        used for a week, Telegram begins to count anew, perhaps lower.
+        """
+        updates = await bot.get_updates(
+            self._offset or None, timeout=self._poll_s, allowed_updates=["message"]
+        )
+        self._offset = max((update.update_id + 1 for update in updates), default=0)
+        answers = [await self._handle(update) for update in updates]
+        for text in packed([answer for answer in answers if answer]):
+            await self._answer(bot, text)
+
+    async def _answer(self, bot: Bot, text: str) -> None:
+        """Worth some tries, but the next command must not wait for long."""
+        wait_s = FIRST_WAIT_S
+        for _ in range(ANSWER_TRIES):
+            try:
+                await bot.send_message(self._keys.chat_id, text)
+            except TelegramError as error:
+                reason = told(error, self._keys)
+                given_s = seconds_of(error.retry_after) if isinstance(error, RetryAfter) else wait_s
+                await self._sleep(min(given_s, LONGEST_WAIT_S))
+                wait_s *= 2
+            else:
+                return
+        self._say(f"an answer could not be sent to Telegram: {reason}")
+
     async def _handle(self, update: Update) -> str:
-        command = command_of(update, self._keys.chat_id)
-        if command is None or update.message is None:
+        message = update.message
+        if message is None or update.update_id in self._handled:
             return ""
-        if self._now_s() - update.message.date.timestamp() > self._max_age_s:
+        self._handled.append(update.update_id)
+        if message.chat.id != self._keys.chat_id:
+            self._ignore(message.chat.id)
+            return ""
+        command = command_of(update, self._keys.chat_id)
+        if command is None:
+            return ""
+        if self._now_s() - message.date.timestamp() > self._max_age_s:
             return f"/{command.name} came too late and was not carried out"
         return await self._on_command(command)
+
+    def _ignore(self, chat_id: int) -> None:
+        if chat_id not in self._foreign and len(self._foreign) < MAX_FOREIGN:
+            self._foreign.add(chat_id)
+            _log.warning("Telegram chat %d is not the one of telegram_keys and is ignored", chat_id)
+
+    def _say(self, trouble: str) -> None:
+        """Once, as long as it is the same."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            _log.warning(trouble)

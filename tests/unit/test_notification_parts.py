@@ -70,9 +70,8 @@ def test_equal_keys_within_the_window_are_taken_once():
     for now_ns in (0, 50, 99, 100, 150, 250):
         queue.offer(Notification("info", str(now_ns), key="stale"), now_ns)
     queue.offer(Notification("info", "other", key="gap"), 60)
-    texts = []
-    while (found := queue.take()) is not None:
-        texts.append(found.text)
+    assert queue.waiting == 4
+    texts = [found.text for found in (*queue.take(3), *queue.take(3), *queue.take(3))]
     assert texts == ["0", "100", "250", "other"]
     assert queue.repeats == 3
 
@@ -93,8 +92,8 @@ def test_an_overflow_drops_the_lowest_and_oldest_first(levels: list[str], capaci
             kept.remove(victim)
     assert queue.waiting == len(kept) <= capacity
     taken = []
-    while (found := queue.take()) is not None:
-        taken.append(found)
+    while found := queue.take(3):
+        taken += found
     if len(kept) < len(offered):
         assert "dropped" in taken.pop(0).text
     assert taken == kept
