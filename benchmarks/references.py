@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORD_BYTES = 320
 """About what an intent and the record that it was sent take in the journal."""
 FILE_BYTES = 1 << 20
+PAGE = bytes(4096)
 ORDER = SubmitOrder(1, "BTCUSDT", "nb-aaaaaa-0123456789abcdef", "BUY", "MARKET", Decimal("0.007"))
 
 
@@ -98,7 +99,8 @@ class Append:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "reference-append.bin"
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.write(self._fd, bytes(FILE_BYTES))
+        for _ in range(FILE_BYTES // len(PAGE)):  # in one piece each append would take longer
+            os.write(self._fd, PAGE)
         os.fsync(self._fd)
         self._record = os.urandom(RECORD_BYTES)
         self._rewind()

@@ -1,11 +1,11 @@
 """From the frame that closes a bar to the order request it leads to, through both processes.
 
-`python benchmarks/tick_to_order.py [--rates 200,2000] [--orders 300] [--bar-ms 50]`. Gateway and
-engine are the real ones, each in its process, against `load_exchange.py`; the way is: WebSocket frame in the
-gateway, book, wire, candle, strategy, exit rules, risk, intent in the journal with fdatasync, wire, request
-signed and written. Beside it, in the same run and at the same rhythm, a bare TCP echo with msgpack and a bare
-preallocated append with fdatasync; their sum is what such a way cannot go below. On a machine that others use
-too, `chrt --fifo 10 python benchmarks/tick_to_order.py` keeps their work out of the way of all of it.
+`python benchmarks/tick_to_order.py [--runs 200:50,200:10,2000:50,2000:2] [--orders 1000] [--seconds 12]`, less
+than three minutes. A run is ticks a second and milliseconds from one bar, and so from one order, to the next.
+Gateway and engine are the real ones, each in its process, against `load_exchange.py`; the way is: WebSocket
+frame in the gateway, book, wire, candle, strategy, exit rules, risk, intent in the journal with fdatasync,
+wire, request signed and written. Beside it, before and after each run, a bare TCP echo with msgpack and a bare
+preallocated append with fdatasync, at the orders' rhythm and in a row: what such a way cannot go below.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,31 @@ PIECES = (
     ("wire back", "order_sent", "order_arrived"),
     ("gateway: sign, request written", "order_arrived", "order_written"),
 )
+WHOLE = "tick_to_order"
+AIM = {"p50_us": 2.5, "p99_us": 4.0}
+
+
+@dataclass(slots=True)
+class Run:
+    """One rate and rhythm, what the exchange saw, and the references around it: echoes and appends, in us."""
+
+    rate: float
+    bar_ms: float
+    begun_ns: int = 0
+    ended_ns: int = 0
+    result: dict[str, Any] = field(default_factory=dict)
+    spaced: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
+    in_a_row: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
+
+    def compare(self, rounds: int) -> None:
+        """Measure the references once more, at this rhythm and in a row."""
+        for kept, count, gap_s in (
+            (self.spaced, max(10, rounds // 4), self.bar_ms / 1e3),
+            (self.in_a_row, rounds, 0.0),
+        ):
+            echoes, appends = references.measure(ROOT / "data", count, gap_s)
+            kept[0].extend(echoes)
+            kept[1].extend(appends)
 
 
 class System:
@@ -187,87 +213,94 @@ def outside(result: dict[str, Any]) -> list[float]:
     return waits
 
 
-def row(name: str, micros: list[float]) -> dict[str, float]:
-    """Print one line; its numbers."""
-    p50, p99 = percentile(micros, 0.5), percentile(micros, 0.99)
-    print(f"  {name:42s} p50 {p50:8.1f} us   p99 {p99:8.1f} us   n {len(micros)}")
-    return {"p50_us": round(p50, 1), "p99_us": round(p99, 1), "n": len(micros)}
+def spread(micros: list[float]) -> dict[str, float]:
+    """Median, 99th percentile and number of samples."""
+    return {
+        "p50_us": round(percentile(micros, 0.5), 1),
+        "p99_us": round(percentile(micros, 0.99), 1),
+        "n": len(micros),
+    }
 
 
-def report(
-    rate: float,
-    orders: list[dict[str, int]],
-    seen: list[float],
-    bare: tuple[list[float], list[float]],
-    hot: tuple[list[float], list[float]],
-) -> dict[str, Any]:
-    """One rate's table and its ratios."""
-    print(f"{rate:g} ticks a second")
-    whole = [(one["order_written"] - one["frame_arrived"]) / 1e3 for one in orders]
-    result: dict[str, Any] = {"rate": rate, "tick_to_order": row("frame arrived to order written", whole)}
+def summed_up(run: Run, orders: list[dict[str, int]]) -> dict[str, Any]:
+    """One run's numbers and its ratios to the references."""
+    whole = spread([(one["order_written"] - one["frame_arrived"]) / 1e3 for one in orders])
+    result: dict[str, Any] = {"rate": run.rate, "bar_ms": run.bar_ms, WHOLE: whole}
     for name, begin, end in PIECES:
-        result[name] = row(f"  {name}", [(one[end] - one[begin]) / 1e3 for one in orders])
-    result["outside"] = row("seen by the exchange, send to receive", seen)
-    for label, (echoes, appends) in (("at this rhythm", bare), ("in a row", hot)):
-        echo = row(f"bare echo with msgpack, {label}", echoes)
-        append = row(f"bare append and fdatasync, {label}", appends)
-        ratios = {
-            key: round(result["tick_to_order"][key] / (echo[key] + append[key]), 2)
-            for key in ("p50_us", "p99_us")
-        }
-        print(f"  ratio to their sum {label}: p50 {ratios['p50_us']:.2f}   p99 {ratios['p99_us']:.2f}")
-        result[label] = {"echo": echo, "append": append, "ratio": ratios}
+        result[name] = spread([(one[end] - one[begin]) / 1e3 for one in orders])
+    result["outside"] = spread(outside(run.result))
+    for label, (echoes, appends) in (("at this rhythm", run.spaced), ("in a row", run.in_a_row)):
+        echo, append = spread(echoes), spread(appends)
+        ratio = {key: round(whole[key] / (echo[key] + append[key]), 2) for key in ("p50_us", "p99_us")}
+        result[label] = {"echo": echo, "append": append, "ratio": ratio}
     return result
 
 
+def print_table(results: list[dict[str, Any]]) -> None:
+    """All runs side by side."""
+    print(line("", [f"{one['rate']:g}/s, {one['bar_ms']:g} ms" for one in results]))
+    print(line("microseconds, p50 and p99", [f"n {one[WHOLE]['n']}" for one in results]))
+    rows: list[tuple[str, list[dict[str, float]]]] = [
+        ("frame arrived to order written", [one[WHOLE] for one in results])
+    ]
+    rows += [(f"  {name}", [one[name] for one in results]) for name, _, _ in PIECES]
+    rows.append(("seen by the exchange, send to receive", [one["outside"] for one in results]))
+    for label in ("at this rhythm", "in a row"):
+        rows.append((f"bare echo with msgpack, {label}", [one[label]["echo"] for one in results]))
+        rows.append((f"bare append and fdatasync, {label}", [one[label]["append"] for one in results]))
+        rows.append((f"RATIO to their sum {label}", [one[label]["ratio"] for one in results]))
+    for name, cells in rows:
+        digits = 2 if "RATIO" in name else 0
+        print(line(name, [f"{cell['p50_us']:8.{digits}f} {cell['p99_us']:8.{digits}f}" for cell in cells]))
+    print(f"aim: p50 at most {AIM['p50_us']} times, p99 at most {AIM['p99_us']} times the sum")
+
+
+def line(name: str, cells: list[str]) -> str:
+    """One row of the table."""
+    return f"{name:42s}" + "".join(f"{cell:>20s}" for cell in cells)
+
+
 def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """All rates."""
-    rates = [float(text) for text in arguments.rates.split(",")]
-    bars, gap_s = arguments.orders, arguments.bar_ms / 1e3
-    runs = []
+    """All runs, in their order."""
+    pairs = [text.split(":") for text in arguments.runs.split(",")]
+    runs = [Run(float(rate), float(bar_ms)) for rate, bar_ms in pairs]
     with running() as system:
-        system.warm_up(arguments.bar_ms)
-        folder = ROOT / "data"
-        bare = [references.measure(folder, max(10, bars // 2), gap_s)]
-        hot = [references.measure(folder, 4 * bars, 0.0)]
-        for rate in rates:
-            system.warm_up(arguments.bar_ms)  # the market stood still: books were stale, bars are missing
-            begun = time.time_ns()
-            runs.append((rate, begun, system.run(rate, bars, arguments.bar_ms), time.time_ns()))
-            bare.append(references.measure(folder, max(10, bars // 2), gap_s))
-            hot.append(references.measure(folder, 4 * bars, 0.0))
+        for run in runs:
+            bars = max(10, min(arguments.orders, int(arguments.seconds * 1e3 / run.bar_ms)))
+            run.compare(bars)
+            system.warm_up(run.bar_ms)  # the market stood still: books were stale, bars are missing
+            run.begun_ns = time.time_ns()
+            run.result = system.run(run.rate, bars, run.bar_ms)
+            run.ended_ns = time.time_ns()
+            run.compare(bars)
         rows = system.stop()
     results = []
-    for index, (rate, begun, result, ended) in enumerate(runs):
-        orders = [one for key, one in sorted(rows.items()) if begun < key < ended]
+    for run in runs:
+        orders = [one for key, one in sorted(rows.items()) if run.begun_ns < key < run.ended_ns]
         if not orders:
-            raise SystemExit(f"at {rate:g} ticks a second no order has come")
-        around = [merged(one[index : index + 2]) for one in (bare, hot)]
-        results.append(report(rate, orders, outside(result), around[0], around[1]))
+            raise SystemExit(f"at {run.rate:g} ticks a second no order has come")
+        results.append(summed_up(run, orders))
     return results
 
 
-def merged(pairs: list[tuple[list[float], list[float]]]) -> tuple[list[float], list[float]]:
-    """The reference measurements before and after a run as one."""
-    return [x for pair in pairs for x in pair[0]], [x for pair in pairs for x in pair[1]]
-
-
 def main() -> None:
-    """Print the tables, and write them down where asked."""
+    """Print the table, and write it down where asked."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rates", default="200,2000", help="ticks a second, comma-separated")
-    parser.add_argument("--orders", type=int, default=300, help="bars, and so orders, for each rate")
-    parser.add_argument("--bar-ms", type=float, default=50.0, help="real time from one bar to the next")
+    parser.add_argument("--runs", default="200:50,200:10,2000:50,2000:2", help="TICKS_A_SECOND:MS_A_BAR, ...")
+    parser.add_argument(
+        "--orders", type=int, default=1_000, help="at most so many bars, and so orders, a run"
+    )
+    parser.add_argument("--seconds", type=float, default=12.0, help="at most so long a run")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     arguments = parser.parse_args()
     results = measure(arguments)
+    print_table(results)
     if arguments.json is not None:
         about = {
             "date": time.strftime("%Y-%m-%d", time.gmtime()),
             "cpus": os.cpu_count(),
             "machine": platform.machine(),
             "python": platform.python_version(),
-            "bar_ms": arguments.bar_ms,
         }
         arguments.json.write_text(json.dumps({"about": about, "runs": results}, indent=1) + "\n")
 

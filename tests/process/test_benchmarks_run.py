@@ -19,7 +19,7 @@ def numbers_of(tmp_path: Path, script: str, *arguments: str) -> dict[str, object
 
 
 def test_tick_to_order_follows_orders_through_both_processes(tmp_path: Path) -> None:
-    numbers = numbers_of(tmp_path, "tick_to_order.py", "--rates", "200", "--orders", "12")
+    numbers = numbers_of(tmp_path, "tick_to_order.py", "--runs", "200:50", "--orders", "12")
     run = numbers["runs"][0]  # type: ignore[index]  # JSON
     assert run["tick_to_order"]["n"] > 0
     assert run["outside"]["n"] > 0
