@@ -1,148 +1,26 @@
 """Delivery over real HTTP against a stand-in of Telegram's Bot API."""
 
-import asyncio
 import logging
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import pytest
 from aiohttp import web
 
 from engine.notifications.center import NotificationCenter
-from engine.notifications.keys import TelegramKeys
 from engine.notifications.model import Level, Notification
 from engine.notifications.telegram import TelegramSink
-from engine.notifications.telegram_commands import ChatCommand, TelegramCommands
 from engine.shell.observers import Observers
 from settings import Settings
 from settings.load import parse_settings
+from tests.bot_api import CHAT, KEYS, TOKEN, BotApi, Sleeper, lines, refused
 from tests.record_samples import fill
 
 ROOT = Path(__file__).resolve().parents[2]
-TOKEN = "123456:AbCdEfGhIjKlMnOpQrStUvWxYz012345678"
-CHAT = 4242
-KEYS = TelegramKeys(TOKEN, CHAT)
-Answer = Callable[[], Awaitable[web.Response]]
-
-
-def ok(result: object) -> web.Response:
-    return web.json_response({"ok": True, "result": result})
-
-
-def refused(code: int, text: str, **parameters: int) -> web.Response:
-    body = {"ok": False, "error_code": code, "description": text}
-    return web.json_response(body | ({"parameters": parameters} if parameters else {}), status=code)
-
-
-class BotApi:
-    """Bot API in a thread of its own. `script` holds answers to give before the ordinary ones."""
-
-    def __init__(self, *, listen: bool = True) -> None:
-        self.received: list[str] = []
-        self.attempts = 0
-        self.script: list[web.Response] = []
-        self.refuse_sending: list[web.Response | None] = []
-        self.forms: list[dict[str, object]] = []
-        self.hang = False
-        self.updates: list[list[dict[str, object]]] = []
-        self.changed = threading.Condition()
-        self._listen = listen
-        self.port = 0
-
-    def __enter__(self) -> Self:
-        self._ready, self._loop = threading.Event(), asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-        self._ready.wait()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/bot"
-
-    def wait(self, condition: Callable[[], bool]) -> None:
-        with self.changed:
-            assert self.changed.wait_for(condition, timeout=20), (self.received, self.attempts)
-
-    def listen(self) -> None:
-        """Come up, on the port that was promised."""
-        asyncio.run_coroutine_threadsafe(self._site(), self._loop).result()
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._main())
-        self._loop.close()
-
-    async def _main(self) -> None:
-        self._ended = asyncio.Event()
-        app = web.Application()
-        app.router.add_route("*", "/bot{token}/{method}", self._handle)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
-        await self._runner.setup()
-        await self._site()
-        if not self._listen:
-            for site in list(self._runner.sites):
-                await site.stop()
-        self._ready.set()
-        await self._ended.wait()
-        await self._runner.cleanup()
-
-    async def _site(self) -> None:
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-
-    async def _handle(self, request: web.Request) -> web.Response:
-        assert request.match_info["token"] == TOKEN
-        form = await request.post()
-        method = request.match_info["method"]
-        with self.changed:
-            self.attempts += 1
-            self.forms.append(dict(form))
-            self.changed.notify_all()
-            if not self.hang:
-                if self.script:
-                    return self.script.pop(0)
-                if method == "sendMessage" and self.refuse_sending:
-                    refusal = self.refuse_sending.pop(0)
-                    if refusal is not None:
-                        return refusal
-                return self._answer(method, dict(form))
-        await self._ended.wait()
-        return web.Response(status=503)
-
-    def _answer(self, method: str, form: dict[str, object]) -> web.Response:
-        if method == "getUpdates":
-            return ok(self.updates.pop(0) if self.updates else [])
-        assert method == "sendMessage"
-        assert form["chat_id"] == str(CHAT)
-        self.received.append(str(form["text"]))
-        message = {"message_id": 1, "date": 0, "chat": {"id": CHAT, "type": "private"}, "text": "x"}
-        return ok(message)
-
-
-class Sleeper:
-    """Sleeps no time, and remembers how long it should have been."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-        self.called = threading.Event()
-        self.held: threading.Event | None = None
-
-    async def __call__(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.called.set()
-        if self.held is not None:
-            await asyncio.to_thread(self.held.wait)
 
 
 def telegram(
@@ -155,11 +33,6 @@ def telegram(
 ) -> NotificationCenter:
     sink = TelegramSink(KEYS, api_url=api.url, sleep=sleep, read_timeout_s=read_timeout_s)
     return NotificationCenter([(sink, level)], capacity=capacity, keep_in=keep_in)
-
-
-def lines(api: BotApi) -> list[str]:
-    """Everything received, message borders apart."""
-    return [line for text in api.received for line in text.split("\n")]
 
 
 def test_messages_arrive_in_order_with_a_pause_between_them():
@@ -528,98 +401,6 @@ def test_stopping_with_a_dead_server_ends_in_time_and_says_what_is_left():
         for number in range(5):
             center.publish(Notification("info", str(number)))
         assert not center.stop(0.05)
-
-
-def update(number: int, text: str, *, chat: int = CHAT, date: int = 1_000) -> dict[str, object]:
-    message = {"message_id": number, "date": date, "chat": {"id": chat, "type": "private"}, "text": text}
-    return {"update_id": number, "message": message}
-
-
-def commanded(api: BotApi, done: Callable[[], bool], sleep: Sleeper | None = None) -> list[ChatCommand]:
-    """The commands that were carried out until `done`; at 1,030 s of the wall clock."""
-    given: list[ChatCommand] = []
-
-    async def on_command(command: ChatCommand) -> str:
-        given.append(command)
-        return f"done {command.name}"
-
-    async def listen() -> None:
-        commands = TelegramCommands(
-            KEYS, on_command, now_s=lambda: 1_030.0, api_url=api.url, poll_s=0, sleep=sleep or Sleeper()
-        )
-        task = asyncio.create_task(commands.run())
-        await asyncio.to_thread(api.wait, done)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    asyncio.run(listen())
-    return given
-
-
-def test_commands_of_the_own_chat_are_answered_and_all_others_ignored(caplog: pytest.LogCaptureFixture):
-    with BotApi() as api:
-        api.script = [
-            refused(409, "Conflict: terminated by other getUpdates request"),
-            refused(409, "Conflict: can't use getUpdates method while webhook is active"),
-            web.Response(status=502),
-        ]
-        api.updates = [
-            [update(1, "/flatten", chat=666), update(2, "hello"), update(3, "/pause@my_bot BTCUSDT")],
-            [update(4, "/flatten", chat=666), update(5, "/Status")],
-        ]
-        given = commanded(api, lambda: len(api.received) == 2)
-    assert given == [
-        ChatCommand("telegram-3", "pause", ("BTCUSDT",)),
-        ChatCommand("telegram-5", "status", ()),
-    ]
-    assert api.received == ["done pause", "done status"]
-    assert caplog.text.count("another program polls this Telegram bot or it has a webhook") == 1
-    assert caplog.text.count("Telegram chat 666 is not the one of telegram_keys and is ignored") == 1
-    assert "AbCdEf" not in caplog.text
-
-
-def test_what_was_sent_while_the_engine_was_down_is_answered_and_not_carried_out():
-    with BotApi() as api:
-        api.updates = [[update(4, "/flatten", date=900), update(5, "/kill", date=969), update(6, "/pause")]]
-        given = commanded(api, lambda: len(api.received) == 1)
-    assert given == [ChatCommand("telegram-6", "pause", ())]
-    assert lines(api) == [
-        "/flatten came too late and was not carried out",
-        "/kill came too late and was not carried out",
-        "done pause",
-    ]
-
-
-def test_an_update_that_is_delivered_twice_is_carried_out_once():
-    with BotApi() as api:
-        api.updates = [[update(7, "/flatten")], [update(7, "/flatten")], [update(8, "/pause")]]
-        given = commanded(api, lambda: len(api.received) == 2)
-    assert [command.command_id for command in given] == ["telegram-7", "telegram-8"]
-
-
-def test_numbers_that_begin_anew_after_a_quiet_week_are_still_heard():
-    with BotApi() as api:
-        api.updates = [[update(900, "/pause")], [], [update(3, "/flatten")]]
-        given = commanded(api, lambda: len(api.received) == 2 and api.attempts > 8)
-    assert [command.name for command in given] == ["pause", "flatten"]
-    polls = [str(form.get("offset", "")) for form in api.forms if "chat_id" not in form]
-    assert polls[:4] == ["", "901", "", "4"]
-
-
-def test_an_answer_that_cannot_be_sent_is_tried_again_and_costs_no_command():
-    sleep = Sleeper()
-    with BotApi() as api:
-        api.refuse_sending = [
-            refused(429, "Too Many Requests", retry_after=5),
-            web.Response(status=502),
-            None,
-            *(web.Response(status=500) for _ in range(4)),
-        ]
-        api.updates = [[update(1, "/pause")], [update(2, "/flatten")], [update(3, "/resume")]]
-        given = commanded(api, lambda: len(api.received) == 2, sleep)
-    assert [command.name for command in given] == ["pause", "flatten", "resume"]
-    assert api.received == ["done pause", "done resume"]
-    assert sleep.slept[:6] == [5.0, 2.0, 1.0, 2.0, 4.0, 8.0]
 
 
 def environment(home: Path, url: str) -> Settings:
