@@ -1,11 +1,11 @@
 """From the frame that closes a bar to the order request it leads to, through both processes.
 
-`python benchmarks/tick_to_order.py [--runs 200:50,200:10,2000:50,2000:2] [--orders 1000] [--seconds 12]`, less
-than three minutes. A run is ticks a second and milliseconds from one bar, and so from one order, to the next.
+`python benchmarks/tick_to_order.py [--runs 200:50,200:10,2000:50,2000:2] [--orders 1000] [--seconds 12]`
+takes two minutes. A run is ticks a second and milliseconds from one bar, and so from one order, to the next.
 Gateway and engine are the real ones, each in its process, against `load_exchange.py`; the way is: WebSocket
 frame in the gateway, book, wire, candle, strategy, exit rules, risk, intent in the journal with fdatasync,
-wire, request signed and written. Beside it, before and after each run, a bare TCP echo with msgpack and a bare
-preallocated append with fdatasync, at the orders' rhythm and in a row: what such a way cannot go below.
+wire, request signed and written. Beside it, before and after each run, a bare TCP echo with msgpack and a
+bare preallocated append with fdatasync, at the orders' rhythm and in a row: what such a way cannot go below.
 """
 
 import argparse
