@@ -93,6 +93,8 @@ class AccountStateStore:
         self._new_day: DayBegan | None = None
         self._other_fees: dict[str, Decimal] = {}
         self._told = (0, 0)
+        self.marked_symbols: Collection[str] | None = None
+        """Whose mark prices come (None: all); a day of P&L begins when those held have theirs."""
 
     def on_snapshot(self, snapshot: Snapshot, symbols: Collection[str] | None = None) -> None:
         """Take the exchange's balances and positions; only a complete one proves a position absent, and only
@@ -172,6 +174,10 @@ class AccountStateStore:
             self.on_adjustment(record)
         elif isinstance(record, DayBegan):
             self._daily = DailyPnl(record.day, record.baseline)
+
+    def forget_marks(self) -> None:
+        """Those of a run before are no prices of now."""
+        self._marks = {}
 
     def take_new_day(self) -> DayBegan | None:
         """The day that has begun since the last call, for the journal: a restart cannot know its baseline."""
@@ -301,9 +307,19 @@ class AccountStateStore:
         self._other_fees = dict(state.other_fees)
 
     def _begin_day(self, now_ns: int) -> None:
-        if self._daily.is_over(now_ns):
+        if self._daily.is_over(now_ns) and self._is_marked:
             daily = self._daily = DailyPnl.beginning(now_ns, self.total_pnl)
             self._new_day = DayBegan(daily.day, daily.baseline, now_ns)
+
+    @property
+    def _is_marked(self) -> bool:
+        """Without the open P&L of all that is held, a day's beginning would be a wrong number."""
+        marked = self.marked_symbols
+        return all(
+            one.symbol in self._marks or (marked is not None and one.symbol not in marked)
+            for one in self._positions.values()
+            if one.qty_base
+        )
 
     def _net(self, symbol: str) -> Position:
         position = self._positions.get(symbol)

@@ -108,6 +108,9 @@ class Commands:
         if given.name in {"flatten", "resume"} or (given.name == "pause" and not everything):
             for slot in self._chosen(strategy, symbol):
                 slot.paused = given.name != "resume"
+        if given.name in {"flatten", "kill", "resume"}:
+            for slot in self._chosen(strategy, symbol):
+                slot.leaving = "" if given.name == "resume" else command_cause(given.command_id)
 
     def _slots(self, command: Command) -> list[StrategySlot]:
         return self._chosen(command.strategy, command.symbol)
@@ -127,12 +130,14 @@ class Commands:
             if not paused:
                 engine.risk.revive()
                 for slot in engine.strategies.slots:
+                    slot.leaving = ""
                     engine.strategies.set_paused(slot, paused=False, reason="")
             for slot in engine.strategies.slots:
                 engine.trades.withdraw_entries(slot)
             return True, f"everything is {word}{', entries are off until resume' if paused else ''}"
         slots = self._slots(command)
         for slot in slots:
+            slot.leaving = slot.leaving if paused else ""
             engine.strategies.set_paused(slot, paused=paused, reason=f"command {command.command_id}")
             engine.trades.withdraw_entries(slot)
         verb = "is" if len(slots) == 1 else "are"
@@ -161,6 +166,7 @@ class Commands:
         for slot in self._slots(command):
             if command.name == "flatten":
                 engine.strategies.set_paused(slot, paused=True, reason="flattened")
+            slot.leaving = command_cause(command.command_id)
             engine.trades.withdraw_entries(slot)
             self._leave(command, slot, sent, refused)
         if command.name == "kill":

@@ -82,14 +82,15 @@ class Outbox:
 
 
 class Touch:
-    """Newest best bid and ask of one symbol, and when its tick was received (0: never)."""
+    """Newest best bid and ask of one symbol, and when its tick and its mark price came (0: never)."""
 
-    __slots__ = ("ask", "bid", "receive_time_ns", "ticks")
+    __slots__ = ("ask", "bid", "mark_time_ns", "receive_time_ns", "ticks")
 
     def __init__(self) -> None:
         self.bid = 0.0
         self.ask = 0.0
         self.receive_time_ns = 0
+        self.mark_time_ns = 0
         self.ticks = 0
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 from engine.account.margin_watch import MarginWatch
 from engine.account.state import AccountStateStore
 from engine.core.audit import CandleClosed, CandleMarked, HealthChanged, PositionChanged, Ready
-from engine.core.commands import Commands
+from engine.core.commands import OPERATOR, Commands
 from engine.core.comparison import Comparison
 from engine.core.config import EngineConfig
 from engine.core.context import NO_EFFECTS, Clock, Outbox
@@ -21,10 +21,11 @@ from engine.core.health import Health
 from engine.core.lanes import Lane
 from engine.core.recovery import Recovery
 from engine.execution.attribution import settle_foreign
-from engine.execution.lots import decimal_of
+from engine.execution.lots import decimal_of, plain
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
 from engine.execution.order_store import Applied, OrderStore
+from engine.execution.positions import Position
 from engine.execution.trade_executor import TradeExecutor
 from engine.market_data.aggregator import CandleAggregator
 from engine.market_data.bars import Bar
@@ -54,6 +55,7 @@ class Engine:
         self.health = Health(config, self.clock, self.lanes)
         self.store = OrderStore(config.client_id_prefix, id_capacity=config.remembered_ids)
         self.account = AccountStateStore()
+        self.account.marked_symbols = frozenset(config.symbols)
         self.margin = MarginWatch(self.account, self.out.notice)
         self.risk = RiskManager(config.limits)
         self.orders = OrderExecutor(config, self.clock, self.out, self.store, self._on_applied, self._on_sent)
@@ -96,6 +98,7 @@ class Engine:
         self._next_equity_ns = 0
         self._blockers: tuple[str, ...] = ("not started",)
         self._were_entries_open = False
+        self._told_left_behind = False
         symbols = [slot.symbol for slot in self.strategies.slots]
         for slot in self.strategies.slots:
             self.trades.add(slot, shared=symbols.count(slot.symbol) > 1)
@@ -223,14 +226,32 @@ class Engine:
     def _settle_foreign(self, symbol: str) -> None:
         """What somebody else took away from a strategy's position, the strategy no longer has."""
         owners = [slot.owner for slot in self.strategies.slots if slot.symbol == symbol]
+        owners += [owner for owner, position in self._left_behind() if position.symbol == symbol]
         made = settle_foreign(self.account, symbol, EXTERNAL, owners, self.clock.now_ns)
         for adjustment in made:
             self.out.append(adjustment)
         if made:
             self.trades.on_position_adjusted(symbol)
 
+    def _left_behind(self) -> list[tuple[str, Position]]:
+        """Positions of strategies that are no longer configured."""
+        nobody = {EXTERNAL, OPERATOR}
+        return [
+            (owner, position)
+            for owner, position in self.account.strategy_positions()
+            if position.qty_base
+            and owner not in nobody
+            and self.strategies.slot(owner, position.symbol) is None
+        ]
+
     def _on_reconciled(self) -> None:
         """The exchange and we agree: strategies may begin, stops that are missing are placed."""
+        if not self._told_left_behind:
+            self._told_left_behind = True
+            for owner, position in self._left_behind():
+                what = f"{plain(position.qty_base)} {position.symbol}"
+                text = f"{owner} is not in the configuration and holds {what}: nothing looks after it but its"
+                self.out.notice("warning", f"{text} resting orders")
         for symbol in self.config.symbols:
             self._settle_foreign(symbol)
         self.strategies.start()
@@ -255,6 +276,7 @@ class Engine:
 
     def _on_mark(self, mark: wire.MarkPrice) -> None:
         self.account.on_mark(mark)
+        self.lanes[mark.symbol].mark_time_ns = mark.receive_time_ns
         self._note_day()
         self.margin.look()
         if self.health.reconciled and self.clock.now_ns >= self._next_equity_ns:
@@ -343,6 +365,7 @@ class Engine:
         self.out.notice("critical", text)
         for lane in self.lanes.values():
             lane.receive_time_ns = min(lane.receive_time_ns, 1)
+            lane.mark_time_ns = min(lane.mark_time_ns, now_ns)
         for part in (self.orders, self.trades, self.strategies, self.risk, self.comparison):
             part.on_set_back(now_ns)
         self._next_equity_ns = min(self._next_equity_ns, now_ns)

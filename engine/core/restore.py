@@ -22,10 +22,13 @@ from gateways.wire.cursor import Cursor
 from settings.status import Counts
 
 _CORE = "core"
+SIGNALS_KEPT = 20
+"""Of the newest signals in a snapshot, for people; nothing depends on them."""
 
 
 class _CoreState(msgspec.Struct, array_like=True):
-    """What the core adds to a snapshot. `decided` names the last decided bar of each strategy."""
+    """What the core adds to a snapshot. `decided` names the last decided bar of each strategy, `leaving` the
+    cause for which its position must be left."""
 
     epoch: int = 0
     sequence: int = 0
@@ -36,6 +39,8 @@ class _CoreState(msgspec.Struct, array_like=True):
     killed: bool = False
     paused_slots: list[tuple[str, str]] = msgspec.field(default_factory=list)
     counts: Counts = Counts()
+    leaving: list[tuple[str, str, str]] = msgspec.field(default_factory=list)
+    recent_signals: list[Signal] = msgspec.field(default_factory=list)
 
 
 def restore(engine: Engine, found: Recovered) -> Cursor:
@@ -52,6 +57,7 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
             f"the journal's snapshot is of another version ({error}); use the version that wrote it"
         ) from None
     engine.earlier = _counted(core.counts, rebuilt, found)
+    engine.account.forget_marks()
     cursor = Cursor(core.epoch, core.sequence)
     engine.recovery.last_fill_ns = core.last_fill_ns
     for owner, symbol, open_time_ns in core.decided:
@@ -65,6 +71,11 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
         slot = engine.strategies.slot(owner, symbol)
         if slot is not None:
             slot.paused = True
+    for owner, symbol, cause in core.leaving:
+        slot = engine.strategies.slot(owner, symbol)
+        if slot is not None:
+            slot.leaving = cause
+    engine.trades.log.recent.extend(core.recent_signals)
     for _, record in found.records:
         cursor = _replay(engine, record, cursor)
     engine.account.take_new_day()
@@ -100,6 +111,8 @@ def snapshot_of(engine: Engine, cursor: Cursor, counts: Counts | None = None) ->
         bool(engine.risk.killed),
         [(slot.owner, slot.symbol) for slot in engine.strategies.slots if slot.paused],
         counts or engine.earlier,
+        [(slot.owner, slot.symbol, slot.leaving) for slot in engine.strategies.slots if slot.leaving],
+        list(engine.trades.log.recent)[-SIGNALS_KEPT:],
     )
     return encode_state(
         EngineState(
@@ -124,6 +137,8 @@ def _restore_exits(engine: Engine, state: ExitState) -> None:
 
 def _replay(engine: Engine, record: JournalRecord, cursor: Cursor) -> Cursor:
     """What stores and exit rules do not take from a record themselves."""
+    if isinstance(record, Signal):
+        engine.trades.log.recent.append(record)
     if isinstance(record, (OrderReport, AccountReport)):
         update = record.update
         if update.epoch:

@@ -107,6 +107,11 @@ class OrderGate:
         if intent.reduce_only:
             context = RiskContext(now_ns=self._clock.now_ns, mark_price=ZERO)
         else:
+            instrument = self.instruments.get(intent.symbol)
+            money = self._account.quote_asset
+            if instrument is not None and instrument.quote_asset != money and not intent.is_exit:
+                text = f"{intent.symbol} is settled in {instrument.quote_asset}, money is counted in {money}"
+                return Verdict(False, "instrument", text)
             context = self._context(intent, running=running)
         return self._risk.validate_order(intent, context)
 
@@ -141,6 +146,8 @@ class OrderGate:
             ),
             ZERO,
         )
+        if touch.mark_time_ns:
+            context.mark_age_ns = self._clock.now_ns - touch.mark_time_ns
         context.connected = health.connected
         context.data_fresh = health.is_fresh(symbol)
         context.reconciled = health.reconciled and health.streams_ok

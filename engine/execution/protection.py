@@ -86,9 +86,11 @@ class Protection:
 
     def on_position(self, cause: str) -> None:
         """The position changed, or a bar moved the levels: want what belongs to it now."""
-        if not self._has_levels or self._slot.symbol not in self._gate.instruments:
-            return
         slot = self._slot
+        if not self._has_levels:
+            self._resting.want(slot.owner, slot.symbol, {}, cause)  # an earlier configuration's stop
+        if not self._has_levels or slot.symbol not in self._gate.instruments:
+            return
         position = self._account.strategy_position(slot.owner, slot.symbol)
         held, before = position.qty_base, self._size_base
         self._size_base = held

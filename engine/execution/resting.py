@@ -53,13 +53,17 @@ class RestingOrder(msgspec.Struct, frozen=True):
 
 
 class _Legs(msgspec.Struct):
-    """What one owner wants and has on one symbol. `working` holds, for each leg, client ids, newest last."""
+    """What one owner wants and has on one symbol. `working` holds, for each leg, client ids, newest last.
+
+    Until the owner has said what it wants (`is_told`) nothing is placed or cancelled.
+    """
 
     wanted: dict[str, RestingOrder] = {}
     cause: str = ""
     working: dict[str, list[str]] = {}
     refusals: dict[str, int] = {}
     retry_at_ns: int = NEVER_NS
+    is_told: bool = False
 
 
 class RestingOrders:
@@ -92,6 +96,7 @@ class RestingOrders:
     def want(self, owner: str, symbol: str, wanted: Mapping[str, RestingOrder], cause: str) -> None:
         """Say what should rest from now on. `cause` goes into the ids of orders placed for it."""
         legs = self._of(owner, symbol)
+        legs.is_told = True
         if legs.wanted == wanted and not legs.working and not wanted:
             return
         legs.wanted = dict(wanted)
@@ -105,6 +110,10 @@ class RestingOrders:
             and order.state in {OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED}
             for key in self._of(owner, symbol).working.get(leg, ())
         )
+
+    def owners(self) -> list[Key]:
+        """Everybody who wants or has something."""
+        return list(self._legs)
 
     def legs(self, owner: str, symbol: str) -> frozenset[str]:
         """Legs of which an order is at work."""
@@ -174,6 +183,8 @@ class RestingOrders:
             self._sync(owner, symbol, legs)
 
     def _sync(self, owner: str, symbol: str, legs: _Legs) -> None:
+        if not legs.is_told:
+            return
         for leg in list(legs.working):
             if leg not in legs.wanted:
                 for key in legs.working[leg]:

@@ -18,7 +18,7 @@ from engine.execution.client_ids import bar_cause, fill_cause
 from engine.execution.lots import quantity_down
 from engine.execution.market_exits import MarketExits
 from engine.execution.order_executor import OrderExecutor
-from engine.execution.order_gate import OrderGate, Placed
+from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
 from engine.execution.order_states import TERMINAL, OrderState
 from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.protection import STOP, Protection, rules_of
@@ -218,9 +218,12 @@ class TradeExecutor:
         self.resting.on_applied(applied)
         self.exits.on_applied(applied)
         if desk is None:
+            self._release_left_behind(intent.symbol)
             return
         if applied.fill is not None:
             self._on_fill(desk, applied.fill)
+            if not intent.is_exit:
+                self._leave_as_told(desk, fill_cause(applied.fill.symbol, applied.fill.trade_id))
         if desk.followup is not None:
             self._go_on(desk, applied)
 
@@ -229,6 +232,25 @@ class TradeExecutor:
         for desk in self._desks.values():
             if desk.slot.symbol == symbol:
                 desk.protection.on_position(f"adjusted:{self._clock.now_ns}")
+        self._release_left_behind(symbol)
+
+    def _leave_as_told(self, desk: _Desk, cause: str) -> None:
+        """Somebody said flatten or kill, and there is a position still, or again: an entry was under way, or
+        a crash came between his word and the order."""
+        slot = desk.slot
+        if slot.leaving and self._account.strategy_position(slot.owner, slot.symbol).qty_base:
+            for one in (cause, f"{cause}:{self._clock.now_ns}"):
+                placed = self.exits.leave(slot.owner, slot.symbol, cause=one, leg="flatten", signal="Flatten")
+                if placed.verdict is not DUPLICATE:
+                    return
+
+    def _release_left_behind(self, symbol: str) -> None:
+        """What rests for a strategy that is no longer configured stays as long as its position, no longer."""
+        for key in self.resting.owners():
+            if key in self._desks or key[1] != symbol:
+                continue
+            if not self._account.strategy_position(*key).qty_base:
+                self.resting.want(*key, {}, "left behind")
 
     def withdraw_entries(self, slot: StrategySlot) -> None:
         """Cancel what rests to enter, and forget what was wanted: a paused strategy enters nothing."""
@@ -242,6 +264,9 @@ class TradeExecutor:
         """The world was compared: make up what is missing of the resting exits."""
         for desk in self._desks.values():
             desk.protection.on_position(f"reconciled:{self._clock.now_ns}")
+            self._leave_as_told(desk, desk.slot.leaving)
+        for _, symbol in self.resting.owners():
+            self._release_left_behind(symbol)
         self.resting.sync_all()
 
     @property

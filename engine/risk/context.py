@@ -18,11 +18,13 @@ class RiskContext(msgspec.Struct, gc=False, kw_only=True):
     `open_buy_base` and `open_sell_base` sum what is unfilled of open and in-flight orders that are not
     reduce-only. `other_notional_quote` is the absolute notional of all other symbols, open orders included.
     `reference_price` is what a MARKET order is expected to pay (0: unknown, the mark is taken).
+    `mark_age_ns` is since the mark price came (0: it never came from the stream).
     `daily_pnl_quote` is realised plus open less fees, since 00:00 UTC.
     """
 
     now_ns: int
     mark_price: Decimal
+    mark_age_ns: int = 0
     reference_price: Decimal = ZERO
     position_base: Decimal = ZERO
     foreign_base: Decimal = ZERO

@@ -11,6 +11,9 @@ from typing import ClassVar, Protocol
 from engine.risk.context import ZERO, RiskContext
 from engine.storage.records import Intent
 
+STALE_MARK_NS = 30_000_000_000
+"""Mark prices come every second or every three."""
+
 
 class Rule(Protocol):
     """What the risk manager asks of each rule."""
@@ -47,6 +50,8 @@ class Gates:
             return f"strategy {order.strategy} is not running"
         if context.mark_price <= ZERO:
             return f"no mark price of {order.symbol} is known"
+        if context.mark_age_ns > STALE_MARK_NS:
+            return f"the mark price of {order.symbol} is {context.mark_age_ns / 1e9:.0f} s old"
         return ""
 
 

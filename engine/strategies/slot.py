@@ -84,6 +84,8 @@ class StrategySlot:
         self.wanted: dict[int, int] = {}
         self.retry_at_ns = 0
         self.paused = False
+        self.leaving = ""
+        """Cause of the command that said its position must be left; "" after `resume`."""
         warmup = getattr(self.strategy, "warmup_bars", 0)
         self.warmup_bars = int(warmup)
         self.warm_left = self.warmup_bars

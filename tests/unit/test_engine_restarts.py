@@ -195,3 +195,13 @@ def test_exit_rules_of_another_version_are_one_sentence(state: bytes) -> None:
 def test_a_snapshot_of_another_version_is_one_sentence() -> None:
     with pytest.raises(JournalError, match="snapshot is of another version"):
         restore(Engine(config()), Recovered("aaaaaa", 1, b"\x91\x01", (), 0, (), 2, None, 0))
+
+
+@pytest.mark.parametrize("by_snapshot", [False, True])
+def test_the_newest_signals_and_their_fates_are_still_shown_after_a_restart(by_snapshot: bool) -> None:
+    rig = Rig().up().prices(*UP).prices(99, 97, 95, 97, 99, start=10)
+    shown = StatusKeeper(rig.engine).status(rig.now_ns).recent_signals
+    assert len(shown) >= 2
+    again = restarted(rig, config(), by_snapshot=by_snapshot)
+    assert StatusKeeper(again.engine).status(rig.now_ns).recent_signals == shown
+    assert again.engine.trades.log.why("", "") == rig.engine.trades.log.why("", "")

@@ -1,0 +1,200 @@
+"""What could hurt a position: crashes between two orders, strategies that are gone, words given too early."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from engine.core.audit import Notice
+from engine.core.engine import Engine
+from engine.core.events import Command, Event
+from engine.execution.client_ids import client_order_id
+from engine.market_data.timeframes import SECOND_NS
+from engine.risk.limits import RiskLimits
+from engine.storage.records import Intent, Sent, Signal
+from gateways.wire import messages as wire
+from tests.engine_rig import ENGINE_ID, START_NS, Rig, config, spec
+from tests.unit.test_engine_restarts import UP, mark, restarted
+
+OWNER = "sma_crossover_inflection:s1"
+PROTECTED = spec(protective_stop_percent=Decimal(5))
+TENTH = Decimal("0.1")
+
+
+def command(rig: Rig, name: str, number: int = 1, **narrow: str) -> None:
+    rig.feed(Command(rig.now_ns, f"c{number}", name, **narrow))  # type: ignore[arg-type]  # a command's name
+
+
+def held(rig: Rig, owner: str = OWNER) -> Decimal:
+    return rig.engine.account.strategy_position(owner, "BTCUSDT").qty_base
+
+
+def stops(rig: Rig) -> list[str]:
+    return [key for key, one in rig.exchange.orders.items() if one.order_type == "STOP_MARKET"]
+
+
+def said(rig: Rig) -> list[str]:
+    return [one.text for one in rig.notices(Notice) if isinstance(one, Notice)]
+
+
+def test_a_stop_whose_sending_a_crash_cut_off_is_kept_and_not_placed_twice() -> None:
+    rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
+    (stop,) = stops(rig)
+    heard_nothing = [
+        one
+        for one in rig.effects
+        if not (
+            hasattr(one, "record") and stop in str(one.record) and not isinstance(one.record, Intent | Sent)
+        )
+    ]
+    rig.effects = heard_nothing
+    again = restarted(rig, config(PROTECTED)).up()
+    assert again.sent(wire.CancelOrder) == []
+    assert again.sent(wire.SubmitOrder) == []
+    assert stops(again) == [stop]
+
+
+@pytest.mark.parametrize("by_snapshot", [False, True])
+def test_the_stop_of_a_strategy_taken_out_of_the_configuration_stays(by_snapshot: bool) -> None:
+    rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
+    before = stops(rig)
+    assert len(before) == 1
+    other = config(replace(PROTECTED, owner="other:s2", params={"short": 50, "long": 200, "smoothing": 1}))
+    again = restarted(rig, other, by_snapshot=by_snapshot).up()
+    again.wait(180)
+    assert stops(again) == before
+    assert again.exchange.position == TENTH
+    (left,) = [text for text in said(again) if "is not in the configuration" in text]
+    assert left == (
+        f"{OWNER} is not in the configuration and holds 0.1 BTCUSDT: "
+        "nothing looks after it but its resting orders"
+    )
+
+
+def test_what_rests_for_a_strategy_that_is_gone_goes_with_its_position() -> None:
+    rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
+    other = config(replace(PROTECTED, owner="other:s2", params={"short": 50, "long": 200, "smoothing": 1}))
+    again = restarted(rig, other).up()
+    command(again, "kill")
+    again.wait(10)
+    assert again.exchange.position == 0
+    assert stops(again) == []
+
+
+@pytest.mark.parametrize("name", ["flatten", "kill"])
+@pytest.mark.parametrize("by_snapshot", [False, True])
+def test_leaving_that_was_asked_for_without_a_connection_survives_a_crash(
+    name: str, by_snapshot: bool
+) -> None:
+    rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
+    assert held(rig) == TENTH
+    rig.down()
+    command(rig, name)
+    assert rig.exchange.position == TENTH
+    again = restarted(rig, config(PROTECTED), by_snapshot=by_snapshot).up()
+    assert again.exchange.position == 0
+    assert held(again) == 0
+    again.wait(60)
+    assert len(again.sent(wire.SubmitOrder)) == 1
+
+
+def test_leaving_a_second_time_after_a_restart_does_not_happen() -> None:
+    rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
+    command(rig, "flatten")
+    assert rig.exchange.position == 0
+    again = restarted(rig, config(PROTECTED)).up()
+    again.wait(60)
+    assert again.sent(wire.SubmitOrder) == []
+
+
+@pytest.mark.parametrize("name", ["flatten", "kill"])
+def test_an_entry_that_fills_after_everything_was_to_be_left_is_left_too(name: str) -> None:
+    rig = Rig(Engine(config(PROTECTED))).up()
+    late: list[Event] = []
+
+    def slow(order: wire.SubmitOrder) -> list[Event] | None:
+        if order.reduce_only:
+            return None
+        reply, new, *rest = rig.exchange.execute(order)
+        late.extend(rest)
+        return [reply, new]
+
+    rig.exchange.on_submit = slow
+    rig.prices(*UP)
+    assert late
+    command(rig, name)
+    for event in late:
+        rig.feed(event)
+    rig.wait(10)
+    assert rig.exchange.position == 0
+    assert held(rig) == 0
+    assert stops(rig) == []
+
+
+def test_after_resume_an_entry_is_not_left_again() -> None:
+    rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
+    command(rig, "flatten")
+    command(rig, "resume", 2)
+    rig.prices(100, 98, 96, 99, 102, 104, start=10)
+    assert len([one for one in rig.records(Signal) if isinstance(one, Signal) and one.fate == "traded"]) > 1
+    assert rig.exchange.position != 0
+
+
+def test_a_mark_price_that_has_stopped_coming_gives_no_entries() -> None:
+    limits = RiskLimits(price_band_fraction=Decimal("0.02"))
+    rig = Rig(Engine(config(limits=limits))).up()
+    mark(rig, "100", START_NS)
+    rig.wait(120)
+    rig.status().prices(*UP, start=121)
+    (vetoed,) = [one for one in rig.records(Signal) if isinstance(one, Signal)]
+    assert (vetoed.fate, vetoed.rule) == ("vetoed", "gates")
+    assert vetoed.detail == "the mark price of BTCUSDT is 125 s old"
+
+
+def test_a_day_begins_when_every_held_symbol_has_its_mark() -> None:
+    pair = ("BTCUSDT", "ETHUSDT")
+    settings = config(spec(symbols=pair), symbols=pair)
+    rig = Rig(Engine(settings)).up()
+    account = rig.engine.account
+    for symbol in pair:
+        rig.feed(fill_of(symbol, "1", "100"))
+    day_ns = 86_400 * SECOND_NS
+    tomorrow = (START_NS // day_ns + 1) * day_ns
+    again = restarted(rig, settings)
+    account = again.engine.account
+    told(again, "BTCUSDT", "100", tomorrow)
+    told(again, "ETHUSDT", "600", tomorrow + 1)
+    assert account.daily_pnl == 0
+    told(again, "ETHUSDT", "590", tomorrow + 2)
+    assert account.daily_pnl == Decimal(-10)
+
+
+def told(rig: Rig, symbol: str, price: str, time_ns: int) -> None:
+    rig.feed(wire.MarkPrice(symbol, Decimal(price), Decimal(price), Decimal(0), 0, time_ns, time_ns))
+
+
+def fill_of(symbol: str, qty: str, price: str) -> wire.OrderUpdate:
+    key = client_order_id(ENGINE_ID, strategy="x", symbol=symbol, cause="bar:1", leg="entry", attempt=0)
+    rig = Rig()
+    order = wire.SubmitOrder(1, symbol, key, "BUY", "MARKET", Decimal(qty))
+    report = rig.exchange.update(order, "TRADE", "FILLED", Decimal(qty), 1, Decimal(qty))
+    return msgspec.structs.replace(report, sequence=0, last_price=Decimal(price), fee=Decimal(0))
+
+
+def test_a_symbol_of_another_quote_asset_is_not_entered() -> None:
+    rig = Rig()
+    take = rig.exchange.snapshot
+
+    def in_usdc(*asked: int) -> wire.Snapshot:
+        snapshot = take(*asked)
+        (one,) = snapshot.instruments
+        return msgspec.structs.replace(
+            snapshot, instruments=(msgspec.structs.replace(one, quote_asset="USDC"),)
+        )
+
+    rig.exchange.snapshot = in_usdc  # type: ignore[method-assign]  # the one thing this exchange says otherwise
+    rig.up().prices(*UP)
+    (signal,) = [one for one in rig.records(Signal) if isinstance(one, Signal)]
+    assert (signal.fate, signal.rule) == ("vetoed", "instrument")
+    assert signal.detail == "BTCUSDT is settled in USDC, money is counted in USDT"
