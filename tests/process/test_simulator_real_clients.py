@@ -21,6 +21,7 @@ DRIVERS = {
     "sdk": "sdk",
     "sdk_every_method": "sdk",
     "python_binance": "python_binance",
+    "pybotters_store": "pybotters",
 }
 CLIENTS = ROOT / "tests" / "process" / "clients"
 PATIENCE_S = 120

@@ -15,10 +15,12 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "connector": ("binance-futures-connector==4.2.0",),
     "sdk": ("binance-sdk-derivatives-trading-usds-futures==18.0.1",),
     "python_binance": ("python-binance==1.0.37",),
+    "pybotters": ("pybotters==1.11.2",),
     "postgres": ("psycopg[binary]==3.3.9",),
 }
 NODE_REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "ccxt_node": ("ccxt@4.5.84",),
+    "futures_connector_node": ("@binance/futures-connector@0.1.7",),
     "official_node": ("@binance/derivatives-trading-usds-futures@38.1.1",),
     "tiagosiebler": ("binance@3.6.5",),
     "binance_api_node": ("binance-api-node@0.13.10",),
