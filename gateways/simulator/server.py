@@ -192,7 +192,10 @@ class Server:
         socket = web.WebSocketResponse(
             autoping=is_api, compress=self.rules.deflate, max_msg_size=MAX_MESSAGE_BYTES
         )
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionResetError:  # the client has gone already
+            return socket
         if is_api:
             await self._ws_api.serve(socket, address, "returnratelimits=false" not in query.lower())
         elif url is not None:
