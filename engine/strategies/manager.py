@@ -150,6 +150,10 @@ class StrategyManager:
             self._warm_up(slot, f"bars are missing before {bar.open_time_ns}")
             return None
         slot.fed_open_ns[length] = bar.open_time_ns
+        if bar.flags & SUSPECT:
+            slot.suspect_ns.add(length)
+        else:
+            slot.suspect_ns.discard(length)
         return self._decide(slot, bar)
 
     def _decide(self, slot: StrategySlot, bar: Bar) -> Decision | None:
@@ -198,6 +202,10 @@ class StrategyManager:
             return Block("late", f"{late_ns / 1e9:.1f} s after the close of the bar")
         if bar.flags & SUSPECT:
             return Block("suspect", "the bar has a hole in its data")
+        if slot.suspect_ns:
+            return Block(
+                "suspect", f"the newest {timeframe_text(max(slot.suspect_ns))} bar has a hole in its data"
+            )
         return None
 
     def _warm_up(self, slot: StrategySlot, reason: str) -> None:

@@ -80,6 +80,8 @@ class StrategySlot:
         self.state = SlotState.WAITING
         self.reason = ""
         self.fed_open_ns: dict[int, int] = {}
+        self.suspect_ns: set[int] = set()
+        """Timeframes whose newest bar has a hole in its data."""
         self.pending: deque[Bar] = deque(maxlen=MAX_PENDING_BARS)
         self.wanted: dict[int, int] = {}
         self.retry_at_ns = 0
@@ -117,6 +119,7 @@ class StrategySlot:
         else:
             self.strategy = build_strategy(self.spec)
         self.fed_open_ns.clear()
+        self.suspect_ns.clear()
         self.warm_left = self.warmup_bars
 
 
