@@ -15,7 +15,7 @@ from engine.core.config import EngineConfig
 from engine.core.context import Clock, Outbox
 from engine.execution.order_states import UNSETTLED
 from engine.execution.order_store import Applied, Order, OrderStore
-from engine.market_data.timeframes import NEVER_NS
+from engine.market_data.timeframes import NEVER_NS, SECOND_NS
 from engine.storage.records import (
     AmendIntent,
     Audit,
@@ -30,6 +30,8 @@ from engine.storage.records import (
 from gateways.wire.messages import AmendOrder, CancelOrder, OrderUpdate, QueryOrder, Reply, SubmitOrder
 
 Request = Literal["submit", "cancel", "amend", "query"]
+MARKET_OPEN_NS = 3 * SECOND_NS
+"""A market order that seems open so long after its answer has ended unheard: nothing of it rests."""
 
 
 @dataclass(slots=True)
@@ -230,6 +232,12 @@ class OrderExecutor:
         elif reply.outcome in {"unknown", "not_found"}:
             self._mark_unknown(key, f"{reply.code} {reply.message}".strip())
             self.query_soon(key)
+        elif reply.outcome == "ok" and self._should_have_ended(key):
+            self.query_soon(key, MARKET_OPEN_NS)
+
+    def _should_have_ended(self, key: str) -> bool:
+        order = self._store.get(key)
+        return order is not None and order.is_open and order.intent.order_type == "MARKET"
 
     def _after_query(self, key: str, reply: Reply) -> None:
         order = self._store.get(key)
@@ -238,7 +246,7 @@ class OrderExecutor:
         if reply.outcome != "not_found":
             if reply.outcome == "ok":
                 self._missed_since.pop(key, None)
-            if reply.outcome != "ok" or order.state in UNSETTLED:
+            if reply.outcome != "ok" or order.state in UNSETTLED or self._should_have_ended(key):
                 self.query_soon(key, self._config.query_every_ns)
             elif key in self._uncancelled:
                 self._uncancelled.discard(key)
@@ -293,8 +301,9 @@ class OrderExecutor:
         if not applied.order.is_open:
             self._missed_since.pop(applied.order.client_order_id, None)
             self._uncancelled.discard(applied.order.client_order_id)
-        if applied.order.state not in UNSETTLED:
-            self._queries.pop(applied.order.client_order_id, None)
+        key = applied.order.client_order_id
+        if applied.order.state not in UNSETTLED and not self._should_have_ended(key):
+            self._queries.pop(key, None)
         self._on_applied(applied)
 
     def _await(

@@ -85,6 +85,7 @@ def test_a_lost_fill_of_ours_counts_for_the_strategy_and_its_stop_follows() -> N
         return [reply, new]
 
     rig.exchange.on_submit = swallow  # type: ignore[assignment]  # events are what it returns
+    rig.exchange.on_query = lambda one: [wire.Reply(one.request_id, "transient", 0, "busy")]
     rig.prices(*UP)
     assert lost
     assert rig.engine.account.position("BTCUSDT").qty_base == 0

@@ -22,6 +22,7 @@ from tests.engine_rig import START_NS, Exchange, Rig, config, spec
 
 UP = (100, 99, 98, 100, 101)
 """The fifth tick closes the bar that turns the average up."""
+ZERO = Decimal(0)
 
 
 def unanswered(_: wire.SubmitOrder) -> list[Event]:
@@ -64,6 +65,25 @@ def test_a_failed_query_proves_nothing() -> None:
     assert not rig.records(Settled)
     assert len(rig.sent(wire.QueryOrder)) > 10
     assert next(rig.engine.store.open_orders()).state is OrderState.UNKNOWN
+
+
+def test_a_market_order_whose_end_was_never_told_is_asked_about_and_its_fill_counted() -> None:
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up()
+    before = rig.exchange.sequence
+
+    def accepted(order: wire.SubmitOrder) -> list[Event] | None:
+        if order.order_type != "MARKET":
+            return None
+        answered = rig.exchange.execute(order)[:2]
+        rig.exchange.sequence = before + 1
+        return answered
+
+    rig.exchange.on_submit = accepted
+    rig.prices(*UP)
+    assert rig.engine.account.position("BTCUSDT").qty_base == ZERO
+    rig.wait(5)
+    assert rig.engine.account.position("BTCUSDT").qty_base == rig.exchange.position == Decimal("0.1")
+    assert [one.order_type for one in rig.exchange.orders.values()] == ["STOP_MARKET"]
 
 
 def test_an_unknown_order_that_was_carried_out_is_found_and_counted_once() -> None:
