@@ -1,7 +1,9 @@
 """What the gateway needs of the settings, and nothing else."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateways.binance.errors import ConfigurationError
 from settings import Settings
@@ -29,10 +31,17 @@ class GatewayConfig:
     token_path: Path
     key_paths: tuple[Path, ...]
     rehearse_s: float = 0.0
+    state_dir: Path | None = None
+    path: Path = Path("the configuration")
+    given_symbol: str = ""
+    simulated: bool = True
+    leverages: tuple[tuple[str, int], ...] = ()
+    max_order_quote: Decimal = Decimal(0)
+    max_position_quote: Decimal = Decimal(0)
 
     @classmethod
-    def of(cls, settings: Settings) -> "GatewayConfig":
-        """From an environment's settings with addresses filled in."""
+    def of(cls, settings: Settings, given_symbol: str = "") -> "GatewayConfig":
+        """From settings with addresses filled in; `given_symbol` is the command line's."""
         gateway = settings.gateway
         urls = (
             gateway.rest_url,
@@ -61,7 +70,34 @@ class GatewayConfig:
             wire_port=settings.wire.port,
             token_path=settings.token_path,
             key_paths=(settings.keys_path, *legacy),
+            state_dir=settings.gateway_dir,
+            path=settings.home / "configs" / f"{settings.environment}.toml",
+            given_symbol=given_symbol,
+            simulated=settings.simulator.enabled,
+            leverages=tuple(
+                (symbol, one.leverage)
+                for one in settings.strategies
+                for symbol in one.symbols
+                if one.leverage
+            ),
+            max_order_quote=settings.risk.max_order_notional_quote,
+            max_position_quote=settings.risk.max_position_notional_quote,
         )
+
+    @property
+    def host(self) -> str:
+        """Of the exchange's REST address, for sentences."""
+        return urlsplit(self.rest_url).hostname or self.rest_url
+
+    def where_symbol(self, symbol: str) -> str:
+        """Where the symbol was asked for."""
+        if symbol == self.given_symbol or symbol not in self.symbols:
+            return "the command line"
+        return f"{self.path}: symbols[{self.symbols.index(symbol)}]"
+
+    def leverage_of(self, symbol: str) -> int:
+        """What is set at the start; 0 leaves it."""
+        return max((leverage for name, leverage in self.leverages if name == symbol), default=0)
 
     def depth_stream(self, symbol: str) -> str:
         """250 ms is the stream without a suffix."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
 import structlog
 
 from gateways.binance.classify import Hint
@@ -13,7 +14,6 @@ from gateways.binance.dead_man import DeadManSwitch
 from gateways.binance.errors import RestBlocked, RestError
 from gateways.binance.frames import DepthSnapshot, snapshot_from
 from gateways.binance.history import History
-from gateways.binance.http1 import HttpFailed
 from gateways.binance.http_pool import HttpPool
 from gateways.binance.instruments import RULES_AGE_SECONDS, Instruments
 from gateways.binance.keys import ApiKeys
@@ -21,11 +21,16 @@ from gateways.binance.klines import fetch_klines
 from gateways.binance.market import Market
 from gateways.binance.open_orders import OpenOrders
 from gateways.binance.order_desk import OrderDesk
+from gateways.binance.pacing import Pacer
 from gateways.binance.rehearsal import Rehearsal
-from gateways.binance.rest_data import ExchangeClient, RestData, parse_json
+from gateways.binance.rest_data import ExchangeClient, RestData
 from gateways.binance.rest_orders import OrderRequests
 from gateways.binance.signing import Signer
 from gateways.binance.snapshot import Account, SnapshotTaker, Sweeper
+from gateways.binance.snapshot_requests import SnapshotRequests
+from gateways.binance.start_check import StartCheck
+from gateways.binance.stops import FILE_NAME, Stops
+from gateways.binance.timekeeper import TimeKeeper
 from gateways.binance.translate import MS
 from gateways.binance.user_stream import UserStream
 from gateways.binance.weights import Ledger, Priority
@@ -44,6 +49,7 @@ from gateways.wire.messages import (
     RequestKlines,
     RequestSnapshot,
     SetLeverage,
+    Snapshot,
     SubmitOrder,
     Subscribe,
 )
@@ -52,9 +58,9 @@ from gateways.wire.requests import Request
 from gateways.wire.server import EngineConnection, WireServer
 
 STATUS_SECONDS = 1.0
-CLOCK_SECONDS = 10.0
-"""Also what keeps the order connections from being closed as idle."""
-FIRST_CLOCK_SAMPLES = 5
+START_CHECK_SECONDS = 5.0
+"""So long an engine's start waits for an exchange that does not answer."""
+CHECK_AGAIN_SECONDS = 2.0
 MAX_TASKS = 2_000
 
 _log = structlog.get_logger("gateway")
@@ -84,17 +90,20 @@ class Gateway:
         self.ledger = Ledger(self.clock.now_ns)
         self.server = WireServer(self, gateway=config.name, token=token, epoch=wall_ns())
         self._client = ExchangeClient(config.rest_url, keys, self.clock, self.ledger, config.window_ms)
-        self._rest = RestData(self._client, self.ledger)
+        self._client.on_hint = self._on_hint
+        self._rest = RestData(self._client, Pacer(self.ledger, config.clock_speed))
         self._history = History(self._rest, self._now_ms)
         self._instruments = Instruments(self._rest, self.ledger, lambda: tuple(self.market.feeds))
         account = Account(self._rest)
-        self._snapshots = SnapshotTaker(account, self._history, self._instruments)
+        self._taker = SnapshotTaker(account, self._history, self._instruments)
+        self._snapshots = SnapshotRequests(self._take_snapshot, self.spawn)
         self._open_orders = OpenOrders()
         self._requests = OrderRequests(
             config.rest_url, Signer(keys.api_key, keys.api_secret), self.clock.timestamp_ms, config.window_ms
         )
         self._pool = HttpPool(config.rest_url)
         self._pool.on_state = self._on_rest_state
+        self._time = TimeKeeper(self.clock, self.ledger, self._pool, self._requests.time, monotonic_ns)
         self.desk = OrderDesk(
             self._pool,
             self._requests,
@@ -107,6 +116,10 @@ class Gateway:
         self._rehearsal = Rehearsal(
             config.rest_url, wall_ns=wall_ns, every_s=config.rehearse_s, window_ms=config.window_ms
         )
+        self._start_check = StartCheck(
+            config, account, self._instruments, self.clock, self.desk.may_trade, keys.source or "the key file"
+        )
+        self._checked, self._check_lock, self._check_tried = False, asyncio.Lock(), asyncio.Event()
         self._dead_man = DeadManSwitch(self._feed_dead_man, monotonic_ns)
         self.market = Market(
             config,
@@ -120,7 +133,6 @@ class Gateway:
             random=random,
         )
         self.user = self._make_user_stream(account, random)
-        self._measure_now = asyncio.Event()
         self._handlers = self._make_handlers()
 
     def _make_user_stream(self, account: Account, random: Callable[[], float]) -> UserStream:
@@ -152,7 +164,7 @@ class Gateway:
             QueryOrder: self.desk.query,
             CancelAll: self.desk.cancel_all,
             Subscribe: self._subscribe,
-            RequestSnapshot: lambda engine, request: self.spawn(self._snapshot(engine, request)),
+            RequestSnapshot: self._snapshots.ask,
             RequestKlines: lambda engine, request: self.spawn(self._klines(engine, request)),
             SetLeverage: lambda engine, request: self.spawn(self._set_leverage(engine, request)),
             Heartbeat: self._heartbeat,
@@ -165,8 +177,13 @@ class Gateway:
 
     async def run(self, on_listening: Callable[[int], None]) -> None:
         """Serve. Ends by cancellation, or with the error of a part that failed in a way nobody foresaw."""
+        if self.config.state_dir is not None:
+            stops = Stops(
+                self.ledger, self.config.state_dir / FILE_NAME, self.config.rest_url, self.clock.now_ns
+            )
+            stops.resume()
         self._pool.start()
-        self.spawn(self._keep_time())
+        self.spawn(self._time.run())
         self.spawn(self._tell_status())
         self.spawn(self._keep_rules())
         for symbol in self.config.symbols:
@@ -174,10 +191,40 @@ class Gateway:
         self.market.start()
         self.spawn(self.user.run())
         try:
-            on_listening(await self.server.start(self.config.wire_host, self.config.wire_port))
+            port = await self.server.start(self.config.wire_host, self.config.wire_port)
+            self.spawn(self._check_start())
+            tried = asyncio.ensure_future(self._check_tried.wait())
+            either: set[asyncio.Future[Any]] = {self._failed, tried}
+            await asyncio.wait(either, timeout=START_CHECK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            tried.cancel()
+            if not self._failed.done():
+                on_listening(port)
             await self._failed
         finally:
             await self._close()
+
+    async def _check_start(self) -> None:
+        """Until the exchange has answered. What cannot work ends the gateway."""
+        await self._time.tried.wait()
+        while wait := await self._check_once():
+            self._check_tried.set()
+            await asyncio.sleep(wait)
+        self._check_tried.set()
+
+    async def _check_once(self) -> float:
+        """0.0 when all is well, else seconds after which to look again."""
+        async with self._check_lock:
+            if self._checked:
+                return 0.0
+            try:
+                await self._start_check.run()
+            except RestBlocked as blocked:
+                return blocked.wait_seconds
+            except RestError as error:
+                _log.warning("cannot check the account", reason=str(error))
+                return CHECK_AGAIN_SECONDS
+            self._checked = True
+            return 0.0
 
     async def _close(self) -> None:
         await self.server.close()
@@ -250,8 +297,7 @@ class Gateway:
 
     def _on_hint(self, hint: Hint) -> None:
         if hint is Hint.CLOCK:
-            self.clock.distrust()
-            self._measure_now.set()
+            self._time.distrust()
         elif hint is Hint.RULES:
             self.spawn(self._read_rules_again())
 
@@ -295,7 +341,8 @@ class Gateway:
         return str(key)
 
     async def _fetch_depth(self, symbol: str) -> DepthSnapshot:
-        return snapshot_from(await self._rest.public("depth", {"symbol": symbol, "limit": 1000}, 20))
+        params = {"symbol": symbol, "limit": 1000}
+        return snapshot_from(await self._rest.public("depth", params, 20, priority=Priority.BOOK))
 
     async def _fetch_klines(
         self, symbol: str, interval: str, limit: int, end_time_ns: int = 0
@@ -312,16 +359,21 @@ class Gateway:
             return
         engine.send(Reply(request.request_id, "ok", answered_time_ns=self._wall_ns()))
 
-    async def _snapshot(self, engine: EngineConnection, request: RequestSnapshot) -> None:
-        snapshot = await self._snapshots.take(
-            request.request_id,
+    async def _take_snapshot(
+        self, engine: EngineConnection, fills_since_ns: int, asked: Callable[[], int]
+    ) -> Snapshot:
+        snapshot = await self._taker.take(
             sorted(engine.symbols),
-            request.fills_since_ns,
+            fills_since_ns,
             self.server.epoch,
             lambda: self.server.cursor(engine.engine_id),
             self._wall_ns,
+            asked,
         )
-        engine.send(snapshot)
+        if not await self._check_once():
+            return snapshot
+        # Entries wait for a whole snapshot, so they wait until the account is known to be in order.
+        return msgspec.structs.replace(snapshot, complete=False)
 
     async def _klines(self, engine: EngineConnection, request: RequestKlines) -> None:
         klines: tuple[Kline, ...] = ()
@@ -389,44 +441,3 @@ class Gateway:
         while True:
             self.server.publish(self.status())
             await asyncio.sleep(STATUS_SECONDS)
-
-    async def _keep_time(self) -> None:
-        samples = 0
-        while True:
-            self._measure_now.clear()
-            measured = await self._measure()
-            samples += measured
-            if samples < FIRST_CLOCK_SAMPLES:
-                await asyncio.sleep(0.02 if measured else 0.5)
-                continue
-            try:
-                async with asyncio.timeout(CLOCK_SECONDS):
-                    await self._measure_now.wait()
-            except TimeoutError:
-                pass
-            else:
-                samples = 0
-                await asyncio.sleep(0.05)
-
-    async def _measure(self) -> bool:
-        if self.ledger.wait_for(1, 0, Priority.CANCEL):
-            return False
-        sent_ns = 0
-
-        def make() -> bytes:
-            nonlocal sent_ns
-            sent_ns = self._monotonic_ns()
-            return self._requests.time()
-
-        try:
-            answer = await self._pool.send(make, oldest=True)
-        except HttpFailed:
-            return False
-        received_ns = self._monotonic_ns()
-        self.ledger.on_headers(answer.headers)
-        row = parse_json(answer.body)
-        time_ms = row.get("serverTime") if isinstance(row, dict) else None
-        if answer.status != 200 or not isinstance(time_ms, int):
-            return False
-        self.clock.add(sent_ns, received_ns, time_ms)
-        return True

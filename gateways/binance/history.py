@@ -1,6 +1,6 @@
 """Orders and fills of the past, page by page. Complete or an error: a part proves nothing."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from itertools import groupby
 from typing import Any
@@ -9,6 +9,7 @@ from gateways.binance.classify import Failure
 from gateways.binance.errors import RestError
 from gateways.binance.rest_data import RestData
 from gateways.binance.translate import ZERO, Untranslatable, algo_row, decimal, fill_row, integer, order_row
+from gateways.binance.weights import Priority
 from gateways.wire.messages import OrderUpdate
 
 PAGE = 1000
@@ -16,6 +17,8 @@ MAX_PAGES = 40
 WEEK_MS = 7 * 24 * 3600 * 1000
 REACH_MS = 89 * 24 * 3600 * 1000
 """userTrades reach back three months."""
+ALL_SYMBOLS_WEIGHT = 40
+"""Of a list of open orders without a symbol."""
 MAX_SINGLE_QUERIES = 250
 """More orders than one symbol may have open."""
 
@@ -35,13 +38,30 @@ class History:
         algo = await self._rest.rows("openAlgoOrders", {"symbol": symbol}, 1)
         return _translated(order_row, plain) + _translated(algo_row, algo)
 
-    async def orders(self, symbol: str, since_ms: int) -> list[OrderUpdate]:
-        """Ordinary orders created since then, whatever became of them."""
-        return _translated(order_row, await self._pages("allOrders", symbol, since_ms, "orderId", "orderId"))
+    async def all_open_orders(self, symbols: Collection[str]) -> list[OrderUpdate]:
+        """Ordinary and conditional ones of these symbols; for many, from one answer for all."""
+        if 2 * len(symbols) <= ALL_SYMBOLS_WEIGHT:
+            return [one for symbol in symbols for one in await self.open_orders(symbol)]
+        wanted = set(symbols)
+        plain = await self._rest.rows("openOrders", {}, ALL_SYMBOLS_WEIGHT)
+        algo = await self._rest.rows("openAlgoOrders", {}, ALL_SYMBOLS_WEIGHT)
+        return _translated(order_row, (row for row in plain if row.get("symbol") in wanted)) + _translated(
+            algo_row, (row for row in algo if row.get("symbol") in wanted)
+        )
 
-    async def algo_orders(self, symbol: str, since_ms: int) -> list[OrderUpdate]:
+    async def orders(
+        self, symbol: str, since_ms: int, priority: Priority = Priority.QUERY
+    ) -> list[OrderUpdate]:
+        """Ordinary orders created since then, whatever became of them."""
+        rows = await self._pages("allOrders", symbol, since_ms, "orderId", "orderId", priority)
+        return _translated(order_row, rows)
+
+    async def algo_orders(
+        self, symbol: str, since_ms: int, priority: Priority = Priority.QUERY
+    ) -> list[OrderUpdate]:
         """Conditional orders created since then."""
-        return _translated(algo_row, await self._pages("allAlgoOrders", symbol, since_ms, "algoId", "algoId"))
+        rows = await self._pages("allAlgoOrders", symbol, since_ms, "algoId", "algoId", priority)
+        return _translated(algo_row, rows)
 
     async def order(self, symbol: str, order_id: int) -> OrderUpdate:
         """One ordinary order by the exchange's id."""
@@ -86,7 +106,15 @@ class History:
         except Untranslatable as error:
             raise _not_understood(error) from None
 
-    async def _pages(self, path: str, symbol: str, since_ms: int, key: str, cursor: str) -> list[Row]:
+    async def _pages(
+        self,
+        path: str,
+        symbol: str,
+        since_ms: int,
+        key: str,
+        cursor: str,
+        priority: Priority = Priority.QUERY,
+    ) -> list[Row]:
         """Windows of at most a week, and within one by id."""
         rows: dict[int, Row] = {}
         now_ms = self._now_ms()
@@ -102,7 +130,7 @@ class History:
                 pages += 1
                 if pages > MAX_PAGES:
                     raise RestError.refused(f"{path} of {symbol} is longer than {MAX_PAGES} pages")
-                page = await self._rest.rows(path, params, 5)
+                page = await self._rest.rows(path, params, 5, priority=priority)
                 rows.update((integer(row.get(key)), row) for row in page)
                 if len(page) < PAGE:
                     break

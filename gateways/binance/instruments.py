@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from difflib import get_close_matches
 from math import inf
 
 from gateways.binance.classify import Failure
 from gateways.binance.errors import RestError
 from gateways.binance.rest_data import RestData
 from gateways.binance.translate import Json, decimal, integer
-from gateways.binance.weights import Ledger
+from gateways.binance.weights import Ledger, Priority
 from gateways.wire.messages import Bracket, Instrument
 
 RULES_AGE_SECONDS = 3600.0
 RULES_PAUSE_SECONDS = 30.0
 """Rules are not read again sooner, however many orders are refused for them."""
+FEW_SYMBOLS = 10
+"""For more than these, one answer about all symbols of the exchange costs less."""
 
 
 def instrument_from(
@@ -44,7 +47,7 @@ def instrument_from(
         taker_fee=decimal(fees.get("takerCommissionRate")),
         liquidation_fee=decimal(info.get("liquidationFee")),
         leverage=integer(row_of(config, symbol).get("leverage", 0)),
-        brackets=_brackets(row_of(brackets, symbol)),
+        brackets=brackets_of(row_of(brackets, symbol)),
     )
 
 
@@ -54,7 +57,8 @@ def row_of(answer: Json, symbol: str) -> Mapping[str, Json]:
     return next((row for row in rows if isinstance(row, Mapping) and row.get("symbol") == symbol), {})
 
 
-def _brackets(row: Mapping[str, Json]) -> tuple[Bracket, ...]:
+def brackets_of(row: Mapping[str, Json]) -> tuple[Bracket, ...]:
+    """Of one row of leverageBracket, ascending."""
     found = [
         Bracket(
             floor_quote=decimal(one.get("notionalFloor")),
@@ -66,6 +70,15 @@ def _brackets(row: Mapping[str, Json]) -> tuple[Bracket, ...]:
         for one in row.get("brackets", ())
     ]
     return tuple(sorted(found, key=lambda bracket: bracket.floor_quote))
+
+
+class UnknownSymbol(RestError):
+    """The exchange lists no such symbol."""
+
+    def __init__(self, symbol: str, similar: Sequence[str]) -> None:
+        hint = f" (did you mean {' or '.join(similar)}?)" if similar else ""
+        super().__init__(Failure("refused", 0, f"the exchange has no symbol {symbol}{hint}"))
+        self.hint = hint
 
 
 class Instruments:
@@ -80,8 +93,9 @@ class Instruments:
         self._wanted = wanted
         self._known: dict[str, Instrument] = {}
         self._infos: dict[str, Mapping[str, Json]] = {}
-        self._infos_time = -inf
-        self._lock = asyncio.Lock()
+        self._infos_time = self._changed_time = -inf
+        self._tables: dict[str, tuple[float, Json, Json]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
 
     def known(self, symbol: str) -> Instrument | None:
         """Without asking."""
@@ -89,18 +103,22 @@ class Instruments:
 
     def forget(self, symbol: str = "") -> None:
         """Of one symbol, or of all with the filters too."""
+        self._tables.clear()
         if symbol:
             self._known.pop(symbol, None)
         else:
             self._known.clear()
             self._infos.clear()
 
-    async def get(self, symbol: str) -> Instrument:
+    async def get(self, symbol: str, *, priority: Priority = Priority.QUERY) -> Instrument:
         """RestError when the exchange does not know the symbol or does not answer."""
-        async with self._lock:
+        found = self._known.get(symbol)
+        if found is not None:
+            return found
+        async with self._lock(symbol):
             found = self._known.get(symbol)
             if found is None:
-                found = await self._fetch(symbol)
+                found = await self._fetch(symbol, priority)
                 self._known[symbol] = found
             return found
 
@@ -109,29 +127,61 @@ class Instruments:
 
         RestError, RestBlocked. Nothing is read within `RULES_PAUSE_SECONDS` of the last time.
         """
-        async with self._lock:
-            now = asyncio.get_running_loop().time()
-            if now - self._infos_time < RULES_PAUSE_SECONDS:
-                return []
-            self._infos_time = -inf
-            found = []
-            for symbol, old in list(self._known.items()):
-                new = await self._fetch(symbol)
-                if new != old:
+        now = asyncio.get_running_loop().time()
+        if now - max(self._infos_time, self._changed_time) < RULES_PAUSE_SECONDS:
+            return []
+        self._changed_time = now
+        self._infos_time = -inf
+        self._tables.clear()
+        found = []
+        for symbol in list(self._known):
+            async with self._lock(symbol):
+                new = await self._fetch(symbol, Priority.BOOK)
+                if new != self._known.get(symbol):
                     self._known[symbol] = new
                     found.append(new)
-            return found
+        return found
 
     async def get_all(self, symbols: Sequence[str]) -> tuple[Instrument, ...]:
         """In the given order."""
         return tuple([await self.get(symbol) for symbol in symbols])
 
-    async def _fetch(self, symbol: str) -> Instrument:
-        info = await self._info(symbol)
-        brackets, fees, config = await asyncio.gather(
-            self._rest.signed("leverageBracket", {"symbol": symbol}, 1),
-            self._rest.row("commissionRate", {"symbol": symbol}, 20),
-            self._rest.signed("symbolConfig", {"symbol": symbol}, 5),
+    async def info(self, symbol: str) -> Mapping[str, Json]:
+        """The symbol's row of exchangeInfo. `UnknownSymbol` when there is none, else RestError."""
+        now = asyncio.get_running_loop().time()
+        if symbol not in self._infos or now - self._infos_time > RULES_AGE_SECONDS:
+            async with self._lock(""):
+                if symbol not in self._infos or now - self._infos_time > RULES_AGE_SECONDS:
+                    await self._read_infos(symbol)
+        return self._infos[symbol]
+
+    async def margin_rows(
+        self, symbol: str, priority: Priority = Priority.QUERY
+    ) -> tuple[Mapping[str, Json], Mapping[str, Json]]:
+        """The symbol's rows of leverageBracket and symbolConfig; for many symbols from one answer for all."""
+        few = len(self._wanted()) <= FEW_SYMBOLS
+        key = symbol if few else ""
+        params = {"symbol": symbol} if few else {}
+        async with self._lock(f"margin {key}"):
+            read_at, brackets, configs = self._tables.get(key, (-inf, None, None))
+            now = asyncio.get_running_loop().time()
+            if now - read_at > RULES_PAUSE_SECONDS:
+                brackets, configs = await asyncio.gather(
+                    self._rest.signed("leverageBracket", params, 1, priority=priority),
+                    self._rest.signed("symbolConfig", params, 5, priority=priority),
+                )
+                if row_of(brackets, symbol) and row_of(configs, symbol):
+                    self._tables[key] = now, brackets, configs
+        return row_of(brackets, symbol), row_of(configs, symbol)
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    async def _fetch(self, symbol: str, priority: Priority) -> Instrument:
+        info = await self.info(symbol)
+        (brackets, config), fees = await asyncio.gather(
+            self.margin_rows(symbol, priority),
+            self._rest.row("commissionRate", {"symbol": symbol}, 20, priority=priority),
         )
         found = instrument_from(info, brackets, fees, config, symbol)
         rules = found.price_tick and found.qty_step_base
@@ -141,18 +191,16 @@ class Instruments:
             )
         return found
 
-    async def _info(self, symbol: str) -> Mapping[str, Json]:
-        now = asyncio.get_running_loop().time()
-        if symbol not in self._infos or now - self._infos_time > RULES_AGE_SECONDS:
-            answer = await self._rest.public("exchangeInfo", {}, 1)
-            if not isinstance(answer, dict):
-                raise RestError(Failure("transient", 0, "GET exchangeInfo: the answer is no object"))
-            self._ledger.set_limits(answer.get("rateLimits", []))
-            # Of some 900 symbols only ours are kept: what lives long makes every garbage collection longer.
-            wanted = {symbol, *self._wanted()}
-            rows = answer.get("symbols", ())
-            self._infos = {str(row.get("symbol")): row for row in rows if row.get("symbol") in wanted}
-            self._infos_time = now
+    async def _read_infos(self, symbol: str) -> None:
+        answer = await self._rest.public("exchangeInfo", {}, 1)
+        rows = answer.get("symbols") if isinstance(answer, dict) else None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise RestError(Failure("transient", 0, "GET exchangeInfo: the answer lists no symbols"))
+        self._ledger.set_limits(answer.get("rateLimits", []))
+        # Of some 900 symbols only ours are kept: what lives long makes every garbage collection longer.
+        wanted = {symbol, *self._wanted()}
+        self._infos = {str(row.get("symbol")): row for row in rows if row.get("symbol") in wanted}
+        self._infos_time = asyncio.get_running_loop().time()
         if symbol not in self._infos:
-            raise RestError.refused(f"the exchange has no symbol {symbol}")
-        return self._infos[symbol]
+            names = [str(row.get("symbol")) for row in rows]
+            raise UnknownSymbol(symbol, get_close_matches(symbol, names, n=2, cutoff=0.8))

@@ -10,7 +10,7 @@ MOST_REMEMBERED = 500
 REPEATING = frozenset(
     {
         *("cannot connect", "cannot rotate yet", "cannot sweep", "no book snapshot", "no instrument"),
-        *("no klines", "snapshot is incomplete"),
+        *("no klines", "snapshot is incomplete", "cannot check the account"),
     }
 )
 """Said again at every try, for as long as the exchange cannot be reached."""

@@ -31,6 +31,7 @@ from gateways.wire.messages import (
 from gateways.wire.server import EngineConnection
 
 SCAN_OVERLAP_MS = 60_000
+START_CHECK_ID = "nextbar-start-check"
 OrderRequest = SubmitOrder | CancelOrder | AmendOrder | QueryOrder
 
 
@@ -221,7 +222,7 @@ class OrderDesk:
         since_ms = request.scan_since_ns // MS - SCAN_OVERLAP_MS
         fetch = self._history.algo_orders if request.is_algo else self._history.orders
         try:
-            found = await fetch(request.symbol, since_ms)
+            found = await fetch(request.symbol, since_ms, Priority.PROTECT)
         except (RestError, RestBlocked) as error:
             engine.send(Reply(request.request_id, "transient", 0, f"the history scan failed: {error}"))
             return
@@ -253,6 +254,11 @@ class OrderDesk:
             engine.send(Reply(request.request_id, "ok", answered_time_ns=self._wall_ns()))
         else:
             engine.send(Reply(request.request_id, worst.outcome, worst.code, worst.message))
+
+    async def may_trade(self, symbol: str) -> Failure | None:
+        """Cancels an order that never was, which needs the right to trade; None: it may be done."""
+        nothing = CancelOrder(0, symbol, START_CHECK_ID)
+        return await self._write(Kind.CANCEL, lambda: self._requests.cancel(nothing), 1, Priority.CANCEL)
 
     async def _countdown(self, symbol: str, countdown_ms: int, on_failure: Callable[[str], None]) -> None:
         failure = await self._write(

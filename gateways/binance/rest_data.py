@@ -6,7 +6,7 @@ ever contacted.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -15,8 +15,9 @@ from ccxt.async_support.binanceusdm import binanceusdm
 
 from gateways.binance.classify import Failure, Hint, Kind, classify, network_failure
 from gateways.binance.clock import ExchangeClock
-from gateways.binance.errors import RestBlocked, RestError
+from gateways.binance.errors import RestError
 from gateways.binance.keys import ApiKeys
+from gateways.binance.pacing import Pacer
 from gateways.binance.tls import client_context
 from gateways.binance.translate import Json
 from gateways.binance.weights import Ledger, Priority
@@ -42,6 +43,7 @@ class ExchangeClient(binanceusdm):  # type: ignore[misc]  # ccxt ships no types
         self._base_url = base_url.rstrip("/")
         self._exchange_clock = clock
         self._ledger = ledger
+        self.on_hint: Callable[[Hint], None] = _ignore
         super().__init__(
             {
                 "apiKey": keys.api_key,
@@ -94,7 +96,13 @@ class ExchangeClient(binanceusdm):  # type: ignore[misc]  # ccxt ships no types
         if failure is None:
             return
         react_to(failure, self._ledger, lower, body)
+        if failure.hint is Hint.CLOCK:
+            self.on_hint(failure.hint)
         raise RestError(failure)
+
+
+def _ignore(_hint: Hint) -> None:
+    pass
 
 
 async def _stop_redirect(
@@ -104,28 +112,46 @@ async def _stop_redirect(
 
 
 class RestData:
-    """Calls of endpoints by name. Raises RestError, or RestBlocked when it was not even sent."""
+    """Calls of endpoints by name. Raises RestError, or RestBlocked when it was not even sent.
 
-    def __init__(self, client: ExchangeClient, ledger: Ledger) -> None:
+    Books and questions wait until the request budget has room for them.
+    """
+
+    def __init__(self, client: ExchangeClient, pacer: Pacer) -> None:
         self._client = client
-        self._ledger = ledger
+        self._pacer = pacer
 
-    async def public(self, path: str, params: dict[str, Any], weight: int) -> Json:
+    async def public(
+        self, path: str, params: dict[str, Any], weight: int, *, priority: Priority = Priority.QUERY
+    ) -> Json:
         """GET without a signature."""
-        return await self._call("fapiPublic", path, "GET", params, weight, Priority.QUERY)
+        return await self._call("fapiPublic", path, "GET", params, weight, priority)
 
     async def rows(
-        self, path: str, params: dict[str, Any] | None = None, weight: int = 1, *, version: int = 1
+        self,
+        path: str,
+        params: dict[str, Any] | None = None,
+        weight: int = 1,
+        *,
+        version: int = 1,
+        priority: Priority = Priority.QUERY,
     ) -> list[dict[str, Json]]:
         """A signed GET whose answer is a list of objects."""
-        answer = await self.signed(path, params, weight, version=version)
+        answer = await self.signed(path, params, weight, version=version, priority=priority)
         if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
             raise RestError(Failure("transient", 0, f"GET {path}: the answer is no list of objects"))
         return answer
 
-    async def row(self, path: str, params: dict[str, Any] | None = None, weight: int = 1) -> dict[str, Json]:
+    async def row(
+        self,
+        path: str,
+        params: dict[str, Any] | None = None,
+        weight: int = 1,
+        *,
+        priority: Priority = Priority.QUERY,
+    ) -> dict[str, Json]:
         """A signed GET whose answer is one object."""
-        answer = await self.signed(path, params, weight)
+        answer = await self.signed(path, params, weight, priority=priority)
         if not isinstance(answer, dict):
             raise RestError(Failure("transient", 0, f"GET {path}: the answer is no object"))
         return answer
@@ -151,9 +177,7 @@ class RestData:
     async def _call(
         self, api: str, path: str, method: str, params: dict[str, Any], weight: int, priority: Priority
     ) -> Json:
-        wait = self._ledger.wait_for(weight, 0, priority)
-        if wait:
-            raise RestBlocked(f"{path} would break the request limit", wait)
+        await self._pacer.turn(path, weight, priority)
         kind = Kind.READ if method == "GET" else Kind.SETTING
         # ccxt's endpoint methods are named by place, verb and path: fapiPublicGetExchangeInfo.
         ask = getattr(self._client, f"{api}{method.capitalize()}{path[0].upper()}{path[1:]}")

@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         settings = load_settings(
             arguments.environment, arguments.symbol, accept_real_orders=arguments.accept_real_orders
         )
-        config = GatewayConfig.of(settings)
+        config = GatewayConfig.of(settings, arguments.symbol or "")
         lines.hosts = {
             link: urlsplit(url).hostname or url
             for link, url in (
@@ -59,6 +59,9 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_CONFIGURATION
     try:
         _run(config, keys, token, exit_with_stdin=arguments.exit_with_stdin)
+    except ConfigurationError as error:
+        _say(str(error))
+        return EXIT_CONFIGURATION
     except OSError as error:
         _say(f"The gateway cannot listen on {config.wire_host}:{config.wire_port}: {error}.")
         return EXIT_BROKEN

@@ -7,7 +7,7 @@ import structlog
 
 from gateways.binance.classify import Failure
 from gateways.binance.errors import RestBlocked, RestError
-from gateways.binance.history import History
+from gateways.binance.history import ALL_SYMBOLS_WEIGHT, History
 from gateways.binance.instruments import Instruments, row_of
 from gateways.binance.rest_data import RestData
 from gateways.binance.translate import MS, Json, decimal, flag
@@ -80,7 +80,11 @@ def _position(row: dict[str, Json], configs: Json) -> PositionReport:
 
 
 class SnapshotTaker:
-    """Takes snapshots in which nothing moved, as far as the user stream tells."""
+    """Takes snapshots in which nothing moved, as far as the user stream tells.
+
+    What takes long for many symbols comes first, filters and fills; what fits together only when it is
+    read at once comes last, orders, positions and balances.
+    """
 
     def __init__(self, account: Account, history: History, instruments: Instruments) -> None:
         self._account = account
@@ -89,51 +93,32 @@ class SnapshotTaker:
 
     async def take(
         self,
-        request_id: int,
         symbols: Sequence[str],
         fills_since_ns: int,
         epoch: int,
         cursor: Callable[[], int],
         now_ns: Callable[[], int],
+        asked: Callable[[], int],
     ) -> Snapshot:
-        """Never raises for the exchange's sake: what could not be fetched makes it incomplete."""
-        for _ in range(QUIET_TRIES):
-            at = cursor()
-            snapshot = await self._once(request_id, symbols, fills_since_ns, epoch, at, now_ns)
-            if cursor() == at or not snapshot.complete:
-                break
-        return snapshot
+        """Never raises for the exchange's sake: what could not be fetched makes it incomplete.
 
-    async def _once(
-        self,
-        request_id: int,
-        symbols: Sequence[str],
-        fills_since_ns: int,
-        epoch: int,
-        cursor: int,
-        now_ns: Callable[[], int],
-    ) -> Snapshot:
+        `cursor` moves with the order events told, `asked` with the requests for this snapshot.
+        """
         parts = _Parts()
-        modes = await parts.get("modes", self._account.modes, (False, False))
-        orders: list[OrderUpdate] = []
-        for symbol in symbols:
-            orders += await parts.get(
-                f"open orders of {symbol}", partial(self._history.open_orders, symbol), []
-            )
-        positions = await parts.get("positions", lambda: self._account.positions(symbols), ())
-        balances = await parts.get("balances", self._account.balances, ())
-        fills: list[OrderUpdate] = []
-        if fills_since_ns:
-            since_ms = fills_since_ns // MS - OVERLAP_MS
-            for symbol in symbols:
-                fills += await parts.get(
-                    f"fills of {symbol}", partial(self._history.fills, symbol, since_ms, orders), []
-                )
         instruments: tuple[Instrument, ...] = await parts.get(
             "instruments", lambda: self._instruments.get_all(symbols), ()
         )
+        fills = await self._fills(parts, symbols, fills_since_ns // MS - OVERLAP_MS) if fills_since_ns else []
+        for _ in range(QUIET_TRIES):
+            at, requests = cursor(), asked()
+            modes = await parts.get("modes", self._account.modes, (False, False))
+            orders = await parts.get("open orders", lambda: self._history.all_open_orders(symbols), [])
+            positions = await parts.get("positions", lambda: self._account.positions(symbols), ())
+            balances = await parts.get("balances", self._account.balances, ())
+            if (cursor(), asked()) == (at, requests) or parts.missing:
+                break
         return Snapshot(
-            request_id=request_id,
+            request_id=0,
             complete=not parts.missing,
             balances=balances,
             positions=positions,
@@ -143,9 +128,17 @@ class SnapshotTaker:
             hedge_mode=modes[0],
             multi_assets_margin=modes[1],
             epoch=epoch,
-            cursor_sequence=cursor,
+            cursor_sequence=at,
             time_ns=now_ns(),
         )
+
+    async def _fills(self, parts: "_Parts", symbols: Sequence[str], since_ms: int) -> list[OrderUpdate]:
+        known = await parts.get("open orders", lambda: self._history.all_open_orders(symbols), [])
+        found: list[OrderUpdate] = []
+        for symbol in symbols:
+            fetch = partial(self._history.fills, symbol, since_ms, [o for o in known if o.symbol == symbol])
+            found += await parts.get(f"fills of {symbol}", fetch, [])
+        return found
 
 
 class _Parts:
@@ -189,20 +182,35 @@ class Sweeper:
         self._was_told = was_told
         self._told = told
         self._now_ms = now_ms
-        self._since_ms = now_ms()
+        self._since_ms = self._started_ms = now_ms()
+        self._swept: set[str] = set()
 
-    async def sweep(self) -> None:
+    async def sweep(self, go_on: bool) -> None:
         """From the last one on; the first one from our start, since an engine's snapshot may be older than
-        the stream's first connection."""
-        started_ms = self._now_ms()
-        since_ms = min(self._since_ms, started_ms) - OVERLAP_MS
-        for symbol in self._symbols():
-            await self._sweep_symbol(symbol, since_ms)
+        the stream's first connection. With `go_on` what an interrupted sweep has done is not done again.
+        """
+        if not go_on:
+            self._swept.clear()
+        if not self._swept:
+            self._started_ms = self._now_ms()
+        since_ms = min(self._since_ms, self._started_ms) - OVERLAP_MS
+        symbols = self._symbols()
+        busy = await self._with_open_orders(symbols)
+        for symbol in symbols:
+            if symbol not in self._swept:
+                await self._sweep_symbol(symbol, since_ms, has_open=symbol in busy)
+                self._swept.add(symbol)
         await self._sweep_account()
-        self._since_ms = started_ms
+        self._since_ms = self._started_ms
 
-    async def _sweep_symbol(self, symbol: str, since_ms: int) -> None:
-        still_open = await self._history.open_orders(symbol)
+    async def _with_open_orders(self, symbols: Sequence[str]) -> set[str]:
+        """Where it is worth asking for open orders: few symbols are all asked."""
+        if 2 * len(symbols) <= ALL_SYMBOLS_WEIGHT:
+            return set(symbols)
+        return {one.symbol for one in await self._history.all_open_orders(symbols)}
+
+    async def _sweep_symbol(self, symbol: str, since_ms: int, *, has_open: bool) -> None:
+        still_open = await self._history.open_orders(symbol) if has_open else []
         fills = await self._history.fills(symbol, since_ms, still_open, was_told=self._was_told)
         orders = await self._history.orders(symbol, since_ms)
         algo = await self._history.algo_orders(symbol, since_ms)

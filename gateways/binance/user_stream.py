@@ -82,14 +82,15 @@ class UserStream:
         *,
         listen_key: Callable[[str], Awaitable[str]],
         emit: Callable[[OrderUpdate | AccountUpdate], None],
-        sweep: Callable[[], Awaitable[None]],
+        sweep: Callable[[bool], Awaitable[None]],
         on_state: Callable[[str, LinkState], None],
         on_config: Callable[[str], None],
         random: Callable[[], float],
         renew_seconds: float = RENEW_SECONDS,
         rotate_seconds: float = ROTATE_SECONDS,
     ) -> None:
-        """`listen_key("POST")` makes or returns the key, `listen_key("PUT")` renews it."""
+        """`listen_key("POST")` makes or returns the key, `listen_key("PUT")` renews it. `sweep(True)` goes on
+        with a sweep that was interrupted."""
         self.reconnects = 0
         self.rotations = 0
         self.untranslated = 0
@@ -111,6 +112,7 @@ class UserStream:
     async def run(self) -> None:
         """Until cancelled."""
         old: DirectConnection | None = None
+        new: DirectConnection | None = None
         failures = 0
         try:
             while True:
@@ -138,8 +140,9 @@ class UserStream:
                 else:
                     self._set_state("stale")
         finally:
-            if old is not None:
-                await old.close()
+            for connection in (new, old):
+                if connection is not None:
+                    await connection.close()
 
     def on_frame(self, frame: bytes) -> None:
         """One raw or wrapped event."""
@@ -203,9 +206,10 @@ class UserStream:
     async def _sweep_until_done(self, connection: DirectConnection) -> bool:
         """False when the connection died first."""
         failures = 0
+        go_on = False
         while connection.close_code is None:
             try:
-                await self._sweep()
+                await self._sweep(go_on)
             except RestBlocked as blocked:
                 await asyncio.sleep(blocked.wait_seconds)
             except RestError as error:
@@ -214,6 +218,7 @@ class UserStream:
                 await asyncio.sleep(self._delay(failures))
             else:
                 return True
+            go_on = True
         return False
 
     async def _live(self, connection: DirectConnection) -> str:

@@ -10,12 +10,18 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 
 MINUTE_NS = 60_000_000_000
+TURN_NS = 1_000_000_000
+"""So long into a window an answer may still tell the count of the window before."""
+LONGEST_STOP_NS = 3 * 24 * 3600 * 1_000_000_000
+"""No ban of the exchange is longer."""
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 
 
 class Priority(Enum):
     """Who goes first, the last one above all."""
 
+    BOOK = "book"
+    """Books and rules, which many symbols make many."""
     QUERY = "query"
     OPEN = "open"
     CLOSE = "close"
@@ -24,6 +30,7 @@ class Priority(Enum):
 
 
 _SHARES = {
+    Priority.BOOK: 50,
     Priority.QUERY: 70,
     Priority.OPEN: 80,
     Priority.CLOSE: 90,
@@ -65,6 +72,8 @@ class Ledger:
         self._weight = _Window(MINUTE_NS, weight_limit)
         self._orders = [_Window(MINUTE_NS, 1200), _Window(10_000_000_000, 300)]
         self._stopped_until_ns = self._orders_stopped_until_ns = 0
+        self.on_stop: Callable[[], None] = _nothing
+        """Called when the exchange has demanded a stop, of all requests or of orders."""
 
     @property
     def used_weight(self) -> int:
@@ -81,6 +90,23 @@ class Ledger:
     def banned_until_ns(self) -> int:
         """Exchange time; 0 when nothing is stopped."""
         return self._stopped_until_ns if self._stopped_until_ns > self._now_ns() else 0
+
+    @property
+    def stopped_until_ns(self) -> tuple[int, int]:
+        """Exchange times until which no request, and no order, may leave; 0 or past: they may."""
+        return self._stopped_until_ns, self._orders_stopped_until_ns
+
+    def resume(self, requests_ns: int, orders_ns: int) -> None:
+        """Obey stops demanded before this process began. Terms no exchange gives are not believed."""
+        latest_ns = self._now_ns() + LONGEST_STOP_NS
+        if requests_ns <= latest_ns:
+            self._stopped_until_ns = max(self._stopped_until_ns, requests_ns)
+        if orders_ns <= latest_ns:
+            self._orders_stopped_until_ns = max(self._orders_stopped_until_ns, orders_ns)
+
+    def share_a_minute(self, priority: Priority) -> int:
+        """Weight that this class of requests may use in a minute."""
+        return self._weight.limit * _SHARES[priority] // 100
 
     def set_limits(self, rate_limits: list[dict[str, object]]) -> None:
         """Take over `rateLimits` of exchangeInfo; rows of other shapes are skipped."""
@@ -124,7 +150,7 @@ class Ledger:
             ("x-mbx-order-count-10s", self._orders[1]),
         ):
             text = headers.get(name)
-            if text is not None and text.isdigit():
+            if text is not None and text.isdigit() and now_ns % window.size_ns >= TURN_NS:
                 window.roll(now_ns)
                 # Answers come out of order; within a window the count only grows.
                 window.used = max(window.used, int(text))
@@ -138,6 +164,7 @@ class Ledger:
         window = self._orders[1]
         window.roll(now_ns)
         window.used = window.limit
+        self.on_stop()
 
     def stop(self, headers: Mapping[str, str], text: str, default_seconds: float) -> float:
         """429, 418 or 403: nothing leaves until the exchange's own term has passed. Returns seconds."""
@@ -149,5 +176,11 @@ class Ledger:
         banned = _BANNED_UNTIL.search(text)
         if banned is not None:
             until_ns = max(until_ns, int(banned.group(1)) * 1_000_000)
-        self._stopped_until_ns = max(self._stopped_until_ns, until_ns)
+        if until_ns > self._stopped_until_ns:
+            self._stopped_until_ns = until_ns
+            self.on_stop()
         return (self._stopped_until_ns - now_ns) / 1e9
+
+
+def _nothing() -> None:
+    pass

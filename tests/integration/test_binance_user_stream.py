@@ -205,7 +205,7 @@ def test_a_socket_that_closes_while_the_key_cannot_be_renewed_is_noticed():
                     raise RestBlocked("banned", 3600.0)
                 return "L1"
 
-            async def no_sweep() -> None:
+            async def no_sweep(_go_on: bool) -> None:
                 return
 
             def on_state(_link: str, state: str) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -24,11 +25,12 @@ from gateways.wire.messages import (
 )
 from gateways.wire.token import load_or_make_token
 from settings.environment import free_port
-from tests.binance_stand_in import SYMBOL
+from tests.binance_stand_in import KEY, SECRET, SYMBOL, StandIn, always
 from tests.gateway_rig import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30.0
+EVERYTHING = (("GET", "time"), ("GET", "depth"), ("PUT", "listenKey"), ("GET", "accountConfig"))
 
 
 class Processes:
@@ -210,5 +212,37 @@ def test_what_cannot_be_used_is_one_sentence_and_exit_code_2(
             assert process.returncode == 2
             assert words in output.decode()
             assert len(output.decode().strip().splitlines()) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_gateway_killed_in_a_ban_comes_back_without_asking(tmp_path: Path):
+    """Each request to an exchange that has banned us lengthens the ban."""
+
+    async def scenario() -> None:
+        async with StandIn() as exchange, processes(tmp_path) as made:
+            made.simulator_port = exchange.port
+            made.environment["NEXTBAR_SIMULATOR_PORT"] = str(exchange.port)
+            keys = made.state / "binance_keys"
+            keys.parent.mkdir(parents=True)
+            keys.write_text(f"api_key={KEY}\napi_secret={SECRET}\n", "ascii")
+            keys.chmod(0o600)
+            banned = always(418, -1003, "Way too many requests; IP banned.", **{"Retry-After": "600"})
+            gateway = await made.start_gateway()
+            exchange.faults = {f"{method} {path}": banned for method, path in EVERYTHING}
+            until = tmp_path / "data" / "demo" / "gateway" / "stops.json"
+            async with asyncio.timeout(SECONDS):
+                while not until.exists():  # noqa: ASYNC110 - another process writes it
+                    await asyncio.sleep(0.05)
+            gateway.kill()
+            await gateway.wait()
+            asked = len(exchange.requests)
+            await made.start_gateway()
+            engine = made.engine()
+            status = await engine.wait(GatewayStatus, lambda one: one.streams["rest"] == "down", SECONDS)
+            assert 0 < status.banned_until_ns - time.time_ns() <= 601 * 10**9
+            await engine.wait(GatewayStatus, lambda one: one.time_ns > status.time_ns + 10**9, SECONDS)
+            assert len(exchange.requests) == asked
+            await engine.client.close()
 
     asyncio.run(scenario())

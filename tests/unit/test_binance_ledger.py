@@ -42,13 +42,23 @@ def test_the_window_is_the_exchange_clocks_minute():
 
 
 def test_the_exchanges_own_count_wins_when_it_is_higher():
-    book, _ = ledger(100)
+    book, now = ledger(100)
+    now.ns += 2_000_000_000
     book.wait_for(5, 0, Priority.QUERY)
     book.on_headers({"x-mbx-used-weight-1m": "69"})
     book.on_headers({"x-mbx-used-weight-1m": "12"})
     assert book.used_weight == 69
     assert book.wait_for(2, 0, Priority.QUERY) > 0
     assert book.wait_for(2, 0, Priority.OPEN) == 0.0
+
+
+def test_a_count_of_the_minute_before_does_not_fill_the_new_one():
+    book, now = ledger(100)
+    now.ns += 59_900_000_000
+    book.wait_for(65, 0, Priority.QUERY)
+    now.ns += 200_000_000
+    book.on_headers({"x-mbx-used-weight-1m": "65"})
+    assert book.wait_for(20, 0, Priority.QUERY) == 0.0
 
 
 def test_orders_are_counted_in_both_windows():

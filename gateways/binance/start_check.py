@@ -1,0 +1,193 @@
+"""Whether the exchange has what the configuration asks for, and the account is as we trade it.
+
+Looked at before anything trades. What cannot work is one sentence, and the gateway ends for good: the
+supervisor does not start it again. An exchange that does not answer proves nothing; it is asked again.
+"""
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+import structlog
+
+from gateways.binance.classify import Failure
+from gateways.binance.clock import ExchangeClock
+from gateways.binance.config import GatewayConfig
+from gateways.binance.errors import ConfigurationError, RestError
+from gateways.binance.instruments import Instruments, UnknownSymbol, brackets_of
+from gateways.binance.snapshot import Account
+from gateways.binance.translate import decimal, integer
+
+WORST_OFFSET_NS = 5_000_000_000
+"""A clock further off than this is set wrong, not drifting."""
+ENTRY_OFFSET_NS = 500_000_000
+"""The engine enters nothing while our clock is further off."""
+GONE = frozenset({"CLOSE", "DELIVERED", "DELIVERING", "PENDING_TRADING", "SETTLING"})
+
+_log = structlog.get_logger("gateway.start")
+
+
+class StartCheck:
+    """`may_trade` tries a harmless request that needs the right to trade; None when it was let through."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        account: Account,
+        instruments: Instruments,
+        clock: ExchangeClock,
+        may_trade: Callable[[str], Awaitable[Failure | None]],
+        key_source: str,
+    ) -> None:
+        self._config = config
+        self._account = account
+        self._instruments = instruments
+        self._clock = clock
+        self._may_trade = may_trade
+        self._key_source = key_source
+
+    async def run(self) -> None:
+        """ConfigurationError for what cannot work; RestError, RestBlocked for what could not be asked."""
+        try:
+            for symbol in self._config.symbols:
+                await self._check_symbol(symbol)
+            self._check_clock()
+            await self._check_modes()
+            for symbol in self._config.symbols:
+                await self._check_margin(symbol)
+        except RestError as error:
+            raise self._final(error.failure) or error from None
+        failure = await self._may_trade(self._config.symbols[0])
+        if failure is not None and failure.outcome in ("transient", "unknown"):
+            raise RestError(failure)
+        if failure is not None and _is_about_keys(failure):
+            raise ConfigurationError(
+                f"The API key of {self._key_source} may read at {self._config.host} but not trade: "
+                f"allow futures for it in Binance's API management ({_said(failure)})."
+            )
+
+    async def _check_symbol(self, symbol: str) -> None:
+        config = self._config
+        try:
+            info = await self._instruments.info(symbol)
+        except UnknownSymbol as error:
+            raise ConfigurationError(
+                f"{config.where_symbol(symbol)}: {config.host} has no {symbol}{error.hint}."
+            ) from None
+        status, margin, quote = (str(info.get(key, "")) for key in ("status", "marginAsset", "quoteAsset"))
+        if status in GONE:
+            raise ConfigurationError(
+                f"{config.where_symbol(symbol)}: {symbol} is not traded at {config.host} (it is {status})."
+            )
+        if status != "TRADING":
+            _log.warning("a symbol is not traded now", symbol=symbol, status=status)
+        if margin and margin != quote:
+            raise ConfigurationError(
+                f"{config.where_symbol(symbol)}: {symbol} is margined in {margin}; only contracts that are "
+                f"margined in their quote asset can be traded."
+            )
+
+    def _check_clock(self) -> None:
+        if self._config.simulated:
+            return
+        if not self._clock.is_measured:
+            raise RestError(Failure("transient", 0, "the exchange has not told its time yet"))
+        offset_ns = self._clock.offset_ns
+        side = "behind" if offset_ns > 0 else "ahead of"
+        sentence = f"This machine's clock is {abs(offset_ns) / 1e9:,.1f} s {side} the exchange's"
+        if abs(offset_ns) > WORST_OFFSET_NS:
+            raise ConfigurationError(
+                f"{sentence}: set it (let the system keep time by NTP), then start again."
+            )
+        if abs(offset_ns) > ENTRY_OFFSET_NS:
+            _log.warning(f"{sentence}: nothing is entered until it is set")
+
+    async def _check_modes(self) -> None:
+        hedge, multi_assets = await self._account.modes()
+        if hedge:
+            raise ConfigurationError(
+                "The account is in hedge mode, and only one-way mode can be traded: change the position mode "
+                "in Binance's futures settings, which needs all positions and orders closed."
+            )
+        if multi_assets:
+            raise ConfigurationError(
+                "The account is in multi-assets mode, and margin is reckoned for single-asset mode only: "
+                "change the asset mode in Binance's futures settings."
+            )
+
+    async def _check_margin(self, symbol: str) -> None:
+        config = self._config
+        brackets, row = await self._instruments.margin_rows(symbol)
+        if str(row.get("marginType", "")).upper() == "ISOLATED":
+            raise ConfigurationError(
+                f"{symbol} is in isolated margin, and only cross margin can be traded: change its margin "
+                "mode at Binance, which needs its positions and orders closed."
+            )
+        steps = brackets_of(brackets)
+        if not steps or not row:
+            raise RestError(Failure("transient", 0, f"the answers on {symbol} lack brackets or margin mode"))
+        wanted = config.leverage_of(symbol)
+        highest = max(step.max_leverage for step in steps)
+        if wanted > highest:
+            raise ConfigurationError(
+                f"{config.path}: leverage {wanted} of {symbol}: {config.host} allows {highest} at most."
+            )
+        leverage = wanted or integer(row.get("leverage"))
+        caps = [step.cap_quote for step in steps if step.max_leverage >= leverage]
+        cap = max(caps, default=Decimal(0))
+        if leverage and config.max_position_quote > cap:
+            raise ConfigurationError(
+                f"{config.path}: risk.max_position_notional_quote is {config.max_position_quote:,}, but "
+                f"{config.host} allows a position of {symbol} {cap:,} at leverage {leverage}."
+            )
+        await self._check_least_notional(symbol)
+
+    async def _check_least_notional(self, symbol: str) -> None:
+        config = self._config
+        info = await self._instruments.info(symbol)
+        rows = (row for row in info.get("filters", ()) if row.get("filterType") == "MIN_NOTIONAL")
+        least = max((decimal(row.get("notional")) for row in rows), default=Decimal(0))
+        if config.max_order_quote and least > config.max_order_quote:
+            raise ConfigurationError(
+                f"{config.path}: risk.max_order_notional_quote is {config.max_order_quote:,}, but "
+                f"{config.host} takes no order of {symbol} below {least:,}."
+            )
+
+    def _final(self, failure: Failure) -> ConfigurationError | None:
+        """What asking again does not change."""
+        config, source = self._config, self._key_source
+        if failure.code == -1022:
+            return ConfigurationError(
+                f"{config.host} refuses the signature: the api_secret in {source} is not the api_key's."
+            )
+        if failure.code == -2014:
+            return ConfigurationError(
+                f"The api_key in {source} has not the form of a key, says {config.host} ({_said(failure)})."
+            )
+        if _is_about_keys(failure):
+            return ConfigurationError(
+                f"{config.host} does not accept the API key in {source}: it is of another exchange (keys of "
+                "Binance's demo are not valid live, nor the reverse), may not be used from this address, or "
+                f"lacks the permission for futures ({_said(failure)})."
+            )
+        if failure.code in (-4109, -4088):
+            return ConfigurationError(f"The futures account cannot be used ({_said(failure)}).")
+        if failure.status == 451:
+            return ConfigurationError(
+                f"{config.host} serves nobody at the place this machine connects from ({_said(failure)})."
+            )
+        if failure.status == 404:
+            return ConfigurationError(
+                f"{config.path}: gateway.rest_url: {config.host} does not answer as Binance futures do "
+                f"({_said(failure)})."
+            )
+        return None
+
+
+def _is_about_keys(failure: Failure) -> bool:
+    return failure.status == 401 or failure.code in (-2014, -2015)
+
+
+def _said(failure: Failure) -> str:
+    code = f" {failure.code}" if failure.code else ""
+    text = " ".join(failure.message.split())
+    return f"HTTP {failure.status}{code}: {text[:160]}"

@@ -1,0 +1,82 @@
+"""Remembers over restarts until when the exchange wants no requests.
+
+A gateway that crashes and comes back into a ban must not ask again: each request lengthens the ban.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from gateways.binance.weights import Ledger
+
+FILE_NAME = "stops.json"
+_MS = 1_000_000
+
+_log = structlog.get_logger("gateway.stops")
+
+
+class Stops:
+    """Keeps `path` equal to what the ledger has been told. `address` is the exchange the stops are of."""
+
+    def __init__(self, ledger: Ledger, path: Path, address: str, now_ns: Callable[[], int]) -> None:
+        self._ledger = ledger
+        self._path = path
+        self._address = address
+        self._now_ns = now_ns
+
+    def resume(self) -> None:
+        """Take over what the file says, and keep it from now on."""
+        requests_ns, orders_ns = self._read()
+        self._ledger.resume(requests_ns, orders_ns)
+        if self._ledger.banned_until_ns:
+            _log.warning("requests were stopped by the exchange before this start", until=moment(requests_ns))
+        self._ledger.on_stop = self._stopped
+
+    def _stopped(self) -> None:
+        requests_ns, orders_ns = self._ledger.stopped_until_ns
+        now_ns = self._now_ns()
+        if requests_ns > now_ns:
+            _log.warning("the exchange has stopped all requests", until=moment(requests_ns))
+        elif orders_ns > now_ns:
+            _log.warning("the exchange has stopped new orders", until=moment(orders_ns))
+        try:
+            self._write(requests_ns, orders_ns)
+        except OSError as error:
+            _log.error("the stop will not be known after a restart", reason=str(error))
+
+    def _read(self) -> tuple[int, int]:
+        """Zeros where there is no file, none of this exchange, or none that can be read."""
+        try:
+            found = json.loads(self._path.read_text("utf-8"))
+            if found["address"] != self._address:
+                return 0, 0
+            return int(found["requests_until_ms"]) * _MS, int(found["orders_until_ms"]) * _MS
+        except FileNotFoundError:
+            return 0, 0
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            _log.warning("stops of an earlier start cannot be read", reason=f"{self._path}: {error}")
+            return 0, 0
+
+    def _write(self, requests_ns: int, orders_ns: int) -> None:
+        """Whole or not at all, and on the disk when it returns. Rare, and nothing may be sent anyway."""
+        row = {
+            "address": self._address,
+            "requests_until_ms": -(-requests_ns // _MS),
+            "orders_until_ms": -(-orders_ns // _MS),
+        }
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(row, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self._path)
+
+
+def moment(time_ns: int) -> str:
+    """Day and time of day, for a person."""
+    return f"{datetime.fromtimestamp(time_ns // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
