@@ -6,6 +6,9 @@ from engine.core.config import EngineConfig
 from engine.core.context import Clock, Touch
 from gateways.wire.messages import GatewayStatus
 
+ROOM_PERCENT = 90
+"""Beyond that the gateway keeps what is left of a minute's requests for stops and cancels."""
+
 
 class Health:
     """State of links, data and clock as the events told it."""
@@ -62,9 +65,15 @@ class Health:
         return "" if self.status is None else self.status.streams.get("private", "up")
 
     @property
+    def requests_ok(self) -> bool:
+        """Whether there is room for requests left in this minute: what is entered must be left, too."""
+        status = self.status
+        return status is None or 100 * status.used_weight_1m <= ROOM_PERCENT * status.weight_limit_1m
+
+    @property
     def streams_ok(self) -> bool:
         """Whether the private stream and requests work, and the account is in the mode we trade in."""
-        if self.status is None or self.hedge_mode:
+        if self.status is None or self.hedge_mode or not self.requests_ok:
             return False
         return all(self.status.streams.get(name, "up") == "up" for name in ("private", "rest"))
 
@@ -79,6 +88,8 @@ class Health:
             found.append("not reconciled with the exchange")
         if self.hedge_mode:
             found.append("the account is in hedge mode; set it to one-way")
+        elif not self.requests_ok:
+            found.append("the exchange's request limit of this minute is used up")
         elif self.status is not None and not self.streams_ok:
             found.append("the gateway's private stream or requests are down")
         if not self.clock_ok:

@@ -108,15 +108,17 @@ class OrderExecutor:
     def cancel(self, order: Order, reason: str) -> None:
         """Ask the exchange to cancel; needs only a connection. Asking twice is harmless.
 
-        A cancel without a clear answer is sent again when a query says that the order is still open.
+        A cancel without a clear answer is sent again when a query says that the order is still open, and not
+        before: while the exchange takes no requests, each wish would only be refused.
         """
-        if not self.connected or self._is_pending("cancel", order.client_order_id):
+        key = order.client_order_id
+        if not self.connected or key in self._uncancelled or self._is_pending("cancel", key):
             return
         intent = order.intent
-        self._out.append(CancelIntent(order.client_order_id, intent.symbol, reason, self._clock.now_ns))
+        self._out.append(CancelIntent(key, intent.symbol, reason, self._clock.now_ns))
         request_id = self._out.next_request_id()
-        self._out.send(CancelOrder(request_id, intent.symbol, order.client_order_id, intent.is_algo))
-        self._await(request_id, "cancel", order.client_order_id, intent.symbol)
+        self._out.send(CancelOrder(request_id, intent.symbol, key, intent.is_algo))
+        self._await(request_id, "cancel", key, intent.symbol)
 
     def amend(self, intent: AmendIntent, order: Order) -> None:
         """Ask for a new price and quantity of a resting limit order."""
@@ -302,7 +304,8 @@ class OrderExecutor:
             self._missed_since.pop(applied.order.client_order_id, None)
             self._uncancelled.discard(applied.order.client_order_id)
         key = applied.order.client_order_id
-        if applied.order.state not in UNSETTLED and not self._should_have_ended(key):
+        is_waited_for = key in self._uncancelled or self._should_have_ended(key)
+        if applied.order.state not in UNSETTLED and not is_waited_for:
             self._queries.pop(key, None)
         self._on_applied(applied)
 

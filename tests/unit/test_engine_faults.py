@@ -103,7 +103,9 @@ def test_an_unknown_order_that_was_carried_out_is_found_and_counted_once() -> No
     assert len(rig.sent(wire.SubmitOrder)) == 1
 
 
-@pytest.mark.parametrize("trouble", ["stale", "unsynced", "clock", "private", "journal", "paused", "gap"])
+@pytest.mark.parametrize(
+    "trouble", ["stale", "unsynced", "clock", "private", "weight", "journal", "paused", "gap"]
+)
 def test_entries_need_everything_well_and_exits_only_a_connection(trouble: str) -> None:
     rig = Rig().up().prices(*UP)
     assert rig.exchange.position == Decimal("0.1")
@@ -124,6 +126,8 @@ def make_trouble(rig: Rig, trouble: str) -> None:
         rig.status(fresh=())
     elif trouble == "clock":
         rig.status(clock_uncertainty_ns=600_000_000)
+    elif trouble == "weight":
+        rig.status(used_weight_1m=2300)
     elif trouble == "private":
         rig.status(streams={"private": "down", "rest": "up"})
     elif trouble == "journal":
@@ -132,6 +136,25 @@ def make_trouble(rig: Rig, trouble: str) -> None:
         rig.feed(Command(rig.now_ns, "c1", "pause"))
     elif trouble == "gap":
         rig.feed(wire.Gap(1, 99, "replay buffer"))
+
+
+def test_a_cancel_the_exchange_does_not_take_now_is_asked_about_and_sent_again_when_it_does() -> None:
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up().prices(*UP)
+    (stop,) = rig.exchange.orders
+    usual, rig.exchange.cancel = rig.exchange.cancel, lambda one: [blocked(one)]  # type: ignore[method-assign]
+    rig.exchange.on_query = lambda one: [blocked(one)]
+    rig.prices(101, 100, 99, 98, 97, 96, 97, 96, 95, 94, start=5)
+    assert len(rig.sent(wire.CancelOrder)) == 1
+    assert stop in rig.exchange.orders
+    rig.exchange.cancel = usual  # type: ignore[method-assign]
+    rig.exchange.on_query = lambda _: None
+    rig.wait(10)
+    assert len(rig.sent(wire.CancelOrder)) == 2
+    assert stop not in rig.exchange.orders
+
+
+def blocked(request: wire.CancelOrder | wire.QueryOrder) -> wire.Reply:
+    return wire.Reply(request.request_id, "transient", 0, "not sent: request limit or ban for another 30.0 s")
 
 
 def test_nothing_is_sent_without_a_connection_and_the_signal_says_so() -> None:
