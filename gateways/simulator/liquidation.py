@@ -3,12 +3,13 @@
 A cross account is liquidated when its maintenance margin reaches its margin balance, an isolated
 position when its maintenance margin reaches its isolated wallet plus profit. Steps: open orders are
 cancelled (er 5) and the test repeated; then one position at a time, the one with the largest
-maintenance margin first, is closed by an IOC limit order "autoclose-..." at the bankruptcy price; what
-the book does not take is taken over by the insurance fund at that price, or, when the fund cannot bear
-it, by the most profitable opposite positions (ADL, "adl_autoclose"). Instead of a commission the
-clearance fee `liquidation_fee * notional` is taken from what margin is left, at most that. A wallet
-below zero in the end is filled up by the fund. Partial liquidation by brackets is not modelled:
-positions go whole.
+maintenance margin first, is dealt with by IOC limit orders "autoclose-..." at the bankruptcy price. While
+it is in a higher leverage bracket, an order for what lies above the bracket's floor goes to the book, and
+the test is repeated after it. From the lowest bracket, or where the book took nothing, the position goes
+whole: what the book does not take is taken over by the insurance fund at that price, or, when the fund
+cannot bear it, by the most profitable opposite positions (ADL, "adl_autoclose"). Instead of a commission
+the clearance fee `liquidation_fee * notional` of what was liquidated is taken from what margin is left, at
+most that. A wallet below zero in the end is filled up by the fund.
 """
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -22,6 +23,7 @@ from gateways.simulator.margin import (
     totals,
 )
 from gateways.simulator.matching import (
+    ER_IOC,
     ER_LIQUIDATION,
     announce_trade,
     emit_order,
@@ -87,9 +89,10 @@ def _cancel_orders(state: ExchangeState, user: AccountState, symbols: list[str])
 
 def _liquidate_isolated(state: ExchangeState, user: AccountState, position: Position) -> None:
     _cancel_orders(state, user, [position.symbol])
-    if _isolated_due(state, position):
-        _close(state, user, position)
-        _fill_up(state, user)
+    while _isolated_due(state, position):
+        if not _step_down(state, user, position):
+            _close(state, user, position)
+    _fill_up(state, user)
 
 
 def _liquidate_cross(state: ExchangeState, user: AccountState) -> None:
@@ -101,28 +104,73 @@ def _liquidate_cross(state: ExchangeState, user: AccountState) -> None:
             market = state.markets[position.symbol]
             return maintenance(market.spec, mark_notional(market.spec, position.lots, market.mark))
 
-        _close(state, user, max(_cross_positions(user), key=weight))
+        heaviest = max(_cross_positions(user), key=weight)
+        if not _step_down(state, user, heaviest):
+            _close(state, user, heaviest)
     _fill_up(state, user)
+
+
+def _lots_above_bracket(market: MarketState, position: Position) -> int:
+    """Return what has to go for the position to be in the bracket below; 0 in the lowest."""
+    spec = market.spec
+    floor = spec.bracket_for(mark_notional(spec, position.lots, market.mark)).notional_floor
+    if not floor:
+        return 0
+    return abs(position.lots) - int(floor / (market.mark * spec.step_size))
+
+
+def _step_down(state: ExchangeState, user: AccountState, position: Position) -> bool:
+    """Bring a position towards the bracket below; False where there is none or the book takes nothing."""
+    market = state.markets[position.symbol]
+    lots = _lots_above_bracket(market, position)
+    if not lots or lots >= abs(position.lots):
+        return False
+    margin = _margin_behind(position)
+    order = _sell_off(state, user, position, lots)
+    if order.is_open:
+        end_order(state, user, order, "EXPIRED", "EXPIRED", ER_IOC)
+    if not order.executed_lots:
+        return False
+    _conclude(state, user, position, order, margin)
+    return True
 
 
 def _close(state: ExchangeState, user: AccountState, position: Position) -> None:
     """Close one position: book, then insurance fund or ADL; then the clearance fee."""
     market = state.markets[position.symbol]
-    spec = market.spec
+    margin = _margin_behind(position)
+    order = _sell_off(state, user, position, abs(position.lots))
+    if order.is_open:
+        _take_over(state, user, market, order, order.price_ticks)
+    _conclude(state, user, position, order, margin)
+
+
+def _sell_off(state: ExchangeState, user: AccountState, position: Position, lots: int) -> Order:
+    """Send a liquidation order for some lots of a position to the book; return it as it is then."""
+    market = state.markets[position.symbol]
     ticks = _bankruptcy_ticks(state, user, market, position)
-    order = _forced_order(state, user, position, ticks)
+    order = _forced_order(state, user, position, ticks, lots)
     state.add_order(user, order)
     emit_order(state, user, order, "NEW", reason=ER_LIQUIDATION)
-    isolated = user.config(position.symbol).isolated
-    margin = position.isolated_wallet
-    realised_before = position.accumulated_realized
     match_order(state, user, order, ticks)
-    if order.is_open:
-        _take_over(state, user, market, order, ticks)
-    left = margin + position.accumulated_realized - realised_before
-    if not isolated:
+    return order
+
+
+def _margin_behind(position: Position) -> Decimal:
+    """Return isolated margin less realised profit: its fall over a liquidation is what that set free."""
+    return position.isolated_wallet - position.accumulated_realized
+
+
+def _conclude(
+    state: ExchangeState, user: AccountState, position: Position, order: Order, margin: Decimal
+) -> None:
+    """Take the clearance fee out of what margin is left, and tell the public."""
+    if user.config(position.symbol).isolated:
+        left = margin - _margin_behind(position)
+    else:
         left = cross_wallet(user) + totals(state, user).cross_unrealized
-    fee = money(min(max(ZERO, left), spec.liquidation_fee * order.cum_quote))
+    fee_rate = state.markets[position.symbol].spec.liquidation_fee
+    fee = money(min(max(ZERO, left), fee_rate * order.cum_quote))
     if fee:
         state.book_income(user, position.symbol, "INSURANCE_CLEAR", -fee)
         state.counters.insurance_fund += fee
@@ -144,10 +192,11 @@ def _bankruptcy_ticks(
     return max(1, int((price / market.spec.tick_size).to_integral_value(rounding)))
 
 
-def _forced_order(state: ExchangeState, user: AccountState, position: Position, ticks: int) -> Order:
+def _forced_order(
+    state: ExchangeState, user: AccountState, position: Position, ticks: int, lots: int
+) -> Order:
     spec = state.markets[position.symbol].spec
     order_id = state.next_order_id()
-    lots = abs(position.lots)
     return Order(
         order_id=order_id,
         account_id=user.account.account_id,
@@ -200,9 +249,8 @@ def _deleverage(
             continue
         lots = min(order.remaining_lots, abs(position.lots))
         _cancel_orders(state, other, [market.spec.symbol])
-        forced = _forced_order(state, other, position, ticks)
+        forced = _forced_order(state, other, position, ticks, lots)
         forced.client_order_id = "adl_autoclose"
-        forced.orig_lots, forced.orig_qty = lots, market.spec.lots_to_qty(lots)
         state.add_order(other, forced)
         emit_order(state, other, forced, "NEW")
         trade_id = announce_trade(state, market, ticks, lots, order.side, insurance=True)

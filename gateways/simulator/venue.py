@@ -159,7 +159,7 @@ class Venue:
             "q": qty(spec, order.orig_qty),
             "p": price(spec, order.price),
             "ap": average(spec, forced.average_price),
-            "X": "FILLED",
+            "X": "FILLED" if order.status == "FILLED" else "PARTIALLY_FILLED",
             "l": qty(spec, forced.last_qty_base),
             "z": qty(spec, order.executed_qty),
             "T": forced.time_ms,

@@ -4,6 +4,7 @@ import pytest
 
 from gateways.simulator.events import MarginCallEvent
 from gateways.simulator.orders import OrderRequest
+from gateways.simulator.symbols import make_brackets
 from tests.simulator_rig import SYMBOL, D, Desk
 
 
@@ -156,3 +157,73 @@ def test_wallet_changes_are_explained_to_the_last_digit(mark: str):
     desk.mark(mark)
     rows = desk.ex.income("a", desk.now, limit=1000)
     assert sum(row.income for row in rows) == desk.wallet() >= 0
+
+
+STEPS = ((100, 10_000, "0.01"), (20, 100_000, "0.10"))
+"""Up to 10,000 a maintenance margin of 1 %, above it 10 % less 900."""
+
+
+def long_in_the_second_bracket(*, isolated: bool = False) -> Desk:
+    """Account "a" is long 1 BTC at 50,001 with some 5,000 behind it: due at a mark price of 49,028."""
+    desk = Desk(wallet="5000")
+    desk.ex.set_brackets(SYMBOL, make_brackets(list(STEPS)), desk.now)
+    if isolated:
+        desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
+    desk.ex.set_leverage("a", SYMBOL, 20, desk.now)
+    desk.market("BUY", "1")
+    if isolated:
+        free = desk.ex.account_summary("a").total.available_balance
+        desk.ex.modify_position_margin("a", SYMBOL, None, free, 1, desk.now)
+    desk.heard.events.clear()
+    return desk
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_large_position_goes_down_to_the_lower_bracket_and_lives_on(isolated: bool):
+    desk = long_in_the_second_bracket(isolated=isolated)
+    desk.mark("49029")
+    assert desk.amount() == 1
+    desk.heard.events.clear()
+    desk.mark("49028")
+    assert desk.amount() == D("0.203")  # 0.203 * 49028 = 9,953, and 0.204 would be above 10,000
+    assert desk.heard.words() == ["NEW/NEW er=5", "account ORDER", "TRADE/FILLED", "account INSURANCE_CLEAR"]
+    (forced,) = desk.heard.forced
+    assert (forced.order.status, forced.order.executed_qty) == ("FILLED", D("0.797"))
+    fee = D("0.0125") * D("0.797") * 49999
+    assert desk.ex.income("a", desk.now, income_type="INSURANCE_CLEAR")[0].income == -fee.quantize(D("1e-8"))
+
+
+def test_what_is_still_short_of_margin_after_the_step_goes_whole():
+    desk = long_in_the_second_bracket()
+    desk.empty_book()
+    desk.ex.book(SYMBOL).add("BUY", 451_000, 1_000)  # the fee of the step takes all that is left
+    desk.mark("45100")
+    assert desk.amount() == 0
+    assert [row.order.executed_qty for row in desk.heard.forced] == [D("0.779"), D("0.221")]
+    names = {row.order.client_order_id for row in desk.heard.forced}
+    assert len(names) == 2
+
+
+def test_a_step_that_the_book_does_not_fill_ends_with_the_insurance_fund():
+    desk = long_in_the_second_bracket()
+    desk.empty_book()
+    desk.mark("49028")
+    assert desk.amount() == 0
+    assert desk.heard.words() == [
+        "NEW/NEW er=5",
+        "EXPIRED/EXPIRED er=2",
+        "NEW/NEW er=5",
+        "account ORDER",
+        "CALCULATED/FILLED er=5",
+        "account INSURANCE_CLEAR",
+    ]
+    assert len(desk.heard.forced) == 1
+
+
+def test_a_step_filled_in_part_is_repeated_until_the_margin_suffices():
+    desk = long_in_the_second_bracket()
+    desk.empty_book()
+    desk.ex.book(SYMBOL).add("BUY", 499_990, 300)
+    desk.mark("49028")
+    assert desk.amount() == D("0.700")
+    assert desk.heard.words()[-2:] == ["EXPIRED/EXPIRED er=2", "account INSURANCE_CLEAR"]
