@@ -127,7 +127,7 @@ def test_a_position_is_liquidated_at_its_liquidation_price_and_not_before(
     desk.mark(str(price + safer * D("0.001")))
     assert desk.amount() == amount
     desk.mark(str(price - safer * D("0.001")))
-        assert abs(desk.amount()) < abs(amount)
+    assert abs(desk.amount()) < abs(amount)
 
 
 @settings(max_examples=100, deadline=None)
