@@ -10,7 +10,7 @@ a segment is merged into the open bar of each timeframe only when it ends. So a 
 however many timeframes there are.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -71,7 +71,7 @@ class SymbolBars:
     """All bars of one symbol made from one kind of tick.
 
     Prices are in the quote asset, volumes in the base asset. `late_ticks` and `invalid_ticks` count what
-    was dropped.
+    was dropped. `on_begin` is called when a series begins, or begins anew: its bars have close times now.
     """
 
     __slots__ = (
@@ -81,6 +81,7 @@ class SymbolBars:
         "_hole",
         "_last",
         "_low",
+        "_on_begin",
         "_segment_end",
         "_segment_open",
         "_started",
@@ -95,7 +96,14 @@ class SymbolBars:
         "symbol",
     )
 
-    def __init__(self, symbol: str, kind: CandleKind, timeframes_ns: Iterable[int]) -> None:
+    def __init__(
+        self,
+        symbol: str,
+        kind: CandleKind,
+        timeframes_ns: Iterable[int],
+        on_begin: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._on_begin = on_begin
         self.symbol = symbol
         self.kind = kind
         self._bars = [_OpenBar(length) for length in sorted(set(timeframes_ns), reverse=True)]
@@ -144,7 +152,6 @@ class SymbolBars:
 
     def begin_anew(self) -> None:
         """Forget the open bars: the next tick begins the series again."""
-        self._flush_segment()
         self._started = False
         self._hole = True
         self.restarts += 1
@@ -169,19 +176,14 @@ class SymbolBars:
         elif not self._close_until(time_ns, closed):
             self._start(time_ns, price)
         self._hole = False
-        self._merge_tick(price, volume_base)
+        self._begin_segment(price, volume_base)
         return closed
 
-    def _merge_tick(self, price: float, volume_base: float) -> None:
-        """Put a tick into the running segment, or begin one with it."""
-        if self._ticks == 0:
-            self._first = self._high = self._low = price
-        else:
-            self._high = max(self._high, price)
-            self._low = min(self._low, price)
-        self._last = price
-        self._volume += volume_base
-        self._ticks += 1
+    def _begin_segment(self, price: float, volume_base: float) -> None:
+        """A segment is begun by its first tick; `add` takes the others."""
+        self._first = self._high = self._low = self._last = price
+        self._volume = volume_base
+        self._ticks = 1
 
     def _start(self, time_ns: int, price: float) -> None:
         """Open the first bars. One that began before its first tick has a hole."""
@@ -191,6 +193,7 @@ class SymbolBars:
             bar.begin(open_time, price, SUSPECT if open_time < time_ns or self._hole else 0)
         self._segment_open = max(bar.open_time for bar in self._bars)
         self._segment_end = min(bar.close_time for bar in self._bars)
+        self._on_begin()
 
     def _add_late(self, time_ns: int, price: float, volume_base: float) -> None:
         """Bars that have closed drop the tick and are marked; those still open take it."""
@@ -213,7 +216,6 @@ class SymbolBars:
         for bar in self._bars:
             bar.merge(prices, self._volume, self._ticks)
         self._ticks = 0
-        self._volume = 0.0
 
     def _close_until(self, time_ns: int, closed: list[Bar]) -> bool:
         """Close every bar whose close time is at or before `time_ns`, one boundary after the other.
@@ -267,9 +269,11 @@ class CandleAggregator:
         lengths: dict[tuple[str, CandleKind], set[int]] = {}
         for symbol, kind, length_ns in series:
             lengths.setdefault((symbol, kind), set()).add(length_ns)
-        self.tracks = {key: SymbolBars(key[0], key[1], lengths[key]) for key in sorted(lengths)}
         self._grace_ns = grace_ns
         self.deadline_ns = NEVER_NS
+        self.tracks = {
+            key: SymbolBars(key[0], key[1], lengths[key], self.reschedule) for key in sorted(lengths)
+        }
 
     def on_time(self, exchange_now_ns: int) -> list[Bar]:
         """Close what is over by more than the grace time, in the order of delivery."""
