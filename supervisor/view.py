@@ -23,10 +23,15 @@ from supervisor.session import Session
 
 REFRESH_SECONDS = 0.5
 SIGNALS_SHOWN = 6
+ROWS_TRIED = (24, 12, 6, 4, 3, 2, 1)
+"""Rows of each table, from the most that are ever shown down to what fits the smallest terminal."""
 LINES_SHOWN = 24
 FEWEST_ROWS = 3
 """Of log lines, however small the terminal is."""
 FRAME_ROWS, FRAME_COLUMNS = 3, 4
+NARROW_COLUMNS = 100
+SHORT_NAME = 16
+"""Characters of a strategy's name on a narrow terminal."""
 STATE_STYLES = {"up": "green", "stale": "yellow", "starting": "yellow", "waiting": "yellow"}
 
 
@@ -67,23 +72,25 @@ class LiveView:
             await asyncio.sleep(REFRESH_SECONDS)
 
     def picture(self) -> Panel:
-        """Everything, as of now."""
+        """Everything, as of now; tables are cut to the height of the terminal, the log gets what is left."""
         session = self._session
         status, age = self._newest(session.summary.read())
         counted = session.summary.merged(seconds=session.seconds, restarts=session.restarts)
         status = readable(status)
-        parts: list[RenderableType] = [
+        top: list[RenderableType] = [
             self._health(status, is_now=not age),
             *([Text(age, style="bold yellow")] if age else []),
-            markets(status),
-            positions(status),
-            orders(status),
-            signals(status),
             totals(status, counted),
         ]
         width = max(20, self._screen.width - FRAME_COLUMNS)
-        used = len(self._screen.render_lines(Group(*parts), self._screen.options.update(width=width)))
-        rows = max(FEWEST_ROWS, self._screen.height - used - FRAME_ROWS)
+        room = self._screen.height - FRAME_ROWS
+        parts, used = top, 0
+        for most in ROWS_TRIED:
+            parts = [*top, *tables(status, most, width)]
+            used = len(self._screen.render_lines(Group(*parts), self._screen.options.update(width=width)))
+            if used + FEWEST_ROWS <= room:
+                break
+        rows = max(FEWEST_ROWS, room - used)
         parts.append(log_rows(list(self._console.recent), width, min(rows, LINES_SHOWN)))
         title = f"nextbar {self._settings.environment}, {session.seconds:.0f} s"
         return Panel(Group(*parts), title=title, subtitle="Ctrl+C stops in order")
@@ -115,8 +122,8 @@ class LiveView:
         elif status.paused_strategies:
             text.append(f"   PAUSED: {', '.join(status.paused_strategies)}", style="bold yellow")
         if is_now and status.links:
-            text.append("\n ")
-            _append_states(text, {f"{name} link": state for name, state in status.links.items()})
+            text.append("\n links   ")
+            _append_states(text, status.links)
         return text
 
 
@@ -138,11 +145,21 @@ def log_rows(lines: Sequence[str], width: int, rows: int) -> Text:
     return Text("\n".join(shown), style="dim")
 
 
-def markets(status: EngineStatus) -> Table:
+def tables(status: EngineStatus, most: int, width: int) -> tuple[Table, ...]:
+    """Markets, positions, orders and signals, each with at most so many rows."""
+    return (
+        markets(status, most),
+        positions(status, most),
+        orders(status, most),
+        signals(status, most, width),
+    )
+
+
+def markets(status: EngineStatus, most: int) -> Table:
     """Price and last candle of each symbol."""
     table = _table("symbol", "price", "candle", "open", "high", "low", "close")
     candles = {candle.symbol: candle for candle in status.last_candles}
-    for symbol in sorted(status.last_prices):
+    for symbol in sorted(status.last_prices)[:most]:
         digits = decimals_of(status.tick_sizes.get(symbol))
         price = f"{status.last_prices[symbol]:,.{digits}f}"
         candle = candles.get(symbol)
@@ -151,37 +168,53 @@ def markets(status: EngineStatus) -> Table:
             continue
         prices = (f"{value:,.{digits}f}" for value in (candle.open, candle.high, candle.low, candle.close))
         table.add_row(symbol, price, f"{_clock(candle.open_time_ns)} {candle.timeframe}", *prices)
-    return table
+    return _with_rest(table, len(status.last_prices) - most)
 
 
-def positions(status: EngineStatus) -> Table:
+def positions(status: EngineStatus, most: int) -> Table:
     """Open positions."""
     table = _table("position", "qty", "entry", "mark", "open P&L")
-    for one in status.positions:
+    for one in status.positions[:most]:
         table.add_row(
             one.symbol, one.qty_base, one.entry_price, one.mark_price or "", one.unrealised_pnl or ""
         )
     if not status.positions:
         table.add_row("flat" if status.wallet_balance is not None else "unknown")
-    return table
+    return _with_rest(table, len(status.positions) - most)
 
 
-def orders(status: EngineStatus) -> Table:
+def orders(status: EngineStatus, most: int) -> Table:
     """Open orders."""
     table = _table("open order", "side", "type", "qty", "filled", "price", "state")
-    for one in status.open_orders[:SIGNALS_SHOWN]:
+    for one in status.open_orders[:most]:
         price = one.price or "market"
         table.add_row(one.symbol, one.side, one.order_type, one.qty_base, one.filled_base, price, one.state)
     if not status.open_orders:
         table.add_row("none" if status.wallet_balance is not None else "unknown")
+    return _with_rest(table, len(status.open_orders) - most)
+
+
+def signals(status: EngineStatus, most: int, width: int) -> Table:
+    """The last signals and what became of them."""
+    table = _table("signal at", "strategy", "symbol", "signal", "fate")
+    for one in status.recent_signals[-min(most, SIGNALS_SHOWN) :]:
+        name = one.strategy if width >= NARROW_COLUMNS else shortened(one.strategy)
+        table.add_row(_clock(one.time_ns), name, one.symbol, one.signal, one.fate)
     return table
 
 
-def signals(status: EngineStatus) -> Table:
-    """The last signals and what became of them."""
-    table = _table("signal at", "strategy", "symbol", "signal", "fate")
-    for one in status.recent_signals[-SIGNALS_SHOWN:]:
-        table.add_row(_clock(one.time_ns), one.strategy, one.symbol, one.signal, one.fate)
+def shortened(strategy: str) -> str:
+    """ "name:id" with the name cut, so that the id stays."""
+    name, colon, identity = strategy.rpartition(":")
+    too_long = len(strategy) - SHORT_NAME
+    if not colon or too_long <= 0:
+        return strategy
+    return f"{name[: max(1, len(name) - too_long - 2)]}..:{identity}"
+
+
+def _with_rest(table: Table, left_out: int) -> Table:
+    if left_out > 0:
+        table.add_row(f"and {left_out} more")
     return table
 
 

@@ -3,6 +3,8 @@
 import io
 from pathlib import Path
 
+import msgspec
+import pytest
 from rich.console import Console as RichConsole
 
 from settings import Home, load_settings
@@ -20,7 +22,7 @@ from supervisor.console import Console
 from supervisor.session import Session
 from supervisor.specs import ProcessSpec
 from supervisor.summary import RunSummary, write_summary
-from supervisor.view import LiveView
+from supervisor.view import LiveView, shortened
 
 ROOT = Path(__file__).resolve().parents[2]
 SECOND_NS = 10**9
@@ -47,7 +49,7 @@ STATUS = EngineStatus(
 )
 
 
-def render(folder: Path, status: EngineStatus | None) -> str:
+def render(folder: Path, status: EngineStatus | None, width: int = 150, height: int = 40) -> str:
     summary = RunSummary(folder / "status.json")
     if status is not None:
         write_status(folder / "status.json", status)
@@ -56,7 +58,7 @@ def render(folder: Path, status: EngineStatus | None) -> str:
     session = Session([ProcessSpec("market", ("true",))], console, summary)
     (folder / "configs").symlink_to(ROOT / "configs")
     output = io.StringIO()
-    screen = RichConsole(file=output, width=150, height=40, force_terminal=False)
+    screen = RichConsole(file=output, width=width, height=height, force_terminal=False)
     view = LiveView(load_settings("demo", home=Home(folder)), session, console, screen)
     screen.print(view.picture())
     console.close()
@@ -67,10 +69,49 @@ def test_everything_a_trader_looks_for_is_there(tmp_path: Path) -> None:
     shown = render(tmp_path, STATUS)
     for wanted in (
         *("63,999.5", "64,001.0", "00:00:04", "-0.007", "64000.1", "STOP_MARKET", "67200.0"),
-        *("vetoed by max_leverage", "wallet 9999.45 ", "0.0077", "market waiting", "gateway link up"),
-        *("public link stale", "[engine] the last line [/not markup]", "1,234"),
+        *("vetoed by max_leverage", "wallet 9999.45 ", "0.0077", "market waiting", "gateway up"),
+        *("public stale", "[engine] the last line [/not markup]", "1,234"),
     ):
         assert wanted in shown
+
+
+def busy_status(symbols: int) -> EngineStatus:
+    """Six signals of a strategy with a long name, and positions and orders in so many symbols."""
+    names = [f"COIN{index:02}USDT" for index in range(symbols)]
+    signal = SignalStatus(SECOND_NS, "sma_crossover_inflection:s1", names[0], "short at 63994.25", "traded")
+    return msgspec.structs.replace(
+        STATUS,
+        links=dict.fromkeys(("gateway", "public", "market", "private", "rest"), "up"),
+        last_prices=dict.fromkeys(names, 63999.5),
+        positions=tuple(PositionStatus(name, "1", "2.0", "3.0", "1.0") for name in names),
+        open_orders=tuple(OrderStatus(name, "BUY", "LIMIT", "1", "0", "2.0", "NEW", "x") for name in names),
+        recent_signals=(signal,) * 6,
+    )
+
+
+@pytest.mark.parametrize("height", [24, 30, 50])
+@pytest.mark.parametrize("symbols", [1, 3, 40])
+def test_the_picture_fits_the_terminal_whatever_is_traded(tmp_path: Path, symbols: int, height: int) -> None:
+    shown = render(tmp_path, busy_status(symbols), width=80, height=height).splitlines()
+    assert len(shown) < height
+    text = "\n".join(shown)
+    assert "wallet 9999.45 " in text
+    assert "traded" in text
+    assert "[engine] the last line" in text
+    assert ("more" in text) == (symbols == 40 or (symbols == 3 and height == 24))
+
+
+def test_eighty_columns_hold_a_signal_and_all_links_in_one_row(tmp_path: Path) -> None:
+    shown = render(tmp_path, busy_status(1), width=80, height=24)
+    assert "links   gateway up   public up   market up   private up   rest up" in shown
+    signal = "00:00:01    sma_crossov..:s1   COIN00USDT   short at 63994.25   traded"
+    assert shown.count(signal) == 6
+
+
+def test_a_short_or_nameless_strategy_keeps_its_name() -> None:
+    assert shortened("rsi:s1") == "rsi:s1"
+    assert shortened("a_name_without_an_identity") == "a_name_without_an_identity"
+    assert len(shortened("sma_crossover_inflection:s1")) == 16
 
 
 def test_the_view_stands_before_the_engine_has_spoken(tmp_path: Path) -> None:
