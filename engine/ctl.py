@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import msgspec
 import typer
 
-from engine.control.client import connect
+from engine.control.client import NotAnEngine, connect
 from engine.control.protocol import AuditLine, Request, Response
 from gateways.wire.errors import TokenError
 from gateways.wire.token import load_token
@@ -18,6 +18,9 @@ from settings.load import parse_settings
 from settings.shown import readable
 from settings.status import EngineStatus
 
+ANSWER_SECONDS = 10
+_QUESTIONS = frozenset({"status", "watch", "why"})
+_TROUBLE = (OSError, EOFError, ValueError, msgspec.DecodeError)
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -44,10 +47,8 @@ def _run(environment: str, request: Request) -> None:
     port, token = _engine_of(environment)
     try:
         answer = asyncio.run(_ask(port, token, request))
-    except ConnectionRefusedError:
-        _refuse(_not_running(environment))
-    except (OSError, EOFError, msgspec.DecodeError) as error:
-        _refuse(f"the engine of {environment} does not answer: {error or type(error).__name__}")
+    except _TROUBLE as error:
+        _refuse(_sentence(environment, error, is_command=request.what not in _QUESTIONS))
     data = bytes(answer.data)
     if data == b"null":
         typer.echo(answer.text)
@@ -79,13 +80,27 @@ def _not_running(environment: str) -> str:
     return f"{environment} is not running"
 
 
+def _sentence(environment: str, error: Exception, *, is_command: bool = False) -> str:
+    """Why there is no answer, and what that means for a command."""
+    if isinstance(error, ConnectionRefusedError):
+        return _not_running(environment)
+    if isinstance(error, NotAnEngine):
+        return f"{_not_running(environment)}, or its engine hangs: {error}"
+    if isinstance(error, PermissionError):
+        return f"the engine of {environment} does not take the token of this vault"
+    slow = isinstance(error, TimeoutError)
+    said = f"does not answer within {ANSWER_SECONDS} seconds" if slow else "is gone before it answered"
+    doubt = "; the command may have been carried out or not: see `status`" if is_command else ""
+    return f"the engine of {environment} {said}{doubt}"
+
+
 def _refuse(sentence: str) -> NoReturn:
     typer.echo(sentence, err=True)
     raise typer.Exit(2)
 
 
 async def _ask(port: int, token: bytes, request: Request) -> Response:
-    async with asyncio.timeout(10), connect(port, token) as client:
+    async with connect(port, token) as client, asyncio.timeout(ANSWER_SECONDS):
         return await client.ask(request)
 
 
@@ -156,12 +171,10 @@ def watch(env: Environment = "") -> None:
 
     try:
         asyncio.run(follow())
-    except ConnectionRefusedError:
-        _refuse(_not_running(env))
     except EOFError:
         _refuse(f"the engine of {env} has stopped")
-    except (OSError, msgspec.DecodeError) as error:
-        _refuse(f"the engine of {env} does not answer: {error}")
+    except _TROUBLE as error:
+        _refuse(_sentence(env, error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

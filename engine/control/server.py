@@ -1,4 +1,8 @@
-"""The control socket: commands in, audit events out. On loopback, for holders of the token only."""
+"""The control socket: commands in, audit events out. On loopback, for holders of the token only.
+
+Nobody can keep an operator out: of those who have not shown the token the longest waiting one gives way, of
+the others the one that has been silent longest.
+"""
 
 import asyncio
 import hmac
@@ -15,8 +19,11 @@ from engine.storage.records import JournalRecord
 from settings.status import EngineStatus
 
 MAX_CLIENTS = 16
+MAX_STRANGERS = 16
 MAX_UNSENT_BYTES = 1 << 20
 LOGIN_SECONDS = 5.0
+_UNUSABLE = (OSError, ValueError, RecursionError, msgspec.DecodeError)
+"""A cut, a line too long, nothing in time, JSON nested too deep, no JSON, an unknown wish."""
 
 
 class ControlServer:
@@ -36,9 +43,10 @@ class ControlServer:
         self._now_ns = now_ns
         self._status = status
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.StreamWriter] = set()
+        self._strangers: dict[asyncio.StreamWriter, None] = {}
+        self._clients: dict[asyncio.StreamWriter, None] = {}
         self._watchers: set[asyncio.StreamWriter] = set()
-        self._asked: dict[str, asyncio.StreamWriter] = {}
+        self._asked: dict[str, list[asyncio.StreamWriter]] = {}
         self.dropped_lines = 0
 
     async def start(self) -> None:
@@ -50,7 +58,7 @@ class ControlServer:
         """Stop listening and cut everybody off."""
         if self._server is not None:
             self._server.close()
-        for writer in list(self._clients):
+        for writer in (*self._strangers, *self._clients):
             writer.close()
         if self._server is not None:
             await self._server.wait_closed()
@@ -59,8 +67,7 @@ class ControlServer:
         """Tell watchers what happened and clients what became of their commands."""
         for event in events:
             if isinstance(event, Answer):
-                writer = self._asked.pop(event.command_id, None)
-                if writer is not None:
+                for writer in self._asked.pop(event.command_id, ()):
                     self._write(writer, Response(event.command_id, event.ok, event.text))
         if not self._watchers:
             return
@@ -72,22 +79,40 @@ class ControlServer:
                 self._write(writer, said)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client, until it goes or does not keep to the protocol."""
-        if len(self._clients) >= MAX_CLIENTS:
-            writer.close()
-            return
-        self._clients.add(writer)
+        """One client, until it goes or does not keep to the protocol. What goes wrong in `take` comes out."""
         try:
-            if await self._login(reader, writer):
-                while line := await reader.readline():
-                    self._on_request(writer, msgspec.json.decode(line, type=Request))
-        except (OSError, ValueError, TimeoutError, msgspec.DecodeError):
-            pass  # a line too long, no JSON, an unknown wish, a cut: whatever it is, the client is gone
+            if await self._is_known(reader, writer):
+                while (request := await self._next_request(reader, writer)) is not None:
+                    self._on_request(writer, request)
         finally:
-            self._clients.discard(writer)
+            self._clients.pop(writer, None)
             self._watchers.discard(writer)
-            self._asked = {key: one for key, one in self._asked.items() if one is not writer}
+            self._asked = {
+                key: rest
+                for key, writers in self._asked.items()
+                if (rest := [one for one in writers if one is not writer])
+            }
             writer.close()
+
+    async def _is_known(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Let it show the token, and make room for it."""
+        if len(self._strangers) >= MAX_STRANGERS:
+            next(iter(self._strangers)).transport.abort()
+        self._strangers[writer] = None
+        try:
+            accepted = await self._login(reader, writer)
+        except _UNUSABLE:
+            accepted = False
+        finally:
+            del self._strangers[writer]
+        if accepted:
+            if len(self._clients) >= MAX_CLIENTS:
+                silent = [one for one in self._clients if one not in self._watchers] or list(self._clients)
+                silent[0].transport.abort()
+                del self._clients[silent[0]]
+            self._clients[writer] = None
+            self._write(writer, Response("login", True, "welcome"))
+        return accepted
 
     async def _login(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         nonce = secrets.token_hex(16)
@@ -95,8 +120,24 @@ class ControlServer:
         async with asyncio.timeout(LOGIN_SECONDS):
             login = msgspec.json.decode(await reader.readline(), type=Login)
         accepted = hmac.compare_digest(login.mac.encode(), proof(self._token, nonce).encode())
-        self._write(writer, Response("login", accepted, "welcome" if accepted else "wrong token"))
+        if not accepted:
+            self._write(writer, Response("login", False, "wrong token"))
         return accepted
+
+    async def _next_request(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Request | None:
+        """None when the client is gone, or is sent away because it said something else than a request."""
+        try:
+            line = await reader.readline()
+            request = msgspec.json.decode(line, type=Request) if line else None
+        except _UNUSABLE as error:
+            self._write(writer, Response("", False, f"not a request: {error}"))
+            return None
+        if request is not None and writer in self._clients:
+            del self._clients[writer]
+            self._clients[writer] = None
+        return request
 
     def _on_request(self, writer: asyncio.StreamWriter, request: Request) -> None:
         if request.what == "watch":
@@ -106,7 +147,7 @@ class ControlServer:
             data = msgspec.Raw(msgspec.json.encode(self._status()))
             self._write(writer, Response(request.id, True, "", data))
         else:
-            self._asked[request.id] = writer
+            self._asked.setdefault(request.id, []).append(writer)
             command = Command(
                 self._now_ns(), request.id, request.what, request.strategy, request.symbol, request.argument
             )

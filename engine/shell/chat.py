@@ -1,19 +1,28 @@
 """Telegram's commands as a client of the control socket, in a thread and an event loop of its own."""
 
 import asyncio
+import logging
+import secrets
 import threading
 import time
 from typing import get_args
 
+import msgspec
+
 from engine.control.client import connect
-from engine.control.protocol import Request
+from engine.control.protocol import Request, Response
 from engine.core.events import CommandName
 from engine.notifications.keys import TelegramKeysError, load_telegram_keys
 from engine.notifications.setup import telegram_key_paths
 from settings import Settings
+from settings.shown import counted, readable
+from settings.status import EngineStatus
 
 COMMANDS = frozenset(get_args(CommandName)) - {"cancel"}
 ANSWER_SECONDS = 10.0
+_HELP = f"commands: /status, {', '.join('/' + one for one in sorted(COMMANDS))} [STRATEGY] [SYMBOL]"
+_WITHOUT_STRATEGY = frozenset({"kill", "close_orders"})
+_log = logging.getLogger(__name__)
 
 
 class ChatThread:
@@ -57,18 +66,57 @@ class ChatThread:
         chat = TelegramCommands(keys, on_command, now_s=time.time, api_url=self._settings.telegram.api_url)
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(chat.run())
-        await asyncio.gather(self._task, return_exceptions=True)
+        (outcome,) = await asyncio.gather(self._task, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            _log.error("commands by Telegram have ended: %s; trading goes on", type(outcome).__name__)
 
     async def carry_out(self, command_id: str, name: str, arguments: tuple[str, ...]) -> str:
         """One command by way of the control socket; the answer for the chat."""
+        if name == "status":
+            return await self._ask(Request("status", f"chat-{secrets.token_hex(8)}"))
         if name not in COMMANDS:
-            return f"commands: {', '.join('/' + one for one in sorted(COMMANDS))} [STRATEGY] [SYMBOL]"
+            return _HELP
         symbols = set(self._settings.symbols)
-        symbol = next((one for one in arguments if one in symbols), "")
-        strategy = next((one for one in arguments if one not in symbols), "")
-        request = Request(name, command_id, strategy, symbol)  # type: ignore[arg-type]  # checked above
+        named = [word.upper() for word in arguments if word.upper() in symbols]
+        others = [word for word in arguments if word.upper() not in symbols]
+        strategies_allowed = 0 if name in _WITHOUT_STRATEGY else 1
+        if len(named) > 1 or len(others) > strategies_allowed:
+            allowed = (
+                f"{'one strategy and ' if strategies_allowed else ''}one symbol at most, or none for all"
+            )
+            known = ", ".join(self._settings.symbols)
+            return f"/{name} {' '.join(arguments)} was not carried out: {allowed}; symbols are {known}"
+        request = Request(name, command_id, "".join(others), "".join(named))  # type: ignore[arg-type]  # checked above
+        return await self._ask(request)
+
+    async def _ask(self, request: Request) -> str:
         try:
             async with asyncio.timeout(ANSWER_SECONDS), connect(self._port, self._token) as client:
-                return (await client.ask(request)).text
-        except (OSError, EOFError, TimeoutError) as error:
-            return f"the engine did not answer: {error}"
+                return _text_of(await client.ask(request))
+        except (OSError, EOFError, ValueError, msgspec.DecodeError) as error:
+            return f"the engine did not answer: {error or type(error).__name__}"
+
+
+def _text_of(answer: Response) -> str:
+    data = bytes(answer.data)
+    return answer.text if data == b"null" else status_text(msgspec.json.decode(data, type=EngineStatus))
+
+
+def status_text(status: EngineStatus) -> str:
+    """What a person wants to know on a small screen."""
+    shown = readable(status)
+    state = "killed" if shown.killed else "paused" if shown.paused else "running"
+    down = [f"{name} {state}" for name, state in shown.links.items() if state != "up"]
+    lines = [", ".join([state if shown.ready else "not ready", *down])]
+    if shown.paused_strategies:
+        lines.append(f"paused: {', '.join(shown.paused_strategies)}")
+    lines += [
+        f"{one.symbol} {one.qty_base} at {one.entry_price}, unrealised {one.unrealised_pnl or 'not known'}"
+        for one in shown.positions
+    ] or ["flat"]
+    lines.append(
+        f"{counted(len(shown.open_orders), 'open order')}, {counted(shown.fills, 'fill')} since the start"
+    )
+    money = (("wallet", shown.wallet_balance), ("realised", shown.realised_pnl), ("fees", shown.fees))
+    lines.append(", ".join(f"{name} {amount or 'not known'}" for name, amount in money))
+    return "\n".join(lines)

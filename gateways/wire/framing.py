@@ -74,7 +74,7 @@ class FrameDecoder(Generic[M]):
                 break
             try:
                 messages.append(self._decode(data[start:end]))
-            except (msgspec.DecodeError, ValueError, ArithmeticError) as error:
+            except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
                 return self._fail(messages, BadMessage(f"a frame of {size} bytes is no message: {error}"))
             position = end
         if position < available:

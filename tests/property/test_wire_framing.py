@@ -147,3 +147,13 @@ def test_decimals_keep_every_digit() -> None:
     assert isinstance(read, m.SubmitOrder)
     assert str(read.price) == str(price)
     assert str(read.qty_base) == "1.50"
+
+
+@pytest.mark.parametrize("depth", [100, 60_000])
+def test_a_field_nested_however_deep_behind_a_message_is_a_named_error_at_most(depth: int) -> None:
+    hello = msgspec.msgpack.encode(m.Hello(1, "aaaaaa", 1, ("BTCUSDT",), "p", 0, 0, b"m", b"n"))
+    longer = bytes((hello[0] + 1,)) + hello[1:] + b"\x91" * depth + b"\x00"
+    decoder = gateway_decoder()
+    messages = decoder.feed(len(longer).to_bytes(HEADER_BYTES, "big") + longer)
+    assert isinstance(decoder.error, BadMessage) == (not messages)
+    assert (depth == 100) == bool(messages)

@@ -6,10 +6,10 @@ from pathlib import Path
 from engine.control.server import ControlServer
 from engine.core.audit import Answer
 from engine.core.events import Command, Event
-from engine.shell.chat import ChatThread
+from engine.shell.chat import ChatThread, status_text
 from settings import Settings
 from settings.load import parse_settings
-from settings.status import EngineStatus
+from settings.status import EngineStatus, PositionStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = b"t" * 32
@@ -19,34 +19,87 @@ def demo() -> Settings:
     return parse_settings(ROOT / "configs" / "demo.toml", "demo")
 
 
-def test_a_command_of_the_chat_reaches_the_core_and_its_answer_the_chat() -> None:
+def talk(
+    *said: tuple[str, tuple[str, ...]], status: EngineStatus | None = None
+) -> tuple[list[Command], list[str]]:
+    """Commands of the chat, one after the other: what reached the core, and the answers."""
     taken: list[Command] = []
 
-    async def talk() -> tuple[str, str]:
+    async def speak() -> list[str]:
         def take(event: Event) -> None:
             assert isinstance(event, Command)
             taken.append(event)
             server.publish([Answer(1, event.command_id, ok=True, text=f"{event.name} done")])
 
-        server = ControlServer(0, TOKEN, take, lambda: 1, EngineStatus)
+        server = ControlServer(0, TOKEN, take, lambda: 1, lambda: status or EngineStatus())
         await server.start()
         chat = ChatThread(demo(), server.port, TOKEN)
-        answers = (
-            await chat.carry_out("telegram-7", "pause", ("sma_crossover_inflection", "BTCUSDT")),
-            await chat.carry_out("telegram-8", "shell", ()),
-        )
+        answers = [
+            await chat.carry_out(f"telegram-{number}", name, arguments)
+            for number, (name, arguments) in enumerate(said)
+        ]
         await server.close()
         return answers
 
-    done, unknown = asyncio.run(asyncio.wait_for(talk(), 20))
+    return taken, asyncio.run(asyncio.wait_for(speak(), 20))
+
+
+def test_a_command_of_the_chat_reaches_the_core_and_its_answer_the_chat() -> None:
+    (command,), (done, unknown) = talk(
+        ("pause", ("sma_crossover_inflection", "btcusdt")), ("shell", ("rm", "-rf"))
+    )
     assert done == "pause done"
-    assert unknown.startswith("commands: /")
-    (command,) = taken
+    assert unknown.startswith("commands: /status, /")
     assert (command.command_id, command.strategy, command.symbol) == (
-        "telegram-7",
+        "telegram-0",
         "sma_crossover_inflection",
         "BTCUSDT",
     )
+
+
+def test_a_command_with_more_words_than_it_takes_is_not_carried_out_in_part() -> None:
+    taken, answers = talk(
+        ("flatten", ("BTCUSDT", "BTCUSDT")),
+        ("pause", ("sma", "rsi")),
+        ("kill", ("sma",)),
+        ("kill", ("now", "please")),
+        ("pause", ("x" * 5_000,)),
+    )
+    assert taken == []
+    both = "one strategy and one symbol at most, or none for all; symbols are BTCUSDT"
+    symbol = "one symbol at most, or none for all; symbols are BTCUSDT"
+    assert answers[:4] == [
+        f"/flatten BTCUSDT BTCUSDT was not carried out: {both}",
+        f"/pause sma rsi was not carried out: {both}",
+        f"/kill sma was not carried out: {symbol}",
+        f"/kill now please was not carried out: {symbol}",
+    ]
+    assert answers[4].startswith("not a request: Expected `str` of length <= 200")
+
+
+def test_the_status_fits_a_small_screen() -> None:
+    status = EngineStatus(
+        ready=True,
+        paused=True,
+        killed=True,
+        fills=1,
+        positions=(PositionStatus("BTCUSDT", "-0.0040", "50000.123", None, None),),
+        links={"gateway": "up", "private": "stale"},
+        paused_strategies=("rsi:s1 on BTCUSDT",),
+        wallet_balance="9999.123456",
+        realised_pnl="-1.5",
+        tick_sizes={"BTCUSDT": "0.10"},
+    )
+    _, (text, empty) = talk(("status", ()), ("status", ()), status=status)
+    assert text == empty
+    assert text.splitlines() == [
+        "killed, private stale",
+        "paused: rsi:s1 on BTCUSDT",
+        "BTCUSDT -0.004 at 50000.1, unrealised not known",
+        "0 open orders, 1 fill since the start",
+        "wallet 9999.1235, realised -1.50, fees not known",
+    ]
+    assert status_text(EngineStatus()).splitlines()[:2] == ["not ready", "flat"]
 
 
 def test_a_dead_engine_is_one_sentence_in_the_chat() -> None:

@@ -1,0 +1,268 @@
+"""`engine.ctl` says in one sentence what stands between an operator and the engine."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from engine.control.protocol import Challenge, Response
+from engine.control.server import ControlServer
+from engine.core.audit import Answer, Notice
+from engine.core.events import Command, Event
+from engine.ctl import app
+from gateways.wire.token import load_or_make_token
+from settings.status import EngineStatus
+
+ROOT = Path(__file__).resolve().parents[2]
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
+COMMANDS = ("pause", "resume", "flatten", "kill", "cancel", "cancel-all", "why", "status", "watch")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    load_or_make_token(tmp_path / "vault" / "gateway_token")
+    monkeypatch.setenv("NEXTBAR_HOME", str(tmp_path))
+    return tmp_path
+
+
+@contextmanager
+def listening(start: Callable[[], "asyncio.Future[int] | object"]) -> Iterator[int]:
+    """Run a server in a thread; `start` is awaited there and gives port and closer."""
+    ready, ended = threading.Event(), asyncio.Event()
+    found: dict[str, object] = {}
+
+    async def main() -> None:
+        port, close = await start()  # type: ignore[misc]  # a coroutine function
+        found.update(port=port, loop=asyncio.get_running_loop())
+        ready.set()
+        await ended.wait()
+        await close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield int(found["port"])  # type: ignore[call-overload]  # set above
+    finally:
+        found["loop"].call_soon_threadsafe(ended.set)  # type: ignore[attr-defined]  # set above
+        thread.join()
+
+
+@contextmanager
+def engine(home: Path, taken: list[Command] | None = None) -> Iterator[int]:
+    """A control server whose core does all it is told."""
+    token = load_or_make_token(home / "vault" / "gateway_token")
+
+    async def start() -> tuple[int, Callable[[], object]]:
+        def take(event: Event) -> None:
+            assert isinstance(event, Command)
+            if taken is not None:
+                taken.append(event)
+            server.publish([Answer(1, event.command_id, event.name != "cancel", f"{event.name}: done")])
+
+        server = ControlServer(0, token, take, lambda: 1, EngineStatus)
+        await server.start()
+        return server.port, server.close
+
+    with listening(start) as port:
+        yield port
+
+
+@contextmanager
+def stranger(serve: Serve) -> Iterator[int]:
+    """Something that listens and is no engine, or one in trouble."""
+
+    async def start() -> tuple[int, Callable[[], object]]:
+        async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await serve(reader, writer)  # type: ignore[misc]  # a coroutine function
+            writer.close()
+
+        server = await asyncio.start_server(closing, "127.0.0.1", 0)
+
+        async def close() -> None:
+            server.close()
+            await server.wait_closed()
+
+        return server.sockets[0].getsockname()[1], close
+
+    with listening(start) as port:
+        yield port
+
+
+def ctl(monkeypatch: pytest.MonkeyPatch, port: int, *words: str) -> tuple[int, str]:
+    monkeypatch.setenv("NEXTBAR_CONTROL_PORT", str(port))
+    done = CliRunner().invoke(app, words)
+    assert not isinstance(done.exception, Exception), done.exception
+    return done.exit_code, done.output
+
+
+def test_each_command_arrives_as_it_was_meant_and_its_answer_is_printed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    taken: list[Command] = []
+    with engine(home, taken) as port:
+        for words in (
+            ("pause", "--strategy", "rsi:s1", "--symbol", "BTCUSDT"), ("resume",), ("flatten", "--symbol", "BTCUSDT"),
+            ("kill",), ("cancel-all",), ("why", "--strategy", "rsi"),
+        ):  # fmt: skip
+            code, text = ctl(monkeypatch, port, *words)
+            assert (code, text.endswith(": done\n")) == (0, True)
+        assert ctl(monkeypatch, port, "cancel", "x-1") == (1, "cancel: done\n")
+        code, text = ctl(monkeypatch, port, "status")
+        assert msgspec.json.decode(text, type=EngineStatus) == EngineStatus()
+    assert [(one.name, one.strategy, one.symbol, one.argument) for one in taken] == [
+        ("pause", "rsi:s1", "BTCUSDT", ""),
+        ("resume", "", "", ""),
+        ("flatten", "", "BTCUSDT", ""),
+        ("kill", "", "", ""),
+        ("close_orders", "", "", ""),
+        ("why", "rsi", "", ""),
+        ("cancel", "", "", "x-1"),
+    ]
+    assert len({one.command_id for one in taken}) == len(taken)
+
+
+def test_words_too_long_are_refused_in_a_sentence(home: Path, monkeypatch: pytest.MonkeyPatch):
+    with engine(home) as port:
+        code, text = ctl(monkeypatch, port, "cancel", "x" * 300)
+    assert code == 1
+    assert text.startswith("not a request: Expected `str` of length <= 200")
+
+
+@pytest.mark.parametrize("words", [("flatten",), ("status",), ("watch",)])
+def test_another_engines_token_is_said(home: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]):
+    with engine(home) as port:
+        (home / "vault" / "gateway_token").unlink()
+        load_or_make_token(home / "vault" / "gateway_token")
+        assert ctl(monkeypatch, port, *words) == (
+            2,
+            "the engine of demo does not take the token of this vault\n",
+        )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX file modes")
+def test_a_token_others_can_read_is_not_used(home: Path, monkeypatch: pytest.MonkeyPatch):
+    token = home / "vault" / "gateway_token"
+    token.chmod(0o640)
+    code, text = ctl(monkeypatch, 1, "kill")
+    assert (code, text) == (2, f"{token} can be read by others; run: chmod 600 {token}\n")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root to become somebody else")
+def test_another_user_of_the_machine_cannot_read_the_token(home: Path):
+    home.chmod(0o755)
+    for folder in home.parents:
+        if str(folder).startswith("/tmp/") and folder.stat().st_uid == os.geteuid():
+            folder.chmod(folder.stat().st_mode | 0o011)
+    done = subprocess.run(
+        ["cat", str(home / "vault" / "gateway_token")],
+        user="nobody",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Permission denied" in done.stderr
+
+
+async def greets_as_mail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"220 mail.example ESMTP\r\n")
+
+
+async def ends_in_the_middle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An engine that is killed with a command in its hands."""
+    writer.write(msgspec.json.encode(Challenge("n")) + b"\n")
+    await reader.readline()
+    writer.write(msgspec.json.encode(Response("login", True, "welcome")) + b"\n")
+    await reader.readline()
+
+
+async def answers_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await ends_in_the_middle(reader, writer)
+    await reader.readline()
+
+
+@pytest.mark.parametrize(
+    ("serve", "words", "sentence"),
+    [
+        (
+            greets_as_mail,
+            "kill",
+            "demo is not running, or its engine hangs: no engine answers on port {port}\n",
+        ),
+        (
+            ends_in_the_middle,
+            "flatten",
+            "the engine of demo is gone before it answered; the command may have been carried out or not: see "
+            "`status`\n",
+        ),
+        (ends_in_the_middle, "why", "the engine of demo is gone before it answered\n"),
+        (
+            answers_nothing,
+            "kill",
+            "the engine of demo does not answer within 1 seconds; the command may have been carried out or not: "
+            "see `status`\n",
+        ),
+    ],
+)
+def test_an_engine_in_trouble_is_one_sentence_that_says_what_it_means_for_the_command(
+    home: Path, monkeypatch: pytest.MonkeyPatch, serve: Serve, words: str, sentence: str
+):
+    monkeypatch.setattr("engine.ctl.ANSWER_SECONDS", 1)
+    with stranger(serve) as port:
+        assert ctl(monkeypatch, port, words) == (2, sentence.format(port=port))
+
+
+def test_watching_ends_with_the_engine_in_a_sentence(home: Path):
+    token = load_or_make_token(home / "vault" / "gateway_token")
+    servers: list[ControlServer] = []
+
+    async def start() -> tuple[int, Callable[[], object]]:
+        server = ControlServer(0, token, lambda _: None, lambda: 1, EngineStatus)
+        await server.start()
+        servers.append(server)
+        return server.port, server.close
+
+    with listening(start) as port:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "engine.ctl", "watch"],
+            cwd=ROOT,
+            env=os.environ | {"NEXTBAR_CONTROL_PORT": str(port)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        heard = threading.Event()
+        said: list[str] = []
+
+        def read() -> None:
+            said.append(child.stdout.readline())  # type: ignore[union-attr]  # checked above
+            heard.set()
+
+        threading.Thread(target=read).start()
+        while not heard.wait(0.05):
+            servers[0].publish([Notice(1, "warning", "the market is closed")])
+    rest, error = child.communicate(timeout=20)
+    assert said == ["notice    the market is closed\n"]
+    assert set(rest.splitlines()) <= {"notice    the market is closed"}
+    assert (child.returncode, error) == (2, "the engine of demo has stopped\n")
+
+
+def test_help_names_every_command_and_each_has_its_own():
+    overview = CliRunner().invoke(app, ["--help"], terminal_width=100).output
+    for name in COMMANDS:
+        assert f" {name} " in overview
+        shown = CliRunner().invoke(app, [name, "--help"], terminal_width=100)
+        assert shown.exit_code == 0
+        assert "--env" in shown.output
