@@ -21,7 +21,9 @@ from enum import Enum
 from gateways.binance.frames import BookTickerFrame, DepthFrame, DepthSnapshot
 from gateways.binance.order_book import OrderBook
 
-MAX_BUFFERED = 2_000
+MAX_BUFFERED = 500
+"""As many as may come while a snapshot is on its way. With many symbols one waits minutes for its own, and
+what came before it was asked for is of no use then."""
 MAX_IGNORED = 100
 """So many old diffs in a row mean that the exchange's ids went back."""
 MAX_DISAGREEMENTS = 3

@@ -21,7 +21,7 @@ from gateways.binance.klines import fetch_klines
 from gateways.binance.market import Market
 from gateways.binance.open_orders import OpenOrders
 from gateways.binance.order_desk import OrderDesk
-from gateways.binance.pacing import Pacer
+from gateways.binance.pacing import Pacer, tell_start
 from gateways.binance.rehearsal import Rehearsal
 from gateways.binance.rest_data import ExchangeClient, RestData
 from gateways.binance.rest_orders import OrderRequests
@@ -182,6 +182,7 @@ class Gateway:
                 self.ledger, self.config.state_dir / FILE_NAME, self.config.rest_url, self.clock.now_ns
             )
             stops.resume()
+        tell_start(self.ledger, len(self.config.symbols))
         self._pool.start()
         self.spawn(self._time.run())
         self.spawn(self._tell_status())

@@ -11,7 +11,17 @@ from gateways.binance.weights import Ledger, Priority
 PATIENT = frozenset({Priority.BOOK, Priority.QUERY})
 """Whoever asks for anything else is told at once that it cannot be sent."""
 
+START_WEIGHT = 60
+"""Of one symbol at a start: book 20, fees 20, sweep 15, snapshot 5."""
+
 _log = structlog.get_logger("gateway.pacing")
+
+
+def tell_start(ledger: Ledger, symbols: int) -> None:
+    """Say how long a start takes, where the request limit makes it long."""
+    minutes = -(-symbols * START_WEIGHT // ledger.share_a_minute(Priority.QUERY))
+    if minutes > 1:
+        _log.info(f"{symbols} symbols: the request limit lets all be in sync in about {minutes} min")
 
 
 @dataclass(slots=True)
