@@ -30,6 +30,7 @@ from engine.storage.records import (
 from gateways.wire.messages import AmendOrder, CancelOrder, OrderUpdate, QueryOrder, Reply, SubmitOrder
 
 Request = Literal["submit", "cancel", "amend", "query"]
+MOST_DOUBLINGS = 3
 MARKET_OPEN_NS = 3 * SECOND_NS
 """A market order that seems open so long after its answer has ended unheard: nothing of it rests."""
 
@@ -69,6 +70,7 @@ class OrderExecutor:
         self._on_sent = on_sent
         self._pending: dict[int, _Pending] = {}
         self._queries: dict[str, int] = {}
+        self._failed_queries: dict[str, int] = {}
         self._uncancelled: set[str] = set()
         self._missed_since: dict[str, int] = {}
         self._set_back_ns = 0
@@ -245,10 +247,16 @@ class OrderExecutor:
         order = self._store.get(key)
         if order is None or not order.is_open:
             return
-        if reply.outcome != "not_found":
-            if reply.outcome == "ok":
-                self._missed_since.pop(key, None)
-            if reply.outcome != "ok" or order.state in UNSETTLED or self._should_have_ended(key):
+        if reply.outcome not in {"ok", "not_found"}:
+            # A ban may last for days: what fails is asked ever less often.
+            failed = self._failed_queries.get(key, 0)
+            self._failed_queries[key] = failed + 1
+            self.query_soon(key, self._config.query_every_ns << min(failed, MOST_DOUBLINGS))
+            return
+        self._failed_queries.pop(key, None)
+        if reply.outcome == "ok":
+            self._missed_since.pop(key, None)
+            if order.state in UNSETTLED or self._should_have_ended(key):
                 self.query_soon(key, self._config.query_every_ns)
             elif key in self._uncancelled:
                 self._uncancelled.discard(key)
@@ -302,6 +310,7 @@ class OrderExecutor:
             self._out.append(OrderReport(applied.update, self._clock.now_ns))
         if not applied.order.is_open:
             self._missed_since.pop(applied.order.client_order_id, None)
+            self._failed_queries.pop(applied.order.client_order_id, None)
             self._uncancelled.discard(applied.order.client_order_id)
         key = applied.order.client_order_id
         is_waited_for = key in self._uncancelled or self._should_have_ended(key)

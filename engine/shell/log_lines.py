@@ -71,8 +71,8 @@ def _fill(record: records.Fill) -> str:
 
 def _reply(record: records.Replied) -> Line | None:
     reply = record.reply
-    # What the exchange does not know is asked for again; what follows from it in the end is a line.
-    if reply.outcome == "ok" or (record.request == "query" and reply.outcome == "not_found"):
+    # What brought no answer, or is not known, is asked again; what follows from it in the end is a line.
+    if reply.outcome == "ok" or (record.request == "query" and reply.outcome in {"not_found", "transient"}):
         return None
     if reply.outcome == "not_found" and reply.order is not None:
         # It filled, or the exchange cancelled it, while the request was on its way: an everyday race.
