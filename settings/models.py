@@ -183,6 +183,8 @@ class JournalSettings(_Section):
     """Kept for exits when the disk is full."""
     sync: bool = True
     """fdatasync before an order leaves. Off only for measurements."""
+    keep_days: Annotated[float, Field(ge=0, le=36_500)] = 0.0
+    """Files older than this go once tables and snapshots need them no longer; 0 keeps all."""
     database_url: str = ""
     """SQLAlchemy URL of the tables, SQLite or PostgreSQL (docs/adr/0008); empty is SQLite inside
     data/<env>/engine."""

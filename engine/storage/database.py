@@ -20,8 +20,11 @@ class TablesRefused(Exception):
     """The database holds something that must not be written over; one sentence."""
 
 
-def make_engine(url: str, folder: Path) -> sa.Engine:
-    """The database of `url`, or SQLite inside `folder`. ValueError: one sentence why it cannot be used."""
+def make_engine(url: str, folder: Path, *, is_archive: bool = False) -> sa.Engine:
+    """The database of `url`, or SQLite inside `folder`. ValueError: one sentence why it cannot be used.
+
+    `is_archive`: it will hold what the journal no longer has, so it must survive a loss of power.
+    """
     address = _address(url or f"sqlite:///{folder / 'tables.sqlite'}")
     kind = address.get_backend_name()
     if kind not in {"sqlite", "postgresql"}:
@@ -35,7 +38,7 @@ def make_engine(url: str, folder: Path) -> sa.Engine:
     if engine.dialect.is_async:
         raise ValueError(f"{KEY}: {engine.dialect.driver} is asynchronous; postgresql+psycopg is not")
     if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "connect", _prepare_archive if is_archive else _prepare_sqlite)
     return engine
 
 
@@ -60,6 +63,23 @@ def _options(address: sa.URL) -> dict[str, Any]:
         }
         patience = {word: value for word, value in words.items() if word not in address.query}
     return {"pool_pre_ping": True, "connect_args": patience}
+
+
+def _prepare_archive(connection: object, _: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]  # the driver's own connection
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")  # with a write-ahead log: never damaged, at most late
+    cursor.close()
+
+
+def flush(engine: sa.Engine) -> None:
+    """Bring what was committed to disk, where a commit does not do that itself. TablesRefused when it cannot
+    be done now."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+        if busy:
+            raise TablesRefused("somebody reads the tables at the moment")
 
 
 def _prepare_sqlite(connection: object, _: object) -> None:

@@ -4,17 +4,14 @@ Nothing here is in the path of an order. A database that is down, locked or behi
 tables that do not fit the journal are dropped and made again.
 """
 
-import hashlib
 from pathlib import Path
 
-import msgspec
 import sqlalchemy as sa
 
 from engine.storage import schema
-from engine.storage.database import KEY, TablesRefused, create, drop, stored_progress
-from engine.storage.records import JournalRecord
-from engine.storage.replica import Replica, Row
-from engine.storage.tail import JournalTail
+from engine.storage.database import KEY, TablesRefused, create, drop, flush, stored_progress
+from engine.storage.reading import Reading
+from engine.storage.replica import Row
 
 _BATCH = 2_000
 _CHUNK = 200
@@ -31,11 +28,8 @@ class Follower:
         self._engine = engine
         self._folder = folder
         self._is_own = is_own
-        self._tail = JournalTail(folder)
-        self._replica = Replica()
+        self._reading: Reading | None = None
         self._applied = 0
-        self._digest = hashlib.blake2b(digest_size=16)
-        self._begun = False
 
     @property
     def applied(self) -> int:
@@ -49,78 +43,78 @@ class Follower:
 
     def catch_up(self) -> int:
         """Apply everything new; returns how many records that was. Database errors come out."""
-        if not self._begun:
-            self._begin()
+        reading = self._reading or self._begin()
         count = 0
-        while records := self._tail.read(_BATCH):
-            if self._apply(records):
+        while records := reading.read(_BATCH):
+            if self._apply(reading):
                 count += len(records)
             else:
-                self._begin()  # somebody else wrote the tables meanwhile: go on from there
+                reading = self._begin()  # somebody else wrote the tables meanwhile: go on from there
         return count
 
-    def _begin(self) -> None:
+    def make_durable(self) -> None:
+        """What the tables hold must now survive a loss of power: the journal will not have it any more."""
+        flush(self._engine)
+
+    def _begin(self) -> Reading:
         row = stored_progress(self._engine)
-        if row is None or row["schema_version"] != schema.SCHEMA:
-            drop(self._engine)
-            row = None
+        reading = Reading(self._folder)
+        if row is not None:
+            is_ours = row["schema_version"] == schema.SCHEMA
+            if is_ours and self._skip_to(reading, row["sequence"], row["fingerprint"]):
+                create(self._engine)
+                self._applied = row["sequence"]
+                self._reading = reading
+                return reading
+            self._refuse_to_replace(row, is_ours=is_ours, deleted=reading.begins_after)
+            reading = Reading(self._folder)
+        drop(self._engine)
         create(self._engine)
-        self._start_over()
-        if row is None or self._skip_to(row["sequence"], row["fingerprint"]):
-            self._begun = True
-            return
-        if not self._is_own and row["journal"] != str(self._folder):
+        self._applied = 0
+        self._reading = reading
+        return reading
+
+    def _refuse_to_replace(self, row: Row, *, is_ours: bool, deleted: int) -> None:
+        """TablesRefused where dropping the tables would lose what nothing can make again."""
+        if is_ours and not self._is_own and row["journal"] != str(self._folder):
             raise TablesRefused(
                 f"the database holds the tables of {row['journal']}; give {KEY} another one, or replace them "
                 "by `python -m engine.storage.tables rebuild ENV`"
             )
-        drop(self._engine)
-        create(self._engine)
-        self._start_over()
-        self._begun = True
+        if deleted:
+            raise TablesRefused(
+                f"the tables do not fit the journal in {self._folder}, whose records 1 to {deleted} were "
+                "deleted for their age; `python -m engine.storage.tables rebuild ENV` makes them of the rest"
+            )
 
-    def _start_over(self) -> None:
-        self._tail, self._replica = JournalTail(self._folder), Replica()
-        self._digest = hashlib.blake2b(digest_size=16)
-        self._applied = 0
-
-    def _skip_to(self, sequence: int, fingerprint: str) -> bool:
+    @staticmethod
+    def _skip_to(reading: Reading, sequence: int, fingerprint: str) -> bool:
         """Read without writing up to what the tables hold; False when they are of another journal."""
-        while self._tail.next_sequence <= sequence:
-            records = self._tail.read(min(_BATCH, sequence + 1 - self._tail.next_sequence))
-            if not records:
+        while reading.sequence < sequence:
+            if not reading.read(min(_BATCH, sequence - reading.sequence)):
                 return False
-            self._learn(records)
-        self._replica.take_rows()
-        self._applied = sequence
-        return self._digest.hexdigest() == fingerprint
+        reading.replica.take_rows()
+        return reading.sequence == sequence and reading.fingerprint == fingerprint
 
-    def _learn(self, records: list[tuple[int, JournalRecord]]) -> None:
-        for sequence, record in records:
-            self._digest.update(msgspec.msgpack.encode(record))
-            self._replica.apply(sequence, record)
-
-    def _apply(self, records: list[tuple[int, JournalRecord]]) -> bool:
+    def _apply(self, reading: Reading) -> bool:
         """Write what follows from new records; False when the tables are not as this follower left them."""
-        before = self._applied
-        self._learn(records)
-        rows = self._replica.take_rows()
-        last = records[-1][0]
+        before, last = self._applied, reading.sequence
+        rows = reading.replica.take_rows()
         done = {
             "id": 1,
             "schema_version": schema.SCHEMA,
-            "engine_id": self._replica.engine_id,
+            "engine_id": reading.replica.engine_id,
             "sequence": last,
-            "fingerprint": self._digest.hexdigest(),
+            "fingerprint": reading.fingerprint,
             "journal": str(self._folder),
         }
-        self._begun = False  # until the transaction is through: after an error everything is read again
+        self._reading = None  # until the transaction is through: after an error everything is read again
         with self._engine.begin() as connection:
             if not _claim(connection, before, done):
                 return False
             for table, changed in rows.items():
                 _replace(connection, table, changed)
-        self._begun = True
+        self._reading = reading
         self._applied = last
         return True
 

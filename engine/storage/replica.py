@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from engine.account.state import AccountStateStore
+from engine.account.state import AccountState, AccountStateStore
 from engine.execution.client_ids import client_id_prefix
-from engine.execution.order_store import Order, OrderStore
+from engine.execution.order_store import Order, OrderStore, OrderStoreState
 from engine.execution.positions import Position
 from engine.storage import schema
 from engine.storage.records import (
@@ -23,6 +23,14 @@ from engine.storage.records import (
 )
 
 Row = dict[str, Any]
+
+
+class ReplicaState(msgspec.Struct, array_like=True):
+    """A replica between two records."""
+
+    engine_id: str
+    orders: OrderStoreState
+    account: AccountState
 
 
 class Replica:
@@ -63,6 +71,21 @@ class Replica:
             self._order(applied.order)
             if applied.fill is not None:
                 self._fill(applied.fill)
+
+    def state(self) -> ReplicaState:
+        """For a base of the journal."""
+        return ReplicaState(self.engine_id, self._orders.state(), self._account.state())
+
+    def restore(self, state: ReplicaState) -> None:
+        """Go on from there. Rows of its orders and positions count as changed."""
+        self.engine_id = state.engine_id
+        self._orders = OrderStore(client_id_prefix(state.engine_id) if state.engine_id else "")
+        self._orders.restore(state.orders)
+        self._account.restore(state.account)
+        for order in (*self._orders.closed_orders(), *self._orders.open_orders()):
+            self._order(order)
+        for owner, position in self._account.strategy_positions():
+            self._position(owner, position.symbol)
 
     def take_rows(self) -> dict[sa.Table, list[Row]]:
         """Rows that are new or changed, by table."""

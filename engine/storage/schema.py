@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class Exact(TypeDecorator[Decimal]):

@@ -39,10 +39,16 @@ def snapshot_paths(folder: Path) -> list[tuple[int, Path]]:
 
 
 def write_snapshot(folder: Path, digest: bytes, content: SnapshotFile) -> None:
-    """Write, make durable, rename; then drop all but the newest few. OSError when the disk is full."""
+    """Write it, then drop all but the newest few. OSError when the disk is full."""
+    write_content(folder / f"snapshot-{content.sequence:016d}.bin", digest, content)
+    for _, old in snapshot_paths(folder)[_KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def write_content(path: Path, digest: bytes, content: SnapshotFile) -> None:
+    """Write, make durable, rename to `path`. OSError when the disk is full."""
     payload = msgspec.msgpack.encode(content)
     body = _HEADER.pack(_MAGIC, _VERSION, content.sequence, digest, len(payload)) + payload
-    path = folder / f"snapshot-{content.sequence:016d}.bin"
     part = path.with_suffix(".tmp")
     fd = open_file(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
@@ -54,9 +60,7 @@ def write_snapshot(folder: Path, digest: bytes, content: SnapshotFile) -> None:
         raise
     os.close(fd)
     replace_file(part, path)
-    sync_folder(str(folder))
-    for _, old in snapshot_paths(folder)[_KEPT:]:
-        old.unlink(missing_ok=True)
+    sync_folder(str(path.parent))
 
 
 def replace_file(source: Path, target: Path) -> None:

@@ -5,6 +5,7 @@
 
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,11 @@ import typer
 from engine.storage.database import TablesRefused, make_engine, stored_progress
 from engine.storage.follower import Follower
 from engine.storage.recovered import read_folder
+from engine.storage.retention import DAY_S, Retention
 from engine.storage.segment import JournalError
 from settings import ENVIRONMENTS, Home, Settings, SettingsError
 from settings.load import parse_settings
+from settings.shown import counted
 
 app = typer.Typer(add_completion=False, help="SQL tables of orders, fills, signals, positions and equity.")
 Environment = Annotated[str, typer.Argument(help=", ".join(ENVIRONMENTS))]
@@ -26,7 +29,7 @@ _LONGEST_WAIT_S = 30.0
 _TROUBLE = (JournalError, TablesRefused, sa.exc.SQLAlchemyError, OSError)
 
 
-def _open(environment: str) -> tuple[Follower, Path, sa.Engine]:
+def _open(environment: str) -> tuple[Follower, Path, sa.Engine, Retention]:
     if environment not in ENVIRONMENTS:
         raise _refusal(f"there is no environment {environment!r}; allowed: {', '.join(ENVIRONMENTS)}")
     home = Home.find()
@@ -35,11 +38,13 @@ def _open(environment: str) -> tuple[Follower, Path, sa.Engine]:
         settings: Settings = parse_settings(home.config(environment), environment)
         folder.mkdir(parents=True, exist_ok=True)
         url = settings.engine.journal.database_url
-        engine = make_engine(url, folder)
+        keep_s = settings.engine.journal.keep_days * DAY_S
+        engine = make_engine(url, folder, is_archive=keep_s > 0)
     except (SettingsError, ValueError, OSError) as error:
         raise _refusal(str(error)) from None
     journal = folder / JOURNAL_FOLDER
-    return Follower(engine, journal, is_own=not url), journal, engine
+    retention = Retention(journal, keep_s, time.time)
+    return Follower(engine, journal, is_own=not url), journal, engine, retention
 
 
 def _refusal(text: str) -> typer.Exit:
@@ -50,7 +55,7 @@ def _refusal(text: str) -> typer.Exit:
 @app.command()
 def rebuild(environment: Environment = "demo") -> None:
     """Drop the tables and make them again from the whole journal."""
-    follower, folder, _ = _open(environment)
+    follower, folder, *_ = _open(environment)
     try:
         follower.drop()
         count = follower.catch_up()
@@ -62,7 +67,7 @@ def rebuild(environment: Environment = "demo") -> None:
 @app.command()
 def status(environment: Environment = "demo") -> None:
     """Show how far the tables are behind the journal."""
-    _, folder, engine = _open(environment)
+    _, folder, engine, _ = _open(environment)
     try:
         row = stored_progress(engine)
         applied = 0 if row is None else row["sequence"]
@@ -80,14 +85,16 @@ def follow(
     forever: Annotated[bool, typer.Option(help="Go on when stdin closes.")] = False,
 ) -> None:
     """Keep the tables up to the journal until stdin closes."""
-    follower, _, _ = _open(environment)
+    follower, _, _, retention = _open(environment)
     stop = threading.Event()
     if not forever:
         threading.Thread(target=_wait_for_end, args=(stop,), daemon=True).start()
-    keep_up(follower, stop, every)
+    keep_up(follower, stop, every, retention)
 
 
-def keep_up(follower: Follower, stop: threading.Event, every_s: float) -> None:
+def keep_up(
+    follower: Follower, stop: threading.Event, every_s: float, retention: Retention | None = None
+) -> None:
     """Catch up until `stop`; a database that fails is tried again, more and more slowly."""
     wait_s, said = every_s, ""
     while True:
@@ -97,6 +104,8 @@ def keep_up(follower: Follower, stop: threading.Event, every_s: float) -> None:
             if said:
                 typer.echo("tables are up to the journal again", err=True)
             wait_s, said = every_s, ""
+            if retention is not None:
+                _drop_old(retention, follower)
         except _TROUBLE as error:
             wait_s = min(max(wait_s, 0.5) * 2, _LONGEST_WAIT_S)
             if _sentence(error) != said:
@@ -105,6 +114,16 @@ def keep_up(follower: Follower, stop: threading.Event, every_s: float) -> None:
         if last_look:
             return
         stop.wait(wait_s)
+
+
+def _drop_old(retention: Retention, follower: Follower) -> None:
+    try:
+        gone = retention.look(follower)
+    except _TROUBLE as error:
+        typer.echo(f"old journal files stay for now: {_sentence(error)}", err=True)
+        return
+    if gone:
+        typer.echo(f"{counted(gone, 'old journal file')} deleted: tables and snapshots hold them", err=True)
 
 
 def _sentence(error: Exception) -> str:

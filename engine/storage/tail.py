@@ -15,13 +15,16 @@ from engine.storage.segment import (
 
 
 class JournalTail:
-    """`read` gives what is new since the last call. Only whole frames are seen; nothing is ever locked."""
+    """`read` gives what is new since the last call. Only whole frames are seen; nothing is ever locked.
 
-    def __init__(self, folder: Path) -> None:
+    Reading begins behind record `after`, with which a segment must end.
+    """
+
+    def __init__(self, folder: Path, *, after: int = 0) -> None:
         self._folder = folder
         self._path: Path | None = None
         self._offset = HEADER_BYTES
-        self.next_sequence = 1
+        self.next_sequence = after + 1
 
     def read(self, limit: int = 5_000) -> list[tuple[int, JournalRecord]]:
         """At most about `limit` new records with their sequence; an empty list when there are none yet.
@@ -45,10 +48,10 @@ class JournalTail:
         segments = segment_paths(self._folder)
         if not segments:
             return False
-        first, path = segments[0]
-        if first != self.next_sequence:
-            raise JournalError(f"records {self.next_sequence} to {first - 1} in {self._folder} are missing")
-        self._open(path, first)
+        path = segment_path(self._folder, self.next_sequence)
+        if (self.next_sequence, path) not in segments:
+            raise JournalError(f"no segment in {self._folder} begins with record {self.next_sequence}")
+        self._open(path, self.next_sequence)
         return True
 
     def _open(self, path: Path, first: int) -> None:
