@@ -64,6 +64,7 @@ class StandIn:
         self.listen_key = "L1"
         self.sockets: dict[str, list[web.WebSocketResponse]] = {"public": [], "market": [], "private": []}
         self.names: dict[web.WebSocketResponse, set[str]] = {}
+        self.subscriptions: list[str] = []
         self.changed = asyncio.Event()
         self.weight = 1
         self._id = 0
@@ -136,7 +137,11 @@ class StandIn:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     asked = msgspec.json.decode(message.data)
-                    self.names[socket] |= set(asked["params"])
+                    if asked["method"] == "UNSUBSCRIBE":
+                        self.names[socket] -= set(asked["params"])
+                    else:
+                        self.names[socket] |= set(asked["params"])
+                        self.subscriptions += asked["params"]
                     await socket.send_json({"result": None, "id": asked["id"]})
                     self._tell()
         finally:

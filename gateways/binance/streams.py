@@ -25,6 +25,10 @@ NAMES_A_REQUEST = 100
 REQUEST_GAP_SECONDS = 0.25
 """The exchange allows ten messages a second."""
 FIRST_FRAME_SECONDS = 15.0
+RESUBSCRIBE_SECONDS = 60.0
+"""A stream that is silent while others speak is subscribed again, so often."""
+BLAME_SECONDS = 600.0
+"""So long one stream's silence does not end a connection that carries others a second time."""
 LOOK_SECONDS = 1.0
 STABLE_SECONDS = 30.0
 
@@ -56,6 +60,8 @@ class _Watch:
     since: float
     last: float = 0.0
     alarmed: bool = False
+    retried: float = 0.0
+    blamed: float = 0.0
 
 
 class StreamLink:
@@ -88,6 +94,7 @@ class StreamLink:
         self._rotate_seconds = rotate_seconds
         self._watches: dict[str, _Watch] = {}
         self._pending: list[str] = []
+        self._again: list[str] = []
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._request_id = 0
@@ -146,7 +153,7 @@ class StreamLink:
             return None
         now = self._now()
         for watch in self._watches.values():
-            watch.since, watch.last, watch.alarmed = now, 0.0, False
+            watch.since, watch.last, watch.alarmed, watch.retried = now, 0.0, False, 0.0
         self._pending = list(self._watches)
         self._changed.set()
         return connection
@@ -167,9 +174,11 @@ class StreamLink:
                     return connection, f"closed ({connection.close_code or 'cut'})"
                 if not await self._subscribe_pending(connection):
                     return connection, "cannot send"
-                silent = self._silent_stream()
-                if silent is not None:
-                    return connection, silent
+                reason = self._reason_to_leave()
+                if reason is not None:
+                    return connection, reason
+                if not await self._subscribe_again(connection):
+                    return connection, "cannot send"
                 self._tell_state()
                 if self._now() >= rotate_at:
                     following = await self._rotate(connection)
@@ -224,28 +233,76 @@ class StreamLink:
         self._changed.clear()
         while self._pending:
             names, self._pending = self._pending[:NAMES_A_REQUEST], self._pending[NAMES_A_REQUEST:]
-            self._request_id += 1
-            request = {"method": "SUBSCRIBE", "params": names, "id": self._request_id}
-            try:
-                await connection.send(msgspec.json.encode(request).decode(), text=True)
-            except CONNECT_ERRORS:
+            if not await self._request(connection, "SUBSCRIBE", names):
                 return False
             if self._pending:
                 await asyncio.sleep(REQUEST_GAP_SECONDS)
         return True
 
-    def _silent_stream(self) -> str | None:
+    async def _subscribe_again(self, connection: DirectConnection) -> bool:
+        """Streams that are silent while others speak: harmless where a market is quiet."""
+        names, self._again = self._again, []
+        while names:
+            some, names = names[:NAMES_A_REQUEST], names[NAMES_A_REQUEST:]
+            for method in ("UNSUBSCRIBE", "SUBSCRIBE"):
+                if not await self._request(connection, method, some):
+                    return False
+                await asyncio.sleep(REQUEST_GAP_SECONDS)
+        return True
+
+    async def _request(self, connection: DirectConnection, method: str, names: list[str]) -> bool:
+        self._request_id += 1
+        request = {"method": method, "params": names, "id": self._request_id}
+        try:
+            await connection.send(msgspec.json.encode(request).decode(), text=True)
+        except CONNECT_ERRORS:
+            return False
+        return True
+
+    def _reason_to_leave(self) -> str | None:
+        """Why the connection is no use any more; None while it is.
+
+        Where nothing is heard at all, the connection is blamed. Where others speak, a market may be quiet.
+        """
         now = self._now()
+        shortest = min((longest_gap_seconds(name) for name in self._watches), default=0.0)
+        is_speaking = any(watch.last and now - watch.last <= shortest for watch in self._watches.values())
         for name, watch in self._watches.items():
-            if watch.last:
-                if now - watch.last > longest_gap_seconds(name):
-                    return f"{name} has been silent for {now - watch.last:.0f} s"
-            elif now - watch.since > FIRST_FRAME_SECONDS and not watch.alarmed:
-                watch.alarmed = True
-                _log.error("no frame since it was subscribed: wrong path or no such stream", stream=name)
-                if longest_gap_seconds(name) <= FIRST_FRAME_SECONDS:
-                    return f"{name} has sent nothing since it was subscribed"
+            reason = self._silence(name, watch, now)
+            if reason and (not is_speaking or self._is_proven(name, watch, now)):
+                return reason
+            if reason and (not watch.retried or now - watch.retried > RESUBSCRIBE_SECONDS):
+                if not watch.retried:
+                    _log.warning("a stream is silent while others speak", stream=name)
+                watch.retried = now
+                self._again.append(name)
         return None
+
+    def _silence(self, name: str, watch: _Watch, now: float) -> str:
+        """What is wrong with one stream by itself; "" where nothing is."""
+        if watch.last:
+            silent = now - watch.last
+            return f"{name} has been silent for {silent:.0f} s" if silent > longest_gap_seconds(name) else ""
+        if now - watch.since <= FIRST_FRAME_SECONDS:
+            return ""
+        if not watch.alarmed:
+            watch.alarmed = True
+            _log.error("no frame since it was subscribed: wrong path or no such stream", stream=name)
+        is_due = longest_gap_seconds(name) <= FIRST_FRAME_SECONDS
+        return f"{name} has sent nothing since it was subscribed" if is_due else ""
+
+    def _is_proven(self, name: str, watch: _Watch, now: float) -> bool:
+        """A book that has been subscribed again and stays silent while its own touch moves is broken."""
+        symbol, _, kind = name.partition("@")
+        ticker = self._watches.get(f"{symbol}@bookTicker")
+        if not kind.startswith("depth") or ticker is None or not watch.retried:
+            return False
+        if ticker.last <= watch.retried + FIRST_FRAME_SECONDS or watch.last > watch.retried:
+            return False
+        if watch.blamed and now - watch.blamed < BLAME_SECONDS:
+            return False
+        watch.blamed = now
+        return True
 
     def _tell_state(self) -> None:
         spoken = [

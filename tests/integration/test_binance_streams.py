@@ -208,3 +208,69 @@ def test_a_rotation_that_fails_is_tried_again_before_the_exchange_ends_the_conne
             assert link.rotations == 0
 
     asyncio.run(scenario())
+
+
+QUIET = "dullusdt@depth@100ms"
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "FIRST_FRAME_SECONDS", 0.15)
+    monkeypatch.setattr(streams, "longest_gap_seconds", lambda _stream: 0.1)
+    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.02)
+
+
+async def moving(exchange: StandIn, stop: Callable[[], object]) -> None:
+    """One book moves, until something has happened."""
+    async with asyncio.timeout(10):
+        while not stop():
+            await exchange.depth(bids={99.0: float(exchange.update_id % 7 + 1)})
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("spoke_once", [True, False])
+def test_a_quiet_symbol_does_not_take_the_others_connection_away(
+    monkeypatch: pytest.MonkeyPatch, spoke_once: bool
+):
+    """Whoever nobody trades sends no diffs: its stream is subscribed again, the others stay."""
+    impatient(monkeypatch)
+    monkeypatch.setattr(streams, "RESUBSCRIBE_SECONDS", 0.2)
+
+    async def scenario() -> None:
+        async with StandIn() as exchange, linked(exchange) as (link, heard):
+            link.want(QUIET)
+            await exchange.until(lambda: any(QUIET in names for names in exchange.names.values()))
+            if spoke_once:
+                await exchange.send(QUIET, {"e": "depthUpdate", "u": 1})
+            await moving(exchange, lambda: exchange.subscriptions.count(QUIET) >= 3)
+            assert heard.lost == []
+            assert exchange.subscriptions.count(DEPTH) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_book_whose_ticker_moves_without_it_is_reconnected_though_others_speak(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    impatient(monkeypatch)
+
+    async def scenario() -> None:
+        async with StandIn() as exchange, linked(exchange) as (link, heard):
+            link.want(QUIET)
+            link.want("dullusdt@bookTicker")
+            await exchange.until(lambda: any(QUIET in names for names in exchange.names.values()))
+
+            async def ticking() -> None:
+                while True:
+                    await exchange.send("dullusdt@bookTicker", {"e": "bookTicker", "u": 1})
+                    await asyncio.sleep(0.02)
+
+            task = asyncio.ensure_future(ticking())
+            await moving(exchange, lambda: heard.lost)
+            assert QUIET in heard.lost[0]
+            before = len(heard.frames)
+            await moving(exchange, lambda: len(heard.frames) > before + 60)
+            assert len(heard.lost) == 1
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
