@@ -82,6 +82,8 @@ class Commands:
             return self._pause(command, paused=True)
         if command.name == "resume":
             return self._pause(command, paused=False)
+        if command.name in {"cancel", "close_orders"} and not self._engine.health.connected:
+            return False, "there is no connection to the gateway: nothing is cancelled, say it again later"
         if command.name == "cancel":
             return self._cancel(command)
         if command.name == "close_orders":
@@ -141,7 +143,16 @@ class Commands:
             engine.strategies.set_paused(slot, paused=paused, reason=f"command {command.command_id}")
             engine.trades.withdraw_entries(slot)
         verb = "is" if len(slots) == 1 else "are"
-        return bool(slots), f"{counted(len(slots), 'strategy', 'strategies')} {verb} {word}"
+        still = "" if paused else self._still_off()
+        return not still, f"{counted(len(slots), 'strategy', 'strategies')} {verb} {word}{still}"
+
+    def _still_off(self) -> str:
+        """What a resume of some strategies does not undo."""
+        engine = self._engine
+        if not engine.risk.killed and not engine.health.paused:
+            return ""
+        word = "killed" if engine.risk.killed else "paused"
+        return f", but everything is {word} until resume without strategy and symbol"
 
     def _cancel(self, command: Command) -> tuple[bool, str]:
         order = self._engine.store.get(command.argument)
