@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from gateways.simulator.accounts import ZERO
+from gateways.simulator.accounts import ZERO, MarginChange
 from gateways.simulator.errors import invalid_leverage, invalid_parameter, refusal
 from gateways.simulator.events import AccountConfigEvent
 from gateways.simulator.margin import (
@@ -108,6 +108,10 @@ def modify_position_margin(
             raise refusal(-4051)
         position.isolated_wallet -= amount
     position.update_time_ms = state.now_ms
+    account = user.account
+    row = MarginChange(account.account_id, symbol, side, kind, amount, account.asset, state.now_ms)
+    user.margin_changes.append(row)
+    state.dirty.margin_changes.append(row)
     state.touch_account(user)
     emit_account(state, user, "MARGIN_TRANSFER", (position_change(user, market, position),), change=ZERO)
 

@@ -49,6 +49,19 @@ class IncomeRecord:
 
 
 @dataclass(slots=True)
+class MarginChange:
+    """One change of an isolated position's margin by its owner. `kind` is 1 (added) or 2 (taken away)."""
+
+    account_id: str
+    symbol: str
+    position_side: str
+    kind: int
+    amount: Decimal
+    asset: str
+    time_ms: int
+
+
+@dataclass(slots=True)
 class Account:
     """One account: a wallet in USDT, its settings and its positions."""
 

@@ -8,6 +8,7 @@ from gateways.simulator.accounts import (
     AccountSummary,
     CommissionRate,
     IncomeRecord,
+    MarginChange,
     PositionRow,
 )
 from gateways.simulator.book import Book
@@ -140,6 +141,13 @@ class ExchangeView:
         """Return income rows, oldest first (default: the last seven days)."""
         user = self.state.user(account_id)
         return queries.income(self._at(now_ms), user, symbol=symbol, income_type=income_type, **window)
+
+    def margin_changes(
+        self, account_id: str, symbol: str, now_ms: int, kind: int | None = None, **window: Unpack[TimeWindow]
+    ) -> list[MarginChange]:
+        """Return changes of isolated margin, oldest first (default: the last 30 days)."""
+        user = self.state.user(account_id)
+        return queries.margin_changes(self._at(now_ms), user, symbol, kind=kind, **window)
 
     def forced_orders(self, account_id: str, symbol: str | None = None, limit: int = 50) -> list[ForcedOrder]:
         """Return the account's liquidation orders."""

@@ -8,6 +8,7 @@ from gateways.simulator.accounts import (
     AssetRow,
     CommissionRate,
     IncomeRecord,
+    MarginChange,
     PositionRow,
 )
 from gateways.simulator.format_numbers import average, money, plain, price, qty
@@ -171,6 +172,19 @@ def commission_rate(row: CommissionRate) -> JsonObject:
         "makerCommissionRate": fixed_rate(row.maker),
         "takerCommissionRate": fixed_rate(row.taker),
         "rpiCommissionRate": fixed_rate(row.rpi),
+    }
+
+
+def margin_change(row: MarginChange) -> JsonObject:
+    """Row of GET positionMargin/history."""
+    return {
+        "symbol": row.symbol,
+        "type": row.kind,
+        "deltaType": "USER_ADJUST",
+        "amount": plain(row.amount),
+        "asset": row.asset,
+        "time": row.time_ms,
+        "positionSide": row.position_side,
     }
 
 

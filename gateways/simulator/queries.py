@@ -14,6 +14,7 @@ from gateways.simulator.accounts import (
     AccountSummary,
     AssetRow,
     IncomeRecord,
+    MarginChange,
     Position,
     PositionRow,
 )
@@ -42,6 +43,7 @@ DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 UNFILLED_KEPT_MS = 3 * DAY_MS
 KEPT_MS = 90 * DAY_MS
+MARGIN_CHANGES_KEPT_MS = 30 * DAY_MS
 Row = TypeVar("Row")
 
 
@@ -183,6 +185,28 @@ def income(
         if (symbol is None or row.symbol == symbol)
         and (income_type is None or row.income_type == income_type)
         and low <= row.time_ms <= high
+    )
+    return _limited(rows, limit, newest=start_ms is None)
+
+
+def margin_changes(
+    state: ExchangeState,
+    user: AccountState,
+    symbol: str,
+    *,
+    kind: int | None = None,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    limit: int = 500,
+) -> list[MarginChange]:
+    """Return changes of isolated margin, oldest first: of the last 30 days or a shorter window (-1127)."""
+    state.market(symbol)
+    low, high = window(state.now_ms, start_ms, end_ms, longest_ms=MARGIN_CHANGES_KEPT_MS)
+    low = max(low, state.now_ms - MARGIN_CHANGES_KEPT_MS)
+    rows = (
+        row
+        for row in user.margin_changes
+        if row.symbol == symbol and kind in (None, row.kind) and low <= row.time_ms <= high
     )
     return _limited(rows, limit, newest=start_ms is None)
 

@@ -117,9 +117,21 @@ def position_margin(venue: Venue, call: Call) -> object:
 
 
 def position_margin_history(venue: Venue, call: Call) -> object:
-    """GET positionMargin/history: the simulator keeps none."""
+    """GET positionMargin/history."""
     venue.spec(call.symbol)
-    return []
+    kind = call.params.integer("type")
+    if kind not in {None, 1, 2}:
+        raise invalid_parameter("type")
+    rows = venue.exchange.margin_changes(
+        call.account,
+        call.symbol,
+        call.now_ms,
+        kind,
+        start_ms=call.params.integer("startTime"),
+        end_ms=call.params.integer("endTime"),
+        limit=row_limit(call.params, 500, 1000),
+    )
+    return [shape.margin_change(row) for row in rows]
 
 
 def position_mode(venue: Venue, call: Call) -> object:

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from gateways.simulator.accounts import ZERO, Account, IncomeRecord, Position, SymbolConfig
+from gateways.simulator.accounts import ZERO, Account, IncomeRecord, MarginChange, Position, SymbolConfig
 from gateways.simulator.book import Book, Entry
 from gateways.simulator.errors import refusal
 from gateways.simulator.events import ForcedOrder, Listener, UserEvent
@@ -22,6 +22,7 @@ MAX_INCOME = 50_000
 MAX_CLOSED_ALGOS = 5_000
 MAX_AMENDMENTS = 5_000
 MAX_FORCED_ORDERS = 1_000
+MAX_MARGIN_CHANGES = 5_000
 MAX_FUNDING_ROWS = 1_000
 FIRST_ORDER_ID = 8_000_000_001
 FIRST_ALGO_ID = 1_000_000_000_000_001
@@ -114,6 +115,7 @@ class AccountState:
     income: deque[IncomeRecord] = field(default_factory=lambda: deque(maxlen=MAX_INCOME))
     amendments: deque[Amendment] = field(default_factory=lambda: deque(maxlen=MAX_AMENDMENTS))
     forced: deque[ForcedOrder] = field(default_factory=lambda: deque(maxlen=MAX_FORCED_ORDERS))
+    margin_changes: deque[MarginChange] = field(default_factory=lambda: deque(maxlen=MAX_MARGIN_CHANGES))
     in_liquidation: bool = False
 
     def open_of(self, symbol: str) -> dict[int, Order]:
@@ -161,6 +163,7 @@ class Dirty:
     income: list[IncomeRecord] = field(default_factory=list)
     amendments: list[tuple[str, Amendment]] = field(default_factory=list)
     forced: list[ForcedOrder] = field(default_factory=list)
+    margin_changes: list[MarginChange] = field(default_factory=list)
     funding: list[FundingRow] = field(default_factory=list)
     markets: dict[str, MarketFacts] = field(default_factory=dict)
     specs: dict[str, SymbolSpec] = field(default_factory=dict)

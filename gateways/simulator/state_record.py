@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateways.simulator.accounts import Account, IncomeRecord
+from gateways.simulator.accounts import Account, IncomeRecord, MarginChange
 from gateways.simulator.events import ForcedOrder
 from gateways.simulator.journal import StateDamagedError
 from gateways.simulator.orders import AlgoOrder, Amendment, Order, UserTrade
@@ -32,6 +32,7 @@ class StateRecord(msgspec.Struct, array_like=True):
     funding: list[FundingRow] = []
     markets: list[MarketFacts] = []
     specs: list[SymbolSpec] = []
+    margin_changes: list[MarginChange] = []
 
 
 def make_record(state: ExchangeState) -> StateRecord:
@@ -50,6 +51,7 @@ def make_record(state: ExchangeState) -> StateRecord:
         funding=dirty.funding,
         markets=[market.facts for market in state.markets.values()],
         specs=list(dirty.specs.values()),
+        margin_changes=dirty.margin_changes,
     )
 
 
@@ -74,6 +76,7 @@ def full_record(state: ExchangeState) -> StateRecord:
         funding=[row for market in state.markets.values() for row in market.funding_history],
         markets=[market.facts for market in state.markets.values()],
         specs=[state.specs[symbol] for symbol in sorted(state.replaced_specs)],
+        margin_changes=[row for user in users for row in user.margin_changes],
     )
 
 
@@ -102,6 +105,8 @@ def apply_record(state: ExchangeState, record: StateRecord) -> None:
         state.accounts[account_id].amendments.append(amendment)
     for forced in record.forced:
         state.accounts[forced.account_id].forced.append(forced)
+    for change in record.margin_changes:
+        state.accounts[change.account_id].margin_changes.append(change)
     _apply_markets(state, record)
 
 

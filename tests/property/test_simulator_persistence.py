@@ -13,7 +13,7 @@ import pytest
 
 from gateways.simulator.exchange import Exchange
 from gateways.simulator.journal import StateDamagedError
-from gateways.simulator.orders import AmendRequest
+from gateways.simulator.orders import AmendRequest, OrderRequest
 from gateways.simulator.persistence import Persistence as Store
 from gateways.simulator.state import ExchangeState
 from gateways.simulator.state_record import full_record
@@ -69,7 +69,16 @@ def steps() -> list[Step]:
         lambda d: d.ex.cancel("a", SYMBOL, None, "rest", d.now),
         lambda d: d.market("SELL", "0.2"),
         lambda d: d.limit("BUY", "0.3", "49200", account="b"),
+        isolated_margin,
     ]
+
+
+def isolated_margin(desk: Desk) -> None:
+    eth = "ETHUSDT"
+    desk.ex.book(eth).add("SELL", 200_000, 1_000)
+    desk.ex.set_margin_type("b", eth, "ISOLATED", desk.now)
+    desk.ex.submit("b", OrderRequest(eth, "BUY", "MARKET", quantity=D("0.1")), desk.now)
+    desk.ex.modify_position_margin("b", eth, None, D(5), 1, desk.now)
 
 
 def contents(state: ExchangeState) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from gateways.simulator.events import AccountConfigEvent, AccountEvent
+from gateways.simulator.format_account import margin_change
 from tests.simulator_rig import SYMBOL, D, Desk, refused
 
 
@@ -205,3 +206,28 @@ def test_a_reduced_isolated_position_gives_its_share_of_margin_back():
     isolated_long(desk)
     desk.market("SELL", "0.25")
     assert desk.ex.position_risk("a", SYMBOL)[0].isolated_wallet == D("2500.05") * 3 / 4
+
+
+def test_changes_of_isolated_margin_are_remembered_for_thirty_days():
+    desk = Desk()
+    desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
+    desk.market("BUY", "0.1")
+    for amount, kind in ((D(100), 1), (D(40), 2)):
+        desk.ex.modify_position_margin("a", SYMBOL, None, amount, kind, desk.now)
+        desk.advance(1000)
+    rows = desk.ex.margin_changes("a", SYMBOL, desk.now)
+    assert [(row.kind, row.amount, row.position_side) for row in rows] == [(1, 100, "BOTH"), (2, 40, "BOTH")]
+    assert margin_change(rows[0]) == {
+        "symbol": SYMBOL,
+        "type": 1,
+        "deltaType": "USER_ADJUST",
+        "amount": "100",
+        "asset": "USDT",
+        "time": desk.now - 2000,
+        "positionSide": "BOTH",
+    }
+    assert [row.kind for row in desk.ex.margin_changes("a", SYMBOL, desk.now, 2)] == [2]
+    assert desk.ex.margin_changes("a", SYMBOL, desk.now, end_ms=desk.now - 1500) == rows[:1]
+    with refused(-1127):
+        desk.ex.margin_changes("a", SYMBOL, desk.now, start_ms=0, end_ms=31 * 86_400_000)
+    assert desk.ex.margin_changes("a", SYMBOL, desk.now + 31 * 86_400_000) == []
