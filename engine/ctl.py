@@ -146,7 +146,7 @@ def cancel_all(env: Environment = "", symbol: Symbol = "") -> None:
 
 @app.command()
 def why(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """The last signals and what became of them."""
+    """The last signals, what became of them and of their orders, and why; times are UTC."""
     _run(env, Request("why", _id(), strategy, symbol))
 
 

@@ -1,9 +1,12 @@
 """Every signal goes into the journal with its fate."""
 
 from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
 from math import isnan
 
 from engine.core.context import Clock, Outbox
+from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import Verdict
 from engine.storage import records
 from engine.strategies.base import Signals
@@ -11,6 +14,7 @@ from engine.strategies.slot import Decision, Fate
 
 NO_SIGNALS = Signals(False, False, False, False)
 RECENT_SIGNALS = 200
+WHY_LINES = 10
 
 
 class SignalLog:
@@ -63,14 +67,19 @@ class SignalLog:
         fate, rule = verdict_fate(verdict)
         self.record(decision, fate, rule=rule, detail=verdict.reason, ids=ids, action=action)
 
-    def why(self, strategy: str, symbol: str) -> str:
-        """The last signals and what became of them, newest last."""
+    def why(self, strategy: str, symbol: str, outcome_of: Callable[[str], str] | None = None) -> str:
+        """The last signals with their time, what became of them and of their orders, newest last."""
         chosen = [
             one
             for one in self.recent
             if (not strategy or one.strategy.startswith(strategy)) and symbol in {"", one.symbol}
         ]
-        return "\n".join(signal_line(one) for one in chosen[-10:]) or "no signal yet"
+        lines = []
+        for one in chosen[-WHY_LINES:]:
+            outcomes = filter(None, map(outcome_of, one.client_order_ids)) if outcome_of else ()
+            at = datetime.fromtimestamp(one.time_ns // SECOND_NS, UTC)
+            lines.append("; ".join((f"{at:%m-%d %H:%M:%S} {signal_line(one)}", *outcomes)))
+        return "\n".join(lines) or "no signal yet"
 
 
 def blocked(fate: Fate, detail: str) -> Verdict:

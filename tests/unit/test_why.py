@@ -1,0 +1,131 @@
+"""`why` names for each signal that was not followed what stood in its way, and for each order its end."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from engine.backtest.settings import Sizing
+from engine.core.audit import Answer
+from engine.core.config import EngineConfig
+from engine.core.engine import Engine
+from engine.core.events import Command, CommandName, Event, JournalState
+from engine.risk.limits import RiskLimits
+from gateways.wire import messages as wire
+from tests.engine_rig import START_NS, Rig, config, spec
+from tests.unit.test_engine_restarts import UP, mark, restarted
+
+HEAD = "11-14 22:13:24 sma_crossover_inflection:s1 BTCUSDT long at 100.1: "
+ONE = Decimal(1)
+
+
+def why(rig: Rig, strategy: str = "", symbol: str = "") -> str:
+    rig.feed(Command(rig.now_ns, "w", "why", strategy, symbol))
+    answer = rig.notices(Answer)[-1]
+    assert isinstance(answer, Answer)
+    assert answer.ok
+    return answer.text
+
+
+def limited(**limits: object) -> EngineConfig:
+    return config(limits=RiskLimits(**limits))  # type: ignore[arg-type]  # a limit's name
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            limited(max_order_notional_quote=ONE),
+            "vetoed by order_notional [Long Entry] (order notional 10.1200 is above 1)",
+        ),
+        (
+            limited(max_position_notional_quote=ONE),
+            "vetoed by position_notional [Long Entry] (position notional 10.000 would be above 1)",
+        ),
+        (
+            limited(max_total_notional_quote=ONE),
+            "vetoed by total_notional [Long Entry] (total notional 10.000 would be above 1)",
+        ),
+        (
+            limited(max_leverage=Decimal("0.0001")),
+            "vetoed by leverage [Long Entry] (notional 10.000 on equity 10000 is above leverage 0.0001)",
+        ),
+        (
+            config(spec(sizing=Sizing("fixed", 0.00001))),
+            "vetoed by size [Long Entry] (0.00001000 BTC is less than the smallest order)",
+        ),
+    ],
+)
+def test_a_limit_is_named_with_both_numbers(settings: EngineConfig, said: str) -> None:
+    rig = Rig(Engine(settings)).up()
+    mark(rig, "100", START_NS)
+    rig.prices(*UP)
+    assert why(rig) == HEAD + said
+
+
+def give(name: CommandName, **narrow: str) -> Callable[[Rig], object]:
+    return lambda rig: rig.feed(Command(rig.now_ns, "op", name, **narrow))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (give("pause"), "vetoed by gates [Long Entry] (trading is paused)"),
+        (give("pause", symbol="BTCUSDT"), "paused [Long Entry] (command op)"),
+        (give("kill"), "vetoed by kill_switch [Long Entry] (kill switch: command op)"),
+        (lambda rig: rig.down(), "suspect [Long Entry] (the bar has a hole in its data)"),
+        (lambda rig: rig.status(fresh=()), "suspect [Long Entry] (the bar has a hole in its data)"),
+        (
+            lambda rig: rig.status(clock_uncertainty_ns=10**12),
+            "vetoed by gates [Long Entry] (the exchange's clock is not known well enough)",
+        ),
+        (
+            lambda rig: rig.status(clock_offset_ns=10**12),
+            "late [Long Entry] (999.0 s after the close of the bar)",
+        ),
+        (
+            lambda rig: rig.status(streams={"public": "up", "market": "up", "private": "down", "rest": "up"}),
+            "vetoed by gates [Long Entry] (not reconciled with the exchange yet)",
+        ),
+        (
+            lambda rig: rig.feed(JournalState(rig.now_ns, accepts_entries=False)),
+            "vetoed by gates [Long Entry] (the journal takes no entries)",
+        ),
+    ],
+)
+def test_a_state_that_gives_no_entries_is_named(trouble: Callable[[Rig], object], said: str) -> None:
+    rig = Rig().up().prices(*UP[:4])
+    trouble(rig)
+    rig.tick(4, 101)
+    assert why(rig).removeprefix("11-14 22:13:23 ").removeprefix("11-14 22:13:24 ") == HEAD[15:] + said
+
+
+def test_an_order_tells_its_end_filled_or_refused_by_the_exchange_and_over_a_restart() -> None:
+    def refuse(order: wire.SubmitOrder) -> list[Event]:
+        return [wire.Reply(order.request_id, "refused", -2019, "Margin is insufficient.")]
+
+    refused = Rig().up()
+    refused.exchange.on_submit = refuse
+    refused.prices(*UP)
+    end = "traded [Long Entry]; entry rejected: -2019 Margin is insufficient."
+    assert why(refused) == HEAD + end
+    assert why(restarted(refused, config())) == HEAD + end
+    traded = Rig().up().prices(*UP)
+    assert why(traded) == HEAD + "traded [Long Entry]; entry filled 0.1 at 101.2"
+
+
+def test_an_order_in_doubt_is_said_to_be() -> None:
+    rig = Rig().up()
+    rig.exchange.on_submit = lambda _: []
+    rig.exchange.on_query = lambda _: []
+    rig.prices(*UP)
+    assert why(rig) == HEAD + "traded [Long Entry]; entry sent"
+    rig.down()
+    assert why(rig) == HEAD + "traded [Long Entry]; entry unknown"
+
+
+def test_why_is_narrowed_by_strategy_and_symbol_and_says_when_there_is_nothing() -> None:
+    rig = Rig().up()
+    assert why(rig) == "no signal yet"
+    rig.prices(*UP)
+    assert why(rig, "sma") == why(rig, "", "BTCUSDT") == why(rig)
