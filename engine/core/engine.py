@@ -99,6 +99,7 @@ class Engine:
         self._blockers: tuple[str, ...] = ("not started",)
         self._were_entries_open = False
         self._told_left_behind = False
+        self._told_fees: set[str] = set()
         symbols = [slot.symbol for slot in self.strategies.slots]
         for slot in self.strategies.slots:
             self.trades.add(slot, shared=symbols.count(slot.symbol) > 1)
@@ -207,6 +208,7 @@ class Engine:
         if fill is not None:
             self.out.append(fill)
             self.account.on_fill(fill)
+            self._tell_other_fees(fill.fee_asset)
             self._note_day()
             self.recovery.last_fill_ns = max(self.recovery.last_fill_ns, fill.time_ns)
             self._tell_position(fill.symbol)
@@ -222,6 +224,13 @@ class Engine:
         self.trades.on_applied(applied)
         if fill is not None:
             self._settle_foreign(fill.symbol)
+
+    def _tell_other_fees(self, asset: str) -> None:
+        """Once of each asset: what is paid in it is not in the numbers that limits look at."""
+        if asset in self.account.other_fees and asset not in self._told_fees:
+            self._told_fees.add(asset)
+            text = f"fees are taken in {asset}: they are in no P&L, and today's loss does not count them"
+            self.out.notice("warning", text)
 
     def _settle_foreign(self, symbol: str) -> None:
         """What somebody else took away from a strategy's position, the strategy no longer has."""
@@ -318,12 +327,14 @@ class Engine:
         lost = self.health.fresh_symbols.difference(status.fresh_symbols)
         for symbol in sorted(lost):
             self.candles.mark_hole(symbol)
-        before, old = self.health.private_stream, self.health.status
+        before, old, answered = self.health.private_stream, self.health.status, self.health.answers_come
         if status.banned_until_ns and not (old and old.banned_until_ns):
             seconds = (status.banned_until_ns - status.time_ns - status.clock_offset_ns) / 1e9
             text = f"the exchange takes no requests for another {seconds:.0f} s"
             self.out.notice("critical" if seconds > 60.0 else "warning", text)
         self.health.on_status(status)
+        if not answered and self.health.answers_come:
+            self.orders.ask_again()
         if self.health.set_back and self.health.clock_ok and status.time_ns < self._timer_ns + SET_BACK_NS:
             self._after_set_back()
         if before not in {"", "up"} and self.health.private_stream == "up" and self.health.reconciled:

@@ -40,11 +40,13 @@ class _Wish(msgspec.Struct, frozen=True):
 
 
 class _Exit(msgspec.Struct):
-    """The running exit of one owner on one symbol. `retry_at_ns` is when its next attempt is due."""
+    """The running exit of one owner on one symbol. `retry_at_ns` is when its next attempt is due, `rest_base`
+    what is to follow because it is more than the exchange takes at once."""
 
     intent: Intent
     retry_at_ns: int = NEVER_NS
     then: _Wish | None = None
+    rest_base: Decimal = ZERO
 
 
 class MarketExits:
@@ -93,19 +95,20 @@ class MarketExits:
         qty = abs(held) if qty_base is None else min(abs(held), qty_base)
         if qty <= ZERO:
             return Placed(NOTHING)
+        now = min(qty, self._largest(symbol, qty))
         intent = self._gate.intent(
             owner,
             symbol,
             side,
             "MARKET",
-            qty,
+            now,
             cause=cause,
             leg=leg,
-            reduce_only=self._reduces_net(symbol, side, qty),
+            reduce_only=self._reduces_net(symbol, side, now),
             is_exit=True,
             signal=signal,
         )
-        running = self._exits[owner, symbol] = _Exit(intent)
+        running = self._exits[owner, symbol] = _Exit(intent, rest_base=qty - now)
         placed = self._gate.place(intent)
         if placed.verdict is DUPLICATE:
             del self._exits[owner, symbol]
@@ -131,8 +134,13 @@ class MarketExits:
         if order.evidence.missing_base > ZERO:
             return
         left = self._left(order.intent)
-        if order.state is OrderState.FILLED or left == ZERO:
+        is_filled = order.state is OrderState.FILLED
+        if left == ZERO or (is_filled and not running.rest_base):
             self._end(key)
+            return
+        if is_filled:
+            running.retry_at_ns = self._clock.now_ns
+            self._reschedule()
             return
         attempt = order.intent.attempt + 1
         delay_ns = _FIRST_DELAY_NS << min(attempt, ALARM_AT_ATTEMPT)
@@ -160,10 +168,12 @@ class MarketExits:
                 continue
             running.retry_at_ns = NEVER_NS
             before = running.intent
-            qty = min(self._left(before), before.qty_base - self._filled(before))
-            if qty <= ZERO:
+            asked = before.qty_base - self._filled(before) + running.rest_base
+            whole = min(self._left(before), asked)
+            if whole <= ZERO:
                 self._end(key)
                 continue
+            qty = min(whole, self._largest(before.symbol, whole))
             intent = self._gate.intent(
                 before.strategy,
                 before.symbol,
@@ -177,10 +187,11 @@ class MarketExits:
                 is_exit=True,
                 signal=before.signal,
             )
-            running.intent = intent
+            running.intent, rest = intent, running.rest_base
+            running.rest_base = whole - qty
             placed = self._gate.place(intent)
             if not placed.client_order_id:
-                running.intent = before
+                running.intent, running.rest_base = before, rest
                 running.retry_at_ns = self._clock.now_ns + SECOND_NS
         self._reschedule()
 
@@ -190,6 +201,13 @@ class MarketExits:
         held = self._account.strategy_position(*key).qty_base
         if wish is not None and held and (held > ZERO) == (wish.side == "SELL"):
             self.leave(*key, cause=wish.cause, leg=wish.leg, signal=wish.signal)
+
+    def _largest(self, symbol: str, qty: Decimal) -> Decimal:
+        """The exchange's largest market order; `qty` where that is not known."""
+        instrument = self._gate.instruments.get(symbol)
+        if instrument is None:
+            return qty
+        return instrument.market_max_qty_base or instrument.max_qty_base or qty
 
     def _left(self, intent: Intent) -> Decimal:
         """What the owner still holds on the side that the exit leaves."""

@@ -53,7 +53,8 @@ def context_for(
 ) -> RiskContext:
     """The facts the stores hold; the caller sets the gates (`connected` and so on) on the result.
 
-    Without a mark price the reference price stands in for it, and the other way round.
+    Without a mark price the reference price stands in for it, and the other way round; of other symbols that
+    of the entry.
     """
     buys: dict[str, Decimal] = {}
     sells: dict[str, Decimal] = {}
@@ -66,11 +67,10 @@ def context_for(
     others = {p.symbol for p in account.positions()} | buys.keys() | sells.keys()
     others.discard(symbol)
     for name in sorted(others):
-        mark = account.mark(name)
-        if mark is not None:
-            held = account.position(name).qty_base
-            worst = max(abs(held + buys.get(name, ZERO)), abs(held - sells.get(name, ZERO)))
-            other += worst * mark
+        position = account.position(name)
+        held, price = position.qty_base, account.mark(name) or position.entry_price
+        worst = max(abs(held + buys.get(name, ZERO)), abs(held - sells.get(name, ZERO)))
+        other += worst * price
     return RiskContext(
         now_ns=now_ns,
         mark_price=account.mark(symbol) or reference_price,

@@ -198,3 +198,77 @@ def test_a_symbol_of_another_quote_asset_is_not_entered() -> None:
     (signal,) = [one for one in rig.records(Signal) if isinstance(one, Signal)]
     assert (signal.fate, signal.rule) == ("vetoed", "instrument")
     assert signal.detail == "BTCUSDT is settled in USDC, money is counted in USDT"
+
+
+def test_a_position_above_the_largest_market_order_is_left_in_parts() -> None:
+    rig = Rig(Engine(config(PROTECTED)))
+    take = rig.exchange.snapshot
+
+    def small_orders(*asked: int) -> wire.Snapshot:
+        snapshot = take(*asked)
+        (one,) = snapshot.instruments
+        small = msgspec.structs.replace(one, market_max_qty_base=Decimal("0.04"))
+        return msgspec.structs.replace(snapshot, instruments=(small,))
+
+    rig.up().prices(*UP)
+    assert held(rig) == TENTH
+    rig.exchange.snapshot = small_orders  # type: ignore[method-assign]  # the exchange has changed its filters
+    again = restarted(rig, config(PROTECTED)).up()
+    again.exchange.on_submit = lambda order: (
+        [wire.Reply(order.request_id, "refused", -4005, "Quantity greater than max quantity.")]
+        if order.order_type == "MARKET" and order.qty_base > Decimal("0.04")
+        else None
+    )
+    command(again, "flatten")
+    again.wait(1)
+    left = [one for one in again.sent(wire.SubmitOrder) if isinstance(one, wire.SubmitOrder)]
+    assert [one.qty_base for one in left if one.order_type == "MARKET"] == [
+        Decimal("0.04"), Decimal("0.04"), Decimal("0.02")
+    ]  # fmt: skip
+    assert again.exchange.position == 0
+    assert stops(again) == []
+
+
+def test_a_partial_leaving_above_the_largest_market_order_leaves_no_more_than_was_asked() -> None:
+    rig = Rig().up().prices(*UP)
+    gate = rig.engine.gate
+    gate.instruments["BTCUSDT"] = msgspec.structs.replace(
+        gate.instruments["BTCUSDT"], market_max_qty_base=Decimal("0.03")
+    )
+    rig.engine.trades.exits.leave(
+        OWNER, "BTCUSDT", qty_base=Decimal("0.07"), cause="bar:test", leg="close", signal="Part"
+    )
+    rig.wait(1)
+    assert rig.exchange.position == Decimal("0.03")
+
+
+def test_what_is_held_without_a_mark_price_counts_at_its_entry() -> None:
+    pair = ("BTCUSDT", "ETHUSDT")
+    limits = RiskLimits(max_total_notional_quote=Decimal(1_000))
+    rig = Rig(Engine(config(spec(symbols=("BTCUSDT",)), symbols=pair, limits=limits)))
+    rig.feed(fill_of("ETHUSDT", "10", "99.5"))
+    take = rig.exchange.snapshot
+
+    def with_eth(*asked: int) -> wire.Snapshot:
+        snapshot = take(*asked)
+        eth = wire.PositionReport(
+            "ETHUSDT", "BOTH", Decimal(10), Decimal("99.5"), Decimal(0), "cross", Decimal(0)
+        )
+        return msgspec.structs.replace(snapshot, positions=(*snapshot.positions, eth))
+
+    rig.exchange.snapshot = with_eth  # type: ignore[method-assign]  # the account holds something else too
+    rig.up().status(fresh=pair).prices(*UP)
+    (signal,) = [one for one in rig.records(Signal) if isinstance(one, Signal)]
+    assert (signal.fate, signal.rule) == ("vetoed", "total_notional")
+
+
+def test_fees_in_another_asset_are_told_once_for_they_are_in_no_profit() -> None:
+    rig = Rig().up()
+    for number in (1, 2):
+        fill = msgspec.structs.replace(
+            fill_of("BTCUSDT", "1", "100"), fee=Decimal("0.01"), fee_asset="BNB", trade_id=number,
+            filled_base=Decimal(number), qty_base=Decimal(2), sequence=number + 5, epoch=1,
+        )  # fmt: skip
+        rig.feed(fill)
+    told_of = [text for text in said(rig) if "BNB" in text]
+    assert told_of == ["fees are taken in BNB: they are in no P&L, and today's loss does not count them"]
