@@ -95,6 +95,7 @@ def build(state: ExchangeState, user: AccountState, market: MarketState, request
     _check_prices(market, algo, request)
     _check_quantity(market, algo, request)
     _check_not_reached(market, algo, request)
+    _check_tie(user, algo)
     return algo
 
 
@@ -105,6 +106,31 @@ def _check_close_position(request: AlgoRequest) -> None:
         raise refusal(-4137)
     if request.reduce_only is not None:
         raise refusal(-4138)
+
+
+def _check_tie(user: AccountState, algo: AlgoOrder) -> None:
+    """Check what lives with a position: one stop and one target close it (-4130), GTE_GTC needs one (-4509).
+
+    An open order of the symbol will do in place of a position. Source: users' reports of both refusals.
+    """
+    if algo.close_position:
+        rivals = (other for other in user.open_algos.values() if other.close_position)
+        if any(_closes_the_same(algo, other) for other in rivals):
+            raise refusal(-4130)
+    if algo.time_in_force != UNTIL_POSITION_ENDS:
+        return
+    if not user.held(algo.symbol) and not user.open_of(algo.symbol):
+        raise refusal(-4509)
+
+
+def _closes_the_same(algo: AlgoOrder, other: AlgoOrder) -> bool:
+    """Tell whether two closePosition orders are of one kind and close one position in one direction."""
+    return (algo.symbol, algo.position_side, algo.side, algo.order_type) == (
+        other.symbol,
+        other.position_side,
+        other.side,
+        other.order_type,
+    )
 
 
 def _trigger_price(spec: SymbolSpec, price: Decimal | None, name: str) -> None:

@@ -70,6 +70,7 @@ _MESSAGES: dict[int, str] = {
     -4117: "Stop order is in triggering process. Please try again later.",
     -4118: "ReduceOnly Order Failed. Please check your existing position and open orders.",
     -4120: "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.",
+    -4130: "An open stop or take profit order with GTE and closePosition in the direction is existing.",
     -4131: "The counterparty's best price does not meet the PERCENT_PRICE filter limit.",
     -4135: "Invalid activation price.",
     -4137: "Quantity must be zero with closePosition equals true.",
@@ -81,6 +82,8 @@ _MESSAGES: dict[int, str] = {
     -4168: "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
     -4170: "Unable to adjust Multi-Assets Mode with open orders in USD-M Futures.",
     -4171: "Adjusted asset mode is currently set and does not need to be adjusted repeatedly.",
+    -4509: "Time in Force (TIF) GTE can only be used with open positions or open orders. "
+    "Please ensure that open orders or positions are available.",
     -5021: "Due to the order could not be filled immediately, the FOK order has been rejected. "
     "The order will not be recorded in the order history",
     -5022: "Due to the order could not be executed as maker, the Post Only order will be rejected. "

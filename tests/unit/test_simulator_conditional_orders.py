@@ -209,6 +209,30 @@ def test_close_position_closes_what_is_held_at_the_trigger(desk: Desk):
     assert (child.orig_qty, child.close_position, desk.amount()) == (D("0.500"), True, 0)
 
 
+def test_one_stop_and_one_take_profit_may_close_a_position(desk: Desk):
+    desk.market("BUY", "0.1")
+    stop = desk.algo("SELL", "STOP_MARKET", trigger_price="49900", close_position=True)
+    desk.algo("SELL", "TAKE_PROFIT_MARKET", trigger_price="50900", close_position=True)
+    desk.algo("BUY", "STOP_MARKET", trigger_price="50900", close_position=True)
+    desk.algo("SELL", "STOP_MARKET", trigger_price="49800", close_position=True, account="b")
+    desk.algo("SELL", "STOP_MARKET", trigger_price="49800", quantity="0.1")
+    with refused(-4130):
+        desk.algo("SELL", "STOP_MARKET", trigger_price="49800", close_position=True)
+    desk.ex.cancel_algo("a", stop.algo_id, None, desk.now)
+    desk.algo("SELL", "STOP_MARKET", trigger_price="49800", close_position=True)
+
+
+def test_an_order_good_till_its_position_ends_needs_a_position_or_an_open_order(desk: Desk):
+    tied = {"trigger_price": "49900", "quantity": "0.1", "time_in_force": "GTE_GTC"}
+    with refused(-4509):
+        desk.algo("SELL", "STOP_MARKET", **tied)
+    entry = desk.limit("BUY", "0.1", "49500")
+    desk.algo("SELL", "STOP_MARKET", **tied)
+    desk.ex.cancel("a", SYMBOL, entry.order_id, None, desk.now)
+    desk.market("BUY", "0.1")
+    desk.algo("SELL", "STOP_MARKET", **tied)
+
+
 def test_close_position_expires_with_its_position(desk: Desk):
     desk.market("BUY", "0.3")
     algo = desk.algo("SELL", "STOP_MARKET", trigger_price="49900", close_position=True)
