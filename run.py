@@ -5,6 +5,7 @@ Needs only Python and pip. The first run makes `.venv` beside this file from the
 every run then goes on inside it, in `supervisor.command` or here for `test`.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -13,11 +14,12 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-OLDEST_PYTHON = (3, 11)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 INSIDE_VARIABLE = "NEXTBAR_INSIDE_VENV"
 NO_INDEX = ("after connection broken by", "(from versions: none)")
 """What pip says when its package index does not answer, or has not even heard of a package."""
@@ -25,16 +27,21 @@ UNREACHABLE = (
     "its package index does not answer or lacks a package; "
     "check the network, or name a mirror in PIP_INDEX_URL or a folder of wheels in PIP_FIND_LINKS"
 )
+FULL_DISK = "No space left on device"
+NO_ROOM = "the disk is full; the environment takes 900 MB"
 UNPACKING_SECONDS = 5.0
+WAIT_SECONDS = 0.5
 SAID = "the lines above say why"
 
 
 def main(argv: list[str]) -> int:
     """Make the environment where it is missing, then go on inside it."""
-    if sys.version_info < OLDEST_PYTHON:
-        wanted = ".".join(map(str, OLDEST_PYTHON))
-        sys.stderr.write(f"nextbar needs Python {wanted} or newer, this is {sys.version.split()[0]}\n")
+    if not OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
+        oldest, newest = (".".join(map(str, one)) for one in (OLDEST_PYTHON, NEWEST_PYTHON))
+        sys.stderr.write(f"nextbar needs Python {oldest} to {newest}, this is {sys.version.split()[0]}\n")
         return 2
+    if str(ROOT) not in sys.path:
+        sys.path.insert(0, str(ROOT))  # python -P and -I leave it out
     testing = argv[:1] == ["test"]
     mistake = "" if testing else mistake_in(argv)
     if mistake:
@@ -85,22 +92,57 @@ def continue_inside(argv: list[str]) -> int:
 
 def prepare(*locks: str) -> str:
     """Install what has not been installed yet; returns what went wrong, as one sentence."""
-    missing = [lock for lock in locks if not is_installed(lock)]
-    if not missing:
+    if all(map(is_installed, locks)):
         return ""
-    failure = "" if is_usable() else make_venv()
-    for lock in missing:
-        failure = failure or install(lock)
-    return failure
+    try:
+        with one_at_a_time():
+            missing = [lock for lock in locks if not is_installed(lock)]
+            failure = "" if is_usable() or not missing else make_venv()
+            for lock in missing:
+                failure = failure or install(lock)
+            return failure
+    except OSError as error:
+        return f"{error.filename or VENV} cannot be written: {error.strerror}"
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Several terminals may be started at once; the second one waits and finds everything there."""
+    from supervisor.files import FileLock  # noqa: PLC0415  # that module needs only Python
+
+    lock = FileLock(ROOT / ".venv.lock")
+    if not lock.acquire():
+        say(f"Another run.py is at work on {VENV}; waiting for it ...")
+        while not lock.acquire():
+            threading.Event().wait(WAIT_SECONDS)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_installed(lock: str) -> bool:
     """Whether `.venv` holds exactly what the lock file says today."""
     try:
         stamp = stamp_path(lock).read_text("ascii")
-        return stamp == digest(lock) and venv_python().exists()
+        return stamp == digest(lock) and venv_python().exists() and not lost_its_python()
     except OSError:
         return False
+
+
+def lost_its_python() -> bool:
+    """Whether the Python that `.venv` was made with has gone; on Windows its launcher stays behind."""
+    try:
+        text = (VENV / "pyvenv.cfg").read_text("utf-8", "replace")
+    except FileNotFoundError:
+        return True
+    home = re.search(r"^home *= *(.+?)\s*$", text, re.MULTILINE)
+    return home is None or not Path(home[1]).is_dir()
+
+
+def unfinished_mark() -> Path:
+    """There while pip is at work, and after it was ended in the middle: what it left cannot be trusted."""
+    return VENV / "nextbar-unfinished"
 
 
 def stamp_path(lock: str) -> Path:
@@ -119,7 +161,9 @@ def digest(lock: str) -> str:
 
 
 def is_usable() -> bool:
-    """Whether `.venv` has a working interpreter with pip."""
+    """Whether `.venv` has a working interpreter with pip, and no install was broken off in it."""
+    if unfinished_mark().exists() or lost_its_python():
+        return False
     command = [str(venv_python()), "-m", "pip", "--version"]
     try:
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603  # our own interpreter
@@ -134,25 +178,42 @@ def make_venv() -> str:
     command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # ourselves
     if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines()
-        return f"{VENV} cannot be made: {said[0] if said else 'python -m venv failed'}"
+        said = " ".join((done.stdout + done.stderr).split())
+        return f"{VENV} cannot be made: {said or 'python -m venv was ended'}"
     return ""
 
 
 def install(lock: str) -> str:
     """Everything a lock names, checked against its hashes, with progress."""
     total = sum("==" in line for line in lock_path(lock).read_text("utf-8").splitlines())
+    unfinished_mark().touch()
     say(f"Installing {total} locked packages ({lock}); this happens once.")
     command = [str(venv_python()), "-m", "pip", "install", "--require-hashes", "--no-deps"]
     command += ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
     command += ["-r", str(lock_path(lock))]
     last_lines: deque[str] = deque(maxlen=15)
-    seen = 0
-    unpacked = threading.Event()
     with subprocess.Popen(  # noqa: S603  # our own interpreter
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as pip:
-        for line in pip.stdout or ():
+        try:
+            tell_progress(pip.stdout or (), total, last_lines)
+        except BaseException:  # Ctrl+C above all: pip must not go on behind the next run's back
+            pip.kill()
+            pip.wait()
+            raise
+    if pip.returncode:
+        return "\n".join([*last_lines, f"pip could not install {lock_path(lock)}: {reason(last_lines)}"])
+    stamp_path(lock).write_text(digest(lock), "ascii")
+    unfinished_mark().unlink()
+    return ""
+
+
+def tell_progress(lines: Iterable[str], total: int, last_lines: deque[str]) -> None:
+    """A line for each package that pip speaks of, until its output ends."""
+    seen = 0
+    unpacked = threading.Event()
+    try:
+        for line in lines:
             last_lines.append(line.rstrip())
             name = package_in(line)
             if name:
@@ -162,12 +223,16 @@ def install(lock: str) -> str:
                 many = line.count(",") + 1
                 say(f"  unpacking {many} ...")
                 threading.Thread(target=tell_unpacking, args=(many, unpacked), daemon=True).start()
-    unpacked.set()
-    if pip.returncode:
-        why = UNREACHABLE if any(sign in line for line in last_lines for sign in NO_INDEX) else SAID
-        return "\n".join([*last_lines, f"pip could not install {lock_path(lock)}: {why}"])
-    stamp_path(lock).write_text(digest(lock), "ascii")
-    return ""
+    finally:
+        unpacked.set()
+
+
+def reason(last_lines: Iterable[str]) -> str:
+    """Why pip failed, in words where it is one of the usual things."""
+    text = "\n".join(last_lines)
+    if FULL_DISK in text:
+        return NO_ROOM
+    return UNREACHABLE if any(sign in text for sign in NO_INDEX) else SAID
 
 
 def package_in(line: str) -> str:
@@ -223,4 +288,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
-        sys.exit(130)  # Ctrl+C while installing or checking: pip and the tools have said enough
+        sys.stderr.write("stopped by Ctrl+C\n")
+        sys.exit(130)

@@ -11,6 +11,13 @@ from typing import NoReturn
 ENVIRONMENTS = ("demo", "paper", "testnet", "live")
 SIMULATED = ("demo", "paper")
 PROCESSES = ("simulator", "gateway", "engine")
+ELSEWHERE = {
+    **dict.fromkeys(
+        ("ctl", "status", "why", "watch", "pause", "resume", "flatten", "kill", "cancel"), "engine.ctl"
+    ),
+    **dict.fromkeys(("backtest", "strategies"), "engine.backtest"),
+}
+"""Words of other commands, and the module that knows them."""
 _SYMBOL = re.compile(r"[A-Z0-9_]{2,32}")
 
 
@@ -25,6 +32,8 @@ class _Parser(argparse.ArgumentParser):
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     """`process` is "" for a whole environment. `CommandLineError` says what is wrong; --help ends."""
+    if list(argv) == ["help"]:
+        argv = ["--help"]
     alone = argv[0] if argv and argv[0] in PROCESSES else ""
     parser = _process_parser(alone) if alone else _session_parser()
     found = parser.parse_args(argv[1:] if alone else argv)
@@ -74,6 +83,8 @@ def _check(found: argparse.Namespace) -> None:
     if found.environment not in ENVIRONMENTS:
         close = difflib.get_close_matches(found.environment, (*ENVIRONMENTS, *PROCESSES, "test"), n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""
+        if found.environment in ELSEWHERE:
+            hint = f" (did you mean python -m {ELSEWHERE[found.environment]}?)"
         raise CommandLineError(
             f"there is no environment {found.environment!r}{hint}; allowed: {', '.join(ENVIRONMENTS)}"
         )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from settings import Settings, SettingsError, load_settings
 from settings.environment import PortName, is_free
@@ -39,9 +40,9 @@ def main(argv: Sequence[str]) -> int:
         )
     except SettingsError as error:
         return _refuse(str(error))
-    folder = arguments.summary.resolve().parent if arguments.summary is not None else None
-    if folder is not None and not folder.is_dir():
-        return _refuse(f"--summary {arguments.summary}: there is no folder {folder}")
+    wrong = "" if arguments.summary is None else _no_place(arguments.summary)
+    if wrong:
+        return _refuse(f"--summary {arguments.summary}: {wrong}")
     lock = FileLock(settings.data_dir / "supervisor.lock")
     try:
         if not lock.acquire():
@@ -63,6 +64,16 @@ def main(argv: Sequence[str]) -> int:
 def _refuse(sentence: str) -> int:
     sys.stderr.write(sentence + "\n")
     return CONFIGURATION_ERROR
+
+
+def _no_place(path: Path) -> str:
+    """Why a file could not be written there at the end of the run; "" when it can."""
+    folder = path.resolve().parent
+    if path.is_dir():
+        return "that is a folder; name a file"
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    return "" if os.access(folder, os.W_OK) else f"the folder {folder} cannot be written"
 
 
 def _drop_state(settings: Settings) -> str:

@@ -4,10 +4,12 @@ import base64
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -64,24 +66,29 @@ class Checkout:
         (self.root / "supervisor" / "__init__.py").touch()
         (self.root / "supervisor" / "command.py").write_text(COMMAND)
         shutil.copy(ROOT / "run.py", self.root)
-        shutil.copy(ROOT / "supervisor" / "arguments.py", self.root / "supervisor")
+        for name in ("arguments.py", "files.py", "posix.py"):
+            shutil.copy(ROOT / "supervisor" / name, self.root / "supervisor")
 
     def lock(self, version: str, sha256: str) -> None:
         text = f"tinypart=={version} \\\n    --hash=sha256:{sha256}\n"
         (self.root / "locks" / "base.txt").write_text(text)
 
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def start(self, *arguments: str, python: Sequence[str] = ()) -> "subprocess.Popen[str]":
         environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)}
         environment.pop("NEXTBAR_INSIDE_VENV", None)
-        return subprocess.run(
-            [sys.executable, str(self.root / "run.py"), *arguments],
+        return subprocess.Popen(
+            [sys.executable, *python, str(self.root / "run.py"), *arguments],
             cwd=self.wheels,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
-            check=False,
         )
+
+    def run(self, *arguments: str, python: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
+        with self.start(*arguments, python=python) as process:
+            out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def test_the_first_run_installs_what_the_lock_says_and_later_runs_do_not(tmp_path: Path) -> None:
@@ -115,6 +122,61 @@ def test_the_first_run_installs_what_the_lock_says_and_later_runs_do_not(tmp_pat
     assert "inside 1.1" in checkout.run().stdout
 
 
+def test_two_terminals_make_one_environment(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.lock("1.0", make_wheel(checkout.wheels, "1.0"))
+    first, second = checkout.start("gateway"), checkout.start("engine")
+    said = []
+    for process in (first, second):
+        with process:
+            said.append(process.communicate(timeout=120)[0])
+        assert process.returncode == 7
+    assert sum("Installing 1 locked" in text for text in said) == 1
+    assert sum("Another run.py is at work" in text for text in said) <= 1
+    assert all("inside 1.0" in text for text in said)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends the signal of Ctrl+C")
+def test_an_install_that_was_broken_off_begins_anew(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.lock("1.0", make_wheel(checkout.wheels, "1.0"))
+    with checkout.start() as process:
+        assert process.stdout is not None
+        while "Installing" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert said == "stopped by Ctrl+C\n"
+    again = checkout.run()
+    assert "Making" in again.stdout
+    assert "inside 1.0" in again.stdout
+    assert checkout.run().stdout.startswith("inside 1.0")
+
+
+def test_a_python_that_leaves_the_scripts_folder_out_of_its_path_will_do(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.lock("1.0", make_wheel(checkout.wheels, "1.0"))
+    assert "inside 1.0" in checkout.run(python=["-I"]).stdout
+    (config,) = (checkout.root / ".venv").glob("pyvenv.cfg")
+    config.write_text("home = /no/such/python\n")
+    assert "Making" in checkout.run().stdout
+
+
+def test_what_keeps_an_environment_from_being_made_is_said_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "It was not made because ensurepip is not\navailable.  Use\n\n    apt install python3-venv\n"
+    failed: subprocess.CompletedProcess[str] = subprocess.CompletedProcess([], 1, text, "")
+    monkeypatch.setattr(run.subprocess, "run", lambda *_, **__: failed)
+    assert run.make_venv().endswith("ensurepip is not available. Use apt install python3-venv")
+    full = ["ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"]
+    assert run.reason(full) == run.NO_ROOM
+    monkeypatch.setattr(run, "ROOT", tmp_path / "file")
+    (tmp_path / "file").touch()
+    assert "cannot be written" in run.prepare("no such lock")
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
@@ -131,6 +193,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("demo", "--for", "abc"), "'abc' is not a number of seconds above 0"),
         (("demo", "extra"), "the second word of the command line is a symbol"),
         (("simulator", "live"), "live has no simulator"),
+        (("status",), "did you mean python -m engine.ctl?"),
+        (("backtest",), "did you mean python -m engine.backtest?"),
     ],
 )
 def test_a_mistyped_command_line_is_refused_before_an_install(
@@ -306,7 +370,9 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
 def test_a_summary_that_could_not_be_written_is_refused_before_anything_runs(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "--summary" in refused(capsys, "demo", "--summary", str(home / "nowhere" / "s.json"))
+    assert "there is no folder" in refused(capsys, "demo", "--summary", str(home / "nowhere" / "s.json"))
+    assert "that is a folder" in refused(capsys, "demo", "--summary", str(home))
+    assert "that is a folder" in refused(capsys, "demo", "--summary", ".")
 
 
 def test_a_missing_key_file_is_said_once_and_no_engine_starts(home: Path) -> None:
