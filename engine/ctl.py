@@ -35,6 +35,10 @@ Environment = Annotated[
 ]
 Strategy = Annotated[str, typer.Option(help="only this strategy")]
 Symbol = Annotated[str, typer.Option(help="only this symbol")]
+KilledSymbol = Annotated[
+    str, typer.Option("--symbol", help="cancel and leave only this symbol; entries stop everywhere")
+]
+OrderId = Annotated[str, typer.Argument(help="as `status` shows it with the open orders")]
 
 
 @app.callback()
@@ -127,13 +131,13 @@ def flatten(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "")
 
 
 @app.command()
-def kill(env: Environment = "", symbol: Symbol = "") -> None:
+def kill(env: Environment = "", symbol: KilledSymbol = "") -> None:
     """Cancel every order, leave every position, enter nothing until resume."""
     _run(env, Request("kill", _id(), "", symbol))
 
 
 @app.command()
-def cancel(client_order_id: str, env: Environment = "") -> None:
+def cancel(client_order_id: OrderId, env: Environment = "") -> None:
     """Cancel one order."""
     _run(env, Request("cancel", _id(), argument=client_order_id))
 

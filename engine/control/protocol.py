@@ -39,6 +39,8 @@ class Request(msgspec.Struct, frozen=True, tag="request"):
     strategy: Text = ""
     symbol: Text = ""
     argument: Text = ""
+    source: Text = "control"
+    """Who says so, for the record."""
 
 
 class Response(msgspec.Struct, frozen=True, tag="response"):

@@ -149,7 +149,13 @@ class ControlServer:
         else:
             self._asked.setdefault(request.id, []).append(writer)
             command = Command(
-                self._now_ns(), request.id, request.what, request.strategy, request.symbol, request.argument
+                self._now_ns(),
+                request.id,
+                request.what,
+                request.strategy,
+                request.symbol,
+                request.argument,
+                request.source,
             )
             self._take(command)
 

@@ -86,7 +86,8 @@ class ChatThread:
             )
             known = ", ".join(self._settings.symbols)
             return f"/{name} {' '.join(arguments)} was not carried out: {allowed}; symbols are {known}"
-        request = Request(name, command_id, "".join(others), "".join(named))  # type: ignore[arg-type]  # checked above
+        strategy, symbol = "".join(others), "".join(named)
+        request = Request(name, command_id, strategy, symbol, source="telegram")  # type: ignore[arg-type]  # checked above
         return await self._ask(request)
 
     async def _ask(self, request: Request) -> str:

@@ -50,10 +50,11 @@ def test_a_command_of_the_chat_reaches_the_core_and_its_answer_the_chat() -> Non
     )
     assert done == "pause done"
     assert unknown.startswith("commands: /status, /")
-    assert (command.command_id, command.strategy, command.symbol) == (
+    assert (command.command_id, command.strategy, command.symbol, command.source) == (
         "telegram-0",
         "sma_crossover_inflection",
         "BTCUSDT",
+        "telegram",
     )
 
 
