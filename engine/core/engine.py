@@ -314,6 +314,7 @@ class Engine:
     def _on_snapshot(self, snapshot: wire.Snapshot) -> None:
         for instrument in snapshot.instruments:
             self._on_instrument(instrument)
+        self.margin.on_snapshot(snapshot)
         self.recovery.on_snapshot(snapshot)
         self.comparison.on_snapshot(snapshot)
 
@@ -333,7 +334,7 @@ class Engine:
             text = f"the exchange takes no requests for another {seconds:.0f} s"
             self.out.notice("critical" if seconds > 60.0 else "warning", text)
         self.health.on_status(status)
-        if not answered and self.health.answers_come:
+        if old is not None and not answered and self.health.answers_come:
             self.orders.ask_again()
         if self.health.set_back and self.health.clock_ok and status.time_ns < self._timer_ns + SET_BACK_NS:
             self._after_set_back()

@@ -71,6 +71,11 @@ class Health:
         return status is None or 100 * status.used_weight_1m <= ROOM_PERCENT * status.weight_limit_1m
 
     @property
+    def answers_come(self) -> bool:
+        """Whether a request sent now would be answered, as far as the gateway tells."""
+        return self.status is not None and self.requests_ok and self.status.streams.get("rest", "up") == "up"
+
+    @property
     def streams_ok(self) -> bool:
         """Whether the private stream and requests work, and the account is in the mode we trade in."""
         if self.status is None or self.hedge_mode or not self.requests_ok:

@@ -202,6 +202,12 @@ class OrderExecutor:
             self._queries[order.client_order_id] = self._clock.now_ns
         self._reschedule()
 
+    def ask_again(self) -> None:
+        """Requests are answered again: what had to wait for that is due."""
+        self._failed_queries.clear()
+        self._queries = {key: min(due, self._clock.now_ns) for key, due in self._queries.items()}
+        self._reschedule()
+
     def on_time(self) -> None:
         """Give up waiting for answers, and ask about what is due."""
         now = self._clock.now_ns

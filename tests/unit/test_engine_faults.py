@@ -69,6 +69,20 @@ def test_while_no_question_is_answered_they_become_fewer() -> None:
     assert not list(rig.engine.store.unsettled())
 
 
+def test_when_requests_are_answered_again_what_waited_is_asked_at_once() -> None:
+    rig = Rig().up()
+    rig.exchange.on_submit = unanswered
+    rig.exchange.on_query = lambda one: [blocked(one)]
+    rig.prices(*UP)
+    rig.status(used_weight_1m=2400)
+    rig.wait(49)
+    rig.exchange.on_query = lambda _: None
+    asked = len(rig.sent(wire.QueryOrder))
+    rig.status()
+    assert len(rig.sent(wire.QueryOrder)) == asked + 1
+    assert not list(rig.engine.store.unsettled())
+
+
 def test_a_failed_query_proves_nothing() -> None:
     rig = Rig().up()
     rig.exchange.on_submit = unanswered
