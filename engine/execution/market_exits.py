@@ -131,8 +131,21 @@ class MarketExits:
         running = self._exits.get(key)
         if running is None or running.intent.client_order_id != order.client_order_id or order.is_open:
             return
-        if order.evidence.missing_base > ZERO:
-            return
+        if order.evidence.missing_base == ZERO:
+            self._conclude(key, running, order)
+
+    def on_reconciled(self) -> None:
+        """Positions are known: an exit that has ended waits for no fill that nobody could show."""
+        for key, running in list(self._exits.items()):
+            if running.retry_at_ns == NEVER_NS:
+                order = self._store.get(running.intent.client_order_id)
+                if order is None:
+                    self._end(key)
+                elif not order.is_open:
+                    self._conclude(key, running, order)
+
+    def _conclude(self, key: tuple[str, str], running: _Exit, order: Order) -> None:
+        """It has ended: is there anything left to leave?"""
         left = self._left(order.intent)
         is_filled = order.state is OrderState.FILLED
         if left == ZERO or (is_filled and not running.rest_base):

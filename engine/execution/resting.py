@@ -111,6 +111,13 @@ class RestingOrders:
             for key in self._of(owner, symbol).working.get(leg, ())
         )
 
+    def cancel_entries(self, owner: str, symbol: str) -> None:
+        """Of an owner who is gone: what could still open or enlarge a position."""
+        for key in [key for ids in self._of(owner, symbol).working.values() for key in ids]:
+            order = self._store.get(key)
+            if order is not None and not order.intent.reduce_only:
+                self._cancel(key, "left behind")
+
     def owners(self) -> list[Key]:
         """Everybody who wants or has something."""
         return list(self._legs)

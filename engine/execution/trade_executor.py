@@ -245,11 +245,13 @@ class TradeExecutor:
                     return
 
     def _release_left_behind(self, symbol: str) -> None:
-        """What rests for a strategy that is no longer configured stays as long as its position, no longer."""
+        """Exits that rest for a strategy no longer configured stay with its position, entries do not."""
         for key in self.resting.owners():
             if key in self._desks or key[1] != symbol:
                 continue
-            if not self._account.strategy_position(*key).qty_base:
+            if self._account.strategy_position(*key).qty_base:
+                self.resting.cancel_entries(*key)
+            else:
                 self.resting.want(*key, {}, "left behind")
 
     def withdraw_entries(self, slot: StrategySlot) -> None:
@@ -262,6 +264,7 @@ class TradeExecutor:
 
     def on_reconciled(self) -> None:
         """The world was compared: make up what is missing of the resting exits."""
+        self.exits.on_reconciled()
         for desk in self._desks.values():
             desk.protection.on_position(f"reconciled:{self._clock.now_ns}")
             self._leave_as_told(desk, desk.slot.leaving)

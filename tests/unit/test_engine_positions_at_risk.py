@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.audit import Notice
 from engine.core.engine import Engine
-from engine.core.events import Command, Event
+from engine.core.events import Command, Event, Timer
 from engine.execution.client_ids import client_order_id
 from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import RiskLimits
@@ -272,3 +272,80 @@ def test_fees_in_another_asset_are_told_once_for_they_are_in_no_profit() -> None
         rig.feed(fill)
     told_of = [text for text in said(rig) if "BNB" in text]
     assert told_of == ["fees are taken in BNB: they are in no P&L, and today's loss does not count them"]
+
+
+def test_an_exit_whose_fill_nobody_can_show_does_not_block_the_next_one() -> None:
+    rig = Rig().up()
+
+    def without_trace(order: wire.SubmitOrder) -> list[Event] | None:
+        if not order.reduce_only:
+            return None
+        before = rig.exchange.sequence
+        reply, new, trade, _ = rig.exchange.execute(order)
+        rig.exchange.sequence = before + 1
+        rig.exchange.fills.pop()
+        hidden[order.client_order_id] = trade
+        return [reply, new]
+
+    hidden: dict[str, Event] = {}
+
+    def known(query: wire.QueryOrder) -> list[Event] | None:
+        trade = hidden.get(query.client_order_id)
+        if not isinstance(trade, wire.OrderUpdate):
+            return None
+        told_of = msgspec.structs.replace(
+            trade, epoch=0, sequence=0, trade_id=0, last_qty_base=Decimal(0), source="query"
+        )
+        return [wire.Reply(query.request_id, "ok", order=told_of)]
+
+    rig.exchange.on_submit = without_trace
+    rig.exchange.on_query = known
+    rig.prices(*UP)
+    assert held(rig) == TENTH
+    leave = rig.engine.trades.exits.leave
+    assert leave(OWNER, "BTCUSDT", cause="bar:1", leg="close", signal="Out").client_order_id
+    rig.wait(180)
+    assert rig.exchange.position == 0
+    assert held(rig) == 0  # accepted, after the account's history was asked again and again
+    rig.exchange.on_submit = lambda _: None
+    rig.status().prices(100, 98, 96, 99, 102, 104, start=200)
+    assert held(rig) != 0
+    assert leave(OWNER, "BTCUSDT", cause="bar:2", leg="close", signal="Out").verdict.allowed
+    rig.wait(1)
+    assert rig.exchange.position == 0
+
+
+def test_an_entry_that_rests_for_a_strategy_that_is_gone_is_withdrawn_its_stop_is_not() -> None:
+    rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
+    gate, now_ns = rig.engine.gate, rig.now_ns
+    entry = gate.intent(
+        OWNER, "BTCUSDT", "BUY", "LIMIT", TENTH, cause="bar:9", leg="rest:more", price=Decimal(50),
+        time_in_force="GTC",
+    )  # fmt: skip
+    rig.engine.orders.submit(entry)
+    rig.feed(Timer(now_ns))
+    assert len(rig.exchange.orders) == 2
+    other = config(replace(PROTECTED, owner="other:s2", params={"short": 50, "long": 200, "smoothing": 1}))
+    again = restarted(rig, other).up()
+    assert [one.order_type for one in again.exchange.orders.values()] == ["STOP_MARKET"]
+    assert again.exchange.position == TENTH
+
+
+def test_isolated_margin_is_told_for_the_liquidation_price_is_that_of_cross_margin() -> None:
+    rig = Rig()
+    take = rig.exchange.snapshot
+
+    def isolated(*asked: int) -> wire.Snapshot:
+        snapshot = take(*asked)
+        (one,) = snapshot.positions
+        return msgspec.structs.replace(
+            snapshot, positions=(msgspec.structs.replace(one, margin_type="isolated"),)
+        )
+
+    rig.exchange.snapshot = isolated  # type: ignore[method-assign]  # the account was set so
+    rig.up()
+    rig.wait(200)
+    told_of = [text for text in said(rig) if "isolated" in text]
+    assert told_of == [
+        "BTCUSDT is on isolated margin: liquidation is nearer than shown here, which is for cross margin"
+    ]
