@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import os
 import re
 import secrets
 from collections.abc import Iterable
@@ -10,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from gateways.simulator.errors import ApiError
+from gateways.simulator.journal import StateDamagedError
 
 _KEY_FORMAT = re.compile(r"^[A-Za-z0-9_-]{1,128}$")
 
@@ -65,14 +69,20 @@ class KeyRing:
         self._kept: dict[str, dict[str, str]] = {}
 
     def load(self, accounts: Iterable[str]) -> None:
-        """Register the keys written down, except those of accounts that are no more."""
+        """Register the keys written down, except those of accounts that are no more.
+
+        Raises `StateDamagedError` for a file that is not as `keep` writes it.
+        """
         if self._path is None or not self._path.exists():
             return
         known = frozenset(accounts)
-        for row in json.loads(self._path.read_text()):
-            if row["account"] in known:
-                self._kept[row["key"]] = row
-                self._add_row(row)
+        try:
+            for row in msgspec.json.decode(self._path.read_bytes(), type=list[dict[str, str]]):
+                if row["account"] in known:
+                    self._add_row(row)
+                    self._kept[row["key"]] = row
+        except (msgspec.DecodeError, KeyError, ValueError) as error:
+            raise StateDamagedError(f"{self._path}: not a list of API keys; mend or remove it") from error
 
     def add(self, key: str, secret: str, account: str) -> ApiKey:
         """Register a key that signs with a secret; an existing one is replaced."""
@@ -123,7 +133,8 @@ def load_or_make_keys(state: Path, key: str | None, secret: str | None) -> tuple
     """Key and secret of the default account; made once and kept in `DIR/binance_keys`.
 
     Returns key, secret, and the file they are kept in (None where both were given). The file has the
-    vault's format, `api_key=` and `api_secret=` lines, readable by its owner only.
+    vault's format, `api_key=` and `api_secret=` lines, readable by its owner only. Raises
+    `StateDamagedError` for one without them.
     """
     if key is not None and secret is not None:
         return key, secret, None
@@ -132,7 +143,12 @@ def load_or_make_keys(state: Path, key: str | None, secret: str | None) -> tuple
         lines = dict(
             line.split("=", 1) for line in path.read_text().splitlines() if "=" in line and line[0] != "#"
         )
-        return lines["api_key"].strip(), lines["api_secret"].strip(), path
+        try:
+            return lines["api_key"].strip(), lines["api_secret"].strip(), path
+        except KeyError as error:
+            raise StateDamagedError(
+                f"{path}: expected the lines api_key=... and api_secret=...; mend or remove it"
+            ) from error
     made_key, made_secret = secrets.token_hex(32), secrets.token_hex(32)
     write_private(path, f"api_key={made_key}\napi_secret={made_secret}\n")
     return made_key, made_secret, path
@@ -143,5 +159,8 @@ def write_private(path: Path, text: str) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
     temporary.touch(mode=0o600)
-    temporary.write_text(text)
+    with temporary.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)

@@ -1,16 +1,16 @@
 """Listen keys, and the delivery of user events to those who hold one."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from gateways.simulator.api_keys import ApiKey
+from gateways.simulator.api_keys import ApiKey, write_private
 from gateways.simulator.auth import new_listen_key
 from gateways.simulator.errors import ApiError
 from gateways.simulator.faults import Faults
+from gateways.simulator.journal import StateDamagedError
 from gateways.simulator.streams import Hub
 
 LIFE_MS = 3_600_000
@@ -33,9 +33,11 @@ class ListenKeys:
         self._path = path
         self._by_api_key: dict[str, ListenKey] = {}
         if path is not None and path.exists():
-            for row in json.loads(path.read_text()):
-                key = ListenKey(**row)
-                self._by_api_key[key.api_key] = key
+            try:
+                keys = msgspec.json.decode(path.read_bytes(), type=list[ListenKey])
+            except msgspec.DecodeError as error:
+                raise StateDamagedError(f"{path}: not a list of listen keys; mend or remove it") from error
+            self._by_api_key = {key.api_key: key for key in keys}
 
     def start(self, owner: ApiKey, now_ms: int) -> str:
         """The key of this owner, new or extended by 60 minutes."""
@@ -85,14 +87,7 @@ class ListenKeys:
     def _save(self) -> None:
         if self._path is None:
             return
-        rows = [
-            {"value": key.value, "api_key": key.api_key, "account": key.account, "expires_ms": key.expires_ms}
-            for key in self._by_api_key.values()
-        ]
-        temporary = self._path.with_suffix(".tmp")
-        temporary.touch(mode=0o600)
-        temporary.write_text(json.dumps(rows))
-        temporary.replace(self._path)
+        write_private(self._path, msgspec.json.encode(list(self._by_api_key.values())).decode())
 
 
 class UserStreams:

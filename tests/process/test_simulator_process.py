@@ -167,6 +167,25 @@ def test_wrong_options_get_one_sentence(options: list[str], words: str, tmp_path
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("binance_keys", "api_key=k\n"),
+        ("api_keys.json", ""),
+        ("api_keys.json", '[{"key": "k", "account": "1"}]'),
+        ("listen_keys.json", "{"),
+    ],
+)
+def test_a_damaged_file_of_keys_is_named_in_one_sentence(name: str, text: str, tmp_path: Path):
+    (tmp_path / name).write_text(text)
+    command = [sys.executable, "-m", "gateways.simulator", "--port", "0", "--state", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"simulator: {tmp_path / name}: ")
+    assert done.stderr.rstrip().endswith("mend or remove it")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_one_folder_serves_one_simulator(tmp_path: Path):
     with simulator(tmp_path), pytest.raises(AssertionError, match="another simulator"), simulator(tmp_path):
         pass
