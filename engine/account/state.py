@@ -15,6 +15,8 @@ from engine.execution.positions import ZERO, Position
 from engine.storage.records import EXTERNAL, AccountReport, Adjustment, DayBegan, Fill, JournalRecord
 from gateways.wire.messages import AccountUpdate, Balance, MarkPrice, PositionReport, Snapshot
 
+FUNDING = "FUNDING_FEE"
+
 
 class VenuePosition(msgspec.Struct, array_like=True):
     """The exchange's own word on one symbol, all position sides together."""
@@ -73,6 +75,7 @@ class AccountState(msgspec.Struct, array_like=True):
     marks: dict[str, Decimal]
     daily: DailyPnl
     other_fees: dict[str, Decimal]
+    funding: Decimal = ZERO
 
 
 class AccountStateStore:
@@ -92,6 +95,7 @@ class AccountStateStore:
         self._daily = DailyPnl()
         self._new_day: DayBegan | None = None
         self._other_fees: dict[str, Decimal] = {}
+        self._funding = ZERO
         self._told = (0, 0)
         self.marked_symbols: Collection[str] | None = None
         """Whose mark prices come (None: all); a day of P&L begins when those held have theirs."""
@@ -129,6 +133,8 @@ class AccountStateStore:
         self._told = max(self._told, (update.epoch, update.sequence))
         for balance in update.balances:
             self._balances[balance.asset] = balance
+            if update.reason == FUNDING and balance.asset == self.quote_asset:
+                self._funding += balance.change
         for report in update.positions:
             venue = self._venue.get(report.symbol)
             if venue is None:
@@ -234,6 +240,11 @@ class AccountStateStore:
         return sum((position.fees for position in self._positions.values()), ZERO)
 
     @property
+    def funding(self) -> Decimal:
+        """Funding received less funding paid, as far as the user stream told of it."""
+        return self._funding
+
+    @property
     def other_fees(self) -> dict[str, Decimal]:
         """Fees that were taken in another asset."""
         return dict(sorted(self._other_fees.items()))
@@ -252,8 +263,8 @@ class AccountStateStore:
 
     @property
     def total_pnl(self) -> Decimal:
-        """Realised and open P&L less fees."""
-        return self.realised_pnl + self.unrealised_pnl - self.fees
+        """Realised and open P&L less fees, and funding."""
+        return self.realised_pnl + self.unrealised_pnl - self.fees + self.funding
 
     @property
     def daily_pnl(self) -> Decimal:
@@ -293,6 +304,7 @@ class AccountStateStore:
             self._marks,
             self._daily,
             self._other_fees,
+            self._funding,
         )
 
     def restore(self, state: AccountState) -> None:
@@ -305,6 +317,7 @@ class AccountStateStore:
         self._marks = dict(state.marks)
         self._daily = state.daily
         self._other_fees = dict(state.other_fees)
+        self._funding = state.funding
 
     def _begin_day(self, now_ns: int) -> None:
         if self._daily.is_over(now_ns) and self._is_marked:

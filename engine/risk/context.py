@@ -19,7 +19,7 @@ class RiskContext(msgspec.Struct, gc=False, kw_only=True):
     reduce-only. `other_notional_quote` is the absolute notional of all other symbols, open orders included.
     `reference_price` is what a MARKET order is expected to pay (0: unknown, the mark is taken).
     `mark_age_ns` is since the mark price came (0: it never came from the stream).
-    `daily_pnl_quote` is realised plus open less fees, since 00:00 UTC.
+    `daily_pnl_quote` is realised plus open less fees and funding paid, since 00:00 UTC.
     """
 
     now_ns: int

@@ -228,7 +228,8 @@ def account_event(event: Row) -> AccountUpdate:
         sequence=0,
         reason=_text(a, "m"),
         balances=tuple(
-            Balance(_text(b, "a"), decimal(b.get("wb")), decimal(b.get("cw"))) for b in _rows(a, "B")
+            Balance(_text(b, "a"), decimal(b.get("wb")), decimal(b.get("cw")), None, decimal(b.get("bc")))
+            for b in _rows(a, "B")
         ),
         positions=tuple(
             PositionReport(

@@ -171,12 +171,16 @@ class OrderUpdate(Message, frozen=True, tag="order"):
 
 
 class Balance(Message, frozen=True, tag="balance"):
-    """`wallet` excludes unrealised profit; `available` is None where the exchange did not say."""
+    """`wallet` excludes unrealised profit; `available` is None where the exchange did not say.
+
+    `change` is what an event has added to the wallet beside P&L and commission: funding, a transfer.
+    """
 
     asset: str
     wallet: Decimal
     cross_wallet: Decimal
     available: Decimal | None = None
+    change: Decimal = Decimal(0)
 
 
 class PositionReport(Message, frozen=True, tag="position"):

@@ -138,3 +138,12 @@ def test_coin_margined_events_are_told_apart(event: dict, foreign: bool):
 @pytest.mark.parametrize("value", [None, "", "abc", "NaN", "Infinity", [], {}])
 def test_a_number_that_is_none_is_zero(value: object):
     assert translate.decimal(value) == Decimal(0)
+
+
+def test_an_account_update_says_what_was_added_beside_profit_and_commission() -> None:
+    event = {
+        "e": "ACCOUNT_UPDATE", "E": 2, "T": 1,
+        "a": {"m": "FUNDING_FEE", "B": [{"a": "USDT", "wb": "99.5", "cw": "99.5", "bc": "-0.5"}]},
+    }  # fmt: skip
+    (balance,) = translate.account_event(event).balances
+    assert (balance.wallet, balance.change) == (Decimal("99.5"), Decimal("-0.5"))

@@ -349,3 +349,22 @@ def test_isolated_margin_is_told_for_the_liquidation_price_is_that_of_cross_marg
     assert told_of == [
         "BTCUSDT is on isolated margin: liquidation is nearer than shown here, which is for cross margin"
     ]
+
+
+@pytest.mark.parametrize("by_snapshot", [False, True])
+def test_funding_paid_is_a_loss_of_the_day_also_after_a_restart(by_snapshot: bool) -> None:
+    settings = config(limits=RiskLimits(max_daily_loss_quote=Decimal(50)))
+    rig = Rig(Engine(settings)).up()
+    mark(rig, "100", START_NS)
+    update = rig.exchange.account("FUNDING_FEE")
+    (balance,) = update.balances
+    rig.feed(
+        msgspec.structs.replace(update, balances=(msgspec.structs.replace(balance, change=Decimal(-60)),))
+    )
+    rig.feed(rig.exchange.account("WITHDRAW"))
+    assert rig.engine.account.daily_pnl == Decimal(-60)
+    again = restarted(rig, settings, by_snapshot=by_snapshot).up()
+    assert again.engine.account.daily_pnl == Decimal(-60)
+    again.status().prices(*UP, start=3)
+    (signal,) = [one for one in again.records(Signal) if isinstance(one, Signal)]
+    assert (signal.fate, signal.rule) == ("vetoed", "daily_loss")
