@@ -188,6 +188,8 @@ class Exchange:
             "listenKey": {"listenKey": "L1"},
             "leverage": {"symbol": SYMBOL, "leverage": 20, "maxNotionalValue": "1000000"},
         }
+        if path == "order" and method == "DELETE":
+            return {"code": -2011, "msg": "Unknown order sent."}
         if path == "order" and method == "GET":
             wanted = query.get("origClientOrderId")
             found = [one for one in self.orders if one["clientOrderId"] == wanted]
