@@ -5,6 +5,9 @@ Needs only Python and pip. The first run makes `.venv` beside this file from the
 every run then goes on inside it, in `supervisor.command` or here for `test`.
 """
 
+# An old Python must get as far as the sentence that it is too old.
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import os

@@ -1,0 +1,5 @@
+"""Between exchanges and the engine."""
+
+from supervisor.interpreter import insist_on_packages
+
+insist_on_packages()
