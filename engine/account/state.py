@@ -106,8 +106,7 @@ class AccountStateStore:
 
         Balances, and a symbol, about which a newer account update was seen already stay as they are.
         """
-        epoch, sequence = self._told
-        if snapshot.epoch != epoch or snapshot.cursor_sequence >= sequence:
+        if not self.is_ahead_of(snapshot):
             for balance in snapshot.balances:
                 self._balances[balance.asset] = balance
         reported: dict[str, dict[str, PositionReport]] = {}
@@ -127,6 +126,11 @@ class AccountStateStore:
             if known and known.qty_base == new.qty_base:
                 new.changed_ns = known.changed_ns
             self._venue[symbol] = new
+
+    def is_ahead_of(self, snapshot: Snapshot) -> bool:
+        """Whether an account update from after the snapshot has been seen."""
+        epoch, sequence = self._told
+        return snapshot.epoch == epoch and snapshot.cursor_sequence < sequence
 
     def on_account_update(self, update: AccountUpdate) -> None:
         """Take changed balances and positions."""

@@ -84,7 +84,9 @@ class Comparison:
         if not self._health.reconciled:
             return
         wait_ns = self._config.compare_every_ns
-        if snapshot.complete:
+        if self._account.is_ahead_of(snapshot):
+            wait_ns = min(wait_ns, AGAIN_NS)  # something moved while it was taken
+        elif snapshot.complete:
             self._health.hedge_mode = snapshot.hedge_mode
             found = differences(self._config.symbols, self._store, self._account, snapshot)
             lasting = sorted(self._suspects & found.keys(), key=lambda key: (key[0] != "position", key))

@@ -220,3 +220,22 @@ def test_a_hand_trade_of_a_symbol_not_ours_disturbs_nothing() -> None:
     assert warnings(rig) == []
     assert rig.records(Adjustment) == []
     assert rig.engine.health.reconciled
+
+
+def test_what_moved_while_the_answer_was_made_is_no_difference() -> None:
+    rig = Rig().up()
+    take = rig.exchange.snapshot
+
+    def overtaken(*asked: int) -> wire.Snapshot:
+        return msgspec.structs.replace(
+            take(*asked), cursor_sequence=0, positions=(), open_orders=(stray,) if not asked[1] else ()
+        )
+
+    stray = rig.exchange.update(
+        wire.SubmitOrder(0, "BTCUSDT", "ios_1", "BUY", "LIMIT", Decimal(1)), "NEW", "NEW", Decimal(0), 0
+    )
+    rig.prices(*UP)
+    rig.exchange.snapshot = overtaken  # type: ignore[method-assign]  # always older than what is known here
+    rig.wait(300)
+    assert warnings(rig) == []
+    assert looks(rig) > 5
