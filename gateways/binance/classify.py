@@ -34,6 +34,8 @@ class Hint(Enum):
     """Send nothing at all until told."""
     RULES = "rules"
     """Filters seem to have changed: read exchangeInfo again."""
+    MODE = "mode"
+    """The account seems to be in hedge mode: look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ _BY_CODE: dict[int, tuple[Outcome, Hint]] = {
     -5028: ("transient", Hint.CLOCK),
     -2011: ("not_found", Hint.RESOLVE),
     -2013: ("not_found", Hint.RESOLVE),
+    -4061: ("refused", Hint.MODE),
     -4116: ("unknown", Hint.RESOLVE),
 }
 _CLIENT_ERRORS: dict[int, tuple[Outcome, Hint]] = {

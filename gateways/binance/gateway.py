@@ -111,6 +111,7 @@ class Gateway:
             self._history,
             wall_ns=wall_ns,
             on_hint=self._on_hint,
+            on_placed=self._on_placed,
             spawn=self.spawn,
         )
         self._rehearsal = Rehearsal(
@@ -301,6 +302,11 @@ class Gateway:
             self._time.distrust()
         elif hint is Hint.RULES:
             self.spawn(self._read_rules_again())
+        elif hint is Hint.MODE:
+            self.spawn(self._check_modes_again())
+
+    def _on_placed(self, order: OrderUpdate) -> None:
+        self.user.expect(order)
 
     def _on_account_config(self, symbol: str) -> None:
         self._instruments.forget(symbol)
@@ -316,8 +322,8 @@ class Gateway:
         if self.user.seen.is_new(update):
             self._emit(update)
 
-    def _was_told(self, symbol: str, trade_id: int) -> bool:
-        return self.user.seen.has_fill(symbol, trade_id)
+    def _was_told(self, symbol: str, order_id: int, trade_id: int) -> bool:
+        return self.user.seen.has_fill(symbol, order_id, trade_id)
 
     def _events_told(self) -> int:
         return self.user.seen.count
@@ -429,6 +435,13 @@ class Gateway:
         while True:
             await asyncio.sleep(RULES_AGE_SECONDS)
             await self._read_rules_again()
+
+    async def _check_modes_again(self) -> None:
+        """In hedge mode nothing works, and it is switched on only without positions: better to end."""
+        try:
+            await self._start_check.check_modes()
+        except (RestError, RestBlocked) as error:
+            _log.warning("cannot check the account", reason=str(error))
 
     async def _read_rules_again(self) -> None:
         try:

@@ -79,7 +79,7 @@ class History:
         since_ms: int,
         known: Iterable[OrderUpdate] = (),
         *,
-        was_told: Callable[[str, int], bool] = lambda _symbol, _trade_id: False,
+        was_told: Callable[[str, int, int], bool] = lambda _symbol, _order_id, _trade_id: False,
     ) -> list[OrderUpdate]:
         """Every fill since then with its order's client id, ascending by trade id.
 
@@ -92,9 +92,8 @@ class History:
         orders = {one.exchange_order_id: one for one in known if not one.is_algo}
         # After the trades, so that no order is told with less filled than its trades add up to.
         orders |= {one.exchange_order_id: one for one in await self.orders(symbol, since_ms)}
-        untold = {
-            integer(row.get("orderId")) for row in trades if not was_told(symbol, integer(row.get("id")))
-        }
+        ids = [(integer(row.get("orderId")), integer(row.get("id"))) for row in trades]
+        untold = {order_id for order_id, trade_id in ids if not was_told(symbol, order_id, trade_id)}
         trades = [row for row in trades if integer(row.get("orderId")) in orders.keys() | untold]
         missing = sorted(untold - orders.keys())
         if len(missing) > MAX_SINGLE_QUERIES:
@@ -116,7 +115,7 @@ class History:
         priority: Priority = Priority.QUERY,
     ) -> list[Row]:
         """Windows of at most a week, and within one by id."""
-        rows: dict[int, Row] = {}
+        rows: dict[tuple[int, int], Row] = {}
         now_ms = self._now_ms()
         start_ms = max(since_ms, now_ms - REACH_MS)
         pages = 0
@@ -131,7 +130,8 @@ class History:
                 if pages > MAX_PAGES:
                     raise RestError.refused(f"{path} of {symbol} is longer than {MAX_PAGES} pages")
                 page = await self._rest.rows(path, params, 5, priority=priority)
-                rows.update((integer(row.get(key)), row) for row in page)
+                # Both sides of a trade with oneself have one id.
+                rows.update(((integer(row.get(key)), integer(row.get("orderId"))), row) for row in page)
                 if len(page) < PAGE:
                     break
                 following = max(integer(row.get(key)) for row in page) + 1

@@ -58,6 +58,7 @@ class OrderDesk:
         wall_ns: Callable[[], int],
         on_hint: Callable[[Hint], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        on_placed: Callable[[OrderUpdate], None] = lambda _order: None,
     ) -> None:
         self._pool = pool
         self._requests = requests
@@ -65,6 +66,7 @@ class OrderDesk:
         self._history = history
         self._wall_ns = wall_ns
         self._on_hint = on_hint
+        self._on_placed = on_placed
         self._spawn = spawn
         self._submit_job = _Job(Kind.SUBMIT, requests.submit, 0, 1)
         self._cancel_job = _Job(Kind.CANCEL, requests.cancel, 1, 0)
@@ -160,6 +162,8 @@ class OrderDesk:
             if self._look_closer(engine, request, reply):
                 return
         engine.send(reply)
+        if order is not None and job.kind is Kind.SUBMIT:
+            self._on_placed(order)
 
     def _judge(self, kind: Kind, done: "asyncio.Future[HttpAnswer]") -> tuple[Failure | None, Any]:
         error = done.exception()

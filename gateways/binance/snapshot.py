@@ -170,7 +170,7 @@ class Sweeper:
         symbols: Callable[[], Sequence[str]],
         emit_new: Callable[[OrderUpdate | AccountUpdate], None],
         missed_closes: Callable[[str, set[tuple[bool, int]]], Awaitable[list[OrderUpdate]]],
-        was_told: Callable[[str, int], bool],
+        was_told: Callable[[str, int, int], bool],
         told: Callable[[], int],
         now_ms: Callable[[], int],
     ) -> None:

@@ -51,7 +51,7 @@ class StartCheck:
             for symbol in self._config.symbols:
                 await self._check_symbol(symbol)
             self._check_clock()
-            await self._check_modes()
+            await self.check_modes()
             for symbol in self._config.symbols:
                 await self._check_margin(symbol)
         except RestError as error:
@@ -101,7 +101,8 @@ class StartCheck:
         if abs(offset_ns) > ENTRY_OFFSET_NS:
             _log.warning(f"{sentence}: nothing is entered until it is set")
 
-    async def _check_modes(self) -> None:
+    async def check_modes(self) -> None:
+        """ConfigurationError for hedge mode and for multi-assets mode."""
         hedge, multi_assets = await self._account.modes()
         if hedge:
             raise ConfigurationError(
