@@ -45,7 +45,13 @@ _QUICK = frozenset({wire.OrderBookTick, wire.TradeTick})
 
 
 class Engine:
-    """The eleven parts in the order in which a tick meets them, and the way between them."""
+    """The parts, and the way between them. docs/architecture.md explains their words.
+
+    Each part that waits for a time has `deadline_ns` and `on_time`; `next_deadline_ns` is the earliest. Parts
+    that must tell the core something are given one of its methods: `_on_applied` when the exchange said
+    something new about an order, `_on_sent` when an order has left, `_on_doubt` when our view and the
+    exchange's do not fit, `_on_reconciled` when they have been found to agree.
+    """
 
     def __init__(self, config: EngineConfig) -> None:
         self.config = config

@@ -1,4 +1,4 @@
-"""What a tick of one symbol needs at hand, in one object: a lookup a tick, not four."""
+"""What a tick of one symbol needs at hand, in one object, so that a tick costs one lookup."""
 
 from collections.abc import Callable, Sequence
 

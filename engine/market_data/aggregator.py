@@ -2,7 +2,7 @@
 
 A bar is [open_time, close_time). Ticks are binned by exchange transaction time, one exactly on a
 boundary belongs to the next bar. A bar closes at the first tick at or past its `close_time`, or when
-estimated exchange time passes `close_time` + grace; nothing polls, `next_deadline_ns` says when to call
+estimated exchange time passes `close_time` + grace; nothing polls, `deadline_ns` says when to call
 `on_time`. A tick that comes after its bar has closed is dropped, counted and marks the bar.
 
 Ticks of one symbol are gathered in a *segment* that ends at the next close of any of its timeframes, and
