@@ -18,6 +18,12 @@ REAL_MONEY_WORD = "live"
 EXCHANGE_TIMEFRAMES = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
 """Of the klines that Binance makes; its months have no fixed length."""
 
+DEAD_MAN_WEIGHT = 40
+WEIGHT_A_MINUTE = 2400
+"""Of Binance's request weight: what one symbol's countdown costs, and what there is."""
+LEAST_DEAD_MAN_SECONDS = 5
+"""A shorter countdown is taken for this one."""
+
 SYMBOL_PATTERN = r"^[A-Z0-9_]{2,32}$"
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)]
 Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smhdw]$")]
@@ -297,9 +303,20 @@ class Settings(_Section):
         if not self.simulator.enabled and not self._addresses_given():
             raise ValueError("gateway.rest_url and the three gateway stream URLs must be given")
         check_addresses(self.environment, {key: getattr(self.gateway, key) for key in EXPECTED})
+        self._check_dead_man()
         if self.clock.speed != 1.0 and not self.clock.epoch_ms:
             raise ValueError("clock.epoch_ms must be given where clock.speed is not 1")
         return self
+
+    def _check_dead_man(self) -> None:
+        """Feeding it is heavy, four times a countdown for each symbol; half of a minute's weight is too much."""
+        seconds, count = self.gateway.dead_man_seconds, len(self.symbols)
+        least = -(-DEAD_MAN_WEIGHT * count * 60 // (WEIGHT_A_MINUTE // 2))
+        if seconds and max(seconds, LEAST_DEAD_MAN_SECONDS) < least:
+            raise ValueError(
+                f"gateway.dead_man_seconds is {seconds}, which for {count} symbols would use up Binance's "
+                f"request limit; allowed: 0 or at least {least}"
+            )
 
     def _check_strategy(self, where: str, strategy: StrategySettings) -> None:
         unknown = sorted(set(strategy.symbols) - set(self.symbols))

@@ -11,6 +11,7 @@ from gateways.wire.messages import Kline
 
 PAGE = 1500
 MAX_BARS = 15_000
+_NO_BARS = Failure("transient", 0, "GET klines: the answer is no list of bars")
 
 
 async def fetch_klines(
@@ -27,13 +28,18 @@ async def fetch_klines(
             params["endTime"] = end_ms
         page = await rest.public("klines", params, _weight(size))
         if not isinstance(page, list) or not all(isinstance(row, list) and len(row) > 8 for row in page):
-            raise RestError(Failure("transient", 0, "GET klines: the answer is no list of bars"))
-        fresh = {int(row[0]): row for row in page if int(row[0]) not in rows}
+            raise RestError(_NO_BARS)
+        if not all(isinstance(row[0], int) for row in page):
+            raise RestError(_NO_BARS)
+        fresh = {row[0]: row for row in page if row[0] not in rows}
         rows |= fresh
         if not fresh or len(page) < size:
             break
         end_ms = min(rows) - 1
-    return tuple(_kline(symbol, interval, rows[time], now_ns) for time in sorted(rows)[-wanted:])
+    try:
+        return tuple(_kline(symbol, interval, rows[time], now_ns) for time in sorted(rows)[-wanted:])
+    except (TypeError, ValueError):
+        raise RestError(_NO_BARS) from None
 
 
 def _weight(limit: int) -> int:

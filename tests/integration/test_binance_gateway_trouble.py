@@ -9,6 +9,7 @@ from aiohttp import web
 from gateways.binance import gateway as gateway_module
 from gateways.binance import instruments
 from gateways.wire.messages import (
+    GatewayStatus,
     Instrument,
     KlinesReply,
     QueryOrder,
@@ -117,6 +118,34 @@ def test_an_order_in_a_list_that_nobody_understands_makes_the_snapshot_incomplet
             assert not (await snapshot_of(engine, 1)).complete
             strange["side"] = side
             assert (await snapshot_of(engine, 2)).complete
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("row", [[None] * 12, ["a"] * 12, [1_790_000_000_000, "x"] + ["1"] * 10])
+def test_a_bar_of_anything_but_numbers_is_no_bar_and_ends_nothing(row: list[object]):
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await engine.wait(Welcome)
+            exchange.faults["GET klines"] = page(body=[row])
+            engine.client.send(RequestKlines(1, SYMBOL, "1m", 5))
+            assert not (await engine.wait(KlinesReply)).complete
+            assert (await snapshot_of(engine, 2)).complete
+
+    asyncio.run(scenario())
+
+
+def test_a_ban_told_to_the_question_for_the_time_stops_everything():
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, gateway, engine):
+            await engine.wait(GatewayStatus, lambda status: status.streams["private"] == "up")
+            exchange.faults["GET time"] = always(418, -1003, "banned", **{"Retry-After": "600"})
+            gateway._time.distrust()
+            status = await engine.wait(GatewayStatus, lambda status: status.banned_until_ns > 0)
+            asked = len(exchange.requests)
+            later = status.time_ns + 1_500_000_000
+            await engine.wait(GatewayStatus, lambda status: status.time_ns > later)
+            assert len(exchange.requests) == asked
 
     asyncio.run(scenario())
 

@@ -122,6 +122,16 @@ def test_testnet_needs_a_protective_stop_or_the_word_unprotected(home: Home) -> 
     assert load_settings("testnet", home=home).strategies[0].unprotected
 
 
+def test_a_dead_mans_switch_that_would_use_up_the_request_limit_is_refused(home: Home) -> None:
+    many = ", ".join(f'"S{number}USDT"' for number in range(100))
+    change(home, "testnet", 'symbols = ["BTCUSDT"]\n\n', f'symbols = ["BTCUSDT", {many}]\n\n')
+    change(home, "testnet", "[gateway]", "[gateway]\ndead_man_seconds = 30")
+    assert "gateway.dead_man_seconds is 30, which for 101 symbols" in complaint(home, "testnet")
+    assert complaint(home, "testnet").endswith("allowed: 0 or at least 202")
+    change(home, "testnet", "dead_man_seconds = 30", "dead_man_seconds = 202")
+    assert load_settings("testnet", home=home).gateway.dead_man_seconds == 202
+
+
 def test_two_strategies_share_a_symbol_only_when_both_say_netting(home: Home) -> None:
     path = home.config("demo")
     again = '\n[[strategies]]\nname = "ema_cross"\nsymbols = ["BTCUSDT"]\ntimeframe = "1s"\n'
