@@ -309,7 +309,7 @@ class Settings(_Section):
         return self
 
     def _check_dead_man(self) -> None:
-        """Feeding it is heavy, four times a countdown for each symbol; half of a minute's weight is too much."""
+        """Feeding it is heavy, four times a countdown for each symbol; half of the limit is too much."""
         seconds, count = self.gateway.dead_man_seconds, len(self.symbols)
         least = -(-DEAD_MAN_WEIGHT * count * 60 // (WEIGHT_A_MINUTE // 2))
         if seconds and max(seconds, LEAST_DEAD_MAN_SECONDS) < least:
