@@ -35,6 +35,8 @@ NO_ROOM = "the disk is full; the environment takes 900 MB"
 UNPACKING_SECONDS = 5.0
 WAIT_SECONDS = 0.5
 SAID = "the lines above say why"
+PRODUCT = ("run.py", "settings", "supervisor", "engine", "gateways", "model_integration")
+AS_ON_WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/win32", *PRODUCT)
 
 
 def main(argv: list[str]) -> int:
@@ -275,6 +277,7 @@ def run_checks(pytest_arguments: list[str]) -> int:
         "ruff format": ["ruff", "format", "--check", "."],
         "ruff check": ["ruff", "check", "."],
         "mypy": ["mypy"],
+        "mypy, as on Windows": ["mypy", *AS_ON_WINDOWS],
         "pytest": ["pytest", *pytest_arguments],
     }
     failed = []

@@ -2,6 +2,9 @@
 
 import fcntl
 import os
+import sys
+
+assert sys.platform != "win32"  # types are checked as on Windows too, and there not from here on
 
 
 def try_lock(descriptor: int) -> bool:
