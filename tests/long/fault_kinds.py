@@ -188,6 +188,15 @@ def events(scene: Scene) -> str:
     return f"{action} {event} {times} times {delay_ms} ms{'' if met else ', not met'}"
 
 
+def deaf(scene: Scene) -> str:
+    """The exchange tells nothing of orders and account for a while, on a stream that seems well."""
+    scene.control("POST", "events", event="*", action="lose", times=None)
+    scene.wait_for_an_order()
+    seconds = scene.pause(20.0)
+    scene.control("DELETE", "faults")
+    return f"for {seconds} s"
+
+
 def listen_key(scene: Scene) -> str:
     """All listen keys end; at times no new one is to be had at once."""
     failing = scene.random.choice((0, 0, 1, 3))
@@ -275,6 +284,12 @@ def kill_amid(scene: Scene) -> str:
     return f"{kind} {endpoint}, {'+'.join(names)} killed"
 
 
+def pair(scene: Scene) -> str:
+    """Two kinds, the second before all is well after the first."""
+    names = scene.random.sample(sorted(set(KINDS) - {"pair"}), 2)
+    return "; ".join(f"{name}: {KINDS[name](scene)}" for name in names)
+
+
 KINDS: dict[str, Kind] = {
     "kill": kill,
     "stop": stop,
@@ -288,6 +303,7 @@ KINDS: dict[str, Kind] = {
     "late": late,
     "refusal": refusal,
     "events": events,
+    "deaf": deaf,
     "listen_key": listen_key,
     "clock": clock,
     "other_hand": other_hand,
@@ -295,8 +311,10 @@ KINDS: dict[str, Kind] = {
     "limits": limits,
     "price": price,
     "kill_amid": kill_amid,
+    "pair": pair,
 }
 WEIGHTS = {
+    "pair": 5,
     "request": 3,
     "status": 3,
     "refusal": 3,

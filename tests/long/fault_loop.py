@@ -103,10 +103,10 @@ def one_fault(scene: Scene, name: str, run: Run) -> None:
     run.faults.append(entry)
     try:
         entry["well_after_seconds"] = scene.until_well()
-        scene.until_same()
+        entry["same_after_seconds"] = scene.until_same()
     except NotWell as error:
         raise NotWell(f"fault {len(run.faults)}, {name} ({what}): {error}") from error
-    sys.stderr.write(f" - well after {entry['well_after_seconds']} s\n")
+    sys.stderr.write(f" - well after {entry['well_after_seconds']} + {entry['same_after_seconds']} s\n")
     for traceback in scene.new_tracebacks():
         run.problems.append(f"fault {len(run.faults)}, {name} ({what}): {traceback}")
 

@@ -23,7 +23,8 @@ from tests.process.demo_rig import PROCESSES, Client, Demo
 SYMBOL = "BTCUSDT"
 WELL_SECONDS = 90.0
 """Within so long after the last fault everything must be well again, and an order must have filled."""
-SAME_SECONDS = 20.0
+SAME_SECONDS = 90.0
+"""Without an event that tells, the engine looks once a minute."""
 MOVE, MOVE_SECONDS = 0.0002, 1.3
 GATEWAY = """
 [gateway]
@@ -152,9 +153,11 @@ class Scene:
         self._until(lambda: "" if self.fills() > fills else "no order has filled since", WELL_SECONDS)
         return round(well, 2)
 
-    def until_same(self) -> None:
-        """Engine and exchange agree on position, wallet and open orders."""
+    def until_same(self) -> float:
+        """Seconds until engine and exchange agree on position, wallet and open orders."""
+        began = time.monotonic()
         self._until(self._difference, SAME_SECONDS)
+        return round(time.monotonic() - began, 2)
 
     def _until(self, wrong: Callable[[], str], seconds: float) -> None:
         deadline = time.monotonic() + seconds
