@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from engine.core.effects import Append, Send
 from engine.core.engine import Engine
-from engine.core.events import Event
-from engine.core.restore import restore
+from engine.core.events import Command, Event
+from engine.core.restore import restore, snapshot_of
 from engine.storage.records import Intent
 from engine.storage.recovered import Recovered
 from gateways.wire import messages as wire
+from gateways.wire.cursor import Cursor
 from tests.engine_rig import Exchange, Rig, config, spec
 
 ZERO = Decimal(0)
@@ -32,6 +33,14 @@ answers = st.lists(
     min_size=1,
     max_size=20,
 )
+SILENT_MOVES = [
+    *("up", "up", "down", "down", "wait", "manual", "cut", "link", "die", "die_rotated"),
+    *("hidden", "vanish", "flatten", "resume"),
+]
+silent_moves = st.lists(st.sampled_from(SILENT_MOVES), min_size=5, max_size=40)
+silent_answers = st.lists(
+    st.sampled_from(["ok", "ok", "deaf", "lost", "unknown_done", "late"]), min_size=1, max_size=20
+)
 
 
 class World:
@@ -47,6 +56,8 @@ class World:
         self.rig = Rig(Engine(config(spec(**SPEC))), self.exchange).up()
         self.price = 100.0
         self.second = 0
+        self.commands = 0
+        self.is_leaving = False
 
     def answer(self, order: wire.SubmitOrder) -> list[Event] | None:
         assert order.client_order_id not in self.ids, "sent twice"
@@ -66,6 +77,8 @@ class World:
         if what == "lost":
             return []
         done = self.exchange.execute(order)
+        if what == "deaf":
+            return done[:1]
         if what == "unknown_done":
             return [wire.Reply(order.request_id, "unknown", -1007, "timeout")]
         if what == "late":
@@ -100,8 +113,27 @@ class World:
             for event in self.exchange.execute(by_hand)[1:]:
                 if rig.connected:
                     rig.feed(event)
-        elif move == "die":
-            self.die()
+        elif move in {"die", "die_rotated"}:
+            self.die(is_rotated=move == "die_rotated")
+        else:
+            self.do_silently(move)
+
+    def do_silently(self, move: str) -> None:
+        """What the exchange or an operator does and no event tells."""
+        if move == "hidden":
+            self.turn += 1
+            side = "SELL" if self.turn % 2 else "BUY"
+            by_hand = wire.SubmitOrder(0, "BTCUSDT", f"ios_{self.turn}", side, "MARKET", Decimal("0.05"))
+            self.exchange.execute(by_hand)
+        elif move == "vanish":
+            for key in list(self.exchange.orders)[:1]:
+                del self.exchange.orders[key]
+        elif move in {"flatten", "resume"}:
+            self.commands += 1
+            self.is_leaving = move == "flatten"
+            self.rig.feed(
+                Command(self.rig.now_ns, f"c{self.commands}", "flatten" if self.is_leaving else "resume")
+            )
 
     def deliver_late(self) -> None:
         late, self.late = self.late, []
@@ -109,24 +141,27 @@ class World:
             if self.rig.connected:
                 self.rig.feed(event)
 
-    def die(self) -> None:
+    def die(self, *, is_rotated: bool = False) -> None:
         """The process is gone; its journal is all that is left."""
         records = [one.record for one in self.rig.effects if isinstance(one, Append)]
         fresh = Rig(Engine(config(spec(**SPEC))), self.exchange)
         fresh.effects = list(self.rig.effects)
         fresh.now_ns = self.rig.now_ns
         found = Recovered("aaaaaa", 1, None, tuple(enumerate(records, 1)), 0, (), len(records) + 1, None, 0)
+        if is_rotated:
+            state = snapshot_of(self.rig.engine, Cursor())
+            found = Recovered("aaaaaa", 1, state, (), 0, (), len(records) + 1, None, 0)
         restore(fresh.engine, found)
         self.rig = fresh.up()
 
-    def heal(self) -> None:
-        """Faults stop; within a minute everything must be agreed upon."""
+    def heal(self, minutes: int = 1) -> None:
+        """Faults stop; so much later everything must be agreed upon."""
         self.how = ["ok"]
         self.deliver_late()
         if not self.rig.connected:
             self.rig.up()
         self.rig.status()
-        self.rig.wait(60)
+        self.rig.wait(minutes * 60)
 
 
 @settings(max_examples=100, deadline=None)
@@ -144,6 +179,29 @@ def test_a_healed_world_is_agreed_upon_and_no_order_was_sent_twice(script: list[
     assert not list(rig.engine.store.unsettled())
     stops = [one for one in exchange.orders.values() if one.order_type == "STOP_MARKET"]
     assert sum((one.qty_base for one in stops), ZERO) == abs(exchange.position)
+
+
+@settings(max_examples=100, deadline=None)
+@given(silent_moves, silent_answers)
+def test_what_no_event_told_is_found_within_minutes_and_what_was_to_be_left_is_left(
+    script: list[str], how: list[str]
+) -> None:
+    world = World(how)
+    for move in script:
+        world.do(move)
+    world.heal(minutes=4)
+    rig, exchange = world.rig, world.exchange
+    account = rig.engine.account
+    (slot,) = rig.engine.strategies.slots
+    held = account.strategy_position(slot.owner, slot.symbol).qty_base
+    assert rig.engine.health.reconciled
+    assert account.position("BTCUSDT").qty_base == exchange.position == account.venue_base("BTCUSDT")
+    assert not list(rig.engine.store.unsettled())
+    assert {one.client_order_id for one in rig.engine.store.open_orders()} == set(exchange.orders)
+    stops = [one for one in exchange.orders.values() if one.order_type == "STOP_MARKET"]
+    assert sum((one.qty_base for one in stops), ZERO) == abs(held)
+    if world.is_leaving:
+        assert held == ZERO
 
 
 @settings(max_examples=100, deadline=None)
