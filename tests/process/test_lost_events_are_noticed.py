@@ -40,8 +40,8 @@ def trio(tmp_path: Path) -> Iterator[Trio]:
     try:
         for name in ("simulator", "gateway", "engine"):
             running.start(name)
-        wait_until(lambda: links(running) == {"up"}, 60, said(running))
-        wait_until(lambda: "entries open" in log(running), 60, said(running))
+        wait_until(lambda: links(running) == {"up"}, 120, said(running))
+        wait_until(lambda: "entries open" in log(running), 120, said(running))
         yield running
     finally:
         running.stop()
@@ -50,7 +50,7 @@ def trio(tmp_path: Path) -> Iterator[Trio]:
 def test_a_position_and_an_order_of_which_no_event_came_are_noticed_and_taken_over(trio: Trio) -> None:
     control(trio, "events", event="*", action="lose", times=None)
     control(trio, "order", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.02")
-    wait_until(lambda: position(trio) == Decimal("0.02"), 60, said(trio))
+    wait_until(lambda: position(trio) == Decimal("0.02"), 120, said(trio))
     (told,) = (line for line in log(trio).splitlines() if "our fills make" in line)
     assert "WARNING" in told
     assert "BTCUSDT: the exchange holds 0.02, our fills make 0" in told
@@ -58,11 +58,11 @@ def test_a_position_and_an_order_of_which_no_event_came_are_noticed_and_taken_ov
     price = 0.8 * prices(trio)
     order = {"type": "LIMIT", "timeInForce": "GTC", "quantity": "0.02", "price": f"{price:.0f}"}
     control(trio, "order", symbol="BTCUSDT", side="BUY", **order)
-    wait_until(lambda: open_orders(trio) == ["LIMIT"], 60, said(trio))
+    wait_until(lambda: open_orders(trio) == ["LIMIT"], 120, said(trio))
     assert "rests at the exchange and is not known here" in log(trio)
 
     control(trio, "order", symbol="BTCUSDT", side="SELL", type="MARKET", quantity="0.02")
-    wait_until(lambda: position(trio) == 0, 60, said(trio))
+    wait_until(lambda: position(trio) == 0, 120, said(trio))
     assert "BTCUSDT: the exchange holds 0, our fills make 0.02" in log(trio)
     assert "taken as EXTERNAL" not in log(trio)  # the account's history explained every difference
 
