@@ -1,0 +1,218 @@
+"""What an engine is told of its order requests, and what leaves for the exchange: nothing that may not."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from gateways.binance.errors import RestBlocked
+from gateways.binance.http1 import HttpAnswer, HttpFailed
+from gateways.binance.order_desk import SCAN_OVERLAP_MS, OrderDesk
+from gateways.binance.rest_orders import OrderRequests
+from gateways.binance.signing import Signer
+from gateways.binance.translate import order_row
+from gateways.binance.weights import Ledger
+from gateways.wire.messages import CancelAll, CancelOrder, OrderUpdate, QueryOrder, Reply, SubmitOrder
+
+NOW_NS = 1_000 * 60_000_000_000
+ROW = {
+    "orderId": 77, "symbol": "BTCUSDT", "status": "NEW", "clientOrderId": "nb-1", "price": "99.0",
+    "avgPrice": "0", "origQty": "2", "executedQty": "0", "timeInForce": "GTC", "type": "LIMIT",
+    "reduceOnly": False, "closePosition": False, "side": "BUY", "stopPrice": "0", "updateTime": 5,
+}  # fmt: skip
+SUBMIT = SubmitOrder(1, "BTCUSDT", "nb-1", "BUY", "MARKET", Decimal("0.01"))
+CANCEL = CancelOrder(2, "BTCUSDT", "nb-1")
+QUERY = QueryOrder(3, "BTCUSDT", "nb-1", scan_since_ns=90_000_000_000)
+
+
+def answer(status: int, row: object) -> HttpAnswer:
+    return HttpAnswer(status, {}, json.dumps(row).encode())
+
+
+def error(code: int, text: str = "no") -> HttpAnswer:
+    return answer(400, {"code": code, "msg": text})
+
+
+class Pool:
+    """Connections that are up, down or busy; keeps what leaves and gives the answers in turn."""
+
+    def __init__(self, *answers: HttpAnswer | HttpFailed, is_up: bool = True, is_free: bool = True) -> None:
+        self.is_up = is_up
+        self.is_free = is_free
+        self.left: list[str] = []
+        self._answers = list(answers)
+
+    def send_now(self, request: bytes) -> "asyncio.Future[HttpAnswer] | None":
+        if not (self.is_up and self.is_free):
+            return None
+        return asyncio.ensure_future(self.send(request))
+
+    async def send(self, request: bytes | Callable[[], bytes]) -> HttpAnswer:
+        data = request() if callable(request) else request
+        self.left.append(data.split(b"?", 1)[0].decode())
+        given = self._answers.pop(0)
+        if isinstance(given, HttpFailed):
+            raise given
+        return given
+
+
+class Past:
+    """The exchange's history: what it is asked, and what it holds."""
+
+    def __init__(self, *orders: OrderUpdate, failure: Exception | None = None) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self._orders = orders
+        self._failure = failure
+
+    async def orders(self, symbol: str, since_ms: int, _priority: object) -> tuple[OrderUpdate, ...]:
+        self.asked.append((symbol, since_ms))
+        if self._failure is not None:
+            raise self._failure
+        return self._orders
+
+
+class Engine:
+    def __init__(self) -> None:
+        self.heard: list[Reply] = []
+
+    def send(self, reply: Reply) -> None:
+        self.heard.append(reply)
+
+
+def told(
+    pool: Pool,
+    act: Callable[[OrderDesk, Engine], object],
+    past: Past | None = None,
+    *,
+    weight: int = 2400,
+    placed: list[OrderUpdate] | None = None,
+) -> list[Reply]:
+    """Everything one engine hears until nothing is under way. `placed` gets what the desk says was placed."""
+    engine = Engine()
+    placed = [] if placed is None else placed
+
+    async def run() -> None:
+        tasks: list[asyncio.Task[None]] = []
+
+        def spawn(work: Coroutine[Any, Any, None]) -> None:
+            tasks.append(asyncio.ensure_future(work))
+
+        signer = Signer("the-key", "s")
+        desk = OrderDesk(
+            pool,  # type: ignore[arg-type]  # a stand-in
+            OrderRequests("http://127.0.0.1:8080", signer, lambda: 1, 5000),
+            Ledger(lambda: NOW_NS, weight),
+            past or Past(),  # type: ignore[arg-type]  # a stand-in
+            wall_ns=lambda: NOW_NS,
+            on_hint=lambda _: None,
+            on_placed=placed.append,
+            spawn=spawn,
+        )
+        act(desk, engine)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)
+        assert all(task.exception() is None for task in tasks)
+
+    asyncio.run(run())
+    return engine.heard
+
+
+def submit(desk: OrderDesk, engine: Engine) -> None:
+    desk.submit(engine, SUBMIT)  # type: ignore[arg-type]  # a stand-in
+
+
+def cancel(desk: OrderDesk, engine: Engine) -> None:
+    desk.cancel(engine, CANCEL)  # type: ignore[arg-type]  # a stand-in
+
+
+def query(desk: OrderDesk, engine: Engine) -> None:
+    desk.query(engine, QUERY)  # type: ignore[arg-type]  # a stand-in
+
+
+def test_a_request_the_budget_has_no_room_for_does_not_leave():
+    pool = Pool()
+    (reply,) = told(pool, query, weight=0)
+    assert (reply.outcome, reply.message) == (
+        "transient",
+        "not sent: request limit or ban for another 60.0 s",
+    )
+    assert pool.left == []
+
+
+def test_without_a_connection_nothing_waits():
+    pool = Pool(is_up=False)
+    (reply,) = told(pool, submit)
+    assert (reply.outcome, reply.message) == ("transient", "not sent: no connection to the exchange")
+    assert pool.left == []
+
+
+def test_while_all_connections_are_busy_an_order_waits_for_one_and_is_sent_once():
+    pool = Pool(answer(200, ROW), is_free=False)
+    placed: list[OrderUpdate] = []
+    (reply,) = told(pool, submit, placed=placed)
+    assert (reply.outcome, reply.order.client_order_id, reply.sent_time_ns) == ("ok", "nb-1", NOW_NS)
+    assert pool.left == ["POST /fapi/v1/order"]
+    assert placed == [reply.order]
+
+
+def test_an_answer_that_names_no_order_is_no_word_on_it():
+    assert told(Pool(answer(200, {})), submit)[0].outcome == "unknown"
+    assert told(Pool(answer(200, [])), submit)[0].outcome == "unknown"
+    assert told(Pool(answer(200, {})), query)[0].outcome == "transient"
+    assert told(Pool(answer(200, {"code": 200})), cancel)[0].outcome == "ok"
+
+
+@pytest.mark.parametrize(("left", "outcome"), [(True, "unknown"), (False, "transient")])
+def test_a_request_cut_off_is_unknown_only_where_bytes_may_have_left(left: bool, outcome: str):
+    (reply,) = told(Pool(HttpFailed("cut", bytes_left=left)), submit)
+    assert reply.outcome == outcome
+
+
+def test_an_order_whose_id_is_there_already_is_placed_and_told_as_it_is():
+    pool = Pool(error(-4116), answer(200, ROW))
+    (reply,) = told(pool, submit)
+    assert (reply.request_id, reply.outcome, reply.order.exchange_order_id) == (1, "ok", 77)
+    assert pool.left == ["POST /fapi/v1/order", "GET /fapi/v1/order"]
+    (reply,) = told(Pool(error(-4116), error(-2013)), submit)
+    assert (reply.outcome, reply.order) == ("unknown", None)
+
+
+def test_a_cancel_of_what_is_gone_tells_what_became_of_it():
+    (reply,) = told(Pool(error(-2011), answer(200, ROW | {"status": "FILLED"})), cancel)
+    assert (reply.outcome, reply.code, reply.order.status) == ("not_found", -2011, "FILLED")
+
+
+def test_not_found_is_said_after_the_history_too_and_only_then():
+    past = Past()
+    (reply,) = told(Pool(error(-2013)), query, past)
+    assert (reply.outcome, reply.code, reply.order) == ("not_found", -2013, None)
+    assert past.asked == [("BTCUSDT", 90_000 - SCAN_OVERLAP_MS)]
+    (reply,) = told(Pool(error(-2013)), query, Past(order_row(ROW)))
+    assert (reply.outcome, reply.code, reply.order.client_order_id) == ("ok", 0, "nb-1")
+    (reply,) = told(Pool(error(-2013)), query, Past(order_row(ROW | {"clientOrderId": "another"})))
+    assert reply.outcome == "not_found"
+
+
+def test_a_history_that_cannot_be_read_proves_nothing():
+    past = Past(failure=RestBlocked("allOrders", 3.0))
+    (reply,) = told(Pool(error(-2013)), query, past)
+    assert (reply.outcome, reply.order) == ("transient", None)
+
+
+def test_a_query_that_failed_is_not_settled_by_the_history():
+    past = Past(order_row(ROW))
+    (reply,) = told(Pool(error(-1021)), query, past)
+    assert (reply.outcome, past.asked) == ("transient", [])
+
+
+def test_cancelling_everything_is_two_requests_and_the_first_failure_is_told():
+    pool = Pool(error(-1121, "Invalid symbol."), answer(200, {"code": 200}))
+    (reply,) = told(pool, lambda desk, engine: desk.cancel_all(engine, CancelAll(9, "BTCUSDT")))  # type: ignore[arg-type]
+    assert (reply.request_id, reply.code) == (9, -1121)
+    assert pool.left == ["DELETE /fapi/v1/allOpenOrders", "DELETE /fapi/v1/algoOpenOrders"]
+    done = Pool(answer(200, {"code": 200}), answer(200, {"code": 200}))
+    (reply,) = told(done, lambda desk, engine: desk.cancel_all(engine, CancelAll(9, "BTCUSDT")))  # type: ignore[arg-type]
+    assert (reply.outcome, reply.answered_time_ns) == ("ok", NOW_NS)
