@@ -86,42 +86,52 @@ def truth_of(
     twice(truth, "algo client ids at the exchange", [one["clientAlgoId"] for one in algos])
     twice(truth, "intents", [one.client_order_id for one in intents])
     twice(truth, "fills in the journal", [one.trade_id for one in fills])
-    amended: dict[str, set[Decimal]] = {}
-    for record in records:
-        if isinstance(record, AmendIntent):
-            amended.setdefault(record.client_order_id, set()).add(record.qty_base)
     ours = [one for one in orders if one["clientOrderId"] not in by_hand]
-    compare_orders(truth, ours, algos, intents, amended)
+    compare_orders(truth, ours, algos, intents, amended_quantities(records))
     compare_fills(truth, trades, fills)
     foreign = {one["orderId"] for one in orders if one["clientOrderId"] in by_hand}
     compare_size(truth, [one for one in trades if one["orderId"] not in foreign], largest, len(foreign))
     if protected:
-        right_side = [one for one in resting if one["side"] == ("SELL" if held > 0 else "BUY")]
-        if len(resting) != (held != 0) or len(right_side) != len(resting):
-            say(f"a position of {held} has these stops: {resting}")
+        compare_stops(truth, resting)
     for order in store.open_orders():
         if order.state in UNSETTLED:
             say(f"unsettled to the end: {order.client_order_id} {order.state}")
     equal(truth, "position", books.position(symbol).qty_base, held)
     equal(truth, "position by trades", sum(map(signed, trades), Decimal(0)), held)
-    equal(truth, "fees", books.fees, truth.fees)
-    # An average price has 28 digits, what the exchange says of it eight decimals.
-    equal(truth, "realised", round(books.realised_pnl, 8), truth.realised_pnl)
     # A balance that a comparison has found is not on record: the engine's last word is asked.
     last_word = json.loads(demo.summary_file.read_text(), parse_float=Decimal)
     equal(truth, "wallet", last_word["wallet_balance"], truth.wallet)
-    if len(income) < PAGE:
-        other = sum(
-            (
-                Decimal(one["income"])
-                for one in income
-                if one["incomeType"] not in {"REALIZED_PNL", "COMMISSION", "TRANSFER"}
-            ),
-            Decimal(0),
-        )
-        made = round(books.realised_pnl, 8) - books.fees + other
-        equal(truth, "wallet by fills", START_WALLET + made, truth.wallet)
+    compare_money(truth, books, income)
     return truth
+
+
+def amended_quantities(records: Iterable[object]) -> dict[str, set[Decimal]]:
+    """The quantities each order was given after it was made."""
+    amended: dict[str, set[Decimal]] = {}
+    for record in records:
+        if isinstance(record, AmendIntent):
+            amended.setdefault(record.client_order_id, set()).add(record.qty_base)
+    return amended
+
+
+def compare_stops(truth: Truth, resting: list[dict[str, Any]]) -> None:
+    """A position has one stop, on the side that leaves it; without one nothing rests."""
+    right_side = [one for one in resting if one["side"] == ("SELL" if truth.held > 0 else "BUY")]
+    if len(resting) != (truth.held != 0) or len(right_side) != len(resting):
+        truth.problems.append(f"a position of {truth.held} has these stops: {resting}")
+
+
+def compare_money(truth: Truth, books: AccountStateStore, income: list[dict[str, Any]]) -> None:
+    """Fees and profit are the same on both sides, and the wallet follows from them."""
+    equal(truth, "fees", books.fees, truth.fees)
+    # An average price has 28 digits, what the exchange says of it eight decimals.
+    realised = round(books.realised_pnl, 8)
+    equal(truth, "realised", realised, truth.realised_pnl)
+    if len(income) < PAGE:
+        counted = {"REALIZED_PNL", "COMMISSION", "TRANSFER"}
+        others = (Decimal(one["income"]) for one in income if one["incomeType"] not in counted)
+        made = realised - books.fees + sum(others, Decimal(0))
+        equal(truth, "wallet by fills", START_WALLET + made, truth.wallet)
 
 
 def pages(
