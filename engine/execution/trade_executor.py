@@ -447,7 +447,7 @@ class TradeExecutor:
     def _on_rest_refused(self, owner: str, symbol: str, leg: str, order: Order) -> None:
         """A stop the exchange does not take because price is past it: leave now."""
         desk = self._desks.get((owner, symbol))
-        self._out.notice("warning", f"{owner} on {symbol}: {leg} order refused: {order.reason}")
+        self._out.notice("warning", f"{owner} on {symbol}: {leg} order was not placed: {order.reason}")
         is_stop = leg == STOP or (order.intent.reduce_only and order.intent.order_type == "STOP_MARKET")
         if desk is not None and is_stop and order.reason.startswith("-2021"):
             self.exits.leave(
