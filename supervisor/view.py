@@ -219,10 +219,10 @@ def _with_rest(table: Table, left_out: int) -> Table:
 
 
 def totals(status: EngineStatus, counted: dict[str, Any]) -> Text:
-    """Counters of the whole run, and the account, in one line."""
+    """Counters of the whole run, and under them the account."""
     return Text(
         f"ticks {counted['ticks']:,}  candles {counted['candles']:,}  orders {counted['orders']}  "
-        f"fills {counted['fills']}  rejects {counted['rejects']}  "
+        f"fills {counted['fills']}  rejects {counted['rejects']}\n"
         f"wallet {money(status.wallet_balance) or 'unknown'}  "
         f"realised {money(status.realised_pnl) or 'unknown'}  "
         f"open {money(status.unrealised_pnl) or 'unknown'}  fees {money(status.fees) or 'unknown'}"

@@ -104,6 +104,7 @@ def test_the_picture_fits_the_terminal_whatever_is_traded(tmp_path: Path, symbol
 def test_eighty_columns_hold_a_signal_and_all_links_in_one_row(tmp_path: Path) -> None:
     shown = render(tmp_path, busy_status(1), width=80, height=24)
     assert "links   gateway up   public up   market up   private up   rest up" in shown
+    assert "wallet 9999.45  realised -0.10  open 0.0077  fees 0.45 " in shown
     signal = "00:00:01    sma_crossov..:s1   COIN00USDT   short at 63994.25   traded"
     assert shown.count(signal) == 6
 
