@@ -238,9 +238,10 @@ class OrderExecutor:
 
     def _after_submit(self, key: str, reply: Reply) -> None:
         if reply.outcome == "transient":
-            self._settle(key, f"not sent: {reply.code} {reply.message}".rstrip())
+            why = _why(reply)
+            self._settle(key, why if why.startswith("not sent") else f"not sent: {why}")
         elif reply.outcome in {"unknown", "not_found"}:
-            self._mark_unknown(key, f"{reply.code} {reply.message}".strip())
+            self._mark_unknown(key, _why(reply))
             self.query_soon(key)
         elif reply.outcome == "ok" and self._should_have_ended(key):
             self.query_soon(key, MARKET_OPEN_NS)
@@ -343,3 +344,8 @@ class OrderExecutor:
         if self.connected and self._queries:
             due = min(due, *self._queries.values())
         self.deadline_ns = due
+
+
+def _why(reply: Reply) -> str:
+    """The exchange's code, where there is one, and its words."""
+    return f"{reply.code or ''} {reply.message}".strip()

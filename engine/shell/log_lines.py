@@ -81,5 +81,6 @@ def _reply(record: records.Replied) -> Line | None:
             "reply",
             f"{record.request} of {record.client_order_id}: it was {reply.order.status} before",
         )
-    text = f"{record.request} of {record.client_order_id}: {reply.outcome} {reply.code} {reply.message}"
+    code = f" {reply.code}" if reply.code else ""
+    text = f"{record.request} of {record.client_order_id}: {reply.outcome}{code} {reply.message}"
     return "warning", "reply", text.rstrip()

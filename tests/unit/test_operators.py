@@ -61,6 +61,9 @@ def test_a_cancel_that_comes_after_the_end_is_no_warning() -> None:
     unknown = Reply(1, "not_found", -2011, "Unknown order sent.")
     line = line_of(Replied("k", "cancel", unknown, 1))
     assert line == ("warning", "reply", "cancel of k: not_found -2011 Unknown order sent.")
+    lost = Reply(1, "unknown", 0, "the connection was lost")
+    line = line_of(Replied("k", "submit", lost, 1))
+    assert line == ("warning", "reply", "submit of k: unknown the connection was lost")
 
 
 @pytest.mark.parametrize("words", [["--env", "paper", "why"], ["why", "--env", "paper"]])
