@@ -39,6 +39,9 @@ from gateways.simulator.state import (
 )
 from gateways.simulator.symbols import Bracket, SymbolSpec
 
+_PASSES = 100
+"""Bound on rounds of conditional orders and liquidations that follow from one another."""
+
 
 class Exchange(ExchangeView):
     """Markets, accounts and orders. Every refusal is an `ApiError`.
@@ -310,10 +313,15 @@ class Exchange(ExchangeView):
         self._forget_changes()
 
     def _settle(self, symbol: str) -> None:
-        """Run what follows from trades and price moves of a symbol."""
+        """Run what follows from trades and price moves of a symbol: triggers, liquidations after fills."""
         market = self.state.markets[symbol]
-        if market.waiting:
-            algo_orders.run_triggers(self.state, market)
+        for _ in range(_PASSES):
+            if market.waiting:
+                algo_orders.run_triggers(self.state, market)
+            for account_id in tuple(self.state.dirty.accounts):
+                check_account(self.state, self.state.accounts[account_id])
+            if not market.path:
+                break
         if self.state.closed_children:
             algo_orders.finish_closed_children(self.state)
         if market.book.has_changes():

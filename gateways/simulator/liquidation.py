@@ -17,6 +17,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from gateways.simulator.accounts import ZERO, Position
 from gateways.simulator.events import ForcedOrder, MarginCallEvent, MarginCallPosition
 from gateways.simulator.margin import (
+    Totals,
     bankruptcy_price,
     maintenance,
     mark_notional,
@@ -48,10 +49,12 @@ def check_account(state: ExchangeState, user: AccountState) -> None:
     for position in held:
         if user.config(position.symbol).isolated and _isolated_due(state, position):
             _liquidate_isolated(state, user, position)
-    if _cross_due(state, user):
+    found = totals(state, user)
+    if _cross_due(state, user, found):
         _liquidate_cross(state, user)
+        found = totals(state, user)
     user.in_liquidation = False
-    _margin_call(state, user)
+    _margin_call(state, user, found)
 
 
 def _isolated_margin(state: ExchangeState, position: Position) -> tuple[Decimal, Decimal]:
@@ -73,11 +76,10 @@ def _cross_positions(user: AccountState) -> list[Position]:
     return [position for position in user.held() if not user.config(position.symbol).isolated]
 
 
-def _cross_due(state: ExchangeState, user: AccountState) -> bool:
+def _cross_due(state: ExchangeState, user: AccountState, found: Totals) -> bool:
     positions = _cross_positions(user)
     if not positions or not all(state.markets[position.symbol].mark for position in positions):
         return False
-    found = totals(state, user)
     return found.cross_maintenance >= cross_wallet(user) + found.cross_unrealized
 
 
@@ -98,7 +100,7 @@ def _liquidate_isolated(state: ExchangeState, user: AccountState, position: Posi
 def _liquidate_cross(state: ExchangeState, user: AccountState) -> None:
     symbols = [s for s in sorted(user.open_by_symbol) if not user.config(s).isolated]
     _cancel_orders(state, user, symbols)
-    while _cross_due(state, user):
+    while _cross_due(state, user, totals(state, user)):
 
         def weight(position: Position) -> Decimal:
             market = state.markets[position.symbol]
@@ -291,9 +293,8 @@ def _fill_up(state: ExchangeState, user: AccountState) -> None:
         emit_account(state, user, "INSURANCE_CLEAR", change=-wallet)
 
 
-def _margin_call(state: ExchangeState, user: AccountState) -> None:
+def _margin_call(state: ExchangeState, user: AccountState, found: Totals) -> None:
     rows = []
-    found = totals(state, user)
     cross_balance = cross_wallet(user) + found.cross_unrealized
     cross_called = bool(found.cross_maintenance) and found.cross_maintenance >= CALL_RATIO * cross_balance
     for position in user.held():

@@ -159,12 +159,12 @@ def test_wallet_changes_are_explained_to_the_last_digit(mark: str):
     assert sum(row.income for row in rows) == desk.wallet() >= 0
 
 
-STEPS = ((100, 10_000, "0.01"), (20, 100_000, "0.10"))
-"""Up to 10,000 a maintenance margin of 1 %, above it 10 % less 900."""
+STEPS = ((100, 10_000, "0.01"), (20, 100_000, "0.04"))
+"""Up to 10,000 a maintenance margin of 1 %, above it 4 % less 300."""
 
 
 def long_in_the_second_bracket(*, isolated: bool = False) -> Desk:
-    """Account "a" is long 1 BTC at 50,001 with some 5,000 behind it: due at a mark price of 49,028."""
+    """Account "a" is long 1 BTC at 50,001 with some 5,000 behind it: due at a mark price of 46,589."""
     desk = Desk(wallet="5000")
     desk.ex.set_brackets(SYMBOL, make_brackets(list(STEPS)), desk.now)
     if isolated:
@@ -181,15 +181,15 @@ def long_in_the_second_bracket(*, isolated: bool = False) -> Desk:
 @pytest.mark.parametrize("isolated", [False, True])
 def test_a_large_position_goes_down_to_the_lower_bracket_and_lives_on(isolated: bool):
     desk = long_in_the_second_bracket(isolated=isolated)
-    desk.mark("49029")
+    desk.mark("46590")
     assert desk.amount() == 1
     desk.heard.events.clear()
-    desk.mark("49028")
-    assert desk.amount() == D("0.203")  # 0.203 * 49028 = 9,953, and 0.204 would be above 10,000
+    desk.mark("46589")
+    assert desk.amount() == D("0.214")  # 0.214 * 46589 = 9,970, and 0.215 would be above 10,000
     assert desk.heard.words() == ["NEW/NEW er=5", "account ORDER", "TRADE/FILLED", "account INSURANCE_CLEAR"]
     (forced,) = desk.heard.forced
-    assert (forced.order.status, forced.order.executed_qty) == ("FILLED", D("0.797"))
-    fee = D("0.0125") * D("0.797") * 49999
+    assert (forced.order.status, forced.order.executed_qty) == ("FILLED", D("0.786"))
+    fee = D("0.0125") * D("0.786") * 49999
     assert desk.ex.income("a", desk.now, income_type="INSURANCE_CLEAR")[0].income == -fee.quantize(D("1e-8"))
 
 
@@ -207,7 +207,7 @@ def test_what_is_still_short_of_margin_after_the_step_goes_whole():
 def test_a_step_that_the_book_does_not_fill_ends_with_the_insurance_fund():
     desk = long_in_the_second_bracket()
     desk.empty_book()
-    desk.mark("49028")
+    desk.mark("46589")
     assert desk.amount() == 0
     assert desk.heard.words() == [
         "NEW/NEW er=5",
@@ -224,6 +224,17 @@ def test_a_step_filled_in_part_is_repeated_until_the_margin_suffices():
     desk = long_in_the_second_bracket()
     desk.empty_book()
     desk.ex.book(SYMBOL).add("BUY", 499_990, 300)
-    desk.mark("49028")
+    desk.mark("46589")
     assert desk.amount() == D("0.700")
     assert desk.heard.words()[-2:] == ["EXPIRED/EXPIRED er=2", "account INSURANCE_CLEAR"]
+
+
+def test_a_fill_that_leaves_too_little_margin_is_followed_by_liquidation_at_once():
+    desk = Desk(wallet="100000")
+    desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
+    desk.ex.set_leverage("a", SYMBOL, 125, desk.now)
+    desk.mark("49600")  # bought at 50,001 with 400 of margin: 401 lost already
+    desk.heard.events.clear()
+    desk.market("BUY", "1")
+    assert desk.amount() == 0
+    assert desk.heard.forced[0].order.executed_qty == 1
