@@ -203,7 +203,9 @@ class TradeExecutor:
             if block is not None and block.fate in {"duplicate", "warming"}:
                 self.log.record(decision, block.fate, detail=block.detail)
             else:
-                self.log.record(decision, "ignored", detail="the exit rules ask for nothing")
+                held = self._account.strategy_position(slot.owner, slot.symbol).qty_base
+                side = "long" if held > ZERO else "short" if held < ZERO else "flat"
+                self.log.record(decision, "ignored", detail=f"nothing to do while {side}")
         desk.protection.on_bar(self._bar_cause(decision))
         self._journal_state(desk)
 

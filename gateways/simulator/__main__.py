@@ -3,12 +3,16 @@
 import argparse
 import asyncio
 import contextlib
+import logging
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
+
+import structlog
 
 from gateways.simulator.api_keys import load_or_make_keys
 from gateways.simulator.clock import ClockError, SimClock, open_clock
@@ -32,6 +36,7 @@ class UsageError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until told to stop; returns the exit code."""
     options = _parse(argv)
+    _configure_log()
     try:
         prepared = _prepare(options)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -72,6 +77,26 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--no-limits", action="store_true", help="no request weight and order limits")
     add("--exit-with-stdin", action="store_true", help="stop when stdin closes")
     return parser.parse_args(argv)
+
+
+def _configure_log() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=True),
+            _line,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+    )
+
+
+def _line(_logger: object, _name: str, event: MutableMapping[str, Any]) -> str:
+    """Time, level where it matters, text: the form of the other processes' lines."""
+    time, level, text = event.pop("timestamp")[:-3], event.pop("level"), event.pop("event")
+    loud = "" if level == "info" else f"{level.upper()} "
+    details = ", ".join(f"{key} {value}" for key, value in event.items())
+    return f"{time} {loud}{text}{': ' if details else ''}{details}"
 
 
 @dataclass(frozen=True, slots=True)
