@@ -8,6 +8,7 @@ from engine.core.audit import Answer
 from engine.core.events import Command, Stop
 from engine.execution.client_ids import command_cause
 from engine.execution.lots import plain
+from engine.execution.order_store import Order
 from engine.storage.records import Audit, CommandGiven
 from engine.strategies.slot import StrategySlot
 from settings.shown import counted
@@ -78,7 +79,8 @@ class Commands:
 
     def _carry_out(self, command: Command) -> tuple[bool, str]:
         if command.name == "why":
-            return True, self._engine.trades.log.why(command.strategy, command.symbol, self._outcome)
+            log, order_of = self._engine.trades.log, self._engine.store.get
+            return True, log.why(command.strategy, command.symbol, order_of, _outcome)
         if command.name == "pause":
             return self._pause(command, paused=True)
         if command.name == "resume":
@@ -94,15 +96,6 @@ class Commands:
             self._engine.health.paused = True
             self._cancel_all(command.symbol)
         return self._flatten(command)
-
-    def _outcome(self, client_order_id: str) -> str:
-        """What became of an order, in words; "" for one too old to be known."""
-        order = self._engine.store.get(client_order_id)
-        if order is None:
-            return ""
-        filled = f" {plain(order.filled_base)} at {plain(order.average_price)}" if order.filled_base else ""
-        reason = f": {order.reason}" if order.reason else ""
-        return f"{order.intent.leg} {order.state.name.lower().replace('_', ' ')}{filled}{reason}"
 
     def replay(self, given: CommandGiven) -> None:
         """A command of the journal: what it halted stays halted."""
@@ -258,3 +251,10 @@ class Commands:
 
     def _answer(self, command: Command, *, ok: bool, text: str) -> None:
         self._engine.out.notify(Answer(self._engine.clock.now_ns, command.command_id, ok, text))
+
+
+def _outcome(order: Order) -> str:
+    """What became of an order, in words."""
+    filled = f" {plain(order.filled_base)} at {plain(order.average_price)}" if order.filled_base else ""
+    reason = f": {order.reason}" if order.reason else ""
+    return f"{order.intent.leg} {order.state.name.lower().replace('_', ' ')}{filled}{reason}"

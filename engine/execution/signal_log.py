@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from math import isnan
 
 from engine.core.context import Clock, Outbox
+from engine.execution.order_store import Order
+from engine.execution.signal_fate import OrderOf, refused_order, settled_signal
 from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import Verdict
 from engine.storage import records
@@ -67,7 +69,7 @@ class SignalLog:
         fate, rule = verdict_fate(verdict)
         self.record(decision, fate, rule=rule, detail=verdict.reason, ids=ids, action=action)
 
-    def why(self, strategy: str, symbol: str, outcome_of: Callable[[str], str] | None = None) -> str:
+    def why(self, strategy: str, symbol: str, order_of: OrderOf, outcome_of: Callable[[Order], str]) -> str:
         """The last signals with their time, what became of them and of their orders, newest last."""
         chosen = [
             one
@@ -76,9 +78,12 @@ class SignalLog:
         ]
         lines = []
         for one in chosen[-WHY_LINES:]:
-            outcomes = filter(None, map(outcome_of, one.client_order_ids)) if outcome_of else ()
+            refused = refused_order(one, order_of)
+            orders = filter(None, map(order_of, one.client_order_ids))
+            outcomes = (outcome_of(order) for order in orders if order is not refused)
             at = datetime.fromtimestamp(one.time_ns // SECOND_NS, UTC)
-            lines.append("; ".join((f"{at:%m-%d %H:%M:%S} {signal_line(one)}", *outcomes)))
+            line = signal_line(settled_signal(one, order_of))
+            lines.append("; ".join((f"{at:%m-%d %H:%M:%S} {line}", *outcomes)))
         return "\n".join(lines) or "no signal yet"
 
 

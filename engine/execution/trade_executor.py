@@ -57,7 +57,7 @@ class _Desk(msgspec.Struct):
 
 
 class Outcome:
-    """What came of one decision so far: the first refusal, and the ids of orders that left."""
+    """What came of one decision so far: the first refusal, and the ids of orders that left or are to."""
 
     __slots__ = ("actions", "closing", "refusal", "sent")
 
@@ -195,6 +195,8 @@ class TradeExecutor:
             if len(outcome.actions) > 1:
                 left = bool(outcome.sent)
                 outcome.note(self._consider_entry(desk, decision, outcome.actions[1], closing=left))
+                if desk.followup is not None and desk.followup.decision is decision:
+                    outcome.sent.append(desk.followup.intent.client_order_id)
             self._record(decision, outcome)
         elif signals is not None and (
             signals.enter_long or signals.enter_short or signals.exit_long or signals.exit_short

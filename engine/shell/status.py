@@ -6,6 +6,7 @@ from engine.core.audit import AuditEvent, CandleClosed
 from engine.core.engine import Engine
 from engine.execution.lots import plain
 from engine.execution.order_states import OrderState
+from engine.execution.signal_fate import REJECTED, settled_signal
 from engine.execution.signal_log import flag_words
 from engine.market_data.timeframes import timeframe_text
 from engine.storage.records import Fill, Intent, JournalRecord, Signal
@@ -80,7 +81,10 @@ class StatusKeeper:
             tick_to_order_us=_latency(engine.tick_to_order_ns),
             last_prices={symbol: lane.mid for symbol, lane in engine.lanes.items() if lane.ticks},
             last_candles=tuple(self._last_candles[symbol] for symbol in sorted(self._last_candles)),
-            recent_signals=tuple(_signal(one) for one in list(engine.trades.log.recent)[-SHOWN:]),
+            recent_signals=tuple(
+                _signal(settled_signal(one, engine.store.get))
+                for one in list(engine.trades.log.recent)[-SHOWN:]
+            ),
             open_orders=self._open_orders(),
             links=self._links(),
             paused=engine.health.paused,
@@ -147,6 +151,8 @@ class StatusKeeper:
 def _signal(signal: Signal) -> SignalStatus:
     words = f"{flag_words(signal)} at {signal.price:.12g}"
     fate = f"{signal.fate} by {signal.rule}" if signal.rule else signal.fate
+    if signal.fate == REJECTED:
+        fate += f": {signal.detail}"
     return SignalStatus(signal.time_ns, signal.strategy, signal.symbol, words, fate)
 
 

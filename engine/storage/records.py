@@ -171,8 +171,9 @@ class Fill(Record, frozen=True, tag="fill"):
 class Signal(Record, frozen=True, tag="signal"):
     """One signal of one bar and what became of it.
 
-    `fate` is traded, vetoed, late, duplicate, warming, suspect, paused, rejected or ignored; `rule` names
-    the rule that vetoed; `detail` is one sentence for a person.
+    `fate` is traded, vetoed, late, duplicate, warming, suspect, paused, failed or ignored; `rule` names the
+    rule that vetoed; `detail` is one sentence for a person. An entry among `client_order_ids` that the
+    exchange refuses later makes it rejected (`engine.execution.signal_fate`), which no record repeats.
     """
 
     strategy: str

@@ -8,8 +8,10 @@ import sqlalchemy as sa
 
 from engine.account.state import AccountState, AccountStateStore
 from engine.execution.client_ids import client_id_prefix
-from engine.execution.order_store import Order, OrderStore, OrderStoreState
+from engine.execution.order_states import OrderState
+from engine.execution.order_store import Applied, Order, OrderStore, OrderStoreState
 from engine.execution.positions import Position
+from engine.execution.signal_fate import settled_signal
 from engine.storage import schema
 from engine.storage.records import (
     AccountReport,
@@ -23,6 +25,8 @@ from engine.storage.records import (
 )
 
 Row = dict[str, Any]
+TRADED_KEPT = 1_000
+"""Orders of signals that are remembered: an answer of the exchange comes within seconds."""
 
 
 class ReplicaState(msgspec.Struct, array_like=True):
@@ -31,6 +35,7 @@ class ReplicaState(msgspec.Struct, array_like=True):
     engine_id: str
     orders: OrderStoreState
     account: AccountState
+    traded: list[tuple[int, Signal]] = msgspec.field(default_factory=list)
 
 
 class Replica:
@@ -44,6 +49,7 @@ class Replica:
         self._orders = OrderStore("")
         self._account = AccountStateStore()
         self._rows: dict[sa.Table, dict[tuple[Any, ...], Row]] = {}
+        self._traded: dict[str, tuple[int, Signal]] = {}
 
     def apply(self, sequence: int, record: JournalRecord) -> None:
         """Take in one record, in the order of the journal."""
@@ -60,7 +66,7 @@ class Replica:
             if order_or_none is not None:
                 self._order(order_or_none)
         elif isinstance(record, Signal):
-            self._put(schema.signals, (sequence,), _signal_row(sequence, record))
+            self._signal(sequence, record)
         elif isinstance(record, EquityMark):
             self._put(schema.equity, (sequence,), msgspec.structs.asdict(record) | {"sequence": sequence})
         elif isinstance(record, AccountReport):
@@ -68,13 +74,12 @@ class Replica:
         elif isinstance(record, Adjustment):
             self._position(record.strategy, record.symbol)
         if applied is not None:
-            self._order(applied.order)
-            if applied.fill is not None:
-                self._fill(applied.fill)
+            self._applied(applied)
 
     def state(self) -> ReplicaState:
         """For a base of the journal."""
-        return ReplicaState(self.engine_id, self._orders.state(), self._account.state())
+        traded = list(dict(self._traded.values()).items())
+        return ReplicaState(self.engine_id, self._orders.state(), self._account.state(), traded)
 
     def restore(self, state: ReplicaState) -> None:
         """Go on from there. Rows of its orders and positions count as changed."""
@@ -82,6 +87,8 @@ class Replica:
         self._orders = OrderStore(client_id_prefix(state.engine_id) if state.engine_id else "")
         self._orders.restore(state.orders)
         self._account.restore(state.account)
+        for sequence, signal in state.traded:
+            self._remember(sequence, signal)
         for order in (*self._orders.closed_orders(), *self._orders.open_orders()):
             self._order(order)
         for owner, position in self._account.strategy_positions():
@@ -96,13 +103,39 @@ class Replica:
     def _put(self, table: sa.Table, key: tuple[Any, ...], row: Row) -> None:
         self._rows.setdefault(table, {})[key] = row
 
+    def _signal(self, sequence: int, signal: Signal) -> None:
+        self._remember(sequence, signal)
+        self._put(schema.signals, (sequence,), _signal_row(sequence, signal))
+
+    def _remember(self, sequence: int, signal: Signal) -> None:
+        """By its orders, newest last, until nobody can refuse them any more."""
+        for key in signal.client_order_ids:
+            self._traded[key] = (sequence, signal)
+            if len(self._traded) > TRADED_KEPT:
+                del self._traded[next(iter(self._traded))]
+
+    def _on_refused(self, client_order_id: str) -> None:
+        """The exchange refused an order, or what was believed refused lives: so fares its signal."""
+        traded = self._traded.get(client_order_id)
+        if traded is not None:
+            sequence, signal = traded
+            settled = settled_signal(signal, self._orders.get)
+            self._put(schema.signals, (sequence,), _signal_row(sequence, settled))
+
+    def _applied(self, applied: Applied) -> None:
+        self._order(applied.order)
+        if OrderState.REJECTED in {applied.before, applied.order.state}:
+            self._on_refused(applied.order.client_order_id)
+        if applied.fill is not None:
+            self._fill(applied.fill)
+
     def _order(self, order: Order) -> None:
         self._put(schema.orders, (order.client_order_id,), _order_row(order))
 
     def _fill(self, fill: Fill) -> None:
         self._account.on_fill(fill)
         row = {name: getattr(fill, name) for name in schema.fills.columns.keys()}  # noqa: SIM118  # not a dict
-        self._put(schema.fills, (fill.symbol, fill.trade_id), row)
+        self._put(schema.fills, (fill.symbol, fill.trade_id, fill.side), row)
         self._position(fill.strategy, fill.symbol)
 
     def _equity(self, sequence: int, record: AccountReport) -> None:

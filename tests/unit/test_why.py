@@ -107,7 +107,7 @@ def test_an_order_tells_its_end_filled_or_refused_by_the_exchange_and_over_a_res
     refused = Rig().up()
     refused.exchange.on_submit = refuse
     refused.prices(*UP)
-    end = "traded [Long Entry]; entry rejected: -2019 Margin is insufficient."
+    end = "rejected [Long Entry] (-2019 Margin is insufficient.)"
     assert why(refused) == HEAD + end
     assert why(restarted(refused, config())) == HEAD + end
     traded = Rig().up().prices(*UP)
