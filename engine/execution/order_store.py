@@ -116,7 +116,7 @@ class OrderStore:
     """Orders by client id. `prefix` is this engine's (`client_ids.client_id_prefix`).
 
     The newest `closed_capacity` closed orders are kept whole; of older ones the id is remembered, up to
-    `id_capacity` of them. `fill_capacity` trade ids are remembered for each symbol.
+    `id_capacity` of them. `fill_capacity` trade ids are remembered for each side of a symbol.
     """
 
     def __init__(
@@ -371,7 +371,7 @@ class OrderStore:
     def _count_fill(self, order: Order, update: OrderUpdate) -> Fill | None:
         if update.trade_id <= 0 or update.last_qty_base <= ZERO:
             return None
-        if not self._fill_ids.add(update.symbol, update.trade_id):
+        if not self._fill_ids.add(update.symbol, update.side, update.trade_id):
             return None
         order.evidence.fills_base += update.last_qty_base
         return Fill(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -91,7 +91,7 @@ fills = sa.Table(
     sa.Column("trade_id", sa.BigInteger, primary_key=True),
     sa.Column("client_order_id", sa.String, nullable=False, index=True),
     sa.Column("strategy", sa.String, nullable=False),
-    sa.Column("side", sa.String(4), nullable=False),
+    sa.Column("side", sa.String(4), primary_key=True),
     sa.Column("price", Exact, nullable=False),
     sa.Column("qty_base", Exact, nullable=False),
     sa.Column("fee", Exact, nullable=False),

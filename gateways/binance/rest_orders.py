@@ -103,6 +103,9 @@ class OrderRequests:
             f"algoType=CONDITIONAL&symbol={self._symbol(order.symbol)}&side={order.side}"
             f"&type={order.order_type}&triggerPrice={plain(order.stop_price)}"
             f"&clientAlgoId={_client_id(order.client_order_id)}"
+            # What plain orders do by themselves: our own resting order goes, a trade with ourselves does not
+            # happen.
+            "&selfTradePreventionMode=EXPIRE_MAKER"
         )
         if order.working_type:
             text += f"&workingType={_word(order.working_type)}"

@@ -82,6 +82,21 @@ def test_rows_say_what_happened(tmp_path: Path):
     journal.close(1)
 
 
+def test_both_sides_of_a_trade_with_oneself_are_rows(tmp_path: Path):
+    journal, _ = opened(tmp_path)
+    journal.append(intent(1))
+    journal.append(intent(2, side="SELL"))
+    journal.append(OrderReport(trade(7, "1", "1", number=1), 6))
+    journal.append(OrderReport(trade(7, "1", "1", number=2, side="SELL"), 7))
+    journal.flush()
+    engine = make_engine("", tmp_path)
+    Follower(engine, tmp_path).catch_up()
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(schema.fills.c.side, schema.fills.c.client_order_id)).all()
+    assert sorted(map(tuple, rows)) == [("BUY", key(1)), ("SELL", key(2))]
+    journal.close(1)
+
+
 def test_in_pieces_at_once_and_after_a_restart_they_are_the_same(tmp_path: Path):
     journal, _ = opened(tmp_path)
     pieces = make_engine("", tmp_path)

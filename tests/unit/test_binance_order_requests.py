@@ -54,7 +54,7 @@ ROWS = [
         {"order_type": "STOP_MARKET", "stop_price": Decimal("1.10"), "reduce_only": True},
         (
             "POST /fapi/v1/algoOrder?algoType=CONDITIONAL&symbol=BTCUSDT&side=BUY&type=STOP_MARKET"
-            "&triggerPrice=1.10&clientAlgoId=nb-1&quantity=0.001&reduceOnly=true"
+            "&triggerPrice=1.10&clientAlgoId=nb-1&selfTradePreventionMode=EXPIRE_MAKER&quantity=0.001&reduceOnly=true"
         ),
     ),
     (
@@ -66,7 +66,7 @@ ROWS = [
         },
         (
             "POST /fapi/v1/algoOrder?algoType=CONDITIONAL&symbol=BTCUSDT&side=BUY&type=TAKE_PROFIT_MARKET"
-            "&triggerPrice=2&clientAlgoId=nb-1&workingType=MARK_PRICE&closePosition=true"
+            "&triggerPrice=2&clientAlgoId=nb-1&selfTradePreventionMode=EXPIRE_MAKER&workingType=MARK_PRICE&closePosition=true"
         ),
     ),
 ]

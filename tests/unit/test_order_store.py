@@ -2,12 +2,12 @@ from decimal import Decimal
 
 import pytest
 
-from engine.execution.fill_ids import FillIds
+from engine.execution.fill_ids import FillIds, SymbolFillIds
 from engine.execution.order_states import OrderState
 from engine.execution.order_store import OrderStore
 from engine.execution.reconcile import reconcile_orders
 from engine.storage.records import EXTERNAL, Intent, OrderReport, Replied, Sent, Settled, Unknown
-from gateways.wire.messages import Reply
+from gateways.wire.messages import OrderUpdate, Reply
 from tests.order_events import PREFIX, SYMBOL, intent, key, report, snapshot, trade
 
 
@@ -209,13 +209,47 @@ def test_hedge_mode_is_found():
 
 def test_forgotten_fill_ids_count_as_seen():
     ids = FillIds(3)
-    assert [ids.add(SYMBOL, number) for number in (5, 1, 9, 7)] == [True] * 4
-    assert not ids.add(SYMBOL, 1)
-    assert not ids.add(SYMBOL, 5)
-    assert ids.add("ETHUSDT", 1)
-    assert ids.add(SYMBOL, 6)
+    assert [ids.add(SYMBOL, "BUY", number) for number in (5, 1, 9, 7)] == [True] * 4
+    assert not ids.add(SYMBOL, "BUY", 1)
+    assert not ids.add(SYMBOL, "BUY", 5)
+    assert ids.add("ETHUSDT", "BUY", 1)
+    assert ids.add(SYMBOL, "BUY", 6)
     other = FillIds(3)
     other.restore(ids.state())
-    assert not other.add(SYMBOL, 6)
-    assert not other.add(SYMBOL, 5)
-    assert other.add(SYMBOL, 10)
+    assert not other.add(SYMBOL, "BUY", 6)
+    assert not other.add(SYMBOL, "BUY", 5)
+    assert other.add(SYMBOL, "BUY", 10)
+
+
+def both_sides() -> tuple[OrderUpdate, OrderUpdate]:
+    """Two of our orders have met: one trade, one id, two fills."""
+    return trade(7, "1", "1", number=1), trade(7, "1", "1", number=2, side="SELL")
+
+
+def test_both_sides_of_a_trade_with_oneself_count_once_each():
+    store = OrderStore(PREFIX)
+    store.intend(intent(1))
+    store.intend(intent(2, side="SELL"))
+    fills = [store.apply(update).fill for update in both_sides()]
+    assert [(fill.client_order_id, fill.signed_base) for fill in fills if fill] == [(key(1), 1), (key(2), -1)]
+    restored = OrderStore(PREFIX)
+    restored.restore(store.state())
+    for each in (store, restored):
+        assert not any(order.evidence.missing_base for order in each.closed_orders())
+        assert [each.apply(update).fill for update in both_sides()] == [None, None]
+
+
+def test_a_replayed_journal_and_the_history_bring_both_sides_of_a_trade_with_oneself():
+    first, second = both_sides()
+    store = OrderStore(PREFIX)
+    for record in (intent(1), intent(2, side="SELL"), OrderReport(first, 1)):
+        store.replay(record)
+    result = reconcile_orders(store, snapshot(fills=(first, second)))
+    assert [one.fill.client_order_id for one in result.applied if one.fill] == [key(2)]
+
+
+def test_ids_of_an_old_snapshot_count_for_both_sides():
+    ids = FillIds(3)
+    ids.restore({SYMBOL: SymbolFillIds([7, 9], 5)})
+    assert not any(ids.add(SYMBOL, side, number) for side in ("BUY", "SELL") for number in (5, 7, 9))
+    assert all(ids.add(SYMBOL, side, 8) for side in ("BUY", "SELL"))
