@@ -87,7 +87,7 @@ class Comparison:
         if self._account.is_ahead_of(snapshot):
             wait_ns = min(wait_ns, AGAIN_NS)  # something moved while it was taken
         elif snapshot.complete:
-            self._health.hedge_mode = snapshot.hedge_mode
+            self._health.on_modes(snapshot)
             found = differences(self._config.symbols, self._store, self._account, snapshot)
             lasting = sorted(self._suspects & found.keys(), key=lambda key: (key[0] != "position", key))
             if lasting:

@@ -434,7 +434,8 @@ class Engine:
         if blockers != self._blockers:
             self._blockers = blockers
             self._were_entries_open = self._were_entries_open or not blockers
-            is_starting = not (self._were_entries_open or self.health.hedge_mode or self.health.paused)
+            wrong_mode = self.health.hedge_mode or self.health.multi_assets
+            is_starting = not (self._were_entries_open or wrong_mode or self.health.paused)
             self.out.notify(HealthChanged(now, blockers, is_starting))
 
     def _tell_position(self, symbol: str) -> None:

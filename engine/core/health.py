@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from engine.core.config import EngineConfig
 from engine.core.context import Clock, Touch
-from gateways.wire.messages import GatewayStatus
+from engine.risk.rules import MULTI_ASSETS
+from gateways.wire.messages import GatewayStatus, Snapshot
 
 ROOM_PERCENT = 90
 """Beyond that the gateway keeps what is left of a minute's requests for stops and cancels."""
@@ -22,6 +23,7 @@ class Health:
         self.ever_reconciled = False
         self.journal_ok = True
         self.hedge_mode = False
+        self.multi_assets = False
         self.paused = False
         self.set_back = False
         self.status: GatewayStatus | None = None
@@ -31,7 +33,14 @@ class Health:
         """Take the gateway's report of itself."""
         self.status = status
         self.fresh_symbols = frozenset(status.fresh_symbols)
+        if status.multi_assets_margin is not None:
+            self.multi_assets = status.multi_assets_margin
         self._clock.offset_ns = status.clock_offset_ns
+
+    def on_modes(self, snapshot: Snapshot) -> None:
+        """Take the modes of the account."""
+        self.hedge_mode = snapshot.hedge_mode
+        self.multi_assets = snapshot.multi_assets_margin
 
     def on_link(self, *, up: bool) -> None:
         """The connection to the gateway came or went; either way the world must be compared again."""
@@ -97,6 +106,8 @@ class Health:
             found.append("the exchange's request limit of this minute is used up")
         elif self.status is not None and not self.streams_ok:
             found.append("the gateway's private stream or requests are down")
+        if self.multi_assets:
+            found.append(MULTI_ASSETS)
         if not self.clock_ok:
             found.append("the exchange's clock is not known well enough")
         if not self.journal_ok:

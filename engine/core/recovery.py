@@ -123,7 +123,7 @@ class Recovery:
         if snapshot.request_id != self._request_id:
             return
         self._account.on_snapshot(snapshot, self._config.symbols)
-        self._health.hedge_mode = snapshot.hedge_mode
+        self._health.on_modes(snapshot)
         result = reconcile_orders(self._store, snapshot, self._config.symbols)
         for applied in result.applied:
             if applied.update is not None:

@@ -151,6 +151,7 @@ class OrderGate:
         context.connected = health.connected
         context.data_fresh = health.is_fresh(symbol)
         context.reconciled = health.reconciled and health.streams_ok
+        context.multi_assets = health.multi_assets
         context.clock_ok = health.clock_ok
         context.journal_ok = health.journal_ok
         context.paused = health.paused

@@ -37,6 +37,7 @@ class RiskContext(msgspec.Struct, gc=False, kw_only=True):
     connected: bool = True
     data_fresh: bool = True
     reconciled: bool = True
+    multi_assets: bool = False
     clock_ok: bool = True
     journal_ok: bool = True
     paused: bool = False

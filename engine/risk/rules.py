@@ -13,6 +13,9 @@ from engine.storage.records import Intent
 
 STALE_MARK_NS = 30_000_000_000
 """Mark prices come every second or every three."""
+MULTI_ASSETS = (
+    "the account is in multi-assets mode, and margin is reckoned for single-asset mode; switch it back"
+)
 
 
 class Rule(Protocol):
@@ -38,6 +41,8 @@ class Gates:
         """Name the first gate that is closed."""
         if not context.reconciled:
             return "not reconciled with the exchange yet"
+        if context.multi_assets:
+            return MULTI_ASSETS
         if not context.data_fresh:
             return f"market data of {order.symbol} is stale"
         if not context.clock_ok:

@@ -18,6 +18,7 @@ from gateways.binance.http_pool import HttpPool
 from gateways.binance.instruments import RULES_AGE_SECONDS, Instruments
 from gateways.binance.keys import ApiKeys
 from gateways.binance.klines import fetch_klines
+from gateways.binance.leverage_requests import LeverageRequests
 from gateways.binance.market import Market
 from gateways.binance.open_orders import OpenOrders
 from gateways.binance.order_desk import OrderDesk
@@ -94,9 +95,10 @@ class Gateway:
         self._rest = RestData(self._client, Pacer(self.ledger, config.clock_speed))
         self._history = History(self._rest, self._now_ms)
         self._instruments = Instruments(self._rest, self.ledger, lambda: tuple(self.market.feeds))
-        account = Account(self._rest)
+        account = self._account = Account(self._rest)
         self._taker = SnapshotTaker(account, self._history, self._instruments)
         self._snapshots = SnapshotRequests(self._take_snapshot, self.spawn)
+        self._leverage = LeverageRequests(self._rest, self._on_leverage, self.spawn, wall_ns)
         self._open_orders = OpenOrders()
         self._requests = OrderRequests(
             config.rest_url, Signer(keys.api_key, keys.api_secret), self.clock.timestamp_ms, config.window_ms
@@ -155,6 +157,7 @@ class Gateway:
             on_state=self._on_state,
             on_config=self._on_account_config,
             random=random,
+            on_asset_mode=self._on_asset_mode,
         )
 
     def _make_handlers(self) -> dict[type, Callable[[EngineConnection, Any], None]]:
@@ -167,7 +170,7 @@ class Gateway:
             Subscribe: self._subscribe,
             RequestSnapshot: self._snapshots.ask,
             RequestKlines: lambda engine, request: self.spawn(self._klines(engine, request)),
-            SetLeverage: lambda engine, request: self.spawn(self._set_leverage(engine, request)),
+            SetLeverage: self._leverage.ask,
             Heartbeat: self._heartbeat,
         }
 
@@ -226,6 +229,7 @@ class Gateway:
                 _log.warning("cannot check the account", reason=str(error))
                 return CHECK_AGAIN_SECONDS
             self._checked = True
+            self._leverage.release()
             return 0.0
 
     async def _close(self) -> None:
@@ -266,6 +270,7 @@ class Gateway:
     def on_disconnected(self, engine: EngineConnection, reason: str) -> None:
         """The dead man's switch, if armed, is no longer fed from now on."""
         _log.warning("engine disconnected", engine=engine.engine_id, reason=reason)
+        self._leverage.forget(engine)
 
     def status(self) -> GatewayStatus:
         """Health as of now."""
@@ -284,6 +289,7 @@ class Gateway:
             conflated_ticks=self.server.conflated_ticks,
             dropped_market_events=self.server.dropped_market_events,
             resyncs=self.market.resyncs,
+            multi_assets_margin=self._account.multi_assets,
         )
 
     def _now_ms(self) -> int:
@@ -312,6 +318,16 @@ class Gateway:
         self._instruments.forget(symbol)
         if symbol:
             self.spawn(self._publish_instruments((symbol,)))
+
+    def _on_asset_mode(self, is_multi: bool) -> None:
+        if is_multi:
+            _log.critical(
+                "the account was switched to multi-assets mode: nothing is entered until it is undone"
+            )
+        else:
+            _log.warning("the account was switched to single-asset mode")
+        self._account.on_asset_mode(is_multi)
+        self.server.publish(self.status())
 
     def _emit(self, update: OrderUpdate | AccountUpdate) -> None:
         if isinstance(update, OrderUpdate):
@@ -394,20 +410,9 @@ class Gateway:
             complete = False
         engine.send(KlinesReply(request.request_id, request.symbol, request.interval, klines, complete))
 
-    async def _set_leverage(self, engine: EngineConnection, request: SetLeverage) -> None:
-        params = {"symbol": request.symbol, "leverage": request.leverage}
-        try:
-            await self._rest.signed("leverage", params, 1, method="POST", priority=Priority.OPEN)
-        except RestBlocked as blocked:
-            engine.send(Reply(request.request_id, "transient", 0, str(blocked)))
-            return
-        except RestError as error:
-            failure = error.failure
-            engine.send(Reply(request.request_id, failure.outcome, failure.code, failure.message))
-            return
-        engine.send(Reply(request.request_id, "ok", answered_time_ns=self._wall_ns()))
-        self._instruments.forget(request.symbol)
-        await self._publish_instruments((request.symbol,))
+    async def _on_leverage(self, symbol: str) -> None:
+        self._instruments.forget(symbol)
+        await self._publish_instruments((symbol,))
 
     def _heartbeat(self, engine: EngineConnection, beat: Heartbeat) -> None:
         if beat.countdown_ms > 0 or self._dead_man.armed:
@@ -439,7 +444,7 @@ class Gateway:
     async def _check_modes_again(self) -> None:
         """In hedge mode nothing works, and it is switched on only without positions: better to end."""
         try:
-            await self._start_check.check_modes()
+            await self._start_check.check_modes(is_running=True)
         except (RestError, RestBlocked) as error:
             _log.warning("cannot check the account", reason=str(error))
 

@@ -31,13 +31,25 @@ class Account:
 
     def __init__(self, rest: RestData) -> None:
         self._rest = rest
+        self._mode_events = 0
+        self.multi_assets: bool | None = None
+        """The newest word on the asset mode; None while there is none."""
+
+    def on_asset_mode(self, is_multi: bool) -> None:
+        """The exchange has told of a switch."""
+        self._mode_events += 1
+        self.multi_assets = is_multi
 
     async def modes(self) -> tuple[bool, bool]:
         """Hedge mode, multi-assets margin."""
+        events = self._mode_events
         answer = await self._rest.row("accountConfig", {}, 5)
         if "dualSidePosition" not in answer:
             raise RestError(Failure("transient", 0, "GET accountConfig: the answer does not say the mode"))
-        return flag(answer.get("dualSidePosition")), flag(answer.get("multiAssetsMargin"))
+        hedge, multi_assets = flag(answer.get("dualSidePosition")), flag(answer.get("multiAssetsMargin"))
+        if self.multi_assets is None or events == self._mode_events:
+            self.multi_assets = multi_assets
+        return hedge, self.multi_assets
 
     async def balances(self) -> tuple[Balance, ...]:
         """Assets that hold something."""

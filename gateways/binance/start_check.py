@@ -101,15 +101,16 @@ class StartCheck:
         if abs(offset_ns) > ENTRY_OFFSET_NS:
             _log.warning(f"{sentence}: nothing is entered until it is set")
 
-    async def check_modes(self) -> None:
-        """ConfigurationError for hedge mode and for multi-assets mode."""
+    async def check_modes(self, *, is_running: bool = False) -> None:
+        """ConfigurationError for hedge mode, and at a start for multi-assets mode: there may be positions in
+        it, and while one runs they can be left."""
         hedge, multi_assets = await self._account.modes()
         if hedge:
             raise ConfigurationError(
                 "The account is in hedge mode, and only one-way mode can be traded: change the position mode "
                 "in Binance's futures settings, which needs all positions and orders closed."
             )
-        if multi_assets:
+        if multi_assets and not is_running:
             raise ConfigurationError(
                 "The account is in multi-assets mode, and margin is reckoned for single-asset mode only: "
                 "change the asset mode in Binance's futures settings."

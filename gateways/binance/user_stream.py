@@ -92,6 +92,7 @@ class UserStream:
         on_state: Callable[[str, LinkState], None],
         on_config: Callable[[str], None],
         random: Callable[[], float],
+        on_asset_mode: Callable[[bool], None] = lambda _is_multi: None,
         renew_seconds: float = RENEW_SECONDS,
         rotate_seconds: float = ROTATE_SECONDS,
     ) -> None:
@@ -108,6 +109,7 @@ class UserStream:
         self._sweep = sweep
         self._on_state = on_state
         self._on_config = on_config
+        self._on_asset_mode = on_asset_mode
         self._random = random
         self._renew_seconds = renew_seconds
         self._rotate_seconds = rotate_seconds
@@ -210,8 +212,8 @@ class UserStream:
         leverage, assets = event.get("ac"), event.get("ai")
         if isinstance(leverage, dict):
             self._on_config(str(leverage.get("s", "")))
-        if isinstance(assets, dict) and assets.get("j"):
-            _log.critical("the account was switched to multi-assets mode, margin is not reckoned so: undo it")
+        if isinstance(assets, dict) and isinstance(assets.get("j"), bool):
+            self._on_asset_mode(assets["j"])
 
     def _pass_on(self, update: OrderUpdate | AccountUpdate) -> None:
         if isinstance(update, OrderUpdate):

@@ -257,6 +257,7 @@ class GatewayStatus(Message, frozen=True, tag="status"):
 
     `streams` maps a link ("public", "market", "private", "rest") to "up", "stale" or "down".
     `fresh_symbols` have a synchronised book. `clock_offset_ns` is exchange time minus local time.
+    `multi_assets_margin` is the account's asset mode, None while it is not known.
     """
 
     gateway: str
@@ -271,6 +272,7 @@ class GatewayStatus(Message, frozen=True, tag="status"):
     conflated_ticks: int
     dropped_market_events: int
     resyncs: int
+    multi_assets_margin: bool | None = None
 
 
 class Snapshot(Message, frozen=True, tag="snapshot"):

@@ -25,8 +25,8 @@ from gateways.wire.messages import (
     TradeTick,
     Welcome,
 )
-from tests.binance_stand_in import SYMBOL, always, cut
-from tests.gateway_rig import in_sync, whole_rig
+from tests.binance_stand_in import SYMBOL, StandIn, always, cut
+from tests.gateway_rig import Engine, config_for, in_sync, running_gateway, whole_rig
 
 
 def market_order(request_id: int, client_id: str, **more: object) -> SubmitOrder:
@@ -287,6 +287,32 @@ def test_leverage_klines_and_instruments_come_by_request():
             assert opens == sorted(set(opens))
             assert all(bar.close_time_ns - bar.open_time_ns == 60_000_000_000 for bar in klines.klines)
             assert [bar.is_closed for bar in klines.klines[-2:]] == [True, False]
+
+    asyncio.run(scenario())
+
+
+def test_leverage_is_set_only_when_the_account_has_been_checked():
+    """An engine that was started by hand asks before the gateway knows whose account it is."""
+
+    async def scenario() -> None:
+        async with StandIn() as exchange:
+            exchange.faults["GET accountConfig"] = always(503, 0, "Service Unavailable.")
+            config = config_for(exchange.url, f"ws://127.0.0.1:{exchange.port}")
+            async with running_gateway(config) as (_gateway, port):
+                engine = Engine(port)
+                engine.client.start()
+                await engine.wait(Welcome)
+                engine.client.send(SetLeverage(1, SYMBOL, 4))
+                engine.client.send(SetLeverage(2, SYMBOL, 5))
+                engine.client.send(RequestKlines(3, SYMBOL, "1m", 10))
+                await engine.wait(KlinesReply)
+                await exchange.until(lambda: exchange.requests.count("GET accountConfig") > 1)
+                assert "POST leverage" not in exchange.requests
+                del exchange.faults["GET accountConfig"]
+                reply = await engine.wait(Reply)
+                assert (reply.request_id, reply.outcome) == (2, "ok")
+                assert exchange.requests.count("POST leverage") == 1
+                await engine.client.close()
 
     asyncio.run(scenario())
 

@@ -12,7 +12,7 @@ from gateways.binance.errors import ConfigurationError, RestBlocked
 from gateways.binance.gateway import Gateway
 from gateways.binance.keys import ApiKeys
 from gateways.binance.user_stream import UserStream
-from gateways.wire.messages import OrderUpdate, Reply, RequestSnapshot, Snapshot, SubmitOrder
+from gateways.wire.messages import GatewayStatus, OrderUpdate, Reply, RequestSnapshot, Snapshot, SubmitOrder
 from tests.binance_stand_in import KEY, SECRET, SYMBOL, StandIn, always
 from tests.gateway_rig import TOKEN, Engine, config_for, whole_rig
 from tests.integration.test_binance_user_stream import fills, ready
@@ -120,16 +120,52 @@ def test_both_sides_of_a_trade_with_oneself_are_told():
     asyncio.run(scenario())
 
 
-def test_a_switch_to_multi_assets_mode_is_said_loudly(capsys: pytest.CaptureFixture[str]):
+def test_a_switch_of_the_asset_mode_is_told_engines_and_said_loudly(capsys: pytest.CaptureFixture[str]):
     async def scenario() -> None:
         async with whole_rig() as (exchange, _gateway, engine):
             await ready(exchange, engine)
-            await exchange.user({"e": "ACCOUNT_CONFIG_UPDATE", "E": 1, "T": 1, "ai": {"j": True}})
-            await exchange.user(exchange.order_event(exchange.add_order("nb-1"), "NEW"))
-            await engine.wait(OrderUpdate)
+            await engine.wait(GatewayStatus, lambda status: status.multi_assets_margin is False)
+            for is_multi in (True, False):
+                engine.got.clear()
+                await exchange.user({"e": "ACCOUNT_CONFIG_UPDATE", "E": 1, "T": 1, "ai": {"j": is_multi}})
+                await engine.wait(GatewayStatus, lambda status: status.multi_assets_margin is is_multi)  # noqa: B023  # awaited here
 
     asyncio.run(scenario())
-    assert "multi-assets mode" in capsys.readouterr().out
+    assert "switched to multi-assets mode" in capsys.readouterr().out
+
+
+def test_an_asset_mode_asked_for_before_a_switch_does_not_undo_it():
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, gateway, engine):
+            await ready(exchange, engine)
+
+            def switched_meanwhile(_: dict[str, str]) -> dict[str, bool]:
+                gateway._account.on_asset_mode(True)
+                return {"dualSidePosition": False, "multiAssetsMargin": False}
+
+            exchange._get_accountConfig = switched_meanwhile
+            engine.client.send(RequestSnapshot(1, 0))
+            assert (await engine.wait(Snapshot)).multi_assets_margin
+            assert gateway.status().multi_assets_margin
+
+    asyncio.run(scenario())
+
+
+def test_an_order_refused_in_multi_assets_mode_does_not_end_the_gateway():
+    """There may be positions in it, which must be left."""
+
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, _gateway, engine):
+            await ready(exchange, engine)
+            exchange._get_accountConfig = lambda _: {"dualSidePosition": False, "multiAssetsMargin": True}
+            exchange.faults["POST order"] = always(400, -4061, "Order's position side does not match.")
+            engine.client.send(market_order(2, "nb-1"))
+            await engine.wait(GatewayStatus, lambda status: status.multi_assets_margin is True)
+            del exchange.faults["POST order"]
+            engine.client.send(market_order(3, "nb-2"))
+            assert (await engine.wait(Reply, lambda reply: reply.request_id == 3)).outcome == "ok"
+
+    asyncio.run(scenario())
 
 
 def test_an_order_refused_for_hedge_mode_ends_the_gateway_with_the_sentence_of_the_start():

@@ -374,6 +374,43 @@ def test_an_account_in_hedge_mode_gets_no_entries() -> None:
     assert any("hedge mode" in blocker for blocker in rig.engine.health.blockers())
 
 
+def test_multi_assets_mode_in_a_run_stops_entries_until_it_is_undone() -> None:
+    rig = Rig().up()
+    rig.status(multi_assets_margin=True)
+    assert any("multi-assets mode" in blocker for blocker in rig.engine.health.blockers())
+    rig.prices(*UP)
+    (signal,) = rig.records(Signal)
+    assert (signal.fate, signal.rule) == ("vetoed", "gates")
+    assert "multi-assets mode" in signal.detail
+    rig.status(multi_assets_margin=False)
+    assert rig.engine.health.blockers() == ()
+    rig.prices(100, 98, 97, start=5)
+    assert rig.exchange.position == Decimal("-0.1")
+
+
+def test_multi_assets_mode_lets_a_position_go() -> None:
+    rig = Rig().up().prices(*UP)
+    assert rig.exchange.position > 0
+    rig.status(multi_assets_margin=True)
+    rig.feed(Command(rig.now_ns, "f1", "flatten"))
+    assert rig.exchange.position == 0
+
+
+@pytest.mark.parametrize("is_reconciled", [False, True])
+def test_a_snapshot_tells_the_asset_mode_too(is_reconciled: bool) -> None:
+    """The one taken when the link comes up, and those taken now and then."""
+    rig = Rig()
+    take = rig.exchange.snapshot
+    multi = lambda *asked: msgspec.structs.replace(take(*asked), multi_assets_margin=True)  # noqa: E731  # put in a place of the same shape
+    if not is_reconciled:
+        rig.exchange.snapshot = multi
+    rig.up()
+    if is_reconciled:
+        rig.exchange.snapshot = multi
+        rig.wait(61)
+    assert rig.engine.health.multi_assets
+
+
 def test_a_refused_leverage_is_told() -> None:
     rig = Rig(Engine(config(spec(leverage=50))))
     rig.connected = True
