@@ -40,13 +40,11 @@ class _Wish(msgspec.Struct, frozen=True):
 
 
 class _Exit(msgspec.Struct):
-    """The running exit of one owner on one symbol. `retry_at_ns` is when its next attempt is due, `rest_base`
-    what is to follow because it is more than the exchange takes at once."""
+    """The running exit of one owner on one symbol. `retry_at_ns` is when its next attempt is due."""
 
     intent: Intent
     retry_at_ns: int = NEVER_NS
     then: _Wish | None = None
-    rest_base: Decimal = ZERO
 
 
 class MarketExits:
@@ -95,20 +93,8 @@ class MarketExits:
         qty = abs(held) if qty_base is None else min(abs(held), qty_base)
         if qty <= ZERO:
             return Placed(NOTHING)
-        now = min(qty, self._largest(symbol, qty))
-        intent = self._gate.intent(
-            owner,
-            symbol,
-            side,
-            "MARKET",
-            now,
-            cause=cause,
-            leg=leg,
-            reduce_only=self._reduces_net(symbol, side, now),
-            is_exit=True,
-            signal=signal,
-        )
-        running = self._exits[owner, symbol] = _Exit(intent, rest_base=qty - now)
+        intent = self._intent(owner, symbol, side, qty, cause, leg, 0, signal)
+        running = self._exits[owner, symbol] = _Exit(intent)
         placed = self._gate.place(intent)
         if placed.verdict is DUPLICATE:
             del self._exits[owner, symbol]
@@ -148,7 +134,7 @@ class MarketExits:
         """It has ended: is there anything left to leave?"""
         left = self._left(order.intent)
         is_filled = order.state is OrderState.FILLED
-        if left == ZERO or (is_filled and not running.rest_base):
+        if left == ZERO or (is_filled and not running.intent.rest_base):
             self._end(key)
             return
         if is_filled:
@@ -181,32 +167,55 @@ class MarketExits:
                 continue
             running.retry_at_ns = NEVER_NS
             before = running.intent
-            asked = before.qty_base - self._filled(before) + running.rest_base
+            asked = before.qty_base - self._filled(before) + before.rest_base
             whole = min(self._left(before), asked)
             if whole <= ZERO:
                 self._end(key)
                 continue
-            qty = min(whole, self._largest(before.symbol, whole))
-            intent = self._gate.intent(
+            running.intent = self._intent(
                 before.strategy,
                 before.symbol,
                 before.side,
-                "MARKET",
-                qty,
-                cause=before.cause,
-                leg=before.leg,
-                attempt=before.attempt + 1,
-                reduce_only=self._reduces_net(before.symbol, before.side, qty),
-                is_exit=True,
-                signal=before.signal,
+                whole,
+                before.cause,
+                before.leg,
+                before.attempt + 1,
+                before.signal,
             )
-            running.intent, rest = intent, running.rest_base
-            running.rest_base = whole - qty
-            placed = self._gate.place(intent)
+            placed = self._gate.place(running.intent)
             if not placed.client_order_id:
-                running.intent, running.rest_base = before, rest
                 running.retry_at_ns = self._clock.now_ns + SECOND_NS
+                if placed.verdict is not DUPLICATE:  # that one was made before a restart: on to the next
+                    running.intent = before
         self._reschedule()
+
+    def _intent(
+        self,
+        owner: str,
+        symbol: str,
+        side: Side,
+        whole: Decimal,
+        cause: str,
+        leg: str,
+        attempt: int,
+        signal: str,
+    ) -> Intent:
+        """An order that leaves `whole`, or as much of it as the exchange takes at once."""
+        qty = min(whole, self._largest(symbol, whole))
+        intent = self._gate.intent(
+            owner,
+            symbol,
+            side,
+            "MARKET",
+            qty,
+            cause=cause,
+            leg=leg,
+            attempt=attempt,
+            reduce_only=self._reduces_net(symbol, side, qty),
+            is_exit=True,
+            signal=signal,
+        )
+        return msgspec.structs.replace(intent, rest_base=whole - qty) if whole > qty else intent
 
     def _end(self, key: tuple[str, str]) -> None:
         """An exit is over: on with what was asked for meanwhile."""

@@ -320,12 +320,12 @@ class TradeExecutor:
                 self.exits.adopt(order)
             elif desk is not None:
                 desk.entry_id = intent.client_order_id
-        self._adopt_failed_exits()
+        self._adopt_unfinished_exits()
         for desk in self._desks.values():
             desk.protection.restore_size()
 
-    def _adopt_failed_exits(self) -> None:
-        """An exit that had failed and was to be tried again, when nothing was sent for its desk since."""
+    def _adopt_unfinished_exits(self) -> None:
+        """An exit that had failed or filled in part, when nothing was sent for its desk since: it goes on."""
         newest: dict[tuple[str, str], Order] = {}
         for order in (*self._store.closed_orders(), *self._store.open_orders()):
             intent = order.intent
@@ -334,7 +334,8 @@ class TradeExecutor:
             if key in self._desks and not intent.leg.startswith("rest:") and is_later:
                 newest[key] = order
         for order in newest.values():
-            if order.intent.is_exit and order.state in TERMINAL - {OrderState.FILLED}:
+            is_done = order.state is OrderState.FILLED and not order.intent.rest_base
+            if order.intent.is_exit and order.state in TERMINAL and not is_done:
                 self.exits.adopt(order)
 
     def exit_states(self) -> list[records.ExitState]:

@@ -41,6 +41,7 @@ class Intent(Record, frozen=True, tag="intent"):
 
     `price` and `stop_price` are None where the type has none. `cause` and `leg` are the words its client
     id was made of (`engine.execution.client_ids`). `is_exit` orders pass the gates that stop entries.
+    `rest_base` is to follow when this has filled, because it is more than the exchange takes at once.
     """
 
     client_order_id: str
@@ -60,6 +61,7 @@ class Intent(Record, frozen=True, tag="intent"):
     close_position: bool = False
     is_exit: bool = False
     signal: str = ""
+    rest_base: Decimal = Decimal(0)
 
     @property
     def is_algo(self) -> bool:

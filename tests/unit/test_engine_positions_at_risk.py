@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from engine.core.audit import Notice
+from engine.core.effects import Append
 from engine.core.engine import Engine
-from engine.core.events import Command, Event, Timer
+from engine.core.events import Command, Event, LinkDown, Timer
 from engine.execution.client_ids import client_order_id
 from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import RiskLimits
@@ -368,3 +369,64 @@ def test_funding_paid_is_a_loss_of_the_day_also_after_a_restart(by_snapshot: boo
     again.status().prices(*UP, start=3)
     (signal,) = [one for one in again.records(Signal) if isinstance(one, Signal)]
     assert (signal.fate, signal.rule) == ("vetoed", "daily_loss")
+
+
+def at_most(rig: Rig, qty: str) -> None:
+    """The exchange's largest market order, from now on."""
+    take = rig.exchange.snapshot
+
+    def smaller(*asked: int) -> wire.Snapshot:
+        snapshot = take(*asked)
+        (one,) = snapshot.instruments
+        return msgspec.structs.replace(
+            snapshot, instruments=(msgspec.structs.replace(one, market_max_qty_base=Decimal(qty)),)
+        )
+
+    rig.exchange.snapshot = smaller  # type: ignore[method-assign]  # the exchange has changed its filters
+
+
+def cut_off(rig: Rig, events: list[Event]) -> list[Event]:
+    """The link breaks before the fill is told: what follows from it cannot be sent."""
+    rig.connected = False
+    reply, *rest = events
+    return [reply, LinkDown(rig.now_ns, "cut"), *rest]
+
+
+@pytest.mark.parametrize("by_snapshot", [False, True])
+def test_a_leaving_in_parts_goes_on_after_a_restart_between_two_of_them(by_snapshot: bool) -> None:
+    rig = Rig().up().prices(*UP)
+    assert held(rig) == TENTH
+    at_most(rig, "0.04")
+    rig.up()
+    rig.engine.trades.exits.leave(
+        OWNER, "BTCUSDT", qty_base=Decimal("0.09"), cause="test", leg="close", signal="Part"
+    )
+    first = rig.exchange.execute
+    rig.exchange.execute = lambda order: cut_off(rig, first(order))  # type: ignore[method-assign]
+    rig.feed(Timer(rig.now_ns))
+    assert rig.exchange.position == Decimal("0.06")
+    again = restarted(rig, config(), by_snapshot=by_snapshot)
+    again.exchange.execute = first  # type: ignore[method-assign]
+    again.up()
+    again.wait(5)
+    assert again.exchange.position == Decimal("0.01")
+
+
+def test_an_exit_whose_next_attempt_was_made_long_ago_goes_on_with_the_one_after() -> None:
+    """A clock that was set back puts the attempts of the journal in another order."""
+    rig = Rig().up().prices(*UP)
+    rig.exchange.on_submit = lambda order: [wire.Reply(order.request_id, "transient", -1008, "overload")]
+    rig.engine.trades.exits.leave(OWNER, "BTCUSDT", cause="test", leg="close", signal="Exit")
+    rig.wait(5)
+    tried = [one for one in rig.records(Intent) if isinstance(one, Intent) and one.is_exit]
+    assert len(tried) > 1
+    rig.effects = [
+        Append(msgspec.structs.replace(tried[0], time_ns=rig.now_ns + SECOND_NS))
+        if getattr(one, "record", None) == tried[0]
+        else one
+        for one in rig.effects
+    ]
+    rig.exchange.on_submit = lambda _: None
+    again = restarted(rig, config()).up()
+    again.wait(30)
+    assert again.exchange.position == 0
