@@ -16,6 +16,7 @@ from engine.storage.journal import Journal, JournalFull
 from engine.storage.records import Audit, Intent, JournalRecord, Signal
 from gateways.wire.errors import NotConnected
 from gateways.wire.messages import Reply, SubmitOrder, ToGateway
+from supervisor.processor import give_way
 
 Observer = Callable[[Sequence[JournalRecord | AuditEvent]], None]
 
@@ -72,14 +73,18 @@ class Performer:
 
     def _perform(self, effects: Sequence[Effect]) -> None:
         told: list[JournalRecord | AuditEvent] = []
+        has_sent = False
         for effect in effects:
             kind = type(effect)
             if kind is Append:
                 self._append(effect.record, told)  # type: ignore[union-attr]  # narrowed by `kind`
             elif kind is Send:
                 self._send(effect.message)  # type: ignore[union-attr]  # narrowed by `kind`
+                has_sent = True
             else:
                 told.append(effect.event)  # type: ignore[union-attr]  # narrowed by `kind`
+        if has_sent:
+            give_way()  # the gateway may wait for this very processor, with an order in its hands
         if told:
             self._observe(told)
 
