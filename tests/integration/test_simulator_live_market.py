@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from gateways.simulator.clock import SimClock
 from gateways.simulator.markets import MarketOptions
@@ -14,14 +17,15 @@ from gateways.simulator.venue import Venue, VenueOptions
 from tests.market_rig import ClientBook, MarketRig
 
 OPTIONS = MarketOptions(symbols=("BTCUSDT",))
+GONE_FIRST = MarketOptions(symbols=("ETHUSDT", "BTCUSDT"))
 DEADLINE_S = 30.0
 
 
 class Source:
     """A simulator in this loop."""
 
-    def __init__(self, state: Path) -> None:
-        specs = {"BTCUSDT": default_symbols()["BTCUSDT"]}
+    def __init__(self, state: Path, status: str = "TRADING") -> None:
+        specs = {"BTCUSDT": replace(default_symbols()["BTCUSDT"], status=status)}
         state.mkdir(exist_ok=True)
         loop = asyncio.get_running_loop()
         self.venue = Venue(VenueOptions(specs, state), SimClock(), call_later_on(loop))
@@ -35,9 +39,9 @@ class Source:
 class Sink:
     """An exchange fed by a live market; looks at the world whenever it is woken."""
 
-    def __init__(self, url: str) -> None:
-        self.rig = MarketRig(("BTCUSDT",))
-        self.market = LiveMarket(url, OPTIONS)
+    def __init__(self, url: str, options: MarketOptions = OPTIONS) -> None:
+        self.rig = MarketRig(options.symbols)
+        self.market = LiveMarket(url, options)
         self.rig.start(self.market)
         self.clock = SimClock()
         self._woken = asyncio.Event()
@@ -127,3 +131,40 @@ def test_a_restart_of_the_source_is_one_more_diff(tmp_path: Path):
         await source.server.close()
 
     asyncio.run(run())
+
+
+def test_a_symbol_the_source_has_not_is_named_and_keeps_no_other_waiting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    async def run() -> None:
+        source = Source(tmp_path / "source")
+        port = await source.start()
+        sink = Sink(f"http://127.0.0.1:{port}", GONE_FIRST)
+        await sink.until(lambda: _ready(sink))
+        assert sink.market.waits_for_book
+        await sink.stop()
+        await source.server.close()
+
+    asyncio.run(run())
+    said = capsys.readouterr().out
+    assert said.count("ETHUSDT is not traded at http://127.0.0.1") == 1
+    assert "(unknown there)" in said
+
+
+def test_a_symbol_that_is_settled_is_named_with_its_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    said: list[str] = []
+
+    def is_told() -> bool:
+        said.append(capsys.readouterr().out)
+        return "(SETTLING)" in said[-1]
+
+    async def run() -> None:
+        source = Source(tmp_path / "source", status="SETTLING")
+        port = await source.start()
+        sink = Sink(f"http://127.0.0.1:{port}")
+        await sink.until(is_told)
+        await sink.stop()
+        await source.server.close()
+
+    asyncio.run(run())
+    assert "BTCUSDT is not traded" in said[-1]

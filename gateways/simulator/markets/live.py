@@ -7,7 +7,7 @@ see as one more diff: their chain does not break. What accounts do never reaches
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -32,6 +32,10 @@ _MARKET: Final = ("markPrice@1s", "kline_1m")
 _MAX_QUEUED: Final = 50_000
 _MAX_BUFFERED: Final = 5_000
 _LONGEST_PAUSE_S: Final = 30.0
+_SAY_AGAIN: Final = 30
+"""Of so many failures of one symbol in a row one is logged."""
+_LISTING_S: Final = 3600.0
+"""How often is looked which symbols the source trades."""
 _SILENCE_S: Final = 30.0
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
 
@@ -103,6 +107,7 @@ class LiveMarket:
             tasks.create_task(self._keep_stream("market", _MARKET, wake))
             tasks.create_task(self._keep_snapshots(upstream, wake))
             tasks.create_task(self._fetch_history(upstream, wake))
+            tasks.create_task(self._watch_listing(upstream))
 
     def _push(self, work: Callable[[int], None], wake: Callable[[], None]) -> None:
         self._queue.append(work)
@@ -131,35 +136,66 @@ class LiveMarket:
             await asyncio.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
+    async def _watch_listing(self, upstream: Upstream) -> None:
+        """Say of a symbol that the source does not trade why it has no market."""
+        told: set[str] = set()
+        while True:
+            try:
+                states = await upstream.states()
+            except _TRANSIENT:
+                await asyncio.sleep(_LONGEST_PAUSE_S)
+                continue
+            for symbol in self.symbols:
+                state = states.get(symbol, "unknown there")
+                if state == "TRADING":
+                    told.discard(symbol)
+                elif symbol not in told:
+                    told.add(symbol)
+                    _log.error(
+                        f"{symbol} is not traded at {self._url} ({state}), so it has no market here: take it "
+                        "out of the symbols"
+                    )
+            await asyncio.sleep(_LISTING_S)
+
     async def _keep_snapshots(self, upstream: Upstream, wake: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        failures: Counter[str] = Counter()
         while True:
             symbol = await self._wanted.get()
             try:
                 snapshot = await upstream.snapshot(symbol)
             except _TRANSIENT as error:
-                _log.warning("no snapshot", symbol=symbol, error=str(error))
-                await asyncio.sleep(0.5)
-                self._wanted.put_nowait(symbol)
+                # A snapshot is heavy, and what is refused once may be refused for ever.
+                pause_s = _pause_after(failures, symbol, "no snapshot", error)
+                loop.call_later(pause_s, self._wanted.put_nowait, symbol)
                 continue
+            del failures[symbol]
             self._push(partial(self._seed, symbol, snapshot), wake)
 
     async def _fetch_history(self, upstream: Upstream, wake: Callable[[], None]) -> None:
+        """A little of every symbol, then the rest. One that is refused does not keep the others waiting."""
         assert self._data is not None
+        loop = asyncio.get_running_loop()
+        wanted: asyncio.Queue[tuple[str, dict[str, int]]] = asyncio.Queue()
         for pages in ({"1m": 1, "1h": 1, "1d": 1}, self._pages):
             for symbol in self.symbols:
-                spec = self._data.specs[symbol]
-                while True:
-                    try:
-                        found = [
-                            await upstream.klines(spec, name, pages[name]) for name in ("1m", "1h", "1d")
-                        ]
-                        break
-                    except _TRANSIENT as error:
-                        _log.warning("no klines", symbol=symbol, error=str(error))
-                        await asyncio.sleep(2.0)
-                minutes, hours, days = found
-                history = FetchedHistory(minutes, hours, days)
-                self._push(partial(self._adopt, symbol, history), wake)
+                wanted.put_nowait((symbol, pages))
+        failures: Counter[str] = Counter()
+        left = wanted.qsize()
+        while left:
+            symbol, pages = one = await wanted.get()
+            spec = self._data.specs[symbol]
+            try:
+                minutes, hours, days = [
+                    await upstream.klines(spec, name, pages[name]) for name in ("1m", "1h", "1d")
+                ]
+            except _TRANSIENT as error:
+                pause_s = _pause_after(failures, symbol, "no klines", error)
+                loop.call_later(pause_s, wanted.put_nowait, one)
+                continue
+            del failures[symbol]
+            left -= 1
+            self._push(partial(self._adopt, symbol, FetchedHistory(minutes, hours, days)), wake)
 
     # From here on everything runs in `step`.
 
@@ -245,3 +281,11 @@ class LiveMarket:
         row = kline_rows(Printer(relay.feed.spec), [[bar[name] for name in names]])
         relay.feed.bars.roll(int(row[0, OPEN_TIME]) + MINUTE_MS)
         relay.feed.bars.correct(row)
+
+
+def _pause_after(failures: Counter[str], symbol: str, what: str, error: Exception) -> float:
+    """Count a failure, log it now and then; seconds until the next try, twice as long each time."""
+    failures[symbol] += 1
+    if failures[symbol] % _SAY_AGAIN == 1:
+        _log.warning(what, symbol=symbol, error=str(error))
+    return min(_LONGEST_PAUSE_S, 0.25 * 2.0 ** min(failures[symbol], 7))

@@ -32,6 +32,15 @@ def streams_url(url: str) -> str:
     return f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"
 
 
+class _Listed(msgspec.Struct):
+    symbol: str
+    status: str = "no status"
+
+
+class _Listing(msgspec.Struct):
+    symbols: list[_Listed]
+
+
 class Upstream:
     """Requests to the server the market comes from. Raises `aiohttp.ClientError` or TimeoutError."""
 
@@ -43,6 +52,11 @@ class Upstream:
         async with self._session.get(f"{self._url}/fapi/v1/{path}", params=params) as response:
             response.raise_for_status()
             return await response.read()
+
+    async def states(self) -> dict[str, str]:
+        """The status of every symbol that the server lists: TRADING, or why not."""
+        listing = msgspec.json.decode(await self._get("exchangeInfo", {}), type=_Listing)
+        return {one.symbol: one.status for one in listing.symbols}
 
     async def snapshot(self, symbol: str) -> dict[str, Any]:
         """Depth snapshot of 1000 levels a side."""
