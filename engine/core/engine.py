@@ -32,7 +32,8 @@ from engine.market_data.bars import Bar
 from engine.market_data.timeframes import NEVER_NS, timeframe_ns, timeframe_text
 from engine.risk.manager import RiskManager
 from engine.storage.records import EXTERNAL, AccountReport, EquityMark
-from engine.strategies.manager import StrategyManager, bar_of
+from engine.strategies.klines import bar_of
+from engine.strategies.manager import StrategyManager
 from engine.strategies.slot import Decision
 from gateways.wire import messages as wire
 from settings.status import Counts

@@ -5,10 +5,8 @@ stopped and failed beside it. Bars of seconds have no history at the exchange, s
 for live bars; the others get the exchange's klines, marked as backfilled.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
-
-import msgspec
 
 from engine.core.audit import StrategyChanged
 from engine.core.config import EngineConfig
@@ -16,13 +14,14 @@ from engine.core.context import Clock, Outbox
 from engine.market_data.bars import Bar, BarFlag, CandleKind
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import Broker, Signals, SignalStrategy
+from engine.strategies.klines import MAX_KLINES, bars_of
+from engine.strategies.mending import Mending
 from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategySlot
-from gateways.wire.messages import Kline, KlinesReply, RequestKlines
+from gateways.wire.messages import KlinesReply, RequestKlines
 from settings.shown import counted
 
 SUSPECT = int(BarFlag.SUSPECT)
 BACKFILLED = int(BarFlag.BACKFILLED)
-MAX_KLINES = 15_000
 _RETRY_NS = 3 * SECOND_NS
 
 
@@ -48,6 +47,7 @@ class StrategyManager:
             for length in slot.lengths_ns:
                 self._routes.setdefault((slot.symbol, slot.spec.candles, length), []).append(slot)
         self._by_request: dict[int, StrategySlot] = {}
+        self._mending = Mending(clock, out, self.fail)
         self.deadline_ns = NEVER_NS
 
     @property
@@ -77,6 +77,9 @@ class StrategyManager:
 
     def on_klines(self, reply: KlinesReply) -> list[Decision]:
         """History arrived: feed it, then the live bars that waited."""
+        if self._mending.on_klines(reply):
+            self._reschedule()
+            return []
         slot = self._by_request.pop(reply.request_id, None)
         if slot is None or slot.state is not SlotState.FETCHING:
             return []
@@ -96,6 +99,7 @@ class StrategyManager:
         for slot in self.slots:
             if slot.state is SlotState.FETCHING and slot.retry_at_ns <= now:
                 self._fetch(slot)
+        self._mending.on_time()
         self._reschedule()
 
     def on_link_down(self) -> None:
@@ -108,6 +112,7 @@ class StrategyManager:
         """The clock went back: history that did not come is asked for soon."""
         for slot in self.slots:
             slot.retry_at_ns = min(slot.retry_at_ns, now_ns + _RETRY_NS)
+        self._mending.on_set_back(now_ns)
         self._reschedule()
 
     def begin_anew(self, exchange_now_ns: int) -> None:
@@ -152,6 +157,8 @@ class StrategyManager:
         slot.fed_open_ns[length] = bar.open_time_ns
         if bar.flags & SUSPECT:
             slot.suspect_ns.add(length)
+            self._mending.want(slot)
+            self._reschedule()
         else:
             slot.suspect_ns.discard(length)
         return self._decide(slot, bar)
@@ -276,30 +283,5 @@ class StrategyManager:
         self._out.notify(StrategyChanged(self._clock.now_ns, slot.owner, slot.symbol, state.value, reason))
 
     def _reschedule(self) -> None:
-        self.deadline_ns = min(
-            (slot.retry_at_ns for slot in self.slots if slot.state is SlotState.FETCHING), default=NEVER_NS
-        )
-
-
-def bars_of(klines: Iterable[Kline], kind: CandleKind, length_ns: int) -> list[Bar]:
-    """The exchange's klines as backfilled bars of a series of another kind."""
-    return [
-        msgspec.structs.replace(bar_of(kline, length_ns), kind=kind, flags=BACKFILLED) for kline in klines
-    ]
-
-
-def bar_of(kline: Kline, length_ns: int) -> Bar:
-    """One kline as a bar of the exchange's own making."""
-    return Bar(
-        kline.symbol,
-        length_ns,
-        kline.open_time_ns,
-        kline.open,
-        kline.high,
-        kline.low,
-        kline.close,
-        kline.volume_base,
-        "exchange",
-        0,
-        kline.trades,
-    )
+        fetching = (slot.retry_at_ns for slot in self.slots if slot.state is SlotState.FETCHING)
+        self.deadline_ns = min(self._mending.deadline_ns, min(fetching, default=NEVER_NS))
