@@ -115,6 +115,9 @@ def _run_session(settings: Settings, arguments: argparse.Namespace) -> int:
         code, session = asyncio.run(run())
     finally:
         console.close()
+    # A panel cuts long lines, or has no room for them.
+    for words in session.last_words if live_view else ():
+        console.say(words)
     numbers = summary.merged(seconds=session.seconds, restarts=session.restarts)
     if arguments.summary is not None:
         try:

@@ -60,6 +60,8 @@ class SupervisedProcess:
         self.ready = asyncio.Event()
         self.restarts = 0
         self.beats = 0
+        self.last_words = ""
+        """The newest line it wrote."""
         self.state = "waiting"
         """waiting, starting, up, restarting or stopped."""
         self.on_exit: Callable[[], None] = lambda: None
@@ -230,6 +232,7 @@ class SupervisedProcess:
         if self.spec.ready_line and self.spec.ready_line in line:
             self._is_ready()
         if line:
+            self.last_words = line
             self._log(self.spec.name, line)
 
     def _is_ready(self) -> None:

@@ -24,6 +24,8 @@ class Session:
             self.processes.values(), lambda sentence: log("supervisor", sentence), patience.silent_seconds
         )
         self.summary = summary
+        self.last_words: list[str] = []
+        """Why it ended otherwise than asked, whole: what the process said last, and the verdict."""
         self._log = log
         self._stop = asyncio.Event()
         self._started = time.monotonic()
@@ -94,7 +96,7 @@ class Session:
                 if task.done() and not task.cancelled():
                     error = task.exception()
                     if isinstance(error, CannotKeepUp):
-                        self._log("supervisor", str(error))
+                        self._give_up(task.get_name(), str(error))
                         return error.code
                     if error is not None:
                         raise error
@@ -107,8 +109,13 @@ class Session:
         """After the time asked for: 1 when a process was failing all the same."""
         failing = [name for name, process in self.processes.items() if process.is_failing]
         for name in failing:
-            self._log("supervisor", f"{name} could not be kept up")
+            self._give_up(name, f"{name} could not be kept up")
         return 1 if failing else 0
+
+    def _give_up(self, name: str, sentence: str) -> None:
+        self._log("supervisor", sentence)
+        said = self.processes[name].last_words
+        self.last_words += [*([f"[{name}] {said}"] if said else []), f"[supervisor] {sentence}"]
 
 
 @contextlib.asynccontextmanager
