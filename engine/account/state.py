@@ -16,6 +16,8 @@ from engine.storage.records import EXTERNAL, AccountReport, Adjustment, DayBegan
 from gateways.wire.messages import AccountUpdate, Balance, MarkPrice, PositionReport, Snapshot
 
 FUNDING = "FUNDING_FEE"
+TAKER_FEE, MAKER_FEE = Decimal("0.0005"), Decimal("0.0002")
+"""Of Binance's lowest level: nobody pays more, and in another asset all pay less."""
 
 
 class VenuePosition(msgspec.Struct, array_like=True):
@@ -76,12 +78,14 @@ class AccountState(msgspec.Struct, array_like=True):
     daily: DailyPnl
     other_fees: dict[str, Decimal]
     funding: Decimal = ZERO
+    estimated_fees: Decimal = ZERO
 
 
 class AccountStateStore:
     """Balances and positions as the exchange says, and positions as our fills say.
 
-    `quote_asset` is the asset fees and P&L are summed in; fees in another asset are kept apart.
+    `quote_asset` is the asset fees and P&L are summed in; fees in another asset are kept apart, and count in
+    `total_pnl` as what they would have been in the quote asset at most.
     """
 
     def __init__(self, quote_asset: str = "USDT") -> None:
@@ -96,6 +100,7 @@ class AccountStateStore:
         self._new_day: DayBegan | None = None
         self._other_fees: dict[str, Decimal] = {}
         self._funding = ZERO
+        self._estimated_fees = ZERO
         self._told = (0, 0)
         self.marked_symbols: Collection[str] | None = None
         """Whose mark prices come (None: all); a day of P&L begins when those held have theirs."""
@@ -159,6 +164,9 @@ class AccountStateStore:
                 position.fees += fill.fee
         if fill.fee and fill.fee_asset not in {self.quote_asset, ""}:
             self._other_fees[fill.fee_asset] = self._other_fees.get(fill.fee_asset, ZERO) + fill.fee
+            if fill.fee > ZERO:
+                rate = MAKER_FEE if fill.is_maker else TAKER_FEE
+                self._estimated_fees += rate * fill.price * fill.qty_base
         self._touch(fill.symbol, fill.time_ns)
         return realised
 
@@ -266,9 +274,15 @@ class AccountStateStore:
         )
 
     @property
+    def estimated_fees(self) -> Decimal:
+        """The most that fees taken in other assets are worth in the quote asset."""
+        return self._estimated_fees
+
+    @property
     def total_pnl(self) -> Decimal:
-        """Realised and open P&L less fees, and funding."""
-        return self.realised_pnl + self.unrealised_pnl - self.fees + self.funding
+        """Realised and open P&L less fees of any asset, and funding."""
+        fees = self.fees + self._estimated_fees
+        return self.realised_pnl + self.unrealised_pnl - fees + self.funding
 
     @property
     def daily_pnl(self) -> Decimal:
@@ -309,6 +323,7 @@ class AccountStateStore:
             self._daily,
             self._other_fees,
             self._funding,
+            self._estimated_fees,
         )
 
     def restore(self, state: AccountState) -> None:
@@ -322,6 +337,7 @@ class AccountStateStore:
         self._daily = state.daily
         self._other_fees = dict(state.other_fees)
         self._funding = state.funding
+        self._estimated_fees = state.estimated_fees
 
     def _begin_day(self, now_ns: int) -> None:
         if self._daily.is_over(now_ns) and self._is_marked:

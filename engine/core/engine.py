@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from engine.account.margin_watch import MarginWatch
-from engine.account.state import AccountStateStore
+from engine.account.state import MAKER_FEE, TAKER_FEE, AccountStateStore
 from engine.core.audit import CandleClosed, CandleMarked, HealthChanged, PositionChanged, Ready
 from engine.core.commands import OPERATOR, Commands
 from engine.core.comparison import Comparison
@@ -233,10 +233,13 @@ class Engine:
             self._settle_foreign(fill.symbol)
 
     def _tell_other_fees(self, asset: str) -> None:
-        """Once of each asset: what is paid in it is not in the numbers that limits look at."""
+        """Once of each asset: the fees shown are without what is paid in it."""
         if asset in self.account.other_fees and asset not in self._told_fees:
             self._told_fees.add(asset)
-            text = f"fees are taken in {asset}: they are in no P&L, and today's loss does not count them"
+            rates = (
+                f"{plain(100 * TAKER_FEE)} % of what is traded, {plain(100 * MAKER_FEE)} % where it rested"
+            )
+            text = f"fees are taken in {asset}: those shown leave them out, today's loss counts {rates}"
             self.out.notice("warning", text)
 
     def _settle_foreign(self, symbol: str) -> None:

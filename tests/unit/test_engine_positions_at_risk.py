@@ -263,7 +263,7 @@ def test_what_is_held_without_a_mark_price_counts_at_its_entry() -> None:
     assert (signal.fate, signal.rule) == ("vetoed", "total_notional")
 
 
-def test_fees_in_another_asset_are_told_once_for_they_are_in_no_profit() -> None:
+def test_fees_in_another_asset_are_told_once_and_count_in_the_loss_of_the_day() -> None:
     rig = Rig().up()
     for number in (1, 2):
         fill = msgspec.structs.replace(
@@ -272,7 +272,28 @@ def test_fees_in_another_asset_are_told_once_for_they_are_in_no_profit() -> None
         )  # fmt: skip
         rig.feed(fill)
     told_of = [text for text in said(rig) if "BNB" in text]
-    assert told_of == ["fees are taken in BNB: they are in no P&L, and today's loss does not count them"]
+    told = "fees are taken in BNB: those shown leave them out, today's loss counts 0.05 % of what is traded"
+    assert told_of == [f"{told}, 0.02 % where it rested"]
+    assert rig.engine.account.estimated_fees == Decimal("0.1")
+    for by_snapshot in (False, True):
+        again = restarted(rig, config(), by_snapshot=by_snapshot)
+        assert again.engine.account.estimated_fees == Decimal("0.1")
+
+
+def test_the_loss_of_the_day_is_reached_by_fees_in_another_asset_alone() -> None:
+    limits = RiskLimits(max_daily_loss_quote=Decimal("0.05"))
+    rig = Rig(Engine(config(limits=limits))).up()
+    fill = fill_of("BTCUSDT", "1", "100")
+    for number, side in ((1, "BUY"), (2, "SELL")):
+        rig.feed(
+            msgspec.structs.replace(
+                fill, side=side, fee=Decimal("0.0001"), fee_asset="BNB", trade_id=number,
+                filled_base=Decimal(number), qty_base=Decimal(2), sequence=number + 5, epoch=1,
+            )
+        )  # fmt: skip
+    rig.prices(*UP)
+    (signal,) = [one for one in rig.records(Signal) if isinstance(one, Signal)]
+    assert (signal.fate, signal.rule) == ("vetoed", "daily_loss")
 
 
 def test_an_exit_whose_fill_nobody_can_show_does_not_block_the_next_one() -> None:
