@@ -4,6 +4,7 @@ Looked at before anything trades. What cannot work is one sentence, and the gate
 supervisor does not start it again. An exchange that does not answer proves nothing; it is asked again.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
@@ -21,9 +22,16 @@ WORST_OFFSET_NS = 5_000_000_000
 """A clock further off than this is set wrong, not drifting."""
 ENTRY_OFFSET_NS = 500_000_000
 """The engine enters nothing while our clock is further off."""
-GONE = frozenset({"CLOSE", "DELIVERED", "DELIVERING", "PENDING_TRADING", "SETTLING"})
+GONE = frozenset({"CLOSE", "DELIVERED", "DELIVERING", "SETTLING"})
+"""A symbol in any other state may be traded again, or soon."""
+SURE_SECONDS = 1.0
+"""What ends a run is asked twice: an exchange in trouble refuses good keys, too."""
 
 _log = structlog.get_logger("gateway.start")
+
+
+class _Said(ConfigurationError):
+    """The exchange's word, not a fact that was looked up."""
 
 
 class StartCheck:
@@ -48,6 +56,13 @@ class StartCheck:
     async def run(self) -> None:
         """ConfigurationError for what cannot work; RestError, RestBlocked for what could not be asked."""
         try:
+            await self._look()
+        except _Said:
+            await asyncio.sleep(SURE_SECONDS)
+            await self._look()
+
+    async def _look(self) -> None:
+        try:
             for symbol in self._config.symbols:
                 await self._check_symbol(symbol)
             self._check_clock()
@@ -60,7 +75,7 @@ class StartCheck:
         if failure is not None and failure.outcome in ("transient", "unknown"):
             raise RestError(failure)
         if failure is not None and _is_about_keys(failure):
-            raise ConfigurationError(
+            raise _Said(
                 f"The API key of {self._key_source} may read at {self._config.host} but not trade: "
                 f"allow futures for it in Binance's API management ({_said(failure)})."
             )
@@ -94,7 +109,7 @@ class StartCheck:
         offset_ns = self._clock.offset_ns
         side = "behind" if offset_ns > 0 else "ahead of"
         sentence = f"This machine's clock is {abs(offset_ns) / 1e9:,.1f} s {side} the exchange's"
-        if abs(offset_ns) > WORST_OFFSET_NS:
+        if abs(offset_ns) - self._clock.uncertainty_ns > WORST_OFFSET_NS:
             raise ConfigurationError(
                 f"{sentence}: set it (let the system keep time by NTP), then start again."
             )
@@ -125,6 +140,8 @@ class StartCheck:
                 "mode at Binance, which needs its positions and orders closed."
             )
         steps = brackets_of(brackets)
+        if (not steps or not row) and await self._state(symbol) != "TRADING":
+            return  # the exchange may have made none yet
         if not steps or not row:
             raise RestError(Failure("transient", 0, f"the answers on {symbol} lack brackets or margin mode"))
         wanted = config.leverage_of(symbol)
@@ -137,11 +154,15 @@ class StartCheck:
         caps = [step.cap_quote for step in steps if step.max_leverage >= leverage]
         cap = max(caps, default=Decimal(0))
         if leverage and config.max_position_quote > cap:
-            raise ConfigurationError(
+            # Smaller positions can be traded, and the exchange changes its brackets when it likes.
+            _log.warning(
                 f"{config.path}: risk.max_position_notional_quote is {config.max_position_quote:,}, but "
-                f"{config.host} allows a position of {symbol} {cap:,} at leverage {leverage}."
+                f"{config.host} allows a position of {symbol} {cap:,} at leverage {leverage}"
             )
         await self._check_least_notional(symbol)
+
+    async def _state(self, symbol: str) -> str:
+        return str((await self._instruments.info(symbol)).get("status", ""))
 
     async def _check_least_notional(self, symbol: str) -> None:
         config = self._config
@@ -158,27 +179,27 @@ class StartCheck:
         """What asking again does not change."""
         config, source = self._config, self._key_source
         if failure.code == -1022:
-            return ConfigurationError(
+            return _Said(
                 f"{config.host} refuses the signature: the api_secret in {source} is not the api_key's."
             )
         if failure.code == -2014:
-            return ConfigurationError(
+            return _Said(
                 f"The api_key in {source} has not the form of a key, says {config.host} ({_said(failure)})."
             )
         if _is_about_keys(failure):
-            return ConfigurationError(
+            return _Said(
                 f"{config.host} does not accept the API key in {source}: it is of another exchange (keys of "
                 "Binance's demo are not valid live, nor the reverse), may not be used from this address, or "
                 f"lacks the permission for futures ({_said(failure)})."
             )
         if failure.code in (-4109, -4088):
-            return ConfigurationError(f"The futures account cannot be used ({_said(failure)}).")
+            return _Said(f"The futures account cannot be used ({_said(failure)}).")
         if failure.status == 451:
-            return ConfigurationError(
+            return _Said(
                 f"{config.host} serves nobody at the place this machine connects from ({_said(failure)})."
             )
         if failure.status == 404:
-            return ConfigurationError(
+            return _Said(
                 f"{config.path}: gateway.rest_url: {config.host} does not answer as Binance futures do "
                 f"({_said(failure)})."
             )
