@@ -27,14 +27,24 @@ class Stops:
         self._path = path
         self._address = address
         self._now_ns = now_ns
+        self._written_ns = 0
 
     def resume(self) -> None:
         """Take over what the file says, and keep it from now on."""
-        requests_ns, orders_ns = self._read()
+        requests_ns, orders_ns = (self._no_longer(until_ns) for until_ns in self._read())
         self._ledger.resume(requests_ns, orders_ns)
         if self._ledger.banned_until_ns:
-            _log.warning("requests were stopped by the exchange before this start", until=moment(requests_ns))
+            _log.warning(
+                "requests were stopped by the exchange before this start",
+                until=moment(requests_ns),
+                file=str(self._path),
+            )
         self._ledger.on_stop = self._stopped
+
+    def _no_longer(self, until_ns: int) -> int:
+        """The same, or now and its whole term. This machine's clock may be hours behind, and is believed
+        until the exchange may be asked for its time."""
+        return min(until_ns, self._now_ns() + max(until_ns - self._written_ns, 0))
 
     def _stopped(self) -> None:
         requests_ns, orders_ns = self._ledger.stopped_until_ns
@@ -54,6 +64,7 @@ class Stops:
             found = json.loads(self._path.read_text("utf-8"))
             if found["address"] != self._address:
                 return 0, 0
+            self._written_ns = int(found.get("written_ms", 0)) * _MS
             return int(found["requests_until_ms"]) * _MS, int(found["orders_until_ms"]) * _MS
         except FileNotFoundError:
             return 0, 0
@@ -65,6 +76,7 @@ class Stops:
         """Whole or not at all, and on the disk when it returns. Rare, and nothing may be sent anyway."""
         row = {
             "address": self._address,
+            "written_ms": self._now_ns() // _MS,
             "requests_until_ms": -(-requests_ns // _MS),
             "orders_until_ms": -(-orders_ns // _MS),
         }

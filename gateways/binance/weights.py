@@ -176,6 +176,7 @@ class Ledger:
         banned = _BANNED_UNTIL.search(text)
         if banned is not None:
             until_ns = max(until_ns, int(banned.group(1)) * 1_000_000)
+        until_ns = min(until_ns, now_ns + LONGEST_STOP_NS)
         if until_ns > self._stopped_until_ns:
             self._stopped_until_ns = until_ns
             self.on_stop()

@@ -49,6 +49,26 @@ def test_a_file_that_says_nothing_stops_nothing(tmp_path: Path, text: str):
     assert started(tmp_path).wait_for(1, 0, Priority.QUERY) == 0.0
 
 
+def test_a_clock_that_is_hours_behind_makes_no_ban_longer(tmp_path: Path):
+    """A machine may start with its clock wrong, and while it is banned it cannot ask for the time."""
+    started(tmp_path).stop({"retry-after": "120"}, "", 120.0)
+    behind = started(tmp_path, now_ns=NOW_NS - 8 * 3_600_000_000_000)
+    assert behind.wait_for(1, 0, Priority.CANCEL) == 120.0
+
+
+def test_a_term_longer_than_any_ban_is_cut(tmp_path: Path):
+    ledger = started(tmp_path)
+    ledger.stop({"retry-after": "999999999"}, "", 120.0)
+    assert ledger.wait_for(1, 0, Priority.CANCEL) == 3 * 24 * 3600
+
+
+def test_the_file_of_a_ban_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Whoever has another address by now may delete it."""
+    started(tmp_path).stop({"retry-after": "600"}, "", 120.0)
+    started(tmp_path)
+    assert str(tmp_path / "gateway" / FILE_NAME) in capsys.readouterr().out
+
+
 def test_a_term_longer_than_any_ban_is_not_believed(tmp_path: Path):
     """A clock set back, or a file of another's making, must not stop everything for ever."""
     path = tmp_path / "gateway" / FILE_NAME
