@@ -194,8 +194,8 @@ class Server:
         )
         try:
             await socket.prepare(request)
-        except ConnectionResetError:  # the client has gone already
-            return socket
+        except ConnectionResetError:  # the client has gone already; a socket half opened cannot be ended
+            return web.Response()
         if is_api:
             await self._ws_api.serve(socket, address, "returnratelimits=false" not in query.lower())
         elif url is not None:
