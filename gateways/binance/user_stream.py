@@ -116,17 +116,19 @@ class UserStream:
         self._expired = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._current_key = ""
+        self._streams = 0
         self._key_seconds = 0.0
         self._told_orders: OrderedDict[tuple[bool, int], None] = OrderedDict()
 
     def expect(self, order: OrderUpdate) -> None:
         """The exchange has accepted this order, so the stream must tell of it; else it is renewed."""
         key = (order.is_algo, order.exchange_order_id)
-        if key not in self._told_orders:
-            asyncio.get_running_loop().call_later(EVENT_SECONDS, self._look_for, key)
-
-    def _look_for(self, key: tuple[bool, int]) -> None:
         if key not in self._told_orders and self.state == "up":
+            asyncio.get_running_loop().call_later(EVENT_SECONDS, self._look_for, key, self._streams)
+
+    def _look_for(self, key: tuple[bool, int], streams: int) -> None:
+        """What an earlier stream kept quiet about, the sweep of the one after it has told."""
+        if key not in self._told_orders and self.state == "up" and streams == self._streams:
             _log.error("the user stream keeps quiet about an accepted order", order=key[1])
             self._expired.set()
 
@@ -148,6 +150,7 @@ class UserStream:
                     self.rotations += 1
                 old = new
                 if swept:
+                    self._streams += 1
                     self._set_state("up")
                     began = asyncio.get_running_loop().time()
                     reason = await self._live(new)

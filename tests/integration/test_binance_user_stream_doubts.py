@@ -67,6 +67,26 @@ def test_an_order_whose_event_came_asks_for_nothing(monkeypatch: pytest.MonkeyPa
     asyncio.run(scenario())
 
 
+def test_what_a_lost_stream_did_not_tell_is_no_doubt_about_the_one_after_it(monkeypatch: pytest.MonkeyPatch):
+    """The order was accepted while the stream was dying; the sweep has told it."""
+    monkeypatch.setattr(user_stream, "EVENT_SECONDS", 0.4)
+
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, gateway, engine):
+            await ready(exchange, engine)
+            engine.client.send(market_order(1, "nb-1"))
+            assert (await engine.wait(Reply)).outcome == "ok"
+            for socket in list(exchange.sockets["private"]):
+                await socket.close()
+            await exchange.until(lambda: exchange.requests.count("POST listenKey") == 2)
+            await engine.wait(OrderUpdate, lambda update: update.client_order_id == "nb-1")
+            await asyncio.sleep(0.6)  # longer than an event is waited for
+            assert exchange.requests.count("POST listenKey") == 2
+            assert gateway.user.state == "up"
+
+    asyncio.run(scenario())
+
+
 def test_events_that_are_never_understood_do_not_make_a_storm_of_sweeps():
     async def scenario() -> None:
         async with whole_rig() as (exchange, gateway, engine):
