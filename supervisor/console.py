@@ -2,11 +2,12 @@
 
 import logging
 import re
-import sys
 import time
 from collections import deque
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+
+from supervisor.printer import Printer
 
 LOG_FILE_BYTES = 5_000_000
 LOG_FILES_KEPT = 3
@@ -21,7 +22,7 @@ class Console:
         log_path.parent.mkdir(parents=True, exist_ok=True)
         self.quiet = quiet
         self.recent: deque[str] = deque(maxlen=RECENT_LINES)
-        self._can_print = True
+        self._printer = Printer()
         self._file = RotatingFileHandler(
             log_path, maxBytes=LOG_FILE_BYTES, backupCount=LOG_FILES_KEPT, encoding="utf-8", delay=True
         )
@@ -40,15 +41,10 @@ class Console:
             self.say(text)
 
     def say(self, text: str) -> None:
-        """On standard output; a reader that has gone away does not end the session."""
-        if not self._can_print:
-            return
-        try:
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
-        except (OSError, ValueError):
-            self._can_print = False
+        """On standard output; a reader that has gone away, or takes nothing, holds up nothing."""
+        self._printer.say(text)
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file and what is to be printed."""
+        self._printer.close()
         self._file.close()

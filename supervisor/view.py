@@ -68,7 +68,8 @@ class LiveView:
 
     async def _redraw(self) -> None:
         while True:
-            self._live.update(self.picture(), refresh=True)
+            # In a thread: while a terminal takes nothing (Ctrl+S) what processes say must still be read.
+            await asyncio.to_thread(self._live.update, self.picture(), refresh=True)
             await asyncio.sleep(REFRESH_SECONDS)
 
     def picture(self) -> Panel:

@@ -1,0 +1,69 @@
+"""A terminal that takes no output stands in nobody's way."""
+
+import io
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from supervisor.console import Console
+from supervisor.printer import MAX_WAITING_LINES
+
+LINE = "x" * 100
+COUNT = 20_000
+"""More than a pipe holds."""
+
+
+def test_lines_that_nobody_takes_hold_up_nothing_and_the_newest_come_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "r") as reader, os.fdopen(writing, "w") as writer:
+        monkeypatch.setattr(sys, "stdout", writer)
+        console = Console(tmp_path / "log", quiet=False)
+
+        def say_all() -> None:
+            for number in range(COUNT):
+                console("engine", f"{number} {LINE}")
+
+        said = threading.Thread(target=say_all, daemon=True)
+        said.start()
+        said.join(30)
+        assert not said.is_alive()
+        found: list[str] = []
+        taken = threading.Thread(target=lambda: found.extend(reader), daemon=True)
+        taken.start()
+        console.close()
+        writer.close()
+        taken.join(30)
+    numbers = [int(line.split()[1]) for line in found if line.startswith("[engine]")]
+    skipped = sum(int(line.split()[1]) for line in found if line.startswith("[supervisor]"))
+    assert numbers == sorted(numbers)
+    assert numbers[-MAX_WAITING_LINES:] == list(range(COUNT - MAX_WAITING_LINES, COUNT))
+    assert len(numbers) + skipped == COUNT
+    assert skipped > 0
+
+
+def test_all_lines_come_in_order_before_and_after_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", output)
+    console = Console(tmp_path / "log", quiet=False)
+    for number in range(1_000):
+        console.say(str(number))
+    console.close()
+    console.say("last")
+    assert output.getvalue().split() == [*map(str, range(1_000)), "last"]
+
+
+def test_a_reader_that_has_gone_away_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.StringIO()
+    output.close()
+    monkeypatch.setattr(sys, "stdout", output)
+    console = Console(tmp_path / "log", quiet=False)
+    console.say("one")
+    console.close()
+    console.say("two")
