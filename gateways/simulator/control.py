@@ -255,7 +255,7 @@ class Control:
         return {}
 
     def _snapshot(self, _body: bytes) -> object:
-        self._venue.persistence.snapshot()
+        self._venue.persistence.begin_snapshot()
         return {}
 
     def _check_account(self, account: str) -> None:

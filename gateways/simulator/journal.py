@@ -9,6 +9,7 @@ torn write, and opening refuses.
 import os
 import struct
 import zlib
+from io import FileIO
 from pathlib import Path
 
 MAGIC = b"NBSIM\x00\x01\n"
@@ -94,6 +95,13 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def write_all(file: FileIO, data: bytes) -> None:
+    """Write bytes to an unbuffered file, however many calls the system wants for it."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
 class JournalWriter:
     """Appends records; `append` returns when the record is on disk."""
 
@@ -106,7 +114,7 @@ class JournalWriter:
         self._file = path.open("wb" if fresh else "r+b", buffering=0)
         try:
             if fresh:
-                self._write(MAGIC)
+                write_all(self._file, MAGIC)
             else:
                 self._file.truncate(sound_length)
                 self._file.seek(0, os.SEEK_END)
@@ -122,16 +130,11 @@ class JournalWriter:
             raise StateDamagedError(f"{self.path}: not written to after an earlier error")
         self._is_broken = True
         record = encode(self.next_sequence, payload)
-        self._write(record)
+        write_all(self._file, record)
         os.fsync(self._file.fileno())
         self.next_sequence += 1
         self.size += len(record)
         self._is_broken = False
-
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
 
     def close(self) -> None:
         """Close the file."""

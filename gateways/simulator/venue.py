@@ -111,6 +111,7 @@ class Venue:
             self.data.advance(now_ms)
         self.users.expire(now_ms)
         self.commit()
+        self.persistence.proceed()
         deadlines = [self.exchange.next_deadline_ms(), self.data.next_time_ms()]
         if market is not None:
             deadlines.append(market.next_time_ms())

@@ -8,6 +8,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+from gateways.simulator import state_record
 from gateways.simulator.events import NullListener, Trade
 from gateways.simulator.exchange import Exchange
 from gateways.simulator.orders import OrderRequest
@@ -30,6 +31,7 @@ def main() -> None:
     heard = Published()
     exchange = Exchange(default_symbols(), heard)
     store = Persistence(Path(sys.argv[1]), exchange, 60_000)
+    state_record.SLICE_ROWS = 20  # so that snapshots are being written most of the time
     store.restore()
     exchange.create_account("main", Decimal(1_000_000), NOW)
     book = exchange.book(SYMBOL)
@@ -58,6 +60,7 @@ def main() -> None:
         store.commit()
         print(f"cancel {order.order_id}", flush=True)
         account = exchange.state.user("main").account
+        store.proceed()
         print(f"wallet {account.wallet_balance} {exchange.state.counters.transaction}", flush=True)
 
 

@@ -5,18 +5,20 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from io import FileIO
 from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 import pytest
 
+from gateways.simulator import journal, state_record
 from gateways.simulator.exchange import Exchange
 from gateways.simulator.journal import StateDamagedError
 from gateways.simulator.orders import AmendRequest, OrderRequest
 from gateways.simulator.persistence import Persistence as Store
 from gateways.simulator.state import ExchangeState
-from gateways.simulator.state_record import full_record
+from gateways.simulator.state_record import StateRecord, cut
 from gateways.simulator.symbols import make_brackets
 from tests.simulator_rig import SYMBOL, D, Desk, Recorder
 
@@ -81,17 +83,29 @@ def isolated_margin(desk: Desk) -> None:
     desk.ex.modify_position_margin("b", eth, None, D(5), 1, desk.now)
 
 
-def contents(state: ExchangeState) -> bytes:
-    """Everything that must survive; ceilings of market ids may only grow and are compared elsewhere."""
-    record = msgspec.convert(msgspec.to_builtins(full_record(state)), type(full_record(state)))
+def contents(state: ExchangeState, *, with_prices: bool = True) -> bytes:
+    """Everything that must survive; ceilings of market ids may only grow and are compared elsewhere.
+
+    Prices survive as they were at the last change of an account.
+    """
+    record = StateRecord(counters=state.counters)
+    for part in cut(state):
+        for name in StateRecord.__struct_fields__[1:]:
+            getattr(record, name).extend(getattr(part, name))
+    record = msgspec.convert(msgspec.to_builtins(record), StateRecord)
     record.counters.update = record.counters.update_ceiling = 0
     for facts in record.markets:
         facts.trade_ceiling = 0
+        if not with_prices:
+            facts.last_mark, facts.last_ticks = D(0), 0
     return msgspec.msgpack.encode(record)
 
 
 def written(folder: Path, max_journal_bytes: int = 1 << 20) -> tuple[Desk, list[bytes], list[int]]:
-    """Run all steps with a commit after each; return the state and the journal's size after each."""
+    """Run all steps with a commit after each; return the state and the journal's size after each.
+
+    A snapshot that is due is written at once.
+    """
     desk = Desk()
     store = Persistence(folder, desk.ex, max_journal_bytes)
     store.restore()
@@ -99,6 +113,8 @@ def written(folder: Path, max_journal_bytes: int = 1 << 20) -> tuple[Desk, list[
     for step in steps():
         step(desk)
         store.commit()
+        while store.has_work:
+            store.proceed()
         states.append(contents(desk.ex.state))
         sizes.append(journal_of(folder).stat().st_size)
     return desk, states, sizes
@@ -135,12 +151,12 @@ def test_cut_at_every_byte_of_the_last_records_the_whole_ones_remain(tmp_path: P
     _, states, sizes = written(folder)
     path = journal_of(folder)
     data = path.read_bytes()
-    for cut in range(sizes[-4], sizes[-1] + 1):
-        path.write_bytes(data[:cut])
+    for length in range(sizes[-4], sizes[-1] + 1):
+        path.write_bytes(data[:length])
         exchange, store = restored(folder)
-        whole = max(n for n, size in enumerate(sizes) if size <= cut)
+        whole = max(n for n, size in enumerate(sizes) if size <= length)
         assert contents(exchange.state) == states[whole]
-        assert store.torn_bytes == cut - sizes[whole]
+        assert store.torn_bytes == length - sizes[whole]
         store.abandon()
 
 
@@ -204,6 +220,102 @@ def test_rotation_keeps_two_generations_and_all_of_the_state(tmp_path: Path):
     assert contents(exchange.state) == states[-1]
 
 
+@pytest.fixture
+def _thin_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row a slice, so that snapshots of a small state take many."""
+    monkeypatch.setattr(state_record, "SLICE_ROWS", 1)
+
+
+@pytest.mark.usefixtures("_thin_slices")
+@pytest.mark.parametrize("pace", [1, 3, 20])
+def test_a_kill_anywhere_in_a_snapshot_loses_nothing_and_doubles_nothing(tmp_path: Path, pace: int):
+    """The folder as it is after each commit and each slice is what a kill there leaves."""
+    folder, copy = tmp_path / "s", tmp_path / "copy"
+    desk = Desk()
+    store = Persistence(folder, desk.ex, 3_000)
+    store.restore()
+    seen_unfinished = 0
+    for step in steps():
+        step(desk)
+        store.commit()
+        answered = contents(desk.ex.state, with_prices=False)
+        for _ in range(pace):
+            seen_unfinished += any(folder.glob("*.tmp"))
+            shutil.copytree(folder, copy)
+            exchange, killed = restored(copy)
+            assert contents(exchange.state, with_prices=False) == answered
+            assert not any(copy.glob("*.tmp"))
+            killed.abandon()
+            again, killed = restored(copy)
+            assert contents(again.state, with_prices=False) == answered
+            killed.abandon()
+            shutil.rmtree(copy)
+            store.proceed()
+    assert seen_unfinished
+
+
+@pytest.mark.usefixtures("_thin_slices")
+def test_a_snapshot_takes_in_what_happens_while_it_is_written(tmp_path: Path):
+    folder = tmp_path / "s"
+    desk = Desk()
+    store = Persistence(folder, desk.ex)
+    store.restore()
+    store.begin_snapshot()
+    for step in steps():
+        step(desk)
+        store.commit()
+        store.proceed()
+    while store.has_work:
+        store.proceed()
+    expected = contents(desk.ex.state, with_prices=False)
+    exchange, _ = restored(folder)
+    assert contents(exchange.state, with_prices=False) == expected
+    newest = max(folder.glob("snapshot-*.bin"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    exchange, _ = restored(folder)
+    assert contents(exchange.state, with_prices=False) == expected
+
+
+@pytest.mark.usefixtures("_thin_slices")
+def test_a_snapshot_cut_short_anywhere_is_not_taken_for_a_whole_one(tmp_path: Path):
+    folder = tmp_path / "s"
+    _, states, _ = written(folder, max_journal_bytes=6_000)
+    newest = max(folder.glob("snapshot-*.bin"))
+    whole = newest.read_bytes()
+    for length in range(0, len(whole), 13):
+        newest.write_bytes(whole[:length])
+        exchange, store = restored(folder)
+        assert contents(exchange.state) == states[-1]
+        store.abandon()
+
+
+def test_no_step_of_a_snapshot_takes_more_than_its_share_of_rows(tmp_path: Path):
+    desk = Desk()
+    for _ in range(300):
+        desk.market("BUY", "0.002")
+    for record in cut(desk.ex.state):
+        rows = sum(len(getattr(record, name)) for name in StateRecord.__struct_fields__[1:])
+        assert rows <= state_record.SLICE_ROWS
+
+
+def test_what_is_not_committed_does_not_get_into_a_snapshot(tmp_path: Path):
+    desk = Desk()
+    store = Persistence(tmp_path, desk.ex)
+    store.restore()
+    store.begin_snapshot()
+    desk.market("BUY", "1")
+    with pytest.raises(RuntimeError, match="not committed"):
+        store.proceed()
+
+
+def test_long_old_files_are_removed_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("gateways.simulator.persistence._REMOVED_AT_ONCE", 500)
+    _, states, _ = written(tmp_path / "s", max_journal_bytes=3_000)
+    assert len(list((tmp_path / "s").glob("*-*.*"))) == 4
+    exchange, _ = restored(tmp_path / "s")
+    assert contents(exchange.state) == states[-1]
+
+
 def test_an_orderly_stop_leaves_a_snapshot_and_an_empty_journal(tmp_path: Path):
     desk = Desk()
     store = Persistence(tmp_path, desk.ex)
@@ -215,10 +327,9 @@ def test_an_orderly_stop_leaves_a_snapshot_and_an_empty_journal(tmp_path: Path):
     assert contents(exchange.state) == contents(desk.ex.state)
 
 
-@pytest.mark.parametrize("rotating", [False, True])
-def test_whatever_call_fails_nothing_answered_is_lost(tmp_path: Path, *, rotating: bool):
+@pytest.mark.parametrize("limit", [1_500, 9_000, 1 << 20])
+def test_whatever_call_fails_nothing_answered_is_lost(tmp_path: Path, limit: int):
     """Let the n-th call to the disk fail, for every n until none does; then restart."""
-    limit = 1_500 if rotating else 1 << 20
     for failing in range(1, 1_000):
         folder = tmp_path / f"n{failing}"
         desk = Desk()
@@ -231,7 +342,7 @@ def test_whatever_call_fails_nothing_answered_is_lost(tmp_path: Path, *, rotatin
         if not answered:
             continue
         exchange, store = restored(folder)
-        assert contents(exchange.state) in (answered[-1], attempted)
+        assert contents(exchange.state, with_prices=False) in (answered[-1], attempted)
         store.abandon()
         shutil.rmtree(folder)
     assert failing > len(steps())
@@ -242,14 +353,15 @@ def _run(desk: Desk, folder: Path, limit: int, answered: list[bytes]) -> bytes:
     try:
         store = Persistence(folder, desk.ex, limit)
         store.restore()
-        answered.append(contents(desk.ex.state))
+        answered.append(contents(desk.ex.state, with_prices=False))
         for step in steps():
             step(desk)
             store.commit()
-            answered.append(contents(desk.ex.state))
+            answered.append(contents(desk.ex.state, with_prices=False))
+            store.proceed()
     except OSError:
         pass
-    return contents(desk.ex.state)
+    return contents(desk.ex.state, with_prices=False)
 
 
 def _fail_nth(patch: pytest.MonkeyPatch, failing: int) -> Callable[[], bool]:
@@ -262,6 +374,16 @@ def _fail_nth(patch: pytest.MonkeyPatch, failing: int) -> Callable[[], bool]:
             raise OSError(28, "No space left on device")
 
     true_fsync, true_replace, true_unlink = os.fsync, Path.replace, Path.unlink
+    true_write = journal.write_all
+
+    def write_all(file: FileIO, data: bytes) -> None:
+        """Let a failing write leave half of its bytes."""
+        try:
+            tick()
+        except OSError:
+            true_write(file, data[: len(data) // 2])
+            raise
+        true_write(file, data)
 
     def fsync(handle: int) -> None:
         tick()
@@ -275,6 +397,7 @@ def _fail_nth(patch: pytest.MonkeyPatch, failing: int) -> Callable[[], bool]:
         tick()
         true_unlink(self, missing_ok=missing_ok)
 
+    patch.setattr(journal, "write_all", write_all)
     patch.setattr(os, "fsync", fsync)
     patch.setattr(Path, "replace", replace)
     patch.setattr(Path, "unlink", unlink)
