@@ -449,12 +449,9 @@ class Gateway:
             _log.warning("cannot check the account", reason=str(error))
 
     async def _read_rules_again(self) -> None:
-        try:
-            for instrument in await self._instruments.changed():
-                _log.warning("the exchange has changed its rules", symbol=instrument.symbol)
-                self.server.publish(instrument)
-        except (RestError, RestBlocked) as error:
-            _log.warning("rules not read again", reason=str(error))
+        for instrument in await self._instruments.changed():
+            _log.warning("the exchange has changed its rules", symbol=instrument.symbol)
+            self.server.publish(instrument)
 
     async def _tell_status(self) -> None:
         while True:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from math import inf
 
+import structlog
+
 from gateways.binance.classify import Failure
-from gateways.binance.errors import RestError
+from gateways.binance.errors import RestBlocked, RestError
 from gateways.binance.rest_data import RestData
 from gateways.binance.translate import Json, decimal, integer
 from gateways.binance.weights import Ledger, Priority
@@ -17,6 +19,8 @@ RULES_PAUSE_SECONDS = 30.0
 """Rules are not read again sooner, however many orders are refused for them."""
 FEW_SYMBOLS = 10
 """For more than these, one answer about all symbols of the exchange costs less."""
+
+_log = structlog.get_logger("gateway.instruments")
 
 
 def instrument_from(
@@ -125,7 +129,8 @@ class Instruments:
     async def changed(self) -> list[Instrument]:
         """Read everything known again; returns what is different now. What fails stays as it was.
 
-        RestError, RestBlocked. Nothing is read within `RULES_PAUSE_SECONDS` of the last time.
+        A failure is logged; what was read before it is told. Nothing is read within
+        `RULES_PAUSE_SECONDS` of the last time.
         """
         now = asyncio.get_running_loop().time()
         if now - max(self._infos_time, self._changed_time) < RULES_PAUSE_SECONDS:
@@ -136,7 +141,14 @@ class Instruments:
         found = []
         for symbol in list(self._known):
             async with self._lock(symbol):
-                new = await self._fetch(symbol, Priority.BOOK)
+                try:
+                    new = await self._fetch(symbol, Priority.BOOK)
+                except UnknownSymbol as error:
+                    _log.warning("rules not read again", reason=str(error))
+                    continue
+                except (RestError, RestBlocked) as error:
+                    _log.warning("rules not read again", reason=str(error))
+                    break
                 if new != self._known.get(symbol):
                     self._known[symbol] = new
                     found.append(new)
