@@ -52,6 +52,7 @@ class Comparison:
         self._on_agreed = on_agreed
         self._request_id = 0
         self._suspects: frozenset[Difference] = frozenset()
+        self._unresolved: frozenset[Difference] = frozenset()
         self.deadline_ns = NEVER_NS
 
     def on_reconciled(self) -> None:
@@ -89,13 +90,17 @@ class Comparison:
         elif snapshot.complete:
             self._health.on_modes(snapshot)
             found = differences(self._config.symbols, self._store, self._account, snapshot)
-            lasting = sorted(self._suspects & found.keys(), key=lambda key: (key[0] != "position", key))
-            if lasting:
+            # An order about which recovery could not make us agree is told once, and recovered from once.
+            self._unresolved &= found.keys()
+            new = (self._suspects & found.keys()) - self._unresolved
+            if new:
+                lasting = sorted(new, key=lambda key: (key[0] != "position", key))
+                self._unresolved |= {key for key in lasting if key[0] == "order"}
                 self._out.notice("warning", "; ".join(found[key] for key in lasting))
                 self._on_differs("the exchange and we differ, and no event has told why")
                 return
             self._suspects = frozenset(found)
-            if found:
+            if found.keys() - self._unresolved:
                 wait_ns = min(wait_ns, AGAIN_NS)
             else:
                 self._account.on_snapshot(snapshot, self._config.symbols)

@@ -239,3 +239,22 @@ def test_what_moved_while_the_answer_was_made_is_no_difference() -> None:
     rig.wait(300)
     assert warnings(rig) == []
     assert looks(rig) > 5
+
+
+def test_an_order_that_recovery_cannot_explain_is_told_once_and_disturbs_no_more() -> None:
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up().prices(*UP)
+    (stop,) = [one for one in rig.exchange.orders.values() if one.order_type == "STOP_MARKET"]
+    rig.exchange.sequence += 1
+    rig.feed(
+        msgspec.structs.replace(stop, execution="CANCELED", status="CANCELED", sequence=rig.exchange.sequence)
+    )
+    rig.wait(3600)
+    told = [text for text in warnings(rig) if "rests at the exchange and is CANCELED here" in text]
+    assert len(told) == 1
+    assert looks(rig) <= 62
+    with_history = [one for one in rig.sent(wire.RequestSnapshot) if one.fills_since_ns]
+    assert len(with_history) == 2
+    by_hand(rig, "SELL", "0.05")
+    rig.wait(120)
+    assert len([text for text in warnings(rig) if "our fills make" in text]) >= 1
+    assert rig.engine.account.position("BTCUSDT").qty_base == rig.exchange.position
