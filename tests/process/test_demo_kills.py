@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.demo_kills import BUSY_CONFIG, PROTECTIONS, Killer
+from tests.process.demo_kills import Killer
 from tests.process.demo_rig import PROCESSES, Demo
 from tests.process.demo_truth import truth_of
+from tests.process.turning import TURNING_CONFIG, python_path
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds child processes in /proc")
 
@@ -29,8 +30,8 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Demo]]:
     started: list[Demo] = []
 
     def one() -> Demo:
-        config = BUSY_CONFIG.format(seed=7, protection=PROTECTIONS["stop"])
-        started.append(Demo(tmp_path, config=config))
+        environment = {"PYTHONPATH": python_path()}
+        started.append(Demo(tmp_path, config=TURNING_CONFIG, environment=environment))
         return started[-1]
 
     yield one

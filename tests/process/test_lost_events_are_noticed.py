@@ -44,7 +44,7 @@ def trio(tmp_path: Path) -> Iterator[Trio]:
         wait_until(lambda: "entries open" in log(running), 120, said(running))
         yield running
     finally:
-        running.stop()
+        running.close()
 
 
 def test_a_position_and_an_order_of_which_no_event_came_are_noticed_and_taken_over(trio: Trio) -> None:
