@@ -23,6 +23,7 @@ from gateways.simulator.symbols import make_brackets
 from tests.simulator_rig import SYMBOL, D, Desk, Recorder
 
 Step = Callable[[Desk], object]
+SPECS = Desk().ex.specs
 
 
 class Persistence(Store):
@@ -125,7 +126,7 @@ def journal_of(folder: Path) -> Path:
 
 
 def restored(folder: Path) -> tuple[Exchange, Persistence]:
-    exchange = Exchange(Desk().ex.specs, Recorder())
+    exchange = Exchange(SPECS, Recorder())
     store = Persistence(folder, exchange)
     assert store.restore()
     return exchange, store
@@ -146,12 +147,16 @@ def test_a_restart_finds_everything(tmp_path: Path):
     assert exchange.brackets(SYMBOL) == desk.ex.brackets(SYMBOL)
 
 
-def test_cut_at_every_byte_of_the_last_records_the_whole_ones_remain(tmp_path: Path):
+def test_cut_at_every_byte_of_the_last_records_the_whole_ones_remain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # What is read does not depend on when the disk has it, and thousands of times take long.
+    monkeypatch.setattr(os, "fsync", lambda _: None)
     folder = tmp_path / "s"
     _, states, sizes = written(folder)
     path = journal_of(folder)
     data = path.read_bytes()
-    for length in range(sizes[-4], sizes[-1] + 1):
+    for length in range(sizes[-3], sizes[-1] + 1):
         path.write_bytes(data[:length])
         exchange, store = restored(folder)
         whole = max(n for n, size in enumerate(sizes) if size <= length)
