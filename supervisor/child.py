@@ -19,6 +19,8 @@ from supervisor.heartbeat import begin_to_beat
 EXIT_FORCED = 70
 """A process that was told to stop and hung."""
 FORCE_AFTER_SECONDS = 10.0
+WAS_UP_VARIABLE = "NEXTBAR_WAS_UP"
+"""Set for a process that was up in this run before: it is to go on, not to be started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from supervisor.child import WAS_UP_VARIABLE
 from supervisor.heartbeat import BEAT, BEAT_VARIABLE
 from supervisor.specs import ProcessSpec
 
@@ -68,6 +69,7 @@ class SupervisedProcess:
         """Called after each death, before the next start."""
         self._early_deaths = 0
         self._ready_at = 0.0
+        self._was_up = False
         self._log = log
         self._patience = patience
         self._process: Process | None = None
@@ -177,12 +179,13 @@ class SupervisedProcess:
         self.beats = 0
         self.state = "starting"
         # A session of its own keeps Ctrl+C away from the child: the supervisor stops it in order.
+        environment = {BEAT_VARIABLE: "1"} | ({WAS_UP_VARIABLE: "1"} if self._was_up else {})
         process = await asyncio.create_subprocess_exec(
             *self.spec.command,
             stdin=PIPE,
             stdout=PIPE,
             stderr=STDOUT,
-            env={**os.environ, BEAT_VARIABLE: "1", **self.spec.environment},
+            env={**os.environ, **environment, **self.spec.environment},
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
@@ -239,6 +242,7 @@ class SupervisedProcess:
         if not self.ready.is_set():
             self._ready_at = asyncio.get_running_loop().time()
         self.state = "up"
+        self._was_up = True
         self.ready.set()
 
 

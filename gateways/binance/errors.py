@@ -16,6 +16,9 @@ class GatewayError(Exception):
 class ConfigurationError(GatewayError):
     """One sentence for a person; the process does not start."""
 
+    may_pass = False
+    """Whether the same question may be answered otherwise later."""
+
 
 class RestError(GatewayError):
     """A request failed. `failure` says how, and what is known about its execution."""

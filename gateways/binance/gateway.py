@@ -11,7 +11,7 @@ from gateways.binance.classify import Hint
 from gateways.binance.clock import ExchangeClock
 from gateways.binance.config import GatewayConfig
 from gateways.binance.dead_man import DeadManSwitch
-from gateways.binance.errors import RestBlocked, RestError
+from gateways.binance.errors import ConfigurationError, RestBlocked, RestError
 from gateways.binance.frames import DepthSnapshot, snapshot_from
 from gateways.binance.history import History
 from gateways.binance.http_pool import HttpPool
@@ -79,8 +79,10 @@ class Gateway:
         monotonic_ns: Callable[[], int],
         wall_ns: Callable[[], int],
         random: Callable[[], float],
+        was_up: bool = False,
     ) -> None:
-        """Inside the running loop. `monotonic_ns` runs at the exchange's speed."""
+        """Inside the running loop. `monotonic_ns` runs at the exchange's speed. `was_up`: a gateway of this
+        run passed its start check before, and there may be positions to leave."""
         self.config = config
         self._wall_ns = wall_ns
         self._monotonic_ns = monotonic_ns
@@ -122,6 +124,7 @@ class Gateway:
         self._start_check = StartCheck(
             config, account, self._instruments, self.clock, self.desk.may_trade, keys.source or "the key file"
         )
+        self._was_up = was_up
         self._checked, self._check_lock, self._check_tried = False, asyncio.Lock(), asyncio.Event()
         self._dead_man = DeadManSwitch(self._feed_dead_man, monotonic_ns)
         self.market = Market(
@@ -228,6 +231,12 @@ class Gateway:
             except RestError as error:
                 _log.warning("cannot check the account", reason=str(error))
                 return CHECK_AGAIN_SECONDS
+            except ConfigurationError as error:
+                if not self._was_up:
+                    raise
+                _log.error(f"{error} Other positions may have to be left, so this run goes on.")
+                if error.may_pass:
+                    return CHECK_AGAIN_SECONDS
             self._checked = True
             self._leverage.release()
             return 0.0

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ from gateways.binance.log_lines import LogLines  # noqa: E402
 from gateways.wire.errors import TokenError  # noqa: E402
 from gateways.wire.token import load_or_make_token  # noqa: E402
 from settings import SettingsError, load_settings  # noqa: E402
-from supervisor.child import parse_arguments, stop_on_request  # noqa: E402
+from supervisor.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request  # noqa: E402
 
 EXIT_CONFIGURATION = 2
 EXIT_BROKEN = 1
@@ -100,6 +101,7 @@ async def _serve(config: GatewayConfig, keys: ApiKeys, token: bytes, *, exit_wit
         monotonic_ns=monotonic_ns,
         wall_ns=time.time_ns,
         random=random.Random().random,  # noqa: S311 - jitter of back-offs
+        was_up=WAS_UP_VARIABLE in os.environ,
     )
     # ccxt brings some 200,000 long-lived objects; a full collection over them takes 75 ms.
     gc.collect()

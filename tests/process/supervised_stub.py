@@ -19,6 +19,7 @@ def main() -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     (folder / str(os.getpid())).touch()
     starts = len(list(folder.iterdir()))
+    print("was up" if "NEXTBAR_WAS_UP" in os.environ else "was never up", flush=True)
     if "crash" in manners:
         print("about to crash")
         return 3

@@ -19,6 +19,7 @@ from gateways.binance.gateway import Gateway
 from gateways.binance.keys import load_keys
 from settings import load_settings
 from settings.environment import Home, free_port
+from supervisor.child import WAS_UP_VARIABLE
 from tests.process.simulator_process import KEY, SECRET, Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,8 +53,8 @@ class PlayMoney:
         path.write_text(f"api_key={key}\napi_secret={secret}\n", "ascii")
         path.chmod(0o600)
 
-    def environment(self) -> dict[str, str]:
-        inherited = os.environ | {"PYTHONPATH": str(ROOT)}
+    def environment(self, **more: str) -> dict[str, str]:
+        inherited = os.environ | {"PYTHONPATH": str(ROOT)} | more
         return inherited | {"NEXTBAR_HOME": str(self.home), "NEXTBAR_WIRE_PORT": str(free_port())}
 
     def start(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -224,6 +225,25 @@ def test_what_is_no_refusal_is_asked_again_until_it_is_well(testnet: PlayMoney, 
         assert any("cannot check the account" in line for line in process.stdout)
         assert any("listening" in line for line in process.stdout)
         process.communicate(timeout=SECONDS)
+    assert process.returncode == 0
+
+
+def test_a_gateway_that_was_up_goes_on_where_a_start_would_be_refused(testnet: PlayMoney, sim: Simulator):
+    command = [sys.executable, GATEWAY, "testnet", "--exit-with-stdin"]
+    with switched(sim, "multiAssetsMargin", multiAssetsMargin="true"):
+        assert "multi-assets" in testnet.refusal()
+        with subprocess.Popen(
+            command,
+            env=testnet.environment(**{WAS_UP_VARIABLE: "1"}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            said = next(line for line in process.stdout if "multi-assets" in line)
+            assert "so this run goes on" in said
+            assert any("listening" in line for line in process.stdout)
+            process.communicate(timeout=SECONDS)
     assert process.returncode == 0
 
 

@@ -96,6 +96,22 @@ def test_processes_start_after_what_they_wait_for_and_stop_in_reverse(tmp_path: 
     asyncio.run(main())
 
 
+def test_a_process_knows_whether_it_was_up_in_this_run(tmp_path: Path) -> None:
+    async def main() -> None:
+        log = Lines()
+        one = session(tmp_path, log, stub(tmp_path, "gateway", "crash-twice"))
+        task = await started(one)
+        await log.until("stub is ready")
+        os.kill(pids(tmp_path, "gateway")[-1], signal.SIGKILL)
+        await log.until("stub is ready", 2)
+        one.request_stop()
+        assert await task == 0
+        told = [line for line in log if "gateway: was" in line]
+        assert told == 3 * ["gateway: was never up"] + ["gateway: was up"]
+
+    asyncio.run(main())
+
+
 def test_a_crashed_process_is_started_again_and_counted(tmp_path: Path) -> None:
     async def main() -> None:
         log = Lines()
