@@ -43,7 +43,7 @@ CALL_RATIO = Decimal("0.8")
 def check_account(state: ExchangeState, user: AccountState) -> None:
     """Liquidate what must be, or send a margin call when 80 % of the margin is used up."""
     held = user.held()
-    if not held or user.in_liquidation:
+    if not held or user.in_liquidation or _is_safe(state, user, held):
         return
     user.in_liquidation = True
     for position in held:
@@ -55,6 +55,26 @@ def check_account(state: ExchangeState, user: AccountState) -> None:
         found = totals(state, user)
     user.in_liquidation = False
     _margin_call(state, user, found)
+
+
+def _is_safe(state: ExchangeState, user: AccountState, held: list[Position]) -> bool:
+    """Tell that no margin is used up to the point of a call, and none was: then there is nothing to do.
+
+    Nearly every look at an account ends here, so it leaves out what only calls and liquidations need.
+    """
+    if user.account.margin_called:
+        return False
+    needed, left = ZERO, cross_wallet(user)
+    for position in held:
+        if user.config(position.symbol).isolated:
+            own_needed, own_left = _isolated_margin(state, position)
+            if own_needed >= CALL_RATIO * own_left:
+                return False
+            continue
+        market = state.markets[position.symbol]
+        needed += money(maintenance(market.spec, mark_notional(market.spec, position.lots, market.mark)))
+        left += unrealized(market.spec, position, market.mark)
+    return needed < CALL_RATIO * left
 
 
 def _isolated_margin(state: ExchangeState, position: Position) -> tuple[Decimal, Decimal]:

@@ -1,10 +1,13 @@
 """Accounts over random trading: money is conserved, and the liquidation price is where liquidation is."""
 
+import contextlib
 from decimal import Decimal
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from gateways.simulator import liquidation
 from gateways.simulator.errors import ApiError
 from tests.simulator_rig import SYMBOL, D, Desk
 
@@ -71,6 +74,36 @@ def test_every_change_of_the_wallet_is_a_fee_a_profit_or_funding(
         booked = [row.income for row in list(user.income)[told:]]
         assert desk.wallet() == before + sum(booked)
         check_account(desk)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    actions=st.lists(ACTIONS, max_size=30),
+    isolated=st.booleans(),
+    hedge=st.booleans(),
+    leverage=st.sampled_from([20, 100]),
+)
+def test_the_quick_look_at_margins_passes_over_nothing(
+    actions: list[tuple], leverage: int, *, isolated: bool, hedge: bool
+):
+    """Without it, where every look is the thorough one, all events are the same."""
+
+    def heard() -> list[object]:
+        desk = Desk(wallet="3000")
+        if hedge:
+            desk.ex.set_position_mode("a", hedge_mode=True, now_ms=desk.now)
+        if isolated:
+            desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
+        desk.ex.set_leverage("a", SYMBOL, leverage, desk.now)
+        for action in actions:
+            with contextlib.suppress(ApiError):
+                perform(desk, action, hedge=hedge)
+        return [*desk.heard.events, *desk.heard.forced, desk.wallet(), desk.ex.state.counters]
+
+    quick = heard()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(liquidation, "_is_safe", lambda *_: False)
+        assert heard() == quick
 
 
 def check_account(desk: Desk) -> None:
