@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import sys
 import tempfile
@@ -150,6 +151,8 @@ async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
         further = venue.keys.add_public(prepared.public_key, DEFAULT_ACCOUNT)
         _say(f"API key of {options.public_key}: {further.key}")
     venue.start_market(prepared.market)
+    gc.collect()
+    gc.freeze()  # a long history, looked through by each full collection, would hold everything up
     server = Server(venue, SocketRules(deflate=options.deflate))
     stop_on_request(server.stop, exit_with_stdin=options.exit_with_stdin)
     try:
