@@ -264,6 +264,45 @@ def test_price_protection_waits_while_last_and_mark_differ(desk: Desk):
     assert desk.heard.words()[0] == "algo TRIGGERING"
 
 
+@pytest.mark.parametrize(("side", "price"), [("SELL", "49950"), ("BUY", "50050")])
+def test_price_protection_lets_a_difference_of_just_the_share_of_the_mark_trigger(
+    desk: Desk, side: str, price: str
+):
+    desk.ex.set_spec(replace(desk.ex.specs[SYMBOL], trigger_protect=D("0.001")), desk.now)
+    desk.algo(side, "STOP_MARKET", trigger_price=price, quantity="0.1", price_protect=True)
+    beyond = D("0.1") if side == "BUY" else D("-0.1")
+    desk.ex.print_trade(SYMBOL, int((D(price) + beyond) * 10), 1, buyer_is_maker=False, now_ms=desk.now)
+    desk.ex.after_market(SYMBOL, desk.now)
+    assert desk.heard.words() == ["algo NEW"]
+    trade_at(desk, int(price))
+    assert desk.heard.words()[0] == "algo TRIGGERING"
+
+
+def test_price_protection_does_not_wait_for_a_first_trade(desk: Desk):
+    eth = "ETHUSDT"
+    desk.ex.book(eth).add("BUY", 299_900, 10_000)
+    desk.ex.set_mark_price(eth, D(3000), desk.now)
+    stop = replace(STOP_SELL, symbol=eth, quantity=D(1), trigger_price=D(2990), price_protect=True)
+    desk.ex.submit_algo("a", replace(stop, working_type="MARK_PRICE"), desk.now)
+    desk.ex.set_mark_price(eth, D(2990), desk.now)
+    assert desk.heard.words()[:2] == ["algo NEW", "algo TRIGGERING"]
+
+
+def test_a_position_that_another_trigger_of_the_batch_has_closed_leaves_nothing_to_close(desk: Desk):
+    desk.market("BUY", "0.3")
+    stop = desk.algo("SELL", "STOP_MARKET", trigger_price="49900", close_position=True)
+    target = desk.algo("SELL", "TAKE_PROFIT_MARKET", trigger_price="50100", close_position=True)
+    desk.heard.events.clear()
+    for ticks in (499_000, 501_000):
+        desk.ex.print_trade(SYMBOL, ticks, 1, buyer_is_maker=False, now_ms=desk.now)
+    desk.ex.after_market(SYMBOL, desk.now)
+    assert desk.amount() == 0
+    assert desk.heard.words()[-2:] == ["algo TRIGGERING", "algo EXPIRED"]
+    assert desk.ex.algo_order("a", stop.algo_id, None).algo_status == "FINISHED"
+    late = desk.ex.algo_order("a", target.algo_id, None)
+    assert (late.algo_status, late.actual_order_id, late.reject_reason) == ("EXPIRED", 0, "")
+
+
 def test_a_trailing_stop_follows_the_best_price_after_its_activation(desk: Desk):
     algo = desk.algo(
         "SELL", "TRAILING_STOP_MARKET", callback_rate="1", activate_price="50500", quantity="0.1"

@@ -1,5 +1,7 @@
 """Liquidation: who is liquidated, at what price, who pays; margin calls and ADL."""
 
+from decimal import Decimal
+
 import pytest
 
 from gateways.simulator.events import MarginCallEvent
@@ -63,6 +65,37 @@ def test_without_a_book_the_insurance_fund_takes_over_at_the_bankruptcy_price():
     assert desk.ex.state.counters.insurance_fund == fund - loss + D("0.0995")
 
 
+def test_the_clearance_fee_goes_to_the_insurance_fund():
+    desk = long_at_the_edge()
+    fund = desk.ex.state.counters.insurance_fund
+    desk.mark("49222.89")
+    assert desk.heard.forced[0].average_price == 49999
+    assert desk.ex.state.counters.insurance_fund == fund + D("0.0125") * 49999
+
+
+def test_taking_over_above_the_bankruptcy_price_neither_costs_nor_pays_the_fund():
+    desk = long_at_the_edge()
+    desk.empty_book()
+    fund = desk.ex.state.counters.insurance_fund
+    desk.mark("49200")
+    assert desk.heard.forced[0].average_price == D("49026.1")
+    fee = -desk.ex.income("a", desk.now)[-1].income
+    assert desk.ex.state.counters.insurance_fund == fund + fee
+
+
+@pytest.mark.parametrize(("short_of", "deleveraged"), [(D(0), False), (D("0.00000001"), True)])
+def test_the_fund_takes_over_with_its_last_money_and_not_with_less(short_of: Decimal, deleveraged: bool):
+    desk = long_at_the_edge()
+    desk.market("SELL", "0.01", account="b")
+    desk.empty_book()
+    loss = D("49026.1") - 49000
+    desk.ex.state.counters.insurance_fund = loss - short_of
+    desk.mark("49000")
+    assert (desk.amount("b") == 0) is deleveraged
+    fee = -desk.ex.income("a", desk.now)[-1].income
+    assert desk.ex.state.counters.insurance_fund == fee + (loss - short_of if deleveraged else 0)
+
+
 def test_an_isolated_position_takes_only_its_own_margin():
     desk = long_at_the_edge(isolated=True, wallet="5000")
     desk.empty_book()
@@ -114,9 +147,13 @@ def test_a_wallet_left_below_zero_by_fees_is_filled_up_by_the_fund():
         "25.0005"
     )
     desk.empty_book()
+    fund = desk.ex.state.counters.insurance_fund
     desk.mark("49000")
     assert desk.wallet() == 0
     assert desk.ex.income("a", desk.now)[-1].income == D("24.0005")
+    loss = desk.heard.forced[0].average_price - 49000
+    rows = desk.ex.income("a", desk.now, income_type="INSURANCE_CLEAR")
+    assert desk.ex.state.counters.insurance_fund == fund - loss - sum(row.income for row in rows)
 
 
 def test_when_the_fund_is_empty_opposite_positions_are_deleveraged():
