@@ -6,6 +6,7 @@ Decided by HTTP status and numeric code; text only where Binance gives nothing e
 
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 
 from gateways.wire.messages import Outcome
 
@@ -71,9 +72,18 @@ def classify(kind: Kind, status: int, code: int, text: str) -> Failure | None:
     outcome, hint = _outcome(status, code, text)
     if outcome == "unknown" and kind is Kind.READ:
         outcome = "transient"
-    return Failure(outcome, code, text or f"HTTP {status}", hint, status)
+    return Failure(outcome, code, _in_short(status, text), hint, status)
 
 
+def _in_short(status: int, text: str) -> str:
+    """Return what was answered; of a page of something between us and the exchange only its status."""
+    if not text.lstrip("\ufeff \t\r\n").startswith("<"):
+        return text or f"HTTP {status}"
+    phrase = HTTPStatus(status).phrase if status in _STATUSES else "HTTP status"
+    return f"{status} {phrase}, an HTML page"
+
+
+_STATUSES = frozenset(HTTPStatus)
 _BY_STATUS: dict[int, tuple[Outcome, Hint]] = {
     418: ("transient", Hint.BANNED),
     429: ("transient", Hint.LIMITED),

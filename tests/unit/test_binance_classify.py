@@ -79,5 +79,21 @@ def test_a_write_without_an_answer_is_unknown(kind: Kind):
     assert network_failure(kind, "cut", bytes_left=True).outcome == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "told"),
+    [
+        (502, "\n<html><head><title>502 Bad Gateway</title></head>", "502 Bad Gateway, an HTML page"),
+        (403, "<!DOCTYPE html><p>Request blocked.", "403 Forbidden, an HTML page"),
+        (599, "<html>", "599 HTTP status, an HTML page"),
+        (503, "Service Unavailable.", "Service Unavailable."),
+        (502, "", "HTTP 502"),
+    ],
+)
+def test_a_page_instead_of_an_answer_is_told_by_its_status(status: int, said: str, told: str):
+    failure = classify(Kind.SUBMIT, status, 0, said)
+    assert failure is not None
+    assert failure.message == told
+
+
 def test_a_read_without_an_answer_proves_nothing_and_changed_nothing():
     assert network_failure(READ, "cut", bytes_left=True).outcome == "transient"
