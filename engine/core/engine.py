@@ -374,6 +374,7 @@ class Engine:
             self._on_set_back(timer.now_ns)
         self._timer_ns = timer.now_ns
         self.clock.advance(timer.now_ns)
+        self._decide(self.strategies.go_on())
 
     def _on_set_back(self, now_ns: int) -> None:
         """What was to happen at times that are far away now happens soon; entries wait until the clock is

@@ -23,6 +23,8 @@ from settings.shown import counted
 SUSPECT = int(BarFlag.SUSPECT)
 BACKFILLED = int(BarFlag.BACKFILLED)
 _RETRY_NS = 3 * SECOND_NS
+SLICE_BARS = 100
+"""Bars of history fed in one event. A strategy may be slow, and meanwhile the process must answer."""
 
 
 class ScriptPort(Protocol):
@@ -70,6 +72,9 @@ class StrategyManager:
         decisions = []
         for bar in bars:
             for slot in self._routes.get((bar.symbol, bar.kind, bar.timeframe_ns), ()):
+                if slot.backlog:
+                    slot.backlog.append(bar)
+                    continue
                 decision = self._feed(slot, bar)
                 if decision is not None:
                     decisions.append(decision)
@@ -92,6 +97,11 @@ class StrategyManager:
         if slot.wanted:
             return []
         return self._drain(slot)
+
+    def go_on(self) -> list[Decision]:
+        """Feed the next slice to one that catches up; call it with each timer."""
+        slot = next((slot for slot in self.slots if slot.backlog), None)
+        return [] if slot is None else self._feed_slice(slot)
 
     def on_time(self) -> None:
         """Ask again for history that did not come."""
@@ -123,6 +133,7 @@ class StrategyManager:
             if is_ahead and slot.state in LISTENING | {SlotState.FETCHING}:
                 slot.begin_again()
                 slot.pending.clear()
+                slot.backlog.clear()
                 self._warm_up(slot, "it had been fed bars of the future")
 
     def set_paused(self, slot: StrategySlot, *, paused: bool, reason: str) -> None:
@@ -151,9 +162,12 @@ class StrategyManager:
         if bar.open_time_ns <= fed:
             return None
         if fed and bar.open_time_ns > fed + length:
-            slot.pending.append(bar)
-            self._warm_up(slot, f"bars are missing before {bar.open_time_ns}")
-            return None
+            reason = f"bars are missing before {bar.open_time_ns}"
+            if slot.has_history:
+                slot.pending.append(bar)
+                self._warm_up(slot, reason)
+                return None
+            self._forget(slot, reason)
         slot.fed_open_ns[length] = bar.open_time_ns
         if bar.flags & SUSPECT:
             slot.suspect_ns.add(length)
@@ -220,10 +234,14 @@ class StrategyManager:
             self._move(slot, SlotState.FETCHING, reason)
             self._fetch(slot)
             return
+        self._forget(slot, reason)
+        self._drain(slot)
+
+    def _forget(self, slot: StrategySlot, reason: str) -> None:
+        """Begin anew with the next bar, where there is no history."""
         if slot.fed_open_ns:
             slot.begin_again()
         self._move(slot, SlotState.WARMING if slot.warm_left > 0 else SlotState.RUNNING, reason)
-        self._drain(slot)
 
     def _fetch(self, slot: StrategySlot) -> None:
         for request_id in slot.wanted:
@@ -266,7 +284,18 @@ class StrategyManager:
             self._move(slot, SlotState.WARMING, f"{counted(len(slot.pending), 'bar')} of history")
         waiting = sorted(slot.pending, key=lambda bar: (bar.close_time_ns, -bar.timeframe_ns))
         slot.pending.clear()
-        decisions = [decision for bar in waiting if (decision := self._feed(slot, bar)) is not None]
+        slot.backlog.extend(waiting)
+        return self._feed_slice(slot)
+
+    def _feed_slice(self, slot: StrategySlot) -> list[Decision]:
+        decisions = []
+        for _ in range(min(SLICE_BARS, len(slot.backlog))):
+            decision = self._feed(slot, slot.backlog.popleft())
+            if decision is not None:
+                decisions.append(decision)
+        if slot.state is SlotState.FETCHING:  # bars are missing among them
+            slot.pending.extend(slot.backlog)
+            slot.backlog.clear()
         if slot.state is SlotState.WARMING and slot.warm_left <= 0:
             self._move(slot, SlotState.PAUSED if slot.paused else SlotState.RUNNING, "")
         self._reschedule()
@@ -285,3 +314,5 @@ class StrategyManager:
     def _reschedule(self) -> None:
         fetching = (slot.retry_at_ns for slot in self.slots if slot.state is SlotState.FETCHING)
         self.deadline_ns = min(self._mending.deadline_ns, min(fetching, default=NEVER_NS))
+        if any(slot.backlog for slot in self.slots):
+            self.deadline_ns = min(self.deadline_ns, self._clock.now_ns)

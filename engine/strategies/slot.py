@@ -11,9 +11,10 @@ from engine.core.config import StrategySpec
 from engine.market_data.bars import Bar
 from engine.market_data.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import ScriptStrategy, Signals, SignalStrategy, StrategyParams, registry
+from engine.strategies.klines import MAX_KLINES
 
-MAX_PENDING_BARS = 5_000
-"""Bars kept while history is on its way; more than that and it is asked for again."""
+MAX_PENDING_BARS = 2 * MAX_KLINES
+"""Bars kept while history is on its way, and history itself; more than that and it is asked for again."""
 
 MAX_LATENESS_NS = 10 * SECOND_NS
 
@@ -83,6 +84,8 @@ class StrategySlot:
         self.suspect_ns: set[int] = set()
         """Timeframes whose newest bar has a hole in its data."""
         self.pending: deque[Bar] = deque(maxlen=MAX_PENDING_BARS)
+        self.backlog: deque[Bar] = deque(maxlen=MAX_PENDING_BARS)
+        """Bars in the order in which they are to be fed, a slice an event; new ones wait behind them."""
         self.wanted: dict[int, int] = {}
         self.retry_at_ns = 0
         self.paused = False
