@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.long.fault_proxy import Action, Rule
-from tests.long.fault_scene import SYMBOL, Scene
+from tests.long.fault_scene import BAN_SECONDS, SYMBOL, Scene
 from tests.process.demo_kills import GROUPS
 from tests.process.demo_rig import PROCESSES, Client
 
@@ -149,7 +149,7 @@ def status(scene: Scene) -> str:
     if kind in {"rate_limited", "banned"}:
         more["retry_after_s"] = scene.random.choice((2, 6))
     if kind == "forbidden":
-        times = 1
+        times, scene.stopped_seconds = 1, BAN_SECONDS
     scene.fault(endpoint, kind, times=times, **more)
     met = scene.wait_until_met()
     return f"{kind} {endpoint} {times} times{'' if met else ', not met'}"

@@ -126,6 +126,8 @@ class Proxy:
             self._lines.append(line)
             await asyncio.gather(self._upward(reader, line), self._downward(back_reader, line))
             self._lines.remove(line)
+        except asyncio.CancelledError:
+            pass  # all is over; the stream's own callback would print it
         finally:
             self._tasks.discard(task)
 

@@ -21,6 +21,8 @@ from tests.process.demo_kills import BACK_SECONDS, BUSY_CONFIG, PROTECTIONS, Kil
 from tests.process.demo_rig import PROCESSES, Client, Demo
 
 SYMBOL = "BTCUSDT"
+BAN_SECONDS = 120.0
+"""A 403 names no term; so long nothing is asked then."""
 WELL_SECONDS = 90.0
 """Within so long after the last fault everything must be well again, and an order must have filled."""
 SAME_SECONDS = 90.0
@@ -59,6 +61,8 @@ class Scene:
         self.demo = Demo(home, config=config, environment=variables)
         self.killer = Killer(self.demo, self.random)
         self.by_hand: set[str] = set()
+        self.stopped_seconds = 0.0
+        """So long the last fault keeps all requests back."""
         self._read_bytes = 0
         self._over = threading.Event()
         self._mover = threading.Thread(target=self._move_market, daemon=True)
@@ -148,7 +152,8 @@ class Scene:
         began = time.monotonic()
         now_ns = time.time_ns()
         fills = self.fills()
-        self._until(lambda: self._what_is_not_well(now_ns), WELL_SECONDS)
+        self._until(lambda: self._what_is_not_well(now_ns), WELL_SECONDS + self.stopped_seconds)
+        self.stopped_seconds = 0.0
         well = time.monotonic() - began
         self._until(lambda: "" if self.fills() > fills else "no order has filled since", WELL_SECONDS)
         return round(well, 2)
