@@ -21,6 +21,8 @@ ACTIONS = st.one_of(
     st.tuples(st.just("margin"), st.none(), st.integers(1, 200), st.sampled_from([1, 2])),
     st.tuples(st.just("refill"), SIDES, st.integers(100, 3000), st.integers(1, 80)),
 )
+NEAR_MARKS = st.tuples(st.just("mark"), st.none(), st.integers(-1500, -300), st.none())
+"""Where a long position of 1 to 2.5 BTC uses up a margin of 1,600."""
 
 
 def perform(desk: Desk, action: tuple, *, hedge: bool) -> None:
@@ -76,26 +78,26 @@ def test_every_change_of_the_wallet_is_a_fee_a_profit_or_funding(
         check_account(desk)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
-    actions=st.lists(ACTIONS, max_size=30),
+    actions=st.lists(st.one_of(NEAR_MARKS, ACTIONS), min_size=6, max_size=30),
     isolated=st.booleans(),
     hedge=st.booleans(),
-    leverage=st.sampled_from([20, 100]),
+    lots=st.integers(1000, 2500),
 )
 def test_the_quick_look_at_margins_passes_over_nothing(
-    actions: list[tuple], leverage: int, *, isolated: bool, hedge: bool
+    actions: list[tuple], lots: int, *, isolated: bool, hedge: bool
 ):
     """Without it, where every look is the thorough one, all events are the same."""
 
     def heard() -> list[object]:
-        desk = Desk(wallet="3000")
+        desk = Desk(wallet="1600")
         if hedge:
             desk.ex.set_position_mode("a", hedge_mode=True, now_ms=desk.now)
         if isolated:
             desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
-        desk.ex.set_leverage("a", SYMBOL, leverage, desk.now)
-        for action in actions:
+        desk.ex.set_leverage("a", SYMBOL, 100, desk.now)
+        for action in [("market", "BUY", lots, "LONG"), *actions]:
             with contextlib.suppress(ApiError):
                 perform(desk, action, hedge=hedge)
         return [*desk.heard.events, *desk.heard.forced, desk.wallet(), desk.ex.state.counters]
