@@ -17,7 +17,6 @@ from engine.core.restore import restore, snapshot_of
 from engine.execution.client_ids import client_id_prefix, engine_id_from
 from engine.market_data.feeds import RemoteFeed
 from engine.shell.chat import ChatThread
-from engine.shell.clock import wall_clock
 from engine.shell.observers import Observers
 from engine.shell.performer import Performer
 from engine.shell.rehearsal import Rehearsal
@@ -31,6 +30,7 @@ from gateways.wire.errors import TokenError
 from gateways.wire.messages import Refused
 from gateways.wire.token import load_or_make_token
 from settings import Settings, SettingsError, load_settings
+from settings.clock import wall_clock
 from settings.environment import Home
 from settings.status import write_status
 from supervisor.child import parse_arguments, stop_on_request

@@ -38,6 +38,7 @@ class GatewayConfig:
     leverages: tuple[tuple[str, int], ...] = ()
     max_order_quote: Decimal = Decimal(0)
     max_position_quote: Decimal = Decimal(0)
+    clock_epoch_ms: int = 0
 
     @classmethod
     def of(cls, settings: Settings, given_symbol: str = "") -> "GatewayConfig":
@@ -66,6 +67,7 @@ class GatewayConfig:
             stale_after_ns=settings.clock.stale_after_ms * 1_000_000,
             rehearse_s=gateway.rehearse_ms / 1e3,
             clock_speed=settings.clock.speed,
+            clock_epoch_ms=settings.clock.epoch_ms,
             wire_host=settings.wire.host,
             wire_port=settings.wire.port,
             token_path=settings.token_path,

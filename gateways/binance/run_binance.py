@@ -26,6 +26,7 @@ from gateways.binance.log_lines import LogLines  # noqa: E402
 from gateways.wire.errors import TokenError  # noqa: E402
 from gateways.wire.token import load_or_make_token  # noqa: E402
 from settings import SettingsError, load_settings  # noqa: E402
+from settings.clock import wall_clock  # noqa: E402
 from supervisor.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request  # noqa: E402
 
 EXIT_CONFIGURATION = 2
@@ -99,7 +100,7 @@ async def _serve(config: GatewayConfig, keys: ApiKeys, token: bytes, *, exit_wit
         keys,
         token,
         monotonic_ns=monotonic_ns,
-        wall_ns=time.time_ns,
+        wall_ns=wall_clock(speed, config.clock_epoch_ms),
         random=random.Random().random,  # noqa: S311 - jitter of back-offs
         was_up=WAS_UP_VARIABLE in os.environ,
     )
