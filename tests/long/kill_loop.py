@@ -1,4 +1,4 @@
-"""Many kills of a trading demo, then its books beside the exchange's; writes reports/kill_loop.json.
+"""Many kills of a demo that always trades, then its books beside the exchange's; writes reports/kill_loop.json.
 
     python tests/long/kill_loop.py [--kills 60] [--seed 1] [--protection unprotected|stop] [--out FILE]
 
@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 from tests.process.demo_kills import BUSY_CONFIG, GROUPS, PROTECTIONS, Killer  # noqa: E402  # path first
 from tests.process.demo_rig import Demo  # noqa: E402
 from tests.process.demo_truth import truth_of  # noqa: E402
+from tests.process.turning import python_path, turning  # noqa: E402
 
 
 def main() -> int:
@@ -40,8 +41,8 @@ def main() -> int:
 
 def run(arguments: argparse.Namespace, home: Path) -> dict[str, Any]:
     """One demo; what it withstood, and what is wrong afterwards."""
-    config = BUSY_CONFIG.format(seed=arguments.seed, protection=PROTECTIONS[arguments.protection])
-    demo = Demo(home, config=config)
+    config = turning(BUSY_CONFIG.format(seed=arguments.seed, protection=PROTECTIONS[arguments.protection]))
+    demo = Demo(home, config=config, environment={"PYTHONPATH": python_path()})
     killer = Killer(demo, random.Random(arguments.seed))
     try:
         demo.until(lambda status: status.fills >= 2, "the first fills")
