@@ -1,4 +1,5 @@
-"""Many kills of a demo that always trades, then its books beside the exchange's; writes reports/kill_loop.json.
+"""Many kills of a demo that always trades, then its books beside the exchange's; writes
+reports/kill_loop.json.
 
     python tests/long/kill_loop.py [--kills 60] [--seed 1] [--protection unprotected|stop] [--out FILE]
 
