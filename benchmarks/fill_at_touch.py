@@ -77,7 +77,7 @@ class Market:
         self._bid, self._ask = tick.bids[0][0], tick.asks[0][0]
 
     def keep_alive(self) -> None:
-        """What a gateway tells once a second."""
+        """What a gateway tells once a second: call it once a second of market time."""
         now = self._now_ns
         up = dict.fromkeys(("public", "market", "private", "rest"), "up")
         status = wire.GatewayStatus("benchmark", now, up, (SYMBOL,), 0, 1_000, 0, 2400, 0, 0, 0, 0)
