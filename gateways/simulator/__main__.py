@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import sys
@@ -27,7 +28,10 @@ from gateways.simulator.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, Ve
 from supervisor.child import stop_on_request
 from supervisor.files import FileLock
 
+EXIT_DISK = 1
 EXIT_USAGE = 2
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
+"""What a disk says that takes nothing more: no bug, and over when it has room again."""
 
 
 class UsageError(Exception):
@@ -45,6 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, ClockError, MarketError, StateDamagedError) as error:
         print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
         return EXIT_USAGE
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        where = error.filename or options.state or "the state folder"
+        print(f"simulator: {where}: {error.strerror}", file=sys.stderr)  # noqa: T201 - the message of a command
+        return EXIT_DISK
     return 0
 
 

@@ -155,6 +155,8 @@ class Server:
             raise
         except Exception as error:
             self._fail(error)
+            if isinstance(error, OSError):  # the process ends with its sentence; a bug's traceback is wanted
+                return web.Response(status=500)
             raise
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:

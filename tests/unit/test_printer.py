@@ -67,3 +67,17 @@ def test_a_reader_that_has_gone_away_ends_nothing(tmp_path: Path, monkeypatch: p
     console.say("one")
     console.close()
     console.say("two")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full")
+def test_a_disk_without_room_for_the_log_is_told_once_and_holds_up_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    console = Console(Path("/dev/full"), quiet=False)
+    for number in range(5):
+        console("engine", f"{number}")
+    console.close()
+    said, complaints = capfd.readouterr()
+    told = "[supervisor] /dev/full cannot be written: No space left on device"
+    assert sorted(said.splitlines()) == sorted([*(f"[engine] {number}" for number in range(5)), told])
+    assert complaints == ""
