@@ -84,7 +84,15 @@ def stop_on_request(stop: Callable[[], None], *, exit_with_stdin: bool) -> None:
         if number is not None:
             signal.signal(number, lambda *_: ask())
     if exit_with_stdin:
-        threading.Thread(target=_wait_for_end_of_stdin, args=(ask,), name="stdin", daemon=True).start()
+        at_end_of_stdin(ask)
+
+
+def at_end_of_stdin(ask: Callable[[], None]) -> None:
+    """Call `ask` on another thread when stdin has ended.
+
+    It reads the descriptor: a thread that waits inside `sys.stdin` holds a lock that ending Python needs.
+    """
+    threading.Thread(target=_wait_for_end_of_stdin, args=(ask,), name="stdin", daemon=True).start()
 
 
 def _wait_for_end_of_stdin(ask: Callable[[], None]) -> None:

@@ -3,7 +3,7 @@
 `follow` runs until its stdin closes (or for ever, with --forever); the engine or its supervisor starts it.
 """
 
-import sys
+import signal
 import threading
 import time
 from pathlib import Path
@@ -20,6 +20,7 @@ from engine.storage.segment import JournalError
 from settings import ENVIRONMENTS, Home, Settings, SettingsError
 from settings.load import parse_settings
 from settings.shown import counted
+from supervisor.child import at_end_of_stdin
 
 app = typer.Typer(add_completion=False, help="SQL tables of orders, fills, signals, positions and equity.")
 Environment = Annotated[str, typer.Argument(help=", ".join(ENVIRONMENTS))]
@@ -84,12 +85,24 @@ def follow(
     *,
     forever: Annotated[bool, typer.Option(help="Go on when stdin closes.")] = False,
 ) -> None:
-    """Keep the tables up to the journal until stdin closes."""
+    """Keep the tables up to the journal until stdin closes, or Ctrl+C."""
     follower, _, _, retention = _open(environment)
     stop = threading.Event()
+    _stop_with_ctrl_c(stop)
     if not forever:
-        threading.Thread(target=_wait_for_end, args=(stop,), daemon=True).start()
+        at_end_of_stdin(stop.set)
     keep_up(follower, stop, every, retention)
+
+
+def _stop_with_ctrl_c(stop: threading.Event) -> None:
+    """The first one ends it when all is in the tables, the second one at once."""
+
+    def ask(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        # Not from here: this interrupts whoever waits for the event, maybe with its lock in hand.
+        threading.Thread(target=stop.set, daemon=True).start()
+
+    signal.signal(signal.SIGINT, ask)
 
 
 def keep_up(
@@ -130,12 +143,6 @@ def _sentence(error: Exception) -> str:
     """Without the URL, which may hold a password, and without the statement."""
     original = getattr(error, "orig", None) or error
     return next(iter(str(original).splitlines()), type(original).__name__)
-
-
-def _wait_for_end(stop: threading.Event) -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
-    stop.set()
 
 
 if __name__ == "__main__":

@@ -54,11 +54,14 @@ class TablesProcess:
         return self._child.wait()
 
     def _started(self) -> subprocess.Popen[bytes]:
+        # A session of its own keeps Ctrl+C away from it, which comes before the engine's last records.
         return subprocess.Popen(  # noqa: S603  # our own module, with a checked name
             [sys.executable, "-m", "engine.storage.tables", "follow", self._environment],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             cwd=_ROOT,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
 
     def _close_stdin(self) -> None:

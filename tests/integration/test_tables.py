@@ -6,6 +6,7 @@ import sys
 import threading
 from decimal import Decimal
 from pathlib import Path
+from signal import SIGINT
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from engine.storage import schema
-from engine.storage.database import TablesRefused, make_engine
+from engine.storage.database import TablesRefused, make_engine, stored_progress
 from engine.storage.follower import Follower
 from engine.storage.journal import Journal, JournalOptions
 from engine.storage.records import AccountReport, Adjustment, EquityMark, OrderReport, Sent
@@ -252,6 +253,43 @@ def test_the_command_line_follows_until_stdin_closes_and_rebuilds(tmp_path: Path
     assert run("status", "demo") == "journal 17, tables 9, lag 8 records"
     journal.close(1)
     assert run("rebuild", "demo") == f"18 records of {folder} are in the tables"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+@pytest.mark.parametrize("option", ["", "--forever"])
+def test_ctrl_c_ends_the_command_line_in_order(tmp_path: Path, option: str):
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    folder = tmp_path / "data" / "demo" / "engine"
+    journal, _ = opened(folder / "journal")
+    trade_a_little(journal, 1)
+    following = subprocess.Popen(
+        [sys.executable, "-m", "engine.storage.tables", "follow", "demo", *option.split()],
+        cwd=ROOT,
+        env=os.environ | {"NEXTBAR_HOME": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    with following:
+        engine = make_engine("", folder)
+        while stored_progress(engine) is None:
+            assert following.poll() is None
+        following.send_signal(SIGINT)
+        assert following.stdout is not None
+        assert following.stdout.read() == b""
+        assert following.wait() == 0
+    journal.close(1)
+
+
+def test_ctrl_c_in_the_terminal_of_the_engine_does_not_reach_the_tables_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    monkeypatch.setenv("NEXTBAR_HOME", str(tmp_path))
+    tables = TablesProcess("demo")
+    if os.name != "nt":
+        assert os.getpgid(tables._child.pid) != os.getpgid(0)
+    assert tables.stop(30) == 0
 
 
 def test_a_tables_process_that_was_killed_is_started_again_and_a_refused_one_is_not(
