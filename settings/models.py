@@ -145,7 +145,7 @@ class StrategySettings(_Section):
     """The strategy's own parameters; checked by the strategy."""
     sizing: SizingSettings = SizingSettings()
     leverage: Annotated[int, Field(ge=1, le=150)] | None = None
-    """Set on the exchange at start; None leaves what is there."""
+    """Set on the exchange at start; left out, what is there stays."""
     protective_stop_percent: Percent | None = None
     """A resting reduce-only stop this far from the entry, for the day the engine is dead."""
     unprotected: bool = False
@@ -227,7 +227,7 @@ class Settings(_Section):
     """One environment."""
 
     environment: EnvironmentName
-    """The name of the file; may be left out."""
+    """May be left out; anything but the name of the file is refused."""
     i_trade_real_money: str = ""
     """Must be "live" in configs/live.toml."""
     symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=200)]

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, get_args
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from settings.models import Settings
 
@@ -13,8 +14,11 @@ HEAD = """# Configuration
 
 One file an environment, `configs/<environment>.toml`. Every key is checked: an unknown one, a wrong type or a
 value out of range is one sentence, and nothing starts. Money is in the quote asset; a percent of 1 is one
-hundredth. This page is made from `settings/models.py` by `python -m settings.page`; a test keeps it true.
+hundredth. Where the default is none the key is left out. This page is made from `settings/models.py` by
+`python -m settings.page`; a test keeps it true.
 """
+FILLED_IN = {"environment": "the name of the file"}
+"""Keys the models require, and `settings.load` fills in where the file leaves them out."""
 LIMITS = {
     "exclusiveMinimum": "above {}",
     "minimum": "from {}",
@@ -58,9 +62,15 @@ def _section(
         if name == "home" or _model_of(field.annotation) is not None:
             continue
         allowed = _allowed(schema["properties"][name], definitions).replace("|", "\\|")
-        default = "required" if field.is_required() else _plain(field.get_default(call_default_factory=True))
+        default = _default(name, field)
         yield f"| `{name}` | {' '.join((field.description or '').split())} | {allowed} | {default} |"
     yield ""
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if name in FILLED_IN:
+        return FILLED_IN[name]
+    return "required" if field.is_required() else _plain(field.get_default(call_default_factory=True))
 
 
 def _allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
