@@ -47,15 +47,20 @@ def refuse_verbs(slot: StrategySlot, *, shared: bool) -> None:
     """`StrategyRefused` when the script uses what the live broker cannot place."""
     if not isinstance(slot.strategy, ScriptStrategy):
         return
+    where = f"{slot.spec.key}: " if slot.spec.key else ""
     verbs = slot.strategy.verbs
     unknown = sorted(verbs - LIVE_VERBS)
     if unknown:
-        raise StrategyRefused(f"strategy {slot.owner} uses {', '.join(unknown)}, which cannot be placed live")
+        raise StrategyRefused(
+            f"{where}strategy {slot.owner} uses {', '.join(unknown)}, which cannot be placed live"
+        )
     resting = sorted(verb for verb in verbs if verb.startswith(("exit", "entry.")))
     if shared and resting:
-        raise StrategyRefused(
-            f"strategy {slot.owner} uses {resting[0]} on {slot.symbol}, which other strategies trade too"
-        )
+        raise StrategyRefused(where + _not_shared(slot, resting[0]))
+
+
+def _not_shared(slot: StrategySlot, verb: str) -> str:
+    return f"strategy {slot.owner} uses {verb} on {slot.symbol}, which other strategies trade too"
 
 
 class OpenTrade(msgspec.Struct, frozen=True):
@@ -112,8 +117,14 @@ class ScriptBroker:
     """One script's broker on one symbol."""
 
     def __init__(
-        self, slot: StrategySlot, account: AccountStateStore, instruments: Mapping[str, Instrument]
+        self,
+        slot: StrategySlot,
+        account: AccountStateStore,
+        instruments: Mapping[str, Instrument],
+        *,
+        shared: bool = False,
     ) -> None:
+        self._shared = shared
         self._slot = slot
         self._account = account
         self._instruments = instruments
@@ -299,23 +310,24 @@ class ScriptBroker:
     ) -> None:
         """Enter, turning an opposite position. At market without `limit` and `stop`."""
         if oca_name or oca_type != "none":
-            raise NotImplementedError("OCA groups cannot be placed live")
+            raise StrategyRefused("OCA groups cannot be placed live")
         if self.muted:
             return
         way = 1 if direction == "long" else -1
         limit, stop, qty = _given(limit), _given(stop), _given(qty)
         if limit is not None and stop is not None:
-            raise NotImplementedError("stop-limit entries cannot be placed live")
+            raise StrategyRefused("stop-limit entries cannot be placed live")
         if limit is None and stop is None:
             base = None if qty is None else decimal_of(qty)
             self._entries.pop(id, None)
             self._market.append(MarketWish("enter", id, way, base, comment or id))
         else:
+            self._refuse_shared("entry.limit" if stop is None else "entry.stop")
             self._entries[id] = _RestingEntry(way, qty, limit, stop, comment or id)
 
     def order(self, id: str, direction: Direction, qty: float | None = None, **_: object) -> None:
         """Not placed live: it knows no position, so nothing bounds it."""
-        raise NotImplementedError(f"order({id!r}, {direction!r}, {qty}) cannot be placed live; use entry")
+        raise StrategyRefused(f"order({id!r}, {direction!r}, {qty}) cannot be placed live; use entry")
 
     def exit(
         self,
@@ -340,10 +352,11 @@ class ScriptBroker:
         """A target, a stop, or both, that rest as long as the entry's position is open."""
         del comment_profit, comment_loss, comment_trailing
         if oca_name or any(_given(one) is not None for one in (trail_price, trail_points, trail_offset)):
-            raise NotImplementedError("trailing exits and OCA groups cannot be placed live")
+            raise StrategyRefused("trailing exits and OCA groups cannot be placed live")
         levels = [_given(one) for one in (limit, stop, profit, loss)]
         if self.muted or all(one is None for one in levels):
             return
+        self._refuse_shared("exit")
         self._exits[id] = _Exit(
             from_entry, _given(qty), qty_percent, levels[0], levels[1], levels[2], levels[3], comment or id
         )
@@ -383,6 +396,11 @@ class ScriptBroker:
         if not self.muted:
             self._entries.clear()
             self._exits.clear()
+
+    def _refuse_shared(self, verb: str) -> None:
+        """For a script that does not declare in `verbs` what it uses."""
+        if self._shared:
+            raise StrategyRefused(_not_shared(self._slot, verb))
 
     def _held_by(self, entry_id: str) -> Decimal:
         """Size of what an entry holds ("": all), without sign."""

@@ -107,7 +107,7 @@ class TradeExecutor:
         plan = BarPlan(rules_of(slot, shared=shared))
         script = None
         if isinstance(slot.strategy, ScriptStrategy):
-            script = ScriptBroker(slot, self._account, self._gate.instruments)
+            script = ScriptBroker(slot, self._account, self._gate.instruments, shared=shared)
         protection = Protection(
             slot,
             plan,

@@ -6,6 +6,7 @@ calls Pine's verbs on a `Broker`. The backtest broker and the live TradeExecutor
 """
 
 import importlib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,7 +84,7 @@ class SignalStrategy(ABC):
     """
 
     name: ClassVar[str]
-    Params: ClassVar[type[StrategyParams]]
+    Params: ClassVar[type[StrategyParams]] = StrategyParams
     value_names: ClassVar[tuple[str, ...]] = ()
     params: StrategyParams
 
@@ -117,7 +118,7 @@ class SignalStrategy(ABC):
     @classmethod
     def from_params(cls, raw: Mapping[str, object]) -> Self:
         """Build from untrusted parameters; pydantic's ValidationError names a bad one."""
-        return cls(cls.Params.model_validate(dict(raw)))  # type: ignore[call-arg]  # subclasses take params
+        return cls(*_arguments(cls, raw))
 
 
 class OpenTradeView(Protocol):
@@ -231,10 +232,12 @@ class ScriptStrategy(ABC):
 
     Pine calls with memory (`ta.*`) are objects made in `__init__` and advance when executed, so a call
     inside an `if` remembers its previous execution, as in Pine.
+
+    One with parameters names their class in `Params` and takes them in `__init__`; one without has neither.
     """
 
     name: ClassVar[str]
-    Params: ClassVar[type[StrategyParams]]
+    Params: ClassVar[type[StrategyParams]] = StrategyParams
 
     @property
     def inputs(self) -> Inputs:
@@ -249,6 +252,24 @@ class ScriptStrategy(ABC):
     @abstractmethod
     def on_bar(self, bar: Bar, broker: Broker) -> None:
         """Decide on one closed bar."""
+
+    @classmethod
+    def from_params(cls, raw: Mapping[str, object]) -> Self:
+        """Build from untrusted parameters; pydantic's ValidationError names a bad one."""
+        return cls(*_arguments(cls, raw))
+
+
+def _arguments(
+    cls: type[SignalStrategy] | type[ScriptStrategy], raw: Mapping[str, object]
+) -> tuple[StrategyParams, ...]:
+    """What its `__init__` is to be given: its `Params`, or nothing where it neither names nor needs any."""
+    params = cls.Params.model_validate(dict(raw))
+    taken = inspect.signature(cls).parameters.values()
+    if cls.Params is StrategyParams:
+        return (params,) if any(one.default is one.empty for one in taken) else ()
+    if cls.Params.model_fields and not taken:
+        raise ValueError("its Params have fields, so its __init__ must take them, as (self, params)")
+    return (params,) if taken else ()
 
 
 _StrategyClass = TypeVar("_StrategyClass", type[SignalStrategy], type[ScriptStrategy])

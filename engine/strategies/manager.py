@@ -16,7 +16,7 @@ from engine.market_data.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import Broker, Signals, SignalStrategy
 from engine.strategies.klines import MAX_KLINES, bars_of
 from engine.strategies.mending import Mending
-from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategySlot
+from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategyRefused, StrategySlot
 from gateways.wire.messages import KlinesReply, RequestKlines
 from settings.shown import counted
 
@@ -148,7 +148,9 @@ class StrategyManager:
 
     def fail(self, slot: StrategySlot, error: Exception) -> None:
         """A strategy broke: it is shut out, the others go on. The exit rules of its position go on too."""
-        self._move(slot, SlotState.FAILED, f"{type(error).__name__}: {error}")
+        is_sentence = isinstance(error, StrategyRefused)
+        reason = str(error) if is_sentence else f"{type(error).__name__}: {error}"
+        self._move(slot, SlotState.FAILED, reason)
 
     def _feed(self, slot: StrategySlot, bar: Bar) -> Decision | None:
         if slot.state is SlotState.FAILED:

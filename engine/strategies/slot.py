@@ -128,20 +128,14 @@ class StrategySlot:
 
 def build_strategy(spec: StrategySpec) -> SignalStrategy | ScriptStrategy:
     """The strategy object; `StrategyRefused` says what is wrong with the configuration."""
+    cls = _class_of(spec)
     try:
-        cls = registry.get(spec.name)
-    except KeyError:
-        known = ", ".join(registry.names())
-        raise StrategyRefused(
-            f"{_key(spec, 'name')}there is no strategy {spec.name!r}; allowed: {known}"
-        ) from None
-    try:
-        if issubclass(cls, SignalStrategy):
-            strategy: SignalStrategy | ScriptStrategy = cls.from_params(spec.params)
-        else:
-            strategy = cls(cls.Params.model_validate(dict(spec.params)))  # type: ignore[call-arg]  # subclasses take params
+        strategy = cls.from_params(spec.params)
     except ValueError as error:
         raise StrategyRefused(_complaint(spec, cls.Params, error)) from None
+    except Exception as error:  # somebody's own code, of which one sentence is wanted
+        why = f"cannot be made: {type(error).__name__}: {error}"
+        raise StrategyRefused(f"{_key(spec, 'name')}strategy {spec.name} {why}") from error
     inputs = strategy.inputs
     if spec.candles not in inputs.candles:
         allowed = ", ".join(inputs.candles)
@@ -155,6 +149,19 @@ def build_strategy(spec: StrategySpec) -> SignalStrategy | ScriptStrategy:
             "allowed: trade, exchange"
         )
     return strategy
+
+
+def _class_of(spec: StrategySpec) -> type[SignalStrategy] | type[ScriptStrategy]:
+    try:
+        return registry.get(spec.name)
+    except KeyError:
+        known = ", ".join(registry.names())
+        raise StrategyRefused(
+            f"{_key(spec, 'name')}there is no strategy {spec.name!r}; allowed: {known}"
+        ) from None
+    except Exception as error:  # somebody's own code, of which one sentence is wanted
+        why = f"cannot be imported: {type(error).__name__}: {error}"
+        raise StrategyRefused(f"{_key(spec, 'name')}strategy {spec.name} {why}") from error
 
 
 def _key(spec: StrategySpec, *names: str) -> str:

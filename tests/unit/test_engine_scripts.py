@@ -133,7 +133,30 @@ def test_what_cannot_be_placed_is_refused_at_start(verb: str) -> None:
 def test_a_script_that_asks_for_the_impossible_fails_alone() -> None:
     rig = scripted({1: lambda _, b: b.entry("L", "long", oca_name="group")})
     rig.prices(100, 101, 102)
-    assert rig.engine.strategies.slots[0].state is SlotState.FAILED
+    slot = rig.engine.strategies.slots[0]
+    assert slot.state is SlotState.FAILED
+    assert slot.reason == "OCA groups cannot be placed live"
+
+
+@pytest.mark.parametrize(
+    ("act", "verb"),
+    [
+        (lambda _, b: b.entry("L", "long", 0.1, limit=95.0), "entry.limit"),
+        (lambda _, b: b.exit("X", "L", stop=90.0), "exit"),
+    ],
+)
+def test_a_script_on_a_shared_symbol_that_rests_orders_it_did_not_declare_fails_alone(
+    act: Act, verb: str
+) -> None:
+    _Scripted.acts, _Scripted.used = {1: act}, frozenset({"entry", "close"})
+    both = (spec("scripted_for_tests", params={}), spec(owner="other", netting=True))
+    rig = Rig(Engine(config(*both))).up()
+    rig.prices(100, 101, 102)
+    first, other = rig.engine.strategies.slots
+    assert first.state is SlotState.FAILED
+    assert first.reason.endswith(f"uses {verb} on BTCUSDT, which other strategies trade too")
+    assert other.state is not SlotState.FAILED
+    assert not rig.exchange.orders
 
 
 def test_open_trades_and_wanted_orders_survive_a_restart() -> None:
