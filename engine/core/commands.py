@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.audit import Answer
 from engine.core.events import Command, Stop
+from engine.execution.attribution import OPERATOR
 from engine.execution.client_ids import command_cause
 from engine.execution.lots import plain
 from engine.execution.order_store import Order
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from engine.core.engine import Engine
 
 MAX_REMEMBERED = 10_000
-OPERATOR = "operator"
 ZERO = Decimal(0)
 
 
@@ -196,10 +196,25 @@ class Commands:
                     )
                     rest = engine.account.position(symbol).qty_base - owned
                     self._leave_foreign(command, symbol, rest, sent, refused)
-        text = f"leaving {', '.join(sent) or 'nothing: already flat'}"
+        others = self._others(command)
+        none = "nothing: no strategy holds anything" if others else "nothing: already flat"
+        text = f"leaving {', '.join(sent) or ('nothing now' if refused else none)}"
+        if others:
+            text = f"{text}; {', '.join(others)}, which kill closes"
         if refused:
             text = f"{text}; not possible: {'; '.join(refused)}"
         return not refused, f"{text}; {self._off_until_resume(command)}"
+
+    def _others(self, command: Command) -> list[str]:
+        """What flatten does not close: nobody's position that is a strategy's of this configuration."""
+        if command.name == "kill" or command.strategy:
+            return []
+        engine = self._engine
+        return [
+            f"{owner} holds {plain(position.qty_base)} {position.symbol}"
+            for owner, position in engine.unmanaged()
+            if position.symbol in ({command.symbol} if command.symbol else engine.config.symbols)
+        ]
 
     def _off_until_resume(self, command: Command) -> str:
         if command.name == "kill":

@@ -11,7 +11,7 @@ from typing import Any
 from engine.account.margin_watch import MarginWatch
 from engine.account.state import MAKER_FEE, TAKER_FEE, AccountStateStore
 from engine.core.audit import CandleClosed, CandleMarked, HealthChanged, PositionChanged, Ready
-from engine.core.commands import OPERATOR, Commands
+from engine.core.commands import Commands
 from engine.core.comparison import Comparison
 from engine.core.config import EngineConfig
 from engine.core.context import NO_EFFECTS, Clock, Outbox
@@ -20,7 +20,7 @@ from engine.core.events import Command, Event, JournalState, LinkDown, LinkUp, S
 from engine.core.health import Health
 from engine.core.lanes import Lane
 from engine.core.recovery import Recovery
-from engine.execution.attribution import settle_foreign
+from engine.execution.attribution import OPERATOR, settle_foreign
 from engine.execution.lots import decimal_of, plain
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
@@ -243,36 +243,39 @@ class Engine:
             self.out.notice("warning", text)
 
     def _settle_foreign(self, symbol: str) -> None:
-        """What somebody else took away from a strategy's position, the strategy no longer has."""
+        """What somebody else, or the operator, took away from a position, its owner no longer has."""
         owners = [slot.owner for slot in self.strategies.slots if slot.symbol == symbol]
-        owners += [owner for owner, position in self._left_behind() if position.symbol == symbol]
-        made = settle_foreign(self.account, symbol, EXTERNAL, owners, self.clock.now_ns)
+        gone = [owner for owner, position in self._left_behind() if position.symbol == symbol]
+        now_ns = self.clock.now_ns
+        made = settle_foreign(self.account, symbol, OPERATOR, [EXTERNAL, *gone, *owners], now_ns)
+        made += settle_foreign(self.account, symbol, EXTERNAL, [*owners, *gone], now_ns)
         for adjustment in made:
             self.out.append(adjustment)
         if made:
             self.trades.on_position_adjusted(symbol)
 
-    def _left_behind(self) -> list[tuple[str, Position]]:
-        """Positions of strategies that are no longer configured."""
-        nobody = {EXTERNAL, OPERATOR}
+    def unmanaged(self) -> list[tuple[str, Position]]:
+        """Positions that no strategy of the configuration looks after, with their owners."""
         return [
             (owner, position)
             for owner, position in self.account.strategy_positions()
-            if position.qty_base
-            and owner not in nobody
-            and self.strategies.slot(owner, position.symbol) is None
+            if position.qty_base and self.strategies.slot(owner, position.symbol) is None
         ]
+
+    def _left_behind(self) -> list[tuple[str, Position]]:
+        """Positions of strategies that are no longer configured."""
+        return [one for one in self.unmanaged() if one[0] not in {EXTERNAL, OPERATOR}]
 
     def _on_reconciled(self) -> None:
         """The exchange and we agree: strategies may begin, stops that are missing are placed."""
+        for symbol in self.config.symbols:
+            self._settle_foreign(symbol)
         if not self._told_left_behind:
             self._told_left_behind = True
             for owner, position in self._left_behind():
                 what = f"{plain(position.qty_base)} {position.symbol}"
                 text = f"{owner} is not in the configuration and holds {what}: nothing looks after it but its"
                 self.out.notice("warning", f"{text} resting orders")
-        for symbol in self.config.symbols:
-            self._settle_foreign(symbol)
         self.strategies.start()
         self.trades.on_reconciled()
         self.comparison.on_reconciled()

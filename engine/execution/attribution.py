@@ -1,8 +1,8 @@
-"""When somebody else reduces a position of a strategy: the strategy holds less, and is told so.
+"""When somebody else reduces a position: its owner holds less, and is told so.
 
-A manual close, a liquidation, a protective stop of the whole symbol: the exchange's position and the sum of
-our fills agree, but the fill belongs to no strategy while a strategy still believes in its position. What was
-taken from it moves from that owner to the strategy, as a pair of adjustments that cancel out.
+A manual close, a liquidation, a protective stop of the whole symbol, a kill of what no strategy holds: the
+exchange's position and the sum of our fills agree, but the fill belongs to another than the position. What
+was taken moves from him who traded to him who held, as a pair of adjustments that cancel out.
 """
 
 from collections.abc import Iterable
@@ -11,16 +11,20 @@ from decimal import Decimal
 from engine.account.state import AccountStateStore
 from engine.storage.records import Adjustment
 
+OPERATOR = "operator"
+"""Owner of the orders by which kill closes what no running strategy holds."""
 ZERO = Decimal(0)
 
 
 def settle_foreign(
     account: AccountStateStore, symbol: str, foreign: str, owners: Iterable[str], now_ns: int
 ) -> list[Adjustment]:
-    """Adjustments that set the `foreign` owner's position off against the strategies' opposite ones.
+    """Adjustments that set the `foreign` owner's position off against the owners' opposite ones, in turn.
 
     They are applied to the account; the caller journals them. What is left over stays foreign.
     """
+    by_kill = foreign == OPERATOR
+    reason = "an operator's kill closed the position" if by_kill else "somebody else reduced the position"
     made: list[Adjustment] = []
     for owner in owners:
         theirs = account.strategy_position(foreign, symbol)
@@ -37,7 +41,7 @@ def settle_foreign(
                 whose,
                 qty,
                 entry_price,
-                "somebody else reduced the strategy's position",
+                reason,
                 f"position of {foreign}: {left}",
                 now_ns,
                 between_owners=True,

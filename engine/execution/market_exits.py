@@ -12,6 +12,7 @@ import msgspec
 
 from engine.account.state import AccountStateStore
 from engine.core.context import Clock, Outbox
+from engine.execution.attribution import OPERATOR
 from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
 from engine.execution.order_states import OrderState
 from engine.execution.order_store import Applied, Order, OrderStore
@@ -25,8 +26,10 @@ ALARM_AT_ATTEMPT = 8
 """From this attempt on they follow each other at the longest distance."""
 _FIRST_DELAY_NS = SECOND_NS // 4
 _DOUBT_DELAY_NS = 5 * SECOND_NS
+_LONGEST_DELAY_NS = _FIRST_DELAY_NS << ALARM_AT_ATTEMPT
 REDUCE_ONLY_REJECTED = "-2022"
 IN_FLIGHT = Verdict(False, "exit_in_flight", "an exit is under way")
+NOTHING_TO_REDUCE = "the exchange says there is nothing to reduce"
 NOTHING = Verdict(False, "nothing_to_close", "there is nothing to close")
 
 
@@ -40,10 +43,12 @@ class _Wish(msgspec.Struct, frozen=True):
 
 
 class _Exit(msgspec.Struct):
-    """The running exit of one owner on one symbol. `retry_at_ns` is when its next attempt is due."""
+    """The running exit of one owner on one symbol. `retry_at_ns` is when its next attempt is due; nobody's
+    word brings it forward to before `not_before_ns`."""
 
     intent: Intent
     retry_at_ns: int = NEVER_NS
+    not_before_ns: int = 0
     then: _Wish | None = None
 
 
@@ -87,7 +92,7 @@ class MarketExits:
             if qty_base is None:
                 running.then = _Wish(side, cause, leg, signal)
             if running.retry_at_ns != NEVER_NS:
-                running.retry_at_ns = self._clock.now_ns
+                running.retry_at_ns = max(self._clock.now_ns, running.not_before_ns)
                 self._reschedule()
             return Placed(IN_FLIGHT, running.intent.client_order_id)
         qty = abs(held) if qty_base is None else min(abs(held), qty_base)
@@ -116,14 +121,20 @@ class MarketExits:
         key = (order.intent.strategy, order.intent.symbol)
         running = self._exits.get(key)
         if running is None or running.intent.client_order_id != order.client_order_id or order.is_open:
+            if applied.is_rejection and key[0] == OPERATOR and _is_nothing_to_reduce(order):
+                self._on_doubt(NOTHING_TO_REDUCE)  # nobody sends it again
             return
         if order.evidence.missing_base == ZERO:
             self._conclude(key, running, order)
 
     def on_reconciled(self) -> None:
-        """Positions are known: an exit that has ended waits for no fill that nobody could show."""
+        """Positions are known: an exit that has ended waits for no fill that nobody could show, and one that
+        has nothing left to leave is over."""
         for key, running in list(self._exits.items()):
-            if running.retry_at_ns == NEVER_NS:
+            if running.retry_at_ns != NEVER_NS:
+                if self._left(running.intent) == ZERO:
+                    self._end(key)
+            else:
                 order = self._store.get(running.intent.client_order_id)
                 if order is None:
                     self._end(key)
@@ -143,9 +154,10 @@ class MarketExits:
             return
         attempt = order.intent.attempt + 1
         delay_ns = _FIRST_DELAY_NS << min(attempt, ALARM_AT_ATTEMPT)
-        if order.state is OrderState.REJECTED and order.reason.startswith(REDUCE_ONLY_REJECTED):
-            delay_ns = max(delay_ns, _DOUBT_DELAY_NS)
-            self._on_doubt("the exchange says there is nothing to reduce")
+        if _is_nothing_to_reduce(order):
+            delay_ns = min(_DOUBT_DELAY_NS << min(attempt - 1, ALARM_AT_ATTEMPT), _LONGEST_DELAY_NS)
+            running.not_before_ns = self._clock.now_ns + delay_ns
+            self._on_doubt(NOTHING_TO_REDUCE)
         if attempt == ALARM_AT_ATTEMPT:
             self._out.notice(
                 "critical", f"{key[0]} cannot leave {key[1]}: {order.reason or order.state.name}"
@@ -156,6 +168,7 @@ class MarketExits:
     def on_set_back(self, now_ns: int) -> None:
         """The clock went back: what was to be tried later is tried now."""
         for running in self._exits.values():
+            running.not_before_ns = min(running.not_before_ns, now_ns)
             if running.retry_at_ns != NEVER_NS:
                 running.retry_at_ns = min(running.retry_at_ns, now_ns)
         self._reschedule()
@@ -249,3 +262,7 @@ class MarketExits:
 
     def _reschedule(self) -> None:
         self.deadline_ns = min((one.retry_at_ns for one in self._exits.values()), default=NEVER_NS)
+
+
+def _is_nothing_to_reduce(order: Order) -> bool:
+    return order.state is OrderState.REJECTED and order.reason.startswith(REDUCE_ONLY_REJECTED)

@@ -35,7 +35,7 @@ answers = st.lists(
 )
 SILENT_MOVES = [
     *("up", "up", "down", "down", "wait", "manual", "cut", "link", "die", "die_rotated"),
-    *("hidden", "vanish", "flatten", "resume"),
+    *("hidden", "vanish", "flatten", "kill", "resume"),
 ]
 silent_moves = st.lists(st.sampled_from(SILENT_MOVES), min_size=5, max_size=40)
 silent_answers = st.lists(
@@ -128,12 +128,10 @@ class World:
         elif move == "vanish":
             for key in list(self.exchange.orders)[:1]:
                 del self.exchange.orders[key]
-        elif move in {"flatten", "resume"}:
+        elif move in {"flatten", "kill", "resume"}:
             self.commands += 1
-            self.is_leaving = move == "flatten"
-            self.rig.feed(
-                Command(self.rig.now_ns, f"c{self.commands}", "flatten" if self.is_leaving else "resume")
-            )
+            self.is_leaving = move != "resume"
+            self.rig.feed(Command(self.rig.now_ns, f"c{self.commands}", move))  # type: ignore[arg-type]  # a name
 
     def deliver_late(self) -> None:
         late, self.late = self.late, []
@@ -202,6 +200,8 @@ def test_what_no_event_told_is_found_within_minutes_and_what_was_to_be_left_is_l
     assert sum((one.qty_base for one in stops), ZERO) == abs(held)
     if world.is_leaving:
         assert held == ZERO
+    owned = [one.qty_base for _, one in account.strategy_positions()]
+    assert min(owned, default=ZERO) >= ZERO or max(owned) <= ZERO  # nobody holds what another has closed
 
 
 @settings(max_examples=100, deadline=None)
