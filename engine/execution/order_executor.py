@@ -77,6 +77,13 @@ class OrderExecutor:
         self.connected = False
         self.deadline_ns = NEVER_NS
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a change of an order is without its answer, or a market order without its end."""
+        return any(one.request != "query" for one in self._pending.values()) or any(
+            order.intent.order_type == "MARKET" for order in self._store.open_orders()
+        )
+
     def submit(self, intent: Intent, caused_by_receive_ns: int = 0) -> bool:
         """Journal and send one order. False when that very order exists already: it is not sent again."""
         if self._store.was_used(intent.client_order_id):

@@ -12,7 +12,7 @@ from engine.control.server import ControlServer
 from engine.core.audit import AuditEvent
 from engine.core.config import EngineConfig, of_settings
 from engine.core.engine import Engine
-from engine.core.events import Event, JournalState, Stop, Timer
+from engine.core.events import Event, JournalState, LinkDown, Stop, Timer
 from engine.core.restore import restore, snapshot_of
 from engine.execution.client_ids import client_id_prefix, engine_id_from
 from engine.market_data.feeds import RemoteFeed
@@ -27,7 +27,7 @@ from engine.storage.tables_process import TablesProcess
 from engine.strategies.slot import StrategyRefused
 from gateways.wire.client import EngineIdentity
 from gateways.wire.errors import TokenError
-from gateways.wire.messages import Refused
+from gateways.wire.messages import AccountUpdate, OrderUpdate, Refused, Reply
 from gateways.wire.token import load_or_make_token
 from settings import Settings, SettingsError, load_settings
 from settings.clock import wall_clock
@@ -40,6 +40,10 @@ EXIT_REFUSED = 3
 _FLUSH_AFTER_S = 0.02
 _FAR_NS = 3_600_000_000_000
 _TABLES_AFTER_S = 10.0
+_ANSWERS_S = 1.0
+"""So long the end waits for answers to what is under way."""
+_TAKEN_AT_THE_END = (Reply, OrderUpdate, AccountUpdate, LinkDown, Stop)
+"""What came of earlier decisions; what could lead to new ones is passed over."""
 
 
 class LiveEngine:
@@ -93,6 +97,7 @@ class LiveEngine:
         self._chat: ChatThread | None = None
         self._seconds = 0.0
         self._broken = False
+        self._answers: asyncio.Future[None] | None = None
         self._status_fails = False
 
     def _make_core(self, config: EngineConfig) -> Engine:
@@ -136,12 +141,14 @@ class LiveEngine:
         code = await self._ended
         housekeeping.cancel()
         await asyncio.gather(housekeeping, return_exceptions=True)
+        if code == 0:
+            await self._hear_answers()
         await self._shut_down()
         return code
 
     def take(self, event: Event) -> None:
         """One event to the core, and what comes of it."""
-        if self._broken:
+        if self._broken or (self._answers is not None and not isinstance(event, _TAKEN_AT_THE_END)):
             return
         try:
             if self._performer.take(event) and self._performer.journal_is_dirty:
@@ -152,7 +159,10 @@ class LiveEngine:
         except BaseException:
             self._broken = True  # half an event was taken in: what is left of it must not be carried out
             raise
-        if self.engine.next_deadline_ns != self._timer_ns:
+        if self._answers is not None:
+            if not self._is_under_way() and not self._answers.done():
+                self._answers.set_result(None)
+        elif self.engine.next_deadline_ns != self._timer_ns:
             self._set_timer()
 
     def _keep_warm(self) -> None:
@@ -235,11 +245,25 @@ class LiveEngine:
         else:
             self._status_fails = False
 
-    async def _shut_down(self) -> None:
-        self.take(Stop(self._now_ns(), "asked to stop"))
-        for handle in (self._timer, self._flush_handle, self._rehearsing):
+    async def _hear_answers(self) -> None:
+        """Wait a moment for what the exchange says to the last requests; nothing is decided from here on."""
+        self._answers = asyncio.get_running_loop().create_future()
+        self._cancel(self._timer, self._rehearsing)
+        if not self._broken and self._is_under_way():
+            await asyncio.wait([self._answers], timeout=_ANSWERS_S)
+
+    def _is_under_way(self) -> bool:
+        return self.engine.health.connected and self.engine.orders.is_waiting
+
+    def _cancel(self, *handles: asyncio.TimerHandle | None) -> None:
+        for handle in handles:
             if handle is not None:
                 handle.cancel()
+
+    async def _shut_down(self) -> None:
+        # As of the last event: with a later time, what has become due meanwhile would be done.
+        self.take(Stop(self.engine.clock.now_ns or self._now_ns(), "asked to stop"))
+        self._cancel(self._timer, self._flush_handle, self._rehearsing)
         if self._chat is not None:
             self._chat.stop()
         await self._control.close()

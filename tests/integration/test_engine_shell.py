@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.events import Event, Timer
+from engine.core.events import Command, Event, LinkDown, Timer
 from engine.shell.live import LiveEngine
 from engine.shell.rehearsal import Rehearsal
 from engine.storage.journal import JournalError
 from engine.storage.recovered import read_folder
-from gateways.wire.messages import Heartbeat, ToGateway
+from gateways.wire.messages import Heartbeat, Reply, SubmitOrder, ToGateway
 from settings import load_settings
 from settings.environment import Home
+from settings.status import EngineStatus, read_status
+from tests.order_events import intent, trade
 
 ROOT = Path(__file__).resolve().parents[2]
 Arrange = Callable[[LiveEngine], None]
@@ -123,3 +125,72 @@ def test_after_a_bug_nothing_is_decided_sent_or_written_any_more(live: LiveEngin
     assert sent == []
     folder = live._settings.engine_dir / "journal"
     assert [type(record).__name__ for _, record in read_folder(folder, None).records] == ["Start"]
+
+
+def told_of(live: LiveEngine) -> EngineStatus:
+    told = read_status(live._settings.summary_path)
+    assert told is not None
+    return told
+
+
+def end_with_an_order_under_way(live: LiveEngine, answer: Callable[[LiveEngine], None]) -> None:
+    """Connected, with a market order that leaves in the moment the end is asked for."""
+    loop = asyncio.get_running_loop()
+    core = live.engine
+    core.health.connected = core.orders.connected = True
+    core.orders.submit(intent())
+
+    def send(message: ToGateway) -> None:
+        if isinstance(message, SubmitOrder):
+            loop.call_soon(live._end, 0)
+            loop.call_later(0.05, answer, live)
+
+    live._feed.send = send  # type: ignore[method-assign]  # a stand-in for the gateway
+    live.take(Timer(live._now_ns()))
+
+
+def test_an_order_answered_while_the_engine_ends_is_not_said_to_stay(live: LiveEngine) -> None:
+    def answer(live: LiveEngine) -> None:
+        request_id = next(iter(live.engine.orders._pending))
+        live.take(Reply(request_id, "ok", 0, ""))
+        live.take(trade(1, "1", "1"))
+
+    assert run(live, lambda live: end_with_an_order_under_way(live, answer)) == 0
+    assert told_of(live).open_orders == ()
+    assert told_of(live).fills == 1
+
+
+def test_nothing_is_decided_while_the_engine_ends(live: LiveEngine) -> None:
+    kinds: list[str] = []
+
+    def answer(live: LiveEngine) -> None:
+        process = live.engine.process
+
+        def seen(event: Event) -> object:
+            kinds.append(type(event).__name__)
+            return process(event)
+
+        live.engine.process = seen  # type: ignore[method-assign, assignment]  # a spy
+        live.take(Timer(live._now_ns() + 60_000_000_000))
+        live.take(Command(live._now_ns(), "1", "kill"))
+        live.take(trade(1, "1", "1"))
+        live.take(Reply(next(iter(live.engine.orders._pending)), "ok", 0, ""))
+
+    assert run(live, lambda live: end_with_an_order_under_way(live, answer)) == 0
+    assert kinds == ["OrderUpdate", "Reply", "Stop"]
+
+
+def test_an_answer_that_does_not_come_holds_up_the_end_for_a_moment_only(
+    live: LiveEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.shell.live._ANSWERS_S", 0.05)
+    assert run(live, lambda live: end_with_an_order_under_way(live, lambda _: None)) == 0
+    assert [one.order_type for one in told_of(live).open_orders] == ["MARKET"]
+
+
+def test_a_link_that_is_cut_ends_the_wait_for_answers(live: LiveEngine) -> None:
+    def cut(live: LiveEngine) -> None:
+        live.take(LinkDown(live._now_ns(), "cut"))
+
+    assert run(live, lambda live: end_with_an_order_under_way(live, cut)) == 0
+    assert [one.state for one in told_of(live).open_orders] == ["UNKNOWN"]
