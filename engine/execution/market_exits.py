@@ -121,7 +121,7 @@ class MarketExits:
         key = (order.intent.strategy, order.intent.symbol)
         running = self._exits.get(key)
         if running is None or running.intent.client_order_id != order.client_order_id or order.is_open:
-            if applied.is_rejection and key[0] == OPERATOR and _is_nothing_to_reduce(order):
+            if applied.is_rejection and key[0] == OPERATOR and is_nothing_to_reduce(order):
                 self._on_doubt(NOTHING_TO_REDUCE)  # nobody sends it again
             return
         if order.evidence.missing_base == ZERO:
@@ -154,7 +154,7 @@ class MarketExits:
             return
         attempt = order.intent.attempt + 1
         delay_ns = _FIRST_DELAY_NS << min(attempt, ALARM_AT_ATTEMPT)
-        if _is_nothing_to_reduce(order):
+        if is_nothing_to_reduce(order):
             delay_ns = min(_DOUBT_DELAY_NS << min(attempt - 1, ALARM_AT_ATTEMPT), _LONGEST_DELAY_NS)
             running.not_before_ns = self._clock.now_ns + delay_ns
             self._on_doubt(NOTHING_TO_REDUCE)
@@ -264,5 +264,6 @@ class MarketExits:
         self.deadline_ns = min((one.retry_at_ns for one in self._exits.values()), default=NEVER_NS)
 
 
-def _is_nothing_to_reduce(order: Order) -> bool:
+def is_nothing_to_reduce(order: Order) -> bool:
+    """Whether the exchange refused it because there is no position that it could reduce."""
     return order.state is OrderState.REJECTED and order.reason.startswith(REDUCE_ONLY_REJECTED)

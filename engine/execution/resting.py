@@ -126,6 +126,10 @@ class RestingOrders:
         """Legs of which an order is at work."""
         return frozenset(self._of(owner, symbol).working)
 
+    def refusals(self, owner: str, symbol: str, leg: str) -> int:
+        """How often that leg was refused since an order of it was last accepted."""
+        return self._of(owner, symbol).refusals.get(leg, 0)
+
     def filled(self, owner: str, symbol: str, leg: str) -> Decimal:
         """How much of the orders at work on that leg has filled."""
         orders = map(self._store.get, self._of(owner, symbol).working.get(leg, ()))

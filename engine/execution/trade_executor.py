@@ -16,7 +16,7 @@ from engine.core.context import Clock, Outbox
 from engine.execution.bar_plan import Action, BarPlan
 from engine.execution.client_ids import bar_cause, fill_cause
 from engine.execution.lots import quantity_down
-from engine.execution.market_exits import MarketExits
+from engine.execution.market_exits import NOTHING_TO_REDUCE, MarketExits, is_nothing_to_reduce
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
 from engine.execution.order_states import TERMINAL, OrderState
@@ -90,6 +90,7 @@ class TradeExecutor:
     ) -> None:
         self._clock = clock
         self._out = out
+        self._on_doubt = on_doubt
         self._gate = gate
         self._store = store
         self._account = account
@@ -453,6 +454,8 @@ class TradeExecutor:
         """A stop the exchange does not take because price is past it: leave now."""
         desk = self._desks.get((owner, symbol))
         self._out.notice("warning", f"{owner} on {symbol}: {leg} order was not placed: {order.reason}")
+        if is_nothing_to_reduce(order) and self.resting.refusals(owner, symbol, leg) == 1:
+            self._on_doubt(NOTHING_TO_REDUCE)
         is_stop = leg == STOP or (order.intent.reduce_only and order.intent.order_type == "STOP_MARKET")
         if desk is not None and is_stop and order.reason.startswith("-2021"):
             self.exits.leave(

@@ -194,6 +194,37 @@ def test_an_order_of_kill_that_finds_nothing_to_reduce_leads_to_a_comparison() -
     assert any("nothing to reduce" in text for text in said(rig))
 
 
+def test_a_stop_that_finds_nothing_to_reduce_leads_to_one_comparison() -> None:
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up()
+
+    def answer(order: wire.SubmitOrder) -> list[Event] | None:
+        if order.order_type == "MARKET":
+            return None
+        rig.exchange.execute(wire.SubmitOrder(0, SYMBOL, "web_2", "SELL", "MARKET", rig.exchange.position))
+        return [wire.Reply(order.request_id, "refused", -2022, "ReduceOnly Order is rejected.")]
+
+    rig.exchange.on_submit = answer
+    asked = len(rig.sent(wire.RequestSnapshot))
+    rig.prices(*UP)
+    rig.wait(1)
+    assert rig.exchange.position == 0
+    assert owners(rig) == {}
+    assert len([one for one in rig.sent(wire.SubmitOrder) if one.reduce_only]) == 1  # type: ignore[attr-defined]
+    assert len(rig.sent(wire.RequestSnapshot)) == asked + 1
+
+
+def test_a_stop_that_is_refused_again_and_again_is_compared_once() -> None:
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up()
+    rig.exchange.on_submit = lambda order: (
+        None
+        if order.order_type == "MARKET"
+        else [wire.Reply(order.request_id, "refused", -2022, "ReduceOnly Order is rejected.")]
+    )
+    rig.prices(*UP)
+    rig.wait(10)
+    assert len([text for text in said(rig) if "nothing to reduce" in text]) == 1
+
+
 def test_an_exit_that_a_comparison_has_made_needless_stands_in_no_later_ones_way() -> None:
     rig = Rig().up().prices(*UP)
     rig.exchange.execute(wire.SubmitOrder(0, SYMBOL, "web_2", "SELL", "MARKET", TENTH))
