@@ -1,16 +1,18 @@
 """A second simulator as the source: its book, trades and bars arrive, and its restart breaks no chain."""
 
 import asyncio
-from collections.abc import Callable
+import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateways.simulator.clock import SimClock
-from gateways.simulator.markets import MarketOptions
+from gateways.simulator.markets import MarketOptions, live
 from gateways.simulator.markets.live import LiveMarket
 from gateways.simulator.markets.synthetic import SyntheticMarket
+from gateways.simulator.markets.upstream import Upstream
 from gateways.simulator.server import Server, call_later_on
 from gateways.simulator.symbols import default_symbols
 from gateways.simulator.venue import Venue, VenueOptions
@@ -168,3 +170,37 @@ def test_a_symbol_that_is_settled_is_named_with_its_state(tmp_path: Path, capsys
 
     asyncio.run(run())
     assert "BTCUSDT is not traded" in said[-1]
+
+
+def test_a_source_that_cannot_be_reached_is_named_once_until_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(live, "_LONGEST_PAUSE_S", 0.05)
+
+    async def run() -> int:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # nobody listens there
+            port: int = taken.getsockname()[1]
+            sink = Sink(f"http://127.0.0.1:{port}")
+            asked: asyncio.Queue[None] = asyncio.Queue()
+            states = Upstream.states
+
+            def counted(upstream: Upstream) -> Awaitable[dict[str, str]]:
+                asked.put_nowait(None)
+                return states(upstream)
+
+            monkeypatch.setattr(Upstream, "states", counted)
+            async with asyncio.timeout(DEADLINE_S):
+                for _ in range(4):
+                    await asked.get()
+        source = Source(tmp_path / "source")
+        await source.start(port)
+        await sink.until(lambda: _ready(sink))
+        await sink.stop()
+        await source.server.close()
+        return port
+
+    port = asyncio.run(run())
+    said = capsys.readouterr().out
+    assert said.count(f"no connection to 127.0.0.1:{port}, so there is no market") == 1
+    assert said.count("disconnected") <= 4

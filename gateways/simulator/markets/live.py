@@ -117,11 +117,12 @@ class LiveMarket:
     async def _keep_stream(self, route: str, kinds: tuple[str, ...], wake: Callable[[], None]) -> None:
         names = "/".join(f"{symbol.lower()}@{kind}" for symbol in self.symbols for kind in kinds)
         url = f"{streams_url(self._url)}/{route}/stream?streams={names}"
-        pause_s = 0.5
+        pause_s, said = 0.5, ""
         while True:
             try:
                 async with websockets.connect(url, max_size=2**24, compression=None) as socket:
                     _log.info("connected", route=route)
+                    said = ""
                     if route == "public":
                         self._push(self._lose_sync, wake)
                     while True:
@@ -132,19 +133,33 @@ class LiveMarket:
                         frame = msgspec.json.decode(text)["data"]
                         self._push(partial(self._take, frame), wake)
             except (*_TRANSIENT, OSError, websockets.WebSocketException) as error:
-                _log.warning("disconnected", route=route, error=str(error), again_in_s=pause_s)
+                if str(error) != said:
+                    said = str(error)
+                    _log.warning("disconnected", route=route, error=said, again_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
     async def _watch_listing(self, upstream: Upstream) -> None:
-        """Say of a symbol that the source does not trade why it has no market."""
+        """Say why there is no market: the source cannot be reached, or does not trade the symbol."""
         told: set[str] = set()
+        host = urlsplit(self._url).netloc
+        is_away = False
         while True:
             try:
                 states = await upstream.states()
+            except (aiohttp.ClientConnectionError, TimeoutError) as error:
+                if not is_away:
+                    why = str(error) or "no answer in time"
+                    _log.error(f"no connection to {host}, so there is no market until there is one: {why}")
+                is_away = True
+                await asyncio.sleep(_LONGEST_PAUSE_S)
+                continue
             except _TRANSIENT:
                 await asyncio.sleep(_LONGEST_PAUSE_S)
                 continue
+            if is_away:
+                is_away = False
+                _log.info(f"{host} answers")
             for symbol in self.symbols:
                 state = states.get(symbol, "unknown there")
                 if state == "TRADING":
