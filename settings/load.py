@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from settings.environment import Home, resolve_port
-from settings.models import ENVIRONMENTS, SYMBOL_PATTERN, Settings, SettingsError
+from settings.models import ENVIRONMENTS, NEEDS_WORD, SYMBOL_PATTERN, Settings, SettingsError
 
 
 def load_settings(
@@ -29,9 +29,18 @@ def load_settings(
     if environment not in ENVIRONMENTS:
         raise SettingsError(f"there is no environment {environment!r}; allowed: {', '.join(ENVIRONMENTS)}")
     path = home.config(environment)
-    settings = parse_settings(path, environment, symbol)
-    if environment == "live" and not accept_real_orders:
-        raise SettingsError(f"{path}: live sends real orders; say --i-accept-real-orders to allow it")
+    is_flag_missing = environment == "live" and not accept_real_orders
+    try:
+        settings = parse_settings(path, environment, symbol)
+    except SettingsError as error:
+        if is_flag_missing and NEEDS_WORD in str(error):
+            raise SettingsError(f"{error}; the command line lacks --i-accept-real-orders too") from None
+        raise
+    if is_flag_missing:
+        allowed = f"{path} allows it already"
+        raise SettingsError(
+            f"the command line: live sends real orders; say --i-accept-real-orders to allow it ({allowed})"
+        )
     try:
         return _with_addresses(settings, home)
     except OSError as error:

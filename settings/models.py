@@ -15,6 +15,7 @@ from settings.addresses import EXPECTED, check_addresses
 EnvironmentName = Literal["demo", "paper", "testnet", "live"]
 ENVIRONMENTS: tuple[EnvironmentName, ...] = ("demo", "paper", "testnet", "live")
 REAL_MONEY_WORD = "live"
+NEEDS_WORD = f'i_trade_real_money must be "{REAL_MONEY_WORD}" before real orders are sent'
 EXCHANGE_TIMEFRAMES = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
 """Of the klines that Binance makes; its months have no fixed length."""
 
@@ -292,10 +293,7 @@ class Settings(_Section):
             self._check_strategy(f"strategies[{index}] ({strategy.name})", strategy)
         self._check_claims()
         if self.environment == "live" and self.i_trade_real_money != REAL_MONEY_WORD:
-            raise ValueError(
-                f'i_trade_real_money must be "{REAL_MONEY_WORD}", and the command line must say '
-                "--i-accept-real-orders, before real orders are sent"
-            )
+            raise ValueError(NEEDS_WORD)
         if self.simulator.enabled != (self.environment in {"demo", "paper"}):
             raise ValueError(
                 "simulator.enabled must be true in demo and paper, and false in testnet and live"

@@ -59,9 +59,20 @@ def test_the_committed_live_configuration_does_not_start(home: Home) -> None:
     assert "i_trade_real_money" in complaint(home, "live", accept_real_orders=True)
 
 
-def test_live_needs_the_word_and_the_flag(home: Home) -> None:
+def test_live_needs_the_word_and_the_flag_and_names_what_is_missing(home: Home) -> None:
+    flag, word = "--i-accept-real-orders", "i_trade_real_money must be"
+    path = home.config("live")
+    both = complaint(home, "live")
+    assert both.startswith(f"{path}: {word}")
+    assert both.endswith(f"the command line lacks {flag} too")
+    only_the_word = complaint(home, "live", accept_real_orders=True)
+    assert only_the_word.startswith(f"{path}: {word}")
+    assert flag not in only_the_word
     change(home, "live", 'i_trade_real_money = "no"', 'i_trade_real_money = "live"')
-    assert "--i-accept-real-orders" in complaint(home, "live")
+    only_the_flag = complaint(home, "live")
+    assert only_the_flag.startswith("the command line: ")
+    assert flag in only_the_flag
+    assert word not in only_the_flag
     assert load_settings("live", accept_real_orders=True, home=home).environment == "live"
 
 
