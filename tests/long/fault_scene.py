@@ -19,6 +19,7 @@ from settings.status import EngineStatus
 from tests.long.fault_proxy import Proxy
 from tests.process.demo_kills import BACK_SECONDS, BUSY_CONFIG, PROTECTIONS, Killer, entries_open
 from tests.process.demo_rig import PROCESSES, Client, Demo
+from tests.process.turning import python_path
 
 SYMBOL = "BTCUSDT"
 BAN_SECONDS = 120.0
@@ -57,7 +58,7 @@ class Scene:
         if script:
             config = config.replace(CROSSOVER, SCRIPT).replace(CROSSOVER_PARAMS, "")
         config = config.replace("[risk]", GATEWAY.format(port=self.proxy.port) + "[risk]")
-        variables = {"PYTHONPATH": str(Path(__file__).parent / "with_script")} if script else {}
+        variables = {"PYTHONPATH": python_path()} if script else {}
         self.demo = Demo(home, config=config, environment=variables)
         self.killer = Killer(self.demo, self.random)
         self.by_hand: set[str] = set()

@@ -26,5 +26,5 @@ TURNING_CONFIG = turning(BUSY_CONFIG.format(seed=7, protection=PROTECTIONS["stop
 
 
 def python_path(*folders: Path) -> str:
-    """By which processes find that strategy, and what else they are to find."""
-    return os.pathsep.join(map(str, (Path(__file__).parent / "with_turns", *folders)))
+    """By which processes find the strategies made for tests, and what else they are to find."""
+    return os.pathsep.join(map(str, (Path(__file__).parent / "more_strategies", *folders)))
