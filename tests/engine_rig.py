@@ -17,6 +17,7 @@ from engine.risk.limits import RiskLimits
 from gateways.wire import messages as wire
 
 START_NS = 1_700_000_000 * SECOND_NS
+MARK_EVERY_NS = 20 * SECOND_NS
 ENGINE_ID = "aaaaaa"
 ZERO = Decimal(0)
 
@@ -281,6 +282,7 @@ class Rig:
         self.effects: list[Effect] = []
         self.connected = False
         self.now_ns = self.exchange.now_ns
+        self.marked_ns = 0
 
     def feed(self, event: Event) -> Sequence[Effect]:
         """One event, then what the exchange answers, in the order of the requests. Returns all effects."""
@@ -301,6 +303,8 @@ class Rig:
         """Connect; the exchange answers everything, and status says that all is well."""
         self.connected = True
         self.feed(LinkUp(self.now_ns, "test", 1))
+        if "BTCUSDT" in self.engine.lanes:
+            self.mark()
         return self.status()
 
     def down(self) -> "Rig":
@@ -320,10 +324,19 @@ class Rig:
         self.feed(wire.GatewayStatus(**{**plain, **changes}))  # type: ignore[arg-type]
         return self
 
+    def mark(self, price: int = 100) -> "Rig":
+        """A mark price; it counts as known for 30 s."""
+        self.marked_ns = self.now_ns
+        mark = Decimal(price)
+        self.feed(wire.MarkPrice("BTCUSDT", mark, mark, ZERO, 0, self.now_ns, self.now_ns))
+        return self
+
     def tick(self, seconds: float, bid: float) -> Sequence[Effect]:
-        """A book tick that many seconds after the start, with a spread of 0.2."""
+        """A book tick that many seconds after the start, with a spread of 0.2. Mark prices go along."""
         self.now_ns = self.exchange.now_ns = max(self.now_ns, START_NS + int(seconds * SECOND_NS))
         time_ns = START_NS + int(seconds * SECOND_NS)
+        if self.marked_ns and self.now_ns - self.marked_ns > MARK_EVERY_NS:
+            self.mark()
         bid = float(bid)
         self.exchange.bid, self.exchange.ask = Decimal(str(bid)), Decimal(str(round(bid + 0.2, 6)))
         return self.feed(

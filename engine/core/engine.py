@@ -43,6 +43,9 @@ SET_BACK_NS = 1_000_000_000
 """A clock that goes back by less is only being adjusted: time stands still for so long."""
 _QUICK = frozenset({wire.OrderBookTick, wire.TradeTick})
 """Events after which nothing but the clock can have become due."""
+_FREQUENT = _QUICK | {wire.MarkPrice, wire.Kline, wire.OrderUpdate, wire.Reply, Timer}
+"""Events after which what is said of the gates may wait a moment: an order looks at them itself."""
+GATES_EVERY_NS = 100_000_000
 
 
 class Engine:
@@ -59,12 +62,12 @@ class Engine:
         self.clock = Clock()
         self.out = Outbox(self.clock)
         self.lanes = {symbol: Lane(symbol) for symbol in config.symbols}
-        self.health = Health(config, self.clock, self.lanes)
         self.store = OrderStore(config.client_id_prefix, id_capacity=config.remembered_ids)
         self.account = AccountStateStore()
         self.account.marked_symbols = frozenset(config.symbols)
         self.margin = MarginWatch(self.account, self.out.notice)
         self.risk = RiskManager(config.limits)
+        self.health = Health(config, self.clock, self.lanes, self.account, self.risk)
         self.orders = OrderExecutor(config, self.clock, self.out, self.store, self._on_applied, self._on_sent)
         self.gate = OrderGate(
             config, self.clock, self.health, self.lanes, self.store, self.account, self.risk, self.orders
@@ -103,6 +106,7 @@ class Engine:
         self.earlier = Counts()
         self._timer_ns = 0
         self._next_equity_ns = 0
+        self._next_gates_ns = 0
         self._blockers: tuple[str, ...] = ("not started",)
         self._were_entries_open = False
         self._told_left_behind = False
@@ -148,6 +152,8 @@ class Engine:
         if kind in _QUICK and not self.out.effects and self.clock.now_ns < self.next_deadline_ns:
             return NO_EFFECTS
         self._meet_deadlines()
+        if kind not in _FREQUENT or self.clock.now_ns >= self._next_gates_ns:
+            self._tell_gates()
         return self.out.take()
 
     def _on_book(self, tick: wire.OrderBookTick) -> None:
@@ -332,7 +338,7 @@ class Engine:
         self.comparison.on_snapshot(snapshot)
 
     def _on_instrument(self, instrument: wire.Instrument) -> None:
-        self.gate.instruments[instrument.symbol] = instrument
+        self.health.instruments[instrument.symbol] = instrument
         self.margin.on_instrument(instrument)
 
     def _on_status(self, status: wire.GatewayStatus) -> None:
@@ -395,6 +401,7 @@ class Engine:
         for part in (self.orders, self.trades, self.strategies, self.risk, self.comparison):
             part.on_set_back(now_ns)
         self._next_equity_ns = min(self._next_equity_ns, now_ns)
+        self._next_gates_ns = min(self._next_gates_ns, now_ns)
         if self.health.connected:
             self.recovery.begin("the machine's clock was set back")
 
@@ -438,13 +445,17 @@ class Engine:
             self.trades.deadline_ns,
             self.comparison.deadline_ns,
         )
+
+    def _tell_gates(self) -> None:
+        """Say when what keeps entries out has changed."""
         blockers = self.health.blockers()
+        self._next_gates_ns = self.clock.now_ns + GATES_EVERY_NS
         if blockers != self._blockers:
             self._blockers = blockers
             self._were_entries_open = self._were_entries_open or not blockers
             wrong_mode = self.health.hedge_mode or self.health.multi_assets
             is_starting = not (self._were_entries_open or wrong_mode or self.health.paused)
-            self.out.notify(HealthChanged(now, blockers, is_starting))
+            self.out.notify(HealthChanged(self.clock.now_ns, blockers, is_starting))
 
     def _tell_position(self, symbol: str) -> None:
         position = self.account.position(symbol)

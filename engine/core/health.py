@@ -1,23 +1,37 @@
-"""Whether entries are possible: they need everything well. Exits and cancels need only a connection."""
+"""The facts that the gates of entries look at, as events told them."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
+from engine.account.state import AccountStateStore
 from engine.core.config import EngineConfig
 from engine.core.context import Clock, Touch
-from engine.risk.rules import MULTI_ASSETS
-from gateways.wire.messages import GatewayStatus, Snapshot
+from engine.risk.gates import AccountFacts, SymbolFacts, blockers
+from engine.risk.manager import RiskManager
+from gateways.wire.messages import GatewayStatus, Instrument, Snapshot
 
 ROOM_PERCENT = 90
 """Beyond that the gateway keeps what is left of a minute's requests for stops and cancels."""
+_UNKNOWN = Decimal(0)
 
 
 class Health:
-    """State of links, data and clock as the events told it."""
+    """State of links, data, clock and account as the events told it. `instruments` are filters by symbol."""
 
-    def __init__(self, config: EngineConfig, clock: Clock, touches: Mapping[str, Touch]) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        clock: Clock,
+        touches: Mapping[str, Touch],
+        account: AccountStateStore,
+        risk: RiskManager,
+    ) -> None:
         self._config = config
         self._clock = clock
         self._touches = touches
+        self._account = account
+        self._risk = risk
+        self.instruments: dict[str, Instrument] = {}
         self.connected = False
         self.reconciled = False
         self.ever_reconciled = False
@@ -85,36 +99,45 @@ class Health:
         return self.status is not None and self.requests_ok and self.status.streams.get("rest", "up") == "up"
 
     @property
-    def streams_ok(self) -> bool:
-        """Whether the private stream and requests work, and the account is in the mode we trade in."""
-        if self.status is None or self.hedge_mode or not self.requests_ok:
-            return False
-        return all(self.status.streams.get(name, "up") == "up" for name in ("private", "rest"))
-
-    def blockers(self) -> tuple[str, ...]:
-        """What stands in the way of entries, for a person."""
-        if not self.connected:
-            return ("no connection to the gateway",)
-        found = []
-        if self.set_back:
-            found.append("the machine's clock was set back")
-        if not self.reconciled:
-            found.append("not reconciled with the exchange")
-        if self.hedge_mode:
-            found.append("the account is in hedge mode; set it to one-way")
-        elif not self.requests_ok:
-            found.append("the exchange's request limit of this minute is used up")
-        elif self.status is not None and not self.streams_ok:
-            found.append("the gateway's private stream or requests are down")
-        if self.multi_assets:
-            found.append(MULTI_ASSETS)
-        if not self.clock_ok:
-            found.append("the exchange's clock is not known well enough")
-        if not self.journal_ok:
-            found.append("the journal takes no entries")
-        if self.paused:
-            found.append("paused")
-        found.extend(
-            f"no fresh book of {symbol}" for symbol in self._config.symbols if not self.is_fresh(symbol)
+    def links_up(self) -> bool:
+        """Whether the private stream and requests work, as far as the gateway tells."""
+        status = self.status
+        return status is not None and all(
+            status.streams.get(name, "up") == "up" for name in ("private", "rest")
         )
-        return tuple(found)
+
+    def account_facts(self) -> AccountFacts:
+        """What the gates of the account look at, as of now."""
+        return AccountFacts(
+            connected=self.connected,
+            clock_set_back=self.set_back,
+            reconciled=self.reconciled,
+            hedge_mode=self.hedge_mode,
+            multi_assets=self.multi_assets,
+            links_up=self.links_up,
+            requests_left=self.requests_ok,
+            clock_ok=self.clock_ok,
+            journal_ok=self.journal_ok,
+            paused=self.paused,
+            killed=self._risk.killed,
+            daily_pnl_quote=self._account.daily_pnl,
+            max_daily_loss_quote=self._config.limits.max_daily_loss_quote,
+        )
+
+    def symbol_facts(self, symbol: str) -> SymbolFacts:
+        """What the gates of a symbol look at, as of now."""
+        touch, instrument = self._touches.get(symbol), self.instruments.get(symbol)
+        mark_time_ns = 0 if touch is None else touch.mark_time_ns
+        return SymbolFacts(
+            symbol=symbol,
+            quote_asset="" if instrument is None else instrument.quote_asset,
+            money=self._account.quote_asset,
+            book_fresh=self.is_fresh(symbol),
+            mark_price=self._account.mark(symbol) or _UNKNOWN,
+            mark_age_ns=self._clock.now_ns - mark_time_ns if mark_time_ns else None,
+        )
+
+    def blockers(self, symbol: str = "") -> tuple[str, ...]:
+        """What keeps entries out, for a person: of one symbol, or of all."""
+        symbols = (symbol,) if symbol else self._config.symbols
+        return blockers(self.account_facts(), map(self.symbol_facts, symbols))

@@ -14,6 +14,7 @@ from engine.execution.lots import decimal_of
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_store import OrderStore
 from engine.risk.context import RiskContext, context_for
+from engine.risk.gates import AccountFacts
 from engine.risk.limits import Verdict
 from engine.risk.manager import RiskManager
 from engine.storage.records import Intent
@@ -21,7 +22,6 @@ from gateways.wire.messages import Instrument, Side
 
 ZERO = Decimal(0)
 DUPLICATE = Verdict(False, "duplicate", "this very order exists already")
-DISCONNECTED = Verdict(False, "connection", "there is no connection to the gateway")
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ class OrderGate:
         self._account = account
         self._risk = risk
         self._executor = executor
-        self.instruments: dict[str, Instrument] = {}
+        self.instruments: Mapping[str, Instrument] = health.instruments
         self.owners: dict[str, list[str]] = {}
         """Strategies by the symbols they trade."""
         self.caused_by_receive_ns = 0
@@ -102,18 +102,10 @@ class OrderGate:
 
     def check(self, intent: Intent, *, running: bool = True) -> Verdict:
         """What the risk manager says, without sending anything."""
-        if not self._health.connected:
-            return DISCONNECTED
-        if intent.reduce_only:
-            context = RiskContext(now_ns=self._clock.now_ns, mark_price=ZERO)
-        else:
-            instrument = self.instruments.get(intent.symbol)
-            money = self._account.quote_asset
-            if instrument is not None and instrument.quote_asset != money and not intent.is_exit:
-                text = f"{intent.symbol} is settled in {instrument.quote_asset}, money is counted in {money}"
-                return Verdict(False, "instrument", text)
-            context = self._context(intent, running=running)
-        return self._risk.validate_order(intent, context)
+        account = self._health.account_facts()
+        if intent.reduce_only or intent.close_position:
+            return self._risk.validate_exit(intent, account)
+        return self._risk.validate_order(intent, self._context(intent, account, running=running))
 
     def place(self, intent: Intent, *, running: bool = True) -> Placed:
         """Check an order and send it."""
@@ -126,34 +118,21 @@ class OrderGate:
         self._risk.note_sent(self._clock.now_ns)
         return Placed(verdict, intent.client_order_id)
 
-    def _context(self, intent: Intent, *, running: bool) -> RiskContext:
+    def _context(self, intent: Intent, gates: AccountFacts, *, running: bool) -> RiskContext:
         """The facts as of now. An order is valued at the touch it would meet."""
-        symbol = intent.symbol
-        health = self._health
+        symbol, account = intent.symbol, self._account
         touch = self._touches[symbol]
         best = touch.ask if intent.side == "BUY" else touch.bid
-        context = context_for(
+        owned = sum(
+            (account.strategy_position(owner, symbol).qty_base for owner in self.owners.get(symbol, ())), ZERO
+        )
+        return context_for(
             symbol,
             now_ns=self._clock.now_ns,
             orders=self._store,
-            account=self._account,
+            account=account,
+            gates=(gates, self._health.symbol_facts(symbol)),
+            strategy_running=running,
+            foreign_base=account.position(symbol).qty_base - owned,
             reference_price=decimal_of(best) if best > 0.0 else ZERO,
         )
-        context.foreign_base = context.position_base - sum(
-            (
-                self._account.strategy_position(owner, symbol).qty_base
-                for owner in self.owners.get(symbol, ())
-            ),
-            ZERO,
-        )
-        if touch.mark_time_ns:
-            context.mark_age_ns = self._clock.now_ns - touch.mark_time_ns
-        context.connected = health.connected
-        context.data_fresh = health.is_fresh(symbol)
-        context.reconciled = health.reconciled and health.streams_ok
-        context.multi_assets = health.multi_assets
-        context.clock_ok = health.clock_ok
-        context.journal_ok = health.journal_ok
-        context.paused = health.paused
-        context.strategy_running = running
-        return context

@@ -6,6 +6,7 @@ import msgspec
 
 from engine.account.state import AccountStateStore
 from engine.execution.order_store import OrderStore
+from engine.risk.gates import AccountFacts, SymbolFacts
 from engine.storage.records import Intent
 
 ZERO = Decimal(0)
@@ -14,34 +15,26 @@ ZERO = Decimal(0)
 class RiskContext(msgspec.Struct, gc=False, kw_only=True):
     """Facts for one order. Quantities are of the order's symbol, in base; money in quote.
 
-    `position_base` is signed, by our fills; `foreign_base` is what of it nobody here has traded.
+    `account` and `symbol` are what the gates look at, `strategy_running` whether the order's strategy may
+    enter. `position_base` is signed, by our fills; `foreign_base` is what of it nobody here has traded.
     `open_buy_base` and `open_sell_base` sum what is unfilled of open and in-flight orders that are not
     reduce-only. `other_notional_quote` is the absolute notional of all other symbols, open orders included.
     `reference_price` is what a MARKET order is expected to pay (0: unknown, the mark is taken).
-    `mark_age_ns` is since the mark price came (0: it never came from the stream).
-    `daily_pnl_quote` is realised plus open less fees and funding paid, since 00:00 UTC.
     """
 
     now_ns: int
+    account: AccountFacts
+    symbol: SymbolFacts
+    strategy_running: bool
     mark_price: Decimal
-    mark_age_ns: int = 0
-    reference_price: Decimal = ZERO
-    position_base: Decimal = ZERO
-    foreign_base: Decimal = ZERO
-    open_buy_base: Decimal = ZERO
-    open_sell_base: Decimal = ZERO
-    other_notional_quote: Decimal = ZERO
-    open_orders: int = 0
-    equity_quote: Decimal = ZERO
-    daily_pnl_quote: Decimal = ZERO
-    connected: bool = True
-    data_fresh: bool = True
-    reconciled: bool = True
-    multi_assets: bool = False
-    clock_ok: bool = True
-    journal_ok: bool = True
-    paused: bool = False
-    strategy_running: bool = True
+    reference_price: Decimal
+    position_base: Decimal
+    foreign_base: Decimal
+    open_buy_base: Decimal
+    open_sell_base: Decimal
+    other_notional_quote: Decimal
+    open_orders: int
+    equity_quote: Decimal
 
 
 def context_for(
@@ -50,9 +43,12 @@ def context_for(
     now_ns: int,
     orders: OrderStore,
     account: AccountStateStore,
-    reference_price: Decimal = ZERO,
+    gates: tuple[AccountFacts, SymbolFacts],
+    strategy_running: bool,
+    foreign_base: Decimal,
+    reference_price: Decimal,
 ) -> RiskContext:
-    """The facts the stores hold; the caller sets the gates (`connected` and so on) on the result.
+    """The facts for an order of that symbol: of the gates, and of the stores.
 
     Without a mark price the reference price stands in for it, and the other way round; of other symbols that
     of the entry.
@@ -74,15 +70,18 @@ def context_for(
         other += worst * price
     return RiskContext(
         now_ns=now_ns,
+        account=gates[0],
+        symbol=gates[1],
+        strategy_running=strategy_running,
         mark_price=account.mark(symbol) or reference_price,
         reference_price=reference_price,
         position_base=account.position(symbol).qty_base,
+        foreign_base=foreign_base,
         open_buy_base=buys.get(symbol, ZERO),
         open_sell_base=sells.get(symbol, ZERO),
         other_notional_quote=other,
         open_orders=orders.open_count,
         equity_quote=account.equity,
-        daily_pnl_quote=account.daily_pnl,
     )
 
 
@@ -97,7 +96,7 @@ def reduces(order: Intent, context: RiskContext) -> bool:
         return True
     if not order.is_exit:
         return False
-    if context.reconciled:
+    if context.account.positions_known:
         return True
     if order.side == "SELL":
         return order.qty_base + context.open_sell_base <= context.position_base

@@ -1,12 +1,10 @@
 """Every order passes here before its intent is written down."""
 
 from engine.risk.context import ZERO, RiskContext, reduces
+from engine.risk.gates import CONNECTION, AccountFacts, closed_gate
 from engine.risk.limits import ALLOWED, RiskLimits, Verdict
 from engine.risk.rules import (
-    DailyLoss,
     ForeignPosition,
-    Gates,
-    KillSwitch,
     Leverage,
     OpenOrders,
     OrderNotional,
@@ -14,29 +12,28 @@ from engine.risk.rules import (
     PositionNotional,
     PriceBand,
     Rule,
+    StrategyRunning,
     TotalNotional,
 )
 from engine.storage.records import Intent
 
 _NO_QUANTITY = Verdict(allowed=False, rule="quantity", reason="an order needs a quantity above 0")
-_NOT_CONNECTED = Verdict(allowed=False, rule="connection", reason="there is no connection to the gateway")
+_NOT_CONNECTED = Verdict(False, CONNECTION.name, "there is no connection to the gateway")
 
 
 class RiskManager:
-    """Runs each order through the rules; the first one that says no gives its name.
+    """Runs each order through the gates and the rules; the first one that says no gives its name.
 
     Orders that can only reduce a position need nothing but a connection, so that one can always leave.
     """
 
     def __init__(self, limits: RiskLimits) -> None:
-        self._kill = KillSwitch()
+        self._killed = ""
         self._rate: OrderRate | None = None
         self._rules: tuple[Rule, ...] = tuple(self._rules_of(limits))
 
     def _rules_of(self, limits: RiskLimits) -> list[Rule]:
-        rules: list[Rule] = [self._kill, Gates(), ForeignPosition()]
-        if limits.max_daily_loss_quote is not None:
-            rules.append(DailyLoss(limits.max_daily_loss_quote))
+        rules: list[Rule] = [StrategyRunning(), ForeignPosition()]
         if limits.max_orders_per_window is not None:
             self._rate = OrderRate(limits.max_orders_per_window, limits.order_window_ns)
             rules.append(self._rate)
@@ -61,16 +58,24 @@ class RiskManager:
 
     def validate_order(self, order: Intent, context: RiskContext) -> Verdict:
         """Whether the order may go out. Counts nothing: call `note_sent` when it does."""
-        if order.qty_base <= ZERO and not order.close_position:
-            return _NO_QUANTITY
-        if not context.connected:
-            return _NOT_CONNECTED
-        if reduces(order, context):
-            return ALLOWED
+        verdict = self.validate_exit(order, context.account)
+        if not verdict.allowed or reduces(order, context):
+            return verdict
+        closed = closed_gate(context.account, context.symbol)
+        if closed is not None:
+            return Verdict(allowed=False, rule=closed.name, reason=closed.sentence)
         for rule in self._rules:
             reason = rule.check(order, context)
             if reason:
                 return Verdict(allowed=False, rule=rule.name, reason=reason)
+        return ALLOWED
+
+    def validate_exit(self, order: Intent, account: AccountFacts) -> Verdict:
+        """Whether an order that can only reduce may go out."""
+        if order.qty_base <= ZERO and not order.close_position:
+            return _NO_QUANTITY
+        if CONNECTION.is_closed(account):
+            return _NOT_CONNECTED
         return ALLOWED
 
     def note_sent(self, now_ns: int) -> None:
@@ -86,12 +91,12 @@ class RiskManager:
     @property
     def killed(self) -> str:
         """Why the kill switch is on ("": it is off)."""
-        return self._kill.reason
+        return self._killed
 
     def kill(self, reason: str) -> None:
         """Stop every order that does not reduce, until `revive`."""
-        self._kill.reason = reason or "no reason given"
+        self._killed = reason or "no reason given"
 
     def revive(self) -> None:
         """Undo `kill`."""
-        self._kill.reason = ""
+        self._killed = ""

@@ -1,4 +1,5 @@
-"""The rules an order that adds exposure must pass. One small class each; `name` goes into verdicts.
+"""The rules an order that adds exposure must pass, beside the gates. One small class each; `name` goes into
+verdicts. A gate asks whether anything may be entered now, a rule whether this order may.
 
 `check` returns "" or one sentence that says what is wrong. Rules hold their limit and nothing else, but for
 `OrderRate`, which remembers times.
@@ -10,12 +11,6 @@ from typing import ClassVar, Protocol
 
 from engine.risk.context import ZERO, RiskContext
 from engine.storage.records import Intent
-
-STALE_MARK_NS = 30_000_000_000
-"""Mark prices come every second or every three."""
-MULTI_ASSETS = (
-    "the account is in multi-assets mode, and margin is reckoned for single-asset mode; switch it back"
-)
 
 
 class Rule(Protocol):
@@ -32,32 +27,14 @@ def price_of(order: Intent, context: RiskContext) -> Decimal:
     return order.price or order.stop_price or context.reference_price or context.mark_price
 
 
-class Gates:
-    """Entries need everything well: data, exchange compared, clock, journal, nobody said pause."""
+class StrategyRunning:
+    """A strategy that is paused, stopped or has failed enters nothing."""
 
-    name: ClassVar[str] = "gates"
+    name: ClassVar[str] = "strategy"
 
     def check(self, order: Intent, context: RiskContext) -> str:
-        """Name the first gate that is closed."""
-        if not context.reconciled:
-            return "not reconciled with the exchange yet"
-        if context.multi_assets:
-            return MULTI_ASSETS
-        if not context.data_fresh:
-            return f"market data of {order.symbol} is stale"
-        if not context.clock_ok:
-            return "the exchange's clock is not known well enough"
-        if not context.journal_ok:
-            return "the journal takes no entries"
-        if context.paused:
-            return "trading is paused"
-        if not context.strategy_running:
-            return f"strategy {order.strategy} is not running"
-        if context.mark_price <= ZERO:
-            return f"no mark price of {order.symbol} is known"
-        if context.mark_age_ns > STALE_MARK_NS:
-            return f"the mark price of {order.symbol} is {context.mark_age_ns / 1e9:.0f} s old"
-        return ""
+        """Whether the order's own strategy may enter."""
+        return "" if context.strategy_running else f"strategy {order.strategy} is not running"
 
 
 class ForeignPosition:
@@ -206,31 +183,3 @@ class OrderRate:
         if len(self._times) < self._limit or context.now_ns - self._times[0] >= self._window_ns:
             return ""
         return f"{self._limit} orders went out within {self._window_ns / 1e9:g} s"
-
-
-class DailyLoss:
-    """Loss since 00:00 UTC, realised and open, fees included."""
-
-    name: ClassVar[str] = "daily_loss"
-
-    def __init__(self, limit_quote: Decimal) -> None:
-        self._limit = limit_quote
-
-    def check(self, order: Intent, context: RiskContext) -> str:  # noqa: ARG002  # the rules share one form
-        """Whether today's loss has reached the limit."""
-        if context.daily_pnl_quote > -self._limit:
-            return ""
-        return f"today's loss {-context.daily_pnl_quote:f} has reached {self._limit:f}"
-
-
-class KillSwitch:
-    """Somebody or something said stop; only reducing orders pass until it is undone."""
-
-    name: ClassVar[str] = "kill_switch"
-
-    def __init__(self) -> None:
-        self.reason = ""
-
-    def check(self, order: Intent, context: RiskContext) -> str:  # noqa: ARG002  # the rules share one form
-        """Closed while a reason stands."""
-        return f"kill switch: {self.reason}" if self.reason else ""

@@ -370,7 +370,7 @@ def test_an_account_in_hedge_mode_gets_no_entries() -> None:
     take = rig.exchange.snapshot
     rig.exchange.snapshot = lambda *asked: msgspec.structs.replace(take(*asked), hedge_mode=True)
     rig.up().prices(*UP)
-    assert fates(rig) == [("vetoed", "gates")]
+    assert fates(rig) == [("vetoed", "hedge_mode")]
     assert any("hedge mode" in blocker for blocker in rig.engine.health.blockers())
 
 
@@ -380,7 +380,7 @@ def test_multi_assets_mode_in_a_run_stops_entries_until_it_is_undone() -> None:
     assert any("multi-assets mode" in blocker for blocker in rig.engine.health.blockers())
     rig.prices(*UP)
     (signal,) = rig.records(Signal)
-    assert (signal.fate, signal.rule) == ("vetoed", "gates")
+    assert (signal.fate, signal.rule) == ("vetoed", "multi_assets")
     assert "multi-assets mode" in signal.detail
     rig.status(multi_assets_margin=False)
     assert rig.engine.health.blockers() == ()

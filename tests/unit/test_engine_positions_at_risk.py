@@ -146,11 +146,12 @@ def test_a_mark_price_that_has_stopped_coming_gives_no_entries() -> None:
     limits = RiskLimits(price_band_fraction=Decimal("0.02"))
     rig = Rig(Engine(config(limits=limits))).up()
     mark(rig, "100", START_NS)
+    rig.marked_ns = 0  # none come any more
     rig.wait(120)
     rig.status().prices(*UP, start=121)
     (vetoed,) = [one for one in rig.records(Signal) if isinstance(one, Signal)]
-    assert (vetoed.fate, vetoed.rule) == ("vetoed", "gates")
-    assert vetoed.detail == "the mark price of BTCUSDT is 125 s old"
+    assert (vetoed.fate, vetoed.rule) == ("vetoed", "mark_age")
+    assert vetoed.detail == "BTCUSDT: the mark price is older than 30 s"
 
 
 def test_a_day_begins_when_every_held_symbol_has_its_mark() -> None:
@@ -197,8 +198,8 @@ def test_a_symbol_of_another_quote_asset_is_not_entered() -> None:
     rig.exchange.snapshot = in_usdc  # type: ignore[method-assign]  # the one thing this exchange says otherwise
     rig.up().prices(*UP)
     (signal,) = [one for one in rig.records(Signal) if isinstance(one, Signal)]
-    assert (signal.fate, signal.rule) == ("vetoed", "instrument")
-    assert signal.detail == "BTCUSDT is settled in USDC, money is counted in USDT"
+    assert (signal.fate, signal.rule) == ("vetoed", "quote_asset")
+    assert signal.detail == "BTCUSDT: settled in USDC, but money is counted in USDT"
 
 
 def test_a_position_above_the_largest_market_order_is_left_in_parts() -> None:

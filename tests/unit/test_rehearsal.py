@@ -13,7 +13,7 @@ import pytest
 
 from engine.core.effects import Append, Send
 from engine.execution.order_states import OrderState
-from engine.risk.rules import DailyLoss, Leverage, OrderNotional, OrderRate, PriceBand
+from engine.risk.rules import Leverage, OrderNotional, OrderRate, PriceBand
 from engine.shell.rehearsal import REMEMBERED_IDS, SYMBOL, PaperJournal, Rehearsal
 from engine.storage.records import Intent, JournalRecord
 from gateways.binance.rehearsal import Rehearsal as GatewayRehearsal
@@ -61,11 +61,11 @@ def test_a_rehearsal_walks_the_whole_way_to_an_order_and_touches_nothing(
 def test_every_rule_of_risk_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     rehearsal = Rehearsal(config())
     asked: set[str] = set()
-    for rule in (DailyLoss, OrderRate, PriceBand, OrderNotional, Leverage):
+    for rule in (OrderRate, PriceBand, OrderNotional, Leverage):
         check = rule.check
         monkeypatch.setattr(rule, "check", _noting(asked, rule.name, check))
     rehearsal.once()
-    assert asked == {"daily_loss", "order_rate", "price_band", "order_notional", "leverage"}
+    assert asked == {"order_rate", "price_band", "order_notional", "leverage"}
 
 
 def _noting(asked: set[str], name: str, check: Callable[..., T]) -> Callable[..., T]:

@@ -10,6 +10,7 @@ from engine.risk.manager import RiskManager
 from gateways.wire.messages import Balance, MarkPrice
 from tests.order_events import PREFIX, SYMBOL, intent, report, snapshot, trade
 from tests.record_samples import fill
+from tests.risk_facts import account_facts, risk_context, symbol_facts
 
 D = Decimal
 LIMITS = RiskLimits(
@@ -26,13 +27,8 @@ LIMITS = RiskLimits(
 
 
 def context(**changes: object) -> RiskContext:
-    fields: dict[str, object] = {
-        "now_ns": 1_000,
-        "mark_price": D(50_000),
-        "reference_price": D(50_000),
-        "equity_quote": D(20_000),
-    }
-    return RiskContext(**(fields | changes))  # type: ignore[arg-type]
+    fields = {"reference_price": D(50_000), "max_daily_loss_quote": LIMITS.max_daily_loss_quote}
+    return risk_context(**(fields | changes))
 
 
 def rule_of(order: dict[str, object] | None = None, **changes: object) -> str:
@@ -50,13 +46,13 @@ def test_an_order_within_all_limits_passes():
     [
         ("quantity", {"qty_base": D(0)}, {}),
         ("connection", {}, {"connected": False}),
-        ("gates", {}, {"reconciled": False}),
-        ("gates", {}, {"data_fresh": False}),
-        ("gates", {}, {"clock_ok": False}),
-        ("gates", {}, {"journal_ok": False}),
-        ("gates", {}, {"paused": True}),
-        ("gates", {}, {"strategy_running": False}),
-        ("gates", {}, {"mark_price": D(0)}),
+        ("reconciled", {}, {"reconciled": False}),
+        ("book", {}, {"book_fresh": False}),
+        ("clock", {}, {"clock_ok": False}),
+        ("clock_set_back", {}, {"clock_set_back": True}),
+        ("journal", {}, {"journal_ok": False}),
+        ("paused", {}, {"paused": True}),
+        ("strategy", {}, {"strategy_running": False}),
         ("foreign_position", {"side": "SELL"}, {"foreign_base": D("0.1")}),
         ("foreign_position", {}, {"foreign_base": D("-0.1")}),
         ("daily_loss", {}, {"daily_pnl_quote": D(-500)}),
@@ -97,7 +93,9 @@ def test_a_limit_itself_is_still_allowed(order: dict[str, object], facts: dict[s
 
 EVERYTHING_WRONG: dict[str, object] = {
     "reconciled": False,
-    "data_fresh": False,
+    "book_fresh": False,
+    "mark_age_ns": None,
+    "killed": "by hand",
     "clock_ok": False,
     "journal_ok": False,
     "paused": True,
@@ -120,7 +118,6 @@ EVERYTHING_WRONG: dict[str, object] = {
 )
 def test_leaving_is_possible_when_everything_is_wrong_but_the_connection(order: dict[str, object]):
     manager = RiskManager(LIMITS)
-    manager.kill("test")
     for _ in range(5):
         manager.note_sent(1_000)
     assert manager.validate_order(intent(**order), context(**EVERYTHING_WRONG)).allowed  # type: ignore[arg-type]
@@ -142,7 +139,7 @@ def test_an_exit_that_could_turn_the_position_needs_the_exchanges_word_on_it():
 
 def test_an_entry_is_an_entry_whatever_position_it_meets():
     assert not reduces(intent(side="SELL"), context(position_base=D(1)))
-    assert rule_of({"side": "SELL"}, position_base=D(1), paused=True) == "gates"
+    assert rule_of({"side": "SELL"}, position_base=D(1), paused=True) == "paused"
 
 
 def test_the_order_rate_slides_with_event_time():
@@ -157,16 +154,15 @@ def test_the_order_rate_slides_with_event_time():
 def test_the_kill_switch_holds_until_it_is_undone():
     manager = RiskManager(LIMITS)
     manager.kill("operator")
-    verdict = manager.validate_order(intent(), context())
+    verdict = manager.validate_order(intent(), context(killed=manager.killed))
     assert (verdict.rule, verdict.reason) == ("kill_switch", "kill switch: operator")
-    assert manager.killed == "operator"
     manager.revive()
-    assert manager.validate_order(intent(), context()).allowed
+    assert manager.validate_order(intent(), context(killed=manager.killed)).allowed
 
 
 def test_limits_that_are_off_make_no_rule():
-    assert RiskManager(RiskLimits()).rule_names == ("kill_switch", "gates", "foreign_position")
-    assert len(RiskManager(LIMITS).rule_names) == 11
+    assert RiskManager(RiskLimits()).rule_names == ("strategy", "foreign_position")
+    assert len(RiskManager(LIMITS).rule_names) == 9
 
 
 def test_the_facts_come_from_the_stores():
@@ -184,7 +180,16 @@ def test_the_facts_come_from_the_stores():
     store.apply(trade(1, "0.25", "0.25"))
     store.intend(intent(6))
     store.apply(report("CANCELED", number=6))
-    facts = context_for(SYMBOL, now_ns=7, orders=store, account=account, reference_price=D(50_010))
+    facts = context_for(
+        SYMBOL,
+        now_ns=7,
+        orders=store,
+        account=account,
+        gates=(account_facts(), symbol_facts()),
+        strategy_running=True,
+        foreign_base=D(0),
+        reference_price=D(50_010),
+    )
     assert facts.position_base == D("0.5")
     assert (facts.open_buy_base, facts.open_sell_base) == (D("0.75"), D("0.25"))
     assert facts.other_notional_quote == 5 * 2_000

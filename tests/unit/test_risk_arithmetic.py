@@ -12,6 +12,7 @@ from engine.risk.manager import RiskManager
 from gateways.wire.messages import MarkPrice
 from tests.order_events import PREFIX, SYMBOL, intent
 from tests.record_samples import fill
+from tests.risk_facts import account_facts, risk_context, symbol_facts
 
 D = Decimal
 
@@ -19,9 +20,20 @@ D = Decimal
 def judged(
     limits: RiskLimits, order: dict[str, object] | None = None, facts: dict[str, object] | None = None
 ) -> Verdict:
-    fields: dict[str, object] = {"now_ns": 1_000, "mark_price": D(50_000), "equity_quote": D(20_000)}
-    context = RiskContext(**(fields | (facts or {})))  # type: ignore[arg-type]
-    return RiskManager(limits).validate_order(intent(**(order or {})), context)
+    return RiskManager(limits).validate_order(intent(**(order or {})), risk_context(**(facts or {})))
+
+
+def facts_of(account: AccountStateStore, store: OrderStore, reference_price: int = 0) -> RiskContext:
+    return context_for(
+        SYMBOL,
+        now_ns=7,
+        orders=store,
+        account=account,
+        gates=(account_facts(), symbol_facts()),
+        strategy_running=True,
+        foreign_base=D(0),
+        reference_price=D(reference_price),
+    )
 
 
 LIMIT = {"order_type": "LIMIT"}
@@ -68,7 +80,7 @@ def test_the_price_band_says_its_width_in_percent():
 def test_the_kill_switch_needs_no_reason():
     manager = RiskManager(RiskLimits())
     manager.kill("")
-    verdict = manager.validate_order(intent(), RiskContext(now_ns=1, mark_price=D(1)))
+    verdict = manager.validate_order(intent(), risk_context(killed=manager.killed))
     assert (verdict.rule, verdict.reason) == ("kill_switch", "kill switch: no reason given")
 
 
@@ -77,7 +89,7 @@ def test_after_the_clock_went_back_orders_of_the_future_count_as_sent_now():
     for now_ns in (10, 90_000):
         manager.note_sent(now_ns)
     manager.on_set_back(1_000)
-    later = [RiskContext(now_ns=now_ns, mark_price=D(1)) for now_ns in (1_030, 1_060)]
+    later = [risk_context(now_ns=now_ns) for now_ns in (1_030, 1_060)]
     assert manager.validate_order(intent(), later[0]).allowed  # the first of the two is long past
     manager.note_sent(1_030)
     assert manager.validate_order(intent(), later[0]).rule == "order_rate"
@@ -90,8 +102,7 @@ def test_after_the_clock_went_back_orders_of_the_future_count_as_sent_now():
 def test_an_unproven_exit_may_not_be_larger_than_what_is_left_to_leave(side: str, sign: int, open_name: str):
     def leaves(qty: str, held: str, working: str = "0") -> bool:
         facts = {"position_base": sign * D(held), open_name: D(working), "reconciled": False}
-        context = RiskContext(now_ns=1, mark_price=D(1), **facts)  # type: ignore[arg-type]
-        return reduces(intent(side=side, is_exit=True, qty_base=D(qty)), context)
+        return reduces(intent(side=side, is_exit=True, qty_base=D(qty)), risk_context(**facts))
 
     assert leaves("1", "1")
     assert leaves("0.5", "1", "0.5")
@@ -113,7 +124,7 @@ def test_what_is_being_bought_of_another_symbol_adds_to_what_is_held_of_it():
     account.on_fill(fill(symbol="ETHUSDT", side="BUY", qty_base=D(3), price=D(2_000), fee=D(0)))
     store.intend(intent(1, symbol="ETHUSDT", qty_base=D(2)))
     store.intend(intent(2, symbol="ETHUSDT", side="SELL", qty_base=D(1)))
-    facts = context_for(SYMBOL, now_ns=7, orders=store, account=account)
+    facts = facts_of(account, store)
     assert facts.other_notional_quote == (3 + 2) * 2_000
 
 
@@ -121,12 +132,10 @@ def test_what_only_leaves_a_position_adds_no_exposure():
     store = OrderStore(PREFIX)
     store.intend(intent(1, side="SELL", reduce_only=True))
     store.intend(intent(2, side="SELL", close_position=True, order_type="STOP_MARKET"))
-    facts = context_for(SYMBOL, now_ns=7, orders=store, account=marked({SYMBOL: 50_000}))
+    facts = facts_of(marked({SYMBOL: 50_000}), store)
     assert (facts.open_buy_base, facts.open_sell_base, facts.open_orders) == (0, 0, 2)
 
 
 def test_without_a_mark_price_the_expected_price_stands_in_for_it():
-    facts = context_for(
-        SYMBOL, now_ns=7, orders=OrderStore(PREFIX), account=marked({}), reference_price=D(49_000)
-    )
+    facts = facts_of(marked({}), OrderStore(PREFIX), 49_000)
     assert facts.mark_price == 49_000

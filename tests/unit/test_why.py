@@ -70,14 +70,14 @@ def give(name: CommandName, **narrow: str) -> Callable[[Rig], object]:
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        (give("pause"), "vetoed by gates [Long Entry] (trading is paused)"),
+        (give("pause"), "vetoed by paused [Long Entry] (trading is paused)"),
         (give("pause", symbol="BTCUSDT"), "paused [Long Entry] (command op)"),
         (give("kill"), "vetoed by kill_switch [Long Entry] (kill switch: command op)"),
         (lambda rig: rig.down(), "suspect [Long Entry] (the bar has a hole in its data)"),
         (lambda rig: rig.status(fresh=()), "suspect [Long Entry] (the bar has a hole in its data)"),
         (
             lambda rig: rig.status(clock_uncertainty_ns=10**12),
-            "vetoed by gates [Long Entry] (the exchange's clock is not known well enough)",
+            "vetoed by clock [Long Entry] (the exchange's clock is not known well enough)",
         ),
         (
             lambda rig: rig.status(clock_offset_ns=10**12),
@@ -85,11 +85,11 @@ def give(name: CommandName, **narrow: str) -> Callable[[Rig], object]:
         ),
         (
             lambda rig: rig.status(streams={"public": "up", "market": "up", "private": "down", "rest": "up"}),
-            "vetoed by gates [Long Entry] (not reconciled with the exchange yet)",
+            "vetoed by links [Long Entry] (the gateway's private stream or requests are down)",
         ),
         (
             lambda rig: rig.feed(JournalState(rig.now_ns, accepts_entries=False)),
-            "vetoed by gates [Long Entry] (the journal takes no entries)",
+            "vetoed by journal [Long Entry] (the journal takes no entries)",
         ),
     ],
 )

@@ -1,0 +1,161 @@
+"""The gates of entries: the one list of what must be well before an order may add exposure.
+
+A gate is data: a name, a sentence, and whether it is closed for some facts. The verdict on an entry and what
+people are told (`blockers`) are both read from this list, so they cannot differ. Exits and cancels pass all
+gates but the first: they need only a connection.
+
+A new gate takes three lines: a field of `AccountFacts` or `SymbolFacts` (without a default), the gate in the
+list below, and what fills the field in `engine/core/health.py`. A sentence holds no number that changes by
+itself: each new wording is told.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+import msgspec
+
+MULTI_ASSETS = (
+    "the account is in multi-assets mode, and margin is reckoned for single-asset mode; switch it back"
+)
+STALE_MARK_NS = 30_000_000_000
+"""Mark prices come every second or every three."""
+SHOWN_SYMBOLS = 5
+Facts = TypeVar("Facts")
+
+
+class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What is known of links, clock and account at one moment. No field has a default: none opens a gate.
+
+    `links_up`: the private stream and requests work. `requests_left`: there is room in this minute's request
+    limit. `killed` is why the kill switch is on ("": it is off).
+    """
+
+    connected: bool
+    clock_set_back: bool
+    reconciled: bool
+    hedge_mode: bool
+    multi_assets: bool
+    links_up: bool
+    requests_left: bool
+    clock_ok: bool
+    journal_ok: bool
+    paused: bool
+    killed: str
+    daily_pnl_quote: Decimal
+    max_daily_loss_quote: Decimal | None
+
+    @property
+    def positions_known(self) -> bool:
+        """Whether our positions have been compared with the exchange's, and news of them arrive."""
+        return self.reconciled and self.links_up and not self.hedge_mode
+
+
+class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What is known of one symbol at one moment. No field has a default: none opens a gate.
+
+    `quote_asset` is what the symbol is settled in ("": its filters are not known), `money` what the account
+    is counted in. `mark_age_ns` is since the stream brought the mark price (None: it has not yet).
+    """
+
+    symbol: str
+    quote_asset: str
+    money: str
+    book_fresh: bool
+    mark_price: Decimal
+    mark_age_ns: int | None
+
+
+class Gate(msgspec.Struct, Generic[Facts], frozen=True):
+    """One thing that must be well. `sentence` says what is wrong when it is closed."""
+
+    name: str
+    is_closed: Callable[[Facts], bool]
+    sentence: str | Callable[[Facts], str]
+
+    def text(self, facts: Facts) -> str:
+        """The sentence for these facts."""
+        return self.sentence if isinstance(self.sentence, str) else self.sentence(facts)
+
+
+CONNECTION: Gate[AccountFacts] = Gate(
+    "connection", lambda facts: not facts.connected, "no connection to the gateway"
+)
+ACCOUNT_GATES: tuple[Gate[AccountFacts], ...] = (
+    CONNECTION,
+    Gate("kill_switch", lambda facts: facts.killed != "", lambda facts: f"kill switch: {facts.killed}"),
+    Gate("paused", lambda facts: facts.paused, "trading is paused"),
+    Gate("clock_set_back", lambda facts: facts.clock_set_back, "the machine's clock was set back"),
+    Gate("reconciled", lambda facts: not facts.reconciled, "not reconciled with the exchange"),
+    Gate("hedge_mode", lambda facts: facts.hedge_mode, "the account is in hedge mode; set it to one-way"),
+    Gate("multi_assets", lambda facts: facts.multi_assets, MULTI_ASSETS),
+    Gate(
+        "request_limit",
+        lambda facts: not facts.requests_left,
+        "the exchange's request limit of this minute is used up",
+    ),
+    Gate("links", lambda facts: not facts.links_up, "the gateway's private stream or requests are down"),
+    Gate("clock", lambda facts: not facts.clock_ok, "the exchange's clock is not known well enough"),
+    Gate("journal", lambda facts: not facts.journal_ok, "the journal takes no entries"),
+    Gate(
+        "daily_loss",
+        lambda facts: (
+            facts.max_daily_loss_quote is not None and facts.daily_pnl_quote <= -facts.max_daily_loss_quote
+        ),
+        lambda facts: f"today's loss has reached the limit of {facts.max_daily_loss_quote:f}",
+    ),
+)
+"""In the order in which a person should hear of them; the first that is closed names a veto."""
+SYMBOL_GATES: tuple[Gate[SymbolFacts], ...] = (
+    Gate("instrument", lambda facts: not facts.quote_asset, "the exchange's filters are not known yet"),
+    Gate(
+        "quote_asset",
+        lambda facts: facts.quote_asset not in {"", facts.money},
+        lambda facts: f"settled in {facts.quote_asset}, but money is counted in {facts.money}",
+    ),
+    Gate("book", lambda facts: not facts.book_fresh, "no fresh book"),
+    Gate("mark", lambda facts: facts.mark_price <= 0 or facts.mark_age_ns is None, "no mark price has come"),
+    Gate(
+        "mark_age",
+        lambda facts: facts.mark_age_ns is not None and facts.mark_age_ns > STALE_MARK_NS,
+        f"the mark price is older than {STALE_MARK_NS // 1_000_000_000} s",
+    ),
+)
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """A closed gate in words."""
+
+    name: str
+    sentence: str
+
+
+def closed_gate(account: AccountFacts, symbol: SymbolFacts) -> Closed | None:
+    """The first gate that keeps an entry of that symbol out (None: all are open)."""
+    for gate in ACCOUNT_GATES:
+        if gate.is_closed(account):
+            return Closed(gate.name, gate.text(account))
+    for one in SYMBOL_GATES:
+        if one.is_closed(symbol):
+            return Closed(one.name, f"{symbol.symbol}: {one.text(symbol)}")
+    return None
+
+
+def blockers(account: AccountFacts, symbols: Iterable[SymbolFacts]) -> tuple[str, ...]:
+    """Everything that keeps entries of these symbols out, as sentences. Symbols with the same trouble share
+    one. Without a connection nothing else is known, and only that is said.
+    """
+    if CONNECTION.is_closed(account):
+        return (CONNECTION.text(account),)
+    found = [gate.text(account) for gate in ACCOUNT_GATES if gate.is_closed(account)]
+    troubled: dict[str, list[str]] = {}
+    for facts in symbols:
+        for gate in SYMBOL_GATES:
+            if gate.is_closed(facts):
+                troubled.setdefault(gate.text(facts), []).append(facts.symbol)
+    return (*found, *(f"{_named(names)}: {text}" for text, names in troubled.items()))
+
+
+def _named(symbols: list[str]) -> str:
+    more = len(symbols) - SHOWN_SYMBOLS
+    return ", ".join(symbols[:SHOWN_SYMBOLS]) + (f" and {more} more" if more > 0 else "")
