@@ -152,9 +152,11 @@ class Desk:
 
     def default_qty(self, sign: int, price: float | None = None) -> float:
         """Default-sized quantity at `price`, or at the last close moved by slippage (pine_semantics 3.2)."""
-        if price is None:
-            price = self.close + sign * self.settings.costs.slippage_ticks * self.tick
-        return self.sized(self.budget(), price)
+        return self.sized(self.budget(), self.market_price(sign) if price is None else price)
+
+    def market_price(self, sign: int) -> float:
+        """What a market entry is sized at: the last close on the grid, moved by the slippage ticks."""
+        return snap(self.close, self.tick) + sign * self.settings.costs.slippage_ticks * self.tick
 
     def budget(self) -> float:
         """Money of a default-sized entry at the closes of this time, nan for a fixed quantity."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from engine.backtest.broker_desk import Desk
 from engine.backtest.broker_margin import margin_ratio
 from engine.backtest.broker_orders import Kind, OcaType, PendingOrder
-from engine.backtest.grid import floor_qty, round_level_down, round_level_up
+from engine.backtest.grid import floor_qty, round_level_down, round_level_up, snap
 
 if TYPE_CHECKING:  # it brings numpy and pydantic along
     from engine.strategies.base import Direction
@@ -55,7 +55,8 @@ class Entries:
         changes_this_bars = known is not None and known.placed_bar == desk.bar_index
         position = desk.size_after_market_orders()
         if kind == "entry":
-            against = position * order.direction < 0
+            # While flat there is nothing to reverse, whatever market orders are on their way.
+            against = bool(desk.ledger.lots) and position * order.direction < 0
             if not changes_this_bars and position * order.direction > 0 and desk.pyramid_is_full():
                 return
             if changes_this_bars:
@@ -91,9 +92,7 @@ class Entries:
             order.qty = floor_qty(abs(qty), desk.step)
             return
         if order.is_market:
-            slippage = desk.settings.costs.slippage_ticks * desk.tick
-            price = desk.close + order.direction * slippage
-            order.qty = desk.sized(desk.budget(), price, cash_fees=True)
+            order.qty = desk.sized(desk.budget(), desk.market_price(order.direction), cash_fees=True)
             return
         order.budget = desk.budget()
         order.sizing_price = self._executes_at(order)
@@ -103,7 +102,7 @@ class Entries:
 
     def _executes_at(self, order: PendingOrder) -> float:
         """Where a priced order would fill if its turn came at the close: its level, or the close past it."""
-        price = self._desk.close
+        price = snap(self._desk.close, self._desk.tick)
         long = order.direction > 0
         if not isnan(order.stop):
             price = max(price, order.stop) if long else min(price, order.stop)
@@ -119,10 +118,8 @@ class Entries:
         ratio = margin_ratio(desk, order.direction)
         if not ratio or order.kind == "order":
             return True
-        slippage = (
-            desk.settings.costs.slippage_ticks * desk.tick * order.direction if order.is_market else 0.0
-        )
-        if order.qty * (desk.close + slippage) * desk.point_value * ratio <= desk.account.equity:
+        price = desk.market_price(order.direction) if order.is_market else snap(desk.close, desk.tick)
+        if order.qty * price * desk.point_value * ratio <= desk.account.equity:
             return True
         desk.account.margin_rejects += 1
         return False

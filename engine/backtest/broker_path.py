@@ -37,8 +37,6 @@ class Walker:
         """Steps 2 and 3 of a bar: market orders, then what the open has jumped over."""
         desk = self._desk
         desk.is_inside = False
-        if desk.ledger.lots:
-            desk.ledger.mark(open_)
         if desk.orders or desk.exits:
             desk.start_size = desk.ledger.position_size
             desk.has_closed_at_open = False
@@ -49,6 +47,9 @@ class Walker:
             self._fill_market_orders(open_)
             self._fill_passed(open_)
         self._calls.check(open_)
+        # Only what is still held lived through the open: what left there saw its own exit price instead.
+        if desk.ledger.lots:
+            desk.ledger.mark(open_)
 
     def walk_bar(
         self,
@@ -80,10 +81,9 @@ class Walker:
         self._fill_passed(price, at_close=at_close)
 
     def _walk_bar(self, open_: float, high: float, low: float, close: float) -> None:
-        desk = self._desk
-        if desk.ledger.lots:
-            desk.ledger.mark(open_)
         self._fill_passed(open_)
+        if self._desk.ledger.lots:
+            self._desk.ledger.mark(open_)
         for start, end in pairwise(path(open_, high, low, close)):
             self.walk(start, end)
 

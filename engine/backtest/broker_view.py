@@ -133,14 +133,21 @@ class BrokerView:
 
     @property
     def margin_liquidation_price(self) -> float:
-        """Where TradingView's margin call would come: down to the tick for a long, up for a short."""
+        """Where TradingView's margin call would come: down to the tick for a long, up for a short.
+
+        nan where there is none: while flat, without margin, and for a long at margin 100, whose need and
+        whose worth move alike.
+        """
         desk = self._desk
         size = desk.ledger.position_size * desk.point_value
         ratio = margin_ratio(desk, 1 if size > 0 else -1)
         if not size or not ratio:
             return nan
+        slope = size - abs(size) * ratio
+        if not slope:
+            return nan
         money = desk.settings.initial_capital + desk.ledger.net_profit
-        price = (size * desk.ledger.average_price - money) / (size - abs(size) * ratio)
+        price = (size * desk.ledger.average_price - money) / slope
         steps = floor(price / desk.tick) if size > 0 else ceil(price / desk.tick)
         return steps * desk.tick
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import inf, isnan, nan
 
 from engine.backtest.broker import BacktestBroker
-from engine.backtest.grid import floor_qty, round_level_down, round_level_up
+from engine.backtest.grid import floor_qty, round_level_down, round_level_up, snap
 from engine.backtest.settings import BrokerSettings
 from engine.backtest.signal_rules import SignalRow, SignalRules
 from engine.execution.exit_rules import ExitRules
@@ -71,7 +71,7 @@ class SignalScript:
         market, costs = self._settings.market, self._settings.costs
         price = stop if isnan(limit) else limit
         if isnan(price):
-            price = broker.mark + direction * costs.slippage_ticks * market.tick
+            price = snap(broker.mark, market.tick) + direction * costs.slippage_ticks * market.tick
         qty = self._quantity(price, risk_distance) if price > 0.0 else 0.0
         if qty <= 0.0 or qty < market.min_qty or qty * price * market.point_value < market.min_notional:
             return

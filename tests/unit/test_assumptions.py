@@ -204,6 +204,17 @@ def test_slippage_and_commission_of_market_orders():
     )
 
 
+@shows("Fills", "excursions of a trade")
+def test_a_trade_that_leaves_at_the_open_has_the_price_it_left_at():
+    settings = replace(PLAIN, costs=Costs(slippage_ticks=2))
+    rows: list[Row] = [*flat(100), (100, 102, 98, 101), (110, 120, 90, 100), *flat(100)]
+    trade = run(rows, {0: say(LONG), 1: say(LEAVE_LONG)}, settings=settings).trades[0]
+    assert (trade.entry_price, trade.exit_price) == (101.0, 109.0)
+    assert (trade.run_up, trade.drawdown) == (8.0, -3.0)
+    held = run(rows, {0: say(LONG), 2: say(LEAVE_LONG)}, settings=settings).trades[0]
+    assert (held.run_up, held.drawdown) == (19.0, -11.0)
+
+
 @shows("Fills", "stop-limit")
 @shows("Entries that rest (`EntryOrder`)", "stop_limit")
 def test_a_stop_limit_becomes_a_limit_where_its_stop_is_reached():
@@ -239,6 +250,15 @@ def test_quantities():
     assert one_lot(sized("percent_of_equity", 101.09)) == 9.9
     assert one_lot(sized("risk_percent", 5.0), r=2.0) == 25.0
     assert one_lot(sized("risk_percent", 5.0)) == 0
+
+
+@shows("Sizing", "a close between two ticks")
+@pytest.mark.parametrize(("close", "qty"), [(100.2, 10.1), (100.3, 10.05)])
+def test_the_sizing_price_is_on_the_tick(close: float, qty: float):
+    market = Market(tick=0.5, qty_step=0.05)
+    settings = BrokerSettings(sizing=Sizing("cash", 1010.05), market=market)
+    rows: list[Row] = [(100, 101, 99, close), *flat(100)]
+    assert run(rows, {0: say(LONG)}, settings=settings).open_trades[0].qty == qty
 
 
 @shows("Signal strategies: decisions", "1", "4", "5c", "5d", "5e")

@@ -1,11 +1,12 @@
 """Fill rules of docs/assumptions.md, one a test, on the event-driven broker."""
 
 from collections.abc import Callable
+from math import nan
 
 import pytest
 
 from engine.backtest.broker import BacktestBroker
-from engine.backtest.settings import BrokerSettings, Costs, Market
+from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
 
 Row = tuple[float, float, float, float]
 Acts = dict[int, Callable[[BacktestBroker], None]]
@@ -138,6 +139,24 @@ def test_two_opposite_stops_placed_while_flat_end_flat() -> None:
     assert broker.position_size == 0.0
 
 
+def test_an_opposite_limit_placed_while_flat_beside_a_market_entry_ends_flat() -> None:
+    def acts(b: BacktestBroker) -> None:
+        b.entry("L", "long", 1)
+        b.entry("S", "short", 1, limit=102)
+
+    broker = _run([FLAT, (100, 103, 99, 100)], {0: acts})
+    assert (_exits(broker), broker.position_size) == ([(1, 102.0, "S")], 0.0)
+
+
+def test_a_priced_entry_reverses_what_a_market_reversal_of_its_bar_will_hold() -> None:
+    def turn(b: BacktestBroker) -> None:
+        b.entry("S", "short", 2)
+        b.entry("L2", "long", 1, stop=102)
+
+    broker = _run([FLAT, FLAT, (100, 103, 99, 100)], {0: lambda b: b.entry("L", "long", 1), 1: turn})
+    assert broker.position_size == 1.0
+
+
 def test_a_leg_whose_entry_opened_nothing_does_not_wait_for_a_later_entry_of_that_id() -> None:
     def straddle(broker: BacktestBroker) -> None:
         broker.entry("L", "long", 1, stop=102)
@@ -185,6 +204,58 @@ def test_excursions_of_an_entry_inside_the_bar_begin_at_its_fill() -> None:
     rows = [FLAT, (100, 103, 99, 102), (102, 109, 90, 102)]
     (trade,) = _run(rows, acts).ledger.trades
     assert (trade.run_up, trade.drawdown) == (2.0, 0.0)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_trade_that_leaves_at_an_open_saw_its_own_price_there_and_not_the_open(sign: int) -> None:
+    def mirrored(row: Row) -> Row:
+        open_, high, low, close = (100 + sign * (price - 100) for price in row)
+        return open_, max(high, low), min(high, low), close
+
+    rows = [mirrored(row) for row in (FLAT, (100, 101, 99, 100), (110, 111, 90, 100))]
+    acts = {0: lambda b: b.entry("E", "long" if sign > 0 else "short", 1), 1: lambda b: b.close_all()}
+    (trade,) = _run(rows, acts, costs=Costs(slippage_ticks=20)).ledger.trades
+    assert (trade.entry_price, trade.exit_price) == (100 + sign * 2, 100 + sign * 8)
+    assert (trade.run_up, trade.drawdown) == (6.0, -3.0)
+
+
+def test_a_trade_that_leaves_at_the_open_of_a_finer_bar_saw_its_own_price_there() -> None:
+    def acts(b: BacktestBroker) -> None:
+        b.entry("L", "long", 1)
+        b.exit("X", "L", limit=105, stop=99)
+
+    finer = {1: [(100.0, 101.0, 100.0, 101.0), (98.0, 99.0, 98.0, 98.5)]}
+    broker = _run([FLAT, (100, 101, 98, 98.5)], {0: acts}, finer, costs=Costs(slippage_ticks=20))
+    (trade,) = broker.ledger.trades
+    assert (trade.exit_price, trade.drawdown) == (96.0, -6.0)
+
+
+@pytest.mark.parametrize(("close", "qty"), [(10.004, 10_000.0), (10.006, 9_990.0), (9.996, 10_000.0)])
+@pytest.mark.parametrize("kind", ["entry", "order"])
+def test_a_default_size_is_taken_from_the_close_on_the_tick(close: float, qty: float, kind: str) -> None:
+    rows = [(10.0, max(10.0, close), min(10.0, close), close), (10.0, 10.0, 10.0, 10.0)]
+    broker = _run(
+        rows,
+        {0: lambda b: getattr(b, kind)("L", "long")},
+        market=Market(tick=0.01, qty_step=1.0),
+        sizing=Sizing("percent_of_equity", 100.0),
+    )
+    assert broker.position_size == qty
+
+
+@pytest.mark.parametrize(
+    ("side", "percent", "price"),
+    [("long", 100.0, nan), ("short", 100.0, 150.0), ("long", 50.0, 0.0), ("long", 0.0, nan)],
+)
+def test_the_price_of_the_margin_call(side: str, percent: float, price: float) -> None:
+    broker = _run(
+        [FLAT, FLAT],
+        {0: lambda b: b.entry("E", side, 1)},
+        initial_capital=200.0 if side == "short" else 100.0,
+        margin_long_percent=percent,
+        margin_short_percent=percent,
+    )
+    assert broker.margin_liquidation_price == pytest.approx(price, nan_ok=True)
 
 
 def test_a_cash_fee_of_an_order_is_shared_by_its_parts() -> None:

@@ -32,9 +32,9 @@ def _go(s: Symbol, start: float, end: float) -> None:
 @compiled
 def _walk(s: Symbol, open_: float, high: float, low: float, close: float) -> None:
     """Price takes the path assumed for one bar."""
+    meet(s, open_, open_)
     if s.lots > 0:
         mark_lots(s, open_)
-    meet(s, open_, open_)
     first, second = (high, low) if high - open_ < open_ - low else (low, high)
     _go(s, open_, first)
     _go(s, first, second)
@@ -46,10 +46,11 @@ def _fill_bar(s: Symbol) -> None:
     """Steps 2 to 4 where something may fill."""
     open_ = float_at(s.open_at, s.bar)
     s.is_inside = 0
-    if s.lots > 0:
-        mark_lots(s, open_)
     fill_market_orders(s, open_)
     meet(s, open_, open_)
+    # Only what is still held lived through the open: what left there saw its own exit price instead.
+    if s.lots > 0:
+        mark_lots(s, open_)
     if s.leverage != 0.0 and s.lots > 0:
         s.liquidation = liquidation_price(s)
     watch_orders(s)

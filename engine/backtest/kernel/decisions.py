@@ -2,7 +2,7 @@
 
 from math import isnan, nan
 
-from engine.backtest.kernel.grid import floor_qty, round_level
+from engine.backtest.kernel.grid import floor_qty, round_level, snap
 from engine.backtest.kernel.layout import (
     CASH,
     FIXED,
@@ -54,7 +54,7 @@ def _place_entry(s: Symbol, direction: float, text: int, risk_distance: float) -
     """Place the entry, instead of any that rests."""
     s.entry_rests = 0
     limit = stop = nan
-    price = s.mark + direction * s.slippage_ticks * s.tick
+    price = snap(s, s.mark) + direction * s.slippage_ticks * s.tick
     if s.entry_kind == LIMIT:
         level = s.mark * (1.0 - direction * s.entry_offset / 100.0)
         price = limit = round_level(s, level, direction < 0.0)
