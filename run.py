@@ -36,6 +36,8 @@ UNPACKING_SECONDS = 5.0
 WAIT_SECONDS = 0.5
 SAID = "the lines above say why"
 PRODUCT = ("run.py", "settings", "supervisor", "engine", "gateways", "model_integration")
+SEVERAL_AT_ONCE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+"""Tests of one file share servers, so a file stays in one process."""
 AS_ON_WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/win32", *PRODUCT)
 
 
@@ -272,14 +274,17 @@ def say(text: str) -> None:
 
 
 def run_checks(pytest_arguments: list[str]) -> int:
-    """Format, lint, types, tests; all of them, whatever fails. 0 when all are well."""
-    checks = {
-        "ruff format": ["ruff", "format", "--check", "."],
-        "ruff check": ["ruff", "check", "."],
-        "mypy": ["mypy"],
-        "mypy, as on Windows": ["mypy", *AS_ON_WINDOWS],
-        "pytest": ["pytest", *pytest_arguments],
-    }
+    """Format, lint, types, tests; all of them, whatever fails. 0 when all are well.
+
+    With test files among the arguments only those are looked at, and nothing is type-checked.
+    """
+    files = named_files(pytest_arguments)
+    checks = {"ruff format": ["ruff", "format", "--check", *(files or ["."])]}
+    checks["ruff check"] = ["ruff", "check", *(files or ["."])]
+    if not files:
+        checks["mypy"] = ["mypy"]
+        checks["mypy, as on Windows"] = ["mypy", *AS_ON_WINDOWS]
+    checks["pytest"] = ["pytest", *(() if files else SEVERAL_AT_ONCE), *pytest_arguments]
     failed = []
     for name, arguments in checks.items():
         say(f"== {name}")
@@ -288,6 +293,12 @@ def run_checks(pytest_arguments: list[str]) -> int:
             failed.append(name)
     say(f"FAILED: {', '.join(failed)}" if failed else "all checks passed")
     return 1 if failed else 0
+
+
+def named_files(pytest_arguments: list[str]) -> list[str]:
+    """The files and folders among pytest's arguments: `tests/unit/test_risk.py::test_x` names one."""
+    paths = [one.partition("::")[0] for one in pytest_arguments if not one.startswith("-")]
+    return [path for path in dict.fromkeys(paths) if path and (ROOT / path).exists()]
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
         return _refuse(f"{lock.path} cannot be written: {error.strerror}")
     try:
         accepted = arguments.i_accept_real_orders
-        refused = refusal(settings, symbol=arguments.symbol, accept_real_orders=accepted)
+        refused = refusal(settings, symbol=arguments.symbol, accept_real_orders=accepted, say=_say)
         if not refused and arguments.fresh:
             refused = _drop_state(settings)
         if refused:
@@ -59,6 +59,12 @@ def main(argv: Sequence[str]) -> int:
         return _run_session(settings, arguments)
     finally:
         lock.release()
+
+
+def _say(line: str) -> None:
+    """At once, in a pipe too."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _refuse(sentence: str) -> int:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateways.simulator.symbols import default_symbols
@@ -21,11 +21,21 @@ from supervisor.specs import ROOT
 SOURCES = ("engine", "settings", "gateways/wire")
 CHECK_SECONDS = 300.0
 """The first start of all may have to compile the indicators."""
+CHECKING = (
+    "Checking the configuration and compiling the strategies; "
+    "later starts skip this until one of them changes."
+)
 
 
-def refusal(settings: Settings, *, symbol: str | None, accept_real_orders: bool) -> str:
-    """One sentence about what would keep the environment from starting; "" when all is well."""
-    return _ports(settings) or _symbols(settings, symbol) or _strategies(settings, symbol, accept_real_orders)
+def refusal(
+    settings: Settings, *, symbol: str | None, accept_real_orders: bool, say: Callable[[str], None]
+) -> str:
+    """One sentence about what would keep the environment from starting; "" when all is well.
+
+    `say` is told what is under way where a person would otherwise look at an empty screen.
+    """
+    wrong = _ports(settings) or _symbols(settings, symbol)
+    return wrong or _strategies(settings, symbol, accept_real_orders, say)
 
 
 def _ports(settings: Settings) -> str:
@@ -67,12 +77,15 @@ def _symbols(settings: Settings, given: str | None) -> str:
     return ""
 
 
-def _strategies(settings: Settings, symbol: str | None, accept_real_orders: bool) -> str:
+def _strategies(
+    settings: Settings, symbol: str | None, accept_real_orders: bool, say: Callable[[str], None]
+) -> str:
     mark = settings.data_dir / "checked"
     seen = _digest(settings, symbol)
     with contextlib.suppress(OSError):
         if mark.read_text("ascii") == seen:
             return ""
+    say(CHECKING)
     command = [sys.executable, str(ROOT / "engine" / "main.py"), settings.environment]
     command += [symbol] if symbol is not None else []
     command += ["--i-accept-real-orders"] if accept_real_orders else []

@@ -21,7 +21,7 @@ from supervisor import arguments as words
 from supervisor.closing import closing_line, left_open
 from supervisor.command import main, say_who_is_missing
 from supervisor.files import FileLock
-from supervisor.precheck import refusal
+from supervisor.precheck import CHECKING, refusal
 from supervisor.specs import START_ORDER, known_ports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -234,7 +234,7 @@ def test_the_progress_of_an_install_names_packages(line: str, package: str) -> N
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert main(arguments) == 2
     said = capsys.readouterr()
-    assert said.out == ""
+    assert said.out in ("", f"{CHECKING}\n")
     assert said.err.count("\n") == 1
     return said.err
 
@@ -336,12 +336,16 @@ def test_strategies_that_were_found_good_are_not_asked_about_again(
     settings = load_settings("demo")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
 
+    said: list[str] = []
+
     def look() -> str:
-        return refusal(settings, symbol=None, accept_real_orders=False)
+        return refusal(settings, symbol=None, accept_real_orders=False, say=said.append)
 
     assert look() == ""
+    assert said == [CHECKING]
     monkeypatch.setattr("sys.executable", str(home / "no python"))
     assert look() == ""
+    assert said == [CHECKING], "a later start says nothing, and does nothing"
     with (home / "configs" / "demo.toml").open("a") as config:
         config.write("# another configuration\n")
     with pytest.raises(FileNotFoundError):
@@ -453,3 +457,24 @@ def test_one_process_runs_alone_on_the_remembered_port(home: Path) -> None:
     process.stdout.read()
     assert process.wait(30) == 0
     process.stdout.close()
+
+
+def test_checks_of_named_files_look_at_those_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def note(command: list[str], **options: object) -> "subprocess.CompletedProcess[str]":
+        commands.append(command[2:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", note)
+    named = "tests/unit/test_tidy.py"
+    assert run.run_checks(["-q", f"{named}::test_x", "-k", "no such file"]) == 0
+    assert commands == [
+        ["ruff", "format", "--check", named],
+        ["ruff", "check", named],
+        ["pytest", "-q", f"{named}::test_x", "-k", "no such file"],
+    ]
+    commands.clear()
+    assert run.run_checks(["-x"]) == 0
+    assert [one[0] for one in commands] == ["ruff", "ruff", "mypy", "mypy", "pytest"]
+    assert commands[-1] == ["pytest", *run.SEVERAL_AT_ONCE, "-x"]
