@@ -390,7 +390,8 @@ def test_a_missing_key_file_is_said_once_and_no_engine_starts(home: Path) -> Non
         check=False,
     )
     assert done.returncode == 2
-    key_file, verdict = done.stdout.splitlines()
+    checking, key_file, verdict = done.stdout.splitlines()
+    assert checking == CHECKING
     assert str(home / "vault" / "binance_testnet_keys") in key_file
     assert verdict == "[supervisor] gateway cannot work with its configuration"
 
