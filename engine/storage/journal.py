@@ -17,11 +17,14 @@ from engine.storage.records import SCHEMA_VERSION, JournalRecord, Start, Stop, i
 from engine.storage.recovered import Recovered, read_folder
 from engine.storage.segment import (
     HEADER_BYTES,
+    Header,
     JournalError,
     JournalFull,
     account_digest,
+    checksum_at,
     frame,
     header,
+    identity_of,
     open_file,
     segment_path,
     write_all,
@@ -32,6 +35,10 @@ from engine.storage.spare import SpareSegment
 from supervisor.files import sync_data, sync_folder
 
 __all__ = ["Journal", "JournalError", "JournalFull", "JournalOptions", "Recovered", "open_journal"]
+
+_SPARE = "next-segment.tmp"
+_UNFINISHED = (_SPARE, "snapshot-*.tmp", "base-*.tmp")
+"""What a killed process may leave."""
 
 
 class JournalOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +53,13 @@ class Journal:
     """Append-only record of one engine; made by `open_journal`. Not thread-safe: one writer."""
 
     def __init__(
-        self, folder: Path, lock: FolderLock, account: str, options: JournalOptions, found: Recovered
+        self,
+        folder: Path,
+        lock: FolderLock,
+        account: str,
+        options: JournalOptions,
+        found: Recovered,
+        engine_id: str,
     ) -> None:
         self._folder = folder
         self._lock = lock
@@ -59,8 +72,9 @@ class Journal:
         self._disk_full = False
         self._fd = -1
         self._used = 0
-        self._spare = SpareSegment(folder / "next-segment.tmp", options.segment_bytes + options.reserve_bytes)
-        self.engine_id = found.engine_id
+        self._spare = SpareSegment(folder / _SPARE, options.segment_bytes + options.reserve_bytes)
+        self._tip = found.tip
+        self.engine_id = engine_id
         self.fencing = found.fencing
         if found.segment is None:
             self._open_segment()
@@ -105,6 +119,7 @@ class Journal:
         if self._used + len(self._pending) + len(data) > self._options.segment_bytes:
             data = self._make_room(record, data)
         self._pending += data
+        self._tip = checksum_at(data, 0)
         self._next = sequence + 1
         return sequence
 
@@ -133,7 +148,7 @@ class Journal:
         JournalFull when the disk has no room: the old files stay in use and nothing is lost.
         """
         self.flush()
-        content = SnapshotFile(self._durable, self.engine_id, self.fencing, state)
+        content = SnapshotFile(self._durable, self.engine_id, self.fencing, state, self._tip)
         try:
             write_snapshot(self._folder, self._digest, content)
             self._roll()
@@ -168,11 +183,10 @@ class Journal:
             self._spare.discard()
             self._lock.release()
 
-    def begin(self, engine_id: str, account: str, now_ns: int) -> None:
+    def begin(self, account: str, now_ns: int) -> None:
         """Write Start with the next fencing number, durable. Called once, by `open_journal`."""
-        self.engine_id = engine_id
         self.fencing += 1
-        self.append(Start(engine_id, self.fencing, account, SCHEMA_VERSION, now_ns))
+        self.append(Start(self.engine_id, self.fencing, account, SCHEMA_VERSION, now_ns))
         self.flush()
 
     def _make_room(self, record: JournalRecord, data: bytes) -> bytes:
@@ -204,7 +218,8 @@ class Journal:
     def _open_segment(self) -> None:
         part = self._spare.take()
         fd = open_file(part, os.O_RDWR)
-        write_all(fd, header(self._next, self._digest))
+        size = self._options.segment_bytes + self._options.reserve_bytes
+        write_all(fd, header(self._next, self._digest, Header(identity_of(self.engine_id), self._tip, size)))
         sync_data(fd)
         os.close(fd)
         path = segment_path(self._folder, self._next)
@@ -251,10 +266,12 @@ def open_journal(
         raise JournalError(f"{folder} cannot be used for the journal: {error.strerror}") from error
     try:
         found = read_folder(folder, account_digest(account))
-        for unfinished in folder.glob("*.tmp"):
-            unfinished.unlink()
-        journal = Journal(folder, lock, account, options or JournalOptions(), found)
-        journal.begin(found.engine_id or new_engine_id(), account, now_ns)
+        for pattern in _UNFINISHED:
+            for unfinished in folder.glob(pattern):
+                unfinished.unlink()
+        engine_id = found.engine_id or new_engine_id()
+        journal = Journal(folder, lock, account, options or JournalOptions(), found, engine_id)
+        journal.begin(account, now_ns)
     except OSError as error:
         lock.release()
         raise JournalError(f"{folder} cannot be used for the journal: {error.strerror}") from error

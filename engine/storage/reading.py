@@ -11,7 +11,7 @@ import msgspec
 
 from engine.storage.records import JournalRecord
 from engine.storage.replica import Replica, ReplicaState
-from engine.storage.segment import JournalError, segment_paths
+from engine.storage.segment import JournalError, numbered, segment_paths
 from engine.storage.snapshots import SnapshotFile, read_snapshot, write_content
 from engine.storage.tail import JournalTail
 
@@ -30,7 +30,7 @@ class Base(msgspec.Struct, array_like=True):
 
 def base_paths(folder: Path) -> list[tuple[int, Path]]:
     """All bases by sequence, oldest first."""
-    return sorted((int(path.stem[5:]), path) for path in folder.glob("base-*.bin"))
+    return numbered(folder, "base-*.bin")
 
 
 def first_base(folder: Path) -> Base | None:

@@ -1,12 +1,16 @@
 """Reading a data folder: the newest usable snapshot and every record after it, or a clear refusal."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 
+from engine.storage.damage import named
+from engine.storage.lineage import Scanned, check_lineage, shortened
 from engine.storage.records import SCHEMA_VERSION, JournalRecord, Start
-from engine.storage.segment import JournalError, SegmentScan, read_segment, segment_paths
+from engine.storage.scan import read_segment
+from engine.storage.segment import JournalError, segment_paths, strangers
 from engine.storage.snapshots import SnapshotFile, read_snapshot, snapshot_paths
 
 
@@ -15,7 +19,8 @@ class Recovered(msgspec.Struct, frozen=True):
     written after it, with their sequence. `engine_id` is "" and `fencing` 0 where no engine ever started.
 
     `dropped_bytes` > 0: a torn tail was cut off. `warnings` are sentences for a person. The last segment goes
-    on at byte `end` with `next_sequence`; `segment` is None in an empty folder.
+    on at byte `end` with `next_sequence`; `segment` is None in an empty folder. `tip` is the CRC of the last
+    record. `lost` says which records were there and are no more, "" where none is known to be.
     """
 
     engine_id: str
@@ -27,48 +32,63 @@ class Recovered(msgspec.Struct, frozen=True):
     next_sequence: int
     segment: Path | None
     end: int
+    tip: int = 0
+    lost: str = ""
 
 
 def read_folder(folder: Path, digest: bytes | None) -> Recovered:
     """Everything needed to go on. JournalError when something is missing, damaged or somebody else's."""
     segments = segment_paths(folder)
     snapshot, warnings = _newest_snapshot(folder, digest)
+    warnings += [f"{name} in {folder} is no file of the journal: not read" for name in strangers(folder)]
     if not segments:
         if snapshot is not None:
             raise JournalError(f"snapshot {snapshot.sequence} in {folder} has no journal beside it")
         return Recovered("", 0, None, (), 0, tuple(warnings), 1, None, 0)
     start = snapshot.sequence if snapshot else 0
     if segments[0][0] > start + 1:
-        missing = f"records {start + 1} to {segments[0][0] - 1}"
-        raise JournalError(f"{missing} in {folder} are missing and no usable snapshot replaces them")
-    records: list[tuple[int, JournalRecord]] = []
-    needed = [pair for at, pair in enumerate(segments) if _reaches(segments, at, start)]
-    for at, (first, path) in enumerate(needed):
-        scan = read_segment(path, first, digest, after=start)
-        records.extend(scan.records)
-        if at + 1 < len(needed):
-            _check_joined(path, scan, needed[at + 1][0])
+        which, verb = named(start + 1, segments[0][0] - 1)
+        raise JournalError(f"{which} in {folder} {verb} missing and no usable snapshot replaces them")
+    scans = _scans(segments, digest, start)
+    _, path, scan = scans[-1]
     if scan.next_sequence <= start:
         raise JournalError(
             f"the journal in {folder} is older than its snapshot: it ends with record "
             f"{scan.next_sequence - 1}, the snapshot is of {start}"
         )
-    if scan.dropped_bytes:
-        warnings.append(
-            f"{scan.dropped_bytes} bytes of an unfinished write at the end of {path.name} were dropped"
-        )
+    records = tuple(record for _, _, one in scans for record in one.records)
     engine_id, fencing = _identity(snapshot, records)
+    check_lineage(segments[0], scans, snapshot, engine_id)
+    lost, note = shortened(path.name, scan)
+    if scan.torn is not None:
+        warnings.append(scan.torn.sentence(path.name))
+    warnings += [sentence for sentence in (lost, note) if sentence]
     return Recovered(
         engine_id,
         fencing,
         snapshot.state if snapshot else None,
-        tuple(records),
-        scan.dropped_bytes,
+        records,
+        scan.torn.size_bytes if scan.torn else 0,
         tuple(warnings),
         scan.next_sequence,
         path,
         scan.end,
+        scan.tip,
+        lost,
     )
+
+
+def _scans(segments: list[tuple[int, Path]], digest: bytes | None, start: int) -> list[Scanned]:
+    """The segments that hold records above `start`, read; each must end where the next one begins."""
+    needed = [pair for at, pair in enumerate(segments) if _reaches(segments, at, start)]
+    scans = [(first, path, read_segment(path, first, digest, after=start)) for first, path in needed]
+    for (_, path, scan), (following, _, _) in pairwise(scans):
+        if scan.next_sequence != following:
+            which, verb = named(scan.next_sequence, following - 1)
+            raise JournalError(
+                f"{which} in {path.name} {verb} damaged or missing: the next file begins with {following}"
+            )
+    return scans
 
 
 def _newest_snapshot(folder: Path, digest: bytes | None) -> tuple[SnapshotFile | None, list[str]]:
@@ -86,15 +106,10 @@ def _reaches(segments: list[tuple[int, Path]], at: int, start: int) -> bool:
     return at == len(segments) - 1 or segments[at + 1][0] > start + 1
 
 
-def _check_joined(path: Path, scan: SegmentScan, next_first: int) -> None:
-    if scan.next_sequence != next_first:
-        raise JournalError(
-            f"record {scan.next_sequence} in {path.name} is damaged or missing: the file ends before it, the "
-            f"next one begins with {next_first}"
-        )
-
-
-def _identity(snapshot: SnapshotFile | None, records: list[tuple[int, JournalRecord]]) -> tuple[str, int]:
+def _identity(
+    snapshot: SnapshotFile | None, records: tuple[tuple[int, JournalRecord], ...]
+) -> tuple[str, int]:
+    """The engine's, and the highest number of a start. JournalError where two engines' are mixed."""
     engine_id, fencing = (snapshot.engine_id, snapshot.fencing) if snapshot else ("", 0)
     for _, record in records:
         if isinstance(record, Start):
@@ -102,6 +117,11 @@ def _identity(snapshot: SnapshotFile | None, records: list[tuple[int, JournalRec
                 raise JournalError(
                     f"the journal was written with schema {record.schema_version}, this version knows "
                     f"{SCHEMA_VERSION}; use the newer version"
+                )
+            if engine_id and record.engine_id != engine_id:
+                raise JournalError(
+                    f"files of two journals are mixed here: of engine {engine_id} and of engine "
+                    f"{record.engine_id}; restore the folder from one copy"
                 )
             engine_id, fencing = record.engine_id, max(fencing, record.fencing)
     return engine_id, fencing

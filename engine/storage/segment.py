@@ -1,6 +1,8 @@
 """The journal's file format: a header, then frames, then zeros up to the preallocated size.
 
-Header, 64 bytes: magic, format version, first sequence, account digest, CRC-32C of those, padding.
+Header, 64 bytes: magic, format version, first sequence, account digest, engine's identity, CRC of the record
+before the first one, preallocated size, CRC-32C of those, padding. So each segment says to which journal it
+belongs and which record it follows. Files of format 1 have a longer digest instead of the three numbers.
 Frame: CRC-32C of all that follows, payload length, sequence, `durable`, payload. `durable` is the highest
 sequence known to be on disk when the frame was written. It tells two kinds of damage apart: a bad frame
 followed by one that was written after it had been flushed is corruption; a bad frame followed by nothing, or
@@ -9,6 +11,7 @@ only by frames of the same unflushed batch, is a torn write that nobody had been
 
 import hashlib
 import os
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,19 +23,21 @@ from engine.storage.records import JournalRecord
 from supervisor.files import preallocate, sync_data, sync_folder
 
 MAGIC = b"NEXTBARJ"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 HEADER_BYTES = 64
 MAX_PAYLOAD_BYTES = 1 << 24
-_HEADER = struct.Struct("<8sIQ32s")
+DIGEST_BYTES = 24
+_HEADER = struct.Struct("<8sIQ24sIII")
+_HEADER_1 = struct.Struct("<8sIQ32s")
 _CRC = struct.Struct("<I")
 _FRAME = struct.Struct("<IQQ")
 FRAME_BYTES = _CRC.size + _FRAME.size
-_SEQUENCE_OFFSET = _CRC.size + 4
-_LOOK_AHEAD = 1_000
+SEQUENCE_OFFSET = _CRC.size + 4
 _ZEROS = bytes(4096)
 """A page. Linux keeps a file in memory in pieces as large as it was written in, and each later write and sync
 looks at every block of the piece it touches: behind zeros written by the MiB that takes 20 us longer."""
 _SEGMENT_NAME = "journal-{:016d}.log"
+_NUMBERED = re.compile(r"[a-z]+-([0-9]{16})\.[a-z]+")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(JournalRecord)
@@ -51,6 +56,11 @@ def account_digest(account: str) -> bytes:
     return hashlib.blake2b(account.encode(), digest_size=32).digest()
 
 
+def identity_of(engine_id: str) -> int:
+    """What headers hold instead of the engine's identity; 0 is nobody's."""
+    return crc32c(engine_id.encode()) if engine_id else 0
+
+
 def segment_path(folder: Path, first_sequence: int) -> Path:
     """File of the segment that begins with that sequence."""
     return folder / _SEGMENT_NAME.format(first_sequence)
@@ -58,7 +68,19 @@ def segment_path(folder: Path, first_sequence: int) -> Path:
 
 def segment_paths(folder: Path) -> list[tuple[int, Path]]:
     """All segments with their first sequence by name, ascending."""
-    return sorted((int(path.stem[8:]), path) for path in folder.glob("journal-*.log"))
+    return numbered(folder, "journal-*.log")
+
+
+def numbered(folder: Path, pattern: str) -> list[tuple[int, Path]]:
+    """Files of ours with the number in their name, ascending. Other files are none of ours."""
+    names = ((path, _NUMBERED.fullmatch(path.name)) for path in folder.glob(pattern))
+    return sorted((int(name[1]), path) for path, name in names if name)
+
+
+def strangers(folder: Path) -> list[str]:
+    """Names of files that look like the journal's and are not."""
+    looks = [path for kind in ("journal-*.log", "snapshot-*.bin", "base-*.bin") for path in folder.glob(kind)]
+    return sorted(path.name for path in looks if not _NUMBERED.fullmatch(path.name))
 
 
 def frame(record: JournalRecord, sequence: int, durable: int) -> bytes:
@@ -70,51 +92,39 @@ def frame(record: JournalRecord, sequence: int, durable: int) -> bytes:
     return _CRC.pack(crc32c(body)) + body
 
 
-def header(first_sequence: int, digest: bytes) -> bytes:
+class Header(msgspec.Struct, frozen=True):
+    """`identity` is that of the engine, `tip` the CRC of the record before the first, `size_bytes` what was
+    preallocated; all 0 where the file does not say (format 1)."""
+
+    identity: int = 0
+    tip: int = 0
+    size_bytes: int = 0
+
+
+def header(first_sequence: int, digest: bytes, content: Header | None = None) -> bytes:
     """First 64 bytes of a segment."""
-    body = _HEADER.pack(MAGIC, FORMAT_VERSION, first_sequence, digest)
+    said = content or Header()
+    body = _HEADER.pack(
+        MAGIC, FORMAT_VERSION, first_sequence, digest[:DIGEST_BYTES], said.identity, said.tip, said.size_bytes
+    )
     return (body + _CRC.pack(crc32c(body))).ljust(HEADER_BYTES, b"\0")
 
 
-class SegmentScan(msgspec.Struct):
-    """Outcome of reading one segment. `end` is where the next frame goes, `dropped_bytes` what is written
-    behind it and cannot be used."""
-
-    records: list[tuple[int, JournalRecord]]
-    next_sequence: int
-    end: int
-    dropped_bytes: int
-
-
-def check_header(data: bytes, name: str, first_sequence: int, digest: bytes | None) -> None:
-    """JournalError unless the header is whole and belongs to this place and account."""
-    body = data[: _HEADER.size]
-    if len(data) < HEADER_BYTES or _CRC.pack(crc32c(body)) != data[_HEADER.size : _HEADER.size + 4]:
+def check_header(data: bytes, name: str, first_sequence: int, digest: bytes | None) -> Header:
+    """What the header says. JournalError unless it is whole and belongs to this place and account."""
+    is_old = data[len(MAGIC) : len(MAGIC) + 4] == b"\1\0\0\0"
+    form = _HEADER_1 if is_old else _HEADER
+    body = data[: form.size]
+    if len(data) < HEADER_BYTES or _CRC.pack(crc32c(body)) != data[form.size : form.size + 4]:
         raise JournalError(f"{name} has a damaged header")
-    magic, version, first, found = _HEADER.unpack(body)
+    magic, version, first, found, *rest = form.unpack(body)
     if magic != MAGIC or version > FORMAT_VERSION:
         raise JournalError(f"{name} is not a journal of format {FORMAT_VERSION}; a newer version wrote it")
     if first != first_sequence:
         raise JournalError(f"{name} begins with record {first}, its name says {first_sequence}")
-    if digest is not None and found != digest:
+    if digest is not None and found != digest[: len(found)]:
         raise JournalError(f"{name} belongs to another account")
-
-
-def read_segment(path: Path, first_sequence: int, digest: bytes | None, *, after: int = 0) -> SegmentScan:
-    """Read every whole record with a sequence above `after`. JournalError names a damaged one."""
-    data = path.read_bytes()
-    check_header(data, path.name, first_sequence, digest)
-    scan = SegmentScan([], first_sequence, HEADER_BYTES, 0)
-    for sequence, payload, end in frames(data, HEADER_BYTES, first_sequence):
-        if sequence > after:
-            scan.records.append((sequence, decode_record(payload, path.name, sequence)))
-        scan.next_sequence = sequence + 1
-        scan.end = end
-    rest = data[scan.end :].rstrip(b"\0")
-    if rest:
-        _refuse_if_corrupt(data, path.name, scan, len(rest))
-        scan.dropped_bytes = len(rest)
-    return scan
+    return Header(*rest)
 
 
 def decode_record(payload: bytes, name: str, sequence: int) -> JournalRecord:
@@ -130,13 +140,14 @@ def decode_record(payload: bytes, name: str, sequence: int) -> JournalRecord:
 
 def frames(data: bytes, start: int, sequence: int) -> Iterator[tuple[int, bytes, int]]:
     """Whole frames from `start` on, the first with that sequence, and where each ends."""
-    while (payload := _payload_at(data, start, sequence)) is not None:
+    while (payload := payload_at(data, start, sequence)) is not None:
         start += FRAME_BYTES + len(payload)
         yield sequence, payload, start
         sequence += 1
 
 
-def _payload_at(data: bytes, start: int, sequence: int) -> bytes | None:
+def payload_at(data: bytes, start: int, sequence: int) -> bytes | None:
+    """Payload of the frame at `start`; None unless it is whole and has that sequence."""
     body_start = start + _CRC.size
     payload_start = start + FRAME_BYTES
     if payload_start > len(data):
@@ -150,23 +161,13 @@ def _payload_at(data: bytes, start: int, sequence: int) -> bytes | None:
     return data[payload_start:end]
 
 
-def _refuse_if_corrupt(data: bytes, name: str, scan: SegmentScan, written: int) -> None:
-    """JournalError when a later whole frame proves that the bad one at `scan.end` had been flushed."""
-    bad = scan.next_sequence
-    for later in range(bad + 1, bad + 1 + _LOOK_AHEAD):
-        wanted = later.to_bytes(8, "little")
-        at = scan.end
-        while (at := data.find(wanted, at, scan.end + written + 8)) >= 0:
-            start = at - _SEQUENCE_OFFSET
-            if _payload_at(data, start, later) is not None and _durable_at(data, start) >= bad:
-                raise JournalError(
-                    f"record {bad} in {name} (byte {scan.end}) is damaged: its checksum is wrong, and record "
-                    f"{later} after it is whole; restore the file from a copy"
-                )
-            at += 1
+def checksum_at(data: bytes, start: int) -> int:
+    """CRC of the frame at `start`, which tells it from any other record."""
+    return int(_CRC.unpack_from(data, start)[0])
 
 
-def _durable_at(data: bytes, start: int) -> int:
+def durable_at(data: bytes, start: int) -> int:
+    """The highest sequence that was on disk when the frame at `start` was written."""
     return int(_FRAME.unpack_from(data, start + _CRC.size)[2])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from engine.storage.crc32c import crc32c
-from engine.storage.segment import JournalError, open_file, write_all
+from engine.storage.segment import JournalError, numbered, open_file, write_all
 from supervisor.files import sync_data, sync_folder
 
 _MAGIC = b"NEXTBARS"
@@ -24,18 +24,19 @@ _RENAME_TRIES = 20
 
 
 class SnapshotFile(msgspec.Struct, frozen=True):
-    """What a snapshot holds. `state` is the engine's own serialisation."""
+    """What a snapshot holds. `state` is the engine's own serialisation, `tip` the CRC of record `sequence`
+    (0: not said, in files of before)."""
 
     sequence: int
     engine_id: str
     fencing: int
     state: bytes
+    tip: int = 0
 
 
 def snapshot_paths(folder: Path) -> list[tuple[int, Path]]:
     """All snapshots by sequence, newest first."""
-    found = [(int(path.stem[9:]), path) for path in folder.glob("snapshot-*.bin")]
-    return sorted(found, reverse=True)
+    return numbered(folder, "snapshot-*.bin")[::-1]
 
 
 def write_snapshot(folder: Path, digest: bytes, content: SnapshotFile) -> None:
