@@ -55,7 +55,7 @@ def run(
     page: Annotated[bool, typer.Option(help="Write report.html too.")] = True,
 ) -> None:
     """Backtest strategies and report."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     try:
         asked = _asked(strategy, data, param, exits, broker, finer, funding, start, end, engine)
         outcomes = list(_outcomes(config, asked, jobs, console))
@@ -193,12 +193,17 @@ def _run_all(config: "RunConfig", market: "Market", jobs: int) -> "Iterator[Outc
 
 
 def _print(console: Console, outcomes: "Sequence[Outcome]") -> None:
-    from engine.backtest.report_text import comparison  # noqa: PLC0415  # with the others that run needs
+    from engine.backtest.report_settings import broker_line, data_lines  # noqa: PLC0415  # pydantic models
+    from engine.backtest.report_text import comparison, open_line  # noqa: PLC0415  # with what run needs
 
-    console.print(comparison([one.summary for one in outcomes]))
+    summaries = [one.summary for one in outcomes]
+    for line in (*data_lines(summaries[0]), broker_line(summaries[0]["broker"])):
+        console.print(line, soft_wrap=True)
+    for table in comparison(summaries, console.width):
+        console.print(table)
     for one in outcomes:
-        for warning in one.summary["warnings"]:
-            console.print(f"{one.title}: {warning}", soft_wrap=True)
+        for text in (*map(open_line, one.summary["still_open"]), *one.summary["warnings"]):
+            console.print(f"{one.title}: {text}", soft_wrap=True)
 
 
 def _refuse(error: Exception) -> None:

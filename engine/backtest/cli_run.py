@@ -13,7 +13,7 @@ from engine.backtest.cli_strategies import build_script, build_signal_strategy, 
 from engine.backtest.loaders import DataError, cut, open_bars, read_funding
 from engine.backtest.plans import Funding, SymbolPlan
 from engine.backtest.report_hash import config_hash, data_hash, trades_hash, versions
-from engine.backtest.report_trades import trade_columns
+from engine.backtest.report_trades import open_rows, trade_columns
 from engine.backtest.trades import BacktestResult
 from engine.backtest.validate_config import ConfigError, to_ns
 from engine.execution.exit_rules import ExitRules
@@ -168,7 +168,9 @@ def _summary(
 ) -> dict[str, Any]:
     closed, still_open = trades
     on_close = config.broker.process_orders_on_close
-    risk, tags = _risk_and_tags(closed, signals, rules, config.broker.point_value, 0 if on_close else 1)
+    late, hold = 0 if on_close else 1, metrics.hold_equity(curve, list(market.bars.values()))
+    risk, tags = _risk_and_tags(closed, signals, rules, config.broker.point_value, late)
+    _, open_tags = _risk_and_tags(still_open, signals, rules, config.broker.point_value, late)
     found: dict[str, Any] = {
         "name": choice.title,
         "strategy": choice.strategy,
@@ -182,11 +184,16 @@ def _summary(
             closed, still_open, {symbol: len(bars) for symbol, bars in market.bars.items()}
         ),
         "buy_and_hold_percent": {s: float(b.close[-1] / b.open[0] - 1) * 100 for s, b in market.bars.items()},
-        **metrics.trade_metrics(closed, risk),
-        "per_symbol": metrics.grouped(closed, closed["symbol"], risk),
-        "per_tag": _most_traded(metrics.grouped(closed, tags, risk)),
+        "hold_return_percent": float(hold[-1] / curve.initial_capital - 1) * 100,
+        **metrics.trade_metrics(closed, risk, still_open),
+        "per_symbol": metrics.grouped(closed, closed["symbol"], risk, (still_open, still_open["symbol"])),
+        "per_tag": _most_traded(metrics.grouped(closed, tags, risk, (still_open, open_tags))),
         "per_month": _months(curve, closed, risk),
+        "still_open": open_rows(still_open),
     }
+    for symbol, held in found["buy_and_hold_percent"].items():
+        none = {"trades": 0, "net_profit": 0.0}
+        found["per_symbol"].setdefault(symbol, none)["buy_and_hold_percent"] = held
     costs, market_settings = config.broker.settings().costs, config.broker.settings().market
     found["warnings"] = plausibility.warnings(
         found,
@@ -216,8 +223,8 @@ def _account_numbers(curve: metrics.Curve, still_open: metrics.Columns) -> dict[
         metrics.max_drawdown(curve),
         metrics.cagr_percent(curve),
     )
+    a_year = metrics.returns_a_year(curve)
     final = float(curve.equity[-1])
-    bar_days = curve.bar_ns / metrics.DAY_NS
     return {
         "initial_capital": curve.initial_capital,
         "final_equity": final,
@@ -225,14 +232,14 @@ def _account_numbers(curve: metrics.Curve, still_open: metrics.Columns) -> dict[
         "total_return_percent": (final / curve.initial_capital - 1.0) * 100.0,
         "days": curve.years * metrics.DAYS_A_YEAR,
         "cagr_percent": cagr,
-        "volatility_percent": metrics.volatility_percent(returns),
-        "sharpe": metrics.sharpe(returns),
-        "sortino": metrics.sortino(returns),
+        "volatility_percent": metrics.volatility_percent(returns, a_year),
+        "sharpe": metrics.sharpe(returns, a_year),
+        "sortino": metrics.sortino(returns, a_year),
         "calmar": metrics.calmar(cagr, fall.percent),
         "max_drawdown_percent": fall.percent,
         "max_drawdown": fall.amount,
-        "max_drawdown_days": fall.bars * bar_days,
-        "longest_drawdown_days": fall.longest_bars * bar_days,
+        "max_drawdown_days": fall.lasted_ns / metrics.DAY_NS,
+        "longest_drawdown_days": fall.longest_ns / metrics.DAY_NS,
         "open_trades": len(still_open["pnl"]),
         "open_profit": float(still_open["pnl"].sum()),
     }

@@ -1,16 +1,20 @@
 """What a backtest came to, by the names and formulas of the field.
 
-Ratios are of daily returns: r = equity at the end of a UTC day over that of the day before, minus 1, the
-first day over the initial capital. Markets that never close have 365 days a year; the risk-free rate is
-0. A ratio whose divisor is 0 or unknown is None.
+Ratios are of daily returns: r = equity at the end of a UTC day over that of the day with bars before it,
+minus 1, the first day over the initial capital. A bar longer than a day gives one return. They are
+annualised by how many of them a year of this data has: 365 where there is a bar every day, 365 / 7 of
+weekly bars. The risk-free rate is 0. A ratio whose divisor is 0 or unknown is None.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.market_data.bars import Bars
 
 DAY_NS = 86_400_000_000_000
 DAYS_A_YEAR = 365.0
@@ -39,6 +43,14 @@ class Curve:
         """The initial capital, then the equity."""
         return np.concatenate(([self.initial_capital], self.equity))
 
+    @property
+    def drawdown_percent(self) -> NDArray[np.float64]:
+        """At each close, 0 or below: equity against the highest so far, the initial capital among them."""
+        if not len(self.equity):
+            return np.zeros(0)
+        peak = np.maximum.accumulate(self.with_start)[1:]
+        return np.asarray((self.equity / peak - 1.0) * 100.0)
+
 
 def daily_returns(curve: Curve) -> NDArray[np.float64]:
     """One return a UTC day that has a bar; see the module's first lines."""
@@ -51,19 +63,31 @@ def daily_returns(curve: Curve) -> NDArray[np.float64]:
         return ends[1:] / ends[:-1] - 1.0
 
 
-def sharpe(returns: NDArray[np.float64]) -> float | None:
-    """mean(r) / standard deviation of r (n - 1) * sqrt(365) (Sharpe 1994)."""
+def returns_a_year(curve: Curve) -> float:
+    """How many of its `daily_returns` a year of 365 days has; 0 without bars.
+
+    Whole days count, so that a first or last day without all its bars changes nothing.
+    """
+    if not len(curve.time_ns):
+        return 0.0
+    day = curve.time_ns // DAY_NS
+    days = float(day[-1] - day[0]) + max(1.0, curve.bar_ns / DAY_NS)
+    return (1 + int(np.count_nonzero(np.diff(day)))) / days * DAYS_A_YEAR
+
+
+def sharpe(returns: NDArray[np.float64], a_year: float = DAYS_A_YEAR) -> float | None:
+    """mean(r) / standard deviation of r (n - 1) * sqrt(`a_year`) (Sharpe 1994)."""
     if len(returns) < 2:
         return None
-    return _ratio(float(returns.mean()), float(returns.std(ddof=1)), sqrt(DAYS_A_YEAR))
+    return _ratio(float(returns.mean()), float(returns.std(ddof=1)), sqrt(a_year))
 
 
-def sortino(returns: NDArray[np.float64]) -> float | None:
-    """mean(r) / sqrt(mean(min(r, 0)^2)) * sqrt(365) (Sortino and Price 1994, target 0)."""
+def sortino(returns: NDArray[np.float64], a_year: float = DAYS_A_YEAR) -> float | None:
+    """mean(r) / sqrt(mean(min(r, 0)^2)) * sqrt(`a_year`) (Sortino and Price 1994, target 0)."""
     if len(returns) < 2:
         return None
     downside = sqrt(float(np.square(np.minimum(returns, 0.0)).mean()))
-    return _ratio(float(returns.mean()), downside, sqrt(DAYS_A_YEAR))
+    return _ratio(float(returns.mean()), downside, sqrt(a_year))
 
 
 def cagr_percent(curve: Curve) -> float | None:
@@ -80,14 +104,15 @@ def cagr_percent(curve: Curve) -> float | None:
 class Drawdown:
     """The deepest fall from a highest equity, and the longest time below one.
 
-    `bars` is how long the deepest fall lasted, from its peak to the bar that regained it or to the end;
-    `longest_bars` the longest such time, of whatever depth.
+    `lasted_ns` is how long the deepest fall lasted, from the first bar below its peak to the bar that
+    regained it, or to the end of the data; `longest_ns` the longest such time, of whatever depth. Both go
+    by the clock, so hours without bars count.
     """
 
     percent: float
     amount: float
-    bars: int
-    longest_bars: int
+    lasted_ns: int
+    longest_ns: int
 
 
 def max_drawdown(curve: Curve) -> Drawdown:
@@ -96,16 +121,22 @@ def max_drawdown(curve: Curve) -> Drawdown:
     peak = np.maximum.accumulate(values)
     fall = peak - values
     share = fall / peak
-    under = fall > 0
-    runs = _runs(under)
-    deepest = int(np.argmax(share))
-    lasting = next((length for begin, length in runs if begin <= deepest < begin + length), 0)
+    runs = _runs((fall > 0)[1:])
+    deepest = int(np.argmax(share)) - 1
+    lasted = [(begin, length, _lasted_ns(curve, begin, begin + length)) for begin, length in runs]
     return Drawdown(
         float(share.max() * 100.0),
         float(fall.max()),
-        lasting,
-        max((length for _, length in runs), default=0),
+        next((ns for begin, length, ns in lasted if begin <= deepest < begin + length), 0),
+        max((ns for _, _, ns in lasted), default=0),
     )
+
+
+def _lasted_ns(curve: Curve, begin: int, end: int) -> int:
+    """From the open of bar `begin` to that of bar `end`, or to the close of the last one."""
+    times = curve.time_ns
+    until = times[end] if end < len(times) else times[-1] + curve.bar_ns
+    return int(until - times[begin])
 
 
 def calmar(cagr: float | None, drawdown_percent: float) -> float | None:
@@ -113,9 +144,21 @@ def calmar(cagr: float | None, drawdown_percent: float) -> float | None:
     return None if cagr is None else _ratio(cagr, drawdown_percent)
 
 
-def volatility_percent(returns: NDArray[np.float64]) -> float | None:
-    """Standard deviation of daily returns * sqrt(365), in percent."""
-    return None if len(returns) < 2 else float(returns.std(ddof=1) * sqrt(DAYS_A_YEAR) * 100.0)
+def volatility_percent(returns: NDArray[np.float64], a_year: float = DAYS_A_YEAR) -> float | None:
+    """Standard deviation of daily returns (n - 1) * sqrt(`a_year`), in percent."""
+    return None if len(returns) < 2 else float(returns.std(ddof=1) * sqrt(a_year) * 100.0)
+
+
+def hold_equity(curve: Curve, bars: Sequence[Bars]) -> NDArray[np.float64]:
+    """Equity at each of the curve's times had the capital been put into the symbols in equal parts and held.
+
+    Bought at each symbol's first open, cash before it; nothing is paid for trading.
+    """
+    growth = np.zeros(len(curve.time_ns))
+    for one in bars:
+        at = np.searchsorted(one.open_time_ns, curve.time_ns, side="right")
+        growth += np.concatenate(([1.0], one.close / one.open[0]))[at]
+    return np.asarray(curve.initial_capital * growth / len(bars))
 
 
 def exposure_percent(closed: Columns, still_open: Columns, bars: dict[str, int]) -> float:
@@ -137,11 +180,14 @@ def exposure_percent(closed: Columns, still_open: Columns, bars: dict[str, int])
     return inside / total * 100.0
 
 
-def trade_metrics(columns: Columns, risk: NDArray[np.float64] | None = None) -> dict[str, float | int | None]:
+def trade_metrics(
+    columns: Columns, risk: NDArray[np.float64] | None = None, still_open: Columns | None = None
+) -> dict[str, float | int | None]:
     """Numbers of a set of closed trades; profits are net of commissions and funding is in them.
 
     win rate: winners / trades. profit factor: sum of profits / sum of losses. expectancy: mean profit of a
     trade, in money and in R, where R is `risk`, what the trade would have lost at one R (nan: unknown).
+    commission and funding are all that was paid, by the trades `still_open` too.
     """
     pnl = columns["pnl"]
     n = len(pnl)
@@ -151,6 +197,7 @@ def trade_metrics(columns: Columns, risk: NDArray[np.float64] | None = None) -> 
         known = np.isfinite(risk) & (risk > 0)
         in_r = float((pnl[known] / risk[known]).mean()) if known.any() else None
     held = columns["exit_bar"] - columns["entry_bar"]
+    paid = (columns,) if still_open is None else (columns, still_open)
     return {
         "trades": n,
         "long_trades": int((columns["direction"] > 0).sum()),
@@ -168,8 +215,8 @@ def trade_metrics(columns: Columns, risk: NDArray[np.float64] | None = None) -> 
         "worst_trade": float(pnl.min()) if n else None,
         "longest_losing_streak": max((length for _, length in _runs(pnl < 0)), default=0),
         "average_bars_held": float(held.mean()) if n else None,
-        "commission": float((columns["entry_commission"] + columns["exit_commission"]).sum()),
-        "funding": float(columns["funding"].sum()),
+        "commission": sum(float((each["entry_commission"] + each["exit_commission"]).sum()) for each in paid),
+        "funding": sum(float(each["funding"].sum()) for each in paid),
     }
 
 
@@ -185,12 +232,22 @@ def monthly_returns(curve: Curve) -> dict[str, float]:
     return {str(name): float(value) for name, value in zip(month[last_of_month], change, strict=True)}
 
 
-def grouped(columns: Columns, keys: NDArray[Any], risk: NDArray[np.float64]) -> dict[str, dict[str, Any]]:
-    """`trade_metrics` of each group of trades, by name."""
+def grouped(
+    columns: Columns,
+    keys: NDArray[Any],
+    risk: NDArray[np.float64],
+    still_open: tuple[Columns, NDArray[Any]] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """`trade_metrics` of each group of trades, by name; `still_open` are open trades and their keys."""
+    opened, open_keys = still_open or ({name: values[:0] for name, values in columns.items()}, keys[:0])
     found = {}
-    for key in sorted(set(keys.tolist())):
-        mine = keys == key
-        found[str(key)] = trade_metrics({name: values[mine] for name, values in columns.items()}, risk[mine])
+    for key in sorted({*keys.tolist(), *open_keys.tolist()}):
+        mine, mine_open = keys == key, open_keys == key
+        found[str(key)] = trade_metrics(
+            {name: values[mine] for name, values in columns.items()},
+            risk[mine],
+            {name: values[mine_open] for name, values in opened.items()},
+        )
     return found
 
 

@@ -80,6 +80,8 @@ def _too_good(summary: dict[str, Any]) -> list[str]:
 
 
 def _thin(summary: dict[str, Any], columns: Columns) -> list[str]:
+    if not summary["trades"] and summary.get("open_trades"):
+        return [f"no trade has closed yet, {summary['open_trades']} still open: no ratio of trades here"]
     if not summary["trades"]:
         return ["no trades: check thresholds, warm-up and the period"]
     found = []

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def write_outputs(out: Path, outcomes: "Sequence[Outcome]", suffix: str, *, page: bool) -> None:
     """Into `out` for one strategy; for several into a folder each, and the comparison into `out`.
 
-    trades and equity (`suffix` parquet or csv), summary.json, report.txt and, if `page`, report.html.
+    trades, open_trades and equity (`suffix` parquet or csv), summary.json, report.txt and, if `page`,
+    report.html.
     """
     with folder_in_one_step(out) as folder:
         if len(outcomes) == 1:
@@ -36,7 +37,8 @@ def write_outputs(out: Path, outcomes: "Sequence[Outcome]", suffix: str, *, page
 
 def _write_one(folder: Path, one: "Outcome", suffix: str, *, page: bool) -> None:
     write_trades(folder / f"trades.{suffix}", one.closed)
-    write_equity(folder / f"equity.{suffix}", one.curve.time_ns, one.curve.equity)
+    write_trades(folder / f"open_trades.{suffix}", one.still_open)
+    write_equity(folder / f"equity.{suffix}", one.curve)
     _write_json(folder / "summary.json", one.summary)
     (folder / "report.txt").write_text(report_text.report(one.summary), encoding="utf-8")
     if page:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from engine.backtest import html_page, report_text
+from engine.backtest.metrics import hold_equity
+from engine.backtest.report_settings import broker_line, data_lines
 
 if TYPE_CHECKING:
     from engine.backtest.cli_run import Outcome
@@ -27,6 +30,8 @@ def write_report(path: Path, outcome: "Outcome") -> None:
     summary = outcome.summary
     parts = [_warnings(summary), _equity_figure([outcome]), *(_price(outcome, s) for s in outcome.bars)]
     parts += [_months_figure(summary), _distribution(outcome), _comparison_table([summary])]
+    if summary["still_open"]:
+        parts.append(_open_table(summary["still_open"]))
     for title, key in (("symbol", "per_symbol"), ("tag", "per_tag"), ("month", "per_month")):
         parts.append(_group_table(title, summary[key]))
     parts.append(_origin(summary))
@@ -47,16 +52,16 @@ def _equity_figure(outcomes: "Sequence[Outcome]") -> str:
     page = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.03)
     for k, one in enumerate(outcomes):
         color = _COLORS[k % len(_COLORS)]
-        curve = one.curve
-        peak = np.maximum.accumulate(curve.equity)
-        at = _thinned(len(curve.equity))
+        curve, fall = one.curve, one.curve.drawdown_percent
+        at = thinned(curve.equity, fall)
         x = curve.time_ns[at] / _MS
         both = {"x": x, "legendgroup": one.title, "line": {"color": color, "width": 1.5}, "col": 1}
         page.add_scatter(y=curve.equity[at], name=one.title, row=1, **both)
-        fall = (curve.equity / peak - 1.0) * 100.0
         fill = "tozeroy" if len(outcomes) == 1 else "none"
         name = f"{one.title}, drawdown"
         page.add_scatter(y=fall[at], name=name, showlegend=False, fill=fill, row=2, **both)
+    if outcomes:
+        _add_hold(page, outcomes[0])
     page.update_xaxes(type="date")
     page.update_yaxes(title_text="equity", row=1, col=1)
     page.update_yaxes(title_text="drawdown, %", row=2, col=1)
@@ -64,6 +69,15 @@ def _equity_figure(outcomes: "Sequence[Outcome]") -> str:
         height=560, title="Equity and drawdown", hovermode="x unified", margin={"t": 40, "b": 30}
     )
     return html_page.figure(page)
+
+
+def _add_hold(page: go.Figure, one: "Outcome") -> None:
+    """The same capital in the same symbols without trading."""
+    held = hold_equity(one.curve, list(one.bars.values()))
+    at = thinned(held)
+    line = {"color": "#999", "width": 1, "dash": "dot"}
+    x = one.curve.time_ns[at] / _MS
+    page.add_scatter(x=x, y=held[at], name="buy and hold", line=line, row=1, col=1)
 
 
 def _price(outcome: "Outcome", symbol: str) -> str:
@@ -97,6 +111,7 @@ def _price(outcome: "Outcome", symbol: str) -> str:
         page.add_scatter(x=x, y=values[k][first:], name=name, line_width=1, row=row, col=1)
     for kind, symbol_up, symbol_down in (("entry", "triangle-up", "triangle-down"), ("exit", "x", "x")):
         _add_fills(page, outcome, symbol, kind, first, (symbol_up, symbol_down))
+    _add_open(page, outcome, symbol, first)
     page.update_xaxes(type="date", rangeslider_visible=False)
     shown = "" if first == 0 else f", the last {_MOST_BARS} bars"
     page.update_layout(height=640, title=f"{symbol}{shown}", margin={"t": 40, "b": 30}, dragmode="pan")
@@ -114,6 +129,10 @@ def _add_fills(
     page: go.Figure, outcome: "Outcome", symbol: str, kind: str, first: int, markers: tuple[str, str]
 ) -> None:
     columns = outcome.closed
+    if kind == "entry":
+        columns = {
+            name: np.concatenate([values, outcome.still_open[name]]) for name, values in columns.items()
+        }
     mine = (columns["symbol"] == symbol) & (columns[f"{kind}_bar"] >= first)
     long = columns["direction"][mine] > 0
     page.add_scatter(
@@ -131,6 +150,26 @@ def _add_fills(
         row=1,
         col=1,
     )
+
+
+def _add_open(page: go.Figure, outcome: "Outcome", symbol: str, first: int) -> None:
+    """Trades that are open at the end: from their entry to the last price."""
+    bars = outcome.bars[symbol]
+    for row in outcome.summary["still_open"]:
+        if row["symbol"] != symbol:
+            continue
+        entered = max(np.datetime64(row["entry_time"], "ns").astype(np.int64), bars.open_time_ns[first])
+        page.add_scatter(
+            x=[int(entered) / _MS, int(bars.open_time_ns[-1]) / _MS],
+            y=[row["entry_price"], row["last_price"]],
+            text=[f"{row['side']} {row['qty']:.10g}", f"still open, profit {row['profit']:.2f}"],
+            name="open at the end",
+            mode="lines+markers",
+            marker={"symbol": "circle-open", "size": 11},
+            line={"color": "#8a5a00", "dash": "dot", "width": 1.5},
+            row=1,
+            col=1,
+        )
 
 
 def _months_figure(summary: dict[str, Any]) -> str:
@@ -178,23 +217,29 @@ def _comparison_table(summaries: Sequence[dict[str, Any]]) -> str:
 
 
 def _group_table(title: str, found: dict[str, dict[str, Any]]) -> str:
-    keys = (
-        ("return_percent", "return %", ".2f"),
-        ("trades", "trades", "d"),
-        ("net_profit", "net profit", ".2f"),
-        ("win_rate_percent", "win rate %", ".2f"),
-        ("profit_factor", "profit factor", ".2f"),
-        ("expectancy_r", "expectancy, R", ".3f"),
-    )
-    used = [one for one in keys if any(one[0] in numbers for numbers in found.values())]
-    head = "".join(f"<th>{label}" for _, label, _ in used)
-    rows = "".join(
-        f"<tr><th>{escape(name)}"
-        + "".join(f"<td>{report_text.shown(numbers.get(key), form)}" for key, _, form in used)
-        + "</tr>"
+    used = [one for one in report_text.GROUP if any(one[0] in numbers for numbers in found.values())]
+    rows = [
+        (escape(name), [report_text.shown(numbers.get(key), form) for key, _, form in used])
         for name, numbers in found.items()
+    ]
+    return _table(f"By {title}", [label for _, label, _ in used], rows)
+
+
+def _open_table(found: Sequence[dict[str, Any]]) -> str:
+    (first, *rest), labels = report_text.OPEN, [label for _, label, _ in report_text.OPEN[1:]]
+    rows = [
+        (escape(one[first[0]]), [escape(report_text.shown(one[key], form)) for key, _, form in rest])
+        for one in found
+    ]
+    return _table("Open at the end", labels, rows)
+
+
+def _table(title: str, labels: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    head = "".join(f"<th>{label}" for label in labels)
+    body = "".join(
+        f"<tr><th>{name}" + "".join(f"<td>{text}" for text in cells) + "</tr>" for name, cells in rows
     )
-    return f"<h2>By {title}</h2><table><tr><th>{head}</tr>{rows}</table>"
+    return f"<h2>{title}</h2><table><tr><th>{head}</tr>{body}</table>"
 
 
 def _warnings(summary: dict[str, Any]) -> str:
@@ -202,15 +247,13 @@ def _warnings(summary: dict[str, Any]) -> str:
 
 
 def _origin(summary: dict[str, Any]) -> str:
-    broker = {name: value for name, value in summary["broker"].items() if value is not None}
     facts = {
         "parameters": ", ".join(f"{name} {value}" for name, value in summary["params"].items()),
-        "broker": ", ".join(f"{name} {value}" for name, value in broker.items()),
-        **{f"{one['symbol']} data": f"{one['bars']} bars, {one['first_open']} to {one['last_open']} UTC"
-           for one in summary["data"]},
+        "broker": broker_line(summary["broker"]).removeprefix("broker: "),
+        **dict(line.split(": ", 1) for line in data_lines(summary)),
         **{f"{name} hash": value for name, value in summary["hashes"].items()},
         "versions": ", ".join(f"{name} {value}" for name, value in summary["versions"].items()),
-    }  # fmt: skip
+    }
     rows = "".join(f"<tr><th>{escape(name)}<td>{escape(text)}</tr>" for name, text in facts.items())
     return f"<h2>Made from</h2><table>{rows}</table>"
 
@@ -223,6 +266,19 @@ def _is_price_like(values: NDArray[np.float64], close: NDArray[np.float64]) -> b
     return bool(0.5 < np.median(ratio) < 2.0)
 
 
-def _thinned(n: int) -> NDArray[np.int64]:
-    """At most `_MOST_POINTS` indices, evenly spread, the last one among them."""
-    return np.unique(np.linspace(0, n - 1, min(n, _MOST_POINTS)).astype(np.int64))
+def thinned(*curves: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Indices at which curves of one length are drawn: all, or the extremes of evenly spread stretches.
+
+    Highest and lowest point of each curve are among them, and the first and last one.
+    """
+    n = len(curves[0])
+    if n <= _MOST_POINTS:
+        return np.arange(n)
+    edges = np.linspace(0, n, _MOST_POINTS // (2 * len(curves)), dtype=np.int64)
+    extremes = [
+        first + find(curve[first:last])
+        for first, last in pairwise(edges)
+        for curve in curves
+        for find in (np.argmin, np.argmax)
+    ]
+    return np.unique([0, *extremes, n - 1])

@@ -1,26 +1,31 @@
 """A backtest in words and tables: for the terminal and as report.txt."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+
+from engine.backtest.report_settings import broker_line, data_lines
 
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("final equity", "final_equity", ".2f"),
     ("net profit", "net_profit", ".2f"),
     ("total return %", "total_return_percent", ".2f"),
+    ("buy and hold %", "hold_return_percent", ".2f"),
     ("CAGR %", "cagr_percent", ".2f"),
     ("volatility %", "volatility_percent", ".2f"),
     ("Sharpe", "sharpe", ".2f"),
     ("Sortino", "sortino", ".2f"),
     ("Calmar", "calmar", ".2f"),
     ("max drawdown %", "max_drawdown_percent", ".2f"),
-    ("max drawdown, days", "max_drawdown_days", ".1f"),
-    ("longest drawdown, days", "longest_drawdown_days", ".1f"),
+    ("its length, days", "max_drawdown_days", ".1f"),
+    ("longest, days", "longest_drawdown_days", ".1f"),
     ("trades", "trades", "d"),
-    ("long / short", "", ""),
+    ("long trades", "long_trades", "d"),
+    ("short trades", "short_trades", "d"),
     ("win rate %", "win_rate_percent", ".2f"),
     ("profit factor", "profit_factor", ".2f"),
     ("expectancy", "expectancy", ".4f"),
@@ -29,7 +34,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("average loss", "average_loss", ".2f"),
     ("best trade", "best_trade", ".2f"),
     ("worst trade", "worst_trade", ".2f"),
-    ("average bars held", "average_bars_held", ".1f"),
+    ("bars held", "average_bars_held", ".1f"),
     ("exposure %", "exposure_percent", ".2f"),
     ("commission", "commission", ".2f"),
     ("funding", "funding", ".2f"),
@@ -38,61 +43,137 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 )
 """Label, key of the summary, format."""
 
-_GROUP = (
-    ("trades", "d"),
-    ("net_profit", ".2f"),
-    ("win_rate_percent", ".2f"),
-    ("profit_factor", ".2f"),
-    ("expectancy_r", ".3f"),
+GROUP: tuple[tuple[str, str, str], ...] = (
+    ("return_percent", "return %", ".2f"),
+    ("buy_and_hold_percent", "buy and hold %", ".2f"),
+    ("trades", "trades", "d"),
+    ("net_profit", "net profit", ".2f"),
+    ("win_rate_percent", "win rate %", ".2f"),
+    ("profit_factor", "profit factor", ".2f"),
+    ("expectancy_r", "expectancy, R", ".3f"),
 )
+"""Key of a group of trades, label, format; a table shows the keys that its groups have."""
+
+OPEN: tuple[tuple[str, str, str], ...] = (
+    ("symbol", "symbol", ""),
+    ("side", "side", ""),
+    ("qty", "quantity", ".10g"),
+    ("entry_time", "entered, UTC", ""),
+    ("entry_price", "at", ".10g"),
+    ("last_price", "last price", ".10g"),
+    ("profit", "profit", ".2f"),
+    ("commission", "commission", ".2f"),
+    ("funding", "funding", ".2f"),
+)
+"""Key of a trade that is still open, label, format."""
+
+_NARROWEST = 8
 
 
 def shown(value: float | None, form: str) -> str:
     """A number by its format, "-" where there is none."""
-    return "-" if value is None else format(value, form)
+    if value is None:
+        return "-"
+    text = format(value, form)
+    return text.removeprefix("-") if form.endswith("f") and float(text) == 0 else text
 
 
 def cell(summary: dict[str, Any], key: str, form: str) -> str:
     """One value of the comparison."""
-    if not key:
-        return f"{summary['long_trades']} / {summary['short_trades']}"
     return shown(summary[key], form)
 
 
-def comparison(summaries: Sequence[dict[str, Any]]) -> Table:
-    """The strategies side by side, one column each."""
-    table = Table("", *(one["name"] for one in summaries))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for label, key, form in ROWS:
-        table.add_row(label, *(cell(one, key, form) for one in summaries))
+def comparison(summaries: Sequence[dict[str, Any]], width: int = 10_000) -> Iterator[Table]:
+    """The strategies side by side, one column each.
+
+    Where they do not fit into `width` characters, large amounts lose their decimals; what still does not
+    fit goes into a further table.
+    """
+    labels = max(len(label) for label, _, _ in ROWS)
+    columns = [_column(one) for one in summaries]
+    if labels + sum(1 + each for each, _ in columns) > width:
+        columns = [_column(one, short=True) for one in summaries]
+    names = [str(one["name"]) for one in summaries]
+    while columns:
+        fitting, used = 0, labels
+        while fitting < len(columns) and (not fitting or used + 1 + columns[fitting][0] <= width):
+            used += 1 + columns[fitting][0]
+            fitting += 1
+        yield _side_by_side(names[:fitting], columns[:fitting])
+        names, columns = names[fitting:], columns[fitting:]
+
+
+def _column(summary: dict[str, Any], *, short: bool = False) -> tuple[int, list[str]]:
+    """Width and cells of one strategy's column; a long name is folded into the width."""
+    cells = [cell(summary, key, form) for _, key, form in ROWS]
+    if short:
+        cells = [_without_decimals(text) for text in cells]
+    width = max(map(len, cells))
+    return max(width, min(len(str(summary["name"])), _NARROWEST)), cells
+
+
+def _without_decimals(text: str) -> str:
+    """A number of four and more digits before the point, rounded to a whole one."""
+    whole = text.partition(".")[0].lstrip("-")
+    return f"{float(text):.0f}" if len(whole) > 3 else text
+
+
+def _side_by_side(names: Sequence[str], columns: Sequence[tuple[int, list[str]]]) -> Table:
+    heads = [
+        Column(name, justify="right", width=width, overflow="fold")
+        for name, (width, _) in zip(names, columns, strict=True)
+    ]
+    table = Table("", *heads, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    for (label, _, _), *cells in zip(ROWS, *(cells for _, cells in columns), strict=True):
+        table.add_row(label, *cells)
     return table
 
 
 def groups(title: str, found: dict[str, dict[str, Any]]) -> Table:
     """One row a symbol, tag or month."""
-    months = any("return_percent" in numbers for numbers in found.values())
-    table = Table(title, *(["return %"] if months else []), *(name.replace("_", " ") for name, _ in _GROUP))
-    for column in table.columns[1:]:
-        column.justify = "right"
+    used = [one for one in GROUP if any(one[0] in numbers for numbers in found.values())]
+    table = _table(title, [label for _, label, _ in used])
     for name, numbers in found.items():
-        first = [shown(numbers.get("return_percent"), ".2f")] if months else []
-        table.add_row(name, *first, *(shown(numbers.get(key), form) for key, form in _GROUP))
+        table.add_row(name, *(shown(numbers.get(key), form) for key, _, form in used))
     return table
+
+
+def still_open(rows: Sequence[dict[str, Any]]) -> Table:
+    """The trades that were open at the end, with what they have cost so far."""
+    table = _table("open at the end", [label for _, label, _ in OPEN[1:]])
+    for row in rows:
+        table.add_row(*(shown(row[key], form) for key, _, form in OPEN))
+    return table
+
+
+def open_line(row: dict[str, Any]) -> str:
+    """One trade that is still open, in a line for the terminal."""
+    one = {key: shown(row[key], form) for key, _, form in OPEN}
+    return (
+        f"still open: {one['symbol']} {one['side']} {one['qty']} since {one['entry_time']} UTC at"
+        f" {one['entry_price']}, last price {one['last_price']}, profit {one['profit']}"
+        f" (commission {one['commission']}, funding {one['funding']})"
+    )
+
+
+def _table(title: str, labels: Sequence[str]) -> Table:
+    return Table(
+        title, *(Column(label, justify="right") for label in labels), box=SIMPLE_HEAD, show_edge=False
+    )
 
 
 def report(summary: dict[str, Any]) -> str:
     """The whole text of one strategy."""
     file = io.StringIO()
-    console = Console(file=file, width=110, highlight=False)
+    console = Console(file=file, width=110, highlight=False, markup=False)
     console.print(f"{summary['name']} ({summary['engine']} engine)")
-    for one in summary["data"]:
-        every = f"every {one['timeframe_seconds']} s"
-        console.print(
-            f"{one['symbol']}: {one['bars']} bars {every}, {one['first_open']} to {one['last_open']} UTC"
-        )
+    for line in (*data_lines(summary), broker_line(summary["broker"])):
+        console.print(line, soft_wrap=True)
     console.print("parameters: " + ", ".join(f"{name} {value}" for name, value in summary["params"].items()))
-    console.print(comparison([summary]))
+    for table in comparison([summary]):
+        console.print(table)
+    if summary["still_open"]:
+        console.print(still_open(summary["still_open"]))
     for title, key in (("symbol", "per_symbol"), ("tag", "per_tag"), ("month", "per_month")):
         console.print(groups(title, summary[key]))
     for warning in summary["warnings"]:

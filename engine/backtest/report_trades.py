@@ -1,12 +1,16 @@
 """A result's trades as columns, and as a file."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backtest.metrics import Curve
 from engine.backtest.trades import BacktestResult, Trade
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COLUMNS = Trade.__struct_fields__
 """Columns of trades.parquet and trades.csv, in this order."""
@@ -27,11 +31,31 @@ def trade_columns(result: BacktestResult, *, still_open: bool = False) -> dict[s
     return {name: np.array([getattr(t, name) for t in trades], dtype=_dtype(name)) for name in COLUMNS}
 
 
+def open_rows(columns: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
+    """Open trades for a report: what was bought, the last price, and the costs paid so far."""
+    rows = []
+    for k in range(len(columns["pnl"])):
+        one = {name: values[k].item() for name, values in columns.items()}
+        rows.append(
+            {
+                "symbol": one["symbol"],
+                "side": "long" if one["direction"] > 0 else "short",
+                "qty": one["qty"],
+                "entry_time": str(np.datetime64(one["entry_time_ns"], "ns"))[:19].replace("T", " "),
+                "entry_price": one["entry_price"],
+                "entry_signal": one["entry_signal"],
+                "last_price": one["exit_price"],
+                "profit": one["pnl"],
+                "commission": one["entry_commission"],
+                "funding": one["funding"],
+            }
+        )
+    return rows
+
+
 def write_trades(path: Path, columns: dict[str, NDArray[Any]]) -> None:
-    """Write `.parquet` or `.csv`, by the suffix. Times are nanoseconds UTC and, beside them, timestamps."""
+    """Write `.parquet` or `.csv`, by the suffix; times are timestamps in UTC."""
     import pyarrow as pa  # noqa: PLC0415  # only where a file is written
-    import pyarrow.csv as pa_csv  # noqa: PLC0415
-    import pyarrow.parquet as pa_parquet  # noqa: PLC0415
 
     arrays = {}
     for name in COLUMNS:
@@ -41,29 +65,32 @@ def write_trades(path: Path, columns: dict[str, NDArray[Any]]) -> None:
             arrays[name.removesuffix("_ns")] = pa.array(columns[name]).cast(pa.timestamp("ns", "UTC"))
         else:
             arrays[name] = pa.array(columns[name])
-    table = pa.table(arrays)
-    if path.suffix == ".parquet":
-        pa_parquet.write_table(table, path, compression="zstd")
-    else:
-        pa_csv.write_csv(table, path)
+    _write(path, pa.table(arrays))
 
 
-def write_equity(path: Path, time_ns: NDArray[np.int64], equity: NDArray[np.float64]) -> None:
-    """Equity and drawdown in percent of the highest equity before, at each bar's close."""
+def write_equity(path: Path, curve: Curve) -> None:
+    """Equity and drawdown in percent of the highest equity so far, at each bar's close.
+
+    The initial capital counts as the first of the highest ones.
+    """
     import pyarrow as pa  # noqa: PLC0415  # only where a file is written
-    import pyarrow.csv as pa_csv  # noqa: PLC0415
+
+    _write(
+        path,
+        pa.table(
+            {
+                "open_time": pa.array(curve.time_ns).cast(pa.timestamp("ns", "UTC")),
+                "equity": curve.equity,
+                "drawdown_percent": curve.drawdown_percent,
+            }
+        ),
+    )
+
+
+def _write(path: Path, table: "pa.Table") -> None:
+    import pyarrow.csv as pa_csv  # noqa: PLC0415  # only where a file is written
     import pyarrow.parquet as pa_parquet  # noqa: PLC0415
 
-    peak = np.maximum.accumulate(equity) if len(equity) else equity
-    with np.errstate(divide="ignore", invalid="ignore"):
-        drawdown = (equity / peak - 1.0) * 100.0
-    table = pa.table(
-        {
-            "open_time": pa.array(time_ns).cast(pa.timestamp("ns", "UTC")),
-            "equity": equity,
-            "drawdown_percent": drawdown,
-        }
-    )
     if path.suffix == ".parquet":
         pa_parquet.write_table(table, path, compression="zstd")
     else:

@@ -14,7 +14,14 @@ from typer.testing import CliRunner, Result
 from engine.backtest import cli
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ["equity.parquet", "report.html", "report.txt", "summary.json", "trades.parquet"]
+FILES = [
+    "equity.parquet",
+    "open_trades.parquet",
+    "report.html",
+    "report.txt",
+    "summary.json",
+    "trades.parquet",
+]
 
 
 def _here(*words: str | Path) -> Result:

@@ -4,11 +4,13 @@ from math import sqrt
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engine.backtest import metrics
 from engine.backtest.metrics import DAY_NS, Curve
 from engine.backtest.report_hash import trades_hash
 from engine.backtest.report_trades import COLUMNS, TEXT_COLUMNS
+from engine.market_data.bars import Bars
 
 HOUR_NS = DAY_NS // 24
 
@@ -67,14 +69,14 @@ def test_drawdown_counts_from_the_initial_capital():
     fall = metrics.max_drawdown(_curve([90.0, 120.0, 60.0, 90.0, 121.0, 120.0]))
     assert fall.percent == 50.0
     assert fall.amount == 60.0
-    assert fall.bars == 2
-    assert fall.longest_bars == 2
+    assert fall.lasted_ns == 2 * DAY_NS
+    assert fall.longest_ns == 2 * DAY_NS
     assert metrics.max_drawdown(_curve([101.0, 102.0])).percent == 0.0
 
 
 def test_the_deepest_fall_need_not_be_the_longest():
     fall = metrics.max_drawdown(_curve([100.0, 99.0, 99.0, 99.0, 100.0, 50.0, 100.0]))
-    assert (fall.bars, fall.longest_bars) == (1, 3)
+    assert (fall.lasted_ns, fall.longest_ns) == (DAY_NS, 3 * DAY_NS)
 
 
 def test_numbers_of_trades():
@@ -127,3 +129,69 @@ def test_the_hash_of_trades_sees_the_last_bit_and_the_order():
     assert trades_hash(_trades(-1.0, 3.0)) != first
     trades["funding"] = -trades["funding"]
     assert trades_hash(trades) == first
+
+
+def test_weekly_returns_are_annualised_by_weeks():
+    curve = _curve([100.0, 110.0, 105.0, 115.0, 110.0], 7 * DAY_NS)
+    returns, a_year = metrics.daily_returns(curve), metrics.returns_a_year(curve)
+    assert a_year == pytest.approx(365 / 7)
+    assert metrics.sharpe(returns, a_year) == pytest.approx(
+        returns.mean() / returns.std(ddof=1) * sqrt(365 / 7)
+    )
+    assert metrics.volatility_percent(returns, a_year) == pytest.approx(
+        returns.std(ddof=1) * sqrt(365 / 7) * 100
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "a_year"),
+    [
+        (np.arange(0, 700), 365.0),
+        (np.arange(0, 700, 30), 365 / 30),
+        (np.array([day for day in range(700) if day % 7 < 5]), 365 * 5 / 7),
+    ],
+)
+def test_there_are_as_many_returns_a_year_as_the_data_has(days: NDArray[np.int64], a_year: float):
+    bar_ns = int(np.diff(days).min()) * DAY_NS
+    curve = Curve(days.astype(np.int64) * DAY_NS, np.full(len(days), 100.0), 100.0, bar_ns)
+    assert metrics.returns_a_year(curve) == pytest.approx(a_year, rel=0.005)
+
+
+def test_a_first_day_without_all_its_bars_changes_no_year():
+    curve = Curve(np.arange(17, 480, dtype=np.int64) * HOUR_NS, np.full(463, 100.0), 100.0, HOUR_NS)
+    assert metrics.returns_a_year(curve) == 365.0
+
+
+def test_a_drawdown_lasts_by_the_clock():
+    days = np.array([1, 2, 3, 4, 5, 25, 27, 28], dtype=np.int64)
+    equity = np.array([100.0, 100.0, 101.0, 99.0, 98.0, 97.0, 101.0, 100.5])
+    fall = metrics.max_drawdown(Curve(days * DAY_NS, equity, 100.0, DAY_NS))
+    assert (fall.lasted_ns, fall.longest_ns) == (23 * DAY_NS, 23 * DAY_NS)
+    to_the_end = metrics.max_drawdown(Curve(days[:6] * DAY_NS, equity[:6], 100.0, DAY_NS))
+    assert to_the_end.lasted_ns == 22 * DAY_NS
+
+
+def test_the_drawdown_of_each_bar_knows_the_initial_capital():
+    curve = _curve([90.0, 100.0, 120.0, 60.0])
+    assert curve.drawdown_percent == pytest.approx([-10.0, 0.0, 0.0, -50.0])
+    assert -curve.drawdown_percent.min() == metrics.max_drawdown(curve).percent
+    assert len(_curve([]).drawdown_percent) == 0
+
+
+def test_holding_puts_equal_parts_into_the_symbols():
+    curve = _curve([100.0, 100.0, 100.0])
+    flat = np.ones(3)
+    rises = Bars("A", DAY_NS, curve.time_ns, flat, flat, flat, np.array([1.0, 2.0, 3.0]), flat)
+    late = Bars("B", DAY_NS, curve.time_ns[1:], flat[1:], flat[1:], flat[1:], np.array([0.5, 0.25]), flat[1:])
+    assert metrics.hold_equity(curve, [rises]) == pytest.approx([100.0, 200.0, 300.0])
+    assert metrics.hold_equity(curve, [rises, late]) == pytest.approx([100.0, 125.0, 162.5])
+
+
+def test_what_open_trades_have_paid_is_in_the_costs():
+    closed = _trades(3.0, entry_commission=[1.0], exit_commission=[2.0], funding=[-0.5])
+    still_open = _trades(-1.0, entry_commission=[4.0], funding=[-0.25])
+    found = metrics.trade_metrics(closed, None, still_open)
+    assert (found["trades"], found["net_profit"]) == (1, 3.0)
+    assert (found["commission"], found["funding"]) == (7.0, -0.75)
+    by_symbol = metrics.grouped(closed, closed["symbol"], np.full(1, np.nan), (still_open, np.array(["Y"])))
+    assert {name: one["commission"] for name, one in by_symbol.items()} == {"X": 3.0, "Y": 4.0}

@@ -1,0 +1,65 @@
+"""With which data and broker settings a result was made, in words: for every console and report."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.backtest.validate_config import BrokerConfig
+
+_ALWAYS = frozenset(
+    {
+        *("initial_capital", "cash", "percent_of_equity", "qty", "tick", "qty_step"),
+        *("commission_percent", "slippage_ticks", "slippage_bps", "process_orders_on_close"),
+    }
+)
+_UNITS = (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+
+
+def data_lines(summary: Mapping[str, Any]) -> list[str]:
+    """One line a symbol: bars, timeframe, period, tick and quantity step."""
+    broker = summary["broker"]
+    return [
+        f"{one['symbol']}: {one['bars']} bars of {timeframe(one['timeframe_seconds'])},"
+        f" {_minute(one['first_open'])} to {_minute(one['last_open'])} UTC,"
+        f" tick {one.get('tick', broker['tick']):.10g},"
+        f" quantity step {one.get('qty_step', broker['qty_step']):.10g}"
+        for one in summary["data"]
+    ]
+
+
+def broker_line(broker: Mapping[str, Any]) -> str:
+    """The effective settings: capital, size, fees, slippage and timing always, others where they are set."""
+    parts = [f"capital {broker['initial_capital']:.10g}", _size(broker), _fees(broker), _slippage(broker)]
+    if broker["process_orders_on_close"]:
+        parts.append("market orders fill at the close")
+    for name, field in BrokerConfig.model_fields.items():
+        if name not in _ALWAYS and broker.get(name) not in (None, field.default, ()):
+            parts.append(f"{name} {broker[name]}")
+    return "broker: " + ", ".join(parts)
+
+
+def timeframe(seconds: int) -> str:
+    """ "1h", "15m", "1w"; the largest unit that divides it."""
+    return next(f"{seconds // size}{unit}" for unit, size in _UNITS if seconds % size == 0)
+
+
+def _minute(stamp: str) -> str:
+    return stamp[:16].replace("T", " ") if stamp.endswith(":00") else stamp.replace("T", " ")
+
+
+def _size(broker: Mapping[str, Any]) -> str:
+    if broker.get("cash") is not None:
+        return f"each entry {broker['cash']:.10g} of cash"
+    if broker.get("percent_of_equity") is not None:
+        return f"each entry {broker['percent_of_equity']:.10g} % of equity"
+    qty = 1.0 if broker.get("qty") is None else broker["qty"]
+    return f"each entry {qty:.10g} {'unit' if qty == 1 else 'units'}"
+
+
+def _fees(broker: Mapping[str, Any]) -> str:
+    return f"fees {broker['commission_percent']:.10g} % a side"
+
+
+def _slippage(broker: Mapping[str, Any]) -> str:
+    ticks = broker["slippage_ticks"]
+    text = f"slippage {ticks} tick{'' if ticks == 1 else 's'}"
+    return f"{text} and {broker['slippage_bps']:.10g} bps" if broker["slippage_bps"] else text
