@@ -178,7 +178,7 @@ class RiskSettings(_Section):
     order_rate_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """Window of `max_orders`."""
     max_daily_loss_quote: Money
-    """Realised and open, fees and funding included, since 00:00 UTC; entries stop beyond it."""
+    """Realised and open since 00:00 UTC, with all that is no transfer (fees, funding); entries stop at it."""
 
 
 class JournalSettings(_Section):

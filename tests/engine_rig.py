@@ -85,6 +85,7 @@ class Exchange:
         self.now_ns = START_NS
         self.position = ZERO
         self.entry_price = ZERO
+        self.mark = Decimal(100)
         self.orders: dict[str, wire.OrderUpdate] = {}
         self.fills: list[wire.OrderUpdate] = []
         self.requests: list[wire.Message] = []
@@ -267,7 +268,7 @@ class Exchange:
     def _positions(self) -> tuple[wire.PositionReport, ...]:
         return (
             wire.PositionReport(
-                "BTCUSDT", "BOTH", self.position, self.entry_price, ZERO, "cross", ZERO, Decimal(100)
+                "BTCUSDT", "BOTH", self.position, self.entry_price, ZERO, "cross", ZERO, self.mark
             ),
         )
 
@@ -327,7 +328,7 @@ class Rig:
     def mark(self, price: int = 100) -> "Rig":
         """A mark price; it counts as known for 30 s."""
         self.marked_ns = self.now_ns
-        mark = Decimal(price)
+        self.exchange.mark = mark = Decimal(price)
         self.feed(wire.MarkPrice("BTCUSDT", mark, mark, ZERO, 0, self.now_ns, self.now_ns))
         return self
 
@@ -336,7 +337,7 @@ class Rig:
         self.now_ns = self.exchange.now_ns = max(self.now_ns, START_NS + int(seconds * SECOND_NS))
         time_ns = START_NS + int(seconds * SECOND_NS)
         if self.marked_ns and self.now_ns - self.marked_ns > MARK_EVERY_NS:
-            self.mark()
+            self.mark(int(self.exchange.mark))
         bid = float(bid)
         self.exchange.bid, self.exchange.ask = Decimal(str(bid)), Decimal(str(round(bid + 0.2, 6)))
         return self.feed(

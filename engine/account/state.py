@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.account.daily import DailyPnl
+from engine.account.daily import TRANSFERS, DailyPnl
 from engine.execution.lots import plain
 from engine.execution.positions import ZERO, Position
 from engine.storage.records import EXTERNAL, AccountReport, Adjustment, DayBegan, Fill, JournalRecord
@@ -38,7 +38,8 @@ class VenuePosition(msgspec.Struct, array_like=True):
 class PositionMismatch(msgspec.Struct, frozen=True):
     """The exchange's quantity is not the sum of our fills and adjustments.
 
-    `entry_price` is the exchange's; `since_ns` the last change of either side.
+    `entry_price` is the exchange's; `since_ns` the last change of either side. `realised_pnl` is what our
+    position would have earned on the part that is gone, at the mark price: the best that is known of it.
     """
 
     symbol: str
@@ -46,6 +47,7 @@ class PositionMismatch(msgspec.Struct, frozen=True):
     ours_base: Decimal
     entry_price: Decimal
     since_ns: int
+    realised_pnl: Decimal = ZERO
 
     @property
     def text(self) -> str:
@@ -63,6 +65,7 @@ class PositionMismatch(msgspec.Struct, frozen=True):
             reason="the exchange's position is not the sum of our fills",
             evidence=evidence,
             time_ns=now_ns,
+            realised_pnl=self.realised_pnl,
         )
 
 
@@ -79,6 +82,7 @@ class AccountState(msgspec.Struct, array_like=True):
     other_fees: dict[str, Decimal]
     funding: Decimal = ZERO
     estimated_fees: Decimal = ZERO
+    other_changes: Decimal = ZERO
 
 
 class AccountStateStore:
@@ -101,6 +105,7 @@ class AccountStateStore:
         self._other_fees: dict[str, Decimal] = {}
         self._funding = ZERO
         self._estimated_fees = ZERO
+        self._other_changes = ZERO
         self._told = (0, 0)
         self.marked_symbols: Collection[str] | None = None
         """Whose mark prices come (None: all); a day of P&L begins when those held have theirs."""
@@ -138,12 +143,17 @@ class AccountStateStore:
         return snapshot.epoch == epoch and snapshot.cursor_sequence < sequence
 
     def on_account_update(self, update: AccountUpdate) -> None:
-        """Take changed balances and positions."""
+        """Take changed balances and positions; what is no transfer counts as earned or lost."""
         self._told = max(self._told, (update.epoch, update.sequence))
+        self._begin_day(update.transaction_time_ns)
         for balance in update.balances:
             self._balances[balance.asset] = balance
-            if update.reason == FUNDING and balance.asset == self.quote_asset:
+            if balance.asset != self.quote_asset or update.reason in TRANSFERS:
+                continue
+            if update.reason == FUNDING:
                 self._funding += balance.change
+            else:
+                self._other_changes += balance.change
         for report in update.positions:
             venue = self._venue.get(report.symbol)
             if venue is None:
@@ -175,6 +185,7 @@ class AccountStateStore:
         self._owned(adjustment.strategy, adjustment.symbol).adjust(
             adjustment.qty_base, adjustment.entry_price
         )
+        self._other_changes += adjustment.realised_pnl
         if not adjustment.between_owners:
             self._net(adjustment.symbol).adjust(adjustment.qty_base, adjustment.entry_price)
         self._touch(adjustment.symbol, adjustment.time_ns)
@@ -257,6 +268,12 @@ class AccountStateStore:
         return self._funding
 
     @property
+    def other_changes(self) -> Decimal:
+        """What changed the balance and is no P&L of a fill, fee, funding or transfer, as a liquidation's
+        clearance fee; and what was lost with positions of which only the end is known."""
+        return self._other_changes
+
+    @property
     def other_fees(self) -> dict[str, Decimal]:
         """Fees that were taken in another asset."""
         return dict(sorted(self._other_fees.items()))
@@ -280,9 +297,9 @@ class AccountStateStore:
 
     @property
     def total_pnl(self) -> Decimal:
-        """Realised and open P&L less fees of any asset, and funding."""
+        """Realised and open P&L less fees of any asset, funding, and all else that is no transfer."""
         fees = self.fees + self._estimated_fees
-        return self.realised_pnl + self.unrealised_pnl - fees + self.funding
+        return self.realised_pnl + self.unrealised_pnl - fees + self.funding + self.other_changes
 
     @property
     def daily_pnl(self) -> Decimal:
@@ -308,8 +325,20 @@ class AccountStateStore:
             if venue_base != ours and (settled_before_ns is None or since <= settled_before_ns):
                 reports = venue.sides.values() if venue else ()
                 entry = next((r.entry_price for r in reports if r.qty_base), ZERO)
-                found.append(PositionMismatch(symbol, venue_base, ours, entry, since))
+                found.append(
+                    PositionMismatch(
+                        symbol, venue_base, ours, entry, since, self._lost_with(symbol, venue_base)
+                    )
+                )
         return tuple(found)
+
+    def _lost_with(self, symbol: str, venue_base: Decimal) -> Decimal:
+        """What our position has earned on the part the exchange no longer has, at the mark price."""
+        held, mark = self.position(symbol), self._marks.get(symbol)
+        still = min(abs(venue_base), abs(held.qty_base)) if venue_base * held.qty_base > ZERO else ZERO
+        if not held.qty_base or mark is None:
+            return ZERO
+        return held.unrealised(mark) * (abs(held.qty_base) - still) / abs(held.qty_base)
 
     def state(self) -> AccountState:
         """For a snapshot."""
@@ -324,6 +353,7 @@ class AccountStateStore:
             self._other_fees,
             self._funding,
             self._estimated_fees,
+            self._other_changes,
         )
 
     def restore(self, state: AccountState) -> None:
@@ -338,6 +368,7 @@ class AccountStateStore:
         self._other_fees = dict(state.other_fees)
         self._funding = state.funding
         self._estimated_fees = state.estimated_fees
+        self._other_changes = state.other_changes
 
     def _begin_day(self, now_ns: int) -> None:
         if self._daily.is_over(now_ns) and self._is_marked:

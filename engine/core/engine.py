@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from engine.account.margin_watch import MarginWatch
-from engine.account.state import MAKER_FEE, TAKER_FEE, AccountStateStore
+from engine.account.state import AccountStateStore
+from engine.core.account_news import AccountNews
 from engine.core.audit import CandleClosed, CandleMarked, HealthChanged, PositionChanged, Ready
 from engine.core.commands import Commands
 from engine.core.comparison import Comparison
@@ -66,6 +67,7 @@ class Engine:
         self.account = AccountStateStore()
         self.account.marked_symbols = frozenset(config.symbols)
         self.margin = MarginWatch(self.account, self.out.notice)
+        self.account_news = AccountNews(self.out, self.account)
         self.risk = RiskManager(config.limits)
         self.health = Health(config, self.clock, self.lanes, self.account, self.risk)
         self.orders = OrderExecutor(config, self.clock, self.out, self.store, self._on_applied, self._on_sent)
@@ -110,7 +112,6 @@ class Engine:
         self._blockers: tuple[str, ...] = ("not started",)
         self._were_entries_open = False
         self._told_left_behind = False
-        self._told_fees: set[str] = set()
         symbols = [slot.symbol for slot in self.strategies.slots]
         for slot in self.strategies.slots:
             self.trades.add(slot, shared=symbols.count(slot.symbol) > 1)
@@ -221,10 +222,10 @@ class Engine:
         if fill is not None:
             self.out.append(fill)
             self.account.on_fill(fill)
-            self._tell_other_fees(fill.fee_asset)
             self._note_day()
             self.recovery.last_fill_ns = max(self.recovery.last_fill_ns, fill.time_ns)
             self._tell_position(fill.symbol)
+        self.account_news.on_applied(applied)
         if applied.is_rejection:
             self.rejects += 1
         if applied.contradiction:
@@ -237,16 +238,6 @@ class Engine:
         self.trades.on_applied(applied)
         if fill is not None:
             self._settle_foreign(fill.symbol)
-
-    def _tell_other_fees(self, asset: str) -> None:
-        """Once of each asset: the fees shown are without what is paid in it."""
-        if asset in self.account.other_fees and asset not in self._told_fees:
-            self._told_fees.add(asset)
-            rates = (
-                f"{plain(100 * TAKER_FEE)} % of what is traded, {plain(100 * MAKER_FEE)} % where it rested"
-            )
-            text = f"fees are taken in {asset}: those shown leave them out, today's loss counts {rates}"
-            self.out.notice("warning", text)
 
     def _settle_foreign(self, symbol: str) -> None:
         """What somebody else, or the operator, took away from a position, its owner no longer has."""
@@ -298,8 +289,8 @@ class Engine:
     def _on_account(self, update: wire.AccountUpdate) -> None:
         self.out.append(AccountReport(update, self.clock.now_ns))
         self.account.on_account_update(update)
-        if update.reason == "MARGIN_CALL":
-            self.out.notice("critical", "margin call: the exchange is close to liquidating positions")
+        self._note_day()
+        self.account_news.on_account(update)
         self.recovery.watch_position()
 
     def _on_mark(self, mark: wire.MarkPrice) -> None:

@@ -219,9 +219,10 @@ class CommandGiven(Record, frozen=True, tag="command"):
 class Adjustment(Record, frozen=True, tag="adjustment"):
     """A difference between the exchange's position and our fills that was accepted, with its evidence.
 
-    `qty_base` is signed. It is never a fill: no price was paid that we know of, no P&L comes from it;
-    `entry_price` is the exchange's for the position it leaves. One `between_owners` is half of a pair that
-    moves quantity from one owner to another: the symbol's own position stays as it is.
+    `qty_base` is signed. It is never a fill: no price was paid that we know of. `entry_price` is the
+    exchange's for the position it leaves; `realised_pnl` values what it takes away at the mark price, for the
+    loss of the day. One `between_owners` is half of a pair that moves quantity from one owner to another: the
+    symbol's own position stays as it is.
     """
 
     symbol: str
@@ -232,6 +233,7 @@ class Adjustment(Record, frozen=True, tag="adjustment"):
     evidence: str
     time_ns: int
     between_owners: bool = False
+    realised_pnl: Decimal = Decimal(0)
 
 
 class DayBegan(Record, frozen=True, tag="day"):

@@ -1,0 +1,79 @@
+"""What the exchange does to the account by itself, told once: liquidations, clearance fees, fees in other
+assets."""
+
+from engine.account.daily import TRANSFERS
+from engine.account.state import FUNDING, MAKER_FEE, TAKER_FEE, AccountStateStore
+from engine.core.audit import Severity
+from engine.core.context import Outbox
+from engine.execution.lots import plain
+from engine.execution.order_states import TERMINAL
+from engine.execution.order_store import Applied, Order
+from gateways.wire.messages import AccountUpdate
+
+INSURANCE = "INSURANCE_CLEAR"
+_FORCED = {
+    "autoclose-": "liquidation: the exchange has closed {what}",
+    "adl_autoclose": "auto-deleveraging: the exchange has closed {what} to settle somebody else's loss",
+    "settlement_autoclose-": "settlement: the exchange has closed {what} because the contract ends",
+    "delivery_autoclose-": "delivery: the exchange has closed {what} because the contract ends",
+}
+"""By what the exchange's own client order ids begin with."""
+
+
+def forced_close(order: Order) -> str:
+    """What the exchange's own order has done to a position, as a sentence ("": it is no such order)."""
+    kind = next((key for key in _FORCED if order.intent.client_order_id.startswith(key)), "")
+    if not kind and order.intent.order_type == "LIQUIDATION":
+        kind = "autoclose-"
+    if not kind or not order.is_external:
+        return ""
+    verb = "sold" if order.intent.side == "SELL" else "bought"
+    what = f"{plain(order.filled_base)} {order.intent.symbol}"
+    return f"{_FORCED[kind].format(what=what)} ({verb} at {plain(order.average_price)} on average)"
+
+
+class AccountNews:
+    """Watches fills and account updates, and tells what nobody here has asked for."""
+
+    def __init__(self, out: Outbox, account: AccountStateStore) -> None:
+        self._out = out
+        self._account = account
+        self._told_fees: set[str] = set()
+
+    def on_applied(self, applied: Applied) -> None:
+        """News of an order; a forced close is told when it has ended."""
+        if applied.fill is not None:
+            self._tell_other_fees(applied.fill.fee_asset)
+        order = applied.order
+        has_ended = not order.is_open and applied.before not in TERMINAL
+        text = forced_close(order) if has_ended and order.filled_base else ""
+        if text:
+            self._out.notice("critical", text)
+
+    def on_account(self, update: AccountUpdate) -> None:
+        """A change of the balance that is no trade, funding or transfer; a margin call."""
+        if update.reason == "MARGIN_CALL":
+            self._out.notice("critical", "margin call: the exchange is close to liquidating positions")
+        if update.reason == FUNDING or update.reason in TRANSFERS:
+            return
+        for balance in update.balances:
+            if not balance.change:
+                continue
+            amount = f"{plain(balance.change)} {balance.asset}"
+            if update.reason == INSURANCE:
+                text = f"liquidation: the exchange's insurance fund has changed the balance by {amount}"
+            else:
+                text = f"the exchange has changed the balance by {amount} ({update.reason})"
+            level: Severity = "critical" if update.reason == INSURANCE else "warning"
+            counts = "; it counts in today's result" if balance.asset == self._account.quote_asset else ""
+            self._out.notice(level, f"{text}{counts}")
+
+    def _tell_other_fees(self, asset: str) -> None:
+        """Once of each asset: the fees shown are without what is paid in it."""
+        if asset in self._account.other_fees and asset not in self._told_fees:
+            self._told_fees.add(asset)
+            rates = (
+                f"{plain(100 * TAKER_FEE)} % of what is traded, {plain(100 * MAKER_FEE)} % where it rested"
+            )
+            text = f"fees are taken in {asset}: those shown leave them out, today's loss counts {rates}"
+            self._out.notice("warning", text)
