@@ -19,7 +19,7 @@ from engine.backtest.broker_desk import Desk
 from engine.backtest.broker_entries import Entries
 from engine.backtest.broker_exits import Exits
 from engine.backtest.broker_fills import Fills
-from engine.backtest.broker_margin import liquidation_price
+from engine.backtest.broker_margin import liquidation_price, rest_liquidation
 from engine.backtest.broker_orders import ExitCall, OcaType, PendingOrder
 from engine.backtest.broker_path import Walker
 from engine.backtest.broker_view import BrokerView
@@ -45,6 +45,8 @@ class BacktestBroker(BrokerView):
         self._fills = Fills(desk, self._exits)
         self._calls = MarginCalls(desk, self._exits)
         self._has_calls = self._calls.are_on
+        self._has_leverage = settings.market.leverage > 0.0
+        desk.is_watched = self._has_calls or self._has_leverage
         self._walker = Walker(desk, self._exits, self._fills, self._calls)
         self._fills_at_close = settings.timing == "bar_close"
 
@@ -206,40 +208,41 @@ class BacktestBroker(BrokerView):
     def cancel(self, id: str) -> None:
         """Remove pending orders and exit legs of that id."""
         desk = self._desk
-        for key in [key for key in desk.orders if key[1] == id and key[0] != "close"]:
+        for key in [key for key in desk.orders if key[1] == id and key[0] not in ("close", "level")]:
             del desk.orders[key]
         for leg_key in [leg_key for leg_key in desk.exits if leg_key[0] == id]:
             del desk.exits[leg_key]
 
     def cancel_all(self) -> None:
-        """Remove everything pending."""
-        self._desk.orders.clear()
-        self._desk.exits.clear()
+        """Remove every pending order and exit leg; a liquidation is nobody's to cancel."""
+        desk = self._desk
+        for key in [key for key in desk.orders if key[0] != "level"]:
+            del desk.orders[key]
+        desk.exits.clear()
 
     def rest_level(
         self, name: str, rank: int, *, limit: float = nan, stop: float = nan, qty: float, signal: str
     ) -> None:
         """Rest an exit of the open position at an exact level; `qty` inf closes all of it."""
-        desk = self._desk
-        direction = -1 if desk.ledger.position_size > 0 else 1
-        seq = desk.next_seq()
-        desk.put(
-            PendingOrder(
-                "level", name, direction, qty, signal=signal, seq=seq, limit=limit, stop=stop, rank=rank
-            )
-        )
+        self._desk.rest_level(name, rank, limit=limit, stop=stop, qty=qty, signal=signal)
 
     def drop_levels(self) -> None:
         """Remove every resting exit level."""
         self._desk.drop_levels()
 
     def fill_open(self, index: int, time_ns: int, open_: float) -> None:
-        """Steps 2 and 3 of a bar: market orders, then what the open has jumped over."""
+        """Steps 2 and 3 of a bar: market orders, then what the open has jumped over.
+
+        Where the account would be liquidated is worked out from what these fills leave.
+        """
         desk = self._desk
         desk.bar_index = index
         desk.time_ns = time_ns
         self._stats.end_calm()
+        desk.drop_liquidation()
         self._walker.open_bar(open_)
+        if self._has_leverage:
+            rest_liquidation(desk)
 
     def fill_path(
         self,
@@ -290,7 +293,7 @@ class BacktestBroker(BrokerView):
         A calm bar, on which nothing can fill, is only noted.
         """
         desk = self._desk
-        if desk.orders or desk.exits or self._has_calls:
+        if desk.orders or desk.exits or desk.is_watched:
             self.fill_open(index, time_ns, open_)
             self._walker.walk_bar(open_, high, low, close, finer)
             self.settle(close)

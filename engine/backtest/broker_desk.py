@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import inf, isnan, nan
 
 from engine.backtest.account import Account
-from engine.backtest.broker_orders import Entry, ExitLeg, OcaType, PendingOrder
+from engine.backtest.broker_orders import LIQUIDATION, Entry, ExitLeg, OcaType, PendingOrder
 from engine.backtest.grid import floor_qty, round_qty, snap, steps_per_unit
 from engine.backtest.ledger import Ledger, Lot
 from engine.backtest.settings import BrokerSettings
@@ -15,7 +15,8 @@ class Desk:
 
     `lived_high` and `lived_low` are the extremes of this bar that the open position saw. `calm_high` and
     `calm_low` are those of the bars since something was last pending, still to be marked on the lots.
-    `fills` counts fills. `start_size` and `start_equity` are what the bar found.
+    `fills` counts fills. `start_size` and `start_equity` are what the bar found. `is_watched`: something
+    has to be judged on every bar.
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class Desk:
         "has_closed_at_open",
         "immediate",
         "is_inside",
+        "is_watched",
         "ledger",
         "limit_beyond",
         "lived_high",
@@ -69,6 +71,7 @@ class Desk:
         self.time_ns = 0
         self.close = nan
         self.is_inside = False
+        self.is_watched = False
         self.start_size = 0.0
         self.start_equity = settings.initial_capital
         self.has_closed_at_open = False
@@ -115,6 +118,22 @@ class Desk:
         if order.flip_qty is not None:
             order.flip_qty = min(flip, max(0.0, left))
         return left <= 0.0
+
+    def rest_level(
+        self, name: str, rank: int, *, limit: float = nan, stop: float = nan, qty: float, signal: str
+    ) -> None:
+        """Rest an exit of the open position at an exact level; `qty` inf closes all of it."""
+        direction = -1 if self.ledger.position_size > 0 else 1
+        seq = self.next_seq()
+        self.put(
+            PendingOrder(
+                "level", name, direction, qty, signal=signal, seq=seq, limit=limit, stop=stop, rank=rank
+            )
+        )
+
+    def drop_liquidation(self) -> None:
+        """The price of liquidation is worked out anew on each bar."""
+        self.orders.pop(("level", LIQUIDATION), None)
 
     def drop_levels(self) -> None:
         """Remove every resting exit level."""

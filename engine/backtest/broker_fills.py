@@ -5,7 +5,7 @@ from math import inf, isnan
 from engine.backtest.broker_desk import Desk
 from engine.backtest.broker_exits import Exits
 from engine.backtest.broker_margin import can_margin, margin_allows
-from engine.backtest.broker_orders import Entry, ExitLeg, Leg, PendingOrder
+from engine.backtest.broker_orders import LIQUIDATION, Entry, ExitLeg, Leg, PendingOrder
 from engine.backtest.grid import snap
 
 
@@ -71,14 +71,12 @@ class Fills:
         )
         desk.fills += 1
         self._exits.settle(closed, order.id)
-        if not desk.ledger.lots:
-            desk.drop_levels()
-            self._exits.drop_orphans()
+        self._end_if_flat()
 
     def _fill_level(self, order: PendingOrder, price: float, *, slipped: bool) -> None:
         """An exit level of a signal strategy's position; a liquidation has no slippage."""
         desk = self._desk
-        slipped = slipped and order.signal != "Liquidation"
+        slipped = slipped and order.id != LIQUIDATION
         fill_price = desk.slip(price, order.direction) if slipped else snap(price, desk.tick)
         qty = min(order.qty, abs(desk.ledger.position_size))
         closed = desk.ledger.close(
@@ -94,11 +92,15 @@ class Fills:
         )
         desk.fills += 1
         self._exits.settle(closed, "")
-        if not desk.ledger.lots:
-            desk.drop_levels()
-            self._exits.drop_orphans()
+        self._end_if_flat()
         if desk.on_level:
             desk.on_level(order.id)
+
+    def _end_if_flat(self) -> None:
+        """Nothing is left of the position: its levels go, and the legs that waited for no order."""
+        if not self._desk.ledger.lots:
+            self._desk.drop_levels()
+            self._exits.drop_orphans()
 
     def _trade(self, order: PendingOrder, qty: float, price: float, *, maker: bool) -> None:
         """Close what stands against the order, oldest first; the rest opens."""
@@ -168,8 +170,7 @@ class Fills:
         beyond = 0.0 if isnan(leg.locked_qty) else desk.round_qty(qty - closed)
         desk.fills += 1
         self._exits.spend(leg, min(qty, leg.entry.qty))
-        if not desk.ledger.lots:
-            self._exits.drop_orphans()
+        self._end_if_flat()
         if beyond > 0.0:
             text = leg.call.signal(kind)
             self._open(leg.call.id, text, direction, beyond, fill_price, not slipped, beyond / qty)

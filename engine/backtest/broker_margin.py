@@ -1,10 +1,10 @@
 """Margin of the event-driven broker: leverage, liquidation, and TradingView's check of new orders."""
 
-from math import nan
+from math import inf, isnan, nan
 
 from engine.backtest.account import bracket
 from engine.backtest.broker_desk import Desk
-from engine.backtest.broker_orders import PendingOrder
+from engine.backtest.broker_orders import LIQUIDATION, LIQUIDATION_RANK, PendingOrder
 
 _NOISE = 1e-11
 
@@ -37,6 +37,13 @@ def liquidation_price(desk: Desk) -> float:
     slope = size - abs(size) * ratio
     price = (due - equity + size * average) / slope
     return price if price > 0.0 else nan
+
+
+def rest_liquidation(desk: Desk) -> None:
+    """After the opening fills of a bar: rest the level at which the account would be liquidated."""
+    price = liquidation_price(desk)
+    if not isnan(price):
+        desk.rest_level(LIQUIDATION, LIQUIDATION_RANK, stop=price, qty=inf, signal=LIQUIDATION)
 
 
 def margin_ratio(desk: Desk, direction: int) -> float:

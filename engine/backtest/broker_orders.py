@@ -7,6 +7,10 @@ OcaType = Literal["none", "cancel", "reduce"]
 Kind = Literal["entry", "order", "close", "level"]
 Leg = Literal["limit", "stop", "trail"]
 
+LIQUIDATION = "Liquidation"
+LIQUIDATION_RANK, STOP_RANK, FIRST_PARTIAL_RANK, TARGET_RANK = 1, 2, 3, 1_000_000
+"""Ranks of levels at one price; orders of other kinds have 0."""
+
 
 class PendingOrder:
     """An `entry`, `order`, `close` or exit `level` waiting for its fill.

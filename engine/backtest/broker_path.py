@@ -12,7 +12,7 @@ from math import isnan, nan
 from engine.backtest.broker_desk import Desk
 from engine.backtest.broker_exits import Exits
 from engine.backtest.broker_fills import Fills
-from engine.backtest.broker_orders import ExitLeg, Leg, PendingOrder
+from engine.backtest.broker_orders import LIQUIDATION, ExitLeg, Leg, PendingOrder
 from engine.backtest.broker_trails import Trails
 from engine.backtest.intrabar import path
 from engine.backtest.margin_calls import MarginCalls
@@ -128,8 +128,12 @@ class Walker:
         return [("limit", order.limit)] if passed else []
 
     def _fill_batch(self, batch: Sequence[_Item], price: float, *, at_open: bool, locks: bool = True) -> None:
-        """Fill what was met at `price`; what the batch itself removed does not fill."""
+        """Fill what was met at `price`; what the batch itself removed does not fill.
+
+        Beside a liquidation no leg is promised its quantity: nothing outlives the position.
+        """
         desk = self._desk
+        locks = locks and all(item.key != ("level", LIQUIDATION) for _, _, item, _ in batch)
         for _, _, item, _ in batch if locks else ():
             if isinstance(item, ExitLeg) and item.entry is not None and (at_open or item.call.from_entry):
                 item.locked_qty = min(item.qty, item.entry.qty)

@@ -69,3 +69,5 @@ class MarginCalls:
         )
         desk.fills += 1
         self._exits.settle(closed, entry_id)
+        if not desk.ledger.lots:
+            desk.drop_levels()

@@ -60,7 +60,6 @@ def _fill(one: _Running) -> None:
         broker.ledger.pay_funding(open_, one.funding[one.next_funding][1])
         one.next_funding += 1
     broker.fill_open(one.next_bar, time_ns, open_)
-    one.script.rest_liquidation()
     broker.fill_path(open_, high, low, close, one.finer.get(time_ns, ()))
     while (
         one.next_funding < len(one.funding) and one.funding[one.next_funding][0] < time_ns + one.timeframe_ns

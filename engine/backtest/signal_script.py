@@ -7,14 +7,13 @@ from dataclasses import replace
 from math import inf, isnan, nan
 
 from engine.backtest.broker import BacktestBroker
+from engine.backtest.broker_orders import FIRST_PARTIAL_RANK, STOP_RANK, TARGET_RANK
 from engine.backtest.grid import floor_qty, round_level_down, round_level_up, snap
 from engine.backtest.settings import BrokerSettings
 from engine.backtest.signal_rules import SignalRow, SignalRules
 from engine.execution.exit_rules import ExitRules
 
 _SIDE = {1: "Long", -1: "Short"}
-_LIQUIDATION, _STOP, _FIRST_PARTIAL, _TARGET = 1, 2, 3, 1_000_000
-"""Ranks of levels at one price."""
 
 
 class SignalScript:
@@ -53,15 +52,6 @@ class SignalScript:
             self._rest_levels()
         if decision.enter:
             self._enter(index, decision.direction, decision.enter, signal.risk_distance)
-
-    def rest_liquidation(self) -> None:
-        """After the opening fills of a bar: where the account would be liquidated."""
-        broker = self.broker
-        broker.cancel("Liquidation")
-        if broker.position_size:
-            price = broker.liquidation_price()
-            if not isnan(price):
-                broker.rest_level("Liquidation", _LIQUIDATION, stop=price, qty=inf, signal="Liquidation")
 
     def _enter(self, index: int, direction: int, text: str, risk_distance: float) -> None:
         broker, entry = self.broker, self._settings.entry
@@ -150,18 +140,20 @@ class SignalScript:
         if not isnan(own) and not levels.direction * (own - stop) < 0:
             stop, text = own, "SL"
         if not isnan(stop):
-            broker.rest_level("Stop", _STOP, stop=stop_side(stop, tick), qty=inf, signal=text)
+            broker.rest_level("Stop", STOP_RANK, stop=stop_side(stop, tick), qty=inf, signal=text)
         if not self.rules.rests:
             return
         if not isnan(levels.target):
-            broker.rest_level("Target", _TARGET, limit=limit_side(levels.target, tick), qty=inf, signal="TP")
+            broker.rest_level(
+                "Target", TARGET_RANK, limit=limit_side(levels.target, tick), qty=inf, signal="TP"
+            )
         for k, fraction in self.rules.partials:
             level = self.rules.partial_level(k)
             qty = floor_qty(self._first_qty * fraction, self._settings.market.qty_step)
             if not isnan(level) and levels.risk_distance > 0.0 and qty > 0.0:
                 broker.rest_level(
                     f"Partial {k + 1}",
-                    _FIRST_PARTIAL + k,
+                    FIRST_PARTIAL_RANK + k,
                     limit=limit_side(level, tick),
                     qty=qty,
                     signal="Partial",

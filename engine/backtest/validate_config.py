@@ -4,6 +4,8 @@ import json
 import os
 import re
 from datetime import datetime
+from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -73,10 +75,35 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+Bracket = tuple[float, float, float]
+
+
+def _brackets(raw: object) -> object:
+    """Maintenance brackets: rows of floor, ratio and cum, as the exchange lists them."""
+    expected = (
+        "expected rows of notional floor, maintenance ratio and cum, as [[0, 0.004, 0], [50000, 0.005, 50]]"
+    )
+    try:
+        rows = [(float(floor), float(ratio), float(cum)) for floor, ratio, cum in raw]  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as e:
+        raise ValueError(expected) from e
+    if not all(isfinite(number) for row in rows for number in row):
+        raise ValueError(f"not a number in it, {expected}")
+    floors = [floor for floor, _, _ in rows]
+    if floors[:1] not in ([], [0.0]) or any(b <= a for a, b in pairwise(floors)):
+        raise ValueError("expected floors that begin at 0 and rise")
+    if not all(0.0 <= ratio < 1.0 for _, ratio, _ in rows):
+        raise ValueError("expected maintenance ratios from 0 to below 1, as 0.004 for 0.4 %")
+    if not all(cum >= 0.0 for _, _, cum in rows):
+        raise ValueError("expected a cum of 0 or more in each row")
+    return tuple(rows)
+
+
 class BrokerConfig(Strict):
     """TradingView's strategy properties and those of `BrokerSettings`, flat.
 
-    At most one of cash, percent_of_equity and qty sizes an entry; without any it is one contract.
+    At most one of cash, percent_of_equity and qty sizes an entry; without any it is one contract. `brackets`
+    are those of the symbol's maintenance margin, for a `leverage` above 0.
     """
 
     process_orders_on_close: bool = False
@@ -96,6 +123,7 @@ class BrokerConfig(Strict):
     tick: float = Field(default=0.01, gt=0.0)
     point_value: float = Field(default=1.0, gt=0.0)
     leverage: float = Field(default=0.0, ge=0.0)
+    brackets: Annotated[tuple[Bracket, ...], BeforeValidator(_brackets)] = ()
     pyramiding: int = Field(default=1, ge=0)
     close_rule: Literal["FIFO", "ANY"] = "FIFO"
     margin_long_percent: float = Field(default=0.0, ge=0.0)
@@ -138,6 +166,7 @@ class BrokerConfig(Strict):
                 min_qty=self.min_qty,
                 min_notional=self.min_notional,
                 leverage=self.leverage,
+                brackets=self.brackets,
             ),
             timing="bar_close" if self.process_orders_on_close else "next_bar_open",
             pyramiding=self.pyramiding,
