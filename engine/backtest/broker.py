@@ -230,12 +230,14 @@ class BacktestBroker(BrokerView):
         """Remove every resting exit level."""
         self._desk.drop_levels()
 
-    def fill_open(self, index: int, time_ns: int, open_: float) -> None:
+    def fill_open(self, index: int, time_ns: int, open_: float, high: float, low: float) -> None:
         """Steps 2 and 3 of a bar: market orders, then what the open has jumped over.
 
-        Where the account would be liquidated is worked out from what these fills leave.
+        Where the account would be liquidated is worked out from what these fills leave. `high` and `low`
+        only bound the fill prices.
         """
         desk = self._desk
+        desk.bar_high, desk.bar_low = high, low
         desk.bar_index = index
         desk.time_ns = time_ns
         self._stats.end_calm()
@@ -294,7 +296,7 @@ class BacktestBroker(BrokerView):
         """
         desk = self._desk
         if desk.orders or desk.exits or desk.is_watched:
-            self.fill_open(index, time_ns, open_)
+            self.fill_open(index, time_ns, open_, high, low)
             self._walker.walk_bar(open_, high, low, close, finer)
             self.settle(close)
             self._stats.end_path(high, low)
@@ -302,8 +304,8 @@ class BacktestBroker(BrokerView):
         desk.bar_index = index
         desk.time_ns = time_ns
         desk.close = close
-        desk.lived_high = high
-        desk.lived_low = low
+        desk.lived_high = desk.bar_high = high
+        desk.lived_low = desk.bar_low = low
         if high > desk.calm_high:  # noqa: PLR1730  # `max` costs more than the rest of the bar
             desk.calm_high = high
         if low < desk.calm_low:  # noqa: PLR1730  # as above

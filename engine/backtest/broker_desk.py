@@ -5,7 +5,7 @@ from math import inf, isnan, nan
 
 from engine.backtest.account import Account
 from engine.backtest.broker_orders import LIQUIDATION, Entry, ExitLeg, OcaType, PendingOrder
-from engine.backtest.grid import floor_qty, round_qty, snap, steps_per_unit
+from engine.backtest.grid import fill_price, floor_qty, round_qty, snap, steps_per_unit
 from engine.backtest.ledger import Ledger, Lot
 from engine.backtest.settings import BrokerSettings
 
@@ -15,14 +15,16 @@ class Desk:
 
     `lived_high` and `lived_low` are the extremes of this bar that the open position saw. `calm_high` and
     `calm_low` are those of the bars since something was last pending, still to be marked on the lots.
-    `fills` counts fills. `start_size` and `start_equity` are what the bar found. `is_watched`: something
-    has to be judged on every bar.
+    `bar_high` and `bar_low` are the bar's own. `fills` counts fills. `start_size` and `start_equity` are what
+    the bar found. `is_watched`: something has to be judged on every bar.
     """
 
     __slots__ = (
         "_steps_per_unit",
         "account",
+        "bar_high",
         "bar_index",
+        "bar_low",
         "calm_high",
         "calm_low",
         "close",
@@ -52,6 +54,8 @@ class Desk:
     )
 
     def __init__(self, symbol: str, settings: BrokerSettings, account: Account) -> None:
+        if not (settings.market.tick > 0.0 and settings.market.qty_step > 0.0):
+            raise ValueError(f"{symbol}: tick and quantity step must be above zero")
         self.account = account
         self.settings = settings
         self.tick = settings.market.tick
@@ -75,7 +79,7 @@ class Desk:
         self.start_size = 0.0
         self.start_equity = settings.initial_capital
         self.has_closed_at_open = False
-        self.lived_high = self.lived_low = nan
+        self.lived_high = self.lived_low = self.bar_high = self.bar_low = nan
         self.calm_high, self.calm_low = -inf, inf
         self.on_opened: Callable[[int, float], None] | None = None
         self.on_level: Callable[[str], None] | None = None
@@ -206,9 +210,18 @@ class Desk:
 
     def slip(self, price: float, direction: int) -> float:
         """`price` moved against us, on the grid."""
+        return snap(price + direction * self._slippage(price), self.tick)
+
+    def fill_price(self, price: float, direction: int, *, slipped: bool) -> float:
+        """What an order that met `price` is filled at: above zero, and outside the bar by no more than the
+        slippage.
+        """
+        adverse = self._slippage(price) if slipped else 0.0
+        return fill_price(price, direction, adverse, self.bar_low, self.bar_high, self.tick)
+
+    def _slippage(self, price: float) -> float:
         costs = self.settings.costs
-        adverse = costs.slippage_ticks * self.tick + price * costs.slippage_bps / 10_000.0
-        return snap(price + direction * adverse, self.tick)
+        return costs.slippage_ticks * self.tick + price * costs.slippage_bps / 10_000.0
 
     def round_qty(self, qty: float) -> float:
         """`qty` on the symbol's grid."""

@@ -6,7 +6,6 @@ from engine.backtest.broker_desk import Desk
 from engine.backtest.broker_exits import Exits
 from engine.backtest.broker_margin import can_margin, margin_allows
 from engine.backtest.broker_orders import LIQUIDATION, Entry, ExitLeg, Leg, PendingOrder
-from engine.backtest.grid import snap
 
 
 class Fills:
@@ -21,7 +20,7 @@ class Fills:
     def fill(self, order: PendingOrder, price: float, *, slipped: bool, gapped: bool = False) -> None:
         """Trade an order at `price`; `gapped`: a stop that the open has jumped over."""
         desk = self._desk
-        fill_price = desk.slip(price, order.direction) if slipped else snap(price, desk.tick)
+        fill_price = desk.fill_price(price, order.direction, slipped=slipped)
         position = desk.ledger.position_size
         against = position * order.direction < 0
         if order.kind == "close":
@@ -77,7 +76,7 @@ class Fills:
         """An exit level of a signal strategy's position; a liquidation has no slippage."""
         desk = self._desk
         slipped = slipped and order.id != LIQUIDATION
-        fill_price = desk.slip(price, order.direction) if slipped else snap(price, desk.tick)
+        fill_price = desk.fill_price(price, order.direction, slipped=slipped)
         qty = min(order.qty, abs(desk.ledger.position_size))
         closed = desk.ledger.close(
             qty,
@@ -151,7 +150,7 @@ class Fills:
         assert leg.entry is not None
         direction = -leg.direction
         slipped = kind != "limit"
-        fill_price = desk.slip(price, direction) if slipped else snap(price, desk.tick)
+        fill_price = desk.fill_price(price, direction, slipped=slipped)
         position = desk.ledger.position_size
         qty = min(leg.qty, leg.entry.qty) if isnan(leg.locked_qty) else leg.locked_qty
         closable = min(qty, abs(position)) if position * direction < 0 else 0.0

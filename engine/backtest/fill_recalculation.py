@@ -30,7 +30,7 @@ class Recalculation:
         nodes = path(bar.open, bar.high, bar.low, bar.close)
         legs = list(pairwise(nodes))
         fills = broker.fills
-        broker.fill_open(index, bar.open_time_ns, bar.open)
+        broker.fill_open(index, bar.open_time_ns, bar.open, bar.high, bar.low)
         broker.begin_path(bar.high, bar.low)
         node = 0 if broker.fills > fills else self._walk(legs, 0, fills)
         remembered = copy.deepcopy(self._strategy.__dict__) if broker.fills > fills else None

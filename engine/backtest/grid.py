@@ -55,6 +55,20 @@ def floor_qty(qty: float, step: float) -> float:
     return (steps + 1) * step if (steps + 1) * step <= qty else steps * step
 
 
+def fill_price(price: float, direction: int, adverse: float, low: float, high: float, tick: float) -> float:
+    """Where an order fills that buys (1) or sells (-1) at `price`, moved against us by `adverse`.
+
+    The nearest grid price of the bar from `low` to `high` widened by `adverse`, and above zero. Where that
+    range has no grid price, its nearest end to the price asked.
+    """
+    asked = price + direction * adverse
+    bottom, top = max(low - adverse, min(low, tick)), high + adverse
+    lowest, highest = round_level_up(bottom, tick), round_level_down(top, tick)
+    if lowest > highest:
+        return min(max(asked, bottom), top)
+    return min(max(snap(asked, tick), lowest), highest)
+
+
 @lru_cache(maxsize=64)
 def steps_per_unit(step: float) -> int:
     """Steps in a unit where that is a whole number, else 0."""

@@ -35,7 +35,7 @@ class MarginCalls:
             return
         steps = int(missing / ratio / unit / desk.step)
         qty = desk.round_qty(_TIMES_THE_SHORTFALL * steps * desk.step) if steps else max(1.0, desk.step)
-        self._close(min(qty, abs(size)), desk.slip(price, -1 if size > 0 else 1))
+        self._close(min(qty, abs(size)), desk.fill_price(price, -1 if size > 0 else 1, slipped=True))
 
     def sweep(self) -> None:
         """After a bar: resting entries go that the account could not margin at the close."""

@@ -12,6 +12,7 @@ from engine.backtest.broker import BacktestBroker
 from engine.backtest.equity_curve import EquityCurve
 from engine.backtest.fill_recalculation import Recalculation
 from engine.backtest.plans import Funding
+from engine.backtest.price_grid import settled
 from engine.backtest.settings import BrokerSettings
 from engine.backtest.trades import BacktestResult
 from engine.market_data.bars import Bar, Bars
@@ -80,7 +81,7 @@ class _Running:
         self.strategy = plan.strategy
         self.symbol = plan.bars.symbol
         self.timeframe_ns = plan.bars.timeframe_ns
-        self.broker = BacktestBroker(plan.bars.symbol, plan.settings, account)
+        self.broker = BacktestBroker(plan.bars.symbol, settled(plan.settings, plan.bars), account)
         self.columns = columns(plan.bars)
         self.finer: dict[int, list[PriceBar]] = inside(plan.bars, plan.finer)
         self.funding = funding_events(plan.funding)
@@ -98,7 +99,7 @@ class _Running:
         if self.recalculation is not None and not finer:
             self.recalculation.fill_bar(index, bar)
         else:
-            self.broker.fill_open(index, bar.open_time_ns, bar.open)
+            self.broker.fill_open(index, bar.open_time_ns, bar.open, bar.high, bar.low)
             self.broker.fill_path(bar.open, bar.high, bar.low, bar.close, finer)
         self.pay_funding(bar.open_time_ns + self.timeframe_ns, bar.open)
 

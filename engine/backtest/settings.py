@@ -52,14 +52,14 @@ class EntryOrder:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Grid and margin of one symbol.
+    """Grid and margin of one symbol. A `tick` or `qty_step` of 0 is found from the symbol's bars.
 
     `leverage` 0 means neither margin check nor liquidation. `brackets` rows: notional floor,
     maintenance ratio, cum; without rows maintenance is 0.
     """
 
-    tick: float = 0.01
-    qty_step: float = 0.0001
+    tick: float = 0.0
+    qty_step: float = 0.0
     point_value: float = 1.0
     min_qty: float = 0.0
     min_notional: float = 0.0

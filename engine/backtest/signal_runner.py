@@ -8,6 +8,7 @@ import numpy as np
 from engine.backtest.account import Account
 from engine.backtest.broker import BacktestBroker
 from engine.backtest.plans import SymbolPlan
+from engine.backtest.price_grid import settled
 from engine.backtest.signal_rules import SignalRow
 from engine.backtest.signal_script import SignalScript
 from engine.backtest.trades import BacktestResult, Trade
@@ -59,7 +60,7 @@ def _fill(one: _Running) -> None:
     while one.next_funding < len(one.funding) and one.funding[one.next_funding][0] <= time_ns:
         broker.ledger.pay_funding(open_, one.funding[one.next_funding][1])
         one.next_funding += 1
-    broker.fill_open(one.next_bar, time_ns, open_)
+    broker.fill_open(one.next_bar, time_ns, open_, high, low)
     broker.fill_path(open_, high, low, close, one.finer.get(time_ns, ()))
     while (
         one.next_funding < len(one.funding) and one.funding[one.next_funding][0] < time_ns + one.timeframe_ns
@@ -78,9 +79,10 @@ def _is_here(one: _Running, time_ns: int) -> bool:
 
 def _start(plan: SymbolPlan, account: Account) -> _Running:
     bars, signals = plan.bars, plan.signals
-    broker = BacktestBroker(bars.symbol, plan.settings, account)
+    settings = settled(plan.settings, bars)
+    broker = BacktestBroker(bars.symbol, settings, account)
     return _Running(
-        SignalScript(broker, plan.exit_rules, plan.settings),
+        SignalScript(broker, plan.exit_rules, settings),
         _rows(bars),
         [
             SignalRow(bool(el), bool(es), bool(xl), bool(xs), signals.tags[tag], float(risk))

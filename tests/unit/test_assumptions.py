@@ -190,6 +190,16 @@ def test_grids_of_price_and_quantity():
     )
 
 
+@shows("Price and quantity grid", "tick, quantity step")
+def test_a_grid_that_is_not_given_is_that_of_the_bars():
+    settings = replace(PLAIN, market=Market(), costs=Costs(slippage_ticks=1))
+    rows = flat(*(0.5 * turn for turn in range(100, 160)))
+    opened = run(rows, {0: say(LONG)}, settings=settings).open_trades[0]
+    assert (opened.entry_bar, opened.entry_price) == (1, 51.0)
+    given = replace(settings, market=Market(tick=0.05))
+    assert run(rows, {0: say(LONG)}, settings=given).open_trades[0].entry_price == 50.55
+
+
 @shows("Fills", "market order", "commission")
 def test_slippage_and_commission_of_market_orders():
     costs = Costs(0.1, slippage_ticks=1, slippage_bps=100.0, cash_per_order=0.5, cash_per_contract=0.25)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.backtest.kernel.grid import whole_per_unit
 from engine.backtest.kernel.layout import ACCOUNT, BRACKET, LOT, PARTIAL_EXIT, SYMBOL, TRADE, Account, Symbol
 from engine.backtest.plans import SymbolPlan
+from engine.backtest.price_grid import settled
 from engine.backtest.settings import BrokerSettings
 from engine.execution.exit_layout import ACTIONS_SIZE, encode, new_state
 from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, ExitRules
@@ -79,7 +80,7 @@ def make_memory(plans: Sequence[SymbolPlan]) -> Memory:
     for k, plan in enumerate(plans):
         s: Symbol = memory.symbols[k]
         s.index, s.account_at = k, memory.account.ctypes.data
-        _write_settings(s, plan.settings)
+        _write_settings(s, settled(plan.settings, plan.bars))
         _write_market(memory, s, plan)
         _write_signals(memory, s, plan)
         _write_state(memory, s, plan)

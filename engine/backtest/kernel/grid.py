@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.backtest.kernel.layout import Symbol
 from engine.compiled import compiled
+from engine.compiled_memory import float_at
 
 _LEVEL_TOLERANCE_TICKS = 1e-4
 _LOT_NOISE = 1e-9
@@ -37,8 +38,25 @@ def round_level(s: Symbol, price: float, upwards: bool) -> float:
 @compiled
 def slip(s: Symbol, price: float, direction: float) -> float:
     """Fill price of a market or stop order that buys (1) or sells (-1)."""
-    adverse = s.slippage_ticks * s.tick + price * s.slippage_bps / 10_000.0
-    return snap(s, price + direction * adverse)
+    return _in_bar(s, price, direction, s.slippage_ticks * s.tick + price * s.slippage_bps / 10_000.0)
+
+
+@compiled
+def unslipped(s: Symbol, price: float) -> float:
+    """Fill price of a limit or a liquidation."""
+    return _in_bar(s, price, 1.0, 0.0)
+
+
+@compiled
+def _in_bar(s: Symbol, price: float, direction: float, adverse: float) -> float:
+    """The price moved against us, on the grid, above zero, and outside the bar by no more than `adverse`."""
+    low, high = float_at(s.low_at, s.bar), float_at(s.high_at, s.bar)
+    asked = price + direction * adverse
+    bottom, top = max(low - adverse, min(low, s.tick)), high + adverse
+    lowest, highest = round_level(s, bottom, True), round_level(s, top, False)
+    if lowest > highest:
+        return min(max(asked, bottom), top)
+    return min(max(snap(s, asked), lowest), highest)
 
 
 @compiled

@@ -6,7 +6,7 @@ price the entry is first, then liquidation, stop, partial exits, target.
 
 from math import inf, isnan, nan
 
-from engine.backtest.kernel.grid import floor_qty, round_level, round_qty, slip, snap
+from engine.backtest.kernel.grid import floor_qty, round_level, round_qty, slip, unslipped
 from engine.backtest.kernel.layout import LIQUIDATION, Symbol, account_of, partial_of
 from engine.backtest.kernel.lots import close_lots, open_lot
 from engine.backtest.kernel.margin import margin_allows
@@ -111,7 +111,7 @@ def _fill_entry(s: Symbol, price: float) -> None:
     if s.position * direction > 0.0 and s.lots >= s.pyramiding:
         return
     slipped = isnan(s.entry_limit)
-    fill_price = slip(s, price, direction) if slipped else snap(s, price)
+    fill_price = slip(s, price, direction) if slipped else unslipped(s, price)
     s.filling_text = s.entry_text
     s.filling_maker = int(not slipped)
     s.filling_newest_first = 0
@@ -162,7 +162,7 @@ def fill_market_orders(s: Symbol, price: float) -> None:
 def _fill_level(s: Symbol, touched: int, price: float) -> None:
     """An exit level fills; a liquidation has no slippage."""
     qty = abs(s.position)
-    fill_price = snap(s, price)
+    fill_price = unslipped(s, price)
     s.filling_maker = int(touched >= _TARGET)
     s.filling_newest_first = 0
     if touched == _LIQUIDATION:

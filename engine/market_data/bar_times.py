@@ -1,0 +1,78 @@
+"""The calendar of a history of bars: how long a bar usually is, when each one ends, where bars are missing.
+
+Bars follow a clock that people live by: a day has 23 or 25 hours when the clocks change, a month 28 to 31
+days. So the timeframe is the usual distance of neighbours, never the smallest.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOUR_NS = 3_600_000_000_000
+DAY_NS = 24 * HOUR_NS
+_MISSING = 1.5
+"""From this many timeframes on a distance has room for another bar."""
+_CALENDAR_DAYS = ((28, 31), (89, 92), (181, 184), (365, 366))
+"""Shortest and longest month, quarter, half-year and year."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Missing bars: the first and last moment without one, [start_ns, end_ns), after row `row` (from 0)."""
+
+    row: int
+    start_ns: int
+    end_ns: int
+    bars: int
+
+
+def usual_step_ns(open_time_ns: NDArray[np.int64]) -> int:
+    """The timeframe of ascending open times: their most frequent distance.
+
+    Of equally frequent ones it is the one that divides a day or is whole days, then the shortest. Months,
+    quarters and years have the length of their longest. ValueError for fewer than two bars.
+    """
+    steps, counts = np.unique(np.diff(open_time_ns), return_counts=True)
+    if not len(steps):
+        raise ValueError("one bar has no timeframe, expected at least two")
+    frequent = steps[counts == counts.max()].tolist()
+    usual = int(min(frequent, key=lambda step: (DAY_NS % step != 0 and step % DAY_NS != 0, step)))
+    for least, most in _CALENDAR_DAYS:
+        low, high = least * DAY_NS - HOUR_NS, most * DAY_NS + HOUR_NS
+        family = steps[(steps >= low) & (steps <= high)]
+        if low <= usual <= high and family[-1] - family[0] > 2 * HOUR_NS:
+            return most * DAY_NS
+    return usual
+
+
+def ends_ns(open_time_ns: NDArray[np.int64], timeframe_ns: int) -> NDArray[np.int64]:
+    """When each bar ends: a timeframe after its open, or with the next bar's open where that is the
+    calendar's doing (an earlier one, or the 25th hour of a day).
+    """
+    ends = open_time_ns + timeframe_ns
+    following = open_time_ns[1:]
+    ends[:-1] = np.where(following <= ends[:-1] + _slack_ns(timeframe_ns), following, ends[:-1])
+    return ends
+
+
+def gaps(open_time_ns: NDArray[np.int64], timeframe_ns: int) -> list[Gap]:
+    """Where bars are missing, in order."""
+    steps = np.diff(open_time_ns)
+    found = []
+    for row in np.flatnonzero(steps >= _MISSING * timeframe_ns).tolist():
+        start, end = int(open_time_ns[row]) + timeframe_ns, int(open_time_ns[row + 1])
+        found.append(Gap(row, start, end, round(int(steps[row]) / timeframe_ns) - 1))
+    return found
+
+
+def early_rows(open_time_ns: NDArray[np.int64], timeframe_ns: int) -> NDArray[np.int64]:
+    """Indices of bars that open before the one above has ended, for no reason of the calendar."""
+    calendar = {most * DAY_NS: (most - least) * DAY_NS for least, most in _CALENDAR_DAYS}
+    allowed = calendar.get(timeframe_ns, 0) + _slack_ns(timeframe_ns)
+    return np.flatnonzero(np.diff(open_time_ns) < timeframe_ns - allowed) + 1
+
+
+def _slack_ns(timeframe_ns: int) -> int:
+    """By how much a change of the clocks makes a bar longer or shorter."""
+    return HOUR_NS if timeframe_ns > HOUR_NS else 0
