@@ -156,6 +156,8 @@ def _prepare(options: argparse.Namespace) -> _Prepared:
 async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
     loop = asyncio.get_running_loop()
     venue = Venue(prepared.venue, prepared.clock, call_later_on(loop))
+    if venue.persistence.torn:
+        _say(venue.persistence.torn)
     venue.keys.add(prepared.key, prepared.secret, DEFAULT_ACCOUNT)
     if prepared.public_key is not None:
         further = venue.keys.add_public(prepared.public_key, DEFAULT_ACCOUNT)

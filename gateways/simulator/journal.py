@@ -2,8 +2,8 @@
 
 File: 8 bytes `NBSIM\\x00\\x01\\n`, then records: length (u32), sequence (u64), CRC-32 of sequence and
 payload (u32), payload; little endian. A record is on disk as a whole or not at all: a torn one can only
-be the last and is cut off when the file is opened. A damaged record with sound ones behind it is not a
-torn write, and opening refuses.
+be the last and is cut off when the file is opened. A damaged record with a sound one anywhere behind it is
+not a torn write, and opening refuses. An empty record is the last of a file: the next one goes on.
 """
 
 import os
@@ -12,10 +12,14 @@ import zlib
 from io import FileIO
 from pathlib import Path
 
+import numpy as np
+
 MAGIC = b"NBSIM\x00\x01\n"
 _HEADER = struct.Struct("<IQI")
 _SEQUENCE = struct.Struct("<Q")
 MAX_RECORD = 256 * 1024 * 1024
+END = b""
+"""Payload of the last record of a file that another one follows."""
 
 
 class StateDamagedError(Exception):
@@ -69,18 +73,26 @@ def read(path: Path, first_sequence: int) -> tuple[list[bytes], int]:
 
 
 def _refuse_damage(path: Path, data: bytes, offset: int, sequence: int) -> None:
-    """Raise when a sound record of a later sequence stands anywhere behind a damaged one."""
-    for later in range(sequence, sequence + 3):
-        needle = _SEQUENCE.pack(later)
-        at = data.find(needle, offset + 1)
-        while at >= 0:
-            start = at - 4
-            found = _record_at(data, start) if start > offset else None
-            if found is not None and found[0] == later:
-                raise StateDamagedError(
-                    f"{path}: record {sequence} at byte {offset} is damaged but record {later} is sound"
-                )
-            at = data.find(needle, at + 1)
+    """Raise when a sound record stands anywhere behind a damaged one."""
+    for start in _possible_starts(data, offset + 1, sequence):
+        found = _record_at(data, start)
+        if found is not None:
+            later = found[0]
+            lost = (
+                f"records {sequence} to {later - 1} are" if later - 1 > sequence else f"record {sequence} is"
+            )
+            raise StateDamagedError(f"{path}: {lost} damaged but record {later} behind is sound")
+
+
+def _possible_starts(data: bytes, start: int, sequence: int) -> list[int]:
+    """Where a record of that sequence or a later one could begin, ascending."""
+    highest = sequence + (len(data) - start) // _HEADER.size
+    found = []
+    for place in range(start + 4, min(start + 12, len(data) - _SEQUENCE.size + 1)):
+        words = np.frombuffer(data, "<u8", (len(data) - place) // _SEQUENCE.size, place)
+        hits = np.flatnonzero((words >= sequence) & (words <= highest))
+        found.append(hits * _SEQUENCE.size + place - 4)
+    return sorted(np.concatenate(found).tolist()) if found else []
 
 
 def sync_folder(folder: Path) -> None:

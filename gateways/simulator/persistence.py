@@ -9,6 +9,7 @@ older one are kept. Books of anonymous liquidity are not kept: the market makes 
 resting orders rejoin behind it.
 """
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -56,6 +57,8 @@ class Persistence:
         self._generation = 0
         self.torn_bytes = 0
         """Bytes of an unfinished last record that `restore` cut off."""
+        self.torn = ""
+        """Which record that was, in a sentence."""
         exchange.is_persistent = True
 
     def restore(self) -> bool:
@@ -150,28 +153,34 @@ class Persistence:
 
     def _replay(self, start: int, newest: int) -> None:
         """Apply the journals from `start` on and go on with the newest."""
-        sequence, sound = 0, 0
-        for generation in range(start, newest + 1):
-            path = self._path("journal", generation)
-            payloads: list[bytes] = []
-            sound = 0
-            if path.exists():
-                payloads, sound = journal.read(path, 0)
-                torn = path.stat().st_size - sound
-                if torn and generation != newest:
-                    raise StateDamagedError(f"{path}: an old journal ends in the middle of a record")
-                self.torn_bytes = torn
-            elif generation != newest:
-                raise StateDamagedError(f"{path}: missing between two generations")
-            for payload in payloads:
-                apply_record(self._exchange.state, self._decode(path, payload))
-            sequence = len(payloads)
+        generation = start
+        while True:
+            payloads, sound = self._read_journal(generation, is_last=generation >= newest)
+            goes_on = bool(payloads) and payloads[-1] == journal.END
+            for payload in payloads[: -1 if goes_on else None]:
+                apply_record(self._exchange.state, self._decode(self._path("journal", generation), payload))
+            if generation >= newest and not goes_on:
+                break
+            generation += 1
         finish_restore(self._exchange.state)
-        self._generation = newest
-        self._writer = JournalWriter(self._path("journal", newest), sequence, sound)
+        self._generation = generation
+        self._writer = JournalWriter(self._path("journal", generation), len(payloads), sound)
         journal.sync_folder(self._folder)
         self._exchange.state.dirty = Dirty(counters=True)
         self.commit()
+
+    def _read_journal(self, generation: int, *, is_last: bool) -> tuple[list[bytes], int]:
+        """A journal's payloads and sound length; it exists, for a snapshot or a journal before says so."""
+        path = self._path("journal", generation)
+        if not path.exists():
+            raise StateDamagedError(f"{path}: missing, what changed last is not in the other files")
+        payloads, sound = journal.read(path, 0)
+        self.torn_bytes = path.stat().st_size - sound
+        if self.torn_bytes and not is_last:
+            raise StateDamagedError(f"{path}: an old journal ends in the middle of record {len(payloads)}")
+        if self.torn_bytes:
+            self.torn = f"record {len(payloads)} at the end of {path.name} was not finished and is dropped"
+        return payloads, sound
 
     def _load_snapshot(self, generations: list[int]) -> int:
         problems = []
@@ -203,9 +212,10 @@ class Persistence:
         """Turn to journal N, which is on disk before anything is answered from it, and to snapshot N."""
         previous, self._writer = self._writer, JournalWriter(self._path("journal", generation), 0)
         self._generation = generation
-        if previous is not None:
-            previous.close()
-        journal.sync_folder(self._folder)
+        with contextlib.closing(previous) if previous is not None else contextlib.nullcontext():
+            journal.sync_folder(self._folder)
+            if previous is not None:
+                previous.append(journal.END)
         slices = map(self._encoder.encode, cut(self._exchange.state))
         self._snapshot = SnapshotWriter(self._path("snapshot", generation), slices)
 
