@@ -1,16 +1,16 @@
 """From a TOML file to `Settings`, or to one sentence that says what is wrong with it."""
 
-import difflib
 import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from settings.environment import Home, resolve_port
 from settings.models import ENVIRONMENTS, NEEDS_WORD, SYMBOL_PATTERN, Settings, SettingsError
+from settings.refusals import sentence
 
 
 def load_settings(
@@ -63,7 +63,8 @@ def parse_settings(path: Path, environment: str, symbol: str | None = None) -> S
     try:
         return Settings.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        raise SettingsError(describe(error, path, raw)) from None
+        said = sentence(error, Settings, raw=raw, hidden=("home",))
+        raise SettingsError(f"{path}: {said}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -126,86 +127,3 @@ def _with_addresses(settings: Settings, home: Home) -> Settings:
             "home": home.root,
         }
     )
-
-
-def describe(error: ValidationError, path: Path, raw: dict[str, Any]) -> str:
-    """The first complaint as one sentence, with the number of others. Values of unknown keys stay unsaid."""
-    # A misspelt key is missing too; its misspelling says more.
-    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    first = problems[0]
-    location = tuple(part for part in first["loc"] if not _is_union_branch(part, raw))
-    key = _dotted(location)
-    if first["type"] == "extra_forbidden":
-        sentence = f"{key} is not a known key; allowed: {_allowed_keys(location)}"
-    elif first["type"] == "missing":
-        sentence = f"{key} is missing"
-    elif first["type"] == "value_error":
-        sentence = str(first["ctx"]["error"])
-    elif first["type"] == "string_pattern_mismatch":
-        pattern = first["ctx"]["pattern"]
-        sentence = f"{key} is {_short(first['input'])}, it should match {pattern}{_meaning(location)}"
-    else:
-        said = (
-            first["msg"]
-            .removeprefix("Decimal ")
-            .capitalize()
-            .removeprefix("Input ")
-            .replace("valid ", "")
-            .lower()
-        )
-        said = re.sub(r"a decimal\b.*", "a number", said)
-        said = re.sub(r"\ba(?= [aeiou])", "an", said)
-        sentence = f"{key} is {_short(first['input'])}, it {said}"
-    others = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{path}: {sentence}{others}"
-
-
-def _is_union_branch(part: int | str, raw: dict[str, Any]) -> bool:
-    """Pydantic names the tried type of a union inside the location; a reader has no use for it."""
-    return part in {"bool", "int", "float", "str"} and part not in raw
-
-
-def _dotted(location: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _allowed_keys(location: tuple[int | str, ...]) -> str:
-    model: type[BaseModel] = Settings
-    for part in location[:-1]:
-        if isinstance(part, str):
-            model = _section(model, part) or model
-    keys = sorted(key for key in model.model_fields if key != "home")
-    close = difflib.get_close_matches(str(location[-1]), keys, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    return ", ".join(keys) + hint
-
-
-def _meaning(location: tuple[int | str, ...]) -> str:
-    """What the key is, in brackets."""
-    model: type[BaseModel] = Settings
-    *sections, key = (part for part in location if isinstance(part, str))
-    for part in sections:
-        model = _section(model, part) or model
-    field = model.model_fields.get(key)
-    if field is None or not field.description:
-        return ""
-    text = field.description.rstrip(".")
-    return f" ({text[0].lower()}{text[1:]})"
-
-
-def _section(model: type[BaseModel], key: str) -> type[BaseModel] | None:
-    field = model.model_fields.get(key)
-    if field is None:
-        return None
-    for candidate in (field.annotation, *get_args(field.annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from engine.backtest.loaders import DataError
+from engine.backtest.report_files import check_folder
 from engine.backtest.validate_config import ConfigError, located
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run(
     console = Console(highlight=False, markup=False)
     try:
         asked = _asked(strategy, data, param, exits, broker, finer, funding, start, end, engine)
-        outcomes = list(_outcomes(config, asked, jobs, console))
+        outcomes = list(_outcomes(config, asked, jobs, out))
         _print(console, outcomes)
         if out is not None:
             from engine.backtest.report_outputs import write_outputs  # noqa: PLC0415  # pyarrow's writers
@@ -161,17 +162,18 @@ def _asked(
     return asked
 
 
-def _outcomes(file: Path | None, asked: dict[str, Any], jobs: int, console: Console) -> "Iterator[Outcome]":
-    from engine import compiled  # noqa: PLC0415  # numba
+def _outcomes(file: Path | None, asked: dict[str, Any], jobs: int, out: Path | None) -> "Iterator[Outcome]":
     from engine.backtest.cli_config import build_config  # noqa: PLC0415  # pydantic models
     from engine.backtest.cli_run import check, load_market  # noqa: PLC0415  # numba
+    from engine.backtest.first_run import say_if_compiling  # noqa: PLC0415  # numba
 
     config = build_config(None if file is None else located(file), asked)
-    if compiled.cache_is_cold():
-        console.print("first run: compiling, which takes some seconds and happens once")
+    if out is not None:
+        check_folder(out, [one.title for one in config.strategies] if len(config.strategies) > 1 else ())
     for choice in config.strategies:
         check(choice)
     market = load_market(config)
+    say_if_compiling()
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("backtesting", total=len(config.strategies))
         for outcome in _run_all(config, market, jobs):

@@ -1,16 +1,21 @@
 """What `python -m engine.backtest` is asked to run, from a file and from the command line."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError, field_validator
 
 from engine.backtest.validate_config import BrokerConfig, ConfigError, FilePath, Strict, read_json
 from engine.execution.exit_rules import ExitRules
+from settings.refusals import dotted, expected, sentence
 
+BROKER_DEFAULTS = {"commission_percent": 0.05, "slippage_ticks": 1, "percent_of_equity": 10.0}
+"""What a backtest costs and buys where nobody says otherwise, beside the defaults of `BrokerConfig`."""
+
+_SIZES = ("cash", "percent_of_equity", "qty")
 _FRACTIONS_TOLERANCE = 1e-9
 EngineName = Literal["kernel", "event"]
 
@@ -28,8 +33,15 @@ class StrategyChoice(Strict):
 
     @property
     def title(self) -> str:
-        """How the report calls it: the name, or the strategy's, or its class's."""
+        """How the report and its folder are called: the name, or the strategy's, or its class's."""
         return self.name or self.strategy.rpartition(":")[2]
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_folder(cls, name: str) -> str:
+        if name.strip(". ") != name or any(sign in name for sign in '/\\:*?"<>|'):
+            raise ValueError(f"{name!r} cannot be the name of a folder, which it is for the results")
+        return name
 
 
 class RunConfig(Strict):
@@ -46,13 +58,14 @@ class RunConfig(Strict):
     start: AwareDatetime | None = None
     end: AwareDatetime | None = None
     engine: EngineName = "kernel"
-    broker: BrokerConfig = Field(
-        default_factory=lambda: BrokerConfig(commission_percent=0.05, slippage_ticks=1, percent_of_equity=10)
-    )
+    broker: BrokerConfig = Field(default_factory=lambda: BrokerConfig.model_validate(BROKER_DEFAULTS))
 
 
 def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
-    """The file's configuration with the command line's on top; raises `ConfigError`."""
+    """The file's configuration with the command line's on top; raises `ConfigError`.
+
+    The settings of the broker are merged one by one: defaults, then the file's, then the command line's.
+    """
     raw: dict[str, Any] = {}
     source = "command line"
     if file is not None:
@@ -62,16 +75,27 @@ def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
             raise ConfigError(f"{file}: expected a JSON object with strategies and data")
         raw = found
     try:
-        config = RunConfig.model_validate(raw | changes)
+        config = RunConfig.model_validate(raw | changes | {"broker": _merged_broker(raw, changes)})
     except ValidationError as e:
-        first = e.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "top level"
-        raise ConfigError(f"{source}, {key}: {first['msg']}") from e
+        raise ConfigError(f"{source}: {sentence(e, RunConfig)}") from e
     titles = [choice.title for choice in config.strategies]
     for title in titles:
         if titles.count(title) > 1:
             raise ConfigError(f"{source}, strategies: {title!r} is there twice, give each a name of its own")
     return config
+
+
+def _merged_broker(*layers: Mapping[str, Any]) -> object:
+    """The broker settings of all layers, later ones first; a size replaces every size of the layers below."""
+    merged: dict[str, Any] = dict(BROKER_DEFAULTS)
+    for layer in layers:
+        given = layer.get("broker", {})
+        if not isinstance(given, dict):
+            return given  # refused by the model, with its key
+        if any(given.get(name) is not None for name in _SIZES):
+            merged = {name: value for name, value in merged.items() if name not in _SIZES}
+        merged |= given
+    return merged
 
 
 def choices(strategies: Sequence[str], params: Sequence[str], exits: Sequence[str]) -> list[dict[str, Any]]:
@@ -120,7 +144,8 @@ def changed_exits(rules: ExitRules, changes: dict[str, object]) -> ExitRules:
         changed = TypeAdapter(ExitRules).validate_python(known | changes)
     except ValidationError as e:
         first = e.errors()[0]
-        raise ConfigError(f"exits.{'.'.join(map(str, first['loc']))}: {first['msg']}") from e
+        key, given = dotted(first["loc"]), first["input"]
+        raise ConfigError(f"exits.{key} is {given!r}, it should be {expected(first)}") from e
     _check_exits(changed)
     return changed
 

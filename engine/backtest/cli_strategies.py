@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from engine.backtest.validate_config import ConfigError
 from engine.strategies.base import ScriptStrategy, SignalStrategy, registry
+from settings.refusals import sentence
 
 AnyClass = type[SignalStrategy] | type[ScriptStrategy]
 
@@ -33,16 +34,14 @@ def build_signal_strategy(cls: type[SignalStrategy], params: Mapping[str, object
     try:
         return cls.from_params(params)
     except ValidationError as e:
-        first = e.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(sorted(cls.Params.model_fields))
-        hint = f", there are {known}" if first["type"] == "extra_forbidden" else ""
-        raise ConfigError(f"{cls.name}, parameter {key}: {first['msg']}{hint}") from e
+        raise ConfigError(f"{cls.name}: {sentence(e, cls.Params, prefix='parameter ')}") from e
 
 
 def build_script(cls: type[ScriptStrategy], params: Mapping[str, object]) -> ScriptStrategy:
     """A script; its parameters are the keywords of its constructor. Raises `ConfigError`."""
     try:
         return cls(**params)
+    except ValidationError as e:
+        raise ConfigError(f"{cls.__name__}: {sentence(e, cls.Params, prefix='parameter ')}") from e
     except (TypeError, ValueError) as e:
         raise ConfigError(f"{cls.__name__}: {str(e).splitlines()[0]}") from e

@@ -1,11 +1,29 @@
 """Output folders that are complete or not there: files are written aside and moved at the end."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from engine.backtest.loaders import DataError
+
+
+def check_folder(out: Path, inside: Sequence[str] = ()) -> None:
+    """Raise `DataError` where results could not be written into `out`; leaves nothing behind.
+
+    `inside` are folders that will be made in it.
+    """
+    for path in (out, *(out / name for name in inside)):
+        if path.exists() and not path.is_dir():
+            raise DataError(f"{path}: is a file, expected a folder for the results")
+    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise DataError(f"{out}: cannot be made a folder for the results ({nearest} is a file)")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as e:
+        raise DataError(f"{out}: the results cannot be written ({e.strerror or e})") from e
 
 
 @contextmanager

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from engine import compiled
 from engine.backtest import parity_report
+from engine.backtest.first_run import say_if_compiling
 from engine.backtest.loaders import DataError
 from engine.backtest.parity_causes import likely_cause
 from engine.backtest.parity_divergence import first_divergence
 from engine.backtest.parity_report import Told
+from engine.backtest.report_files import check_folder
 from engine.backtest.tv_export import ExportError
 from engine.backtest.validate_cases import CaseResult, Engine, Prepared, engines_of, prepare, run_case
 from engine.backtest.validate_config import ConfigError, located, read_config
@@ -35,9 +36,10 @@ def main(
     console = Console(soft_wrap=True, highlight=False)
     try:
         cases = read_config(located(config))
-        if compiled.cache_is_cold():
-            console.print("first run: compiling, which takes some seconds and happens once")
+        if out is not None:
+            check_folder(out)
         prepared = prepare(cases, _references(reference or []))
+        say_if_compiling()
         runs = [_run(one) for one in prepared]
         told = [one for run in runs for one in run]
         console.print(parity_report.table(told))

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
+from settings.refusals import sentence
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -231,9 +232,7 @@ def read_config(path: Path) -> ValidateConfig:
     try:
         config = ValidateConfig.model_validate(raw)
     except ValidationError as e:
-        first = e.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "top level"
-        raise ConfigError(f"{path}, {key}: {first['msg']}") from e
+        raise ConfigError(f"{path}: {sentence(e, ValidateConfig)}") from e
     names = [case.name for case in config.cases]
     for name in names:
         if names.count(name) > 1:

@@ -12,6 +12,7 @@ from engine.market_data.bars import Bar
 from engine.market_data.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import ScriptStrategy, Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.klines import MAX_KLINES
+from settings.refusals import expected
 
 MAX_PENDING_BARS = 2 * MAX_KLINES
 """Bars kept while history is on its way, and history itself; more than that and it is asked for again."""
@@ -182,6 +183,7 @@ def _complaint(spec: StrategySpec, params: type[StrategyParams], error: ValueErr
         return f"{where}strategy {spec.name} has no parameter {name}; allowed: {allowed}"
     if first["type"] == "missing":
         return f"{where}strategy {spec.name} needs the parameter {name}"
-    said = first["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
-    given = f"{name} is {spec.params.get(name)!r}, " if name else ""
-    return f"{where}strategy {spec.name}: {given}{said}"
+    if first["type"] == "value_error":
+        return f"{where}strategy {spec.name}: {first['ctx']['error']}"
+    given = f"{name} is {spec.params.get(name)!r}, it should be {expected(first)}"
+    return f"{where}strategy {spec.name}: {given}"

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from engine.backtest import cli
+from engine.backtest.cli_config import build_config
+from engine.backtest.validate_command import app as validate_app
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [
@@ -209,7 +211,15 @@ def test_strategies_are_listed_with_their_parameters():
             '--strategy rsi --data sample-1h --exit partial_exits=[{"at_r":1,"fraction":1.5}]',
             "exits.partial_exits: expected",
         ),
-        ("--strategy rsi --data sample-1h --broker fee=3", "broker.fee"),
+        (
+            "--strategy rsi --data sample-1h --broker fee=3",
+            "broker.fee is not a known key; allowed: backtest_fill_limits_assumption_ticks, ",
+        ),
+        ("--strategy rsi --data sample-1h --broker slippage_tick=3", "(did you mean slippage_ticks?)"),
+        ("--strategy rsi --data sample-1h --broker slippage_ticks=-3", "is -3, it should be at least 0"),
+        ("--strategy rsi --data sample-1h --broker qty=much", 'broker.qty is "much", it should be a number'),
+        ("--strategy rsi --data sample-1h --broker qty=1 cash=1", "give only one of cash"),
+        ("--strategy rsi --data sample-1h --param length=x", 'length is "x", it should be an integer'),
         ("--strategy rsi --data sample-9h", "sample-9h: no such file"),
         ("--strategy rsi --data none.parquet", "none.parquet: no such file"),
         ("--strategy rsi --data sample-1h sample-1h", "a second file of SAMPLEUSDT"),
@@ -218,7 +228,7 @@ def test_strategies_are_listed_with_their_parameters():
         ("--strategy rsi rsi --data sample-1h", "'rsi' is there twice"),
         ("--strategy rsi --data sample-1h --engine fast", "engine"),
         ("--strategy rsi --data sample-1h --funding BTC=x.csv", "funding.BTC: no data of that symbol"),
-        ("--strategy rsi", "data: Field required"),
+        ("--strategy rsi", "command line: data is missing"),
         ("--config none.json", "none.json: cannot be read"),
         ("sample --out OUT --name none", "no sample market 'none'"),
         ("strategies --schema none", "no strategy 'none'"),
@@ -252,3 +262,110 @@ def test_the_package_is_imported_without_the_slow_ones():
     code = "import sys, engine.backtest.cli; print(*sorted({'pandas', 'plotly', 'numba'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_no_word_of_the_checker_of_types_reaches_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    source = """
+from pydantic import Field
+from engine.strategies.base import ScriptStrategy, StrategyParams
+
+
+class CountParams(StrategyParams):
+    bars: int = Field(default=3, gt=0)
+
+
+class Counts(ScriptStrategy):
+    name = "counts"
+    Params = CountParams
+
+    def __init__(self, params=None, /, **by_name):
+        self.p = CountParams.model_validate(by_name) if params is None else params
+
+    def on_bar(self, bar, broker):
+        pass
+"""
+    (tmp_path / "counting_script.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ("--strategy", "counting_script:Counts", "--data", "sample-1h", "--param")
+    assert _here(*words, "bars=0").stderr == (
+        "backtest: Counts: parameter bars is 0, it should be greater than 0\n"
+    )
+    assert "parameter brs is not a known key; allowed: bars" in _here(*words, "brs=1").stderr
+    path = tmp_path / "run.json"
+    said = []
+    for raw in (
+        {"strategies": []},
+        {"strategies": "rsi"},
+        {"strategies": [{"strategy": 3}]},
+        {"strategies": [{"strategy": "rsi", "name": "a/b"}], "data": ["sample-1h"]},
+        {"strategies": ["rsi"], "data": [1], "start": "soon", "broker": [], "engine": "quick"},
+        {"strategies": [{"strategy": "rsi"}], "data": ["sample-1h"], "broker": {"close_rule": "LIFO"}},
+    ):
+        path.write_text(json.dumps(raw))
+        done = _here("--config", path)
+        assert done.exit_code == 2
+        said.append(done.stderr)
+    assert not [
+        text for text in said if any(raw in text for raw in ("Input", "Field", "Value error", "valid "))
+    ]
+    assert "'a/b' cannot be the name of a folder" in said[3]
+    assert "broker.close_rule is \"LIFO\", it should be 'FIFO' or 'ANY'" in said[5]
+
+
+def test_one_option_of_the_broker_leaves_the_others_as_they_are(tmp_path: Path):
+    hashes = []
+    words = ("--strategy", "rsi", "--data", "sample-1h", "--no-page", "--out")
+    for name, options in (("a", ()), ("b", ("--broker", "commission_percent=0.05"))):
+        assert _here(*words, tmp_path / name, *options).exit_code == 0
+        summary = json.loads((tmp_path / name / "summary.json").read_text("utf-8"))
+        hashes.append(summary["hashes"])
+    assert hashes[0] == hashes[1]
+
+
+def test_broker_settings_of_file_and_command_line_are_merged(tmp_path: Path):
+    path = tmp_path / "run.json"
+    strategies = [{"strategy": "rsi"}]
+    for given, options, expected in (
+        (
+            {"cash": 1000},
+            {"slippage_ticks": 3},
+            {"cash": 1000, "slippage_ticks": 3, "commission_percent": 0.05},
+        ),
+        ({"cash": 1000}, {"qty": 2}, {"qty": 2, "cash": None, "percent_of_equity": None}),
+        (
+            {"slippage_ticks": 0},
+            {},
+            {"slippage_ticks": 0, "percent_of_equity": 10, "commission_percent": 0.05},
+        ),
+    ):
+        path.write_text(json.dumps({"strategies": strategies, "data": ["sample-1h"], "broker": given}))
+        found = build_config(path, {"broker": options} if options else {}).broker.model_dump()
+        assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("where", ["file", "file/out", "out/cci"])
+def test_a_folder_that_cannot_be_written_is_refused_before_the_run(
+    tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("engine.backtest.cli_run.run_choice", None)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "cci").write_text("")
+    out = tmp_path / ("out" if where == "out/cci" else where)
+    done = _here("--strategy", "rsi", "cci", "--data", "sample-1h", "--out", out)
+    assert done.exit_code == 2, done.output
+    assert "a folder for the results" in done.stderr
+    assert done.stderr.count("\n") == 1
+    config = ROOT / "engine" / "backtest" / "configs" / "validate_sample.json"
+    monkeypatch.setattr("engine.backtest.validate_command.run_case", None)
+    done = CliRunner().invoke(validate_app, ["--config", str(config), "--out", str(tmp_path / "file")])
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
+    assert "file: is a file, expected a folder for the results" in done.stderr
+
+
+def test_a_first_run_says_at_once_that_it_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("engine.compiled.CACHE_FOLDER", tmp_path)
+    words = ("--strategy", "rsi", "--data", "sample-1h")
+    assert "first run: compiling" in _here(*words).stderr
+    (tmp_path / "cycle.run-1.py311.nbi").touch()
+    assert "compiling" not in _here(*words).output
