@@ -17,6 +17,12 @@ class ApiError(Exception):
         self.http_status = http_status
 
 
+def not_there(why: str) -> ApiError:
+    """What cannot be answered truly now: the exchange's words for a failure that may be over soon."""
+    message = f"Internal error; unable to process your request. Please try again. ({why})"
+    return ApiError(-1001, message, 503)
+
+
 _MESSAGES: dict[int, str] = {
     -1115: "Invalid timeInForce.",
     -1116: "Invalid orderType.",

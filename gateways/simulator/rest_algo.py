@@ -36,7 +36,9 @@ def algo_request(params: Params) -> AlgoRequest:
 
 def place(venue: Venue, call: Call) -> object:
     """POST algoOrder."""
-    order = venue.exchange.submit_algo(call.account, algo_request(call.params), call.now_ms)
+    request = algo_request(call.params)
+    venue.check_market(request.symbol)
+    order = venue.exchange.submit_algo(call.account, request, call.now_ms)
     return algo_answer(venue.spec(order.symbol), order)
 
 

@@ -65,7 +65,9 @@ def _place(venue: Venue, call: Call, params: Params) -> JsonObject:
     answer_kind = params.upper("newOrderRespType") or "ACK"
     if answer_kind not in {"ACK", "RESULT"}:
         raise ApiError(-1136, "Invalid newOrderRespType.")
-    order = venue.exchange.submit(call.account, order_request(params), call.now_ms)
+    request = order_request(params)
+    venue.check_market(request.symbol)
+    order = venue.exchange.submit(call.account, request, call.now_ms)
     answer = _answer(venue, order)
     return answer if answer_kind == "RESULT" else as_acknowledged(answer, venue.spec(order.symbol))
 
@@ -84,6 +86,7 @@ def _amend(venue: Venue, call: Call, params: Params) -> JsonObject:
     request = amend_request(params)
     if request.order_id is None and request.orig_client_order_id is None:
         raise missing_parameter("orderId")
+    venue.check_market(request.symbol)
     answer = _answer(venue, venue.exchange.amend(call.account, request, call.now_ms))
     answer["pair"] = answer["symbol"]
     if request.modify_id is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from gateways.simulator import format_events
 from gateways.simulator.api_keys import KeyRing
 from gateways.simulator.clock import SimClock
-from gateways.simulator.errors import refusal
+from gateways.simulator.errors import not_there, refusal
 from gateways.simulator.events import (
     AccountConfigEvent,
     AccountEvent,
@@ -95,6 +95,12 @@ class Venue:
         if found is None:
             raise refusal(-1121)
         return found
+
+    def check_market(self, symbol: str) -> None:
+        """Refuse to match orders of a symbol whose book is not that of its source (-1001, 503)."""
+        feed = self.data.feed(symbol)
+        if feed is not None and not feed.ready:
+            raise not_there(f"{symbol}: {feed.why_not}")
 
     def advance(self) -> int | None:
         """Let everything happen that is due; returns when to come back (simulated ms)."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateways.simulator.markets import MarketError, MarketOptions, parse_market
-from tests.market_rig import TICKS, ClientBook, MarketRig
+from tests.market_rig import START_MS, TICKS, ClientBook, MarketRig
 
 STREAMS = {"depthUpdate": "depth@0ms", "bookTicker": "bookTicker", "trade": "trade"}
 
@@ -151,6 +151,32 @@ def test_a_looped_recording_chains_on_without_a_new_snapshot(tmp_path: Path):
     now = rig.rest("depth", symbol="BTCUSDT", limit=1000)
     assert client.bids == dict(map(tuple, now["bids"]))
     assert client.asks == dict(map(tuple, now["asks"]))
+
+
+def test_there_are_no_bars_of_a_wait_a_hole_or_after_the_end(tmp_path: Path):
+    minute = 60_000
+    path = _small_session(tmp_path)
+    lines = path.read_text().splitlines()
+    trade = json.loads(lines[3].partition(" ")[2])
+    for at_s in (200, 201):
+        trade["data"]["t"] += 1
+        lines.append(f"{at_s * 1_000_000_000} {json.dumps(trade)}")
+    path.write_text("\n".join(lines))
+    rig = MarketRig(("BTCUSDT",), now_ms=START_MS // minute * minute)
+    options = MarketOptions(symbols=("BTCUSDT",), loop=False)
+    rig.start(parse_market(f"recording:{path}", options))
+    start = rig.now_ms
+    rig.run(3 * minute, 1000)
+    assert rig.rest("klines", symbol="BTCUSDT", interval="1m", limit=1)[0][0] == start - minute
+    begin = rig.now_ms
+    rig.data.subscribe("btcusdt@kline_1m")
+    rig.data.subscribe("btcusdt@markPrice@1s")
+    rig.run(10 * minute, 1000)
+    rows = rig.rest("klines", symbol="BTCUSDT", interval="1m", limit=6)
+    assert [(row[0] - begin) // minute for row in rows] == [-4, -3, -2, -1, 0, 3]
+    assert all(float(row[5]) > 0 for row in rows)
+    bars = [frame["k"] for frame in rig.take("btcusdt@kline_1m")]
+    assert {bar["t"] for bar in bars if bar["n"] == 0} == set()
 
 
 def test_recorded_trades_make_the_klines(tmp_path: Path):

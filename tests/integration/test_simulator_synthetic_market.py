@@ -102,14 +102,28 @@ def test_a_restart_keeps_history_and_goes_on_from_the_price(tmp_path: Path):
     assert second.rest("aggTrades", symbol="BTCUSDT", limit=500)[0]["a"] >= aggregate - 100
 
 
-def test_minutes_without_the_exchange_are_flat(tmp_path: Path):
+def test_minutes_without_the_exchange_are_invented_between_the_prices_around_them(tmp_path: Path):
     first = _rig(3, tmp_path)
     first.run(70_000, 250)
     price = first.rest("ticker/price", symbol="BTCUSDT")["price"]
     second = _rig(3, tmp_path, first.now_ms + 600_000)
-    rows = second.rest("klines", symbol="BTCUSDT", interval="1m", limit=5)
-    assert {value for row in rows for value in row[1:5]} == {price}
-    assert {row[5] for row in rows} == {"0.000"}
+    rows = second.rest("klines", symbol="BTCUSDT", interval="1m", limit=12)
+    assert all(row[4] == after[1] for row, after in pairwise(rows))
+    assert rows[-1][1] == price
+    assert all(row[3] < row[2] and float(row[5]) > 0 for row in rows[:-1])
+    third = _rig(3, tmp_path, second.now_ms)
+    assert third.rest("klines", symbol="BTCUSDT", interval="1m", limit=12) == rows
+
+
+def test_a_time_in_which_the_process_slept_has_no_flat_minutes():
+    rig = _rig(3)
+    rig.run(70_000, 250)
+    price = rig.rest("ticker/price", symbol="BTCUSDT")["price"]
+    rig.run(600_000, 600_000)
+    rows = rig.rest("klines", symbol="BTCUSDT", interval="1m", limit=12)
+    assert all(row[4] == after[1] for row, after in pairwise(rows))
+    assert all(row[3] < row[2] and float(row[5]) > 0 for row in rows[:-1])
+    assert rows[-1][1] == price
 
 
 def _signals(mids: list[float]) -> list[int]:

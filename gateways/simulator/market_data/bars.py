@@ -1,4 +1,8 @@
-"""Klines of one symbol: the invented history, closed minutes since, and the open minute."""
+"""Klines of one symbol: the history from before, closed minutes since, and the open minute.
+
+Minutes are made from trades and the clock (`add_trade`, `roll`), or told by the market (`adopt`, `tell`,
+`extend`). A stretch in which the market stood still has no bars (`skip_to`).
+"""
 
 from array import array
 from collections.abc import Sequence
@@ -24,6 +28,7 @@ from gateways.simulator.market_data.rows import (
     VOLUME,
     WIDTH,
     Rows,
+    Unit,
     aggregate,
     empty_rows,
     next_open_time,
@@ -46,6 +51,22 @@ class HistorySource(Protocol):
 
     def minutes(self, start_ms: int, end_ms: int) -> Rows:
         """Minutes before the first of our own."""
+
+    def known_from_ms(self, unit: Unit) -> int:
+        """Open time of the oldest bar of a unit that is held; 0 if nothing older exists."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that will ever be held is here."""
+
+
+class HistoryMissingError(Exception):
+    """Bars were asked for that are older than what is held (`from_ms`); more comes unless `is_whole`."""
+
+    def __init__(self, unit: Unit, from_ms: int, is_whole: bool) -> None:
+        super().__init__(f"bars of {unit} are held from {from_ms} ms on")
+        self.from_ms = from_ms
+        self.is_whole = is_whole
 
 
 class Bars:
@@ -120,25 +141,52 @@ class Bars:
                 del self._closed[: (surplus + MAX_MINUTES // 10) * WIDTH]
         return closed
 
-    def adopt(self, history: HistorySource) -> None:
-        """Take another history; its minutes replace those closed here, and the open one's past."""
-        self._history = history
-        known = history.minutes(self._start_ms, self._open[OPEN_TIME] + MINUTE_MS)
-        self.correct(known)
-        if len(known) and known[-1, OPEN_TIME] == self._open[OPEN_TIME]:
-            if self._open[COUNT] <= known[-1, COUNT]:
-                self._open = known[-1].tolist()
-        elif self._open[COUNT] == 0 and len(known):
-            self._open = flat_row(self._open[OPEN_TIME], int(known[-1, CLOSE]))
+    def skip_to(self, now_ms: int, between: Rows | None = None) -> list[Rows]:
+        """Go on after a standstill: the open minute closes if it had trades, then come `between` or nothing.
 
-    def correct(self, rows: Rows) -> None:
-        """Replace closed minutes by what their source says they were."""
-        first = self._closed[OPEN_TIME] if self._closed else 0
-        for row in rows:
-            place = (int(row[OPEN_TIME]) - first) // MINUTE_MS * WIDTH
-            if self._closed and 0 <= place < len(self._closed):
-                self._closed[place : place + WIDTH] = array("q", row.tolist())
+        Returns the minutes that closed. Nothing happens within the open minute.
+        """
+        if now_ms < self.next_minute_ms:
+            return []
+        closed = [np.array([self._open], dtype=np.int64)] if self._open[COUNT] else []
+        if between is not None and len(between):
+            closed.append(between)
+        last_ticks = int(closed[-1][-1, CLOSE]) if closed else self._open[CLOSE]
+        for rows in closed:
+            self._closed.frombytes(np.ascontiguousarray(rows).tobytes())
+        self._open = flat_row(now_ms // MINUTE_MS * MINUTE_MS, last_ticks)
         self._head.clear()
+        return closed
+
+    def adopt(self, history: HistorySource, open_row: Sequence[int] | None = None) -> None:
+        """Take a history from the market; with `open_row` it replaces all bars and goes up to that one."""
+        self._history = history
+        if open_row is not None:
+            self._start_ms = open_row[OPEN_TIME]
+            self._closed = array("q")
+            self._open = list(open_row)
+        self._head.clear()
+
+    def tell(self, row: Sequence[int], *, closed: bool) -> list[Rows]:
+        """Take the open minute as the market tells it; returns it if it closes. Others change nothing."""
+        if row[OPEN_TIME] != self._open[OPEN_TIME]:
+            return []
+        self._open = list(row)
+        return self.roll(self.next_minute_ms) if closed else []
+
+    def extend(self, rows: Rows) -> list[Rows]:
+        """Take minutes from the open one on; the last is open. Returns those that closed.
+
+        A hole between them stays one.
+        """
+        rows = rows[rows[:, OPEN_TIME] >= self._open[OPEN_TIME]]
+        if len(rows) == 0:
+            return []
+        closed = rows[:-1]
+        self._closed.frombytes(np.ascontiguousarray(closed).tobytes())
+        self._open = rows[-1].tolist()
+        self._head.clear()
+        return [closed] if len(closed) else []
 
     def _live_minutes(self, start_ms: int, end_ms: int) -> Rows:
         closed = np.frombuffer(self._closed, dtype=np.int64).reshape(-1, WIDTH)
@@ -155,8 +203,24 @@ class Bars:
             return live
         return np.concatenate((self._history.minutes(start_ms, min(end_ms, self._start_ms)), live))
 
+    def _check_reach(self, interval: str, start_ms: int) -> None:
+        """Raise `HistoryMissingError` if the history does not reach back to `start_ms`."""
+        history, length = self._history, INTERVAL_MS[interval] or 31 * DAY_MS
+        if history is None or start_ms >= self._start_ms:
+            return
+        needs: list[tuple[Unit, int]] = [("1m", start_ms)]
+        if length >= HOUR_MS:
+            needs = [("1m", max(start_ms, self._start_ms // HOUR_MS * HOUR_MS)), ("1h", start_ms)]
+        if length >= DAY_MS:
+            needs = [needs[0], ("1h", max(start_ms, self._start_ms // DAY_MS * DAY_MS)), ("1d", start_ms)]
+        for unit, from_ms in needs:
+            known_ms = history.known_from_ms(unit)
+            if from_ms < known_ms:
+                raise HistoryMissingError(unit, known_ms, history.is_whole)
+
     def _base(self, interval: str, start_ms: int, end_ms: int) -> Rows:
         """Rows of a finer or equal interval that cover [start_ms, end_ms)."""
+        self._check_reach(interval, start_ms)
         length = INTERVAL_MS[interval] or 31 * DAY_MS
         if self._history is None or length < HOUR_MS:
             return self.minutes(start_ms, end_ms)
@@ -172,7 +236,11 @@ class Bars:
         return np.concatenate([part for part in parts if len(part)] or [empty_rows()])
 
     def rows(self, interval: str, start_ms: int | None, end_ms: int | None, limit: int) -> Rows:
-        """Klines as the REST endpoint chooses them: from `start_ms` on, else the last up to `end_ms`."""
+        """Klines as the REST endpoint chooses them: from `start_ms` on, else the last up to `end_ms`.
+
+        Raises `HistoryMissingError` where they would begin before what is held.
+        """
+        length = INTERVAL_MS[interval]
         newest = open_time(interval, self._open[OPEN_TIME])
         last = newest if end_ms is None else min(newest, open_time(interval, max(0, end_ms)))
         if start_ms is not None:
@@ -183,11 +251,29 @@ class Bars:
             first = shift_back(interval, last, limit - 1)
         if first > last:
             return empty_rows()
-        stop = last
-        if start_ms is not None and INTERVAL_MS[interval]:
-            stop = min(last, first + (limit - 1) * INTERVAL_MS[interval])
-        rows = aggregate(interval, self._base(interval, first, next_open_time(interval, stop)))
-        return rows[:limit] if start_ms is not None else rows[-limit:]
+        if start_ms is None:
+            return self._last_rows(interval, first, last, limit)
+        rows, reach = empty_rows(), limit
+        while first <= last and len(rows) < limit:
+            stop = min(last, first + (reach - 1) * length) if length else last
+            reach *= 2
+            found = aggregate(interval, self._base(interval, first, next_open_time(interval, stop)))
+            rows = np.concatenate((rows, found))
+            first = next_open_time(interval, stop)
+        return rows[:limit]
+
+    def _last_rows(self, interval: str, first: int, last: int, limit: int) -> Rows:
+        """The last `limit` bars up to the one that opens at `last`; further back where there are holes."""
+        end, reach = next_open_time(interval, last), limit
+        rows = aggregate(interval, self._base(interval, first, end))
+        while len(rows) < limit and first > 0:
+            before, first = first, shift_back(interval, first, reach)
+            reach *= 2
+            older = aggregate(interval, self._base(interval, first, before))
+            if len(older) == 0 and before <= self._start_ms:
+                break
+            rows = np.concatenate((older, rows))
+        return rows[-limit:]
 
     def current(self, interval: str) -> Rows:
         """The open bar of an interval (one row)."""

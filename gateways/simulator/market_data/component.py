@@ -91,8 +91,9 @@ class MarketData:
 
         With `relayed`, bookTicker frames and the diffs of these cadences come from `relay_*`, not from
         the exchange's book. Without `own_trades` the exchange's trades are not public: the market gives
-        the public ones to `relay_trade`. Without `invented` history nothing is answered about the symbol
-        until the market sets `feed.ready`.
+        the public ones to `relay_trade`. Without `invented` history the market tells the bars and nothing
+        is answered about the symbol until it empties `feed.why_not`; else the time since the last run is
+        filled with invented minutes.
         """
         saved = self._saved.get("symbols", {}).get(symbol)
         if saved is None:
@@ -102,9 +103,8 @@ class MarketData:
         history_seed = zlib.crc32(f"{self._seed}:{symbol}".encode())
         history = History(history_seed, genesis_ms, profile) if invented else None
         bars = Bars(history, genesis_ms, genesis_ticks)
-        if self._store is not None:
+        if self._store is not None and invented:
             bars.restore(self._store.load_minutes(symbol, genesis_ms), saved.get("open_row"))
-        closed = bars.roll(now_ms)
         # Relayed ids are not ours to choose: before the first frame the book is empty, with id 0.
         own_ids = max(now_ms * IDS_PER_MS, int(saved.get("last_update_id", 0)) + IDS_PER_MS)
         feed = SymbolFeed(
@@ -116,9 +116,12 @@ class MarketData:
             last_agg_id=int(saved.get("last_agg_id", 0)),
         )
         feed.genesis = (genesis_ms, genesis_ticks)
-        feed.ready = invented
-        feed.on_closed = partial(self._keep_minutes, symbol)
-        self._keep_minutes(symbol, closed)
+        feed.own_bars, feed.history = invented, history
+        if invented:
+            feed.on_closed = partial(self._keep_minutes, symbol)
+            feed.go_on(now_ms, bars.last_ticks)
+        else:
+            feed.why_not = "no market data yet"
         self._feeds[symbol] = feed
         feed.relayed, feed.own_trades = relayed, own_trades
         for stream in list(self._early.values()):
@@ -209,6 +212,8 @@ class MarketData:
     def _publish_array(self, stream: Stream, now_ms: int) -> None:
         frames: list[Payload] = []
         for feed in self._feeds.values():
+            if feed.stands or not feed.ready:
+                continue
             if stream.kind == "allMarkPrice":
                 frames.append(self.mark_frame(feed.symbol, now_ms))
             elif stream.kind == "allBookTicker":

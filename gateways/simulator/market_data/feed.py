@@ -1,6 +1,6 @@
 """Everything public about one symbol: what changed, which streams are due, what they carry."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -8,10 +8,12 @@ import numpy as np
 from gateways.simulator.market_data import payloads
 from gateways.simulator.market_data.bars import Bars
 from gateways.simulator.market_data.depth_feed import DepthDiff, DepthFeed
+from gateways.simulator.market_data.history import History
 from gateways.simulator.market_data.money import Printer
 from gateways.simulator.market_data.payloads import Payload
 from gateways.simulator.market_data.public_book import ASK, BID, Change
 from gateways.simulator.market_data.rows import (
+    COUNT,
     DAY_MS,
     MINUTE_MS,
     OPEN_TIME,
@@ -56,8 +58,13 @@ class SymbolFeed:
         """Depth cadences (ms) whose frames, and then bookTicker's too, come from the market."""
         self.own_trades = True
         """Whether the exchange's trades are the public ones; else the market relays its own."""
-        self.ready = True
-        """Whether there is something true to answer."""
+        self.own_bars = True
+        """Whether minutes are made from trades and the clock; else the market tells them to `bars`."""
+        self.why_not = ""
+        """Why nothing true can be answered about the symbol now; empty if it can."""
+        self.stands = False
+        """Whether the market stands still: no minutes, nothing published by the clock, until `go_on`."""
+        self.history: History | None = None
         self.changed_ms = 0
         self.traded_ms = 0
         self.on_closed: Callable[[list[Rows]], None] = _ignore
@@ -75,6 +82,57 @@ class SymbolFeed:
     def next_ms(self) -> int:
         """When `advance` has something to do."""
         return self._next_ms
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something true to answer."""
+        return not self.why_not
+
+    def stand(self, now_ms: int) -> None:
+        """The market stands still from now on: it waits, has ended, or has lost its source."""
+        if not self.stands:
+            self.advance(now_ms)
+            self.stands = True
+
+    def go_on(self, now_ms: int, next_ticks: int | None = None) -> None:
+        """End a standstill; with `next_ticks` invented minutes lead there, else a hole stays in the bars."""
+        self.stands = False
+        between: Rows | None = None
+        if next_ticks is not None and self.history is not None:
+            start_ms, end_ms = self.bars.next_minute_ms, now_ms // MINUTE_MS * MINUTE_MS
+            if not self.bars.open_row[COUNT]:
+                start_ms -= MINUTE_MS
+            between = self.history.between(start_ms, end_ms, (self.bars.last_ticks, next_ticks))
+        closed = self.bars.skip_to(now_ms, between)
+        if closed:
+            self._day = None
+            self.on_closed(closed)
+        self._due[_MINUTE] = self.bars.next_minute_ms
+        self._next_ms = min(self._due.values())
+
+    def tell_bar(self, row: list[int], *, closed: bool) -> None:
+        """Take the open minute as the market tells it."""
+        self._bar_told(self.bars.tell(row, closed=closed), row[OPEN_TIME])
+
+    def extend_bars(self, rows: Rows) -> None:
+        """Take minutes the market had missed, up to the open one."""
+        if len(rows):
+            self._bar_told(self.bars.extend(rows), int(rows[-1, OPEN_TIME]))
+
+    def _bar_told(self, closed: list[Rows], now_ms: int) -> None:
+        if closed:
+            self._minutes_closed(closed, now_ms + MINUTE_MS)
+        else:
+            self._schedule_kinds(_KLINE_KINDS, now_ms)
+
+    def _schedule_kinds(self, kinds: Iterable[str], now_ms: int) -> None:
+        for kind in sorted(kinds):
+            for name in self._kinds.get(kind, ()):
+                self._schedule(name, _boundary(now_ms, self._streams[name].cadence_ms))
+
+    @property
+    def _is_quiet(self) -> bool:
+        return self.stands or not self.ready
 
     def wants(self, kind: str) -> bool:
         """Whether anybody listens to a kind of stream."""
@@ -159,19 +217,20 @@ class SymbolFeed:
 
     def add_trade(self, made: PublicTrade, *, aggregate_it: bool = True, publish: bool = True) -> None:
         """Take one public trade; `publish` False if its own frame goes out already."""
-        closed = self.bars.add_trade(
-            made.ticks, made.lots, not made.buyer_is_maker, made.time_ms, made.trade_id
-        )
-        if closed:
-            self._minutes_closed(closed, made.time_ms)
+        kinds = {"aggTrade"}
+        if self.own_bars:
+            closed = self.bars.add_trade(
+                made.ticks, made.lots, not made.buyer_is_maker, made.time_ms, made.trade_id
+            )
+            if closed:
+                self._minutes_closed(closed, made.time_ms)
+            kinds |= _KLINE_KINDS
         self.tape.add(made, aggregate=aggregate_it)
         self.traded_ms = made.time_ms
         if publish:
             for name in self._kinds.get("trade", ()):
                 self._publish(name, payloads.trade(self.symbol, self.printer, made))
-        for kind in ("aggTrade", "kline", "continuousKline"):
-            for name in self._kinds.get(kind, ()):
-                self._schedule(name, _boundary(made.time_ms, self._streams[name].cadence_ms))
+        self._schedule_kinds(kinds, made.time_ms)
 
     def advance(self, now_ms: int) -> None:
         """Publish what is due, in order of time, ties in order of name."""
@@ -186,6 +245,9 @@ class SymbolFeed:
 
     def _run(self, key: str, at_ms: int, now_ms: int) -> None:
         if key == _MINUTE:
+            if self.stands or not self.own_bars:
+                self._due[_MINUTE] = _boundary(now_ms, MINUTE_MS)
+                return
             self._minutes_closed(self.bars.roll(at_ms), at_ms)
             self._due[_MINUTE] = self.bars.next_minute_ms
             return
@@ -204,6 +266,8 @@ class SymbolFeed:
         self._publish_due(stream, at_ms)
 
     def _publish_due(self, stream: Stream, at_ms: int) -> None:
+        if self._is_quiet and stream.kind != "aggTrade":
+            return
         if stream.kind == "partial":
             last_id, book = self.depth.last_id, self.depth.book
             previous = self._partial_ids.get(stream.name, last_id)
@@ -235,6 +299,8 @@ class SymbolFeed:
     def _minutes_closed(self, closed: list[Rows], now_ms: int) -> None:
         self.on_closed(closed)
         self._day = None
+        if not self.ready:
+            return
         if self._due.get(_MINUTE, 0) < self.bars.next_minute_ms and _MINUTE in self._due:
             self._due[_MINUTE] = self.bars.next_minute_ms
         for kind in sorted(_KLINE_KINDS):

@@ -28,6 +28,7 @@ from gateways.simulator.market_data.rows import (
     TAKER_VOLUME,
     VOLUME,
     Rows,
+    Unit,
     empty_rows,
 )
 
@@ -113,13 +114,23 @@ class History:
             price = max(price, profile.price_ticks * 0.05)
         closes = np.maximum(np.rint(closes), 20.0)
         opens = np.append(max(np.rint(price), 20.0), closes[:-1])
+        self._fill_prices(rows, keys, sigma, opens, closes)
+        self._fill_volume(rows, keys, step_ms // MINUTE_MS)
+        return rows
+
+    def _fill_prices(
+        self,
+        rows: Rows,
+        keys: NDArray[np.int64],
+        sigma: float,
+        opens: NDArray[np.float64],
+        closes: NDArray[np.float64],
+    ) -> None:
         wick = sigma * 0.5 * (uniforms(self._seed, keys, 90) + uniforms(self._seed, keys, 91))
         dip = sigma * 0.5 * (uniforms(self._seed, keys, 92) + uniforms(self._seed, keys, 93))
         rows[:, OPEN], rows[:, CLOSE] = opens, closes
         rows[:, HIGH] = np.rint(np.maximum(opens, closes) * (1.0 + wick))
         rows[:, LOW] = np.maximum(np.rint(np.minimum(opens, closes) * (1.0 - dip)), 10.0)
-        self._fill_volume(rows, keys, step_ms // MINUTE_MS)
-        return rows
 
     def _fill_volume(self, rows: Rows, keys: NDArray[np.int64], minutes: int) -> None:
         profile = self._profile
@@ -141,6 +152,33 @@ class History:
             return split_row(self._seed, self._last_hours[(open_ms - self._day_ms) // HOUR_MS], 60, MINUTE_MS)
         day = open_ms // DAY_MS * DAY_MS
         return split_row(self._seed, self._hours_of(day)[(open_ms - day) // HOUR_MS], 60, MINUTE_MS)
+
+    def known_from_ms(self, _unit: Unit) -> int:
+        """Nothing is older than 1970."""
+        return 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Everything can be made at once."""
+        return True
+
+    def between(self, start_ms: int, end_ms: int, ticks: tuple[int, int]) -> Rows:
+        """Minutes of a stretch in which the market stood still, from one price to another."""
+        profile = self._profile
+        rows = empty_rows(max(0, (end_ms - start_ms) // MINUTE_MS))
+        if len(rows) == 0:
+            return rows
+        first, last = ticks
+        rows[:, OPEN_TIME] = np.arange(start_ms, start_ms + len(rows) * MINUTE_MS, MINUTE_MS)
+        keys = rows[:, OPEN_TIME] // MINUTE_MS * 4
+        sigma = profile.daily_volatility * np.sqrt(MINUTE_MS / DAY_MS)
+        place = np.arange(1, len(rows) + 1) / len(rows)
+        walk = np.cumsum(np.clip(_gaussians(self._seed, keys, 1), -3.0, 3.0)) * sigma
+        walk = np.clip(walk - place * walk[-1], -0.5, 0.5)
+        closes = np.maximum(np.rint(first * (1.0 + walk) + place * (last - first)), 20.0)
+        self._fill_prices(rows, keys, sigma, np.append(float(first), closes[:-1]), closes)
+        self._fill_volume(rows, keys, 1)
+        return rows
 
     def days(self, start_ms: int, end_ms: int) -> Rows:
         """Whole days that open in [start_ms, end_ms) and end before genesis day."""

@@ -1,15 +1,26 @@
 """Answers to market data requests in Binance's shapes."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
-from gateways.simulator.errors import ApiError, invalid_parameter, missing_parameter, refusal
+from gateways.simulator.errors import ApiError, invalid_parameter, missing_parameter, not_there, refusal
 from gateways.simulator.market_data import payloads
+from gateways.simulator.market_data.bars import HistoryMissingError
 from gateways.simulator.market_data.feed import SymbolFeed
 from gateways.simulator.market_data.funding import settlements
 from gateways.simulator.market_data.public_book import ASK, BID
-from gateways.simulator.market_data.rows import COUNT, DAY_MS, FIRST_ID, HOUR_MS, INTERVAL_MS, VOLUME
+from gateways.simulator.market_data.rows import (
+    COUNT,
+    DAY_MS,
+    FIRST_ID,
+    HOUR_MS,
+    INTERVAL_MS,
+    OPEN_TIME,
+    VOLUME,
+    next_open_time,
+)
 from gateways.simulator.market_data.tape import PublicTrade
 from gateways.simulator.rest_params import Params
 
@@ -62,7 +73,7 @@ class MarketRest:
         if feed is None:
             raise refusal(-1121)
         if not feed.ready:
-            raise ApiError(-1001, "Internal error; unable to process your request. Please try again.", 503)
+            raise not_there(f"{symbol}: {feed.why_not}")
         return feed
 
     def _some(self, params: Params, build: Callable[[SymbolFeed], Row]) -> Json:
@@ -97,7 +108,14 @@ class MarketRest:
         if start_ms is not None and end_ms is not None and start_ms > end_ms:
             raise refusal(-1023)
         feed.advance(now_ms)
-        rows: list[list[int]] = feed.bars.rows(interval, start_ms, end_ms, limit).tolist()
+        try:
+            rows: list[list[int]] = feed.bars.rows(interval, start_ms, end_ms, limit).tolist()
+            if rows and not _is_known(feed, interval, rows[-1], now_ms):
+                before_ms = rows.pop()[OPEN_TIME] - 1
+                if start_ms is None:
+                    rows = feed.bars.rows(interval, None, before_ms, limit).tolist()
+        except HistoryMissingError as error:
+            raise _older_than_held(feed.symbol, interval, error) from error
         return interval, rows
 
     def klines(self, params: Params, now_ms: int) -> Json:
@@ -243,7 +261,8 @@ class MarketRest:
             if feed is None:
                 continue
             settled = self._data.exchange.funding_history(symbol)
-            found = settlements(crc32(symbol.encode()), feed.genesis[0], settled, start_ms, until, limit)
+            seed = None if feed.history is None else crc32(symbol.encode())
+            found = settlements(seed, feed.genesis[0], settled, start_ms, until, limit)
             for time_ms, rate, mark in found:
                 rows.append(
                     {
@@ -269,6 +288,25 @@ class MarketRest:
             "symbol": feed.symbol,
             "time": now_ms,
         }
+
+
+def _older_than_held(symbol: str, interval: str, error: HistoryMissingError) -> ApiError:
+    since = datetime.fromtimestamp(error.from_ms / 1000, UTC).isoformat(timespec="minutes")
+    if not error.is_whole:
+        return not_there(f"{symbol}: klines from before {since} are still being fetched")
+    return ApiError(-1130, f"{symbol}: klines {interval} from before {since} are not held here.")
+
+
+def _is_known(feed: SymbolFeed, interval: str, row: list[int], now_ms: int) -> bool:
+    """Whether a bar is more than a guess.
+
+    One whose last minute is told by a source, has ended by the clock and is open here lacks its last
+    trades; a market that stands still has no bar it has not traded in.
+    """
+    end_ms = next_open_time(interval, row[OPEN_TIME])
+    if not row[OPEN_TIME] <= feed.bars.open_row[OPEN_TIME] < end_ms:
+        return True
+    return bool(row[COUNT]) or not feed.stands if feed.own_bars else end_ms > now_ms
 
 
 def _limit(params: Params, default: int, most: int) -> int:

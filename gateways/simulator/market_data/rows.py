@@ -5,12 +5,14 @@ A row is int64: open time (ms), open, high, low, close (ticks), volume (lots), q
 last trade id (0 if none).
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
+Unit = Literal["1m", "1h", "1d"]
+"""Intervals of which histories are made; the others are aggregated from them."""
 
 OPEN_TIME: Final = 0
 OPEN: Final = 1

@@ -2,8 +2,9 @@
 
 The first bar takes the interval the clock is in, at whatever time that is; bars keep their distances.
 The tape, and so the exchange's klines, are exactly the file's; what accounts trade is matched against a
-thin book around the last price, or against the trades, and is not public. At the end of the file the
-market stands still. A restart goes on in the middle of the bar and catches up with the clock.
+thin book around the last price, or against the trades, and is not public. Where the file has no bars, and
+at its end, the market stands still: there are no bars then. A restart goes on in the middle of the bar
+and catches up with the clock.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Final
 
 from gateways.simulator.exchange import Exchange
 from gateways.simulator.market_data import MarketData
+from gateways.simulator.market_data.feed import SymbolFeed
 from gateways.simulator.market_data.tape import PublicTrade
 from gateways.simulator.markets.base import MarketError, MarketOptions
 from gateways.simulator.markets.kline_files import GridBars, bar_path, read_bars
@@ -32,6 +34,7 @@ class KlinesMarket:
         self._bars: GridBars | None = None
         self._exchange: Exchange | None = None
         self._data: MarketData | None = None
+        self._feed: SymbolFeed | None = None
         self._shift_ms = 0
         self._begin_ms = 0
         self._bar = 0
@@ -66,6 +69,7 @@ class KlinesMarket:
         self._load_bar()
         price = int(bars.rows[min(self._bar, len(bars.rows) - 1), 0])
         price = data.open_symbol(symbol, price, resume_ms, own_trades=False)
+        self._feed = data.feed(symbol)
         self._size = max(1, round(_LEVEL_QUOTE / (price * float(spec.tick_size * spec.step_size))))
         self._quote(price, resume_ms)
         self._remember(resume_ms)
@@ -84,19 +88,35 @@ class KlinesMarket:
         begin_ms = max(open_ms, self._begin_ms)
         return begin_ms + (open_ms + bars.interval_ms - begin_ms) * self._step // len(self._trades)
 
+    def _stop_ms(self) -> int | None:
+        """End of the last bar played, while the market is to stand still there: no bar follows at once."""
+        bars, feed = self._bars, self._feed
+        if bars is None or feed is None or feed.stands or self._step or not self._bar:
+            return None
+        end_ms = int(bars.open_ms[self._bar - 1]) + bars.interval_ms
+        if self._bar < len(bars.rows) and int(bars.open_ms[self._bar]) == end_ms:
+            return None
+        return end_ms + self._shift_ms
+
     def next_time_ms(self) -> int | None:
-        """When the next trade happens; None after the last bar."""
-        return self._step_ms()
+        """When the next trade happens, or the market begins to stand still; None after the last bar."""
+        stop_ms = self._stop_ms()
+        return self._step_ms() if stop_ms is None else stop_ms
 
     def step(self, now_ms: int) -> None:
         """Let every trade happen that is due."""
-        data = self._data
-        if data is None:
+        data, feed = self._data, self._feed
+        if data is None or feed is None:
             return
-        while (at_ms := self._step_ms()) is not None and at_ms <= now_ms:
+        while (at_ms := self.next_time_ms()) is not None and at_ms <= now_ms:
+            if self._stop_ms() is not None:
+                feed.stand(at_ms)
+                continue
             due = data.next_time_ms()
             if due is not None and due <= at_ms:
                 data.advance(at_ms)
+            if feed.stands:
+                feed.go_on(at_ms)
             self._trade(*self._trades[self._step], at_ms)
             self._step += 1
             if self._step == len(self._trades):
@@ -105,10 +125,9 @@ class KlinesMarket:
             self._remember(at_ms)
 
     def _trade(self, ticks: int, lots: int, at_ms: int) -> None:
-        exchange, data, symbol = self._exchange, self._data, self.symbols[0]
+        exchange, data, feed, symbol = self._exchange, self._data, self._feed, self.symbols[0]
         assert exchange is not None
         assert data is not None
-        feed = data.feed(symbol)
         assert feed is not None
         buyer_is_maker = ticks < feed.bars.last_ticks
         self._trade_id += 1

@@ -1,14 +1,17 @@
 """Another exchange's streams as the market: Binance itself for paper trading, a second simulator in tests.
 
-Depth (100 ms), bookTicker and trade frames are relayed with their ids and times; mark price, index price
-and funding rate are taken over, closed minutes are corrected to the source's own, and klines from before
-the start are fetched. A gap in the diffs, or a lost connection, leads to a new snapshot, which clients
-see as one more diff: their chain does not break. What accounts do never reaches the source.
+Depth (100 ms), bookTicker and trade frames are relayed with their ids and times; mark price, index price,
+funding rate and minutes are taken over; klines from before the start, and those a lost connection has
+missed, are fetched. A gap in the diffs, or a lost connection, leads to a new snapshot, which clients see
+as one more diff: their chain does not break. What accounts do never reaches the source.
+
+Nothing is answered about a symbol while its book, its mark price or its bars are not those of the source.
 """
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
@@ -21,11 +24,17 @@ import websockets
 
 from gateways.simulator.exchange import Exchange
 from gateways.simulator.market_data import MarketData
-from gateways.simulator.market_data.money import Printer
-from gateways.simulator.market_data.rows import MINUTE_MS, OPEN_TIME
+from gateways.simulator.market_data.rows import MINUTE_MS, OPEN_TIME, Rows
 from gateways.simulator.markets.base import MarketError, MarketOptions
 from gateways.simulator.markets.relay import RelayedSymbol
-from gateways.simulator.markets.upstream import PAGES, FetchedHistory, Upstream, kline_rows, streams_url
+from gateways.simulator.markets.upstream import (
+    FIRST_PAGES,
+    PAGES,
+    FetchedHistory,
+    Upstream,
+    kline_rows,
+    streams_url,
+)
 
 _PUBLIC: Final = ("depth@100ms", "bookTicker", "trade")
 _MARKET: Final = ("markPrice@1s", "kline_1m")
@@ -33,10 +42,16 @@ _MAX_QUEUED: Final = 50_000
 _MAX_BUFFERED: Final = 5_000
 _LONGEST_PAUSE_S: Final = 30.0
 _SAY_AGAIN: Final = 30
-"""Of so many failures of one symbol in a row one is logged."""
+"""Of so many failures in a row one is logged."""
 _LISTING_S: Final = 3600.0
 """How often is looked which symbols the source trades."""
-_SILENCE_S: Final = 30.0
+_SILENCE_S: Final = {"public": 30.0, "market": 10.0}
+"""After so long without a frame a connection counts as lost; each symbol's mark price comes once a second."""
+_BAR_LATE_MS: Final = 3_000
+"""A minute that is not closed by then, on the source's clock, is asked for."""
+_CLOSE_S: Final = 1.0
+"""A farewell behind unread frames is not waited for any longer."""
+_DEEPEN_PAUSE_S: Final = 0.25
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
 
 _TRANSIENT: Final = (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError)
@@ -61,8 +76,11 @@ class LiveMarket:
         self._last_ids: dict[str, int] = {}
         self._queue: deque[Callable[[int], None]] = deque(maxlen=_MAX_QUEUED)
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
-        self._known: set[str] = set()
-        self._pages = dict(PAGES)
+        self._bars_wanted: asyncio.Queue[str] = asyncio.Queue()
+        self._asked: set[str] = set()
+        self._loaded: set[str] = set()
+        self._current: set[str] = set()
+        self._away_since: dict[str, str] = {}
         self.gaps = 0
         """Breaks of the diff chain, and lost connections, since the start."""
 
@@ -81,6 +99,8 @@ class LiveMarket:
             assert feed is not None
             self._relays[symbol] = RelayedSymbol(exchange, data, feed, announced=True)
             self._unsynced[symbol] = deque(maxlen=_MAX_BUFFERED)
+            self._want_bars(symbol)
+            self._judge(symbol, now_ms)
 
     @property
     def waits_for_book(self) -> bool:
@@ -106,7 +126,7 @@ class LiveMarket:
             tasks.create_task(self._keep_stream("public", _PUBLIC, wake))
             tasks.create_task(self._keep_stream("market", _MARKET, wake))
             tasks.create_task(self._keep_snapshots(upstream, wake))
-            tasks.create_task(self._fetch_history(upstream, wake))
+            tasks.create_task(self._keep_bars(upstream, wake))
             tasks.create_task(self._watch_listing(upstream))
 
     def _push(self, work: Callable[[int], None], wake: Callable[[], None]) -> None:
@@ -118,23 +138,27 @@ class LiveMarket:
         names = "/".join(f"{symbol.lower()}@{kind}" for symbol in self.symbols for kind in kinds)
         url = f"{streams_url(self._url)}/{route}/stream?streams={names}"
         pause_s, said = 0.5, ""
+        silence_s = _SILENCE_S[route]
         while True:
             try:
-                async with websockets.connect(url, max_size=2**24, compression=None) as socket:
+                async with websockets.connect(
+                    url, max_size=2**24, compression=None, close_timeout=_CLOSE_S
+                ) as socket:
                     _log.info("connected", route=route)
                     said = ""
                     if route == "public":
                         self._push(self._lose_sync, wake)
                     while True:
                         # Not wait_for: in Python 3.11 it can swallow a cancellation.
-                        async with asyncio.timeout(_SILENCE_S):
+                        async with asyncio.timeout(silence_s):
                             text = await socket.recv()
                         pause_s = 0.5
                         frame = msgspec.json.decode(text)["data"]
                         self._push(partial(self._take, frame), wake)
-            except (*_TRANSIENT, OSError, websockets.WebSocketException) as error:
-                if str(error) != said:
-                    said = str(error)
+            except (*_TRANSIENT, OSError, websockets.WebSocketException, KeyError) as error:
+                self._push(partial(self._lose, route), wake)
+                if (why := str(error) or f"nothing for {silence_s:g} s") != said:
+                    said = why
                     _log.warning("disconnected", route=route, error=said, again_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
@@ -143,22 +167,22 @@ class LiveMarket:
         """Say why there is no market: the source cannot be reached, or does not trade the symbol."""
         told: set[str] = set()
         host = urlsplit(self._url).netloc
-        is_away = False
+        away = 0
         while True:
             try:
                 states = await upstream.states()
             except (aiohttp.ClientConnectionError, TimeoutError) as error:
-                if not is_away:
+                if away % _SAY_AGAIN == 0:
                     why = str(error) or "no answer in time"
                     _log.error(f"no connection to {host}, so there is no market until there is one: {why}")
-                is_away = True
+                away += 1
                 await asyncio.sleep(_LONGEST_PAUSE_S)
                 continue
             except _TRANSIENT:
                 await asyncio.sleep(_LONGEST_PAUSE_S)
                 continue
-            if is_away:
-                is_away = False
+            if away:
+                away = 0
                 _log.info(f"{host} answers")
             for symbol in self.symbols:
                 state = states.get(symbol, "unknown there")
@@ -187,50 +211,110 @@ class LiveMarket:
             del failures[symbol]
             self._push(partial(self._seed, symbol, snapshot), wake)
 
-    async def _fetch_history(self, upstream: Upstream, wake: Callable[[], None]) -> None:
-        """A little of every symbol, then the rest. One that is refused does not keep the others waiting."""
+    async def _keep_bars(self, upstream: Upstream, wake: Callable[[], None]) -> None:
+        """A little history of every symbol, then minutes that are missing, then the rest of the history."""
         assert self._data is not None
         loop = asyncio.get_running_loop()
-        wanted: asyncio.Queue[tuple[str, dict[str, int]]] = asyncio.Queue()
-        for pages in ({"1m": 1, "1h": 1, "1d": 1}, self._pages):
-            for symbol in self.symbols:
-                wanted.put_nowait((symbol, pages))
         failures: Counter[str] = Counter()
-        left = wanted.qsize()
-        while left:
-            symbol, pages = one = await wanted.get()
-            spec = self._data.specs[symbol]
-            try:
-                minutes, hours, days = [
-                    await upstream.klines(spec, name, pages[name]) for name in ("1m", "1h", "1d")
-                ]
-            except _TRANSIENT as error:
-                pause_s = _pause_after(failures, symbol, "no klines", error)
-                loop.call_later(pause_s, wanted.put_nowait, one)
+        deep = asyncio.create_task(self._deepen(upstream, wake))
+        try:
+            while True:
+                symbol = await self._bars_wanted.get()
+                spec = self._data.specs[symbol]
+                bars = self._relays[symbol].feed.bars
+                try:
+                    if symbol in self._loaded:
+                        rows = await upstream.minutes_since(spec, bars.open_row[OPEN_TIME])
+                        self._push(partial(self._extend, symbol, rows), wake)
+                    else:
+                        found = await upstream.history(spec, FIRST_PAGES, is_whole=False)
+                        self._push(partial(self._adopt, symbol, found), wake)
+                except _TRANSIENT as error:
+                    pause_s = _pause_after(failures, symbol, "no klines", error)
+                    loop.call_later(pause_s, self._bars_wanted.put_nowait, symbol)
+                    continue
+                del failures[symbol]
+        finally:
+            deep.cancel()
+
+    async def _deepen(self, upstream: Upstream, wake: Callable[[], None]) -> None:
+        """Fetch the rest of the history of every symbol that has begun."""
+        assert self._data is not None
+        failures: Counter[str] = Counter()
+        waiting = list(self.symbols)
+        while waiting:
+            symbol = next((one for one in waiting if one in self._loaded), None)
+            if symbol is None:
+                await asyncio.sleep(_DEEPEN_PAUSE_S)
                 continue
-            del failures[symbol]
-            left -= 1
-            self._push(partial(self._adopt, symbol, FetchedHistory(minutes, hours, days)), wake)
+            try:
+                found = await upstream.history(self._data.specs[symbol], PAGES, is_whole=True)
+            except _TRANSIENT as error:
+                await asyncio.sleep(_pause_after(failures, symbol, "no klines", error))
+                continue
+            waiting.remove(symbol)
+            self._push(partial(self._adopt, symbol, found), wake)
 
     # From here on everything runs in `step`.
 
-    def _adopt(self, symbol: str, history: FetchedHistory, _now_ms: int) -> None:
-        self._relays[symbol].feed.bars.adopt(history)
-        self._known.add(symbol)
-        self._open_if_whole(symbol)
+    def _adopt(self, symbol: str, history: FetchedHistory, now_ms: int) -> None:
+        newest = history.minutes(0, now_ms + MINUTE_MS)
+        bars = self._relays[symbol].feed.bars
+        if symbol in self._loaded:
+            bars.adopt(history)
+            return
+        self._asked.discard(symbol)
+        if not len(newest):
+            return
+        bars.adopt(history, newest[-1].tolist())
+        self._loaded.add(symbol)
 
-    def _open_if_whole(self, symbol: str) -> None:
-        """Answer requests once there are both a book and a history."""
-        if symbol in self._known and symbol not in self._unsynced:
-            self._relays[symbol].feed.ready = True
+    def _extend(self, symbol: str, rows: Rows, _now_ms: int) -> None:
+        self._relays[symbol].feed.extend_bars(rows)
+        self._asked.discard(symbol)
 
-    def _lose_sync(self, _now_ms: int) -> None:
+    def _want_bars(self, symbol: str) -> None:
+        if symbol not in self._asked:
+            self._asked.add(symbol)
+            self._bars_wanted.put_nowait(symbol)
+
+    def _judge(self, symbol: str, now_ms: int) -> None:
+        """Answer requests while book, mark price and bars are the source's; say so when that changes."""
+        away = ["book"] if symbol in self._unsynced else []
+        if symbol not in self._current:
+            away.append("mark price and bars")
+        feed, host = self._relays[symbol].feed, urlsplit(self._url).netloc
+        if not away:
+            if not feed.ready:
+                _log.info(f"{symbol}: book, mark price and bars are those of {host}")
+            feed.why_not = ""
+            self._away_since.pop(symbol, None)
+            return
+        since = self._away_since.get(symbol)
+        if since is None:
+            since = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%H:%M:%S UTC")
+            self._away_since[symbol] = since
+            if feed.ready:
+                _log.warning(f"{symbol}: no {' and '.join(away)} from {host}, so it has no market until then")
+        feed.why_not = f"no {' and '.join(away)} from {host} since {since}"
+
+    def _lose(self, route: str, now_ms: int) -> None:
+        """A connection is lost: what came over it is not the present any more."""
         for symbol in self.symbols:
-            self._resync(symbol)
+            if route == "public":
+                self._unsynced[symbol] = deque(maxlen=_MAX_BUFFERED)
+            else:
+                self._current.discard(symbol)
+            self._judge(symbol, now_ms)
 
-    def _resync(self, symbol: str) -> None:
+    def _lose_sync(self, now_ms: int) -> None:
+        for symbol in self.symbols:
+            self._resync(symbol, now_ms)
+
+    def _resync(self, symbol: str, now_ms: int) -> None:
         self.gaps += 1
         self._unsynced[symbol] = deque(maxlen=_MAX_BUFFERED)
+        self._judge(symbol, now_ms)
         self._wanted.put_nowait(symbol)
 
     def _seed(self, symbol: str, snapshot: Frame, now_ms: int) -> None:
@@ -246,7 +330,7 @@ class LiveMarket:
         del self._unsynced[symbol]
         relay = self._relays[symbol]
         relay.seed(snapshot, last_id, now_ms)
-        self._open_if_whole(symbol)
+        self._judge(symbol, now_ms)
         self._last_ids[symbol] = fitting[0]["pu"] if fitting else last_id
         for frame in fitting:
             self._depth(symbol, frame, now_ms)
@@ -260,7 +344,7 @@ class LiveMarket:
         if frame["u"] < self._last_ids[symbol]:
             return
         if frame["pu"] != self._last_ids[symbol] and not bridged:
-            self._resync(symbol)
+            self._resync(symbol, now_ms)
             self._unsynced[symbol].append(frame)
             return
         self._last_ids[symbol] = frame["u"]
@@ -280,8 +364,8 @@ class LiveMarket:
             relay.trade(frame, frame["T"], now_ms)
         elif kind == "markPriceUpdate":
             self._mark(symbol, frame, now_ms)
-        elif kind == "kline" and frame["k"]["x"]:
-            self._correct(relay, frame["k"])
+        elif kind == "kline":
+            self._kline(relay, frame["k"])
 
     def _mark(self, symbol: str, frame: Frame, now_ms: int) -> None:
         assert self._exchange is not None
@@ -291,11 +375,24 @@ class LiveMarket:
         if rate != self._exchange.funding_rate(symbol):
             self._exchange.set_funding_rate(symbol, rate, now_ms)
 
-    def _correct(self, relay: RelayedSymbol, bar: Frame) -> None:
+        self._check_bars(symbol, frame["E"], now_ms)
+
+    def _check_bars(self, symbol: str, source_ms: int, now_ms: int) -> None:
+        """Ask for minutes that have ended on the source's clock and are not closed here."""
+        if symbol in self._loaded:
+            end_ms = self._relays[symbol].feed.bars.next_minute_ms
+            if source_ms < end_ms + _BAR_LATE_MS:
+                self._current.add(symbol)
+                self._judge(symbol, now_ms)
+                return
+        self._current.discard(symbol)
+        self._judge(symbol, now_ms)
+        self._want_bars(symbol)
+
+    def _kline(self, relay: RelayedSymbol, bar: Frame) -> None:
         names = ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q")
-        row = kline_rows(Printer(relay.feed.spec), [[bar[name] for name in names]])
-        relay.feed.bars.roll(int(row[0, OPEN_TIME]) + MINUTE_MS)
-        relay.feed.bars.correct(row)
+        row = kline_rows(relay.printer, [[bar[name] for name in names]])
+        relay.feed.tell_bar(row[0].tolist(), closed=bar["x"])
 
 
 def _pause_after(failures: Counter[str], symbol: str, what: str, error: Exception) -> float:

@@ -26,6 +26,8 @@ from gateways.simulator.markets.relay import RelayedSymbol
 
 HOLD_MS: Final = 500
 LOOP_GAP_MS: Final = 1000
+HOLE_MS: Final = 10_000
+"""So long without any frame is a hole: the recorder was away, and there are no bars of it."""
 
 
 class RecordingMarket:
@@ -69,6 +71,7 @@ class RecordingMarket:
             assert feed is not None
             self._relays[symbol] = RelayedSymbol(exchange, data, feed)
             self._relays[symbol].seed(snapshot, snapshot["lastUpdateId"], now_ms)
+            feed.stand(now_ms)
         data.on_subscribe.append(self._on_subscribe)
 
     def _on_subscribe(self, stream: Stream) -> None:
@@ -94,6 +97,7 @@ class RecordingMarket:
             return
         if self._start_ms is None:
             self._start_ms = now_ms + HOLD_MS
+            self._go_on(now_ms, is_begin=True)
         frames = self._recording.frames
         while not self.finished:
             frame = frames[self._position]
@@ -103,14 +107,29 @@ class RecordingMarket:
             due = data.next_time_ms()
             if due is not None and due <= at_ms:
                 data.advance(at_ms)
+            self._go_on(at_ms)
             self._play(frame, at_ms)
             self._position += 1
             if self._position == len(frames):
                 self._end_round(at_ms)
+            elif self._due_ms(frames[self._position]) - at_ms >= HOLE_MS:
+                self._stand(at_ms)
+
+    def _stand(self, at_ms: int) -> None:
+        for relay in self._relays.values():
+            relay.feed.stand(at_ms)
+
+    def _go_on(self, at_ms: int, *, is_begin: bool = False) -> None:
+        """End a standstill. The wait for a listener is filled by invented bars; a hole stays one."""
+        for relay in self._relays.values():
+            feed = relay.feed
+            if feed.stands:
+                feed.go_on(at_ms, feed.bars.last_ticks if is_begin else None)
 
     def _end_round(self, at_ms: int) -> None:
         if not self._options.loop:
             self.finished = True
+            self._stand(at_ms)
             return
         self._position = 0
         self._start_ms = at_ms + LOOP_GAP_MS

@@ -16,7 +16,8 @@ class SyntheticMarket:
     """Runs one `SymbolFlow` per symbol in order of time.
 
     The first start with a seed gives the same orders at the same times after the start. A restart goes
-    on from the last price with the next stretch of random numbers.
+    on from the last price with the next stretch of random numbers. A time in which the process could not
+    run (a sleeping machine, a clock set ahead) is passed over in the same way.
     """
 
     def __init__(self, options: MarketOptions) -> None:
@@ -53,6 +54,9 @@ class SyntheticMarket:
             return
         if now_ms - queue[0][0] > _MAX_LATE_MS:
             for _, _, flow in queue:
+                feed = data.feed(flow.symbol)
+                if feed is not None:
+                    feed.go_on(now_ms, feed.bars.last_ticks)
                 flow.skip_to(float(now_ms))
             self._queue = queue = [(flow.next_ms, index, flow) for _, index, flow in queue]
             heapify(queue)

@@ -1,6 +1,7 @@
 """REST side of a live market: snapshots and klines of another Binance-shaped server."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -9,11 +10,12 @@ import msgspec
 import numpy as np
 
 from gateways.simulator.market_data.money import Printer
-from gateways.simulator.market_data.rows import OPEN_TIME, Rows, empty_rows
+from gateways.simulator.market_data.rows import MINUTE_MS, OPEN_TIME, Rows, Unit, empty_rows
 from gateways.simulator.symbols import SymbolSpec
 
 PAGE: Final = 1500
-PAGES: Final = {"1m": 30, "1h": 12, "1d": 3}
+FIRST_PAGES: Final[Mapping[Unit, int]] = {"1m": 1, "1h": 1, "1d": 1}
+PAGES: Final[Mapping[Unit, int]] = {"1m": 30, "1h": 12, "1d": 3}
 """Pages of klines fetched of each interval: 1500 bars of every interval up to half a day, and all days."""
 _PAUSE_S: Final = 0.25
 _BINANCE_STREAMS: Final = {
@@ -30,6 +32,39 @@ def streams_url(url: str) -> str:
     if known is not None:
         return known
     return f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"
+
+
+class FetchedHistory:
+    """Bars from before the market began, as they were fetched; `is_whole` once nothing older will come."""
+
+    def __init__(self, rows: Mapping[Unit, Rows], *, is_whole: bool, pages: Mapping[Unit, int]) -> None:
+        self._rows = rows
+        self._is_whole = is_whole
+        self._from_ms = {
+            unit: 0 if len(found) < pages[unit] * PAGE else int(found[0, OPEN_TIME])
+            for unit, found in rows.items()
+        }
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing older will come."""
+        return self._is_whole
+
+    def known_from_ms(self, unit: Unit) -> int:
+        """Open time of the oldest bar; 0 where the source had fewer than it was asked for."""
+        return self._from_ms[unit]
+
+    def minutes(self, start_ms: int, end_ms: int) -> Rows:
+        """Minutes that open in [start_ms, end_ms)."""
+        return _cut(self._rows["1m"], start_ms, end_ms)
+
+    def hours(self, start_ms: int, end_ms: int) -> Rows:
+        """Hours that open in [start_ms, end_ms)."""
+        return _cut(self._rows["1h"], start_ms, end_ms)
+
+    def days(self, start_ms: int, end_ms: int) -> Rows:
+        """Days that open in [start_ms, end_ms)."""
+        return _cut(self._rows["1d"], start_ms, end_ms)
 
 
 class _Listed(msgspec.Struct):
@@ -63,6 +98,24 @@ class Upstream:
         text = await self._get("depth", {"symbol": symbol, "limit": "1000"})
         return msgspec.json.decode(text, type=dict[str, Any])
 
+    async def history(self, spec: SymbolSpec, pages: Mapping[Unit, int], *, is_whole: bool) -> FetchedHistory:
+        """So many pages of each unit, the open bars included."""
+        rows = {unit: await self.klines(spec, unit, count) for unit, count in pages.items()}
+        return FetchedHistory(rows, is_whole=is_whole, pages=pages)
+
+    async def minutes_since(self, spec: SymbolSpec, start_ms: int) -> Rows:
+        """Minutes from `start_ms` on, the open one included."""
+        rows: Rows = empty_rows()
+        while True:
+            params = {"symbol": spec.symbol, "interval": "1m", "limit": str(PAGE), "startTime": str(start_ms)}
+            text = await self._get("klines", params)
+            found = kline_rows(Printer(spec), msgspec.json.decode(text, type=list[list[Any]]))
+            rows = np.concatenate((rows, found))
+            if len(found) < PAGE:
+                return rows
+            start_ms = int(found[-1, OPEN_TIME]) + MINUTE_MS
+            await asyncio.sleep(_PAUSE_S)
+
     async def klines(self, spec: SymbolSpec, interval: str, pages: int) -> Rows:
         """The newest klines, the open one included, ascending; fewer where the history is shorter."""
         rows: Rows = empty_rows()
@@ -89,25 +142,6 @@ def kline_rows(printer: Printer, rows: list[list[Any]]) -> Rows:
         line[5], line[6], line[7] = printer.lots_of(row[5]), printer.quote_of(row[7]), row[8]
         line[8], line[9] = printer.lots_of(row[9]), printer.quote_of(row[10])
     return out
-
-
-class FetchedHistory:
-    """Bars from before the market began, as they were fetched."""
-
-    def __init__(self, minutes: Rows, hours: Rows, days: Rows) -> None:
-        self._minutes, self._hours, self._days = minutes, hours, days
-
-    def minutes(self, start_ms: int, end_ms: int) -> Rows:
-        """Minutes that open in [start_ms, end_ms)."""
-        return _cut(self._minutes, start_ms, end_ms)
-
-    def hours(self, start_ms: int, end_ms: int) -> Rows:
-        """Hours that open in [start_ms, end_ms)."""
-        return _cut(self._hours, start_ms, end_ms)
-
-    def days(self, start_ms: int, end_ms: int) -> Rows:
-        """Days that open in [start_ms, end_ms)."""
-        return _cut(self._days, start_ms, end_ms)
 
 
 def _cut(rows: Rows, start_ms: int, end_ms: int) -> Rows:
