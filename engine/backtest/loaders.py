@@ -1,79 +1,184 @@
 """Bars from files, checked: a fault is one sentence naming file, row and what was expected.
 
-Parquet, CSV and gzipped CSV with the columns open_time, open, high, low, close and volume (optional).
-`open_time` carries a zone or is an integer since 1970 in s, ms, us or ns. Rows count from 1 after the header.
+Parquet and CSV (plain, gzip or zip) with the open time, open, high, low, close and volume (optional), by
+any of their usual names; a CSV without a header has them in this order. Rows count from 1 after the header.
 """
 
+import re
+from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from engine.backtest.columns import numbers, read_parquet
+from engine.backtest.columns import column as column_of
+from engine.backtest.columns import numbers
 from engine.backtest.datasets import DATASETS, dataset
+from engine.backtest.table_files import DataError, read_table
+from engine.backtest.time_column import NO_ZONE, joined, times_ns
+from engine.market_data.bar_times import early_rows, usual_step_ns
 from engine.market_data.bars import Bars
+from engine.market_data.timeframes import duration_text
 
 if TYPE_CHECKING:
     from engine.backtest.plans import Funding
 
+__all__ = ["DataError", "Loaded", "cut", "load_bars", "open_bars", "read_bars", "read_funding"]
+
 _PRICES = ("open", "high", "low", "close")
-_TIME_NAMES = ("open_time", "time", "timestamp", "date")
-_FIRST_NS = 1_000_000_000_000_000_000 // 2
-_LAST_NS = 2**63 - 1
-_UNCOUNTABLE = "has a time that nanoseconds cannot count, expected times between 1970 and 2261"
-_UNITS_NS = (1, 1_000, 1_000_000, 1_000_000_000)
+_TIME_NAMES = (
+    *("open_time", "opentime", "datetime", "date_time", "timestamp", "time", "date", "open_timestamp"),
+    *("open_date", "start_time", "starttime", "start", "candle_begin_time", "bar_time", "gmt_time"),
+    *("utc_time", "local_time", "unix", "unix_time", "unixtime", "epoch", "ts", "dt", "t"),
+    *("index", "unnamed:_0", "", "__index_level_0__"),
+)
+"""In the order of preference; the last ones are a data frame's index."""
+_VOLUME_NAMES = ("volume", "vol", "v", "base_volume", "tick_volume", "tickvol")
+_SYMBOL = re.compile(r"(.+?)(?:_|-(?=\d+(?:mo|[smhdwM])(?:-|$))|$)")
+_FLOAT32_EXACT = 1 << 24
 
 
-class DataError(ValueError):
-    """A data file cannot be used; the message is one sentence for a person."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Bars of a file, and what a person should know about how they were read, a sentence each."""
+
+    bars: Bars
+    notes: tuple[str, ...] = ()
 
 
 def read_bars(path: Path, symbol: str | None = None) -> Bars:
-    """Read and check a file of bars; the symbol is taken from the file's name unless given.
-
-    Raises `DataError`. The timeframe is the smallest distance between neighbours.
-    """
-    table = _read_table(path)
-    names = {name.lower(): name for name in table.column_names}
-    time_name = next((names[name] for name in _TIME_NAMES if name in names), None)
-    missing = [name for name in _PRICES if name not in names]
-    if time_name is None or missing:
-        raise DataError(
-            f"{path}: no column {missing[0] if missing else 'open_time'!r},"
-            " expected open_time, open, high, low, close and perhaps volume"
-        )
-    if table.num_rows < 2:
-        raise DataError(f"{path}: {table.num_rows} bars, expected at least two")
-    time_ns = _times(path, table.column(time_name))
-    prices = {name: _floats(path, table, names[name]) for name in _PRICES}
-    volume = _floats(path, table, names["volume"]) if "volume" in names else np.zeros(len(time_ns))
-    _check_order(path, time_ns)
-    _check_prices(path, prices, volume)
-    return Bars(
-        symbol or path.name.split(".")[0].split("_")[0],
-        int(np.diff(time_ns).min()),
-        time_ns,
-        prices["open"],
-        prices["high"],
-        prices["low"],
-        prices["close"],
-        volume,
-    )
+    """`load_bars` without the notes, of a file."""
+    return _load_file(path, symbol).bars
 
 
 def open_bars(source: Path, symbol: str | None = None) -> Bars:
-    """A file of bars, or a sample market by its name where there is no such file; raises `DataError`."""
+    """`load_bars` without the notes."""
+    return load_bars(source, symbol).bars
+
+
+def load_bars(source: Path, symbol: str | None = None) -> Loaded:
+    """A file of bars, or a sample market by its name where there is no such file; raises `DataError`.
+
+    The symbol is the file's name up to the first `_` or the timeframe, unless given here or as
+    `SYMBOL=FILE`. The timeframe is the usual distance of neighbours.
+    """
     name = str(source)
+    given, equals, rest = name.partition("=")
+    if equals and not source.exists():
+        return load_bars(Path(rest), symbol or given)
     if name in DATASETS and not source.exists():
-        return dataset(name)
+        return Loaded(replace(dataset(name), symbol=symbol or DATASETS[name].symbol))
     if not source.suffix and not source.exists():
         known = ", ".join(DATASETS)
         raise DataError(f"{source}: no such file, expected bars as parquet or CSV, or one of {known}")
-    return read_bars(source, symbol)
+    return _load_file(source, symbol)
+
+
+def _load_file(path: Path, symbol: str | None) -> Loaded:
+    table, rows, notes = _bars_table(path)
+    time_ns = numbers(table.column("open_time"))
+    prices = {name: _floats(path, table, name, rows) for name in _PRICES}
+    has_volume = "volume" in table.column_names
+    volume = _floats(path, table, "volume", rows) if has_volume else np.zeros(len(time_ns))
+    _check_prices(path, prices, volume, rows)
+    columns = [time_ns, *prices.values(), volume]
+    if len(time_ns) > 1 and (np.diff(time_ns) < 0).all():
+        columns = [np.ascontiguousarray(column[::-1]) for column in columns]
+        rows = rows[::-1]
+        notes.append(f"{path.name} has its newest bar first: read from its end")
+    _check_order(path, columns[0], rows)
+    if len(time_ns) < 2:
+        raise DataError(f"{path}: {len(time_ns)} bars, expected at least two")
+    notes += _odd_times(path, columns[0], rows)
+    found = _SYMBOL.match(path.name.split(".")[0])
+    name = symbol or (found[1] if found else path.stem)
+    return Loaded(Bars(name, usual_step_ns(columns[0]), *columns), tuple(notes))
+
+
+def _bars_table(path: Path) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
+    """The columns by our names, `open_time` in nanoseconds, without rows that have no price; row numbers."""
+    table = read_table(path)
+    names: dict[str, str] = {}
+    for name in table.column_names:
+        names.setdefault(_plain(name), name)
+    found = {name: _named(names, name, name[0]) for name in _PRICES}
+    volume = _named(names, *_VOLUME_NAMES) or next((n for k, n in names.items() if k.startswith("vol")), None)
+    time_name = _named(names, *_TIME_NAMES)
+    missing = [name for name in _PRICES if found[name] is None]
+    if time_name is None or missing:
+        raise DataError(
+            f"{path}: no column {missing[0] if missing else 'open_time'!r} among"
+            f" {', '.join(map(repr, table.column_names[:12]))},"
+            " expected open_time, open, high, low, close and perhaps volume"
+        )
+    if not table.num_rows:
+        raise DataError(f"{path}: 0 bars, expected at least two")
+    column = table.column(time_name)
+    if {"date", "time"} <= set(names) and _is_time_of_day(table.column(names["time"])):
+        column = joined(table.column(names["date"]), table.column(names["time"]))
+    label = time_name if _plain(time_name) not in {"", "__index_level_0__"} else "the time"
+    time_ns, no_zone = times_ns(path, column, label)
+    chosen = {"open_time": pa.chunked_array([column_of(time_ns)])}
+    chosen |= {name: table.column(found[name]) for name in _PRICES}
+    if volume is not None:
+        chosen["volume"] = table.column(volume)
+    notes = [NO_ZONE] if no_zone else []
+    made = pa.table(chosen)
+    empty = _empty_rows(made)
+    if empty.any() and not empty.all():
+        notes.append(f"{path.name} has {empty.sum()} rows without prices: read as bars that are missing")
+        return made.filter(pa.array(~empty)), np.flatnonzero(~empty) + 1, notes
+    return made, np.arange(1, made.num_rows + 1), notes
+
+
+def _plain(name: str) -> str:
+    plain = re.sub(r"[\s\-.]+", "_", name.strip().strip("<>").lower())
+    return re.sub(r"_?\(?utc\)?$", "", plain) or plain
+
+
+def _named(names: dict[str, str], *wanted: str) -> str | None:
+    return next((names[name] for name in wanted if name in names), None)
+
+
+def _is_time_of_day(column: pa.ChunkedArray) -> bool:
+    if pa.types.is_time(column.type):
+        return True
+    return pa.types.is_string(column.type) and bool(
+        pc.all(pc.match_substring_regex(column, r"^\s*\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*$")).as_py()
+    )
+
+
+def _empty_rows(table: pa.Table) -> NDArray[np.bool_]:
+    """Rows with a time and no price at all: they say that there is no bar."""
+    empty = np.ones(table.num_rows, np.bool_)
+    for name in _PRICES:
+        column = table.column(name)
+        if pa.types.is_float64(column.type):
+            column = pc.fill_null(column, nan) if column.null_count else column
+            empty &= np.isnan(numbers(column))
+        else:
+            empty &= pc.is_null(column).to_numpy() if column.null_count else False
+    return empty
+
+
+def _odd_times(path: Path, time_ns: NDArray[np.int64], rows: NDArray[np.int64]) -> list[str]:
+    usual = usual_step_ns(time_ns)
+    steps, notes = np.diff(time_ns), []
+    early = early_rows(time_ns, usual)
+    if len(early):
+        row, more = int(early[0]), f" ({len(early)} such rows)" if len(early) > 1 else ""
+        notes.append(
+            f"{path.name}, row {rows[row]}: opens {duration_text(int(steps[row - 1]))} after the bar before,"
+            f" bars are {duration_text(usual)} apart{more}"
+        )
+    share = float((steps == usual).mean())
+    if share < 0.5 and len(steps) > 2 and usual < 28 * 86_400 * 10**9:
+        notes.append(f"{path.name}: only {share:.0%} of the bars are {duration_text(usual)} apart")
+    return notes
 
 
 def read_funding(path: Path) -> "Funding":
@@ -83,13 +188,14 @@ def read_funding(path: Path) -> "Funding":
     """
     from engine.backtest.plans import Funding  # noqa: PLC0415  # brings all strategies, and so numba
 
-    table = _read_table(path)
+    table = read_table(path)
     for name in ("funding_time", "funding_rate"):
         if name not in table.column_names:
             raise DataError(f"{path}: no column {name!r}, expected funding_time and funding_rate")
-    time_ns = _times(path, table.column("funding_time"), "funding_time")
-    rate = _floats(path, table, "funding_rate")
-    _check_order(path, time_ns, "funding_time")
+    time_ns, _ = times_ns(path, table.column("funding_time"), "funding_time")
+    rows = np.arange(1, len(time_ns) + 1)
+    rate = _floats(path, table, "funding_rate", rows)
+    _check_order(path, time_ns, rows, "funding_time")
     bad = ~np.isfinite(rate)
     if bad.any():
         raise DataError(f"{path}, row {int(np.argmax(bad)) + 1}: funding_rate is no number")
@@ -103,92 +209,69 @@ def cut(bars: Bars, start_ns: int | None, end_ns: int | None = None) -> Bars:
     return bars.part(first, last)
 
 
-def _read_table(path: Path) -> pa.Table:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file, expected bars as parquet or CSV")
-    try:
-        table = read_parquet(path) if path.suffix == ".parquet" else pa_csv.read_csv(path)
-        # Decodes the names, which pyarrow leaves to the first who asks.
-        return table if table.column_names else pa.table({})
-    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as e:
-        kind = "parquet" if path.suffix == ".parquet" else "CSV"
-        raise DataError(f"{path}: cannot be read as {kind} ({str(e).splitlines()[0]})") from e
-
-
-def _times(path: Path, column: pa.ChunkedArray, name: str = "open_time") -> NDArray[np.int64]:
-    if column.null_count:
-        raise DataError(f"{path}, row {_first(pc.is_null(column)) + 1}: no {name}")
-    kind = column.type
-    if pa.types.is_string(kind):
-        try:
-            column = pc.strptime(column, "%Y-%m-%dT%H:%M:%S%z", "s")
-            kind = column.type
-        except pa.ArrowInvalid as e:
-            raise DataError(
-                f"{path}: {name} {column[0].as_py()!r}, expected a time with a zone like 2025-01-31T14:00:00Z"
-            ) from e
-    if pa.types.is_timestamp(kind):
-        if kind.tz is None:
-            raise DataError(f"{path}: {name} has no time zone, expected UTC")
-        try:
-            return numbers(column.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()))
-        except pa.ArrowInvalid as e:
-            raise DataError(f"{path}: {name} {_UNCOUNTABLE}") from e
-    if pa.types.is_integer(kind):
-        raw = numbers(column.cast(pa.int64()))
-        unit = next((unit for unit in _UNITS_NS if int(raw[0]) * unit >= _FIRST_NS), None) if len(raw) else 1
-        if unit is not None:
-            if raw.max() > _LAST_NS // unit:
-                raise DataError(f"{path}: {name} {_UNCOUNTABLE}")
-            return np.ascontiguousarray(raw * unit)
-    raise DataError(f"{path}: {name} is {kind}, expected a time with a zone or an integer since 1970")
-
-
-def _floats(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
+def _floats(path: Path, table: pa.Table, name: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     try:
         column = table.column(name).cast(pa.float64())
-    except pa.ArrowInvalid as e:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as e:
         raise DataError(f"{path}: column {name!r} is not made of numbers") from e
     if column.null_count:
         raise DataError(
-            f"{path}, row {_first(pc.is_null(column)) + 1}: {name} is empty or nan, expected a number"
+            f"{path}, row {rows[_first(pc.is_null(column))]}: {name} is empty or nan, expected a number"
         )
-    return numbers(column)
+    return _printed(numbers(column))
 
 
-def _check_order(path: Path, time_ns: NDArray[np.int64], name: str = "open_time") -> None:
+def _printed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers that were float32 once (0.30000001192) as the decimals they stood for (0.3)."""
+    narrow = values.astype(np.float32)
+    if not len(values) or not (narrow == values).all() or (np.abs(values) >= _FLOAT32_EXACT).any():
+        return values
+    if (values == np.rint(values * 64.0) / 64.0).all():
+        return values
+    different, rows = np.unique(narrow, return_inverse=True)
+    return np.asarray(different.astype(str).astype(np.float64)[rows])
+
+
+def _check_order(
+    path: Path, time_ns: NDArray[np.int64], rows: NDArray[np.int64], name: str = "open_time"
+) -> None:
     step = np.diff(time_ns)
     if (step > 0).all():
         return
-    row = int(np.argmax(step <= 0)) + 2
-    if step[row - 2] == 0:
-        raise DataError(f"{path}, row {row}: the same {name} as the row before, expected each once")
-    raise DataError(f"{path}, row {row}: opens before the row above, expected rows sorted by {name}")
+    at = int(np.argmax(step <= 0)) + 1
+    if step[at - 1] == 0:
+        raise DataError(f"{path}, row {rows[at]}: the same {name} as the row before, expected each once")
+    raise DataError(f"{path}, row {rows[at]}: opens before the row above, expected rows sorted by {name}")
 
 
-def _check_prices(path: Path, prices: dict[str, NDArray[np.float64]], volume: NDArray[np.float64]) -> None:
+def _check_prices(
+    path: Path,
+    prices: dict[str, NDArray[np.float64]],
+    volume: NDArray[np.float64],
+    rows: NDArray[np.int64],
+) -> None:
     for name, values in prices.items():
         bad = ~(np.isfinite(values) & (values > 0))
         if bad.any():
-            row = int(np.argmax(bad))
-            raise DataError(f"{path}, row {row + 1}: {name} is {values[row]}, expected a positive price")
+            at = int(np.argmax(bad))
+            raise DataError(f"{path}, row {rows[at]}: {name} is {values[at]}, expected a positive price")
     high, low = prices["high"], prices["low"]
     wrong = high < low
     if wrong.any():
-        row = int(np.argmax(wrong))
-        raise DataError(f"{path}, row {row + 1}: high {high[row]} is below low {low[row]}")
+        at = int(np.argmax(wrong))
+        raise DataError(f"{path}, row {rows[at]}: high {high[at]} is below low {low[at]}")
     for name in ("open", "close"):
         outside = (prices[name] > high) | (prices[name] < low)
         if outside.any():
-            row = int(np.argmax(outside))
+            at = int(np.argmax(outside))
             raise DataError(
-                f"{path}, row {row + 1}: {name} {prices[name][row]}"
-                f" lies outside low {low[row]} and high {high[row]}"
+                f"{path}, row {rows[at]}: {name} {prices[name][at]}"
+                f" lies outside low {low[at]} and high {high[at]}"
             )
     bad = ~(np.isfinite(volume) & (volume >= 0))
     if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(f"{path}, row {row + 1}: volume is {volume[row]}, expected zero or more")
+        at = int(np.argmax(bad))
+        raise DataError(f"{path}, row {rows[at]}: volume is {volume[at]}, expected zero or more")
 
 
 def _first(mask: pa.ChunkedArray) -> int:

@@ -30,14 +30,18 @@ class Gap:
 def usual_step_ns(open_time_ns: NDArray[np.int64]) -> int:
     """The timeframe of ascending open times: their most frequent distance.
 
-    Of equally frequent ones it is the one that divides a day or is whole days, then the shortest. Months,
-    quarters and years have the length of their longest. ValueError for fewer than two bars.
+    Of equally frequent ones it is the one that divides a day or is whole days, then the shortest. A day with
+    a change of the clocks counts 24 hours; months, quarters and years have the length of their longest.
+    ValueError for fewer than two bars.
     """
     steps, counts = np.unique(np.diff(open_time_ns), return_counts=True)
     if not len(steps):
         raise ValueError("one bar has no timeframe, expected at least two")
     frequent = steps[counts == counts.max()].tolist()
-    usual = int(min(frequent, key=lambda step: (DAY_NS % step != 0 and step % DAY_NS != 0, step)))
+    usual = int(min(frequent, key=lambda step: (_is_odd(step), step)))
+    whole = round(usual / DAY_NS) * DAY_NS
+    if _is_odd(usual) and whole and abs(usual - whole) <= HOUR_NS:
+        usual = whole
     for least, most in _CALENDAR_DAYS:
         low, high = least * DAY_NS - HOUR_NS, most * DAY_NS + HOUR_NS
         family = steps[(steps >= low) & (steps <= high)]
@@ -71,6 +75,11 @@ def early_rows(open_time_ns: NDArray[np.int64], timeframe_ns: int) -> NDArray[np
     calendar = {most * DAY_NS: (most - least) * DAY_NS for least, most in _CALENDAR_DAYS}
     allowed = calendar.get(timeframe_ns, 0) + _slack_ns(timeframe_ns)
     return np.flatnonzero(np.diff(open_time_ns) < timeframe_ns - allowed) + 1
+
+
+def _is_odd(step_ns: int) -> bool:
+    """Neither a part of a day nor whole days."""
+    return DAY_NS % step_ns != 0 and step_ns % DAY_NS != 0
 
 
 def _slack_ns(timeframe_ns: int) -> int:

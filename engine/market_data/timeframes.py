@@ -35,6 +35,18 @@ def timeframe_text(length_ns: int) -> str:
     raise ValueError(f"{length_ns} ns is not a whole number of seconds")
 
 
+def duration_text(length_ns: int) -> str:
+    """A length of time for people, in its two largest units: "1d 4h", "14s", "1m 46s"."""
+    parts = []
+    for unit in ("d", "h", "m", "s"):
+        count, length_ns = divmod(length_ns, _UNITS_NS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    if length_ns and not parts:
+        return f"{length_ns / SECOND_NS:g}s"
+    return " ".join(parts[:2]) or "0s"
+
+
 def bar_open_ns(time_ns: int, length_ns: int) -> int:
     """Open time of the bar [open, open + length) that contains `time_ns`."""
     origin = _FIRST_MONDAY_NS if length_ns % WEEK_NS == 0 else 0

@@ -1,0 +1,73 @@
+"""Files of rows as Arrow tables: parquet and CSV (plain, gzip or zip; with a header or without)."""
+
+import gzip
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from engine.backtest.columns import read_parquet
+
+_HEADERLESS = ("open_time", "open", "high", "low", "close", "volume")
+"""Order of the columns in files of exchanges that have no header."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_DELIMITERS = (",", ";", "\t")
+_FEWEST_COLUMNS = 2
+
+
+class DataError(ValueError):
+    """A data file cannot be used; the message is one sentence for a person."""
+
+
+def read_table(path: Path) -> pa.Table:
+    """The whole file; raises `DataError`."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file, expected bars as parquet or CSV")
+    kind = "parquet" if path.suffix == ".parquet" else "CSV"
+    try:
+        table = read_parquet(path) if kind == "parquet" else _read_csv(path)
+        # Decodes the names, which pyarrow leaves to the first who asks.
+        return table if table.column_names else pa.table({})
+    except (pa.ArrowInvalid, OSError, EOFError, UnicodeDecodeError, zipfile.BadZipFile) as e:
+        reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+        raise DataError(f"{path}: cannot be read as {kind} ({reason})") from e
+
+
+def _read_csv(path: Path) -> pa.Table:
+    data = _unpacked(path)
+    skipped, line = _first_row(data)
+    delimiter = max(_DELIMITERS, key=line.count)
+    fields = [field.strip().strip('"') for field in line.split(delimiter)]
+    names = None
+    if len(fields) > _FEWEST_COLUMNS and all(_NUMBER.fullmatch(field) for field in fields[1:5]):
+        extra = [f"column {number}" for number in range(len(_HEADERLESS) + 1, len(fields) + 1)]
+        names = [*_HEADERLESS[: len(fields)], *extra]
+    return pa_csv.read_csv(
+        io.BytesIO(data),
+        read_options=pa_csv.ReadOptions(skip_rows=skipped, column_names=names),
+        parse_options=pa_csv.ParseOptions(delimiter=delimiter),
+    )
+
+
+def _unpacked(path: Path) -> bytes:
+    if path.suffix == ".gz":
+        with gzip.open(path) as file:
+            return file.read()
+    if path.suffix != ".zip":
+        return path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if len(names) != 1:
+            raise DataError(f"{path}: {len(names)} files inside, expected one CSV")
+        return archive.read(names[0])
+
+
+def _first_row(data: bytes) -> tuple[int, str]:
+    """How many lines stand before the table (a line of words, such as an address), and its first line."""
+    lines = [line.decode("utf-8-sig") for line in data[:8192].splitlines()[:2]]
+    if len(lines) > 1 and not any(mark in lines[0] for mark in _DELIMITERS) and "," in lines[1]:
+        return 1, lines[1]
+    return 0, lines[0] if lines else ""
