@@ -196,45 +196,6 @@ def test_a_flipped_bit_is_never_taken_for_data(tmp_path: Path):
         store.abandon()
 
 
-@pytest.mark.parametrize("lost", [1, 3, 15])
-def test_a_hole_of_any_length_is_refused_and_its_records_are_named(tmp_path: Path, lost: int):
-    folder = tmp_path / "s"
-    sizes = sorted(set(written(folder)[2]))  # some steps change nothing
-    path = journal_of(folder)
-    data = path.read_bytes()
-    path.write_bytes(data[: sizes[3]] + bytes(sizes[3 + lost] - sizes[3]) + data[sizes[3 + lost] :])
-    which = "record 3 is" if lost == 1 else f"records 3 to {2 + lost} are"
-    with pytest.raises(StateDamagedError, match=f"{path.name}: {which} damaged but record {3 + lost} behind"):
-        restored(folder)
-
-
-def test_a_torn_record_is_named(tmp_path: Path):
-    folder = tmp_path / "s"
-    sizes = sorted(set(written(folder)[2]))
-    path = journal_of(folder)
-    os.truncate(path, sizes[-1] - 1)
-    _, store = restored(folder)
-    assert store.torn == f"record {len(sizes) - 2} at the end of {path.name} was not finished and is dropped"
-
-
-def test_a_newest_journal_that_is_missing_is_refused(tmp_path: Path):
-    folder = tmp_path / "s"
-    desk = Desk()
-    store = Persistence(folder, desk.ex)
-    store.restore()
-    desk.market("BUY", "1")
-    store.begin_snapshot()
-    desk.market("BUY", "1")
-    store.commit()  # the snapshot is not finished: only the journal knows of the second order
-    journal_of(folder).unlink()
-    with pytest.raises(StateDamagedError, match=r"journal-000000001.log: missing"):
-        restored(folder)
-    written(tmp_path / "t")
-    journal_of(tmp_path / "t").unlink()
-    with pytest.raises(StateDamagedError, match=r"journal-000000000.log: missing"):
-        restored(tmp_path / "t")
-
-
 def test_a_damaged_snapshot_is_replaced_by_the_generation_before(tmp_path: Path):
     folder = tmp_path / "s"
     _, states, _ = written(folder, max_journal_bytes=3_000)

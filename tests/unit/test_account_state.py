@@ -55,6 +55,14 @@ def test_owners_are_kept_apart_and_their_sum_is_the_symbol():
     assert [owner for owner, _ in account.strategy_positions()] == [EXTERNAL, "a", "b"]
 
 
+def test_a_rebate_is_a_gain():
+    account = AccountStateStore()
+    account.on_fill(fill(1, fee=D("-0.5"), is_maker=True))
+    assert (account.fees, account.total_pnl) == (D("-0.5"), D("0.5"))
+    account.on_fill(fill(2, fee=D("-0.001"), fee_asset="BNB", is_maker=True))
+    assert (account.other_fees, account.estimated_fees) == ({"BNB": D("-0.001")}, 0)
+
+
 def test_fees_in_another_asset_are_not_mixed_with_money():
     account = AccountStateStore()
     account.on_fill(fill(1, fee=D("0.001"), fee_asset="BNB"))

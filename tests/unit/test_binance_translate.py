@@ -68,6 +68,13 @@ def test_a_new_order_without_fee_fields_is_understood():
     assert (update.reason, update.reduce_only) == ("", True)
 
 
+@pytest.mark.parametrize("is_maker", [True, False])
+def test_a_fill_keeps_its_maker_flag_and_the_sign_of_a_rebate(is_maker: bool):
+    fill = {"t": 3, "l": "0.01", "L": "50000.1", "n": "-0.05", "N": "USDT", "m": is_maker}
+    update = translate.order_event(with_order(x="TRADE", X="FILLED", z="0.01", **fill))
+    assert (update.trade_id, update.is_maker, update.fee) == (3, is_maker, Decimal("-0.05"))
+
+
 def test_unknown_words_and_fields_are_passed_on_or_skipped():
     update = translate.order_event(with_order(X="NEW_INSURANCE", x="SOMETHING", er="8", brand_new={"a": 1}))
     assert (update.status, update.execution, update.reason) == ("NEW_INSURANCE", "SOMETHING", "8")

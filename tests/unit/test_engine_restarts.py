@@ -89,6 +89,17 @@ def test_a_mark_price_of_the_run_before_is_not_todays() -> None:
     assert again.engine.account.mark("BTCUSDT") == Decimal(100)
 
 
+@pytest.mark.parametrize("by_snapshot", [False, True])
+def test_until_a_mark_price_comes_there_is_none_after_a_restart(by_snapshot: bool) -> None:
+    rig = Rig().up().prices(*UP)
+    mark(rig, "500", START_NS + 5 * SECOND_NS)
+    assert rig.engine.account.unrealised_pnl > 0
+    again = restarted(rig, config(), by_snapshot=by_snapshot)
+    assert again.engine.account.position("BTCUSDT").qty_base
+    assert again.engine.account.mark("BTCUSDT") is None
+    assert again.engine.account.unrealised_pnl == 0
+
+
 def test_what_somebody_else_turned_keeps_the_price_he_turned_it_at() -> None:
     account = AccountStateStore()
     account.on_fill(fill(1, "sma", "BUY", "1", "100"))

@@ -1,8 +1,13 @@
 """What one fill leaves behind at the exchange: history, prices of the position, margin of each side."""
 
+from dataclasses import replace
+
 import pytest
 
+from gateways.simulator.format_events import order_trade_update
+from gateways.simulator.format_orders import user_trade
 from gateways.simulator.orders import OrderRequest
+from gateways.simulator.symbols import default_symbols
 from tests.simulator_rig import NOW, SYMBOL, D, Desk, refused
 
 TICK = D("0.1")
@@ -30,6 +35,23 @@ def test_a_fill_is_kept_whole_in_the_history():
     assert (bought.is_buyer, bought.is_maker, bought.side, bought.time_ms) == (True, False, "BUY", NOW)
     assert (sold.price, sold.realized_pnl, sold.commission) == (49999, D("-0.8"), D("9.9998"))
     assert (sold.is_buyer, sold.side, sold.time_ms) == (False, "SELL", NOW + 1_000)
+
+
+def test_a_rebate_is_paid_to_the_maker_and_stays_negative_on_every_path():
+    spec = replace(default_symbols()[SYMBOL], maker_fee=D("-0.0001"))
+    desk = Desk(spec=spec)
+    desk.limit("BUY", "1", "50000")
+    before = desk.ex.account_summary("a").total.wallet_balance
+    desk.take("SELL", 1_000)
+    rebate = D("5.00000000")
+    (bought,) = desk.ex.user_trades("a", SYMBOL, desk.now)
+    assert (bought.is_maker, bought.commission) == (True, -rebate)
+    assert desk.ex.account_summary("a").total.wallet_balance == before + rebate
+    (income,) = desk.ex.income("a", desk.now, income_type="COMMISSION")
+    assert income.income == rebate
+    (fill,) = [one for one in desk.heard.order_events() if one.fill is not None]
+    assert order_trade_update(spec, fill, desk.now)["o"]["n"] == "-5.00000000"
+    assert user_trade(spec, bought)["commission"] == "-5.00000000"
 
 
 def test_a_fill_and_an_end_bear_the_time_at_which_they_happened():
