@@ -96,6 +96,8 @@ class Exchange:
         self.amends = True
         self.on_submit: Callable[[wire.SubmitOrder], list[Event] | None] = lambda _: None
         self.on_query: Callable[[wire.QueryOrder], list[Event] | None] = lambda _: None
+        self.leverage = 20
+        self.on_leverage: Callable[[wire.SetLeverage], list[Event]] = self.set_leverage
         self.klines: Callable[[wire.RequestKlines], list[Event]] = lambda _: []
 
     def ask_for(self, message: wire.Message) -> list[Event]:
@@ -115,7 +117,18 @@ class Exchange:
             return self.query(message) if replaced is None else replaced
         if isinstance(message, wire.RequestKlines):
             return self.klines(message)
+        if isinstance(message, wire.SetLeverage):
+            return self.on_leverage(message)
         return []
+
+    def set_leverage(self, message: wire.SetLeverage) -> list[Event]:
+        """Take it, and state the instrument anew."""
+        self.leverage = message.leverage
+        return [wire.Reply(message.request_id, "ok"), self.instrument()]
+
+    def instrument(self) -> wire.Instrument:
+        """With the leverage that is set."""
+        return msgspec.structs.replace(instrument(), leverage=self.leverage)
 
     def execute(self, order: wire.SubmitOrder) -> list[Event]:
         """Fill a market order, rest any other."""
@@ -254,7 +267,7 @@ class Exchange:
             self._positions(),
             tuple(self.orders.values()),
             tuple(fill for fill in self.fills if fill.transaction_time_ns >= fills_since_ns),
-            (instrument(),),
+            (self.instrument(),),
             False,
             False,
             1,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from engine.account.margin import HeldPosition, MarginCalculator
 from engine.account.state import AccountStateStore
-from gateways.wire.messages import Instrument, Snapshot
+from gateways.wire.messages import Instrument
 
 ZERO = Decimal(0)
 WARN_AT, ALARM_AT = Decimal("0.5"), Decimal("0.8")
@@ -24,22 +24,11 @@ class MarginWatch:
         self._tell = tell
         self._calculator = MarginCalculator()
         self._stage = 0
-        self._isolated: set[str] = set()
 
     def on_instrument(self, instrument: Instrument) -> None:
         """Take brackets and leverage, where the exchange has told them."""
         if instrument.brackets and instrument.leverage >= 1:
             self._calculator.on_instrument(instrument)
-
-    def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Tell, once of each symbol, of a margin type that is not the one calculated here."""
-        for report in snapshot.positions:
-            if report.margin_type == "isolated" and report.symbol not in self._isolated:
-                self._isolated.add(report.symbol)
-                text = (
-                    "is on isolated margin: liquidation is nearer than shown here, which is for cross margin"
-                )
-                self._tell("warning", f"{report.symbol} {text}")
 
     def liquidation_price(self, symbol: str) -> Decimal | None:
         """Mark price at which the account is liquidated, the other marks unchanged.

@@ -20,6 +20,7 @@ from engine.core.effects import Effect
 from engine.core.events import Command, Event, JournalState, LinkDown, LinkUp, Stop, Timer
 from engine.core.health import Health
 from engine.core.lanes import Lane
+from engine.core.leverage import Leverages
 from engine.core.recovery import Recovery
 from engine.execution.attribution import OPERATOR, settle_foreign
 from engine.execution.lots import decimal_of, plain
@@ -69,7 +70,8 @@ class Engine:
         self.margin = MarginWatch(self.account, self.out.notice)
         self.account_news = AccountNews(self.out, self.account)
         self.risk = RiskManager(config.limits)
-        self.health = Health(config, self.clock, self.lanes, self.account, self.risk)
+        self.leverages = Leverages(config, self.clock, self.out)
+        self.health = Health(config, self.clock, self.lanes, self.account, self.risk, self.leverages)
         self.orders = OrderExecutor(config, self.clock, self.out, self.store, self._on_applied, self._on_sent)
         self.gate = OrderGate(
             config, self.clock, self.health, self.lanes, self.store, self.account, self.risk, self.orders
@@ -102,6 +104,14 @@ class Engine:
             self.recovery.on_agreed,
         )
         self.commands = Commands(self)
+        self._timed = (
+            self.orders,
+            self.strategies,
+            self.recovery,
+            self.trades,
+            self.comparison,
+            self.leverages,
+        )
         self.next_deadline_ns = NEVER_NS
         self.tick_to_order_ns: list[int] = []
         self.rejects = 0
@@ -285,10 +295,12 @@ class Engine:
     def _on_reply(self, reply: wire.Reply) -> None:
         self.orders.on_reply(reply)
         self.recovery.on_reply(reply)
+        self.leverages.on_reply(reply)
 
     def _on_account(self, update: wire.AccountUpdate) -> None:
         self.out.append(AccountReport(update, self.clock.now_ns))
         self.account.on_account_update(update)
+        self.health.on_positions(update.positions)
         self._note_day()
         self.account_news.on_account(update)
         self.recovery.watch_position()
@@ -323,14 +335,15 @@ class Engine:
 
     def _on_snapshot(self, snapshot: wire.Snapshot) -> None:
         for instrument in snapshot.instruments:
-            self._on_instrument(instrument)
-        self.margin.on_snapshot(snapshot)
+            self._on_instrument(instrument, snapshot.request_id)
+        self.health.on_positions(snapshot.positions)
         self.recovery.on_snapshot(snapshot)
         self.comparison.on_snapshot(snapshot)
 
-    def _on_instrument(self, instrument: wire.Instrument) -> None:
+    def _on_instrument(self, instrument: wire.Instrument, snapshot_id: int = 0) -> None:
         self.health.instruments[instrument.symbol] = instrument
         self.margin.on_instrument(instrument)
+        self.leverages.on_instrument(instrument, snapshot_id)
 
     def _on_status(self, status: wire.GatewayStatus) -> None:
         """A book that lost its way leaves a hole in the candles made from it."""
@@ -344,6 +357,11 @@ class Engine:
             text = f"the exchange takes no requests for another {seconds:.0f} s"
             self.out.notice("critical" if seconds > 60.0 else "warning", text)
         self.health.on_status(status)
+        if status.keys_refused and not (old and old.keys_refused):
+            text = (
+                f"the exchange refuses the API key ({status.keys_refused}): entries wait, positions are kept,"
+            )
+            self.out.notice("critical", f"{text} and exits get through only when its rights are back")
         if old is not None and not answered and self.health.answers_come:
             self.orders.ask_again()
         if self.health.set_back and self.health.clock_ok and status.time_ns < self._timer_ns + SET_BACK_NS:
@@ -355,6 +373,7 @@ class Engine:
         self.clock.advance(link.now_ns)
         self.health.on_link(up=True)
         self.orders.on_link_up()
+        self.leverages.on_link_up()
         self.recovery.on_link_up()
 
     def _on_link_down(self, link: LinkDown) -> None:
@@ -364,6 +383,7 @@ class Engine:
         self.health.on_link(up=False)
         self.orders.on_link_down()
         self.recovery.on_link_down()
+        self.leverages.on_link_down()
         self.strategies.on_link_down()
 
     def _on_timer(self, timer: Timer) -> None:
@@ -389,7 +409,7 @@ class Engine:
         for lane in self.lanes.values():
             lane.receive_time_ns = min(lane.receive_time_ns, 1)
             lane.mark_time_ns = min(lane.mark_time_ns, now_ns)
-        for part in (self.orders, self.trades, self.strategies, self.risk, self.comparison):
+        for part in (self.orders, self.trades, self.strategies, self.risk, self.comparison, self.leverages):
             part.on_set_back(now_ns)
         self._next_equity_ns = min(self._next_equity_ns, now_ns)
         self._next_gates_ns = min(self._next_gates_ns, now_ns)
@@ -418,24 +438,11 @@ class Engine:
             bars = self.candles.on_time(self.clock.exchange_now_ns)
             if bars:
                 self._deliver(bars, 0)
-        if self.orders.deadline_ns <= now:
-            self.orders.on_time()
-        if self.strategies.deadline_ns <= now:
-            self.strategies.on_time()
-        if self.recovery.deadline_ns <= now:
-            self.recovery.on_time()
-        if self.trades.deadline_ns <= now:
-            self.trades.on_time()
-        if self.comparison.deadline_ns <= now:
-            self.comparison.on_time()
-        self.next_deadline_ns = min(
-            self.candles.deadline_ns - self.clock.offset_ns,
-            self.orders.deadline_ns,
-            self.strategies.deadline_ns,
-            self.recovery.deadline_ns,
-            self.trades.deadline_ns,
-            self.comparison.deadline_ns,
-        )
+        for part in self._timed:
+            if part.deadline_ns <= now:
+                part.on_time()
+        parts_ns = min(part.deadline_ns for part in self._timed)
+        self.next_deadline_ns = min(self.candles.deadline_ns - self.clock.offset_ns, parts_ns)
 
     def _tell_gates(self) -> None:
         """Say when what keeps entries out has changed."""

@@ -1,14 +1,15 @@
 """The facts that the gates of entries look at, as events told them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from engine.account.state import AccountStateStore
 from engine.core.config import EngineConfig
 from engine.core.context import Clock, Touch
+from engine.core.leverage import Leverages
 from engine.risk.gates import AccountFacts, SymbolFacts, blockers
 from engine.risk.manager import RiskManager
-from gateways.wire.messages import GatewayStatus, Instrument, Snapshot
+from gateways.wire.messages import GatewayStatus, Instrument, PositionReport, Snapshot
 
 ROOM_PERCENT = 90
 """Beyond that the gateway keeps what is left of a minute's requests for stops and cancels."""
@@ -25,12 +26,15 @@ class Health:
         touches: Mapping[str, Touch],
         account: AccountStateStore,
         risk: RiskManager,
+        leverages: Leverages,
     ) -> None:
         self._config = config
         self._clock = clock
         self._touches = touches
         self._account = account
         self._risk = risk
+        self._leverages = leverages
+        self._isolated: set[str] = set()
         self.instruments: dict[str, Instrument] = {}
         self.connected = False
         self.reconciled = False
@@ -55,6 +59,14 @@ class Health:
         """Take the modes of the account."""
         self.hedge_mode = snapshot.hedge_mode
         self.multi_assets = snapshot.multi_assets_margin
+
+    def on_positions(self, reports: Iterable[PositionReport]) -> None:
+        """Take the margin mode of each symbol that is named."""
+        for report in reports:
+            if report.margin_type == "isolated":
+                self._isolated.add(report.symbol)
+            elif report.margin_type == "cross":
+                self._isolated.discard(report.symbol)
 
     def on_link(self, *, up: bool) -> None:
         """The connection to the gateway came or went; either way the world must be compared again."""
@@ -114,6 +126,7 @@ class Health:
             reconciled=self.reconciled,
             hedge_mode=self.hedge_mode,
             multi_assets=self.multi_assets,
+            keys_refused="" if self.status is None else self.status.keys_refused,
             links_up=self.links_up,
             requests_left=self.requests_ok,
             clock_ok=self.clock_ok,
@@ -132,6 +145,9 @@ class Health:
             symbol=symbol,
             quote_asset="" if instrument is None else instrument.quote_asset,
             money=self._account.quote_asset,
+            status="" if instrument is None else instrument.status,
+            isolated_margin=symbol in self._isolated,
+            unconfirmed_leverage=self._leverages.unconfirmed(symbol),
             book_fresh=self.is_fresh(symbol),
             mark_price=self._account.mark(symbol) or _UNKNOWN,
             mark_age_ns=self._clock.now_ns - mark_time_ns if mark_time_ns else None,

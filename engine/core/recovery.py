@@ -17,7 +17,7 @@ from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.reconcile import Finding, reconcile_orders
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS
 from engine.storage.records import OrderReport
-from gateways.wire.messages import Reply, RequestSnapshot, SetLeverage, Snapshot, Subscribe
+from gateways.wire.messages import Reply, RequestSnapshot, Snapshot, Subscribe
 
 _OVERLAP_NS = 60 * SECOND_NS
 _AGAIN_NS = 2 * SECOND_NS
@@ -61,7 +61,7 @@ class Recovery:
         self._on_applied = on_applied
         self._on_done = on_done
         self._request_id = 0
-        self._settings_asked: dict[int, str] = {}
+        self._subscription_id = 0
         self._asked: frozenset[str] = frozenset()
         self._suspects: tuple[PositionMismatch, ...] = ()
         self._rounds = 0
@@ -75,22 +75,15 @@ class Recovery:
         """Say what is wanted, then ask for the whole truth."""
         out = self._out
         config = self._config
-        self._settings_asked = {out.next_request_id(): "the subscription of market data"}
+        self._subscription_id = out.next_request_id()
         out.send(Subscribe(out.last_request_id, config.symbols, self._streams, config.depth_levels))
-        for spec in config.strategies:
-            if spec.leverage is not None:
-                for symbol in spec.symbols:
-                    what = f"leverage {spec.leverage} of {symbol}"
-                    self._settings_asked[out.next_request_id()] = what
-                    out.send(SetLeverage(out.last_request_id, symbol, spec.leverage))
         self.begin("connected")
 
     def on_reply(self, reply: Reply) -> None:
-        """An answer to what was asked for when the link came up."""
-        what = self._settings_asked.pop(reply.request_id, "")
-        if what and reply.outcome != "ok":
-            text = f"{what} was not accepted: {reply.outcome} {reply.code} {reply.message}"
-            self._out.notice("critical", text.rstrip())
+        """Market data that is refused is told; without it nothing is decided."""
+        if reply.request_id == self._subscription_id and reply.outcome != "ok":
+            text = f"the subscription of market data was not accepted: {reply.outcome} {reply.code}"
+            self._out.notice("critical", f"{text} {reply.message}".rstrip())
 
     def on_link_down(self) -> None:
         """Nothing can be compared."""

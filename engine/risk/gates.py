@@ -28,7 +28,8 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is known of links, clock and account at one moment. No field has a default: none opens a gate.
 
     `links_up`: the private stream and requests work. `requests_left`: there is room in this minute's request
-    limit. `killed` is why the kill switch is on ("": it is off).
+    limit. `killed` is why the kill switch is on ("": it is off), `keys_refused` what the exchange says
+    against the API key ("": nothing).
     """
 
     connected: bool
@@ -36,6 +37,7 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     reconciled: bool
     hedge_mode: bool
     multi_assets: bool
+    keys_refused: str
     links_up: bool
     requests_left: bool
     clock_ok: bool
@@ -55,12 +57,17 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is known of one symbol at one moment. No field has a default: none opens a gate.
 
     `quote_asset` is what the symbol is settled in ("": its filters are not known), `money` what the account
-    is counted in. `mark_age_ns` is since the stream brought the mark price (None: it has not yet).
+    is counted in. `status` is the exchange's word on whether it is traded. `unconfirmed_leverage` is what the
+    configuration wants and the exchange has not confirmed (0: nothing). `mark_age_ns` is since the stream
+    brought the mark price (None: it has not yet).
     """
 
     symbol: str
     quote_asset: str
     money: str
+    status: str
+    isolated_margin: bool
+    unconfirmed_leverage: int
     book_fresh: bool
     mark_price: Decimal
     mark_age_ns: int | None
@@ -90,6 +97,11 @@ ACCOUNT_GATES: tuple[Gate[AccountFacts], ...] = (
     Gate("hedge_mode", lambda facts: facts.hedge_mode, "the account is in hedge mode; set it to one-way"),
     Gate("multi_assets", lambda facts: facts.multi_assets, MULTI_ASSETS),
     Gate(
+        "keys",
+        lambda facts: facts.keys_refused != "",
+        lambda facts: f"the exchange refuses the API key ({facts.keys_refused})",
+    ),
+    Gate(
         "request_limit",
         lambda facts: not facts.requests_left,
         "the exchange's request limit of this minute is used up",
@@ -112,6 +124,22 @@ SYMBOL_GATES: tuple[Gate[SymbolFacts], ...] = (
         "quote_asset",
         lambda facts: facts.quote_asset not in {"", facts.money},
         lambda facts: f"settled in {facts.quote_asset}, but money is counted in {facts.money}",
+    ),
+    Gate(
+        "status",
+        lambda facts: facts.status != "TRADING",
+        lambda facts: f"not traded at the exchange now ({facts.status or 'no status'})",
+    ),
+    Gate(
+        "margin_mode",
+        lambda facts: facts.isolated_margin,
+        "isolated margin, and only cross margin is traded; switch it back (the liquidation price shown is of "
+        "cross margin)",
+    ),
+    Gate(
+        "leverage",
+        lambda facts: facts.unconfirmed_leverage != 0,
+        lambda facts: f"leverage {facts.unconfirmed_leverage} is not confirmed by the exchange",
     ),
     Gate("book", lambda facts: not facts.book_fresh, "no fresh book"),
     Gate("mark", lambda facts: facts.mark_price <= 0 or facts.mark_age_ns is None, "no mark price has come"),

@@ -37,6 +37,8 @@ class Hint(Enum):
     """Filters seem to have changed: read exchangeInfo again."""
     MODE = "mode"
     """The account seems to be in hedge mode: look."""
+    KEYS = "keys"
+    """The API key is refused: it may have lost its rights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Failure:
     status: int = 0
 
 
-_RULES = {-1111, -4014, -4023}
+_RULES = {-1111, -1122, -4014, -4023, -4140, -4141}
+"""Precision, tick and step; and a symbol whose status has changed."""
 _ALREADY_SO = {-4046, -4059, -4171, -5027}
 _REFUSING = (range(-1199, -1010), range(-2099, -2009), range(-4999, -3999), range(-5199, -4999))
 """Documented families of business errors: the request reached the exchange and was turned down."""
@@ -99,11 +102,13 @@ _BY_CODE: dict[int, tuple[Outcome, Hint]] = {
     -5028: ("transient", Hint.CLOCK),
     -2011: ("not_found", Hint.RESOLVE),
     -2013: ("not_found", Hint.RESOLVE),
+    -2014: ("refused", Hint.KEYS),
+    -2015: ("refused", Hint.KEYS),
     -4061: ("refused", Hint.MODE),
     -4116: ("unknown", Hint.RESOLVE),
 }
 _CLIENT_ERRORS: dict[int, tuple[Outcome, Hint]] = {
-    401: ("refused", Hint.NONE),
+    401: ("refused", Hint.KEYS),
     403: ("transient", Hint.BANNED),
     404: ("refused", Hint.NONE),
     408: ("unknown", Hint.RESOLVE),

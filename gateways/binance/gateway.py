@@ -1,13 +1,13 @@
 """The gateway: its parts, how they are joined, and what an engine may ask of it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import msgspec
 import structlog
 
-from gateways.binance.classify import Hint
+from gateways.binance.classify import Failure, Hint
 from gateways.binance.clock import ExchangeClock
 from gateways.binance.config import GatewayConfig
 from gateways.binance.dead_man import DeadManSwitch
@@ -15,7 +15,8 @@ from gateways.binance.errors import ConfigurationError, RestBlocked, RestError
 from gateways.binance.frames import DepthSnapshot, snapshot_from
 from gateways.binance.history import History
 from gateways.binance.http_pool import HttpPool
-from gateways.binance.instruments import RULES_AGE_SECONDS, Instruments
+from gateways.binance.instruments import RULES_AGE_SECONDS, STATUS_AGE_SECONDS, Instruments
+from gateways.binance.key_watch import KeyWatch
 from gateways.binance.keys import ApiKeys
 from gateways.binance.klines import fetch_klines
 from gateways.binance.leverage_requests import LeverageRequests
@@ -29,7 +30,7 @@ from gateways.binance.rest_orders import OrderRequests
 from gateways.binance.signing import Signer
 from gateways.binance.snapshot import Account, SnapshotTaker, Sweeper
 from gateways.binance.snapshot_requests import SnapshotRequests
-from gateways.binance.start_check import StartCheck
+from gateways.binance.start_check import StartCheck, said_of
 from gateways.binance.stops import FILE_NAME, Stops
 from gateways.binance.timekeeper import TimeKeeper
 from gateways.binance.translate import MS
@@ -42,6 +43,7 @@ from gateways.wire.messages import (
     CancelOrder,
     GatewayStatus,
     Heartbeat,
+    Instrument,
     Kline,
     KlinesReply,
     OrderUpdate,
@@ -108,22 +110,14 @@ class Gateway:
         self._pool = HttpPool(config.rest_url)
         self._pool.on_state = self._on_rest_state
         self._time = TimeKeeper(self.clock, self.ledger, self._pool, self._requests.time, monotonic_ns)
-        self.desk = OrderDesk(
-            self._pool,
-            self._requests,
-            self.ledger,
-            self._history,
-            wall_ns=wall_ns,
-            on_hint=self._on_hint,
-            on_placed=self._on_placed,
-            spawn=self.spawn,
-        )
+        self.desk = self._make_desk()
         self._rehearsal = Rehearsal(
             config.rest_url, wall_ns=wall_ns, every_s=config.rehearse_s, window_ms=config.window_ms
         )
         self._start_check = StartCheck(
             config, account, self._instruments, self.clock, self.desk.may_trade, keys.source or "the key file"
         )
+        self._key_watch = self._make_key_watch()
         self._was_up = was_up
         self._checked, self._check_lock, self._check_tried = False, asyncio.Lock(), asyncio.Event()
         self._dead_man = DeadManSwitch(self._feed_dead_man, monotonic_ns)
@@ -140,6 +134,25 @@ class Gateway:
         )
         self.user = self._make_user_stream(account, random)
         self._handlers = self._make_handlers()
+
+    def _make_desk(self) -> OrderDesk:
+        return OrderDesk(
+            self._pool,
+            self._requests,
+            self.ledger,
+            self._history,
+            wall_ns=self._wall_ns,
+            on_hint=self._on_hint,
+            on_placed=self._on_placed,
+            spawn=self.spawn,
+        )
+
+    def _make_key_watch(self) -> KeyWatch:
+        return KeyWatch(
+            lambda: self.desk.may_trade(self.config.symbols[0]),
+            lambda: self.server.publish(self.status()),
+            self.spawn,
+        )
 
     def _make_user_stream(self, account: Account, random: Callable[[], float]) -> UserStream:
         sweeper = Sweeper(
@@ -299,6 +312,7 @@ class Gateway:
             dropped_market_events=self.server.dropped_market_events,
             resyncs=self.market.resyncs,
             multi_assets_margin=self._account.multi_assets,
+            keys_refused=self._key_watch.refused,
         )
 
     def _now_ms(self) -> int:
@@ -312,13 +326,15 @@ class Gateway:
     def _on_rest_state(self, is_up: bool) -> None:
         self._on_state("rest", "up" if is_up else "down")
 
-    def _on_hint(self, hint: Hint) -> None:
-        if hint is Hint.CLOCK:
+    def _on_hint(self, failure: Failure) -> None:
+        if failure.hint is Hint.CLOCK:
             self._time.distrust()
-        elif hint is Hint.RULES:
+        elif failure.hint is Hint.RULES:
             self.spawn(self._read_rules_again())
-        elif hint is Hint.MODE:
+        elif failure.hint is Hint.MODE:
             self.spawn(self._check_modes_again())
+        elif failure.hint is Hint.KEYS and self._checked:
+            self._key_watch.on_refused(said_of(failure))
 
     def _on_placed(self, order: OrderUpdate) -> None:
         self.user.expect(order)
@@ -445,10 +461,16 @@ class Gateway:
                 _log.warning("no instrument", symbol=symbol, reason=str(error))
 
     async def _keep_rules(self) -> None:
-        """The exchange changes filters, fees and brackets without a word to us."""
+        """The exchange changes filters, fees and brackets without a word to us; a halted symbol is looked at
+        more often."""
+        read_at = asyncio.get_running_loop().time()
         while True:
-            await asyncio.sleep(RULES_AGE_SECONDS)
-            await self._read_rules_again()
+            await asyncio.sleep(min(STATUS_AGE_SECONDS, RULES_AGE_SECONDS))
+            if asyncio.get_running_loop().time() - read_at >= RULES_AGE_SECONDS:
+                read_at = asyncio.get_running_loop().time()
+                await self._read_rules_again()
+            elif self._instruments.are_some_halted:
+                self._publish_changed(await self._instruments.changed_status())
 
     async def _check_modes_again(self) -> None:
         """In hedge mode nothing works, and it is switched on only without positions: better to end."""
@@ -458,8 +480,13 @@ class Gateway:
             _log.warning("cannot check the account", reason=str(error))
 
     async def _read_rules_again(self) -> None:
-        for instrument in await self._instruments.changed():
-            _log.warning("the exchange has changed its rules", symbol=instrument.symbol)
+        self._publish_changed(await self._instruments.changed())
+
+    def _publish_changed(self, instruments: Iterable[Instrument]) -> None:
+        for instrument in instruments:
+            _log.warning(
+                "the exchange has changed its rules", symbol=instrument.symbol, status=instrument.status
+            )
             self.server.publish(instrument)
 
     async def _tell_status(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from math import inf
 
+import msgspec
 import structlog
 
 from gateways.binance.classify import Failure
@@ -17,6 +18,8 @@ from gateways.wire.messages import Bracket, Instrument
 RULES_AGE_SECONDS = 3600.0
 RULES_PAUSE_SECONDS = 30.0
 """Rules are not read again sooner, however many orders are refused for them."""
+STATUS_AGE_SECONDS = 60.0
+"""Whether a halted symbol is traded again is asked that often."""
 FEW_SYMBOLS = 10
 """For more than these, one answer about all symbols of the exchange costs less."""
 
@@ -100,6 +103,7 @@ class Instruments:
         self._infos_time = self._changed_time = -inf
         self._tables: dict[str, tuple[float, Json, Json]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._forgotten = 0
 
     def known(self, symbol: str) -> Instrument | None:
         """Without asking."""
@@ -108,6 +112,7 @@ class Instruments:
     def forget(self, symbol: str = "") -> None:
         """Of one symbol, or of all with the filters too."""
         self._tables.clear()
+        self._forgotten += 1
         if symbol:
             self._known.pop(symbol, None)
         else:
@@ -121,10 +126,32 @@ class Instruments:
             return found
         async with self._lock(symbol):
             found = self._known.get(symbol)
-            if found is None:
-                found = await self._fetch(symbol, priority)
-                self._known[symbol] = found
+            while found is None:
+                forgotten = self._forgotten
+                fetched = await self._fetch(symbol, priority)
+                if forgotten == self._forgotten:  # else it may be what was before
+                    found = self._known[symbol] = fetched
             return found
+
+    @property
+    def are_some_halted(self) -> bool:
+        """Whether a known symbol was not traded when it was last looked at."""
+        return any(one.status != "TRADING" for one in self._known.values())
+
+    async def changed_status(self) -> list[Instrument]:
+        """Ask whether symbols are traded; returns those of which that is different now. Costs one request."""
+        self._infos_time = -inf
+        found = []
+        for symbol, known in list(self._known.items()):
+            try:
+                status = str((await self.info(symbol)).get("status", ""))
+            except (RestError, RestBlocked) as error:
+                _log.warning("the status of a symbol is not known", symbol=symbol, reason=str(error))
+                break
+            if status != known.status and self._known.get(symbol) is known:
+                self._known[symbol] = msgspec.structs.replace(known, status=status)
+                found.append(self._known[symbol])
+        return found
 
     async def changed(self) -> list[Instrument]:
         """Read everything known again; returns what is different now. What fails stays as it was.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gateways.binance.classify import Failure, Hint, Kind, classify, network_failure
+from gateways.binance.classify import Failure, Kind, classify, network_failure
 from gateways.binance.errors import RestBlocked, RestError
 from gateways.binance.history import History
 from gateways.binance.http1 import HttpAnswer, HttpFailed
@@ -56,7 +56,7 @@ class OrderDesk:
         history: History,
         *,
         wall_ns: Callable[[], int],
-        on_hint: Callable[[Hint], None],
+        on_hint: Callable[[Failure], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         on_placed: Callable[[OrderUpdate], None] = lambda _order: None,
     ) -> None:
@@ -178,7 +178,7 @@ class OrderDesk:
         failure = classify(kind, answer.status, code, text or answer.body[:200].decode("latin-1"))
         if failure is not None:
             react_to(failure, self._ledger, answer.headers, text)
-            self._on_hint(failure.hint)
+            self._on_hint(failure)
         elif not isinstance(row, dict):
             # A page of something between us and the exchange, under status 200.
             failure = network_failure(kind, "the answer is no JSON object", bytes_left=True)

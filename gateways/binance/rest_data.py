@@ -43,7 +43,7 @@ class ExchangeClient(binanceusdm):  # type: ignore[misc]  # ccxt ships no types
         self._base_url = base_url.rstrip("/")
         self._exchange_clock = clock
         self._ledger = ledger
-        self.on_hint: Callable[[Hint], None] = _ignore
+        self.on_hint: Callable[[Failure], None] = _ignore
         super().__init__(
             {
                 "apiKey": keys.api_key,
@@ -96,12 +96,12 @@ class ExchangeClient(binanceusdm):  # type: ignore[misc]  # ccxt ships no types
         if failure is None:
             return
         react_to(failure, self._ledger, lower, body)
-        if failure.hint is Hint.CLOCK:
-            self.on_hint(failure.hint)
+        if failure.hint in (Hint.CLOCK, Hint.KEYS):
+            self.on_hint(failure)
         raise RestError(failure)
 
 
-def _ignore(_hint: Hint) -> None:
+def _ignore(_failure: Failure) -> None:
     pass
 
 

@@ -79,7 +79,7 @@ class StartCheck:
         if failure is not None and _is_about_keys(failure):
             raise _Said(
                 f"The API key of {self._key_source} may read at {self._config.host} but not trade: "
-                f"allow futures for it in Binance's API management ({_said(failure)})."
+                f"allow futures for it in Binance's API management ({said_of(failure)})."
             )
 
     async def _check_symbol(self, symbol: str) -> None:
@@ -186,24 +186,24 @@ class StartCheck:
             )
         if failure.code == -2014:
             return _Said(
-                f"The api_key in {source} has not the form of a key, says {config.host} ({_said(failure)})."
+                f"The api_key in {source} has not the form of a key, says {config.host} ({said_of(failure)})."
             )
         if _is_about_keys(failure):
             return _Said(
                 f"{config.host} does not accept the API key in {source}: it is of another exchange (keys of "
                 "Binance's demo are not valid live, nor the reverse), may not be used from this address, or "
-                f"lacks the permission for futures ({_said(failure)})."
+                f"lacks the permission for futures ({said_of(failure)})."
             )
         if failure.code in (-4109, -4088):
-            return _Said(f"The futures account cannot be used ({_said(failure)}).")
+            return _Said(f"The futures account cannot be used ({said_of(failure)}).")
         if failure.status == 451:
             return _Said(
-                f"{config.host} serves nobody at the place this machine connects from ({_said(failure)})."
+                f"{config.host} serves nobody at the place this machine connects from ({said_of(failure)})."
             )
         if failure.status == 404:
             return _Said(
                 f"{config.path}: gateway.rest_url: {config.host} does not answer as Binance futures do "
-                f"({_said(failure)})."
+                f"({said_of(failure)})."
             )
         return None
 
@@ -212,7 +212,8 @@ def _is_about_keys(failure: Failure) -> bool:
     return failure.status == 401 or failure.code in (-2014, -2015)
 
 
-def _said(failure: Failure) -> str:
+def said_of(failure: Failure) -> str:
+    """The exchange's refusal in a few words."""
     code = f" {failure.code}" if failure.code else ""
     text = " ".join(failure.message.split())
     return f"HTTP {failure.status}{code}: {text[:160]}"

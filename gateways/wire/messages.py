@@ -257,7 +257,8 @@ class GatewayStatus(Message, frozen=True, tag="status"):
 
     `streams` maps a link ("public", "market", "private", "rest") to "up", "stale" or "down".
     `fresh_symbols` have a synchronised book. `clock_offset_ns` is exchange time minus local time.
-    `multi_assets_margin` is the account's asset mode, None while it is not known.
+    `multi_assets_margin` is the account's asset mode, None while it is not known. `keys_refused` is what the
+    exchange says against the API key ("": nothing): until it is taken back no request gets through.
     """
 
     gateway: str
@@ -273,6 +274,7 @@ class GatewayStatus(Message, frozen=True, tag="status"):
     dropped_market_events: int
     resyncs: int
     multi_assets_margin: bool | None = None
+    keys_refused: str = ""
 
 
 class Snapshot(Message, frozen=True, tag="snapshot"):

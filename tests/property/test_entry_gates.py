@@ -23,6 +23,9 @@ from tests.risk_facts import account_facts, risk_context, symbol_facts
 D = Decimal
 VALUES: dict[str, tuple[object, ...]] = {
     "killed": ("", "by hand"),
+    "keys_refused": ("", "HTTP 401 -2015"),
+    "status": ("", "BREAK", "TRADING"),
+    "unconfirmed_leverage": (0, 5),
     "daily_pnl_quote": (D(0), D(-500)),
     "max_daily_loss_quote": (None, D(500)),
     "symbol": ("BTCUSDT",),
@@ -47,6 +50,7 @@ def verdict(account: AccountFacts, symbol: SymbolFacts, order: Intent | None = N
 
 ALL_WRONG = symbol_facts(
     **{name: values[0] for name, values in VALUES.items() if name in SymbolFacts.__struct_fields__},
+    isolated_margin=True,
     book_fresh=False,
 )
 

@@ -8,7 +8,7 @@ import pytest
 
 from engine.core.audit import CandleMarked, Notice, StrategyChanged
 from engine.core.engine import Engine
-from engine.core.events import Command, Event, JournalState, LinkUp
+from engine.core.events import Command, Event, JournalState
 from engine.core.restore import restore, snapshot_of
 from engine.execution.order_states import OrderState
 from engine.market_data.bars import Bar
@@ -409,18 +409,6 @@ def test_a_snapshot_tells_the_asset_mode_too(is_reconciled: bool) -> None:
         rig.exchange.snapshot = multi
         rig.wait(61)
     assert rig.engine.health.multi_assets
-
-
-def test_a_refused_leverage_is_told() -> None:
-    rig = Rig(Engine(config(spec(leverage=50))))
-    rig.connected = True
-    rig.exchange.ask_for = lambda message: (
-        [wire.Reply(message.request_id, "refused", -4028, "Leverage 50 is not valid")]
-        if isinstance(message, wire.SetLeverage)
-        else []
-    )
-    rig.feed(LinkUp(rig.now_ns, "test", 1))
-    assert any("leverage 50 of BTCUSDT" in one.text for one in rig.notices(Notice))
 
 
 def test_a_late_tick_is_told_with_the_bar_it_marks() -> None:

@@ -354,26 +354,6 @@ def test_an_entry_that_rests_for_a_strategy_that_is_gone_is_withdrawn_its_stop_i
     assert again.exchange.position == TENTH
 
 
-def test_isolated_margin_is_told_for_the_liquidation_price_is_that_of_cross_margin() -> None:
-    rig = Rig()
-    take = rig.exchange.snapshot
-
-    def isolated(*asked: int) -> wire.Snapshot:
-        snapshot = take(*asked)
-        (one,) = snapshot.positions
-        return msgspec.structs.replace(
-            snapshot, positions=(msgspec.structs.replace(one, margin_type="isolated"),)
-        )
-
-    rig.exchange.snapshot = isolated  # type: ignore[method-assign]  # the account was set so
-    rig.up()
-    rig.wait(200)
-    told_of = [text for text in said(rig) if "isolated" in text]
-    assert told_of == [
-        "BTCUSDT is on isolated margin: liquidation is nearer than shown here, which is for cross margin"
-    ]
-
-
 @pytest.mark.parametrize("by_snapshot", [False, True])
 def test_funding_paid_is_a_loss_of_the_day_also_after_a_restart(by_snapshot: bool) -> None:
     settings = config(limits=RiskLimits(max_daily_loss_quote=Decimal(50)))
