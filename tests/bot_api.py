@@ -10,7 +10,7 @@ from aiohttp import web
 from engine.notifications.keys import TelegramKeys
 
 TOKEN = "123456:AbCdEfGhIjKlMnOpQrStUvWxYz012345678"
-CHAT = 4242
+CHAT, GROUP = 4242, -100
 KEYS = TelegramKeys(TOKEN, CHAT)
 Answer = Callable[[], Awaitable[web.Response]]
 
@@ -109,7 +109,7 @@ class BotApi:
         if method == "getUpdates":
             return ok(self.updates.pop(0) if self.updates else [])
         assert method == "sendMessage"
-        assert form["chat_id"] == str(CHAT)
+        assert form["chat_id"] in {str(CHAT), str(GROUP)}
         self.received.append(str(form["text"]))
         message = {"message_id": 1, "date": 0, "chat": {"id": CHAT, "type": "private"}, "text": "x"}
         return ok(message)

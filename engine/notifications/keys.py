@@ -21,6 +21,12 @@ class TelegramKeys:
 
     token: str = field(repr=False)
     chat_id: int
+    user_ids: frozenset[int] = frozenset()
+    """Who may command. A private chat has one other person, whose id is the chat's."""
+
+    def may_command(self, user_id: int) -> bool:
+        """Whether that sender's commands are carried out."""
+        return user_id in self.user_ids or (not self.user_ids and user_id == self.chat_id)
 
 
 def load_telegram_keys(paths: Sequence[Path]) -> TelegramKeys:
@@ -46,9 +52,14 @@ def load_telegram_keys(paths: Sequence[Path]) -> TelegramKeys:
     if not _looks_like_a_token(token):
         raise TelegramKeysError(f"{path} has no bot_token of the form number:letters")
     try:
-        return TelegramKeys(token, int(chat))
+        chat_id = int(chat)
     except ValueError:
         raise TelegramKeysError(f"{path} has no chat_id that is a whole number") from None
+    try:
+        users = frozenset(int(one) for one in values.get("user_ids", "").split(",") if one.strip())
+    except ValueError:
+        raise TelegramKeysError(f"{path}: user_ids must be whole numbers with commas between them") from None
+    return TelegramKeys(token, chat_id, users)
 
 
 def _values(text: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Listens to one Telegram chat for commands: "/pause", "/status", "/why 1700000000".
 
-Every other chat is ignored, and named once in the log. A command older than `max_age_s` when it is seen (the
+Every other chat is ignored, and named once in the log. In the chat only those may command whom the keys file
+names, or the one other person of a private chat. A command older than `max_age_s` when it is seen (the
 engine was away) is answered and not carried out; one update is handled once. What a command does is the
 caller's business; it must return quickly.
 """
@@ -152,6 +153,9 @@ class TelegramCommands:
         command = command_of(update, self._keys.chat_id)
         if command is None:
             return ""
+        sender = 0 if message.from_user is None else message.from_user.id
+        if not self._keys.may_command(sender):
+            return self._turn_away(command.name, sender)
         if self._now_s() - message.date.timestamp() > self._max_age_s:
             return f"/{command.name} came too late and was not carried out"
         return await self._on_command(command)
@@ -160,6 +164,16 @@ class TelegramCommands:
         if chat_id not in self._foreign and len(self._foreign) < MAX_FOREIGN:
             self._foreign.add(chat_id)
             _log.warning("Telegram chat %d is not the one of telegram_keys and is ignored", chat_id)
+
+    def _turn_away(self, name: str, sender: int) -> str:
+        """Somebody in the right chat who may not command."""
+        if sender not in self._foreign and len(self._foreign) < MAX_FOREIGN:
+            self._foreign.add(sender)
+            _log.warning(
+                "Telegram user %d may not command: user_ids of telegram_keys does not name them", sender
+            )
+        who = f"user {sender}" if sender else "an anonymous sender"
+        return f"/{name} was not carried out: {who} is not in user_ids of vault/telegram_keys"
 
     def _say(self, trouble: str) -> None:
         """Once, as long as it is the same."""

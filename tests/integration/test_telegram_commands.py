@@ -6,16 +6,23 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
+from engine.notifications.keys import TelegramKeys
 from engine.notifications.telegram_commands import ChatCommand, TelegramCommands
-from tests.bot_api import CHAT, KEYS, BotApi, Sleeper, lines, refused
+from tests.bot_api import CHAT, GROUP, KEYS, TOKEN, BotApi, Sleeper, lines, refused
 
 
-def update(number: int, text: str, *, chat: int = CHAT, date: int = 1_000) -> dict[str, object]:
+def update(
+    number: int, text: str, *, chat: int = CHAT, date: int = 1_000, sender: int | None = None
+) -> dict[str, object]:
+    who = {"id": chat if sender is None else sender, "is_bot": False, "first_name": "x"}
     message = {"message_id": number, "date": date, "chat": {"id": chat, "type": "private"}, "text": text}
+    message |= {"from": who} if who["id"] else {}
     return {"update_id": number, "message": message}
 
 
-def commanded(api: BotApi, done: Callable[[], bool], sleep: Sleeper | None = None) -> list[ChatCommand]:
+def commanded(
+    api: BotApi, done: Callable[[], bool], sleep: Sleeper | None = None, keys: TelegramKeys = KEYS
+) -> list[ChatCommand]:
     """The commands that were carried out until `done`; at 1,030 s of the wall clock."""
     given: list[ChatCommand] = []
 
@@ -25,7 +32,7 @@ def commanded(api: BotApi, done: Callable[[], bool], sleep: Sleeper | None = Non
 
     async def listen() -> None:
         commands = TelegramCommands(
-            KEYS, on_command, now_s=lambda: 1_030.0, api_url=api.url, poll_s=0, sleep=sleep or Sleeper()
+            keys, on_command, now_s=lambda: 1_030.0, api_url=api.url, poll_s=0, sleep=sleep or Sleeper()
         )
         task = asyncio.create_task(commands.run())
         await asyncio.to_thread(api.wait, done)
@@ -56,6 +63,39 @@ def test_commands_of_the_own_chat_are_answered_and_all_others_ignored(caplog: py
     assert caplog.text.count("another program polls this Telegram bot or it has a webhook") == 1
     assert caplog.text.count("Telegram chat 666 is not the one of telegram_keys and is ignored") == 1
     assert "AbCdEf" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("keys", "allowed"),
+    [
+        (TelegramKeys(TOKEN, CHAT), CHAT),
+        (TelegramKeys(TOKEN, CHAT, frozenset({7, 8})), 8),
+        (TelegramKeys(TOKEN, GROUP, frozenset({7})), 7),
+    ],
+    ids=["private chat", "named in the keys", "group"],
+)
+def test_only_those_who_may_command_are_obeyed(
+    keys: TelegramKeys, allowed: int, caplog: pytest.LogCaptureFixture
+):
+    chat = keys.chat_id
+    with BotApi() as api:
+        api.updates = [
+            [update(1, "/kill", chat=chat, sender=99), update(2, "/kill", chat=chat, sender=0)],
+            [update(3, "/kill", chat=chat, sender=99), update(4, "/pause", chat=chat, sender=allowed)],
+        ]
+        given = commanded(api, lambda: len(lines(api)) == 4, keys=keys)
+    assert given == [ChatCommand("telegram-4", "pause", ())]
+    refused_99 = "/kill was not carried out: user 99 is not in user_ids of vault/telegram_keys"
+    anonymous = "/kill was not carried out: an anonymous sender is not in user_ids of vault/telegram_keys"
+    assert lines(api) == [refused_99, anonymous, refused_99, "done pause"]
+    assert caplog.text.count("Telegram user 99 may not command") == 1
+
+
+def test_in_a_group_nobody_commands_unless_named():
+    with BotApi() as api:
+        api.updates = [[update(1, "/kill", chat=GROUP, sender=7), update(2, "/kill", chat=GROUP, sender=0)]]
+        given = commanded(api, lambda: len(lines(api)) == 2, keys=TelegramKeys(TOKEN, GROUP))
+    assert given == []
 
 
 def test_what_was_sent_while_the_engine_was_down_is_answered_and_not_carried_out():

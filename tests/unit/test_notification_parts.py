@@ -32,6 +32,12 @@ def test_keys_are_read_and_not_shown(tmp_path: Path, text: str):
     keys = load_telegram_keys([tmp_path / "absent", keys_file(tmp_path, text)])
     assert (keys.token, keys.chat_id) == (TOKEN, -42)
     assert TOKEN not in repr(keys)
+    assert keys.user_ids == frozenset()
+
+
+def test_the_people_who_may_command_are_named_with_commas(tmp_path: Path):
+    keys = load_telegram_keys([keys_file(tmp_path, f"bot_token={TOKEN}\nchat_id=-42\nuser_ids = 7, 8")])
+    assert keys.user_ids == {7, 8}
 
 
 @pytest.mark.parametrize(
@@ -41,6 +47,7 @@ def test_keys_are_read_and_not_shown(tmp_path: Path, text: str):
         ("bot_token=nonsense\nchat_id=1", "has no bot_token"),
         (f"bot_token={TOKEN}", "has no chat_id"),
         (f"bot_token={TOKEN}\nchat_id=me", "has no chat_id"),
+        (f"bot_token={TOKEN}\nchat_id=1\nuser_ids=1;2", "user_ids must be whole numbers with commas"),
         ("", "has no bot_token"),
     ],
 )
