@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from settings.addresses import EXPECTED, check_addresses
 
@@ -48,6 +48,16 @@ def timeframe_to_ns(timeframe: str) -> int:
     return int(match[1]) * _UNIT_SECONDS[match[2]] * 1_000_000_000
 
 
+def _is_inside_vault(name: str) -> str:
+    if re.fullmatch(r"[^/\\:.][^/\\:]*", name) is None:
+        raise ValueError(f"{name!r} is not the name of a file inside vault/")
+    return name
+
+
+VaultName = Annotated[str, AfterValidator(_is_inside_vault)]
+"""Of a file inside vault/, never of one elsewhere."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
@@ -80,7 +90,7 @@ class GatewaySettings(_Section):
     """Trades, klines, mark prices; on Binance the /market path."""
     private_stream_url: Url = ""
     """User events; on Binance the /private path."""
-    keys_file: str = "binance_keys"
+    keys_file: VaultName = "binance_keys"
     """Name inside vault/. An enabled simulator's own key file wins."""
     depth_levels: Annotated[int, Field(ge=1, le=20)] = 5
     """Levels a side in every tick."""
@@ -101,7 +111,7 @@ class WireSettings(_Section):
     """This machine only."""
     port: Port = 0
     """0 picks a free one."""
-    token_file: str = "gateway_token"  # noqa: S105  # a file name inside vault/, not a token
+    token_file: VaultName = "gateway_token"  # noqa: S105  # a file name inside vault/, not a token
     """Name inside vault/; made on first use."""
 
 
@@ -218,7 +228,7 @@ class TelegramSettings(_Section):
     """Needs the key file."""
     api_url: Url = "https://api.telegram.org/bot"
     """Base of the Bot API."""
-    keys_file: str = "telegram_keys"
+    keys_file: VaultName = "telegram_keys"
     """Name inside vault/."""
     level: Literal["info", "warning", "critical"] = "info"
     """The least important message that is sent."""

@@ -100,6 +100,12 @@ def test_live_needs_the_word_and_the_flag_and_names_what_is_missing(home: Home) 
         ("[risk]", "[clock]\nspeed = 2.0\n[risk]", ["clock.epoch_ms"]),
         ('symbols = ["BTCUSDT"]', 'environment = "live"\nsymbols = ["BTCUSDT"]', ["must be 'demo'"]),
         ('symbols = ["BTCUSDT"]', 'home = "/"\nsymbols = ["BTCUSDT"]', ["home is not a known key"]),
+        *(
+            ("[risk]", f'[wire]\ntoken_file = "{name}"\n[risk]', ["wire.token_file", "a file inside vault/"])
+            for name in ("../engine/main.py", "/etc/passwd", "a\\\\b", "c:keys", "..", "")
+        ),
+        ("[risk]", '[gateway]\nkeys_file = "../x"\n[risk]', ["gateway.keys_file", "a file inside vault/"]),
+        ("[risk]", '[telegram]\nkeys_file = "../x"\n[risk]', ["telegram.keys_file", "a file inside vault/"]),
         ("value = 200", "value = -1", ["strategies[0].sizing.value is -1", "greater than 0"]),
         ("short = 2", "short = [3]", ["strategies[0].params.short"]),
     ],
