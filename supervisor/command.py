@@ -15,7 +15,7 @@ from settings.environment import PortName, is_free
 from supervisor.arguments import CommandLineError, parse_arguments
 from supervisor.closing import closing_line, left_open
 from supervisor.console import Console
-from supervisor.files import FileLock
+from supervisor.files import FileLock, keep_private
 from supervisor.precheck import refusal
 from supervisor.process import CONFIGURATION_ERROR
 from supervisor.session import Session, stopped_by_signals
@@ -45,10 +45,11 @@ def main(argv: Sequence[str]) -> int:
         return _refuse(f"--summary {arguments.summary}: {wrong}")
     lock = FileLock(settings.data_dir / "supervisor.lock")
     try:
+        keep_private(settings.data_dir, settings.data_dir.parent, settings.vault_dir)
         if not lock.acquire():
             return _refuse(f"{settings.environment} is running already (its lock is {lock.path})")
     except OSError as error:
-        return _refuse(f"{lock.path} cannot be written: {error.strerror}")
+        return _refuse(f"{error.filename or lock.path} cannot be written: {error.strerror}")
     try:
         accepted = arguments.i_accept_real_orders
         refused = refusal(settings, symbol=arguments.symbol, accept_real_orders=accepted, say=_say)

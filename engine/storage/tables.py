@@ -21,6 +21,7 @@ from settings import ENVIRONMENTS, Home, Settings, SettingsError
 from settings.load import parse_settings
 from settings.shown import counted
 from supervisor.child import at_end_of_stdin
+from supervisor.files import keep_private
 
 app = typer.Typer(add_completion=False, help="SQL tables of orders, fills, signals, positions and equity.")
 Environment = Annotated[str, typer.Argument(help=", ".join(ENVIRONMENTS))]
@@ -37,7 +38,7 @@ def _open(environment: str) -> tuple[Follower, Path, sa.Engine, Retention]:
     folder = home.data(environment) / "engine"
     try:
         settings: Settings = parse_settings(home.config(environment), environment)
-        folder.mkdir(parents=True, exist_ok=True)
+        keep_private(folder)
         url = settings.engine.journal.database_url
         keep_s = settings.engine.journal.keep_days * DAY_S
         engine = make_engine(url, folder, is_archive=keep_s > 0)

@@ -26,7 +26,7 @@ from gateways.simulator.server import Server, SocketRules, call_later_on
 from gateways.simulator.symbols import SymbolSpec, default_symbols
 from gateways.simulator.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, VenueOptions
 from supervisor.child import stop_on_request
-from supervisor.files import FileLock
+from supervisor.files import FileLock, keep_private
 
 EXIT_DISK = 1
 EXIT_USAGE = 2
@@ -195,6 +195,7 @@ def _read_public_key(path: Path) -> str:
 def _take(state: Path) -> FileLock:
     lock = FileLock(state / "lock")
     try:
+        keep_private(state)
         taken = lock.acquire()
     except OSError as error:
         raise UsageError(f"--state {state}: {error.strerror}") from error
