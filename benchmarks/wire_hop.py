@@ -42,6 +42,9 @@ class Gateway:
         if isinstance(request, wire.SubmitOrder):
             engine.send(wire.Reply(request.request_id, "ok"))
 
+    def on_stranger(self, reason: str) -> None:
+        """Nobody else connects."""
+
     def on_disconnected(self, engine: EngineConnection, reason: str) -> None:
         """Nothing to do."""
 

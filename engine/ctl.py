@@ -13,7 +13,7 @@ from engine.control.protocol import AuditLine, Request, Response
 from gateways.wire.errors import TokenError
 from gateways.wire.token import load_token
 from settings import ENVIRONMENTS, Home, SettingsError
-from settings.environment import port_variable, remembered_ports
+from settings.environment import port_variable, ports_to_try
 from settings.load import parse_settings
 from settings.shown import readable
 from settings.status import EngineStatus
@@ -48,9 +48,9 @@ def common(env: Annotated[str, typer.Option("--env", help="demo, paper, testnet 
 
 def _run(environment: str, request: Request) -> None:
     """One request, its answer printed; exit code 1 when it was not carried out, 2 without an engine."""
-    port, token = _engine_of(environment)
+    ports, token = _engine_of(environment)
     try:
-        answer = asyncio.run(_ask(port, token, request))
+        answer = asyncio.run(_ask(ports, token, request))
     except _TROUBLE as error:
         _refuse(_sentence(environment, error, is_command=request.what not in _QUESTIONS))
     data = bytes(answer.data)
@@ -62,8 +62,8 @@ def _run(environment: str, request: Request) -> None:
     raise typer.Exit(0 if answer.ok else 1)
 
 
-def _engine_of(environment: str) -> tuple[int, bytes]:
-    """Port and token of a running engine, found without writing anything."""
+def _engine_of(environment: str) -> tuple[tuple[int, ...], bytes]:
+    """Ports to try and token of a running engine, found without writing anything."""
     home = Home.find()
     try:
         if environment not in ENVIRONMENTS:
@@ -72,10 +72,10 @@ def _engine_of(environment: str) -> tuple[int, bytes]:
         token_path = home.vault / settings.wire.token_file
         told = os.environ.get(port_variable("control"), "")
         port = int(told) if told.isdecimal() else settings.engine.control_port
-        port = port or remembered_ports(home.data(environment)).get("control", 0)
-        if not port or not token_path.exists():
+        ports = tuple(filter(None, ports_to_try("control", port, home.data(environment))))
+        if not ports or not token_path.exists():
             _refuse(_not_running(environment))
-        return port, load_token(token_path)
+        return ports, load_token(token_path)
     except (SettingsError, TokenError) as error:
         _refuse(str(error))
 
@@ -103,8 +103,8 @@ def _refuse(sentence: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-async def _ask(port: int, token: bytes, request: Request) -> Response:
-    async with connect(port, token) as client, asyncio.timeout(ANSWER_SECONDS):
+async def _ask(ports: tuple[int, ...], token: bytes, request: Request) -> Response:
+    async with connect(ports, token) as client, asyncio.timeout(ANSWER_SECONDS):
         return await client.ask(request)
 
 
@@ -163,10 +163,10 @@ def status(env: Environment = "") -> None:
 @app.command()
 def watch(env: Environment = "") -> None:
     """Everything that happens, a line each, until Ctrl+C."""
-    port, token = _engine_of(env)
+    ports, token = _engine_of(env)
 
     async def follow() -> None:
-        async with connect(port, token) as client:
+        async with connect(ports, token) as client:
             await client.ask(Request("watch", _id()))
             while True:
                 said = await client.next_line()

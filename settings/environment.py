@@ -5,10 +5,12 @@ last time in `data/<env>/ports.json`, so three processes in three terminals meet
 """
 
 import contextlib
+import errno
 import json
 import os
 import secrets
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -62,6 +64,30 @@ def resolve_port(name: PortName, configured: int, data: Path) -> int:
         return configured
     remembered = remembered_ports(data).get(name, 0)
     return remembered or remember_port(name, free_port(), data)
+
+
+def ports_to_try(name: PortName, configured: int, data: Path) -> tuple[int, ...]:
+    """Where that server may listen, likeliest first: a server whose port was taken by another program
+    while it was down listens on a new one, which it remembers."""
+    return tuple(dict.fromkeys((configured, remembered_ports(data).get(name, configured))))
+
+
+async def listen(
+    name: PortName, port: int, data: Path, start: Callable[[int], Awaitable[int]], say: Callable[[str], None]
+) -> int:
+    """Start a server on `port`, or on a free one where another program has taken that meanwhile.
+
+    The new port is remembered, so clients find it, and `say` gets one sentence. `start` returns the port it
+    listens on; OSError where it cannot listen for any other reason.
+    """
+    try:
+        return await start(port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+    moved = await start(remember_port(name, free_port(), data))
+    say(f"another program listens on port {port}; this is found on port {moved} instead")
+    return moved
 
 
 def free_port() -> int:

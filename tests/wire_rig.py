@@ -24,6 +24,7 @@ class RecordingGateway:
         self.connected: list[EngineConnection] = []
         self.requests: list[Request] = []
         self.gone: list[tuple[str, str]] = []
+        self.strangers: list[str] = []
         self._news = asyncio.Event()
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -43,6 +44,10 @@ class RecordingGateway:
 
     def on_disconnected(self, engine: EngineConnection, reason: str) -> None:
         self.gone.append((engine.engine_id, reason))
+        self._news.set()
+
+    def on_stranger(self, reason: str) -> None:
+        self.strangers.append(reason)
         self._news.set()
 
 
@@ -69,7 +74,7 @@ class Engine:
 
 
 def engine(
-    port: int,
+    port: int | Callable[[int], int],
     name: str = "alpha",
     *,
     symbols: tuple[str, ...] = ("BTCUSDT",),

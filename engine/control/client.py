@@ -1,7 +1,9 @@
 """A client of the control socket: `engine.ctl`, the chat, tests."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import hmac
+import secrets
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -33,28 +35,59 @@ class ControlClient:
             raise EOFError("the engine has closed the connection")
         return msgspec.json.decode(line, type=Response | AuditLine)
 
+    def close(self) -> None:
+        """End the connection."""
+        self._writer.close()
+
 
 class NotAnEngine(ConnectionError):
     """Something else listens on that port, or nobody there answers."""
 
 
 @asynccontextmanager
-async def connect(port: int, token: bytes) -> AsyncIterator[ControlClient]:
-    """Log in to the engine on that port within `LOGIN_SECONDS`.
+async def connect(ports: int | Sequence[int], token: bytes) -> AsyncIterator[ControlClient]:
+    """Log in to the engine on the first of the ports that has one, within `LOGIN_SECONDS` each.
 
     ConnectionRefusedError: nobody listens; NotAnEngine; PermissionError: the token is not the engine's.
+    With several ports, what the first of them said.
     """
+    first: OSError | None = None
+    for port in (ports,) if isinstance(ports, int) else ports:
+        try:
+            client = await _log_in(port, token)
+        except OSError as error:
+            first = first or error
+            continue
+        try:
+            yield client
+        finally:
+            client.close()
+        return
+    raise first or ConnectionRefusedError("no port is known")
+
+
+async def _log_in(port: int, token: bytes) -> ControlClient:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=16 * LINE_LIMIT)
     try:
-        try:
-            async with asyncio.timeout(LOGIN_SECONDS):
-                challenge = msgspec.json.decode(await reader.readline(), type=Challenge)
-                writer.write(msgspec.json.encode(Login(proof(token, challenge.nonce))) + b"\n")
-                answer = msgspec.json.decode(await reader.readline(), type=Response)
-        except (OSError, ValueError, msgspec.DecodeError):
-            raise NotAnEngine(f"no engine answers on port {port}") from None
-        if not answer.ok:
-            raise PermissionError(answer.text)
-        yield ControlClient(reader, writer)
-    finally:
+        await _prove(reader, writer, port, token)
+    except BaseException:
         writer.close()
+        raise
+    return ControlClient(reader, writer)
+
+
+async def _prove(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, token: bytes) -> None:
+    """Show the token, and have it shown."""
+    nonce = secrets.token_hex(16)
+    try:
+        async with asyncio.timeout(LOGIN_SECONDS):
+            challenge = msgspec.json.decode(await reader.readline(), type=Challenge)
+            login = Login(proof(token, "client", challenge.nonce, port), nonce)
+            writer.write(msgspec.json.encode(login) + b"\n")
+            answer = msgspec.json.decode(await reader.readline(), type=Response)
+    except (OSError, ValueError, msgspec.DecodeError):
+        raise NotAnEngine(f"no engine answers on port {port}") from None
+    if not answer.ok:
+        raise PermissionError(f"what listens on port {port} does not take our token")
+    if not hmac.compare_digest(answer.text.encode(), proof(token, "server", nonce, port).encode()):
+        raise NotAnEngine(f"what listens on port {port} does not prove that it is the engine")

@@ -1,8 +1,9 @@
 """What is said on the control socket: one JSON object a line, both ways.
 
-The server begins with `Challenge`; the client answers with `Login`, whose `mac` is HMAC-SHA256 of the token
-over the nonce. Then the client sends `Request`s and gets `Response`s; after "watch" it also gets an
-`AuditLine` for everything that happens.
+The server begins with `Challenge`; the client answers with `Login`. Both prove that they hold the token
+(`proof`): the client with the login's `mac`, the server with the text of its first `Response`. Then the
+client sends `Request`s and gets `Response`s; after "watch" it also gets an `AuditLine` for everything that
+happens.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from engine.core.events import CommandName
 LINE_LIMIT = 64 * 1024
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 """The engine remembers ids of commands and writes all of it down."""
-_PURPOSE = b"nextbar control"
+_PURPOSE = "nextbar control"
 
 
 class Challenge(msgspec.Struct, frozen=True, tag="challenge"):
@@ -26,9 +27,10 @@ class Challenge(msgspec.Struct, frozen=True, tag="challenge"):
 
 
 class Login(msgspec.Struct, frozen=True, tag="login"):
-    """Proof of the token."""
+    """Proof of the token, and the nonce over which the server proves itself."""
 
     mac: str
+    nonce: Text = ""
 
 
 class Request(msgspec.Struct, frozen=True, tag="request"):
@@ -62,6 +64,10 @@ class AuditLine(msgspec.Struct, frozen=True, tag="audit"):
     data: object = None
 
 
-def proof(token: bytes, nonce: str) -> str:
-    """What a holder of the token answers to a nonce."""
-    return hmac.new(token, _PURPOSE + nonce.encode(), hashlib.sha256).hexdigest()
+def proof(token: bytes, side: Literal["client", "server"], nonce: str, port: int) -> str:
+    """What a holder of the token on that side answers to the other's nonce: HMAC-SHA256, hexadecimal.
+
+    With the server's port in it, a program on another port cannot pass a proof on as its own.
+    """
+    text = f"{_PURPOSE} {side} {port} {nonce}"
+    return hmac.new(token, text.encode(), hashlib.sha256).hexdigest()

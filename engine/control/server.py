@@ -31,13 +31,13 @@ class ControlServer:
 
     def __init__(
         self,
-        port: int,
         token: bytes,
         take: Callable[[Event], None],
         now_ns: Callable[[], int],
         status: Callable[[], EngineStatus],
     ) -> None:
-        self.port = port
+        self.port = 0
+        """Once it listens."""
         self._token = token
         self._take = take
         self._now_ns = now_ns
@@ -49,10 +49,11 @@ class ControlServer:
         self._asked: dict[str, list[asyncio.StreamWriter]] = {}
         self.dropped_lines = 0
 
-    async def start(self) -> None:
-        """Listen on 127.0.0.1; port 0 takes a free one, `port` then says which."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=LINE_LIMIT)
+    async def start(self, port: int) -> int:
+        """Listen on 127.0.0.1; port 0 takes a free one. Returns the port, as `port` says it from then on."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, limit=LINE_LIMIT)
         self.port = self._server.sockets[0].getsockname()[1]
+        return self.port
 
     async def close(self) -> None:
         """Stop listening and cut everybody off."""
@@ -111,7 +112,6 @@ class ControlServer:
                 silent[0].transport.abort()
                 del self._clients[silent[0]]
             self._clients[writer] = None
-            self._write(writer, Response("login", True, "welcome"))
         return accepted
 
     async def _login(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -119,8 +119,12 @@ class ControlServer:
         self._write(writer, Challenge(nonce))
         async with asyncio.timeout(LOGIN_SECONDS):
             login = msgspec.json.decode(await reader.readline(), type=Login)
-        accepted = hmac.compare_digest(login.mac.encode(), proof(self._token, nonce).encode())
-        if not accepted:
+        right = proof(self._token, "client", nonce, self.port)
+        accepted = hmac.compare_digest(login.mac.encode(), right.encode())
+        if accepted:
+            welcome = proof(self._token, "server", login.nonce, self.port)
+            self._write(writer, Response("login", True, welcome))
+        else:
             self._write(writer, Response("login", False, "wrong token"))
         return accepted
 

@@ -57,7 +57,7 @@ class RemoteFeed:
         identity: EngineIdentity,
         *,
         host: str,
-        port: int,
+        port: int | Callable[[int], int],
         token: bytes,
         cursor: Cursor,
         now_ns: Callable[[], int],

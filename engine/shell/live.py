@@ -31,9 +31,10 @@ from gateways.wire.messages import AccountUpdate, OrderUpdate, Refused, Reply
 from gateways.wire.token import load_or_make_token
 from settings import Settings, SettingsError, load_settings
 from settings.clock import wall_clock
-from settings.environment import Home
+from settings.environment import Home, listen, ports_to_try
 from settings.status import write_status
 from supervisor.child import parse_arguments, stop_on_request
+from supervisor.files import keep_private
 
 EXIT_CONFIGURATION = 2
 EXIT_REFUSED = 3
@@ -68,7 +69,7 @@ class LiveEngine:
         self._feed = RemoteFeed(
             EngineIdentity(self._journal.engine_id, self._journal.fencing, config.symbols, prefix),
             host=settings.wire.host,
-            port=settings.wire.port,
+            port=self._wire_port,
             token=token,
             cursor=self._cursor,
             now_ns=self._now_ns,
@@ -81,7 +82,6 @@ class LiveEngine:
             self._observers.say("warning", "journal", sentence)
         self._performer = Performer(self.engine, self._journal, self._feed, self._observe, self._now_ns)
         self._control = ControlServer(
-            settings.engine.control_port,
             token,
             self.take,
             self._now_ns,
@@ -100,6 +100,11 @@ class LiveEngine:
         self._answers: asyncio.Future[None] | None = None
         self._status_fails = False
 
+    def _wire_port(self, tries: int) -> int:
+        """Of the gateway: after a restart it may listen elsewhere (`settings.environment.listen`)."""
+        ports = ports_to_try("wire", self._settings.wire.port, self._settings.data_dir)
+        return ports[tries % len(ports)]
+
     def _make_core(self, config: EngineConfig) -> Engine:
         try:
             return Engine(config)
@@ -114,10 +119,11 @@ class LiveEngine:
         self._loop.set_exception_handler(self._on_loop_error)
         stop_on_request(lambda: self._end(0), exit_with_stdin=exit_with_stdin)
         self._observers.start()
+        port = self._settings.engine.control_port
         try:
-            await self._control.start()
+            await listen("control", port, self._settings.data_dir, self._control.start, self._say_moved)
         except OSError as error:
-            self._observers.say("critical", "control", f"cannot listen on port {self._control.port}: {error}")
+            self._observers.say("critical", "control", f"cannot listen on port {port}: {error}")
             self._observers.stop()
             self._journal.close(self._now_ns())
             return 1
@@ -145,6 +151,9 @@ class LiveEngine:
             await self._hear_answers()
         await self._shut_down()
         return code
+
+    def _say_moved(self, sentence: str) -> None:
+        self._observers.say("warning", "control", sentence)
 
     def take(self, event: Event) -> None:
         """One event to the core, and what comes of it."""
@@ -287,7 +296,7 @@ class LiveEngine:
 
     def _on_refused(self, refused: Refused) -> None:
         self._observers.say("critical", "gateway", f"refused: {refused.reason}")
-        if refused.code in {"fencing", "version"}:
+        if self._feed.client.is_refused:
             self._end(EXIT_REFUSED)
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
@@ -349,7 +358,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.check:
             Engine(of_settings(settings, engine_id="check", client_id_prefix="check"))
             return 0
-        settings.engine_dir.mkdir(parents=True, exist_ok=True)
+        keep_private(settings.engine_dir, settings.data_dir, settings.vault_dir)
         live = LiveEngine(settings)
     except StrategyRefused as error:
         sys.stderr.write(f"{Home.find().config(arguments.environment)}: {error}\n")

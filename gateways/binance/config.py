@@ -32,6 +32,7 @@ class GatewayConfig:
     key_paths: tuple[Path, ...]
     rehearse_s: float = 0.0
     state_dir: Path | None = None
+    data_dir: Path | None = None
     path: Path = Path("the configuration")
     given_symbol: str = ""
     simulated: bool = True
@@ -73,6 +74,7 @@ class GatewayConfig:
             token_path=settings.token_path,
             key_paths=(settings.keys_path, *legacy),
             state_dir=settings.gateway_dir,
+            data_dir=settings.data_dir,
             path=settings.home / "configs" / f"{settings.environment}.toml",
             given_symbol=given_symbol,
             simulated=settings.simulator.enabled,

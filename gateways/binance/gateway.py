@@ -1,6 +1,7 @@
 """The gateway: its parts, how they are joined, and what an engine may ask of it."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -59,6 +60,7 @@ from gateways.wire.messages import (
 from gateways.wire.outgoing import MarketEvent
 from gateways.wire.requests import Request
 from gateways.wire.server import EngineConnection, WireServer
+from settings.environment import listen
 
 STATUS_SECONDS = 1.0
 START_CHECK_SECONDS = 5.0
@@ -212,7 +214,7 @@ class Gateway:
         self.market.start()
         self.spawn(self.user.run())
         try:
-            port = await self.server.start(self.config.wire_host, self.config.wire_port)
+            port = await self._listen()
             self.spawn(self._check_start())
             tried = asyncio.ensure_future(self._check_tried.wait())
             either: set[asyncio.Future[Any]] = {self._failed, tried}
@@ -223,6 +225,13 @@ class Gateway:
             await self._failed
         finally:
             await self._close()
+
+    async def _listen(self) -> int:
+        config = self.config
+        if config.data_dir is None:
+            return await self.server.start(config.wire_host, config.wire_port)
+        start = functools.partial(self.server.start, config.wire_host)
+        return await listen("wire", config.wire_port, config.data_dir, start, _log.warning)
 
     async def _check_start(self) -> None:
         """Until the exchange has answered. What cannot work ends the gateway."""
@@ -293,6 +302,10 @@ class Gateway:
         """The dead man's switch, if armed, is no longer fed from now on."""
         _log.warning("engine disconnected", engine=engine.engine_id, reason=reason)
         self._leverage.forget(engine)
+
+    def on_stranger(self, reason: str) -> None:
+        """Somebody on this machine who holds no token, or an engine that may not come in."""
+        _log.warning("a connection was not let in", reason=reason)
 
     def status(self) -> GatewayStatus:
         """Health as of now."""

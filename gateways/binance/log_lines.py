@@ -10,6 +10,7 @@ MOST_REMEMBERED = 500
 REPEATING = frozenset(
     {
         *("cannot connect", "cannot rotate yet", "cannot sweep", "no book snapshot", "no instrument"),
+        "a connection was not let in",
         *("no klines", "snapshot is incomplete", "cannot check the account"),
     }
 )

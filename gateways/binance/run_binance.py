@@ -28,6 +28,7 @@ from gateways.wire.token import load_or_make_token  # noqa: E402
 from settings import SettingsError, load_settings  # noqa: E402
 from settings.clock import wall_clock  # noqa: E402
 from supervisor.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request  # noqa: E402
+from supervisor.files import keep_private  # noqa: E402
 
 EXIT_CONFIGURATION = 2
 EXIT_BROKEN = 1
@@ -44,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         settings = load_settings(
             arguments.environment, arguments.symbol, accept_real_orders=arguments.accept_real_orders
         )
+        keep_private(settings.gateway_dir, settings.data_dir, settings.vault_dir)
         config = GatewayConfig.of(settings, arguments.symbol or "")
         lines.hosts = {
             link: urlsplit(url).hostname or url
@@ -58,6 +60,9 @@ def main(argv: list[str] | None = None) -> int:
         token = load_or_make_token(config.token_path)
     except (SettingsError, ConfigurationError, TokenError) as error:
         _say(str(error))
+        return EXIT_CONFIGURATION
+    except OSError as error:
+        _say(f"{error.filename} cannot be used: {error.strerror}")
         return EXIT_CONFIGURATION
     try:
         _run(config, keys, token, exit_with_stdin=arguments.exit_with_stdin)

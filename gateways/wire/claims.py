@@ -22,19 +22,19 @@ class Claimant(Protocol):
     client_id_prefix: str
 
 
-def check_proof(hello: Hello, token: bytes, nonce: bytes) -> None:
-    """`HandshakeError` unless the peer speaks our version and holds the token."""
+def check_proof(hello: Hello, token: bytes, nonce: bytes, port: int) -> None:
+    """`HandshakeError` unless the peer holds the token."""
+    if not hmac.compare_digest(hello.mac, hello_mac(token, nonce, hello, port)):
+        raise HandshakeError("token", "engine and gateway do not hold the same token (vault/gateway_token)")
+
+
+def check_claims(hello: Hello, seen_fencing: int, connected: Iterable[Claimant]) -> None:
+    """`HandshakeError` for another version, a malformed identity, an old engine, or somebody else's claim."""
     if hello.protocol_version != PROTOCOL_VERSION:
         raise HandshakeError(
             "version",
             f"the gateway speaks protocol version {PROTOCOL_VERSION}, the engine {hello.protocol_version}",
         )
-    if not hmac.compare_digest(hello.mac, hello_mac(token, nonce, hello)):
-        raise HandshakeError("token", "engine and gateway do not hold the same token (vault/gateway_token)")
-
-
-def check_claims(hello: Hello, seen_fencing: int, connected: Iterable[Claimant]) -> None:
-    """`HandshakeError` for a malformed identity, an old engine, or a claim of somebody else's."""
     if not 1 <= len(hello.engine_id) <= MAX_ENGINE_ID or len(hello.symbols) > MAX_SYMBOLS:
         raise HandshakeError(
             "identity", "an engine needs a name of at most 64 letters and at most 1000 symbols"

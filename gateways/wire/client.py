@@ -25,12 +25,12 @@ from gateways.wire.messages import (
     ToGateway,
     Welcome,
 )
-from gateways.wire.token import hello_mac, welcome_mac
+from gateways.wire.token import hello_mac, refused_mac, welcome_mac
 
 __all__ = ["Cursor", "EngineIdentity", "WireClient"]
 
 FINAL_REFUSALS = frozenset({"fencing", "version"})
-"""Trying again cannot help."""
+"""Trying again cannot help. Final only with the gateway's proof: anybody could listen on its port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,10 @@ class WireClient:
     `on_messages` gets everything that arrived together, in order, already free of duplicated order
     events; when it returns the events count as taken and the cursor moves. A hole in the sequence
     becomes a `Gap` in front of the event. `on_up` gets the welcome before any other message of a
-    connection, `on_down` one sentence, `on_refused` the gateway's refusal (for codes "fencing" and
-    "version" the client stops). All are called on the event loop and must not block.
+    connection, `on_down` one sentence, `on_refused` the gateway's refusal, each sentence once until the
+    next welcome; `is_refused` then says whether it is final. What listens there and does not prove that it
+    holds the token is believed nothing, and asked again. `find_port` is asked before each try, with the
+    number of tries since the last welcome. All are called on the event loop and must not block.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class WireClient:
         identity: EngineIdentity,
         *,
         host: str,
-        port: int,
+        port: int | Callable[[int], int],
         token: bytes,
         on_messages: Callable[[Sequence[ToEngine]], None],
         on_up: Callable[[Welcome], None],
@@ -85,7 +87,9 @@ class WireClient:
         self.refused: Refused | None = None
         self.last_connect_error = ""
         self._host = host
-        self._port = port
+        self._find_port = port if callable(port) else lambda _: port
+        self._tries = 0
+        self._told = ""
         self._link: _GatewayLink | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -93,6 +97,25 @@ class WireClient:
     def connected(self) -> bool:
         """Whether `send` would write."""
         return self._link is not None and self._link.is_open
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the gateway has proven itself and refused us for good."""
+        return self.refused is not None and self.refused.code in FINAL_REFUSALS and self.refused.mac != b""
+
+    def on_proven(self) -> None:
+        """The gateway has let us in."""
+        self.connections += 1
+        self.refused = None
+        self._tries = 0
+        self._told = ""
+
+    def on_refusal(self, refused: Refused) -> None:
+        """Remember it, and tell it unless it was told before."""
+        self.refused = refused
+        if self.on_refused is not None and self._told != refused.reason:
+            self._told = refused.reason
+            self.on_refused(refused)
 
     def start(self) -> None:
         """Begin to connect, in the background of the running loop."""
@@ -119,7 +142,7 @@ class WireClient:
 
     async def _keep_connected(self) -> None:
         backoff = self.limits.first_backoff_seconds
-        while self.refused is None or self.refused.code not in FINAL_REFUSALS:
+        while not self.is_refused:
             welcomes = self.connections
             await self._connect_once()
             if self.connections > welcomes:
@@ -131,11 +154,13 @@ class WireClient:
         loop = asyncio.get_running_loop()
         sock = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
         sock.setblocking(False)  # the standard library takes it by position
+        port = self._find_port(self._tries)
+        self._tries += 1
         try:
             tune_socket(sock, receive_bytes=self.limits.socket_buffer_bytes)
             async with asyncio.timeout(self.limits.handshake_seconds):
-                await loop.sock_connect(sock, (self._host, self._port))
-            _, link = await loop.create_connection(lambda: _GatewayLink(self), sock=sock)
+                await loop.sock_connect(sock, (self._host, port))
+            _, link = await loop.create_connection(lambda: _GatewayLink(self, port), sock=sock)
         except (OSError, TimeoutError) as error:
             # Not reported: `on_down` was called when the connection went, or there never was one.
             sock.close()
@@ -153,10 +178,11 @@ class WireClient:
 class _GatewayLink(asyncio.Protocol):
     """One socket of the client."""
 
-    def __init__(self, client: WireClient) -> None:
+    def __init__(self, client: WireClient, port: int) -> None:
         self.is_open = False
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._client = client
+        self._port = port
         self._limits = client.limits
         self._nonce = secrets.token_bytes(NONCE_BYTES)
         self._decoder = engine_decoder()
@@ -225,7 +251,9 @@ class _GatewayLink(asyncio.Protocol):
                 self._welcomed(message)
                 return messages[index + 1 :]
             elif isinstance(message, Refused):
-                self._refused(message)
+                proof = refused_mac(self._client.token, self._nonce, self._port, message)
+                proven = hmac.compare_digest(message.mac, proof)
+                self._refused(message if proven else self._unproven())
                 break
             else:
                 self.abort(BadMessage("the gateway speaks before its welcome"))
@@ -236,7 +264,7 @@ class _GatewayLink(asyncio.Protocol):
         client, identity = self._client, self._client.identity
         if challenge.protocol_version != PROTOCOL_VERSION:
             sentence = (
-                f"the gateway speaks protocol version {challenge.protocol_version}, "
+                f"what listens on port {self._port} speaks protocol version {challenge.protocol_version}, "
                 f"the engine {PROTOCOL_VERSION}"
             )
             self._refused(Refused("version", sentence))
@@ -252,28 +280,32 @@ class _GatewayLink(asyncio.Protocol):
             mac=b"",
             nonce=self._nonce,
         )
-        mac = hello_mac(client.token, challenge.nonce, hello)
+        mac = hello_mac(client.token, challenge.nonce, hello, self._port)
         self.write(encode(msgspec.structs.replace(hello, mac=mac)))
 
     def _welcomed(self, welcome: Welcome) -> None:
         client = self._client
-        if not hmac.compare_digest(welcome.mac, welcome_mac(client.token, self._nonce)):
-            self._refused(Refused("gateway", "the gateway does not hold the token (vault/gateway_token)"))
+        if not hmac.compare_digest(welcome.mac, welcome_mac(client.token, self._nonce, self._port)):
+            self._refused(self._unproven())
             return
         if self._timer is not None:
             self._timer.cancel()
         self.is_open = True
-        client.connections += 1
-        client.refused = None
+        client.on_proven()
         self._beat()
         client.on_up(welcome)
 
+    def _unproven(self) -> Refused:
+        """Said by us: what it says itself is not repeated."""
+        sentence = (
+            f"what listens on port {self._port} does not prove that it holds our token "
+            "(vault/gateway_token); trying again"
+        )
+        return Refused("gateway", sentence)
+
     def _refused(self, refused: Refused) -> None:
-        client = self._client
-        client.refused = refused
         self.abort(ConnectionLost(refused.reason))
-        if client.on_refused is not None:
-            client.on_refused(refused)
+        self._client.on_refusal(refused)
 
     def _handshake_timeout(self) -> None:
         self.abort(PeerSilent(f"no welcome within {self._limits.handshake_seconds:g} s"))

@@ -35,11 +35,19 @@ class LinkOwner(Protocol):
 
     limits: WireLimits
 
-    def unknown_peer(self, link: "EngineLink") -> bool:
-        """A socket was opened; false sends it away."""
+    def unknown_peer(self, link: "EngineLink") -> None:
+        """A socket was opened."""
         ...
 
-    def admit(self, link: "EngineLink", hello: Hello, nonce: bytes) -> tuple[Welcome, list[bytes]]:
+    def check_proof(self, link: "EngineLink", hello: Hello, nonce: bytes) -> None:
+        """`HandshakeError` unless the peer holds the token."""
+        ...
+
+    def refusal(self, link: "EngineLink", hello: Hello, error: HandshakeError) -> Refused:
+        """What a peer with the token is told, with the proof that we say so."""
+        ...
+
+    def admit(self, link: "EngineLink", hello: Hello) -> tuple[Welcome, list[bytes]]:
         """Welcome and what the engine missed, or `HandshakeError`."""
         ...
 
@@ -65,6 +73,7 @@ class EngineLink(asyncio.Protocol):
         self.symbols: frozenset[str] = frozenset()
         self.client_id_prefix = ""
         self.is_open = False
+        self.port = 0
         self.outgoing: Outgoing
         self._owner = owner
         self._limits = owner.limits
@@ -76,6 +85,11 @@ class EngineLink(asyncio.Protocol):
         self._last_heard = 0.0
         self._said_something = False
         self._reason = ""
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether its end has been decided."""
+        return bool(self._reason)
 
     def send(self, message: Answer | Message) -> None:
         """Ahead of waiting market data. A connection that is gone swallows it."""
@@ -108,11 +122,10 @@ class EngineLink(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._last_heard = self._loop.time()
         self.outgoing = Outgoing(self._write, self._limits)
+        self.port = self._transport.get_extra_info("sockname")[1]
         tune_socket(self._transport.get_extra_info("socket"), send_bytes=self._limits.socket_buffer_bytes)
         write_at_once(self._transport)
-        if not self._owner.unknown_peer(self):
-            self.abort("too many peers without a token")
-            return
+        self._owner.unknown_peer(self)
         self._transport.write(encode(Challenge(PROTOCOL_VERSION, self._nonce)))
         self._timer = self._loop.call_later(self._limits.handshake_seconds, self._handshake_timeout)
 
@@ -155,12 +168,17 @@ class EngineLink(asyncio.Protocol):
 
     def _hello(self, message: ToGateway) -> None:
         if not isinstance(message, Hello):
-            self._refuse(HandshakeError("order", "the first message must be a hello"))
+            self._refuse(Refused("order", "the first message must be a hello"))
             return
         try:
-            welcome, missed = self._owner.admit(self, message, self._nonce)
+            self._owner.check_proof(self, message, self._nonce)
         except HandshakeError as error:
-            self._refuse(error)
+            self._refuse(Refused(error.code, error.reason))
+            return
+        try:
+            welcome, missed = self._owner.admit(self, message)
+        except HandshakeError as error:
+            self._refuse(self._owner.refusal(self, message, error))
             return
         self.is_open = True
         if self._timer is not None:
@@ -171,9 +189,9 @@ class EngineLink(asyncio.Protocol):
             self.send_frame(frame)
         self._owner.admitted(self)
 
-    def _refuse(self, error: HandshakeError) -> None:
-        self._reason = error.reason
-        self._transport.write(encode(Refused(error.code, error.reason)))
+    def _refuse(self, refused: Refused) -> None:
+        self._reason = refused.reason
+        self._transport.write(encode(refused))
         self._transport.close()
 
     def _request(self, message: ToGateway) -> None:

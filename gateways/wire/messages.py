@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 Side = Literal["BUY", "SELL"]
 Level = tuple[float, float]
@@ -65,10 +65,15 @@ class Welcome(Message, frozen=True, tag="welcome"):
 
 
 class Refused(Message, frozen=True, tag="refused"):
-    """The connection is not opened; `reason` is one sentence for a person. The socket closes."""
+    """The connection is not opened; `reason` is one sentence for a person. The socket closes.
+
+    `mac` proves that the gateway says so (`wire.token: refused_mac`); it is empty towards a peer that has
+    not proven itself. A refusal without it is not believed: anybody on this machine could have said it.
+    """
 
     code: str
     reason: str
+    mac: bytes = b""
 
 
 class OrderBookTick(Message, frozen=True, tag="book"):

@@ -13,11 +13,11 @@ from gateways.wire.claims import check_claims, check_proof
 from gateways.wire.engine_link import EngineLink
 from gateways.wire.errors import HandshakeError
 from gateways.wire.limits import DEFAULT_LIMITS, WireLimits
-from gateways.wire.messages import GatewayStatus, Hello, Instrument, OrderUpdate, Welcome
+from gateways.wire.messages import GatewayStatus, Hello, Instrument, OrderUpdate, Refused, Welcome
 from gateways.wire.outgoing import MarketEvent
 from gateways.wire.replay import OrderEvent, ReplayLog
 from gateways.wire.requests import Answer, Request
-from gateways.wire.token import welcome_mac
+from gateways.wire.token import refused_mac, welcome_mac
 
 
 class EngineConnection(Protocol):
@@ -53,6 +53,9 @@ class GatewayHandler(Protocol):
 
     def on_disconnected(self, engine: EngineConnection, reason: str) -> None:
         """Gone; its claims are free."""
+
+    def on_stranger(self, reason: str) -> None:
+        """A peer that never proved itself is gone."""
 
 
 class _Engine:
@@ -90,7 +93,7 @@ class WireServer:
         self._token = token
         self._engines: OrderedDict[str, _Engine] = OrderedDict()
         self._by_symbol: dict[str, EngineLink] = {}
-        self._links: set[EngineLink] = set()
+        self._links: dict[EngineLink, None] = {}
         self._server: asyncio.Server | None = None
         self._all_gone: asyncio.Event | None = None
         self._past_conflated_ticks = 0
@@ -167,15 +170,25 @@ class WireServer:
             link.outgoing.dropped_market_events for link in self._links
         )
 
-    def unknown_peer(self, link: EngineLink) -> bool:
-        """A socket was opened; false sends it away."""
-        strangers = sum(not other.is_open for other in self._links)
-        self._links.add(link)
-        return strangers < self.limits.unknown_peers
+    def unknown_peer(self, link: EngineLink) -> None:
+        """A socket was opened. Where too many wait without a token, the longest waiting one gives way: an
+        engine proves itself at once, so idle connections cannot keep it out."""
+        strangers = [other for other in self._links if not other.is_open and not other.is_closing]
+        self._links[link] = None
+        if len(strangers) >= self.limits.unknown_peers:
+            strangers[0].abort("too many peers without a token")
 
-    def admit(self, link: EngineLink, hello: Hello, nonce: bytes) -> tuple[Welcome, list[bytes]]:
-        """Welcome and what the engine missed, or `HandshakeError`."""
-        check_proof(hello, self._token, nonce)
+    def check_proof(self, link: EngineLink, hello: Hello, nonce: bytes) -> None:
+        """`HandshakeError` unless the peer holds the token."""
+        check_proof(hello, self._token, nonce, link.port)
+
+    def refusal(self, link: EngineLink, hello: Hello, error: HandshakeError) -> Refused:
+        """What a peer with the token is told, with the proof that we say so."""
+        refused = Refused(error.code, error.reason)
+        return Refused(error.code, error.reason, refused_mac(self._token, hello.nonce, link.port, refused))
+
+    def admit(self, link: EngineLink, hello: Hello) -> tuple[Welcome, list[bytes]]:
+        """Welcome and what the engine missed, or `HandshakeError`. The proof has been checked."""
         known = self._engines.get(hello.engine_id)
         connected = [engine.link for engine in self._engines.values() if engine.link is not None]
         check_claims(hello, known.fencing if known is not None else 0, connected)
@@ -192,7 +205,10 @@ class WireServer:
         for symbol in hello.symbols:
             self._by_symbol[symbol] = link
         welcome = Welcome(
-            self._gateway, self.epoch, engine.log.last_sequence + 1, welcome_mac(self._token, hello.nonce)
+            self._gateway,
+            self.epoch,
+            engine.log.last_sequence + 1,
+            welcome_mac(self._token, hello.nonce, link.port),
         )
         return welcome, engine.log.since(hello.last_epoch, hello.last_sequence)
 
@@ -208,13 +224,15 @@ class WireServer:
         """The socket is gone."""
         if link not in self._links:
             return
-        self._links.discard(link)
+        del self._links[link]
         self._past_conflated_ticks += link.outgoing.conflated_ticks
         self._past_dropped_market_events += link.outgoing.dropped_market_events
         if self._all_gone is not None and not self._links:
             self._all_gone.set()
         engine = self._engines.get(link.engine_id)
         if engine is None or engine.link is not link:
+            if not link.engine_id:
+                self._handler.on_stranger(reason)
             return
         self._release(link)
         engine.link = None

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from gateways.wire.errors import TokenError
-from gateways.wire.messages import Hello
+from gateways.wire.messages import Hello, Refused
 
 TOKEN_BYTES = 32
 
@@ -72,12 +72,25 @@ def _publish(part: Path, path: Path) -> None:
         part.rename(path)  # a file system without links
 
 
-def hello_mac(token: bytes, nonce: bytes, hello: Hello) -> bytes:
-    """HMAC-SHA256 over the gateway's nonce and every other field of `hello`."""
+def hello_mac(token: bytes, nonce: bytes, hello: Hello, port: int) -> bytes:
+    """HMAC-SHA256 over the gateway's nonce, the port it listens on and every other field of `hello`.
+
+    The port keeps a program on another port from passing the proof on to the gateway as its own.
+    """
     fields = msgspec.msgpack.encode(msgspec.structs.replace(hello, mac=b""))
-    return hmac.digest(token, b"nextbar hello" + nonce + fields, hashlib.sha256)
+    return _mac(token, b"hello", nonce, port, fields)
 
 
-def welcome_mac(token: bytes, nonce: bytes) -> bytes:
-    """HMAC-SHA256 over the engine's nonce: the gateway holds the token too."""
-    return hmac.digest(token, b"nextbar welcome" + nonce, hashlib.sha256)
+def welcome_mac(token: bytes, nonce: bytes, port: int) -> bytes:
+    """HMAC-SHA256 over the engine's nonce and the port: the gateway holds the token too."""
+    return _mac(token, b"welcome", nonce, port)
+
+
+def refused_mac(token: bytes, nonce: bytes, port: int, refused: Refused) -> bytes:
+    """HMAC-SHA256 over the engine's nonce, the port and the refusal: the gateway itself says so."""
+    return _mac(token, b"refused", nonce, port, msgspec.msgpack.encode((refused.code, refused.reason)))
+
+
+def _mac(token: bytes, purpose: bytes, nonce: bytes, port: int, fields: bytes = b"") -> bytes:
+    text = b"nextbar " + purpose + len(nonce).to_bytes(2, "big") + nonce + port.to_bytes(2, "big") + fields
+    return hmac.digest(token, text, hashlib.sha256)

@@ -24,7 +24,7 @@ class Desk:
     def __init__(self) -> None:
         self.taken: list[Command] = []
         self.held: asyncio.Event | None = None
-        self.server = ControlServer(0, TOKEN, self.take, lambda: 1, EngineStatus)
+        self.server = ControlServer(TOKEN, self.take, lambda: 1, EngineStatus)
 
     def take(self, event: Event) -> None:
         assert isinstance(event, Command)
@@ -48,7 +48,7 @@ class Desk:
     async def known(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection that is logged in and speaks by hand."""
         reader, writer = await self.raw()
-        writer.write(msgspec.json.encode(Login(proof(TOKEN, self.nonce))) + b"\n")
+        writer.write(msgspec.json.encode(Login(proof(TOKEN, "client", self.nonce, self.server.port))) + b"\n")
         assert msgspec.json.decode(await reader.readline(), type=Response).ok
         return reader, writer
 
@@ -63,7 +63,7 @@ def run(scene: Scene) -> Desk:
     async def play() -> None:
         failed: list[object] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
-        await desk.server.start()
+        await desk.server.start(0)
         try:
             await scene(desk)
         finally:
@@ -123,7 +123,7 @@ def test_without_the_token_nothing_is_done(line: bytes):
         writer.write(line)
         assert b'"ok":true' not in await gone(reader)
         writer.close()
-        with pytest.raises(PermissionError, match="wrong token"):
+        with pytest.raises(PermissionError, match="does not take our token"):
             async with connect(desk.server.port, b"u" * 32):
                 pass
 
@@ -133,7 +133,7 @@ def test_without_the_token_nothing_is_done(line: bytes):
 def test_an_answer_to_the_challenge_is_good_for_that_connection_only():
     async def scene(desk: Desk) -> None:
         _, first = await desk.raw()
-        replayed = msgspec.json.encode(Login(proof(TOKEN, desk.nonce))) + b"\n"
+        replayed = msgspec.json.encode(Login(proof(TOKEN, "client", desk.nonce, desk.server.port))) + b"\n"
         reader, writer = await desk.raw()
         writer.write(replayed)
         assert b"wrong token" in await gone(reader)
@@ -232,3 +232,44 @@ def test_what_listens_there_and_is_no_engine_is_named():
         await server.wait_closed()
 
     asyncio.run(asyncio.wait_for(play(), 20))
+
+
+def test_who_passes_the_proof_on_from_another_port_is_let_in_by_nobody():
+    async def scene(desk: Desk) -> None:
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            to_engine, from_us = await asyncio.open_connection("127.0.0.1", desk.server.port)
+            writer.write(await to_engine.readline())
+            from_us.write(await reader.readline())
+            writer.write(await to_engine.readline())
+            for one in (writer, from_us):
+                one.close()
+
+        between = await asyncio.start_server(relay, "127.0.0.1", 0)
+        with pytest.raises(PermissionError, match="does not take our token"):
+            async with connect(between.sockets[0].getsockname()[1], TOKEN):
+                pass
+        between.close()
+        await between.wait_closed()
+
+    assert run(scene).taken == []
+
+
+def test_an_engine_that_moved_is_found_behind_what_took_its_port():
+    async def scene(desk: Desk) -> None:
+        async def impostor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(msgspec.json.encode(Challenge("0")) + b"\n")
+            await reader.readline()
+            writer.write(msgspec.json.encode(Response("login", True, "welcome")) + b"\n")
+            writer.close()
+
+        taken = await asyncio.start_server(impostor, "127.0.0.1", 0)
+        port = taken.sockets[0].getsockname()[1]
+        with pytest.raises(NotAnEngine, match=f"port {port} does not prove that it is the engine"):
+            async with connect(port, TOKEN):
+                pass
+        async with connect((port, desk.server.port), TOKEN) as client:
+            assert (await client.ask(Request("why", "w"))).ok
+        taken.close()
+        await taken.wait_closed()
+
+    assert [command.name for command in run(scene).taken] == ["why"]

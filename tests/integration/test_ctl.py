@@ -14,12 +14,13 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from engine.control.protocol import Challenge, Response
+from engine.control.protocol import Challenge, Login, Response, proof
 from engine.control.server import ControlServer
 from engine.core.audit import Answer, Notice
 from engine.core.events import Command, Event
 from engine.ctl import app
-from gateways.wire.token import load_or_make_token
+from gateways.wire.token import load_or_make_token, load_token
+from settings import Home
 from settings.status import EngineStatus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,8 +72,8 @@ def engine(home: Path, taken: list[Command] | None = None) -> Iterator[int]:
                 taken.append(event)
             server.publish([Answer(1, event.command_id, event.name != "cancel", f"{event.name}: done")])
 
-        server = ControlServer(0, token, take, lambda: 1, EngineStatus)
-        await server.start()
+        server = ControlServer(token, take, lambda: 1, EngineStatus)
+        await server.start(0)
         return server.port, server.close
 
     with listening(start) as port:
@@ -169,9 +170,12 @@ async def greets_as_mail(reader: asyncio.StreamReader, writer: asyncio.StreamWri
 
 async def ends_in_the_middle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """An engine that is killed with a command in its hands."""
+    token = load_token(Home.find().vault / "gateway_token")
+    port = writer.get_extra_info("sockname")[1]
     writer.write(msgspec.json.encode(Challenge("n")) + b"\n")
-    await reader.readline()
-    writer.write(msgspec.json.encode(Response("login", True, "welcome")) + b"\n")
+    login = msgspec.json.decode(await reader.readline(), type=Login)
+    welcome = proof(token, "server", login.nonce, port)
+    writer.write(msgspec.json.encode(Response("login", True, welcome)) + b"\n")
     await reader.readline()
 
 
@@ -206,8 +210,8 @@ def test_watching_ends_with_the_engine_in_a_sentence(home: Path):
     servers: list[ControlServer] = []
 
     async def start() -> tuple[int, Callable[[], object]]:
-        server = ControlServer(0, token, lambda _: None, lambda: 1, EngineStatus)
-        await server.start()
+        server = ControlServer(token, lambda _: None, lambda: 1, EngineStatus)
+        await server.start(0)
         servers.append(server)
         return server.port, server.close
 

@@ -31,7 +31,7 @@ async def connect_without_reading(port: int, last: tuple[int, int] = (0, 0)) -> 
     assert isinstance(challenge, m.Challenge)
     hello = m.Hello(m.PROTOCOL_VERSION, "alpha", 1, ("BTCUSDT",), "alpha-", *last, b"", b"n")
     await loop.sock_sendall(
-        sock, encode(msgspec.structs.replace(hello, mac=hello_mac(TOKEN, challenge.nonce, hello)))
+        sock, encode(msgspec.structs.replace(hello, mac=hello_mac(TOKEN, challenge.nonce, hello, port)))
     )
     return sock
 

@@ -63,36 +63,67 @@ def test_an_engine_with_the_token_is_let_in_and_hears_its_symbols() -> None:
 def test_an_engine_with_another_token_gets_a_refusal_and_nothing_else() -> None:
     async def scenario(gateway: WireServer, handler: RecordingGateway, port: int) -> None:
         stranger = engine(port, token=bytes(32))
-        await stranger.until(lambda: stranger.refusals)
+        await stranger.until(lambda: len(stranger.downs) > 2)
         gateway.publish_market(book(1))
         gateway.publish_order_event(order_update(1))
-        assert stranger.refusals[0].code == "token"
+        assert [one.code for one in stranger.refusals] == ["gateway"]  # told once, tried again
+        assert f"port {port} does not prove" in stranger.refusals[0].reason
+        assert not stranger.client.is_refused
         assert not stranger.ups
         assert not stranger.heard
         assert not handler.connected
+        await handler.until(lambda: handler.strangers)
+        assert "same token" in handler.strangers[0]
         await stranger.client.close()
 
-    run(scenario)
+    run(scenario, IMPATIENT)
 
 
-def test_a_gateway_without_the_token_is_refused_by_the_engine() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        m.Welcome("impostor", 1, 1, b"m" * 32),
+        m.Refused("fencing", "a newer engine is there"),
+        m.Refused("version", "another version", b"m" * 32),
+        m.Challenge(m.PROTOCOL_VERSION + 1, b"n" * 32),
+    ],
+    ids=["welcome", "fencing", "version", "challenge"],
+)
+def test_who_does_not_prove_the_token_is_believed_nothing_and_nothing_is_final(said: m.ToEngine) -> None:
     async def main() -> None:
         async def impostor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(encode(m.Challenge(m.PROTOCOL_VERSION, b"n" * 32)))
-            writer.write(encode(m.Welcome("impostor", 1, 1, b"m" * 32)))
+            writer.write(encode(said))
             await reader.read()
             await finish(writer)
 
         listener = await asyncio.start_server(impostor, "127.0.0.1", 0)
-        alpha = engine(listener.sockets[0].getsockname()[1])
-        await alpha.until(lambda: alpha.refusals)
-        assert alpha.refusals[0].code == "gateway"
-        assert not alpha.ups
-        await alpha.client.close()
+        port = listener.sockets[0].getsockname()[1]
+        alpha = engine(port, limits=IMPATIENT)
+        await alpha.until(lambda: alpha.downs)
         listener.close()
         await listener.wait_closed()
+        assert len(alpha.refusals) == 1
+        assert f"port {port}" in alpha.refusals[0].reason
+        assert not alpha.ups
+        gateway = server(RecordingGateway(), limits=IMPATIENT)
+        await gateway.start(port=port)
+        await alpha.until(lambda: alpha.ups)  # the gateway takes its port back, and the engine comes
+        await alpha.client.close()
+        await gateway.close()
 
     asyncio.run(main())
+
+
+def test_an_engine_finds_a_gateway_that_listens_elsewhere() -> None:
+    async def scenario(gateway: WireServer, handler: RecordingGateway, port: int) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            ports = (silent.getsockname()[1], port)
+            alpha = engine(lambda tries: ports[tries % 2], limits=IMPATIENT)
+            await alpha.until(lambda: alpha.ups)
+        await alpha.client.close()
+
+    run(scenario, IMPATIENT)
 
 
 @pytest.mark.parametrize(
@@ -114,16 +145,20 @@ def test_a_peer_that_does_not_prove_itself_is_sent_away(said: bytes) -> None:
     run(scenario, IMPATIENT)
 
 
-def test_only_so_many_peers_may_wait_without_a_token() -> None:
+def test_peers_without_a_token_keep_no_engine_out() -> None:
     async def scenario(gateway: WireServer, handler: RecordingGateway, port: int) -> None:
-        waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
-        for reader, _ in waiting:
-            await reader.readexactly(4)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        with contextlib.suppress(ConnectionResetError):
-            assert await wait_for_end(reader) == b""
-        for _, other in [*waiting, (reader, writer)]:
-            await finish(other)
+        waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(6)]
+        alpha = engine(port)
+        await alpha.until(lambda: alpha.ups)
+        await handler.until(lambda: len(handler.strangers) == 3)
+        assert set(handler.strangers) == {"too many peers without a token"}
+        for reader, _ in waiting[:3]:  # those that waited longest gave way
+            with contextlib.suppress(ConnectionResetError):
+                await wait_for_end(reader)
+        assert len(alpha.ups) == 1
+        await alpha.client.close()
+        for _, writer in waiting:
+            await finish(writer)
 
     run(scenario, WireLimits(unknown_peers=4))
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -24,7 +25,7 @@ from gateways.wire.messages import (
     Welcome,
 )
 from gateways.wire.token import load_or_make_token
-from settings.environment import free_port
+from settings.environment import free_port, ports_to_try
 from tests.binance_stand_in import KEY, SECRET, SYMBOL, StandIn, always
 from tests.gateway_rig import Engine
 
@@ -246,3 +247,20 @@ def test_a_gateway_killed_in_a_ban_comes_back_without_asking(tmp_path: Path):
             await engine.client.close()
 
     asyncio.run(scenario())
+
+
+def test_a_wire_port_that_a_stranger_took_is_left_to_him_and_engines_find_the_gateway(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with processes(tmp_path) as made:
+            await made.start_simulator()
+            data = tmp_path / "data" / "demo"
+            with socket.create_server(("127.0.0.1", made.wire_port)):
+                await made.start_gateway()
+                taken, moved = ports_to_try("wire", made.wire_port, data)
+                assert taken == made.wire_port
+                made.wire_port = moved
+                engine = made.engine()
+                await engine.wait(Welcome, seconds=SECONDS)
+                await engine.client.close()
+
+    asyncio.run(main())

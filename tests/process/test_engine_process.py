@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import pytest
 from engine.control.client import connect
 from engine.control.protocol import AuditLine, Request
 from gateways.wire.token import load_or_make_token
-from settings.environment import free_port
+from settings.environment import free_port, ports_to_try
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """
@@ -97,6 +98,48 @@ def test_it_runs_from_any_directory_takes_commands_and_ends_when_stdin_closes(ho
     summary = json.loads((home / "data" / "demo" / "engine" / "summary.json").read_text())
     assert summary["paused"] is True
     assert summary["links"] == {"gateway": "down"}
+
+
+def test_a_control_port_that_a_stranger_took_is_left_to_him_and_people_find_the_engine(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        control = taken.getsockname()[1]
+        with start(home, control, home) as process:
+            assert f"another program listens on port {control}" in wait_for(process, "another program")
+            wait_for(process, "control port")
+            token = load_or_make_token(home / "vault" / "gateway_token")
+            ports = ports_to_try("control", control, home / "data" / "demo")
+            assert ports[0] == control
+
+            async def ask() -> bool:
+                async with connect(ports[1:], token) as client:
+                    return (await client.ask(Request("pause", "p"))).ok
+
+            assert asyncio.run(asyncio.wait_for(ask(), 20))
+            assert process.stdin is not None
+            process.stdin.close()
+            assert process.wait(20) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX file modes")
+def test_nobody_else_reads_what_it_writes_whatever_the_umask(home: Path) -> None:
+    old = home / "data" / "demo" / "engine" / "summary.json"
+    old.parent.mkdir(parents=True)
+    old.write_text("{}")
+    old.chmod(0o666)
+    before = os.umask(0)
+    try:
+        process = start(home, free_port(), home)
+    finally:
+        os.umask(before)
+    with process:
+        wait_for(process, "control port")
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(20) == 0
+    found = [home / "vault", *(home / "vault").rglob("*"), home / "data" / "demo", old.parent]
+    found += old.parent.rglob("*")
+    assert [path for path in found if path.stat().st_mode & 0o077] == []
+    assert old in found
 
 
 def test_a_wrong_token_gets_nothing(home: Path) -> None:

@@ -31,8 +31,8 @@ def talk(
             taken.append(event)
             server.publish([Answer(1, event.command_id, ok=True, text=f"{event.name} done")])
 
-        server = ControlServer(0, TOKEN, take, lambda: 1, lambda: status or EngineStatus())
-        await server.start()
+        server = ControlServer(TOKEN, take, lambda: 1, lambda: status or EngineStatus())
+        await server.start(0)
         chat = ChatThread(demo(), server.port, TOKEN)
         answers = [
             await chat.carry_out(f"telegram-{number}", name, arguments)

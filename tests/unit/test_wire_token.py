@@ -14,12 +14,12 @@ from gateways.wire.messages import PROTOCOL_VERSION, Hello
 from gateways.wire.token import hello_mac, load_or_make_token
 
 ROOT = Path(__file__).resolve().parents[2]
-TOKEN, NONCE = b"t" * 32, b"n" * 32
+TOKEN, NONCE, PORT = b"t" * 32, b"n" * 32, 29_000
 HELLO = Hello(PROTOCOL_VERSION, "alpha", 3, ("BTCUSDT",), "alpha-", 1, 2, b"")
 
 
 def proven(hello: Hello, token: bytes = TOKEN, nonce: bytes = NONCE) -> Hello:
-    return msgspec.structs.replace(hello, mac=hello_mac(token, nonce, hello))
+    return msgspec.structs.replace(hello, mac=hello_mac(token, nonce, hello, PORT))
 
 
 def test_a_token_is_made_on_first_use_and_kept(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def test_the_right_proof_is_taken() -> None:
-    check_proof(proven(HELLO), TOKEN, NONCE)
+    check_proof(proven(HELLO), TOKEN, NONCE, PORT)
 
 
 @pytest.mark.parametrize(
@@ -94,19 +94,24 @@ def test_the_right_proof_is_taken() -> None:
 )
 def test_a_proof_holds_for_nothing_else(change: dict[str, object]) -> None:
     with pytest.raises(HandshakeError) as caught:
-        check_proof(msgspec.structs.replace(proven(HELLO), **change), TOKEN, NONCE)
+        check_proof(msgspec.structs.replace(proven(HELLO), **change), TOKEN, NONCE, PORT)
     assert caught.value.code == "token"
 
 
 def test_a_proof_cannot_be_used_again() -> None:
     with pytest.raises(HandshakeError):
-        check_proof(proven(HELLO), TOKEN, b"m" * 32)
+        check_proof(proven(HELLO), TOKEN, b"m" * 32, PORT)
+
+
+def test_a_proof_for_another_port_is_not_taken() -> None:
+    with pytest.raises(HandshakeError):
+        check_proof(proven(HELLO), TOKEN, NONCE, PORT + 1)
 
 
 def test_another_protocol_version_is_named() -> None:
     other = proven(msgspec.structs.replace(HELLO, protocol_version=PROTOCOL_VERSION + 1))
     with pytest.raises(HandshakeError, match=f"protocol version {PROTOCOL_VERSION}") as caught:
-        check_proof(other, TOKEN, NONCE)
+        check_claims(other, 0, [])
     assert caught.value.code == "version"
 
 
