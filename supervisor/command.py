@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _say(line: str) -> None:
     """At once, in a pipe too."""
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(f"[supervisor] {line}\n")
     sys.stdout.flush()
 
 

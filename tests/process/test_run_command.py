@@ -234,7 +234,7 @@ def test_the_progress_of_an_install_names_packages(line: str, package: str) -> N
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert main(arguments) == 2
     said = capsys.readouterr()
-    assert said.out in ("", f"{CHECKING}\n")
+    assert said.out in ("", f"[supervisor] {CHECKING}\n")
     assert said.err.count("\n") == 1
     return said.err
 
@@ -368,7 +368,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     with pytest.MonkeyPatch.context() as patch:
         for name, port in ports.items():
             patch.setenv(name, port)
-        assert "supervisor.lock" in refused(capsys, "demo")
+        assert str(home / "data" / "demo") in refused(capsys, "demo")
 
 
 def test_a_summary_that_could_not_be_written_is_refused_before_anything_runs(
@@ -391,7 +391,7 @@ def test_a_missing_key_file_is_said_once_and_no_engine_starts(home: Path) -> Non
     )
     assert done.returncode == 2
     checking, key_file, verdict = done.stdout.splitlines()
-    assert checking == CHECKING
+    assert checking == f"[supervisor] {CHECKING}"
     assert str(home / "vault" / "binance_testnet_keys") in key_file
     assert verdict == "[supervisor] gateway cannot work with its configuration"
 
