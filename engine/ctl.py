@@ -10,6 +10,7 @@ import typer
 
 from engine.control.client import NotAnEngine, connect
 from engine.control.protocol import AuditLine, Request, Response
+from engine.core.events import TOUCHES
 from gateways.wire.errors import TokenError
 from gateways.wire.token import load_token
 from settings import ENVIRONMENTS, Home, SettingsError
@@ -112,45 +113,45 @@ def _id() -> str:
     return f"ctl-{secrets.token_hex(8)}"
 
 
-@app.command()
+@app.command(help=TOUCHES["pause"])
 def pause(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """Enter no new positions; exits go on."""
+    """Stop entries."""
     _run(env, Request("pause", _id(), strategy, symbol))
 
 
-@app.command()
+@app.command(help=TOUCHES["resume"])
 def resume(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """Undo pause; without a strategy or symbol also undo kill."""
+    """Trade again."""
     _run(env, Request("resume", _id(), strategy, symbol))
 
 
-@app.command()
+@app.command(help=TOUCHES["flatten"])
 def flatten(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """Leave the positions and pause those strategies."""
+    """Leave strategies' positions."""
     _run(env, Request("flatten", _id(), strategy, symbol))
 
 
-@app.command()
+@app.command(help=TOUCHES["kill"])
 def kill(env: Environment = "", symbol: KilledSymbol = "") -> None:
-    """Cancel every order, leave every position, enter nothing until resume."""
+    """End everything."""
     _run(env, Request("kill", _id(), "", symbol))
 
 
-@app.command()
+@app.command(help=TOUCHES["cancel"])
 def cancel(client_order_id: OrderId, env: Environment = "") -> None:
     """Cancel one order."""
     _run(env, Request("cancel", _id(), argument=client_order_id))
 
 
-@app.command("cancel-all")
+@app.command("cancel-all", help=TOUCHES["close_orders"])
 def cancel_all(env: Environment = "", symbol: Symbol = "") -> None:
-    """Cancel every order; positions stay."""
+    """Cancel resting entries."""
     _run(env, Request("close_orders", _id(), symbol=symbol))
 
 
-@app.command()
+@app.command(help=TOUCHES["why"])
 def why(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """The last signals, what became of them and of their orders, and why; times are UTC."""
+    """Explain the last signals."""
     _run(env, Request("why", _id(), strategy, symbol))
 
 

@@ -101,7 +101,8 @@ class GatewaySettings(_Section):
     receive_window_ms: Annotated[int, Field(ge=100, le=60_000)] = 5_000
     """A signed request older than this is refused by the exchange."""
     dead_man_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
-    """Resting entries are cancelled by the exchange when the engine is silent that long; 0 is off."""
+    """Entries that rest are cancelled when the engine is silent that long; its stops, targets and orders of
+    others are not. 0 is off."""
 
 
 class WireSettings(_Section):

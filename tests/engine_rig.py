@@ -93,6 +93,7 @@ class Exchange:
         self.trades = 0
         self.wallet = Decimal(10_000)
         self.complete = True
+        self.rules = instrument()
         self.amends = True
         self.on_submit: Callable[[wire.SubmitOrder], list[Event] | None] = lambda _: None
         self.on_query: Callable[[wire.QueryOrder], list[Event] | None] = lambda _: None
@@ -128,7 +129,7 @@ class Exchange:
 
     def instrument(self) -> wire.Instrument:
         """With the leverage that is set."""
-        return msgspec.structs.replace(instrument(), leverage=self.leverage)
+        return msgspec.structs.replace(self.rules, leverage=self.leverage)
 
     def execute(self, order: wire.SubmitOrder) -> list[Event]:
         """Fill a market order, rest any other."""

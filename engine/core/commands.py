@@ -9,6 +9,7 @@ from engine.core.events import Command, Stop
 from engine.execution.attribution import OPERATOR
 from engine.execution.client_ids import command_cause
 from engine.execution.lots import plain
+from engine.execution.market_exits import DUST
 from engine.execution.order_store import Order
 from engine.storage.records import Audit, CommandGiven
 from engine.strategies.slot import StrategySlot
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from engine.core.engine import Engine
 
 MAX_REMEMBERED = 10_000
+_AGAIN = ", which a strategy that is not paused may place again at its next bar"
 ZERO = Decimal(0)
 
 
@@ -90,11 +92,11 @@ class Commands:
         if command.name == "cancel":
             return self._cancel(command)
         if command.name == "close_orders":
-            return True, f"cancelling {counted(self._cancel_all(command.symbol), 'order')}"
+            return True, self._cancel_entries(command)
         if command.name == "kill":
             self._engine.risk.kill(f"command {command.command_id}")
             self._engine.health.paused = True
-            self._cancel_all(command.symbol)
+            self._cancel_everything(command.symbol)
         return self._flatten(command)
 
     def replay(self, given: CommandGiven) -> None:
@@ -134,6 +136,7 @@ class Commands:
             engine.health.paused = paused
             if not paused:
                 engine.risk.revive()
+                engine.trades.exits.give_up(OPERATOR)
                 for slot in engine.strategies.slots:
                     slot.leaving = ""
                     engine.strategies.set_paused(slot, paused=False, reason="")
@@ -158,17 +161,51 @@ class Commands:
         return f", but everything is {word} until resume without strategy and symbol"
 
     def _cancel(self, command: Command) -> tuple[bool, str]:
-        order = self._engine.store.get(command.argument)
+        """One order, whoever sent it; but not one that would be placed again at once."""
+        engine = self._engine
+        order = engine.store.get(command.argument)
         if order is None or not order.is_open:
             return False, f"there is no open order {command.argument!r}"
-        self._engine.orders.cancel(order, f"command {command.command_id}")
-        return True, f"cancelling {command.argument}"
+        intent = order.intent
+        if engine.trades.looks_after(order):
+            kind = "stop" if intent.is_algo else "target"
+            return False, (
+                f"{command.argument} is a {kind} of {intent.strategy} on {intent.symbol} and would be placed "
+                "again at once; flatten leaves the position, and its stops and targets go with it"
+            )
+        slot = engine.strategies.slot(intent.strategy, intent.symbol)
+        if slot is not None and _is_entry(order):
+            engine.trades.withdraw_entries(slot, intent.leg.removeprefix("rest:"))
+        engine.orders.cancel(order, f"command {command.command_id}")
+        again = _AGAIN if slot is not None and _is_entry(order) and not slot.paused else ""
+        return True, f"cancelling {command.argument}{again}"
 
-    def _cancel_all(self, symbol: str) -> int:
-        orders = list(self._engine.store.open_orders(symbol or None))
-        for order in orders:
-            self._engine.orders.cancel(order, "operator")
-        return len(orders)
+    def _cancel_entries(self, command: Command) -> str:
+        """What strategies have resting to enter. Stops, targets and orders of others stay as they are."""
+        engine = self._engine
+        orders = [one for one in engine.store.open_orders(command.symbol or None) if _rests(one)]
+        entries = [one for one in orders if _is_entry(one)]
+        for slot in self._slots(command):
+            engine.trades.withdraw_entries(slot)
+        for order in entries:
+            engine.orders.cancel(order, f"command {command.command_id}")
+        others = sum(one.is_external for one in orders)
+        kept = len(orders) - len(entries) - others
+        text = f"cancelling {counted(len(entries), 'resting entry', 'resting entries')}"
+        if entries:
+            text += _AGAIN
+        if kept:
+            text += f"; {counted(kept, 'stop or target', 'stops and targets')} of positions kept"
+        if others:
+            text += f"; {counted(others, 'order')} of somebody else kept, cancel ORDER cancels one"
+        return text
+
+    def _cancel_everything(self, symbol: str) -> None:
+        """For kill: whoever's they are. The stop of a position that is being left goes when it is left."""
+        engine = self._engine
+        for order in list(engine.store.open_orders(symbol or None)):
+            if _rests(order) and not engine.trades.protects(order):
+                engine.orders.cancel(order, "operator")
 
     def _flatten(self, command: Command) -> tuple[bool, str]:
         """Leave every strategy's position by a reduce-only market order; kill leaves others' too."""
@@ -182,20 +219,11 @@ class Commands:
                 engine.strategies.set_paused(slot, paused=True, reason="flattened")
             slot.leaving = command_cause(command.command_id)
             engine.trades.withdraw_entries(slot)
-            self._leave(command, slot, sent, refused)
+            self._leave(command, slot.owner, slot.symbol, sent, refused)
         if command.name == "kill":
             for symbol in engine.config.symbols:
                 if command.symbol in {"", symbol}:
-                    owned = sum(
-                        (
-                            engine.account.strategy_position(s.owner, symbol).qty_base
-                            for s in self._slots(command)
-                            if s.symbol == symbol
-                        ),
-                        ZERO,
-                    )
-                    rest = engine.account.position(symbol).qty_base - owned
-                    self._leave_foreign(command, symbol, rest, sent, refused)
+                    self._leave(command, OPERATOR, symbol, sent, refused)
         others = self._others(command)
         none = "nothing: no strategy holds anything" if others else "nothing: already flat"
         text = f"leaving {', '.join(sent) or ('nothing now' if refused else none)}"
@@ -222,50 +250,34 @@ class Commands:
         paused = ", ".join(f"{slot.owner} on {slot.symbol}" for slot in self._slots(command))
         return f"paused until resume: {paused}"
 
-    def _leave(self, command: Command, slot: StrategySlot, sent: list[str], refused: list[str]) -> None:
-        """A strategy's position; what cannot be sent now is sent as soon as it can be."""
-        position = self._engine.account.strategy_position(slot.owner, slot.symbol).qty_base
+    def _leave(self, command: Command, owner: str, symbol: str, sent: list[str], refused: list[str]) -> None:
+        """One owner's position; what cannot be sent now is sent as soon as it can be."""
+        exits = self._engine.trades.exits
+        position = exits.held(owner, symbol)
         if position == ZERO:
             return
-        placed = self._engine.trades.exits.leave(
-            slot.owner,
-            slot.symbol,
-            cause=command_cause(command.command_id),
-            leg="flatten",
-            signal="Flatten",
+        placed = exits.leave(
+            owner, symbol, cause=command_cause(command.command_id), leg="flatten", signal="Flatten"
         )
         if placed.client_order_id:
-            sent.append(f"{position:f} {slot.symbol}")
-        else:
-            refused.append(f"{slot.symbol}: {placed.verdict.reason}, it is tried again until it is")
-
-    def _leave_foreign(
-        self, command: Command, symbol: str, position: Decimal, sent: list[str], refused: list[str]
-    ) -> None:
-        """What no running strategy holds; sent once."""
-        if position == ZERO:
-            return
-        gate = self._engine.gate
-        intent = gate.intent(
-            OPERATOR,
-            symbol,
-            "SELL" if position > ZERO else "BUY",
-            "MARKET",
-            abs(position),
-            cause=command_cause(command.command_id),
-            leg="flatten",
-            reduce_only=True,
-            is_exit=True,
-            signal="Flatten",
-        )
-        verdict = gate.place(intent).verdict
-        if verdict.allowed:
             sent.append(f"{position:f} {symbol}")
+        elif placed.verdict is DUST:
+            refused.append(f"{symbol}: {placed.verdict.reason}")
         else:
-            refused.append(f"{symbol}: {verdict.reason}")
+            refused.append(f"{symbol}: {placed.verdict.reason}, it is tried again until it is")
 
     def _answer(self, command: Command, *, ok: bool, text: str) -> None:
         self._engine.out.notify(Answer(self._engine.clock.now_ns, command.command_id, ok, text))
+
+
+def _rests(order: Order) -> bool:
+    """Whether it waits in the market for its price."""
+    return order.intent.order_type != "MARKET"
+
+
+def _is_entry(order: Order) -> bool:
+    """Whether it rests for a strategy and may open or enlarge a position."""
+    return _rests(order) and not order.is_external and not order.intent.reduce_only
 
 
 def _outcome(order: Order) -> str:

@@ -13,7 +13,8 @@ from engine.core.context import Clock, Outbox
 from engine.core.health import Health
 from engine.execution.lots import plain
 from engine.execution.order_states import UNSETTLED
-from engine.execution.order_store import OrderStore
+from engine.execution.order_store import Order, OrderStore
+from engine.execution.trade_executor import TradeExecutor
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS
 from gateways.wire.messages import RequestSnapshot, Snapshot
 
@@ -39,6 +40,7 @@ class Comparison:
         health: Health,
         store: OrderStore,
         account: AccountStateStore,
+        trades: TradeExecutor,
         on_differs: Callable[[str], None],
         on_agreed: Callable[[int], None],
     ) -> None:
@@ -48,11 +50,14 @@ class Comparison:
         self._health = health
         self._store = store
         self._account = account
+        self._trades = trades
         self._on_differs = on_differs
         self._on_agreed = on_agreed
         self._request_id = 0
         self._suspects: frozenset[Difference] = frozenset()
         self._unresolved: frozenset[Difference] = frozenset()
+        self._lingered: frozenset[str] = frozenset()
+        self._told: frozenset[str] = frozenset()
         self.deadline_ns = NEVER_NS
 
     def on_reconciled(self) -> None:
@@ -90,6 +95,9 @@ class Comparison:
         elif snapshot.complete:
             self._health.on_modes(snapshot)
             found = differences(self._config.symbols, self._store, self._account, snapshot)
+            lingering = self._lingering(snapshot)
+            self._cancel_again(lingering)
+            found = {key: text for key, text in found.items() if key[2] not in lingering}
             # An order about which recovery could not make us agree is told once, and recovered from once.
             self._unresolved &= found.keys()
             new = (self._suspects & found.keys()) - self._unresolved
@@ -100,12 +108,35 @@ class Comparison:
                 self._on_differs("the exchange and we differ, and no event has told why")
                 return
             self._suspects = frozenset(found)
-            if found.keys() - self._unresolved:
+            if lingering or found.keys() - self._unresolved:
                 wait_ns = min(wait_ns, AGAIN_NS)
             else:
                 self._account.on_snapshot(snapshot, self._config.symbols)
                 self._on_agreed(snapshot.time_ns)
         self._look_in(wait_ns)
+
+    def _lingering(self, snapshot: Snapshot) -> dict[str, Order]:
+        """Own orders that rest at the exchange and that nobody here wants: ended by what we were told, or of
+        no leg. A young one may be on its way."""
+        found: dict[str, Order] = {}
+        for update in snapshot.open_orders:
+            order = self._store.find(update)
+            is_old = update.transaction_time_ns <= snapshot.time_ns - YOUNG_NS
+            if order is not None and is_old and not self._trades.wants(order):
+                found[order.client_order_id] = order
+        return found
+
+    def _cancel_again(self, lingering: Mapping[str, Order]) -> None:
+        """Those that were there at the last look too; each is told once as long as it stays."""
+        for key in sorted(lingering.keys() & self._lingered):
+            order = lingering[key]
+            if key not in self._told:
+                here = "is not wanted" if order.is_open else f"is {order.state} here"
+                text = f"{order.intent.symbol}: order {key} rests at the exchange and {here}"
+                self._out.notice("warning", f"{text}: it is cancelled again")
+            self._trades.resting.drop(order, "not wanted")
+        self._told = (self._told | self._lingered) & lingering.keys()
+        self._lingered = frozenset(lingering)
 
     def _look_in(self, delay_ns: int) -> None:
         self.deadline_ns = self._clock.now_ns + delay_ns if self._config.compare_every_ns else NEVER_NS

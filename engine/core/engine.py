@@ -100,6 +100,7 @@ class Engine:
             self.health,
             self.store,
             self.account,
+            self.trades,
             self.recovery.begin,
             self.recovery.on_agreed,
         )
@@ -341,9 +342,12 @@ class Engine:
         self.comparison.on_snapshot(snapshot)
 
     def _on_instrument(self, instrument: wire.Instrument, snapshot_id: int = 0) -> None:
+        known = self.health.instruments.get(instrument.symbol)
         self.health.instruments[instrument.symbol] = instrument
         self.margin.on_instrument(instrument)
         self.leverages.on_instrument(instrument, snapshot_id)
+        if known is not None and known != instrument:
+            self.trades.on_rules_changed(instrument.symbol)
 
     def _on_status(self, status: wire.GatewayStatus) -> None:
         """A book that lost its way leaves a hole in the candles made from it."""

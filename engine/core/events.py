@@ -48,6 +48,21 @@ class LinkDown(msgspec.Struct, frozen=True, array_like=True, tag=True):
 CommandName = Literal["pause", "resume", "flatten", "kill", "cancel", "why", "close_orders"]
 
 
+TOUCHES: dict[CommandName, str] = {
+    "pause": "Enter nothing new and cancel entries that rest; positions, their stops and targets stay.",
+    "resume": "Undo pause and flatten; without a strategy or symbol also undo kill.",
+    "flatten": "Leave the strategies' positions at market and pause them; their entries, stops and targets "
+    "go. What others hold and their orders stay.",
+    "kill": "Cancel every order and leave every position, those of others too; enter nothing until resume. "
+    "A strategy's stop goes when its position is left; nothing but the leaving is placed after it.",
+    "cancel": "Cancel one order, whoever sent it; a strategy's stop or target is refused: it would come "
+    "back.",
+    "close_orders": "Cancel the entries that rest; stops, targets, positions and orders of others stay.",
+    "why": "The last signals, what became of them and of their orders, and why; times are UTC.",
+}
+"""What each command touches, for its help."""
+
+
 class Command(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """An operator's word. `strategy` and `symbol` narrow it ("" is all), `argument` is a client id or
     a signal's bar. `command_id` makes it idempotent."""

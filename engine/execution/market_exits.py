@@ -2,10 +2,10 @@
 
 One exit at a time for each owner and symbol; leaving everything, asked for meanwhile, follows it. An attempt
 follows only on proof that the one before did not (wholly) happen, under the id of the next attempt, with what
-is left of the position.
+is left of the position. What each refusal leads to stands in docs/refused_exits.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from decimal import Decimal
 
 import msgspec
@@ -13,13 +13,17 @@ import msgspec
 from engine.account.state import AccountStateStore
 from engine.core.context import Clock, Outbox
 from engine.execution.attribution import OPERATOR
+from engine.execution.exit_size import exit_size
+from engine.execution.lots import plain
+from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
-from engine.execution.order_states import OrderState
+from engine.execution.order_states import TERMINAL, UNSETTLED, OrderState
 from engine.execution.order_store import Applied, Order, OrderStore
+from engine.execution.refusals import Reaction, reaction_to
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS
 from engine.risk.limits import Verdict
 from engine.storage.records import Intent
-from gateways.wire.messages import Side
+from gateways.wire.messages import Instrument, Side
 
 ZERO = Decimal(0)
 ALARM_AT_ATTEMPT = 8
@@ -27,10 +31,12 @@ ALARM_AT_ATTEMPT = 8
 _FIRST_DELAY_NS = SECOND_NS // 4
 _DOUBT_DELAY_NS = 5 * SECOND_NS
 _LONGEST_DELAY_NS = _FIRST_DELAY_NS << ALARM_AT_ATTEMPT
-REDUCE_ONLY_REJECTED = "-2022"
+_WAY_DELAY_NS = 2 * SECOND_NS
+"""So long an exit waits for cancels of what stands in its way, before it is tried all the same."""
 IN_FLIGHT = Verdict(False, "exit_in_flight", "an exit is under way")
 NOTHING_TO_REDUCE = "the exchange says there is nothing to reduce"
 NOTHING = Verdict(False, "nothing_to_close", "there is nothing to close")
+DUST = Verdict(False, "dust", "what is left is dust: the exchange takes no order that leaves it")
 
 
 class _Wish(msgspec.Struct, frozen=True):
@@ -44,12 +50,17 @@ class _Wish(msgspec.Struct, frozen=True):
 
 class _Exit(msgspec.Struct):
     """The running exit of one owner on one symbol. `retry_at_ns` is when its next attempt is due; nobody's
-    word brings it forward to before `not_before_ns`."""
+    word brings it forward to before `not_before_ns`. `clears` once own orders had to be taken out of its way:
+    until it is over none of them is placed again. `is_exact`: the exchange does not cut an order down to the
+    position. `told` is the reason that was last told."""
 
     intent: Intent
     retry_at_ns: int = NEVER_NS
     not_before_ns: int = 0
     then: _Wish | None = None
+    clears: bool = False
+    is_exact: bool = False
+    told: str = ""
 
 
 class MarketExits:
@@ -65,6 +76,7 @@ class MarketExits:
         gate: OrderGate,
         store: OrderStore,
         account: AccountStateStore,
+        executor: OrderExecutor,
         on_doubt: Callable[[str], None],
     ) -> None:
         self._clock = clock
@@ -72,9 +84,11 @@ class MarketExits:
         self._gate = gate
         self._store = store
         self._account = account
+        self._executor = executor
         self._on_doubt = on_doubt
         self._exits: dict[tuple[str, str], _Exit] = {}
         self._shared: set[str] = set()
+        self._dust: dict[tuple[str, str], tuple[Decimal, Instrument | None]] = {}
         self.deadline_ns = NEVER_NS
 
     def share(self, symbol: str) -> None:
@@ -85,7 +99,7 @@ class MarketExits:
         self, owner: str, symbol: str, *, qty_base: Decimal | None = None, cause: str, leg: str, signal: str
     ) -> Placed:
         """Leave a position, or `qty_base` of it. What cannot be sent now is sent as soon as it can be."""
-        held = self._account.strategy_position(owner, symbol).qty_base
+        held = self.held(owner, symbol)
         side: Side = "SELL" if held > ZERO else "BUY"
         running = self._exits.get((owner, symbol))
         if running is not None:
@@ -98,15 +112,42 @@ class MarketExits:
         qty = abs(held) if qty_base is None else min(abs(held), qty_base)
         if qty <= ZERO:
             return Placed(NOTHING)
-        intent = self._intent(owner, symbol, side, qty, cause, leg, 0, signal)
-        running = self._exits[owner, symbol] = _Exit(intent)
-        placed = self._gate.place(intent)
+        if self._dust.get((owner, symbol)) == (held, self._gate.instruments.get(symbol)):
+            return Placed(DUST)
+        first = self._gate.intent(
+            owner, symbol, side, "MARKET", qty, cause=cause, leg=leg, is_exit=True, signal=signal
+        )
+        running = _Exit(first)
+        if not self._resize(running, first, qty):
+            return Placed(DUST)
+        self._exits[owner, symbol] = running
+        placed = self._gate.place(running.intent)
         if placed.verdict is DUPLICATE:
             del self._exits[owner, symbol]
         elif not placed.client_order_id:
             running.retry_at_ns = self._clock.now_ns + SECOND_NS
             self._reschedule()
         return placed
+
+    def held(self, owner: str, symbol: str) -> Decimal:
+        """What that owner can leave; for the operator what no running strategy holds."""
+        if owner != OPERATOR:
+            return self._account.strategy_position(owner, symbol).qty_base
+        owned = (
+            self._account.strategy_position(one, symbol).qty_base for one in self._gate.owners.get(symbol, ())
+        )
+        return self._account.position(symbol).qty_base - sum(owned, ZERO)
+
+    def makes_way(self, owner: str, symbol: str) -> bool:
+        """Whether own orders had to be taken out of the way of a running exit: none may come back."""
+        running = self._exits.get((owner, symbol))
+        return running is not None and running.clears
+
+    def give_up(self, owner: str) -> None:
+        """That owner's exits are not tried again."""
+        for key in [key for key in self._exits if key[0] == owner]:
+            del self._exits[key]
+        self._reschedule()
 
     def adopt(self, order: Order) -> None:
         """An exit of the journal that is still under way, or was to be tried again."""
@@ -115,16 +156,32 @@ class MarketExits:
         self._exits[intent.strategy, intent.symbol] = _Exit(intent, due)
         self._reschedule()
 
+    def adopt_unfinished(self, keys: Container[tuple[str, str]]) -> None:
+        """Of those owners and symbols, and the operator: an exit that had failed or filled in part goes on,
+        when nothing was sent for its owner since."""
+        newest: dict[tuple[str, str], Order] = {}
+        for order in (*self._store.closed_orders(), *self._store.open_orders()):
+            intent = order.intent
+            key = (intent.strategy, intent.symbol)
+            is_later = key not in newest or intent.time_ns >= newest[key].intent.time_ns
+            is_known = key in keys or intent.strategy == OPERATOR
+            if is_known and not intent.leg.startswith("rest:") and is_later:
+                newest[key] = order
+        for order in newest.values():
+            is_done = order.state is OrderState.FILLED and not order.intent.rest_base
+            if order.intent.is_exit and order.state in TERMINAL and not is_done:
+                self.adopt(order)
+
     def on_applied(self, applied: Applied) -> None:
-        """An exit has ended: well, or to be tried again."""
+        """An exit has ended: well, or to be tried again. Or what stood in an exit's way is gone."""
         order = applied.order
         key = (order.intent.strategy, order.intent.symbol)
         running = self._exits.get(key)
-        if running is None or running.intent.client_order_id != order.client_order_id or order.is_open:
-            if applied.is_rejection and key[0] == OPERATOR and is_nothing_to_reduce(order):
-                self._on_doubt(NOTHING_TO_REDUCE)  # nobody sends it again
+        if order.is_open:
             return
-        if order.evidence.missing_base == ZERO:
+        if running is None or running.intent.client_order_id != order.client_order_id:
+            self._hurry(order.intent.symbol)
+        elif order.evidence.missing_base == ZERO:
             self._conclude(key, running, order)
 
     def on_reconciled(self) -> None:
@@ -141,6 +198,77 @@ class MarketExits:
                 elif not order.is_open:
                     self._conclude(key, running, order)
 
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: what was to be tried later is tried now."""
+        for running in self._exits.values():
+            running.not_before_ns = min(running.not_before_ns, now_ns)
+            if running.retry_at_ns != NEVER_NS:
+                running.retry_at_ns = min(running.retry_at_ns, now_ns)
+        self._reschedule()
+
+    def on_time(self) -> None:
+        """Send attempts that are due."""
+        for key, running in list(self._exits.items()):
+            if running.retry_at_ns <= self._clock.now_ns:
+                self._try_again(key, running)
+        self._reschedule()
+
+    def _try_again(self, key: tuple[str, str], running: _Exit) -> None:
+        running.retry_at_ns = NEVER_NS
+        before = running.intent
+        asked = before.qty_base - self._filled(before) + before.rest_base
+        whole = min(self._left(before), asked)
+        if whole <= ZERO:
+            self._end(key)
+            return
+        following = self._gate.intent(
+            before.strategy,
+            before.symbol,
+            before.side,
+            "MARKET",
+            whole,
+            cause=before.cause,
+            leg=before.leg,
+            attempt=before.attempt + 1,
+            is_exit=True,
+            signal=before.signal,
+        )
+        if not self._resize(running, following, whole):
+            self._end(key)
+            return
+        placed = self._gate.place(running.intent)
+        if not placed.client_order_id:
+            running.retry_at_ns = self._clock.now_ns + SECOND_NS
+            if placed.verdict is not DUPLICATE:  # that one was made before a restart: on to the next
+                running.intent = before
+
+    def _resize(self, running: _Exit, intent: Intent, whole: Decimal) -> bool:
+        """Take `intent`, on the present grid, as the next to send. False: what is left is dust."""
+        owner, symbol, side = intent.strategy, intent.symbol, intent.side
+        net = self._account.position(symbol).qty_base
+        # What is rounded up may take nothing from anybody else who holds the symbol.
+        is_cut = not running.is_exact and abs(net) == whole
+        size = exit_size(whole, self._gate.instruments.get(symbol), is_cut=is_cut)
+        if size.dust_base:
+            self._tell_dust(owner, symbol, size.dust_base)
+        reduces = owner == OPERATOR or self._reduces_net(symbol, side, min(size.qty_base, whole))
+        running.intent = msgspec.structs.replace(
+            intent, qty_base=size.qty_base, rest_base=size.rest_base, reduce_only=reduces
+        )
+        return size.qty_base > ZERO
+
+    def _tell_dust(self, owner: str, symbol: str, dust_base: Decimal) -> None:
+        """Once of each remainder and grid."""
+        held = self.held(owner, symbol)
+        seen = (held, self._gate.instruments.get(symbol))
+        left = held if abs(held) == dust_base else (dust_base if held > ZERO else -dust_base)
+        if self._dust.get((owner, symbol)) != (left, seen[1]):
+            self._dust[owner, symbol] = (left, seen[1])
+            text = (
+                f"{owner}: {plain(dust_base)} of {symbol} is dust: the exchange takes no order that leaves it"
+            )
+            self._out.notice("warning", text)
+
     def _conclude(self, key: tuple[str, str], running: _Exit, order: Order) -> None:
         """It has ended: is there anything left to leave?"""
         left = self._left(order.intent)
@@ -153,100 +281,83 @@ class MarketExits:
             self._reschedule()
             return
         attempt = order.intent.attempt + 1
-        delay_ns = _FIRST_DELAY_NS << min(attempt, ALARM_AT_ATTEMPT)
-        if is_nothing_to_reduce(order):
-            delay_ns = min(_DOUBT_DELAY_NS << min(attempt - 1, ALARM_AT_ATTEMPT), _LONGEST_DELAY_NS)
-            running.not_before_ns = self._clock.now_ns + delay_ns
-            self._on_doubt(NOTHING_TO_REDUCE)
+        running.not_before_ns = 0
+        delay_ns = self._react(running, order, left)
         if attempt == ALARM_AT_ATTEMPT:
-            self._out.notice(
-                "critical", f"{key[0]} cannot leave {key[1]}: {order.reason or order.state.name}"
-            )
+            self._tell(running, order)
         running.retry_at_ns = self._clock.now_ns + delay_ns
         self._reschedule()
 
-    def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: what was to be tried later is tried now."""
-        for running in self._exits.values():
-            running.not_before_ns = min(running.not_before_ns, now_ns)
-            if running.retry_at_ns != NEVER_NS:
-                running.retry_at_ns = min(running.retry_at_ns, now_ns)
-        self._reschedule()
+    def _react(self, running: _Exit, order: Order, left: Decimal) -> int:
+        """Do what the refusal asks for; returns the nanoseconds until the next attempt."""
+        attempt = order.intent.attempt + 1
+        reaction = reaction_to(order)
+        is_about_size = reaction in {Reaction.COMPARE, Reaction.REGRID} and order.intent.qty_base > left
+        running.is_exact = running.is_exact or is_about_size
+        if reaction is Reaction.COMPARE:
+            self._on_doubt(NOTHING_TO_REDUCE)
+            if self._clear_way(running, order):
+                return _WAY_DELAY_NS
+        if reaction in {Reaction.AGAIN, Reaction.REGRID} or is_about_size:
+            return _FIRST_DELAY_NS << min(attempt, ALARM_AT_ATTEMPT)
+        if reaction is Reaction.PERSON or attempt == 2:
+            self._tell(running, order)
+        delay_ns = min(_DOUBT_DELAY_NS << min(attempt - 1, ALARM_AT_ATTEMPT), _LONGEST_DELAY_NS)
+        running.not_before_ns = self._clock.now_ns + delay_ns
+        return delay_ns
 
-    def on_time(self) -> None:
-        """Send attempts that are due."""
-        for key, running in list(self._exits.items()):
-            if running.retry_at_ns > self._clock.now_ns:
-                continue
-            running.retry_at_ns = NEVER_NS
-            before = running.intent
-            asked = before.qty_base - self._filled(before) + before.rest_base
-            whole = min(self._left(before), asked)
-            if whole <= ZERO:
-                self._end(key)
-                continue
-            running.intent = self._intent(
-                before.strategy,
-                before.symbol,
-                before.side,
-                whole,
-                before.cause,
-                before.leg,
-                before.attempt + 1,
-                before.signal,
-            )
-            placed = self._gate.place(running.intent)
-            if not placed.client_order_id:
-                running.retry_at_ns = self._clock.now_ns + SECOND_NS
-                if placed.verdict is not DUPLICATE:  # that one was made before a restart: on to the next
-                    running.intent = before
-        self._reschedule()
-
-    def _intent(
-        self,
-        owner: str,
-        symbol: str,
-        side: Side,
-        whole: Decimal,
-        cause: str,
-        leg: str,
-        attempt: int,
-        signal: str,
-    ) -> Intent:
-        """An order that leaves `whole`, or as much of it as the exchange takes at once."""
-        qty = min(whole, self._largest(symbol, whole))
-        intent = self._gate.intent(
-            owner,
-            symbol,
-            side,
-            "MARKET",
-            qty,
-            cause=cause,
-            leg=leg,
-            attempt=attempt,
-            reduce_only=self._reduces_net(symbol, side, qty),
-            is_exit=True,
-            signal=signal,
+    def _tell(self, running: _Exit, order: Order) -> None:
+        """Why it cannot be left; each reason once."""
+        intent, reason = order.intent, order.reason or order.state.name
+        if running.told == reason:
+            return
+        running.told = reason
+        others = [one.client_order_id for one in self._in_way(intent, foreign=True)]
+        hint = f"; in its way may be {', '.join(others)} of somebody else" if others else ""
+        text = (
+            f"{intent.strategy} cannot leave {intent.symbol}: {reason}{hint}; it is tried again until it can"
         )
-        return msgspec.structs.replace(intent, rest_base=whole - qty) if whole > qty else intent
+        self._out.notice("critical", text)
+
+    def _in_way(self, intent: Intent, *, foreign: bool = False) -> list[Order]:
+        """Ordinary orders on the side of an exit, own or others'. Conditional ones reduce nothing yet."""
+        return [
+            order
+            for order in self._store.open_orders(intent.symbol)
+            if order.intent.side == intent.side
+            and order.intent.order_type != "MARKET"
+            and not order.intent.is_algo
+            and order.is_external == foreign
+        ]
+
+    def _clear_way(self, running: _Exit, order: Order) -> bool:
+        """Cancel what of ours stands in the way; whether anything does."""
+        found = self._in_way(order.intent)
+        for one in found:
+            if one.state not in UNSETTLED:
+                self._executor.cancel(one, "in the way of an exit")
+        running.clears = running.clears or bool(found)
+        return bool(found)
+
+    def _hurry(self, symbol: str) -> None:
+        """An order has ended: an exit that waited for its way to be free goes out now."""
+        for (_, where), running in self._exits.items():
+            waits = where == symbol and running.clears and running.retry_at_ns != NEVER_NS
+            if waits and not self._in_way(running.intent):
+                soonest_ns = max(self._clock.now_ns, running.not_before_ns)
+                running.retry_at_ns = min(running.retry_at_ns, soonest_ns)
+                self._reschedule()
 
     def _end(self, key: tuple[str, str]) -> None:
         """An exit is over: on with what was asked for meanwhile."""
         wish = self._exits.pop(key).then
-        held = self._account.strategy_position(*key).qty_base
+        held = self.held(*key)
         if wish is not None and held and (held > ZERO) == (wish.side == "SELL"):
             self.leave(*key, cause=wish.cause, leg=wish.leg, signal=wish.signal)
 
-    def _largest(self, symbol: str, qty: Decimal) -> Decimal:
-        """The exchange's largest market order; `qty` where that is not known."""
-        instrument = self._gate.instruments.get(symbol)
-        if instrument is None:
-            return qty
-        return instrument.market_max_qty_base or instrument.max_qty_base or qty
-
     def _left(self, intent: Intent) -> Decimal:
         """What the owner still holds on the side that the exit leaves."""
-        held = self._account.strategy_position(intent.strategy, intent.symbol).qty_base
+        held = self.held(intent.strategy, intent.symbol)
         return abs(held) if (held > ZERO) == (intent.side == "SELL") else ZERO
 
     def _filled(self, intent: Intent) -> Decimal:
@@ -262,8 +373,3 @@ class MarketExits:
 
     def _reschedule(self) -> None:
         self.deadline_ns = min((one.retry_at_ns for one in self._exits.values()), default=NEVER_NS)
-
-
-def is_nothing_to_reduce(order: Order) -> bool:
-    """Whether the exchange refused it because there is no position that it could reduce."""
-    return order.state is OrderState.REJECTED and order.reason.startswith(REDUCE_ONLY_REJECTED)

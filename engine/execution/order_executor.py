@@ -31,6 +31,8 @@ from gateways.wire.messages import AmendOrder, CancelOrder, OrderUpdate, QueryOr
 
 Request = Literal["submit", "cancel", "amend", "query"]
 MOST_DOUBLINGS = 3
+TELL_AT_REFUSALS = 2
+"""So many refused cancels of a resting order are no race with its end any more."""
 MARKET_OPEN_NS = 3 * SECOND_NS
 """A market order that seems open so long after its answer has ended unheard: nothing of it rests."""
 
@@ -72,6 +74,7 @@ class OrderExecutor:
         self._queries: dict[str, int] = {}
         self._failed_queries: dict[str, int] = {}
         self._uncancelled: set[str] = set()
+        self._refused_cancels: dict[str, int] = {}
         self._missed_since: dict[str, int] = {}
         self._set_back_ns = 0
         self.connected = False
@@ -179,7 +182,7 @@ class OrderExecutor:
             self._may_not_be_cancelled(pending)
             self.query_soon(key, self._config.query_every_ns)
         elif reply.outcome != "ok":
-            self.query_soon(key)
+            self._after_refusal(pending, reply)
         self._reschedule()
 
     def on_link_down(self) -> None:
@@ -257,6 +260,22 @@ class OrderExecutor:
         order = self._store.get(key)
         return order is not None and order.is_open and order.intent.order_type == "MARKET"
 
+    def _after_refusal(self, pending: _Pending, reply: Reply) -> None:
+        """The exchange takes no cancel or amendment of it. Whether it rests all the same, the query says: at
+        once after the first refusal, then ever less often."""
+        key = pending.client_order_id
+        order = self._store.get(key)
+        refused = 0
+        if pending.request == "cancel" and order is not None and order.is_open:
+            refused = self._refused_cancels.get(key, 0)
+            self._refused_cancels[key] = refused + 1
+            self._may_not_be_cancelled(pending)
+            if refused == TELL_AT_REFUSALS:
+                text = f"order {key} on {pending.symbol} rests and its cancel is refused: {_why(reply)}"
+                self._out.notice("warning", f"{text}; it is tried again until it is gone")
+        doublings = min(refused - 1, MOST_DOUBLINGS)
+        self.query_soon(key, self._config.query_every_ns << doublings if refused else 0)
+
     def _after_query(self, key: str, reply: Reply) -> None:
         order = self._store.get(key)
         if order is None or not order.is_open:
@@ -326,6 +345,7 @@ class OrderExecutor:
             self._missed_since.pop(applied.order.client_order_id, None)
             self._failed_queries.pop(applied.order.client_order_id, None)
             self._uncancelled.discard(applied.order.client_order_id)
+            self._refused_cancels.pop(applied.order.client_order_id, None)
         key = applied.order.client_order_id
         is_waited_for = key in self._uncancelled or self._should_have_ended(key)
         if applied.order.state not in UNSETTLED and not is_waited_for:
@@ -340,7 +360,8 @@ class OrderExecutor:
         self.deadline_ns = min(self.deadline_ns, due)
 
     def _may_not_be_cancelled(self, pending: _Pending) -> None:
-        if pending.request == "cancel":
+        order = self._store.get(pending.client_order_id)
+        if pending.request == "cancel" and order is not None and order.is_open:
             self._uncancelled.add(pending.client_order_id)
 
     def _is_pending(self, request: Request, key: str) -> bool:

@@ -58,6 +58,11 @@ class OrderGate:
         """Strategies by the symbols they trade."""
         self.caused_by_receive_ns = 0
 
+    @property
+    def is_killed(self) -> bool:
+        """Whether an operator has said kill, and not yet resume."""
+        return bool(self._risk.killed)
+
     def intent(
         self,
         owner: str,

@@ -13,6 +13,7 @@ from engine.account.state import AccountStateStore
 from engine.core.context import Clock, Outbox
 from engine.execution.bar_plan import BarPlan
 from engine.execution.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, TAKE_PROFIT, ExitRules
+from engine.execution.exit_size import exit_size
 from engine.execution.lots import price_to_tick, quantity_down
 from engine.execution.order_gate import OrderGate
 from engine.execution.resting import RestingOrder, RestingOrders
@@ -167,7 +168,11 @@ class Protection:
         wanted: dict[str, RestingOrder] = {}
         if levels.stop is not None and levels.stop > 0.0:
             at = price_to_tick(levels.stop, tick)
-            wanted[STOP] = RestingOrder("STOP_MARKET", side, left, None, at, True, levels.stop_text)
+            # Its market order is cut down to the position, which may lie off a grid that has changed.
+            is_alone = self._account.position(self._slot.symbol).qty_base == held
+            qty = exit_size(left, instrument, is_cut=is_alone).qty_base
+            if qty > ZERO:
+                wanted[STOP] = RestingOrder("STOP_MARKET", side, qty, None, at, True, levels.stop_text)
         for index, (price, fraction) in enumerate(levels.partial_exits):
             name = f"partial{index + self._plan.partials_done}"
             part = quantity_down(self._plan.part_of_trade(fraction), instrument.qty_step_base)
@@ -176,7 +181,8 @@ class Protection:
                 left -= qty
                 text = SIGNAL_TEXTS[PARTIAL_EXIT]
                 wanted[name] = RestingOrder("LIMIT", side, qty, price_to_tick(price, tick), None, True, text)
-        if levels.target is not None and left > ZERO:
+        left = quantity_down(left, instrument.qty_step_base)
+        if levels.target is not None and left >= max(instrument.min_qty_base, instrument.qty_step_base):
             at = price_to_tick(levels.target, tick)
             text = SIGNAL_TEXTS[TAKE_PROFIT]
             wanted[TARGET] = RestingOrder("LIMIT", side, left, at, None, True, text)

@@ -17,6 +17,7 @@ from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
 from engine.execution.order_states import UNSETTLED, OrderState
 from engine.execution.order_store import Applied, Order, OrderStore
+from engine.execution.refusals import has_fired_in_vain
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS
 from engine.storage.records import AmendIntent
 from gateways.wire.messages import Side
@@ -38,6 +39,11 @@ class RestingOrder(msgspec.Struct, frozen=True):
     stop_price: Decimal | None = None
     reduce_only: bool = True
     signal: str = ""
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it protects a position: it reduces nothing until it triggers."""
+        return self.reduce_only and self.order_type == "STOP_MARKET"
 
     def is_met_by(self, order: Order) -> bool:
         """Whether that order is the wanted one: same terms, and as much left to fill."""
@@ -69,8 +75,9 @@ class _Legs(msgspec.Struct):
 class RestingOrders:
     """Keeps the resting orders of all owners.
 
-    `on_refused` is told of an order the exchange refused for good reason (a stop that would trigger at once):
-    owner, symbol, leg, the order.
+    `on_refused` is told of an order the exchange refused for good reason (a stop that would trigger at once),
+    or that was triggered in vain: owner, symbol, leg, the order. `may_rest` says whether an order may be
+    placed for that owner and symbol now; what rests already stays.
     """
 
     def __init__(
@@ -81,6 +88,7 @@ class RestingOrders:
         store: OrderStore,
         executor: OrderExecutor,
         on_refused: Callable[[str, str, str, Order], None],
+        may_rest: Callable[[str, str, RestingOrder], bool],
     ) -> None:
         self._clock = clock
         self._out = out
@@ -88,6 +96,7 @@ class RestingOrders:
         self._store = store
         self._executor = executor
         self._on_refused = on_refused
+        self._may_rest = may_rest
         self._legs: dict[Key, _Legs] = {}
         self._leg_of: dict[str, tuple[str, str, str]] = {}
         self._amended: dict[str, tuple[Decimal, Decimal]] = {}
@@ -117,6 +126,18 @@ class RestingOrders:
             order = self._store.get(key)
             if order is not None and not order.intent.reduce_only:
                 self._cancel(key, "left behind")
+
+    def wants(self, order: Order) -> bool:
+        """Whether an order that rests belongs to a leg its owner wants; yes while that was not said yet."""
+        legs = self._legs.get((order.intent.strategy, order.intent.symbol))
+        leg = order.intent.leg.removeprefix("rest:")
+        if legs is None or not legs.is_told:
+            return True
+        return leg in legs.wanted and order.client_order_id in legs.working.get(leg, ())
+
+    def drop(self, order: Order, reason: str) -> None:
+        """Cancel what rests at the exchange, whatever is believed of it here."""
+        self._executor.cancel(order, reason)
 
     def owners(self) -> list[Key]:
         """Everybody who wants or has something."""
@@ -150,6 +171,8 @@ class RestingOrders:
     def on_applied(self, applied: Applied) -> None:
         """One of them was accepted, filled, cancelled or refused."""
         order = applied.order
+        if applied.contradiction and order.is_open and order.intent.leg.startswith("rest:"):
+            self.adopt(order)  # it was believed to have ended, and lives
         place = self._leg_of.get(order.client_order_id)
         if place is None:
             return
@@ -161,11 +184,10 @@ class RestingOrders:
                 ids.remove(order.client_order_id)
             if not ids:
                 legs.working.pop(leg, None)
-            if order.state is OrderState.REJECTED:
-                self._amended.pop(order.client_order_id, None)
+            self._amended.pop(order.client_order_id, None)
+            if order.state is OrderState.REJECTED or has_fired_in_vain(order):
                 self._refused(owner, symbol, leg, order, legs)
                 return
-            self._amended.pop(order.client_order_id, None)
             if not order.evidence.missing_base:
                 self._leg_of.pop(order.client_order_id, None)
         else:
@@ -212,6 +234,8 @@ class RestingOrders:
         for order in orders:
             if good and order is not good[-1]:
                 self._cancel(order.client_order_id, "replaced")
+        if not good and not self._may_rest(owner, symbol, wanted):
+            return
         if not good and len(orders) == 1 and self._amend(orders[0], legs, wanted):
             return
         if not good and orders and not wanted.reduce_only:

@@ -203,7 +203,7 @@ class ScriptBroker:
                 size = quantity_down(entry.qty_base, instrument.qty_step_base)
             if size <= ZERO:
                 continue
-            qty = size + abs(held)
+            qty = quantity_down(size + abs(held), instrument.qty_step_base)
             wanted[_ENTRY + key] = _order(
                 "BUY" if entry.direction > 0 else "SELL", qty, entry.limit, entry.stop, instrument, entry.text
             )

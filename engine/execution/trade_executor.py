@@ -13,16 +13,19 @@ import msgspec
 
 from engine.account.state import AccountStateStore
 from engine.core.context import Clock, Outbox
+from engine.execution.attribution import OPERATOR
 from engine.execution.bar_plan import Action, BarPlan
 from engine.execution.client_ids import bar_cause, fill_cause
-from engine.execution.lots import quantity_down
-from engine.execution.market_exits import NOTHING_TO_REDUCE, MarketExits, is_nothing_to_reduce
+from engine.execution.desks import Desk, Followup, Outcome
+from engine.execution.lots import plain, quantity_down
+from engine.execution.market_exits import NOTHING_TO_REDUCE, MarketExits
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
-from engine.execution.order_states import TERMINAL, OrderState
+from engine.execution.order_states import UNSETTLED, OrderState
 from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.protection import STOP, Protection, rules_of
-from engine.execution.resting import RestingOrders
+from engine.execution.refusals import has_fired_in_vain, is_nothing_to_reduce
+from engine.execution.resting import RestingOrder, RestingOrders
 from engine.execution.script_broker import ScriptBroker, refuse_verbs
 from engine.execution.signal_log import NO_SIGNALS, SignalLog, blocked
 from engine.execution.sizing import TooSmall, entry_qty
@@ -34,45 +37,6 @@ from engine.strategies.base import Broker, ScriptStrategy, Signals
 from engine.strategies.slot import Decision, SlotState, StrategySlot
 
 ZERO = Decimal(0)
-
-
-class _Followup(msgspec.Struct):
-    """The entry of a flip, waiting for its close to fill."""
-
-    intent: Intent
-    expires_ns: int
-    decision: Decision
-
-
-class _Desk(msgspec.Struct):
-    """One strategy's trading on one symbol. `entry_id` is its last entry, `followup` the one to come."""
-
-    slot: StrategySlot
-    plan: BarPlan
-    protection: Protection
-    script: ScriptBroker | None = None
-    journalled: bytes = b""
-    entry_id: str = ""
-    followup: _Followup | None = None
-
-
-class Outcome:
-    """What came of one decision so far: the first refusal, and the ids of orders that left or are to."""
-
-    __slots__ = ("actions", "closing", "refusal", "sent")
-
-    def __init__(self, actions: tuple[Action, ...], closing: bool) -> None:
-        self.actions = actions
-        self.closing = closing
-        self.refusal: Verdict | None = None
-        self.sent: list[str] = []
-
-    def note(self, placed: Placed) -> None:
-        """Add what became of one order."""
-        if placed.client_order_id:
-            self.sent.append(placed.client_order_id)
-        if not placed.verdict.allowed and self.refusal is None:
-            self.refusal = placed.verdict
 
 
 class TradeExecutor:
@@ -95,9 +59,9 @@ class TradeExecutor:
         self._store = store
         self._account = account
         self.log = SignalLog(clock, out)
-        self.resting = RestingOrders(clock, out, gate, store, executor, self._on_rest_refused)
-        self.exits = MarketExits(clock, out, gate, store, account, on_doubt)
-        self._desks: dict[tuple[str, str], _Desk] = {}
+        self.resting = RestingOrders(clock, out, gate, store, executor, self._on_rest_refused, self._may_rest)
+        self.exits = MarketExits(clock, out, gate, store, account, executor, on_doubt)
+        self._desks: dict[tuple[str, str], Desk] = {}
 
     def add(self, slot: StrategySlot, *, shared: bool) -> None:
         """Open a desk for a strategy. `shared`: others trade the symbol too."""
@@ -119,7 +83,7 @@ class TradeExecutor:
             self.resting,
             None if script is None else script.resting_orders,
         )
-        self._desks[slot.owner, slot.symbol] = _Desk(slot, plan, protection, script)
+        self._desks[slot.owner, slot.symbol] = Desk(slot, plan, protection, script)
 
     def broker(self, slot: StrategySlot, bar: Bar) -> Broker:
         """A script's broker as of the close of the bar."""
@@ -149,7 +113,7 @@ class TradeExecutor:
         self._begin(desk, decision, outcome)
         return outcome
 
-    def _on_script(self, desk: _Desk, decision: Decision) -> Outcome | None:
+    def _on_script(self, desk: Desk, decision: Decision) -> Outcome | None:
         """Carry out what a script asked for at market: its first close and its last entry."""
         script = desk.script
         if script is None:
@@ -180,7 +144,7 @@ class TradeExecutor:
         self._begin(desk, decision, outcome)
         return outcome
 
-    def _begin(self, desk: _Desk, decision: Decision, outcome: Outcome) -> None:
+    def _begin(self, desk: Desk, decision: Decision, outcome: Outcome) -> None:
         """Place the first of the actions."""
         action = outcome.actions[0]
         if outcome.closing:
@@ -239,7 +203,7 @@ class TradeExecutor:
                 desk.protection.on_position(f"adjusted:{self._clock.now_ns}")
         self._release_left_behind(symbol)
 
-    def _leave_as_told(self, desk: _Desk, cause: str) -> None:
+    def _leave_as_told(self, desk: Desk, cause: str) -> None:
         """Somebody said flatten or kill, and there is a position still, or again: an entry was under way, or
         a crash came between his word and the order."""
         slot = desk.slot
@@ -259,13 +223,49 @@ class TradeExecutor:
             else:
                 self.resting.want(*key, {}, "left behind")
 
-    def withdraw_entries(self, slot: StrategySlot) -> None:
-        """Cancel what rests to enter, and forget what was wanted: a paused strategy enters nothing."""
+    def withdraw_entries(self, slot: StrategySlot, leg: str = "") -> None:
+        """Cancel what rests to enter (or that leg of it), and forget what was wanted: it does not come back
+        by itself. Exits that rest are looked after anew."""
         desk = self._desks[slot.owner, slot.symbol]
         if desk.script is not None:
-            desk.script.drop_entries(frozenset())
-            desk.protection.on_position(f"withdrawn:{self._clock.now_ns}")
+            desk.script.drop_entries(self.resting.legs(*desk.key) - {leg} if leg else frozenset())
             self._journal_state(desk)
+        desk.protection.on_position(f"withdrawn:{self._clock.now_ns}")
+
+    def wants(self, order: Order) -> bool:
+        """Whether it is right that this order rests: somebody else's, or one that a leg here wants."""
+        if order.is_external or order.intent.order_type == "MARKET":
+            return True
+        return order.is_open and (order.state in UNSETTLED or self.resting.wants(order))
+
+    def protects(self, order: Order) -> bool:
+        """Whether it is a stop of a position that a strategy here holds."""
+        owner, symbol = key = order.intent.strategy, order.intent.symbol
+        is_stop = order.intent.is_algo and order.intent.reduce_only
+        return (
+            is_stop and key in self._desks and self._account.strategy_position(owner, symbol).qty_base != ZERO
+        )
+
+    def looks_after(self, order: Order) -> bool:
+        """Whether it is a stop or target that would be placed again if it were cancelled."""
+        desk = self._desks.get((order.intent.strategy, order.intent.symbol))
+        is_over = desk is None or (bool(desk.slot.leaving) and self._gate.is_killed)
+        return order.intent.reduce_only and not is_over and self.resting.wants(order)
+
+    def on_rules_changed(self, symbol: str) -> None:
+        """Tick, step or limits changed: what rests is put on the new grid."""
+        for desk in self._desks.values():
+            if desk.slot.symbol == symbol:
+                desk.protection.on_position(f"rules:{self._clock.now_ns}")
+
+    def _may_rest(self, owner: str, symbol: str, wanted: RestingOrder) -> bool:
+        """Whether an order may be placed to rest. While a position is being left nothing comes back that
+        could stand in the way of leaving it, and after kill nothing at all."""
+        desk = self._desks.get((owner, symbol))
+        is_left = desk is not None and bool(desk.slot.leaving)
+        if is_left and self._gate.is_killed:
+            return False
+        return wanted.is_stop or not (is_left or self.exits.makes_way(owner, symbol))
 
     def on_reconciled(self) -> None:
         """The world was compared: make up what is missing of the resting exits."""
@@ -317,27 +317,15 @@ class TradeExecutor:
             desk = self._desks.get((intent.strategy, intent.symbol))
             if intent.leg.startswith("rest:"):
                 self.resting.adopt(order)
-            elif desk is not None and intent.is_exit:
+            elif intent.is_exit and (desk is not None or intent.strategy == OPERATOR):
                 self.exits.adopt(order)
             elif desk is not None:
                 desk.entry_id = intent.client_order_id
-        self._adopt_unfinished_exits()
+        self.exits.adopt_unfinished(self._desks)
+        if not self._gate.is_killed:
+            self.exits.give_up(OPERATOR)
         for desk in self._desks.values():
             desk.protection.restore_size()
-
-    def _adopt_unfinished_exits(self) -> None:
-        """An exit that had failed or filled in part, when nothing was sent for its desk since: it goes on."""
-        newest: dict[tuple[str, str], Order] = {}
-        for order in (*self._store.closed_orders(), *self._store.open_orders()):
-            intent = order.intent
-            key = (intent.strategy, intent.symbol)
-            is_later = key not in newest or intent.time_ns >= newest[key].intent.time_ns
-            if key in self._desks and not intent.leg.startswith("rest:") and is_later:
-                newest[key] = order
-        for order in newest.values():
-            is_done = order.state is OrderState.FILLED and not order.intent.rest_base
-            if order.intent.is_exit and order.state in TERMINAL and not is_done:
-                self.exits.adopt(order)
 
     def exit_states(self) -> list[records.ExitState]:
         """The state of every strategy's exit rules, for a snapshot."""
@@ -354,7 +342,7 @@ class TradeExecutor:
         else:
             self.log.record_verdict(decision, outcome.refusal, words, sent)
 
-    def _close(self, desk: _Desk, decision: Decision, action: Action) -> Placed:
+    def _close(self, desk: Desk, decision: Decision, action: Action) -> Placed:
         """Leave the position, or a part of it."""
         slot = desk.slot
         qty = action.qty_base
@@ -369,7 +357,7 @@ class TradeExecutor:
             signal=action.text,
         )
 
-    def _consider_entry(self, desk: _Desk, decision: Decision, action: Action, *, closing: bool) -> Placed:
+    def _consider_entry(self, desk: Desk, decision: Decision, action: Action, *, closing: bool) -> Placed:
         """An entry, at once or behind the close it flips."""
         slot = desk.slot
         if decision.block is not None:
@@ -408,23 +396,23 @@ class TradeExecutor:
         if not closing:
             return self._enter(desk, intent)
         expires = decision.bar.close_time_ns + slot.lateness_ns
-        desk.followup = _Followup(intent, expires, decision)
+        desk.followup = Followup(intent, expires, decision)
         return Placed(Verdict(True))
 
-    def _enter(self, desk: _Desk, intent: Intent) -> Placed:
+    def _enter(self, desk: Desk, intent: Intent) -> Placed:
         placed = self._gate.place(intent, running=desk.slot.state is SlotState.RUNNING)
         if placed.client_order_id:
             desk.entry_id = placed.client_order_id
         return placed
 
-    def _on_fill(self, desk: _Desk, fill: Fill) -> None:
+    def _on_fill(self, desk: Desk, fill: Fill) -> None:
         if desk.script is not None:
             order = self._store.get(fill.client_order_id)
             desk.script.on_fill(fill, order.intent.leg if order is not None else "")
         desk.protection.on_position(fill_cause(fill.symbol, fill.trade_id))
         self._journal_state(desk)
 
-    def _go_on(self, desk: _Desk, applied: Applied) -> None:
+    def _go_on(self, desk: Desk, applied: Applied) -> None:
         """The entry of a flip, once its close has filled; given up when it did not, or too late."""
         followup, slot = desk.followup, desk.slot
         order = applied.order
@@ -446,28 +434,35 @@ class TradeExecutor:
         if not placed.verdict.allowed:
             self.log.record_verdict(followup.decision, placed.verdict, "flip entry")
 
-    def _rested_filled(self, desk: _Desk | None, leg: str) -> None:
+    def _rested_filled(self, desk: Desk | None, leg: str) -> None:
         if desk is not None:
             desk.protection.on_filled(leg)
 
     def _on_rest_refused(self, owner: str, symbol: str, leg: str, order: Order) -> None:
-        """A stop the exchange does not take because price is past it: leave now."""
-        desk = self._desks.get((owner, symbol))
-        self._out.notice("warning", f"{owner} on {symbol}: {leg} order was not placed: {order.reason}")
+        """It could not be placed, or did not do what it rested for. A stop whose price is passed: leave."""
+        desk, intent = self._desks.get((owner, symbol)), order.intent
+        why = order.reason or order.state.name.lower()
+        in_vain = has_fired_in_vain(order)
+        is_stop = leg == STOP or (intent.reduce_only and intent.order_type == "STOP_MARKET")
+        if in_vain and is_stop:
+            at = f"at {plain(intent.stop_price)} " if intent.stop_price else ""
+            text = f"the stop {at}was triggered and did not fill ({why}): leaving at market"
+            self._out.notice("critical", f"{owner} on {symbol}: {text}")
+        else:
+            self._out.notice("warning", f"{owner} on {symbol}: {leg} order was not placed: {why}")
         if is_nothing_to_reduce(order) and self.resting.refusals(owner, symbol, leg) == 1:
             self._on_doubt(NOTHING_TO_REDUCE)
-        is_stop = leg == STOP or (order.intent.reduce_only and order.intent.order_type == "STOP_MARKET")
-        if desk is not None and is_stop and order.reason.startswith("-2021"):
+        if desk is not None and is_stop and (in_vain or order.reason.startswith("-2021")):
             self.exits.leave(
                 owner,
                 symbol,
-                qty_base=None if leg == STOP else order.intent.qty_base,
-                cause=order.intent.cause,
-                leg=f"past-stop{order.intent.attempt}",
-                signal=order.intent.signal,
+                qty_base=None if leg == STOP else intent.qty_base,
+                cause=intent.cause,
+                leg=f"past-stop{intent.attempt}",
+                signal=intent.signal,
             )
 
-    def _leave_unprotected(self, desk: _Desk) -> None:
+    def _leave_unprotected(self, desk: Desk) -> None:
         slot = desk.slot
         text = f"{slot.owner} leaves {slot.symbol}: its stop could not be placed for too long"
         placed = self.exits.leave(
@@ -480,14 +475,14 @@ class TradeExecutor:
         if placed.verdict.allowed:
             self._out.notice("critical", text)
 
-    def _journal_state(self, desk: _Desk) -> None:
+    def _journal_state(self, desk: Desk) -> None:
         state = self._state_of(desk)
         if state != desk.journalled:
             desk.journalled = state
             slot = desk.slot
             self._out.append(records.ExitState(slot.owner, slot.symbol, slot.decided_open_ns, state))
 
-    def _state_of(self, desk: _Desk) -> bytes:
+    def _state_of(self, desk: Desk) -> bytes:
         return desk.plan.state() if desk.script is None else desk.script.state()
 
     def _bar_cause(self, decision: Decision) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.control.client import connect
 from engine.control.protocol import Request, Response
-from engine.core.events import CommandName
+from engine.core.events import TOUCHES, CommandName
 from engine.notifications.keys import TelegramKeysError, load_telegram_keys
 from engine.notifications.setup import telegram_key_paths
 from settings import Settings
@@ -20,7 +20,12 @@ from settings.status import EngineStatus
 
 COMMANDS = frozenset(get_args(CommandName)) - {"cancel"}
 ANSWER_SECONDS = 10.0
-_HELP = f"commands: /status, {', '.join('/' + one for one in sorted(COMMANDS))} [STRATEGY] [SYMBOL]"
+_HELP = "\n".join(
+    [
+        f"commands: /status, {', '.join('/' + one for one in sorted(COMMANDS))} [STRATEGY] [SYMBOL]",
+        *(f"/{name}: {text}" for name, text in sorted(TOUCHES.items()) if name in COMMANDS),
+    ]
+)
 _WITHOUT_STRATEGY = frozenset({"kill", "close_orders"})
 _log = logging.getLogger(__name__)
 

@@ -33,6 +33,8 @@ class Hint(Enum):
     """Send nothing more of this pool for a while."""
     BANNED = "banned"
     """Send nothing at all until told."""
+    BLOCKED = "blocked"
+    """Something before the exchange answers with a page: wait, but go on trying to leave positions."""
     RULES = "rules"
     """Filters seem to have changed: read exchangeInfo again."""
     MODE = "mode"
@@ -52,8 +54,8 @@ class Failure:
     status: int = 0
 
 
-_RULES = {-1111, -1122, -4014, -4023, -4140, -4141}
-"""Precision, tick and step; and a symbol whose status has changed."""
+_RULES = {-1111, -1122, -4003, -4004, -4005, -4013, -4014, -4023, -4140, -4141, -4164}
+"""Precision, tick, step and limits; and a symbol whose status has changed."""
 _ALREADY_SO = {-4046, -4059, -4171, -5027}
 _REFUSING = (range(-1199, -1010), range(-2099, -2009), range(-4999, -3999), range(-5199, -4999))
 """Documented families of business errors: the request reached the exchange and was turned down."""
@@ -109,7 +111,7 @@ _BY_CODE: dict[int, tuple[Outcome, Hint]] = {
 }
 _CLIENT_ERRORS: dict[int, tuple[Outcome, Hint]] = {
     401: ("refused", Hint.KEYS),
-    403: ("transient", Hint.BANNED),
+    403: ("transient", Hint.BLOCKED),
     404: ("refused", Hint.NONE),
     408: ("unknown", Hint.RESOLVE),
     451: ("refused", Hint.NONE),

@@ -122,7 +122,7 @@ class Gateway:
         self._key_watch = self._make_key_watch()
         self._was_up = was_up
         self._checked, self._check_lock, self._check_tried = False, asyncio.Lock(), asyncio.Event()
-        self._dead_man = DeadManSwitch(self._feed_dead_man, monotonic_ns)
+        self._dead_man = self._make_dead_man()
         self.market = Market(
             config,
             publish=self._publish,
@@ -154,6 +154,15 @@ class Gateway:
             lambda: self.desk.may_trade(self.config.symbols[0]),
             lambda: self.server.publish(self.status()),
             self.spawn,
+        )
+
+    def _make_dead_man(self) -> DeadManSwitch:
+        desk = self.desk
+        return DeadManSwitch(
+            lambda symbol, countdown_ms: desk.countdown(symbol, countdown_ms, self._dead_man.failed),
+            self._monotonic_ns,
+            self._open_orders.ordinary,
+            desk.cancel_unasked,
         )
 
     def _make_user_stream(self, account: Account, random: Callable[[], float]) -> UserStream:
@@ -370,6 +379,7 @@ class Gateway:
     def _emit(self, update: OrderUpdate | AccountUpdate) -> None:
         if isinstance(update, OrderUpdate):
             self._open_orders.note(update)
+            self._dead_man.on_order(update.symbol)
         self.server.publish_order_event(update)
 
     def _emit_new(self, update: OrderUpdate | AccountUpdate) -> None:
@@ -454,10 +464,7 @@ class Gateway:
 
     def _heartbeat(self, engine: EngineConnection, beat: Heartbeat) -> None:
         if beat.countdown_ms > 0 or self._dead_man.armed:
-            self._dead_man.heartbeat(engine.symbols, beat.countdown_ms)
-
-    def _feed_dead_man(self, symbol: str, countdown_ms: int) -> None:
-        self.desk.countdown(symbol, countdown_ms, self._dead_man.failed)
+            self._dead_man.heartbeat(engine.symbols, beat.countdown_ms, engine.client_id_prefix)
 
     async def _send_instruments(self, engine: EngineConnection) -> None:
         for symbol in sorted(engine.symbols):
@@ -505,4 +512,5 @@ class Gateway:
     async def _tell_status(self) -> None:
         while True:
             self.server.publish(self.status())
+            self._dead_man.on_time()
             await asyncio.sleep(STATUS_SECONDS)

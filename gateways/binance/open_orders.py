@@ -24,6 +24,10 @@ class OpenOrders:
         else:
             self._orders.pop(key, None)
 
+    def ordinary(self, symbol: str) -> list[OrderUpdate]:
+        """Of this symbol, without conditional orders."""
+        return [one for one in self._orders.values() if one.symbol == symbol and not one.is_algo]
+
     def absent_from(self, symbol: str, told: set[tuple[bool, int]]) -> list[OrderUpdate]:
         """Ours of this symbol that the exchange did not name."""
         return [one for key, one in self._orders.items() if one.symbol == symbol and key not in told]

@@ -97,12 +97,20 @@ class OrderDesk:
         """Ordinary and conditional orders are cancelled by two calls."""
         self._spawn(self._cancel_all(engine, request))
 
+    def cancel_unasked(self, order: OrderUpdate) -> None:
+        """Cancel an order of an engine that is silent. Its end is told like any other."""
+        request = CancelOrder(0, order.symbol, order.client_order_id)
+        self._spawn(self._cancel_unasked(request))
+
+    async def _cancel_unasked(self, request: CancelOrder) -> None:
+        await self._write(Kind.CANCEL, partial(self._requests.cancel, request), 1, Priority.CANCEL)
+
     def countdown(self, symbol: str, countdown_ms: int, on_failure: Callable[[str], None]) -> None:
         """Feed the exchange's dead man's switch."""
         self._spawn(self._countdown(symbol, countdown_ms, on_failure))
 
     def _go(self, engine: EngineConnection, request: OrderRequest, job: _Job, priority: Priority) -> None:
-        wait = self._ledger.wait_for(job.weight, job.orders, priority)
+        wait = self._ledger.wait_for(job.weight, job.orders, priority, tries_on=job.kind.value)
         if wait:
             message = f"not sent: request limit or ban for another {wait:.1f} s"
             engine.send(Reply(request.request_id, "transient", 0, message))
@@ -182,6 +190,8 @@ class OrderDesk:
         elif not isinstance(row, dict):
             # A page of something between us and the exchange, under status 200.
             failure = network_failure(kind, "the answer is no JSON object", bytes_left=True)
+        else:
+            self._ledger.let_go()
         return failure, row
 
     def _look_closer(self, engine: EngineConnection, request: OrderRequest, reply: Reply) -> bool:
@@ -201,7 +211,7 @@ class OrderDesk:
         is_algo = is_algo or (isinstance(request, CancelOrder) and request.is_algo)
         question = QueryOrder(0, request.symbol, request.client_order_id, is_algo)
         outcome, order = reply.outcome, None
-        if not self._ledger.wait_for(1, 0, Priority.PROTECT):
+        if not self._ledger.wait_for(1, 0, Priority.PROTECT, tries_on=Kind.READ.value):
             task = asyncio.ensure_future(self._pool.send(lambda: self._requests.query(question)))
             await asyncio.wait({task})
             failure, row = self._judge(Kind.READ, task)

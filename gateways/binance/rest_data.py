@@ -219,5 +219,7 @@ def react_to(failure: Failure, ledger: Ledger, headers: Mapping[str, str], body:
         ledger.exhaust_orders(headers)
     elif failure.hint is Hint.BANNED:
         ledger.stop(headers, body, _BAN_SECONDS)
+    elif failure.hint is Hint.BLOCKED:
+        ledger.hold(headers, _BAN_SECONDS)
     elif failure.hint is Hint.LIMITED:
         ledger.stop(headers, body, _LIMIT_SECONDS)

@@ -31,12 +31,12 @@ class Stops:
 
     def resume(self) -> None:
         """Take over what the file says, and keep it from now on."""
-        requests_ns, orders_ns = (self._no_longer(until_ns) for until_ns in self._read())
-        self._ledger.resume(requests_ns, orders_ns)
+        requests_ns, orders_ns, held_ns = (self._no_longer(until_ns) for until_ns in self._read())
+        self._ledger.resume(requests_ns, orders_ns, held_ns)
         if self._ledger.banned_until_ns:
             _log.warning(
                 "requests were stopped by the exchange before this start",
-                until=moment(requests_ns),
+                until=moment(max(requests_ns, held_ns)),
                 file=str(self._path),
             )
         self._ledger.on_stop = self._stopped
@@ -47,38 +47,43 @@ class Stops:
         return min(until_ns, self._now_ns() + max(until_ns - self._written_ns, 0))
 
     def _stopped(self) -> None:
-        requests_ns, orders_ns = self._ledger.stopped_until_ns
+        requests_ns, orders_ns, held_ns = self._ledger.stopped_until_ns
         now_ns = self._now_ns()
         if requests_ns > now_ns:
             _log.warning("the exchange has stopped all requests", until=moment(requests_ns))
+        elif held_ns > now_ns:
+            text = "403 instead of an answer: requests wait, but exits and cancels are tried on slowly"
+            _log.warning(text, until=moment(held_ns))
         elif orders_ns > now_ns:
             _log.warning("the exchange has stopped new orders", until=moment(orders_ns))
         try:
-            self._write(requests_ns, orders_ns)
+            self._write(requests_ns, orders_ns, held_ns)
         except OSError as error:
             _log.error("the stop will not be known after a restart", reason=str(error))
 
-    def _read(self) -> tuple[int, int]:
+    def _read(self) -> tuple[int, int, int]:
         """Zeros where there is no file, none of this exchange, or none that can be read."""
         try:
             found = json.loads(self._path.read_text("utf-8"))
             if found["address"] != self._address:
-                return 0, 0
+                return 0, 0, 0
             self._written_ns = int(found.get("written_ms", 0)) * _MS
-            return int(found["requests_until_ms"]) * _MS, int(found["orders_until_ms"]) * _MS
+            held_ns = int(found.get("held_until_ms", 0)) * _MS
+            return int(found["requests_until_ms"]) * _MS, int(found["orders_until_ms"]) * _MS, held_ns
         except FileNotFoundError:
-            return 0, 0
+            return 0, 0, 0
         except (OSError, ValueError, TypeError, KeyError) as error:
             _log.warning("stops of an earlier start cannot be read", reason=f"{self._path}: {error}")
-            return 0, 0
+            return 0, 0, 0
 
-    def _write(self, requests_ns: int, orders_ns: int) -> None:
+    def _write(self, requests_ns: int, orders_ns: int, held_ns: int) -> None:
         """Whole or not at all, and on the disk when it returns. Rare, and nothing may be sent anyway."""
         row = {
             "address": self._address,
             "written_ms": self._now_ns() // _MS,
             "requests_until_ms": -(-requests_ns // _MS),
             "orders_until_ms": -(-orders_ns // _MS),
+            "held_until_ms": -(-held_ns // _MS),
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         part = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")

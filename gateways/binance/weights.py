@@ -14,6 +14,8 @@ TURN_NS = 1_000_000_000
 """So long into a window an answer may still tell the count of the window before."""
 LONGEST_STOP_NS = 3 * 24 * 3600 * 1_000_000_000
 """No ban of the exchange is longer."""
+TRY_ON_NS = 2_000_000_000
+"""While requests are held, so far apart each kind of request that leaves a position is tried."""
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 
 
@@ -29,6 +31,7 @@ class Priority(Enum):
     CANCEL = "cancel"
 
 
+_TRIES_ON = frozenset({Priority.CLOSE, Priority.PROTECT, Priority.CANCEL})
 _SHARES = {
     Priority.BOOK: 50,
     Priority.QUERY: 70,
@@ -71,7 +74,8 @@ class Ledger:
         self._now_ns = exchange_now_ns
         self._weight = _Window(MINUTE_NS, weight_limit)
         self._orders = [_Window(MINUTE_NS, 1200), _Window(10_000_000_000, 300)]
-        self._stopped_until_ns = self._orders_stopped_until_ns = 0
+        self._stopped_until_ns = self._orders_stopped_until_ns = self._held_until_ns = 0
+        self._tried_ns: dict[tuple[Priority, str], int] = {}
         self.on_stop: Callable[[], None] = _nothing
         """Called when the exchange has demanded a stop, of all requests or of orders."""
 
@@ -88,17 +92,21 @@ class Ledger:
 
     @property
     def banned_until_ns(self) -> int:
-        """Exchange time; 0 when nothing is stopped."""
-        return self._stopped_until_ns if self._stopped_until_ns > self._now_ns() else 0
+        """Exchange time until which requests are stopped or held; 0 when nothing is."""
+        until_ns = max(self._stopped_until_ns, self._held_until_ns)
+        return until_ns if until_ns > self._now_ns() else 0
 
     @property
-    def stopped_until_ns(self) -> tuple[int, int]:
-        """Exchange times until which no request, and no order, may leave; 0 or past: they may."""
-        return self._stopped_until_ns, self._orders_stopped_until_ns
+    def stopped_until_ns(self) -> tuple[int, int, int]:
+        """Exchange times until which no request, and no order, may leave, and until which requests are held;
+        0 or past: they may."""
+        return self._stopped_until_ns, self._orders_stopped_until_ns, self._held_until_ns
 
-    def resume(self, requests_ns: int, orders_ns: int) -> None:
+    def resume(self, requests_ns: int, orders_ns: int, held_ns: int = 0) -> None:
         """Obey stops demanded before this process began. Terms no exchange gives are not believed."""
         latest_ns = self._now_ns() + LONGEST_STOP_NS
+        if held_ns <= latest_ns:
+            self._held_until_ns = max(self._held_until_ns, held_ns)
         if requests_ns <= latest_ns:
             self._stopped_until_ns = max(self._stopped_until_ns, requests_ns)
         if orders_ns <= latest_ns:
@@ -122,11 +130,22 @@ class Ledger:
             elif key == ("ORDERS", "SECOND", 10):
                 self._orders[1].limit = limit
 
-    def wait_for(self, weight: int, orders: int, priority: Priority) -> float:
-        """0.0: counted, send now. Else seconds after which it is worth asking again; nothing was counted."""
+    def wait_for(self, weight: int, orders: int, priority: Priority, tries_on: str = "") -> float:
+        """0.0: counted, send now. Else seconds after which it is worth asking again; nothing was counted.
+
+        `tries_on`: while requests are held, those of that name which leave a position or cancel go out all
+        the same, at a slow rhythm.
+        """
         now_ns = self._now_ns()
         if now_ns < self._stopped_until_ns:
             return (self._stopped_until_ns - now_ns) / 1e9
+        if now_ns < self._held_until_ns:
+            until_ns = self._held_until_ns
+            if tries_on and priority in _TRIES_ON:
+                until_ns = self._tried_ns.get((priority, tries_on), 0) + TRY_ON_NS
+            if now_ns < until_ns:
+                return (until_ns - now_ns) / 1e9
+            self._tried_ns[priority, tries_on] = now_ns
         share = _SHARES[priority]
         if weight and not self._weight.room(now_ns, weight, share):
             return self._weight.seconds_to_next(now_ns)
@@ -166,13 +185,25 @@ class Ledger:
         window.used = window.limit
         self.on_stop()
 
-    def stop(self, headers: Mapping[str, str], text: str, default_seconds: float) -> float:
-        """429, 418 or 403: nothing leaves until the exchange's own term has passed. Returns seconds."""
-        now_ns = self._now_ns()
-        until_ns = now_ns + int(default_seconds * 1e9)
+    def hold(self, headers: Mapping[str, str], default_seconds: float) -> None:
+        """403, a page of something before the exchange: requests wait, but for those that try on."""
+        self._held_until_ns = max(self._held_until_ns, self._term_ns(headers, default_seconds))
+        self.on_stop()
+
+    def let_go(self) -> None:
+        """The exchange itself has answered: nothing stands before it any more."""
+        self._held_until_ns = 0
+
+    def _term_ns(self, headers: Mapping[str, str], default_seconds: float) -> int:
         retry_after = headers.get("retry-after", "")
-        if retry_after.isdigit():
-            until_ns = now_ns + int(retry_after) * 1_000_000_000
+        seconds = int(retry_after) if retry_after.isdigit() else default_seconds
+        now_ns = self._now_ns()
+        return min(now_ns + int(seconds * 1e9), now_ns + LONGEST_STOP_NS)
+
+    def stop(self, headers: Mapping[str, str], text: str, default_seconds: float) -> float:
+        """429 or 418: nothing leaves until the exchange's own term has passed. Returns seconds."""
+        now_ns = self._now_ns()
+        until_ns = self._term_ns(headers, default_seconds)
         banned = _BANNED_UNTIL.search(text)
         if banned is not None:
             until_ns = max(until_ns, int(banned.group(1)) * 1_000_000)

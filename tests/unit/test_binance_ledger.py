@@ -121,3 +121,32 @@ def test_limits_are_read_from_exchange_info():
         ]
     )
     assert book.weight_limit == 6000
+
+
+def test_while_a_page_stands_before_the_exchange_exits_and_cancels_try_on_slowly():
+    book, now = ledger()
+    book.hold({}, 120.0)
+    assert book.banned_until_ns == START_NS + 120_000_000_000
+    tried: dict[Priority, list[int]] = {}
+    for second in range(10):
+        now.ns = START_NS + second * 1_000_000_000
+        for priority in Priority:
+            if book.wait_for(1, 0, priority, tries_on="submit") == 0.0:
+                tried.setdefault(priority, []).append(second)
+    assert tried == {key: [0, 2, 4, 6, 8] for key in (Priority.CLOSE, Priority.PROTECT, Priority.CANCEL)}
+    assert book.wait_for(1, 0, Priority.CANCEL) == 111.0
+
+
+def test_an_answer_of_the_exchange_ends_the_wait_for_everybody():
+    book, _ = ledger()
+    book.hold({"retry-after": "30"}, 120.0)
+    assert book.wait_for(1, 0, Priority.QUERY) == 30.0
+    book.let_go()
+    assert book.wait_for(1, 0, Priority.QUERY) == 0.0
+
+
+def test_a_ban_lets_nothing_through():
+    book, _ = ledger()
+    book.stop({"retry-after": "30"}, "", 120.0)
+    book.let_go()
+    assert book.wait_for(1, 0, Priority.CANCEL, tries_on="cancel") == 30.0

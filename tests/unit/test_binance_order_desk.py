@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateways.binance.errors import RestBlocked
@@ -216,3 +217,27 @@ def test_cancelling_everything_is_two_requests_and_the_first_failure_is_told():
     done = Pool(answer(200, {"code": 200}), answer(200, {"code": 200}))
     (reply,) = told(done, lambda desk, engine: desk.cancel_all(engine, CancelAll(9, "BTCUSDT")))  # type: ignore[arg-type]
     assert (reply.outcome, reply.answered_time_ns) == ("ok", NOW_NS)
+
+
+PAGE = HttpAnswer(403, {}, b"<html>Request blocked</html>")
+
+
+def test_after_a_403_page_entries_wait_and_an_exit_goes_out_and_opens_the_way_again():
+    leaving = msgspec.structs.replace(SUBMIT, reduce_only=True, is_exit=True)
+    pool = Pool(PAGE, answer(200, ROW), answer(200, ROW))
+
+    def act(desk: OrderDesk, engine: Engine) -> None:
+        answered: asyncio.Queue[Reply] = asyncio.Queue()
+        engine.send = lambda reply: (engine.heard.append(reply), answered.put_nowait(reply))[0]  # type: ignore[method-assign]  # and wakes the test
+
+        async def in_turn() -> None:
+            for order in (SUBMIT, SUBMIT, leaving, SUBMIT):
+                desk.submit(engine, order)  # type: ignore[arg-type]  # a stand-in
+                await answered.get()
+
+        asyncio.ensure_future(in_turn())  # noqa: RUF006  # awaited with all others
+
+    heard = told(pool, act)
+    assert [one.outcome for one in heard] == ["transient", "transient", "ok", "ok"]
+    assert heard[1].message == "not sent: request limit or ban for another 120.0 s"
+    assert len(pool.left) == 3

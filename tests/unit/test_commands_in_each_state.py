@@ -201,28 +201,98 @@ def test_the_same_command_is_done_once_and_over_a_restart_too(state: State) -> N
     went_on(rig, late, "none")
 
 
+def resting_by_hand(rig: Rig) -> str:
+    """A limit order that somebody else has placed."""
+    order = wire.SubmitOrder(0, "BTCUSDT", "web_9", "BUY", "LIMIT", TENTH, price=Decimal(50))
+    for event in rig.exchange.execute(order)[1:]:
+        rig.feed(event)
+    return order.client_order_id
+
+
 def test_cancel_names_what_is_not_open_and_cancels_what_is() -> None:
     rig, _ = holding()
-    (stop,) = rig.exchange.orders
+    hand = resting_by_hand(rig)
     assert command(rig, "cancel", 1, argument="x").text == "there is no open order 'x'"
-    assert command(rig, "cancel", 2, argument=stop).text == f"cancelling {stop}"
-    assert stop not in rig.exchange.orders
-    said = command(rig, "cancel", 3, argument=stop)
-    assert (said.ok, said.text) == (False, f"there is no open order '{stop}'")
+    assert command(rig, "cancel", 2, argument=hand).text == f"cancelling {hand}"
+    assert hand not in rig.exchange.orders
+    said = command(rig, "cancel", 3, argument=hand)
+    assert (said.ok, said.text) == (False, f"there is no open order '{hand}'")
+
+
+def test_cancel_of_a_stop_that_would_come_back_is_refused_and_says_what_to_do() -> None:
+    rig, _ = holding()
+    (stop,) = rig.exchange.orders
+    said = command(rig, "cancel", 1, argument=stop)
+    assert not said.ok
+    assert said.text == (
+        f"{stop} is a stop of sma_crossover_inflection:s1 on BTCUSDT and would be placed again at once; "
+        "flatten leaves the position, and its stops and targets go with it"
+    )
+    assert list(rig.exchange.orders) == [stop]
+
+
+def two_entries() -> Rig:
+    acts = {
+        1: lambda _, b: b.entry("L", "long", 0.1, limit=95.0),
+        2: lambda _, b: b.entry("M", "long", 0.1, limit=90.0),
+    }
+    rig = scripted(acts, "entry", "entry.limit")
+    return rig.prices(100, 101, 102, 103, 104)
+
+
+def test_a_cancelled_entry_does_not_come_back_and_the_other_one_stays() -> None:
+    rig = two_entries()
+    first, second = rig.exchange.orders
+    assert command(rig, "cancel", 1, argument=first).text == (
+        f"cancelling {first}, which a strategy that is not paused may place again at its next bar"
+    )
+    rig.prices(105, 106, start=5)
+    rig.wait(70)
+    assert list(rig.exchange.orders) == [second]
+
+
+def test_cancel_all_takes_the_entries_and_touches_neither_stops_nor_orders_of_others() -> None:
+    rig, _ = holding()
+    (stop,) = rig.exchange.orders
+    hand = resting_by_hand(rig)
+    said = command(rig, "close_orders", 1)
+    assert said.text == (
+        "cancelling 0 resting entries; 1 stop or target of positions kept; 1 order of somebody else kept, "
+        "cancel ORDER cancels one"
+    )
+    rig.wait(70)
+    assert list(rig.exchange.orders) == [stop, hand]
+    rig = two_entries()
+    assert command(rig, "close_orders", 1).text == (
+        "cancelling 2 resting entries, which a strategy that is not paused may place again at its next bar"
+    )
+    rig.prices(105, 106, start=5)
+    rig.wait(70)
+    assert not rig.exchange.orders
+
+
+def test_kill_cancels_what_others_have_resting_and_flatten_does_not() -> None:
+    rig, _ = holding()
+    hand = resting_by_hand(rig)
+    command(rig, "flatten", 1)
+    rig.wait(10)
+    assert (rig.exchange.position, list(rig.exchange.orders)) == (0, [hand])
+    command(rig, "kill", 2)
+    assert not rig.exchange.orders
 
 
 @pytest.mark.parametrize("name", ["cancel", "close_orders"])
 def test_cancel_without_a_connection_is_refused_and_not_promised(name: str) -> None:
-    rig, _ = disconnected()
-    (stop,) = rig.exchange.orders
-    said = command(rig, name, 1, argument=stop if name == "cancel" else "")
+    rig = two_entries().down()
+    first, _ = rig.exchange.orders
+    said = command(rig, name, 1, argument=first if name == "cancel" else "")
     assert (said.ok, said.text) == (
         False,
         "there is no connection to the gateway: nothing is cancelled, say it again later",
     )
     rig.up()
-    assert command(rig, name, 2, argument=stop if name == "cancel" else "").ok
-    assert stop not in rig.exchange.orders
+    assert command(rig, name, 2, argument=first if name == "cancel" else "").ok
+    assert first not in rig.exchange.orders
 
 
 @pytest.mark.parametrize("restart", RESTARTS)

@@ -241,20 +241,57 @@ def test_what_moved_while_the_answer_was_made_is_no_difference() -> None:
     assert looks(rig) > 5
 
 
-def test_an_order_that_recovery_cannot_explain_is_told_once_and_disturbs_no_more() -> None:
-    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up().prices(*UP)
+def believed_cancelled(rig: Rig) -> wire.OrderUpdate:
+    """The stop is told to be cancelled, though it rests on."""
     (stop,) = [one for one in rig.exchange.orders.values() if one.order_type == "STOP_MARKET"]
     rig.exchange.sequence += 1
     rig.feed(
         msgspec.structs.replace(stop, execution="CANCELED", status="CANCELED", sequence=rig.exchange.sequence)
     )
-    rig.wait(3600)
-    told = [text for text in warnings(rig) if "rests at the exchange and is CANCELED here" in text]
-    assert len(told) == 1
-    assert looks(rig) <= 62
-    with_history = [one for one in rig.sent(wire.RequestSnapshot) if one.fills_since_ns]
-    assert len(with_history) == 2
+    return stop
+
+
+def test_an_order_that_rests_though_it_was_told_to_have_ended_is_cancelled_again_and_told() -> None:
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up().prices(*UP)
+    stop = believed_cancelled(rig)
+    assert len(rig.exchange.orders) == 2
+    rig.wait(80)
+    assert stop.client_order_id not in rig.exchange.orders
+    assert len(rig.exchange.orders) == 1
+    key = stop.client_order_id
+    text = f"BTCUSDT: order {key} rests at the exchange and is CANCELED here: it is cancelled again"
+    assert warnings(rig) == [text]
+
+
+def test_one_that_the_exchange_does_not_let_go_is_told_once_and_cancelled_at_each_look() -> None:
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up().prices(*UP)
+    stop = believed_cancelled(rig)
+    rig.exchange.cancel = lambda message: [  # type: ignore[method-assign]  # it knows nothing of it
+        wire.Reply(message.request_id, "not_found", -2011, "Unknown order sent.")
+    ]
+    rig.wait(600)
+    assert len(warnings(rig)) == 1
+    cancels = [one for one in rig.sent(wire.CancelOrder) if one.client_order_id == stop.client_order_id]  # type: ignore[attr-defined]
+    assert 5 < len(cancels) < 120
     by_hand(rig, "SELL", "0.05")
     rig.wait(120)
-    assert len([text for text in warnings(rig) if "our fills make" in text]) >= 1
     assert rig.engine.account.position("BTCUSDT").qty_base == rig.exchange.position
+
+
+@pytest.mark.parametrize("code", [-2011, -2013, -4117])
+def test_a_cancel_refused_though_the_order_rests_is_sent_again_until_it_is_gone(code: int) -> None:
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up().prices(*UP)
+    cancel = rig.exchange.cancel
+    outcome = "refused" if code == -4117 else "not_found"
+    rig.exchange.cancel = lambda message: [  # type: ignore[method-assign]  # wrong, as it happens
+        wire.Reply(message.request_id, outcome, code, "Unknown order sent.")  # type: ignore[arg-type]
+    ]
+    by_hand(rig, "SELL", "0.1")
+    rig.feed(rig.exchange.account())
+    rig.wait(60)
+    assert len(rig.exchange.orders) == 1
+    assert 3 < len(rig.sent(wire.CancelOrder)) < 20
+    assert len([text for text in warnings(rig) if "its cancel is refused" in text]) == 1
+    rig.exchange.cancel = cancel  # type: ignore[method-assign]  # as it was
+    rig.wait(30)
+    assert not rig.exchange.orders

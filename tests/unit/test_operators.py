@@ -33,7 +33,7 @@ def test_kill_and_flatten_say_what_is_off_until_resume() -> None:
     assert "entries are off until resume" in answer(rig, "pause").text
     assert answer(rig, "resume").text == "everything is running again"
     assert answer(rig, "pause", symbol="BTCUSDT").text == "1 strategy is paused"
-    assert answer(rig, "close_orders").text == "cancelling 0 orders"
+    assert answer(rig, "close_orders").text == "cancelling 0 resting entries"
 
 
 @pytest.mark.parametrize("name", ["kill", "pause", "flatten", "close_orders", "resume", "why"])
