@@ -9,6 +9,8 @@ long as it lives. Neither touches conditional orders, which is what keeps protec
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from gateways.binance.open_orders import OpenOrders
+from gateways.binance.order_desk import OrderDesk
 from gateways.wire.messages import OrderUpdate
 
 MIN_COUNTDOWN_MS = 5_000
@@ -96,6 +98,17 @@ class DeadManSwitch:
     def _disarm(self, symbol: str) -> None:
         if self._fed.pop(symbol, None) is not None:
             self._send(symbol, 0)
+
+
+def switch_for(desk: OrderDesk, orders: OpenOrders, monotonic_ns: Callable[[], int]) -> DeadManSwitch:
+    """The one that feeds and cancels through this desk."""
+    switch = DeadManSwitch(
+        lambda symbol, countdown_ms: desk.countdown(symbol, countdown_ms, switch.failed),
+        monotonic_ns,
+        orders.ordinary,
+        desk.cancel_unasked,
+    )
+    return switch
 
 
 def _is_entry(order: OrderUpdate, prefix: str) -> bool:

@@ -11,7 +11,7 @@ import structlog
 from gateways.binance.classify import Failure, Hint
 from gateways.binance.clock import ExchangeClock
 from gateways.binance.config import GatewayConfig
-from gateways.binance.dead_man import DeadManSwitch
+from gateways.binance.dead_man import switch_for
 from gateways.binance.errors import ConfigurationError, RestBlocked, RestError
 from gateways.binance.frames import DepthSnapshot, snapshot_from
 from gateways.binance.history import History
@@ -122,7 +122,7 @@ class Gateway:
         self._key_watch = self._make_key_watch()
         self._was_up = was_up
         self._checked, self._check_lock, self._check_tried = False, asyncio.Lock(), asyncio.Event()
-        self._dead_man = self._make_dead_man()
+        self._dead_man = switch_for(self.desk, self._open_orders, monotonic_ns)
         self.market = Market(
             config,
             publish=self._publish,
@@ -154,15 +154,6 @@ class Gateway:
             lambda: self.desk.may_trade(self.config.symbols[0]),
             lambda: self.server.publish(self.status()),
             self.spawn,
-        )
-
-    def _make_dead_man(self) -> DeadManSwitch:
-        desk = self.desk
-        return DeadManSwitch(
-            lambda symbol, countdown_ms: desk.countdown(symbol, countdown_ms, self._dead_man.failed),
-            self._monotonic_ns,
-            self._open_orders.ordinary,
-            desk.cancel_unasked,
         )
 
     def _make_user_stream(self, account: Account, random: Callable[[], float]) -> UserStream:
