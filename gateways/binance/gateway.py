@@ -2,12 +2,13 @@
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 import structlog
 
+from gateways.binance.background import Background
 from gateways.binance.classify import Failure, Hint
 from gateways.binance.clock import ExchangeClock
 from gateways.binance.config import GatewayConfig
@@ -66,7 +67,6 @@ STATUS_SECONDS = 1.0
 START_CHECK_SECONDS = 5.0
 """So long an engine's start waits for an exchange that does not answer."""
 CHECK_AGAIN_SECONDS = 2.0
-MAX_TASKS = 2_000
 
 _log = structlog.get_logger("gateway")
 
@@ -90,8 +90,9 @@ class Gateway:
         self.config = config
         self._wall_ns = wall_ns
         self._monotonic_ns = monotonic_ns
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._background = Background()
+        self.spawn = self._background.spawn
+        self._failed = self._background.failed
         self._states = {"public": "down", "market": "down", "private": "down", "rest": "down"}
         self.clock = ExchangeClock(monotonic_ns, wall_ns)
         self.ledger = Ledger(self.clock.now_ns)
@@ -265,26 +266,9 @@ class Gateway:
 
     async def _close(self) -> None:
         await self.server.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
         await self._pool.close()
         await self._rest.close()
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run in the background. An unforeseen error of it ends the gateway."""
-        if len(self._tasks) >= MAX_TASKS:
-            work.close()
-            _log.error("too much work at once: a request is dropped")
-            return
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None and not self._failed.done():
-            self._failed.set_exception(task.exception() or RuntimeError("unknown"))
 
     def on_connected(self, engine: EngineConnection) -> None:
         """An engine is let in."""
