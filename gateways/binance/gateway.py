@@ -276,7 +276,7 @@ class Gateway:
         for symbol in sorted(engine.symbols):
             self.market.add_symbol(symbol)
         engine.send(self.status())
-        self.spawn(self._send_instruments(engine))
+        self.spawn(self._tell_instruments(sorted(engine.symbols), engine.send))
 
     def on_request(self, engine: EngineConnection, request: Request) -> None:
         """One request of an engine."""
@@ -339,7 +339,7 @@ class Gateway:
     def _on_account_config(self, symbol: str) -> None:
         self._instruments.forget(symbol)
         if symbol:
-            self.spawn(self._publish_instruments((symbol,)))
+            self.spawn(self._tell_instruments((symbol,), self.server.publish))
 
     def _on_asset_mode(self, is_multi: bool) -> None:
         if is_multi:
@@ -435,23 +435,15 @@ class Gateway:
 
     async def _on_leverage(self, symbol: str) -> None:
         self._instruments.forget(symbol)
-        await self._publish_instruments((symbol,))
+        await self._tell_instruments((symbol,), self.server.publish)
 
     def _heartbeat(self, engine: EngineConnection, beat: Heartbeat) -> None:
-        if beat.countdown_ms > 0 or self._dead_man.armed:
-            self._dead_man.heartbeat(engine.symbols, beat.countdown_ms, engine.client_id_prefix)
+        self._dead_man.heartbeat(engine.symbols, beat.countdown_ms, engine.client_id_prefix)
 
-    async def _send_instruments(self, engine: EngineConnection) -> None:
-        for symbol in sorted(engine.symbols):
-            try:
-                engine.send(await self._instruments.get(symbol))
-            except (RestError, RestBlocked) as error:
-                _log.warning("no instrument", symbol=symbol, reason=str(error))
-
-    async def _publish_instruments(self, symbols: tuple[str, ...]) -> None:
+    async def _tell_instruments(self, symbols: Iterable[str], tell: Callable[[Instrument], None]) -> None:
         for symbol in symbols:
             try:
-                self.server.publish(await self._instruments.get(symbol))
+                tell(await self._instruments.get(symbol))
             except (RestError, RestBlocked) as error:
                 _log.warning("no instrument", symbol=symbol, reason=str(error))
 
