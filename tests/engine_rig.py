@@ -17,7 +17,7 @@ from engine.risk.limits import RiskLimits
 from gateways.wire import messages as wire
 
 START_NS = 1_700_000_000 * SECOND_NS
-MARK_EVERY_NS = 20 * SECOND_NS
+MARK_EVERY_NS = 5 * SECOND_NS
 ENGINE_ID = "aaaaaa"
 ZERO = Decimal(0)
 
@@ -340,7 +340,7 @@ class Rig:
         return self
 
     def mark(self, price: int = 100) -> "Rig":
-        """A mark price; it counts as known for 30 s."""
+        """A mark price; it counts as known for 10 s."""
         self.marked_ns = self.now_ns
         self.exchange.mark = mark = Decimal(price)
         self.feed(wire.MarkPrice("BTCUSDT", mark, mark, ZERO, 0, self.now_ns, self.now_ns))

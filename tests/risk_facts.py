@@ -40,6 +40,8 @@ def symbol_facts(symbol: str = SYMBOL, **changes: object) -> SymbolFacts:
         "isolated_margin": False,
         "unconfirmed_leverage": 0,
         "book_fresh": True,
+        "book_since": "",
+        "overdue": "",
         "mark_price": Decimal(50_000),
         "mark_age_ns": 0,
     }

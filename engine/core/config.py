@@ -12,6 +12,10 @@ from engine.risk.limits import RiskLimits
 from settings import RiskSettings, Settings, StrategySettings
 
 MS_NS = 1_000_000
+OVERDUE_GRACES = 1.5
+"""Grace times after its close a bar that has not come is overdue: told before two have passed."""
+LEAST_GRACE_MS = 100
+"""The exchange's own bars need that long to come, also where bars of ticks are closed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,11 @@ class StrategySpec:
 class EngineConfig:
     """Everything the core is configured with. Times are nanoseconds.
 
-    `reply_timeout_ns` without an answer makes an order unknown; absence counts as proven only
-    `absence_grace_ns` after it was sent, and history is scanned from `scan_margin_ns` before its intent.
-    `remembered_ids` of orders long closed are kept, so that none is sent twice. Every `compare_every_ns` the
-    exchange is looked at though nothing has happened (0: never).
+    A bar that has not come `overdue_ns` after its close is fetched, and entries wait. `reply_timeout_ns`
+    without an answer makes an order unknown; absence counts as proven only `absence_grace_ns` after it was
+    sent, and history is scanned from `scan_margin_ns` before its intent. `remembered_ids` of orders long
+    closed are kept, so that none is sent twice. Every `compare_every_ns` the exchange is looked at though
+    nothing has happened (0: never).
     """
 
     symbols: tuple[str, ...]
@@ -53,6 +58,7 @@ class EngineConfig:
     engine_id: str = "aaaaaa"
     depth_levels: int = 5
     grace_ns: int = 250 * MS_NS
+    overdue_ns: int = 375 * MS_NS
     stale_after_ns: int = 5 * SECOND_NS
     max_clock_uncertainty_ns: int = 500 * MS_NS
     max_clock_offset_ns: int = 500 * MS_NS
@@ -77,6 +83,7 @@ def of_settings(settings: Settings, *, engine_id: str, client_id_prefix: str) ->
         client_id_prefix=client_id_prefix,
         depth_levels=settings.gateway.depth_levels,
         grace_ns=clock.grace_ms * MS_NS,
+        overdue_ns=int(OVERDUE_GRACES * max(clock.grace_ms, LEAST_GRACE_MS) * MS_NS * max(clock.speed, 1.0)),
         stale_after_ns=clock.stale_after_ms * MS_NS,
         max_clock_uncertainty_ns=clock.max_offset_uncertainty_ms * MS_NS,
         compare_every_ns=int(settings.engine.compare_seconds * SECOND_NS),

@@ -11,13 +11,14 @@ from typing import Any
 from engine.account.margin_watch import MarginWatch
 from engine.account.state import AccountStateStore
 from engine.core.account_news import AccountNews
-from engine.core.audit import CandleClosed, CandleMarked, HealthChanged, PositionChanged, Ready
+from engine.core.audit import CandleClosed, CandleMarked, PositionChanged, Ready
 from engine.core.commands import Commands
 from engine.core.comparison import Comparison
 from engine.core.config import EngineConfig
 from engine.core.context import NO_EFFECTS, Clock, Outbox
 from engine.core.effects import Effect
 from engine.core.events import Command, Event, JournalState, LinkDown, LinkUp, Stop, Timer
+from engine.core.gate_news import GateNews
 from engine.core.health import Health
 from engine.core.lanes import Lane
 from engine.core.leverage import Leverages
@@ -30,6 +31,7 @@ from engine.execution.order_store import Applied, OrderStore
 from engine.execution.positions import Position
 from engine.execution.trade_executor import TradeExecutor
 from engine.market_data.aggregator import CandleAggregator
+from engine.market_data.bar_watch import BarWatch
 from engine.market_data.bars import Bar
 from engine.market_data.timeframes import NEVER_NS, timeframe_ns, timeframe_text
 from engine.risk.manager import RiskManager
@@ -46,8 +48,7 @@ SET_BACK_NS = 1_000_000_000
 _QUICK = frozenset({wire.OrderBookTick, wire.TradeTick})
 """Events after which nothing but the clock can have become due."""
 _FREQUENT = _QUICK | {wire.MarkPrice, wire.Kline, wire.OrderUpdate, wire.Reply, Timer}
-"""Events after which what is said of the gates may wait a moment: an order looks at them itself."""
-GATES_EVERY_NS = 100_000_000
+"""Events after which what is said of the gates may wait a moment."""
 
 
 class Engine:
@@ -71,7 +72,10 @@ class Engine:
         self.account_news = AccountNews(self.out, self.account)
         self.risk = RiskManager(config.limits)
         self.leverages = Leverages(config, self.clock, self.out)
-        self.health = Health(config, self.clock, self.lanes, self.account, self.risk, self.leverages)
+        self.bars = BarWatch(config.overdue_ns, self.clock, self.out)
+        self.health = Health(
+            config, self.clock, self.lanes, self.account, self.risk, self.leverages, self.bars
+        )
         self.orders = OrderExecutor(config, self.clock, self.out, self.store, self._on_applied, self._on_sent)
         self.gate = OrderGate(
             config, self.clock, self.health, self.lanes, self.store, self.account, self.risk, self.orders
@@ -81,6 +85,7 @@ class Engine:
         )
         self.strategies = StrategyManager(config, self.clock, self.out, self.trades)
         self.candles = CandleAggregator(self.strategies.series, config.grace_ns)
+        self.bars.watch(self.strategies.series)
         self.recovery = Recovery(
             config,
             self.clock,
@@ -112,6 +117,7 @@ class Engine:
             self.trades,
             self.comparison,
             self.leverages,
+            self.bars,
         )
         self.next_deadline_ns = NEVER_NS
         self.tick_to_order_ns: list[int] = []
@@ -119,9 +125,8 @@ class Engine:
         self.earlier = Counts()
         self._timer_ns = 0
         self._next_equity_ns = 0
-        self._next_gates_ns = 0
-        self._blockers: tuple[str, ...] = ("not started",)
-        self._were_entries_open = False
+        self.gate_news = GateNews(self.health, self.clock, self.out)
+        self.bars.on_change = self.gate_news.hurry
         self._told_left_behind = False
         symbols = [slot.symbol for slot in self.strategies.slots]
         for slot in self.strategies.slots:
@@ -164,8 +169,8 @@ class Engine:
         if kind in _QUICK and not self.out.effects and self.clock.now_ns < self.next_deadline_ns:
             return NO_EFFECTS
         self._meet_deadlines()
-        if kind not in _FREQUENT or self.clock.now_ns >= self._next_gates_ns:
-            self._tell_gates()
+        if kind not in _FREQUENT or self.clock.now_ns >= self.gate_news.due_ns:
+            self.gate_news.tell()
         return self.out.take()
 
     def _on_book(self, tick: wire.OrderBookTick) -> None:
@@ -199,14 +204,16 @@ class Engine:
 
     def _on_kline(self, kline: wire.Kline) -> None:
         """A bar of the exchange's own making."""
+        length = timeframe_ns(kline.interval)
+        self.bars.heard(kline, length)
         if kline.is_closed:
-            self._deliver([bar_of(kline, timeframe_ns(kline.interval))], 0)
+            self._deliver([bar_of(kline, length)], 0)
 
     def _deliver(self, bars: Sequence[Bar], caused_by_receive_ns: int) -> None:
         """Closed bars to the strategies, and their signals on; decisions come after all bars that close
         together."""
         self.gate.caused_by_receive_ns = caused_by_receive_ns
-        for _, together in groupby(bars, key=lambda bar: bar.close_time_ns):
+        for _, together in groupby(self.bars.fresh(bars), key=lambda bar: bar.close_time_ns):
             group = list(together)
             for bar in group:
                 self.out.notify(CandleClosed(self.clock.now_ns, bar))
@@ -217,7 +224,11 @@ class Engine:
             self.out.notify(CandleMarked(self.clock.now_ns, bar))
 
     def _on_klines(self, reply: wire.KlinesReply) -> None:
-        self._decide(self.strategies.on_klines(reply))
+        fetched = self.bars.on_klines(reply)
+        if fetched is None:
+            self._decide(self.strategies.on_klines(reply))
+        else:
+            self._deliver(fetched, 0)
 
     def _decide(self, decisions: Sequence[Decision]) -> None:
         """Orders first, for all; then the rest of the work on each decision."""
@@ -366,6 +377,7 @@ class Engine:
                 f"the exchange refuses the API key ({status.keys_refused}): entries wait, positions are kept,"
             )
             self.out.notice("critical", f"{text} and exits get through only when its rights are back")
+        self.bars.begin()
         if old is not None and not answered and self.health.answers_come:
             self.orders.ask_again()
         if self.health.set_back and self.health.clock_ok and status.time_ns < self._timer_ns + SET_BACK_NS:
@@ -385,6 +397,7 @@ class Engine:
         self.out.notice("warning", f"the link to the gateway is down: {link.reason}")
         self.candles.mark_hole()
         self.health.on_link(up=False)
+        self.bars.end()
         self.orders.on_link_down()
         self.recovery.on_link_down()
         self.leverages.on_link_down()
@@ -413,10 +426,18 @@ class Engine:
         for lane in self.lanes.values():
             lane.receive_time_ns = min(lane.receive_time_ns, 1)
             lane.mark_time_ns = min(lane.mark_time_ns, now_ns)
-        for part in (self.orders, self.trades, self.strategies, self.risk, self.comparison, self.leverages):
+        for part in (
+            self.orders,
+            self.trades,
+            self.strategies,
+            self.risk,
+            self.comparison,
+            self.leverages,
+            self.bars,
+        ):
             part.on_set_back(now_ns)
         self._next_equity_ns = min(self._next_equity_ns, now_ns)
-        self._next_gates_ns = min(self._next_gates_ns, now_ns)
+        self.gate_news.hurry()
         if self.health.connected:
             self.recovery.begin("the machine's clock was set back")
 
@@ -425,6 +446,7 @@ class Engine:
         self.health.set_back = False
         exchange_now_ns = self.clock.exchange_now_ns
         self.candles.begin_anew(exchange_now_ns)
+        self.bars.begin_anew()
         self.strategies.begin_anew(exchange_now_ns)
 
     def _on_journal(self, state: JournalState) -> None:
@@ -447,17 +469,6 @@ class Engine:
                 part.on_time()
         parts_ns = min(part.deadline_ns for part in self._timed)
         self.next_deadline_ns = min(self.candles.deadline_ns - self.clock.offset_ns, parts_ns)
-
-    def _tell_gates(self) -> None:
-        """Say when what keeps entries out has changed."""
-        blockers = self.health.blockers()
-        self._next_gates_ns = self.clock.now_ns + GATES_EVERY_NS
-        if blockers != self._blockers:
-            self._blockers = blockers
-            self._were_entries_open = self._were_entries_open or not blockers
-            wrong_mode = self.health.hedge_mode or self.health.multi_assets
-            is_starting = not (self._were_entries_open or wrong_mode or self.health.paused)
-            self.out.notify(HealthChanged(self.clock.now_ns, blockers, is_starting))
 
     def _tell_position(self, symbol: str) -> None:
         position = self.account.position(symbol)

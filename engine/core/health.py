@@ -7,6 +7,8 @@ from engine.account.state import AccountStateStore
 from engine.core.config import EngineConfig
 from engine.core.context import Clock, Touch
 from engine.core.leverage import Leverages
+from engine.market_data.bar_watch import BarWatch
+from engine.market_data.timeframes import time_text
 from engine.risk.gates import AccountFacts, SymbolFacts, blockers
 from engine.risk.manager import RiskManager
 from gateways.wire.messages import GatewayStatus, Instrument, PositionReport, Snapshot
@@ -27,6 +29,7 @@ class Health:
         account: AccountStateStore,
         risk: RiskManager,
         leverages: Leverages,
+        bars: BarWatch,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -35,6 +38,7 @@ class Health:
         self._risk = risk
         self._leverages = leverages
         self._isolated: set[str] = set()
+        self._bars = bars
         self.instruments: dict[str, Instrument] = {}
         self.connected = False
         self.reconciled = False
@@ -149,9 +153,16 @@ class Health:
             isolated_margin=symbol in self._isolated,
             unconfirmed_leverage=self._leverages.unconfirmed(symbol),
             book_fresh=self.is_fresh(symbol),
+            book_since=self._book_since(symbol),
+            overdue=self._bars.silent.get(symbol, ""),
             mark_price=self._account.mark(symbol) or _UNKNOWN,
             mark_age_ns=self._clock.now_ns - mark_time_ns if mark_time_ns else None,
         )
+
+    def _book_since(self, symbol: str) -> str:
+        """The minute in which the last tick of a fresh book came."""
+        last_ns = self._touches[symbol].receive_time_ns if symbol in self._touches else 0
+        return time_text(last_ns + self._clock.offset_ns) if last_ns > 1 else ""
 
     def blockers(self, symbol: str = "") -> tuple[str, ...]:
         """What keeps entries out, for a person: of one symbol, or of all."""

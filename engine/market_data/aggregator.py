@@ -3,7 +3,8 @@
 A bar is [open_time, close_time). Ticks are binned by exchange transaction time, one exactly on a
 boundary belongs to the next bar. A bar closes at the first tick at or past its `close_time`, or when
 estimated exchange time passes `close_time` + grace; nothing polls, `deadline_ns` says when to call
-`on_time`. A tick that comes after its bar has closed is dropped, counted and marks the bar.
+`on_time`. While data are missing no clock closes a bar, for nobody knows its close: the next tick does.
+A tick that comes after its bar has closed is dropped, counted and marks the bar.
 
 Ticks of one symbol are gathered in a *segment* that ends at the next close of any of its timeframes, and
 a segment is merged into the open bar of each timeframe only when it ends. So a tick costs the same
@@ -71,7 +72,8 @@ class SymbolBars:
     """All bars of one symbol made from one kind of tick.
 
     Prices are in the quote asset, volumes in the base asset. `late_ticks` and `invalid_ticks` count what
-    was dropped. `on_begin` is called when a series begins, or begins anew: its bars have close times now.
+    was dropped. `on_begin` is called when a series begins, begins anew or goes on after a hole: its bars have
+    close times now.
     """
 
     __slots__ = (
@@ -120,8 +122,8 @@ class SymbolBars:
 
     @property
     def next_close_ns(self) -> int:
-        """Exchange time at which the next bar is over; `NEVER_NS` before the first tick."""
-        return min(bar.close_time for bar in self._bars) if self._started else NEVER_NS
+        """Exchange time at which the next bar is over; `NEVER_NS` before the first tick and in a hole."""
+        return self._segment_end if self._started and not self._hole else NEVER_NS
 
     def add(self, time_ns: int, price: float, volume_base: float = 0.0) -> Sequence[Bar]:
         """Take one tick; the bars it closes, in order of close time, longest timeframe first."""
@@ -139,7 +141,7 @@ class SymbolBars:
     def on_time(self, exchange_now_ns: int, grace_ns: int) -> Sequence[Bar]:
         """Close what is over by more than the grace time."""
         closed: list[Bar] = []
-        if self._started:
+        if self._started and not self._hole:
             self._close_until(exchange_now_ns - grace_ns, closed)
         return closed
 
@@ -175,7 +177,9 @@ class SymbolBars:
             return NO_BARS
         elif not self._close_until(time_ns, closed):
             self._start(time_ns, price)
-        self._hole = False
+        if self._hole:
+            self._hole = False
+            self._on_begin()
         self._begin_segment(price, volume_base)
         return closed
 
@@ -295,6 +299,7 @@ class CandleAggregator:
         for (name, _), track in self.tracks.items():
             if symbol is None or name == symbol:
                 track.mark_hole()
+        self.reschedule()
 
     def begin_anew(self, exchange_now_ns: int) -> None:
         """Series that were closed ahead of the exchange's time begin again with their next tick."""

@@ -1,6 +1,7 @@
 """Timeframes as text ("1s", "5m", "1h", "1d", "1w") and as nanoseconds, and where their bars begin."""
 
 import re
+from datetime import UTC, datetime
 
 SECOND_NS = 1_000_000_000
 NEVER_NS = 2**63 - 1
@@ -51,3 +52,8 @@ def bar_open_ns(time_ns: int, length_ns: int) -> int:
     """Open time of the bar [open, open + length) that contains `time_ns`."""
     origin = _FIRST_MONDAY_NS if length_ns % WEEK_NS == 0 else 0
     return time_ns - (time_ns - origin) % length_ns
+
+
+def time_text(time_ns: int) -> str:
+    """A minute of the day for a person: "12:03 UTC"."""
+    return f"{datetime.fromtimestamp(time_ns // SECOND_NS, UTC):%H:%M} UTC"

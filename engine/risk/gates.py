@@ -18,7 +18,7 @@ import msgspec
 MULTI_ASSETS = (
     "the account is in multi-assets mode, and margin is reckoned for single-asset mode; switch it back"
 )
-STALE_MARK_NS = 30_000_000_000
+STALE_MARK_NS = 10_000_000_000
 """Mark prices come every second or every three."""
 SHOWN_SYMBOLS = 5
 Facts = TypeVar("Facts")
@@ -58,8 +58,9 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     `quote_asset` is what the symbol is settled in ("": its filters are not known), `money` what the account
     is counted in. `status` is the exchange's word on whether it is traded. `unconfirmed_leverage` is what the
-    configuration wants and the exchange has not confirmed (0: nothing). `mark_age_ns` is since the stream
-    brought the mark price (None: it has not yet).
+    configuration wants and the exchange has not confirmed (0: nothing). `book_since` is when the book stopped
+    being fresh, in words ("": it never was), `overdue` what else should have come by a stream, and since when
+    ("": nothing). `mark_age_ns` is since the stream brought the mark price (None: it has not yet).
     """
 
     symbol: str
@@ -69,6 +70,8 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     isolated_margin: bool
     unconfirmed_leverage: int
     book_fresh: bool
+    book_since: str
+    overdue: str
     mark_price: Decimal
     mark_age_ns: int | None
 
@@ -141,7 +144,12 @@ SYMBOL_GATES: tuple[Gate[SymbolFacts], ...] = (
         lambda facts: facts.unconfirmed_leverage != 0,
         lambda facts: f"leverage {facts.unconfirmed_leverage} is not confirmed by the exchange",
     ),
-    Gate("book", lambda facts: not facts.book_fresh, "no fresh book"),
+    Gate(
+        "book",
+        lambda facts: not facts.book_fresh,
+        lambda facts: f"no fresh book since {facts.book_since}" if facts.book_since else "no fresh book",
+    ),
+    Gate("overdue", lambda facts: facts.overdue != "", lambda facts: facts.overdue),
     Gate("mark", lambda facts: facts.mark_price <= 0 or facts.mark_age_ns is None, "no mark price has come"),
     Gate(
         "mark_age",

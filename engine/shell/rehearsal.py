@@ -119,7 +119,7 @@ class Rehearsal:
         self._performer.take(wire.OrderBookTick(SYMBOL, self._updates, now, now, now, bids, asks))
         if self.sender.orders > orders:
             self._performer.take(wire.Reply(self.sender.last_order_id, "refused"))
-        if self._updates % 25 == 0:  # more often than a mark price grows too old
+        if self._updates % 8 == 0:  # more often than a mark price grows too old
             self._keep_up()
 
     def _keep_up(self) -> None:

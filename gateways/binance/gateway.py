@@ -128,7 +128,6 @@ class Gateway:
             config,
             publish=self._publish,
             fetch_snapshot=self._fetch_depth,
-            fetch_klines=self._fetch_klines,
             on_state=self._on_state,
             on_sync=lambda: self.server.publish(self.status()),
             spawn=self.spawn,
@@ -390,11 +389,6 @@ class Gateway:
         params = {"symbol": symbol, "limit": 1000}
         return snapshot_from(await self._rest.public("depth", params, 20, priority=Priority.BOOK))
 
-    async def _fetch_klines(
-        self, symbol: str, interval: str, limit: int, end_time_ns: int = 0
-    ) -> tuple[Kline, ...]:
-        return await fetch_klines(self._rest, symbol, interval, limit, end_time_ns, self.clock.now_ns())
-
     def _subscribe(self, engine: EngineConnection, request: Subscribe) -> None:
         try:
             for symbol in request.symbols:
@@ -425,8 +419,13 @@ class Gateway:
         klines: tuple[Kline, ...] = ()
         complete = True
         try:
-            klines = await self._fetch_klines(
-                request.symbol, request.interval, request.limit, request.end_time_ns
+            klines = await fetch_klines(
+                self._rest,
+                request.symbol,
+                request.interval,
+                request.limit,
+                request.end_time_ns,
+                self.clock.now_ns(),
             )
         except (RestError, RestBlocked) as error:
             _log.warning("no klines", symbol=request.symbol, interval=request.interval, reason=str(error))

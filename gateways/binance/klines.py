@@ -1,10 +1,11 @@
-"""Bars of the past for warm-up."""
+"""The exchange's own bars: those of the past by request, the running one by its stream."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from gateways.binance.classify import Failure
 from gateways.binance.errors import RestError
+from gateways.binance.frames import KlineFrame
 from gateways.binance.rest_data import RestData
 from gateways.binance.translate import MS
 from gateways.wire.messages import Kline
@@ -40,6 +41,26 @@ async def fetch_klines(
         return tuple(_kline(symbol, interval, rows[time], now_ns) for time in sorted(rows)[-wanted:])
     except (TypeError, ValueError):
         raise RestError(_NO_BARS) from None
+
+
+def kline_of(frame: KlineFrame) -> Kline:
+    """A frame of the stream; the exchange's `T` is the last millisecond of the bar."""
+    k = frame.k
+    return Kline(
+        symbol=frame.s,
+        interval=k.i,
+        open_time_ns=k.t * MS,
+        close_time_ns=(k.T + 1) * MS,
+        open=k.o,
+        high=k.h,
+        low=k.l,
+        close=k.c,
+        volume_base=k.v,
+        volume_quote=k.q,
+        trades=k.n,
+        is_closed=k.x,
+        event_time_ns=frame.E * MS,
+    )
 
 
 def _weight(limit: int) -> int:

@@ -18,7 +18,7 @@ from gateways.binance.frames import (
     TradeFrame,
     decode,
 )
-from gateways.binance.kline_feed import KlineFeed
+from gateways.binance.klines import kline_of
 from gateways.binance.streams import LinkState, StreamLink, class_of
 from gateways.binance.symbol_feed import SymbolFeed
 from gateways.wire.messages import Kline, MarkPrice, OrderBookTick, TradeTick
@@ -38,7 +38,6 @@ class Market:
         *,
         publish: Callable[[MarketEvent], None],
         fetch_snapshot: Callable[[str], Awaitable[DepthSnapshot]],
-        fetch_klines: Callable[[str, str, int], Awaitable[tuple[Kline, ...]]],
         on_state: Callable[[str, LinkState], None],
         on_sync: Callable[[], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
@@ -52,7 +51,6 @@ class Market:
         self._fetch_snapshot = fetch_snapshot
         self._on_sync = on_sync
         self._spawn = spawn
-        self._klines = KlineFeed(publish=publish, fetch=fetch_klines, spawn=spawn)
         self._last_trades: dict[str, int] = {}
         self._wall_ns = wall_ns
         self._random = random
@@ -180,7 +178,7 @@ class Market:
 
     def _on_kline(self, frame: MarketFrame, receive_time_ns: int) -> None:  # noqa: ARG002 - as the others
         assert isinstance(frame, KlineFrame)
-        self._klines.on_frame(frame)
+        self._publish(kline_of(frame))
 
     def _on_mark(self, frame: MarketFrame, receive_time_ns: int) -> None:
         assert isinstance(frame, MarkPriceFrame)

@@ -151,7 +151,7 @@ def test_a_mark_price_that_has_stopped_coming_gives_no_entries() -> None:
     rig.status().prices(*UP, start=121)
     (vetoed,) = [one for one in rig.records(Signal) if isinstance(one, Signal)]
     assert (vetoed.fate, vetoed.rule) == ("vetoed", "mark_age")
-    assert vetoed.detail == "BTCUSDT: the mark price is older than 30 s"
+    assert vetoed.detail == "BTCUSDT: the mark price is older than 10 s"
 
 
 def test_a_day_begins_when_every_held_symbol_has_its_mark() -> None:
