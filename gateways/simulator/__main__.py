@@ -18,6 +18,7 @@ import structlog
 
 from gateways.simulator.api_keys import load_or_make_keys
 from gateways.simulator.clock import ClockError, SimClock, open_clock
+from gateways.simulator.control_token import load_or_make_token
 from gateways.simulator.journal import StateDamagedError
 from gateways.simulator.limits import LimitSettings
 from gateways.simulator.markets import Market, MarketOptions, parse_market
@@ -86,6 +87,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--legacy-avg-price", action="store_true", help="order answers carry avgPrice and cumQuote")
     add("--deflate", action="store_true", help="offer permessage-deflate")
     add("--no-limits", action="store_true", help="no request weight and order limits")
+    add("--open-control", action="store_true", help="/_control changes things without its token")
     add("--exit-with-stdin", action="store_true", help="stop when stdin closes")
     return parser.parse_args(argv)
 
@@ -121,6 +123,7 @@ class _Prepared:
     secret: str
     key_file: Path | None
     public_key: str | None
+    control_token: str
     lock: FileLock
 
 
@@ -150,7 +153,8 @@ def _prepare(options: argparse.Namespace) -> _Prepared:
     clock = open_clock(state, options.speed, options.epoch)
     key, secret, key_file = load_or_make_keys(state, options.key, options.secret)
     public_key = None if options.public_key is None else _read_public_key(options.public_key)
-    return _Prepared(venue, market, clock, key, secret, key_file, public_key, lock)
+    token = load_or_make_token(state)
+    return _Prepared(venue, market, clock, key, secret, key_file, public_key, token, lock)
 
 
 async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
@@ -165,7 +169,12 @@ async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
     venue.start_market(prepared.market)
     gc.collect()
     gc.freeze()  # a long history, looked through by each full collection, would hold everything up
-    server = Server(venue, SocketRules(deflate=options.deflate))
+    server = Server(
+        venue,
+        SocketRules(deflate=options.deflate),
+        token=prepared.control_token,
+        open_control=options.open_control,
+    )
     stop_on_request(server.stop, exit_with_stdin=options.exit_with_stdin)
     try:
         try:

@@ -40,7 +40,9 @@ class Secret:
 
     def accepts(self, text: str, signature: str) -> bool:
         """Tell whether `signature` was made with the secret."""
-        expected = hmac.new(self.value.encode(), text.encode(), hashlib.sha256).digest()
+        expected = hmac.new(
+            self.value.encode(), text.encode("utf-8", "surrogateescape"), hashlib.sha256
+        ).digest()
         try:
             given = bytes.fromhex(signature)
         except ValueError:

@@ -1,7 +1,7 @@
 """`/_control/…`: what a test or a person does to the exchange from behind the counter.
 
-JSON in, JSON out; documented in docs/simulator.md. It has no password: it listens where the exchange does,
-on 127.0.0.1.
+JSON in, JSON out; documented in docs/simulator.md. Commands that change something carry the token of the
+state folder, unless the simulator was started with --open-control.
 """
 
 import dataclasses
@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from gateways.simulator import control_commands as command
+from gateways.simulator.bounded_json import check_finite, decode
+from gateways.simulator.control_token import FILE, HEADER, is_right
 from gateways.simulator.errors import ApiError
 from gateways.simulator.faults import EventFault, Fault
 from gateways.simulator.format_orders import algo_answer, order_answer
@@ -36,9 +38,10 @@ class Rules(Protocol):
 
 
 class Control:
-    """Performs control commands on one venue."""
+    """Performs control commands on one venue; without a `token` whoever asks may change it."""
 
-    def __init__(self, venue: Venue, rules: Rules) -> None:
+    def __init__(self, venue: Venue, rules: Rules, token: str | None) -> None:
+        self._token = token
         self._venue = venue
         self._rules = rules
         self._commands: dict[tuple[str, str], Callable[[bytes], Any]] = {
@@ -64,16 +67,19 @@ class Control:
             ("POST", "snapshot"): self._snapshot,
         }
 
-    def answer(self, method: str, path: str, body: str) -> Answer:
-        """Perform one command; a refusal is `{"error": sentence}` with status 400 or 404."""
+    def answer(self, method: str, path: str, body: str, token: str | None) -> Answer:
+        """Perform one command; a refusal is `{"error": sentence}` with status 400, 401 or 404."""
         handler = self._commands.get((method, path.removeprefix(PREFIX)))
         if handler is None:
             known = ", ".join(f"{verb} {PREFIX}{name}" for verb, name in self._commands)
             return _json(404, {"error": f"no command {method} {path}; there are {known}"})
+        if method != "GET" and self._token is not None and not is_right(self._token, token):
+            why = f"the header {HEADER} must hold what {FILE} in the state folder says"
+            return _json(401, {"error": f"{method} {path}: {why} (or start with --open-control)"})
         try:
-            result = handler(body.encode() or b"{}")
-        except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as error:
-            return _json(400, {"error": str(error)})
+            result = handler(body.encode("utf-8", "replace") or b"{}")
+        except ValueError as error:
+            return _json(400, {"error": str(error).encode("utf-8", "replace").decode()})
         except ApiError as error:
             return _json(400, {"error": error.message, "code": error.code})
         self._venue.commit()
@@ -129,6 +135,9 @@ class Control:
         asked = _read(body, command.SetPrice)
         venue, now_ms = self._venue, self._venue.clock.now_ms()
         spec = venue.spec(asked.symbol)
+        for name, price in (("index", asked.index), ("mark", asked.mark), ("last", asked.last)):
+            if price is not None and not spec.tick_size <= price <= spec.max_price:
+                raise ValueError(f"{name}: expected a price from {spec.tick_size} to {spec.max_price}")
         if asked.index is not None:
             venue.exchange.set_index_price(asked.symbol, asked.index, now_ms)
         if asked.mark is not None or asked.release_mark:
@@ -165,6 +174,8 @@ class Control:
     def _funding(self, body: bytes) -> object:
         asked = _read(body, command.SetFunding)
         self._venue.spec(asked.symbol)
+        if asked.rate is not None and abs(asked.rate) > 1:
+            raise ValueError("rate: expected a number from -1 to 1")
         self._venue.exchange.set_funding_rate(asked.symbol, asked.rate, self._venue.clock.now_ms())
         return {"next_funding_ms": self._venue.exchange.next_funding_ms(asked.symbol)}
 
@@ -172,6 +183,9 @@ class Control:
         asked = _read(body, command.SetBrackets)
         if not asked.rows:
             raise ValueError("rows: expected at least one bracket")
+        caps = [row.notional_cap for row in asked.rows]
+        if caps != sorted(set(caps)) or not all(0 < row.maint_margin_ratio < 1 for row in asked.rows):
+            raise ValueError("rows: expected rising notional_cap, and maint_margin_ratio between 0 and 1")
         self._venue.spec(asked.symbol)
         rows = [(row.leverage, row.notional_cap, str(row.maint_margin_ratio)) for row in asked.rows]
         self._venue.exchange.set_brackets(asked.symbol, make_brackets(rows), self._venue.clock.now_ms())
@@ -216,7 +230,7 @@ class Control:
         return order_answer(self._venue.spec(order.symbol), order)
 
     def _manual(self, body: bytes, client_id: str) -> tuple[str, Params, int]:
-        values = msgspec.json.decode(body, type=dict[str, Any])
+        values = decode(body, dict[str, Any])
         account = str(values.pop("account", DEFAULT_ACCOUNT))
         self._check_account(account)
         now_ms = self._venue.clock.now_ms()
@@ -270,7 +284,9 @@ def _overwrite(target: object, asked: command.Command) -> None:
 
 
 def _read(body: bytes, kind: type[_C]) -> _C:
-    return msgspec.json.decode(body, type=kind)
+    command = decode(body, kind)
+    check_finite(command)
+    return command
 
 
 def _json(status: int, result: object) -> Answer:

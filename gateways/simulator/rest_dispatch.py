@@ -11,6 +11,7 @@ from gateways.simulator.auth import check_signature, check_timestamp
 from gateways.simulator.errors import ApiError
 from gateways.simulator.faults import ANSWERS, EXECUTED, CannedAnswer, Fault
 from gateways.simulator.limits import LimitError
+from gateways.simulator.mishaps import request_failed
 from gateways.simulator.rest_account import ACCOUNT_ENDPOINTS
 from gateways.simulator.rest_algo import ALGO_ENDPOINTS
 from gateways.simulator.rest_endpoints import Call, Endpoint, Security
@@ -85,12 +86,12 @@ class Dispatcher:
         faults = self._venue.faults
         fault = faults.take_request(f"{method} {path}", params) if faults.requests else None
         if fault is None:
-            return self._execute(endpoint, params, credentials, address)
+            return self._execute(f"{method} {path}", endpoint, params, credentials, address)
         if fault.kind not in EXECUTED:
             canned = await self._before(fault, address)
             if canned is not None:
                 return canned
-        answer = self._execute(endpoint, params, credentials, address)
+        answer = self._execute(f"{method} {path}", endpoint, params, credentials, address)
         if fault.kind == "delay_after":
             await asyncio.sleep(fault.delay_ms / 1000)
         elif fault.kind == "cut_after":
@@ -118,7 +119,9 @@ class Dispatcher:
             return Answer(418, answer.body.replace(b"{until}", str(until).encode()), answer.headers)
         return answer
 
-    def _execute(self, endpoint: Endpoint, params: Params, credentials: Credentials, address: str) -> Answer:
+    def _execute(
+        self, name: str, endpoint: Endpoint, params: Params, credentials: Credentials, address: str
+    ) -> Answer:
         venue = self._venue
         now_ms = venue.clock.now_ms()
         headers: dict[str, str] = {}
@@ -131,8 +134,8 @@ class Dispatcher:
                 venue.limits.take_weight(address, endpoint.weight_of(params), now_ms)
             if endpoint.security is not Security.NONE:
                 owner = venue.keys.identify(credentials.key)
-            for name in endpoint.required:
-                params.require(name)
+            for required in endpoint.required:
+                params.require(required)
             if endpoint.security is Security.SIGNED:
                 assert owner is not None
                 credentials.check(owner, params, venue.clock.server_ms())
@@ -143,6 +146,9 @@ class Dispatcher:
             status, body = error.http_status, error_body(error)
             if isinstance(error, LimitError):
                 headers["Retry-After"] = str(error.retry_after_s)
+        except Exception as error:  # noqa: BLE001 - a fault of ours is that request's, and is told
+            failed = request_failed(name, error)
+            status, body = failed.http_status, error_body(failed)
         venue.commit()
         self._count(headers, endpoint, owner, address, now_ms)
         return Answer(status, body, headers)
@@ -163,7 +169,8 @@ class Dispatcher:
 
 def error_body(error: ApiError) -> bytes:
     """An error as the exchange prints it."""
-    return msgspec.json.encode({"code": error.code, "msg": error.message})
+    message = error.message.encode("utf-8", "replace").decode()  # a client's text may not be encodable
+    return msgspec.json.encode({"code": error.code, "msg": message})
 
 
 def canned_answer(canned: CannedAnswer) -> Answer:

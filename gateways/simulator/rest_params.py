@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote_plus
 
 import msgspec
 
+from gateways.simulator.bounded_json import BadJsonError, decode
 from gateways.simulator.errors import ApiError, invalid_parameter, missing_parameter
 
-_PLAIN_NUMBER = re.compile(r"^[+-]?[0-9]{1,30}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?$")
+_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,2})?")
+_LARGEST_INTEGER = 2**63 - 1
+_LARGEST, _SMALLEST = Decimal("1e31"), Decimal("1e-30")
 _MAX_PARAMS = 100
 
 
@@ -68,25 +71,24 @@ class Params:
         value = self.text(name)
         if value is None:
             return None
-        try:
-            return int(value)
-        except ValueError:
-            pass
-        if not _PLAIN_NUMBER.match(value) or Decimal(value) != int(Decimal(value)):
+        if not _PLAIN_NUMBER.fullmatch(value):
             raise invalid_parameter(name)
-        return int(Decimal(value))
+        number = Decimal(value)
+        if abs(number) > _LARGEST_INTEGER or number != int(number):
+            raise invalid_parameter(name)
+        return int(number)
 
     def decimal(self, name: str) -> Decimal | None:
         """Exact decimal value, or None; -1102 where it is no number, as the exchange words it."""
         value = self.text(name)
         if value is None:
             return None
-        if not _PLAIN_NUMBER.match(value):
+        if not _PLAIN_NUMBER.fullmatch(value):
             raise missing_parameter(name)
-        try:
-            return Decimal(value)
-        except InvalidOperation as error:
-            raise missing_parameter(name) from error
+        number = Decimal(value)
+        if number and not _SMALLEST <= abs(number) < _LARGEST:
+            raise missing_parameter(name)
+        return number
 
     def boolean(self, name: str) -> bool | None:
         """`true`/`false` in any case, or None."""
@@ -109,8 +111,8 @@ class Params:
         if value is None:
             return None
         try:
-            decoded = msgspec.json.decode(value)
-        except msgspec.DecodeError as error:
+            decoded = decode(value, object)
+        except BadJsonError as error:
             raise invalid_parameter(name) from error
         if not isinstance(decoded, list):
             raise invalid_parameter(name)

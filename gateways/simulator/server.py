@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from aiohttp import WSMessage, WSMsgType, web
+from aiohttp.web_protocol import RequestPayloadError
 
+from gateways.simulator import control_token
 from gateways.simulator.auth import signed_text
 from gateways.simulator.control import Control
 from gateways.simulator.errors import ApiError
 from gateways.simulator.markets import Market
+from gateways.simulator.mishaps import http_logger, request_failed
 from gateways.simulator.rest_dispatch import Answer, Credentials, CutConnectionError, Dispatcher, error_body
 from gateways.simulator.rest_params import Params
 from gateways.simulator.stream_requests import StreamUrl, answer, parse_stream_url
@@ -39,14 +43,24 @@ class SocketRules:
 
 
 class Server:
-    """Serves one venue until `stop`, or until something unforeseen ends it."""
+    """Serves one venue until `stop`, or until something unforeseen ends it.
 
-    def __init__(self, venue: Venue, rules: SocketRules | None = None) -> None:
+    `token` is what commands that change something must carry; with `open_control` they need none.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        rules: SocketRules | None = None,
+        *,
+        token: str | None = None,
+        open_control: bool = False,
+    ) -> None:
         self._venue = venue
         self.rules = rules or SocketRules()
         self._dispatcher = Dispatcher(venue)
         self._ws_api = WsApi(venue, self._dispatcher)
-        self._control = Control(venue, self.rules)
+        self._control = Control(venue, self.rules, None if open_control else token or secrets.token_hex(32))
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.Handle | None = None
@@ -58,7 +72,11 @@ class Server:
         """Listen (port 0: any free one) and start the market; returns the port."""
         self._runner = web.ServerRunner(
             web.Server(
-                self._handle, access_log=None, max_line_size=MAX_LINE_BYTES, max_field_size=MAX_LINE_BYTES
+                self._handle,
+                access_log=None,
+                logger=http_logger(),
+                max_line_size=MAX_LINE_BYTES,
+                max_field_size=MAX_LINE_BYTES,
             )
         )
         await self._runner.setup()
@@ -153,11 +171,15 @@ class Server:
             return web.Response(status=500)
         except (asyncio.CancelledError, ConnectionError, web.HTTPException):
             raise
-        except Exception as error:
-            self._fail(error)
-            if isinstance(error, OSError):  # the process ends with its sentence; a bug's traceback is wanted
-                return web.Response(status=500)
-            raise
+        except ApiError as error:
+            return _refused(error)
+        except RequestPayloadError as error:
+            why = " ".join(str(error).split())
+            return _refused(ApiError(-1000, f"The body could not be read: {why}"))
+        except Exception as error:  # noqa: BLE001 - one request's fault is that request's
+            if self._venue.disk_error is not None:
+                self._fail(self._venue.disk_error)
+            return _refused(request_failed(f"{request.method} {request.raw_path.partition('?')[0]}", error))
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
@@ -175,11 +197,9 @@ class Server:
         if path.startswith("/_control"):
             if "Origin" in request.headers:  # a web page has no business here
                 return web.Response(status=403)
-            return _response(self._control.answer(request.method, path, body))
-        try:
-            params = Params.of_http(query, body)
-        except ApiError as error:
-            return _response(Answer(error.http_status, error_body(error), {}))
+            token = request.headers.get(control_token.HEADER)
+            return _response(self._control.answer(request.method, path, body, token))
+        params = Params.of_http(query, body)
 
         def signed() -> tuple[tuple[str, ...], str | None]:
             text, signature = signed_text(query, body)
@@ -234,11 +254,17 @@ class Server:
 
     async def _hear(self, client: StreamSocket, socket: web.WebSocketResponse, message: WSMessage) -> None:
         if message.type is WSMsgType.TEXT:
-            client.send_payload(answer(self._venue.hub, client, message.data))
+            client.send_payload(self._answered(client, message.data))
         elif message.type is WSMsgType.PING:
             await socket.pong(message.data)
         elif message.type is WSMsgType.PONG:
             client.ponged_ms = int(self._loop.time() * 1000)
+
+    def _answered(self, client: StreamSocket, text: str) -> bytes:
+        try:
+            return answer(self._venue.hub, client, text)
+        except Exception as error:  # noqa: BLE001 - one message's fault is that message's
+            return error_body(request_failed("a message of a stream socket", error))
 
     async def _keep_sockets(self) -> None:
         """Ping, miss pongs, and end what is older than a day."""
@@ -263,6 +289,10 @@ def call_later_on(loop: asyncio.AbstractEventLoop) -> Callable[[int, Callable[[]
         loop.call_later(delay_ms / 1000, action)
 
     return call_later
+
+
+def _refused(error: ApiError) -> web.Response:
+    return _response(Answer(error.http_status, error_body(error), {}))
 
 
 def _response(answered: Answer) -> web.Response:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import msgspec
 
+from gateways.simulator.bounded_json import BadJsonError, decode
 from gateways.simulator.rest_params import split_pairs
 from gateways.simulator.streams import MAX_STREAMS, Hub, Route, StreamSocket
 
@@ -58,8 +59,8 @@ def parse_stream_url(path: str, query: str) -> StreamUrl | None:
 def answer(hub: Hub, socket: StreamSocket, text: str) -> bytes:
     """Perform one client message and encode what to say back."""
     try:
-        request = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+        request = decode(text, object)
+    except BadJsonError as error:
         return _error(3, f"Invalid JSON: {error}", None)
     if not isinstance(request, dict):
         return _error(2, "Invalid request: expected an object", None)

@@ -81,6 +81,8 @@ class Venue:
         self.market: Market | None = None
         self.wake: Callable[[], None] = _nothing
         self._waiting: list[tuple[str, UserEvent]] = []
+        self.disk_error: BaseException | None = None
+        """Why nothing can be made durable any more: the process has to end."""
         self.commit()
 
     def start_market(self, market: Market) -> None:
@@ -125,7 +127,12 @@ class Venue:
 
     def commit(self) -> None:
         """Make what changed durable, then let the user events out."""
-        if self.persistence.commit():
+        try:
+            changed = self.persistence.commit()
+        except BaseException as error:
+            self.disk_error = error
+            raise
+        if changed:
             self.wake()
         if not self._waiting:
             return

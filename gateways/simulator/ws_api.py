@@ -10,8 +10,10 @@ from aiohttp import WSMsgType, web
 
 from gateways.simulator.api_keys import ApiKey
 from gateways.simulator.auth import ws_signed_text
+from gateways.simulator.bounded_json import BadJsonError, decode_exact
 from gateways.simulator.errors import ApiError
 from gateways.simulator.format_exchange_info import rate_limits
+from gateways.simulator.mishaps import request_failed
 from gateways.simulator.rest_dispatch import Answer, Credentials, CutConnectionError, Dispatcher, error_body
 from gateways.simulator.rest_params import Params, json_text
 from gateways.simulator.venue import Venue
@@ -43,7 +45,6 @@ METHODS: dict[str, tuple[str, str]] = {
     "userDataStream.stop": ("DELETE", "/fapi/v1/listenKey"),
 }
 _SESSION_METHODS = ("session.logon", "session.status", "session.logout")
-_DECODER = msgspec.json.Decoder(float_hook=str)
 
 
 @dataclass(slots=True)
@@ -89,14 +90,16 @@ class WsApi:
         except CutConnectionError:
             await socket.close(code=1006)
             return
+        except Exception as error:  # noqa: BLE001 - one message's fault is that message's
+            reply = _envelope(None, _failure(request_failed("a message of the WS API", error)))
         if not socket.closed:
             await socket.send_frame(reply, WSMsgType.TEXT)
 
     async def reply(self, text: str, session: Session) -> bytes:
         """Encode the answer to one request."""
         try:
-            request = _DECODER.decode(text)
-        except msgspec.DecodeError:
+            request = decode_exact(text)
+        except BadJsonError:
             request = None
         if not isinstance(request, dict) or not isinstance(request.get("params") or {}, dict):
             return _envelope(None, _failure(ApiError(-1000, "Invalid request.")))

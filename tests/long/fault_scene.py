@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.execution.order_states import UNSETTLED
+from gateways.simulator.control_token import FILE, HEADER
 from settings.environment import free_port
 from settings.status import EngineStatus
 from tests.long.fault_proxy import Proxy
@@ -111,10 +112,13 @@ class Scene:
             f"http://127.0.0.1:{self._port('simulator')}/_control/{command}",
             data=json.dumps(body).encode(),
             method=method,
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", HEADER: self._control_token()},
         )
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)
+
+    def _control_token(self) -> str:
+        return (self.demo.home / "data" / "demo" / "simulator" / FILE).read_text().strip()
 
     def fault(self, endpoint: str, kind: str, **more: object) -> None:
         self.control("POST", "faults", endpoint=endpoint, kind=kind, **more)

@@ -17,6 +17,8 @@ from urllib.parse import quote, urlencode
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from gateways.simulator.control_token import FILE, HEADER
+
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = "/fapi/v1/order"
 PATIENCE_S = 20
@@ -40,6 +42,7 @@ class Simulator:
     process: subprocess.Popen[str]
     port: int
     said: list[str] = field(default_factory=list)
+    token: str = ""
 
     @property
     def url(self) -> str:
@@ -85,9 +88,13 @@ class Simulator:
         return reply.json["code"]
 
     def control(self, method: str, name: str, **body: object) -> object:
-        reply = self.send(method, f"/_control/{name}", json.dumps(body))
+        reply = self.command(method, name, json.dumps(body))
         assert reply.status == 200, reply.body
         return reply.json
+
+    def command(self, method: str, name: str, body: str) -> Reply:
+        """A control command with the body as given, and the token."""
+        return self.send(method, f"/_control/{name}", body, {HEADER: self.token})
 
     def price(self) -> float:
         return float(self.public("/fapi/v1/ticker/bookTicker", symbol="BTCUSDT")["bidPrice"])
@@ -118,7 +125,8 @@ def simulator(state: Path, *options: str, keys: bool = True) -> Iterator[Simulat
         else:
             raise AssertionError(process.stderr.read())
         try:
-            yield Simulator(process, int(said[-1].rpartition(":")[2]), said)
+            token = (state / FILE).read_text().strip()
+            yield Simulator(process, int(said[-1].rpartition(":")[2]), said, token)
         finally:
             killed = process.poll() is not None
             process.terminate()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateways.simulator.control_token import FILE, HEADER
 from tests.process.test_engine_end_to_end import Trio, wait_until
 
 CONFIG = """
@@ -69,7 +70,8 @@ def test_a_position_and_an_order_of_which_no_event_came_are_noticed_and_taken_ov
 
 def control(trio: Trio, command: str, **body: object) -> Any:  # noqa: ANN401  # JSON
     url = f"http://127.0.0.1:{trio.ports['SIMULATOR']}/_control/{command}"
-    request = urllib.request.Request(url, json.dumps(body).encode())
+    token = (trio.home / "data" / "demo" / "simulator" / FILE).read_text().strip()
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers={HEADER: token})
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
 

@@ -141,19 +141,19 @@ class TestControl:
     @pytest.mark.parametrize(
         ("target", "body", "status"),
         [
-            ("/_control/nothing", "{}", 404),
-            ("/_control/faults", "{", 400),
-            ("/_control/faults", '{"endpoint":"*","kind":"earthquake"}', 400),
-            ("/_control/faults", '{"endpoint":"*","kind":"error","typo":1}', 400),
-            ("/_control/brackets", '{"symbol":"BTCUSDT","rows":[]}', 400),
-            ("/_control/price", '{"symbol":"NOPEUSDT"}', 400),
-            ("/_control/balance", '{"amount":"1","account":"nobody"}', 400),
+            ("nothing", "{}", 404),
+            ("faults", "{", 400),
+            ("faults", '{"endpoint":"*","kind":"earthquake"}', 400),
+            ("faults", '{"endpoint":"*","kind":"error","typo":1}', 400),
+            ("brackets", '{"symbol":"BTCUSDT","rows":[]}', 400),
+            ("price", '{"symbol":"NOPEUSDT"}', 400),
+            ("balance", '{"amount":"1","account":"nobody"}', 400),
         ],
     )
     def test_bad_commands_are_refused_with_a_sentence(
         self, sim: Simulator, target: str, body: str, status: int
     ):
-        reply = sim.send("POST", target, body)
+        reply = sim.command("POST", target, body)
         assert reply.status == status
         assert reply.json["error"]
 

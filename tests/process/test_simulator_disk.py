@@ -19,7 +19,7 @@ def test_it_says_which_folder_and_why_and_the_next_start_has_all_that_was_answer
         before = sim.signed("GET", "/fapi/v2/account").json["totalWalletBalance"]
         resource.prlimit(sim.process.pid, resource.RLIMIT_FSIZE, (1, 1))
         with contextlib.suppress(OSError, http.client.HTTPException):
-            assert sim.send("POST", "/_control/balance", '{"amount": "5"}').status == 500
+            assert sim.command("POST", "balance", '{"amount": "5"}').status == 500
         assert sim.process.wait(PATIENCE_S) == 1
         said = sim.process.stderr.read()
     assert said == f"simulator: {tmp_path}: File too large\n"

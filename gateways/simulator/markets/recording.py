@@ -26,6 +26,7 @@ from gateways.simulator.markets.relay import RelayedSymbol
 
 HOLD_MS: Final = 500
 LOOP_GAP_MS: Final = 1000
+MAX_LATE_MS: Final = 60_000
 HOLE_MS: Final = 10_000
 """So long without any frame is a hole: the recorder was away, and there are no bars of it."""
 
@@ -99,6 +100,10 @@ class RecordingMarket:
             self._start_ms = now_ms + HOLD_MS
             self._go_on(now_ms, is_begin=True)
         frames = self._recording.frames
+        if not self.finished and (late_ms := now_ms - self._due_ms(frames[self._position])) > MAX_LATE_MS:
+            # The process could not run, or the clock was set ahead: the session goes on from here.
+            self._stand(now_ms - late_ms)
+            self._start_ms += late_ms
         while not self.finished:
             frame = frames[self._position]
             at_ms = self._due_ms(frame)
