@@ -55,9 +55,9 @@ class Engine:
     """The parts, and the way between them. docs/architecture.md explains their words.
 
     Each part that waits for a time has `deadline_ns` and `on_time`; `next_deadline_ns` is the earliest. Parts
-    that must tell the core something are given one of its methods: `_on_applied` when the exchange said
-    something new about an order, `_on_sent` when an order has left, `_on_doubt` when our view and the
-    exchange's do not fit, `_on_reconciled` when they have been found to agree.
+    that must tell the core something are given one of its methods: `_on_applied`: the exchange said something
+    new about an order; `_on_sent`: an order has left; `_on_doubt`: our view and the exchange's do not fit;
+    `_on_reconciled`: they agree.
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -128,12 +128,16 @@ class Engine:
         self.gate_news = GateNews(self.health, self.clock, self.out)
         self.bars.on_change = self.gate_news.hurry
         self._told_left_behind = False
+        self._connect_strategies()
+        self._handlers = self._routes()
+
+    def _connect_strategies(self) -> None:
+        """A desk for each, and ticks to their candles."""
         symbols = [slot.symbol for slot in self.strategies.slots]
         for slot in self.strategies.slots:
             self.trades.add(slot, shared=symbols.count(slot.symbol) > 1)
         for (symbol, kind), track in self.candles.tracks.items():
             self.lanes[symbol].connect(kind, track)
-        self._handlers = self._routes()
 
     def _routes(self) -> dict[type, Callable[[Any], None]]:
         """Who takes which event."""
@@ -426,15 +430,7 @@ class Engine:
         for lane in self.lanes.values():
             lane.receive_time_ns = min(lane.receive_time_ns, 1)
             lane.mark_time_ns = min(lane.mark_time_ns, now_ns)
-        for part in (
-            self.orders,
-            self.trades,
-            self.strategies,
-            self.risk,
-            self.comparison,
-            self.leverages,
-            self.bars,
-        ):
+        for part in (*self._timed, self.risk):
             part.on_set_back(now_ns)
         self._next_equity_ns = min(self._next_equity_ns, now_ns)
         self.gate_news.hurry()
@@ -467,8 +463,8 @@ class Engine:
         for part in self._timed:
             if part.deadline_ns <= now:
                 part.on_time()
-        parts_ns = min(part.deadline_ns for part in self._timed)
-        self.next_deadline_ns = min(self.candles.deadline_ns - self.clock.offset_ns, parts_ns)
+        candles_ns = self.candles.deadline_ns - self.clock.offset_ns
+        self.next_deadline_ns = min(candles_ns, *(part.deadline_ns for part in self._timed))
 
     def _tell_position(self, symbol: str) -> None:
         position = self.account.position(symbol)

@@ -90,6 +90,11 @@ class Recovery:
         self._request_id = 0
         self.deadline_ns = NEVER_NS
 
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: an answer that does not come is asked for soon."""
+        if self.deadline_ns != NEVER_NS:
+            self.deadline_ns = min(self.deadline_ns, now_ns + _AGAIN_NS)
+
     def begin(self, why: str) -> None:
         """Compare again: entries wait until that has ended well."""
         if self._health.reconciled or not self._request_id:

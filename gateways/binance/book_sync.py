@@ -27,6 +27,8 @@ what came before it was asked for is of no use then."""
 MAX_IGNORED = 100
 """So many old diffs in a row mean that the exchange's ids went back."""
 MAX_DISAGREEMENTS = 3
+THIN_PART = 2
+"""A new snapshot is due when less than this part of the levels it told is left on one side."""
 
 
 class BookState(Enum):
@@ -68,6 +70,24 @@ class BookSync:
     def is_synced(self) -> bool:
         """The book is true at `update_id`."""
         return self.state is BookState.SYNCED
+
+    @property
+    def is_thin(self) -> bool:
+        """In sync, but the price is so near to the end of what the snapshot told that another is due."""
+        if self.state is not BookState.SYNCED:
+            return False
+        thin = self._snapshot_limit // THIN_PART
+        known = self.book.bids.known_levels(), self.book.asks.known_levels()
+        return any(levels is not None and levels < thin for levels in known)
+
+    def take_over_from(self, other: "BookSync") -> bool:
+        """Take over from a book of the same symbol that saw the same frames. False: not as far as it yet."""
+        if other.is_synced and (not self.is_synced or self.update_id < other.update_id):
+            return False
+        self.resyncs += other.resyncs
+        self.last_reason = other.last_reason
+        self._floor_id = max(self._floor_id, other._floor_id)
+        return True
 
     def on_diff(self, diff: DepthFrame) -> bool:
         """True when the published levels changed and may be published."""

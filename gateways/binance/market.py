@@ -116,7 +116,7 @@ class Market:
         """A stream in the wire's words. ValueError for an unknown one."""
         self.add_symbol(symbol)
         if stream == "book":
-            self.feeds[symbol].sync.set_depth(depth_levels)
+            self.feeds[symbol].set_depth(depth_levels)
         elif stream == "trade":
             self._want(f"{symbol.lower()}@trade")
         elif stream.startswith("kline:") and stream[6:].isalnum():

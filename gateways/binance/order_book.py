@@ -92,6 +92,12 @@ class BookSide:
         """True when `top` reaches beyond what the snapshot had told."""
         return self._edge < self.known_to
 
+    def known_levels(self) -> int | None:
+        """Levels that lie in what the snapshot had told; None where it told all."""
+        if self.known_to == -math.inf:
+            return None
+        return len(self._keys) - bisect_left(self._keys, self.known_to)
+
     def best_key(self) -> float:
         """Sign times best price; minus infinity on an empty side."""
         return self._keys[-1] if self._keys else -math.inf
