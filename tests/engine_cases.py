@@ -129,19 +129,24 @@ def make_signals(count: int, said: list[tuple[int, int, int, int]], unit: float)
 
 
 def make_finer(bars: Bars, seed: int) -> Bars:
-    """Four finer bars in most bars; some of their extremes lie beyond the bar's own."""
+    """Four finer bars in most bars; they fill most of these, and are a little off in the others."""
     random = np.random.default_rng(seed)
     rows = []
     for i in range(len(bars)):
         if random.random() < 0.2:
             continue
         price = float(bars.open[i])
+        extremes, beyond = random.integers(0, 4, 2), 1.01 if random.random() < 0.1 else 1.0
         for quarter in range(4):
             if random.random() < 0.2:
                 price = float(random.uniform(bars.low[i], bars.high[i]))
             close = float(bars.close[i] if quarter == 3 else random.uniform(bars.low[i], bars.high[i]))
-            high = max(price, close, float(random.uniform(bars.low[i], bars.high[i] * 1.01)))
-            low = min(price, close, float(random.uniform(bars.low[i] * 0.99, bars.high[i])))
+            high = max(price, close, float(random.uniform(bars.low[i], bars.high[i] * beyond)))
+            low = min(price, close, float(random.uniform(bars.low[i] / beyond, bars.high[i])))
+            if beyond == 1.0 and quarter == extremes[0]:
+                high = float(bars.high[i])
+            if beyond == 1.0 and quarter == extremes[1]:
+                low = float(bars.low[i])
             rows.append((int(bars.open_time_ns[i]) + quarter * HOUR_NS // 4, price, high, low, close))
             price = close
     return _bars(bars.symbol, HOUR_NS // 4, rows)

@@ -1,7 +1,6 @@
 """Bars and funding as Python numbers for the event-driven engine."""
 
-import numpy as np
-
+from engine.backtest import finer_bars
 from engine.backtest.plans import Funding
 from engine.market_data.bars import Bars
 
@@ -25,14 +24,12 @@ def inside(bars: Bars, finer: Bars | None) -> dict[int, list[PriceBar]]:
     """Finer bars by the open time of the bar they lie in."""
     if finer is None:
         return {}
-    starts = bars.open_time_ns
-    found: dict[int, list[PriceBar]] = {}
-    times, opens, highs, lows, closes, _ = columns(finer)
-    for time_ns, *prices in zip(times, opens, highs, lows, closes, strict=True):
-        index = int(np.searchsorted(starts, time_ns, side="right")) - 1
-        if index >= 0 and time_ns < starts[index] + bars.timeframe_ns:
-            found.setdefault(int(starts[index]), []).append((prices[0], prices[1], prices[2], prices[3]))
-    return found
+    where = finer_bars.inside(bars, finer)
+    rows = list(
+        zip(finer.open.tolist(), finer.high.tolist(), finer.low.tolist(), finer.close.tolist(), strict=True)
+    )
+    spans = zip(bars.open_time_ns.tolist(), where.first.tolist(), where.end.tolist(), strict=True)
+    return {time_ns: rows[first:end] for time_ns, first, end in spans if end > first}
 
 
 def funding_events(funding: Funding | None) -> list[tuple[int, float]]:

@@ -21,7 +21,8 @@ from engine.backtest.validate_config import ConfigError, located
 
 if TYPE_CHECKING:
     from engine.backtest.cli_config import RunConfig
-    from engine.backtest.cli_run import Market, Outcome
+    from engine.backtest.cli_run import Outcome
+    from engine.backtest.market_files import Market
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 _COMMANDS = ("run", "sample", "strategies")
@@ -40,15 +41,20 @@ class TableFormat(StrEnum):
 @app.command()
 def run(
     strategy: Annotated[Many, typer.Option(help="Names of strategies, side by side.")] = None,
-    data: Annotated[Many, typer.Option(help="Files of bars or names of sample markets.")] = None,
+    data: Annotated[
+        Many, typer.Option(help="Files of bars or names of sample markets; SYMBOL=FILE names the symbol.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="JSON file; options here go on top of it.")] = None,
     param: Annotated[Many, typer.Option(help="NAME=VALUE or STRATEGY.NAME=VALUE.")] = None,
     exits: Annotated[Many, typer.Option("--exit", help="NAME=VALUE of the exit rules.")] = None,
-    broker: Annotated[Many, typer.Option(help="NAME=VALUE, for example commission_percent=0.04.")] = None,
+    broker: Annotated[
+        Many, typer.Option(help="NAME=VALUE, as commission_percent=0.04; SYMBOL.tick=0.1 for one symbol.")
+    ] = None,
     finer: Annotated[Many, typer.Option(help="SYMBOL=FILE: bars inside the bars.")] = None,
     funding: Annotated[Many, typer.Option(help="SYMBOL=FILE: funding_time and funding_rate.")] = None,
-    start: Annotated[str | None, typer.Option(help="First bar, like 2025-01-01T00:00:00Z.")] = None,
+    start: Annotated[str | None, typer.Option(help="First bar, like 2025-01-31; UTC without a zone.")] = None,
     end: Annotated[str | None, typer.Option(help="First bar left out.")] = None,
+    gaps: Annotated[str | None, typer.Option(help="Missing bars: refuse, keep (default) or fill.")] = None,
     engine: Annotated[str | None, typer.Option(help="kernel or event.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for trades, equity, summary and reports.")] = None,
@@ -58,7 +64,7 @@ def run(
     """Backtest strategies and report."""
     console = Console(highlight=False, markup=False)
     try:
-        asked = _asked(strategy, data, param, exits, broker, finer, funding, start, end, engine)
+        asked = _asked(strategy, data, param, exits, broker, finer, funding, start, end, gaps, engine)
         outcomes = list(_outcomes(config, asked, jobs, out))
         _print(console, outcomes)
         if out is not None:
@@ -142,30 +148,32 @@ def _asked(
     funding: Many,
     start: str | None,
     end: str | None,
+    gaps: str | None,
     engine: str | None,
 ) -> dict[str, Any]:
     """What the command line says, as a piece of configuration."""
-    from engine.backtest.cli_config import choices, named_value  # noqa: PLC0415  # pydantic models
+    from engine.backtest.cli_config import broker_options, choices, named_value  # noqa: PLC0415  # pydantic models
 
     asked: dict[str, Any] = {}
     if strategy:
         asked["strategies"] = choices(strategy, param or (), exits or ())
     elif param or exits:
         raise ConfigError("--param and --exit go with --strategy")
-    plain = {"data": data, "start": start, "end": end, "engine": engine}
+    plain = {"data": data, "start": start, "end": end, "gaps": gaps, "engine": engine}
     asked |= {name: given for name, given in plain.items() if given}
     for name, files in (("finer", finer), ("funding", funding)):
         if files:
             asked[name] = dict(named_value(f"--{name}", text) for text in files)
     if broker:
-        asked["broker"] = dict(named_value("--broker", text) for text in broker)
+        asked["broker"] = broker_options(broker)
     return asked
 
 
 def _outcomes(file: Path | None, asked: dict[str, Any], jobs: int, out: Path | None) -> "Iterator[Outcome]":
     from engine.backtest.cli_config import build_config  # noqa: PLC0415  # pydantic models
-    from engine.backtest.cli_run import check, load_market  # noqa: PLC0415  # numba
+    from engine.backtest.cli_run import check  # noqa: PLC0415  # numba
     from engine.backtest.first_run import say_if_compiling  # noqa: PLC0415  # numba
+    from engine.backtest.market_files import load_market  # noqa: PLC0415  # pydantic models
 
     config = build_config(None if file is None else located(file), asked)
     if out is not None:

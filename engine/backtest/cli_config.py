@@ -6,9 +6,10 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
-from engine.backtest.validate_config import BrokerConfig, ConfigError, FilePath, Strict, read_json
+from engine.backtest.bar_gaps import GapRule
+from engine.backtest.validate_config import BrokerConfig, ConfigError, FilePath, Moment, Strict, read_json
 from engine.execution.exit_rules import ExitRules
 from settings.refusals import dotted, expected, sentence
 
@@ -49,14 +50,16 @@ class RunConfig(Strict):
 
     `data` are files of bars or names of sample markets. `finer` (bars inside the bars) and `funding` are
     files by symbol. `start` and `end` cut the data; `end` is the first bar left out.
+    `gaps` says what becomes of missing bars.
     """
 
     strategies: tuple[StrategyChoice, ...] = Field(min_length=1)
     data: tuple[FilePath, ...] = Field(min_length=1)
     finer: dict[str, FilePath] = Field(default_factory=dict)
     funding: dict[str, FilePath] = Field(default_factory=dict)
-    start: AwareDatetime | None = None
-    end: AwareDatetime | None = None
+    start: Moment | None = None
+    end: Moment | None = None
+    gaps: GapRule = "keep"
     engine: EngineName = "kernel"
     broker: BrokerConfig = Field(default_factory=lambda: BrokerConfig.model_validate(BROKER_DEFAULTS))
 
@@ -94,8 +97,32 @@ def _merged_broker(*layers: Mapping[str, Any]) -> object:
             return given  # refused by the model, with its key
         if any(given.get(name) is not None for name in _SIZES):
             merged = {name: value for name, value in merged.items() if name not in _SIZES}
-        merged |= given
+        own = _merged_symbols(merged.get("symbols"), given.get("symbols"))
+        merged |= given | ({"symbols": own} if own else {})
     return merged
+
+
+def _merged_symbols(below: object, above: object) -> object:
+    """The settings of single symbols, merged key by key; what is no mapping is refused by the model."""
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above or below
+    both = dict(below)
+    for symbol, given in above.items():
+        mine = both.get(symbol)
+        both[symbol] = mine | given if isinstance(mine, dict) and isinstance(given, dict) else given
+    return both
+
+
+def broker_options(texts: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` for all symbols and `SYMBOL.NAME=VALUE` for one, as a piece of configuration."""
+    found: dict[str, Any] = {}
+    for name, value in (named_value("--broker", text) for text in texts):
+        symbol, dot, key = name.rpartition(".")
+        if dot:
+            found.setdefault("symbols", {}).setdefault(symbol, {})[key] = value
+        else:
+            found[name] = value
+    return found
 
 
 def choices(strategies: Sequence[str], params: Sequence[str], exits: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Runs one strategy of a configuration; what comes back can be sent between processes."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,26 +10,17 @@ from numpy.typing import NDArray
 from engine.backtest import metrics, plausibility
 from engine.backtest.cli_config import RunConfig, StrategyChoice, changed_exits
 from engine.backtest.cli_strategies import build_script, build_signal_strategy, strategy_class
-from engine.backtest.loaders import DataError, cut, open_bars, read_funding
-from engine.backtest.plans import Funding, SymbolPlan
+from engine.backtest.market_files import Market, load_market
+from engine.backtest.plans import SymbolPlan
 from engine.backtest.report_hash import config_hash, data_hash, trades_hash, versions
 from engine.backtest.report_trades import open_rows, trade_columns
 from engine.backtest.trades import BacktestResult
-from engine.backtest.validate_config import ConfigError, to_ns
+from engine.backtest.validate_config import ConfigError
 from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import Bars
 from engine.strategies.base import ScriptStrategy, SignalArrays, SignalStrategy
 
 _MOST_TAGS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Market:
-    """The checked data of a run, by symbol."""
-
-    bars: dict[str, Bars]
-    finer: dict[str, Bars] = field(default_factory=dict)
-    funding: dict[str, Funding] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +35,6 @@ class Outcome:
     bars: dict[str, Bars]
     values: dict[str, NDArray[np.float64]]
     value_names: tuple[str, ...]
-
-
-def load_market(config: RunConfig) -> Market:
-    """Read and check every file the configuration names; raises `DataError`."""
-    bars: dict[str, Bars] = {}
-    for source in config.data:
-        one = cut(open_bars(source), to_ns(config.start), to_ns(config.end))
-        if len(one) < 2:
-            raise DataError(f"{source}: no bars between {config.start} and {config.end}")
-        if one.symbol in bars:
-            raise DataError(f"{source}: a second file of {one.symbol}, expected one file a symbol")
-        bars[one.symbol] = one
-    for name, files in (("finer", config.finer), ("funding", config.funding)):
-        for symbol in files:
-            if symbol not in bars:
-                raise ConfigError(f"{name}.{symbol}: no data of that symbol, there are {', '.join(bars)}")
-    finer = {symbol: open_bars(path, symbol) for symbol, path in config.finer.items()}
-    return Market(bars, finer, {symbol: read_funding(path) for symbol, path in config.funding.items()})
 
 
 def check(choice: StrategyChoice) -> None:
@@ -110,10 +83,14 @@ def run_choice(config: RunConfig, choice: StrategyChoice, market: Market | None 
 def _run_signals(
     config: RunConfig, market: Market, signals: Mapping[str, SignalArrays], rules: ExitRules
 ) -> BacktestResult:
-    settings = config.broker.settings()
     plans = [
         SymbolPlan(
-            bars, signals[symbol], rules, settings, market.finer.get(symbol), market.funding.get(symbol)
+            bars,
+            signals[symbol],
+            rules,
+            market.settings(config, symbol),
+            market.finer.get(symbol),
+            market.funding.get(symbol),
         )
         for symbol, bars in market.bars.items()
     ]
@@ -126,13 +103,12 @@ def _run_script(
 ) -> BacktestResult:
     from engine.backtest.script_runner import ScriptPlan, run_scripts  # noqa: PLC0415  # scripts only
 
-    settings = config.broker.settings()
     return run_scripts(
         [
             ScriptPlan(
                 build_script(cls, params),
                 bars,
-                settings,
+                market.settings(config, symbol),
                 market.finer.get(symbol),
                 market.funding.get(symbol),
             )
@@ -177,7 +153,8 @@ def _summary(
         "engine": config.engine,
         "exits": choice.exits,
         "broker": config.broker.model_dump(),
-        "data": [_told(bars) for bars in market.bars.values()],
+        "data": [_told(config, market, bars) for bars in market.bars.values()],
+        "notes": list(market.notes),
         **_account_numbers(curve, still_open),
         "margin_rejects": result.margin_rejects,
         "exposure_percent": metrics.exposure_percent(
@@ -194,17 +171,8 @@ def _summary(
     for symbol, held in found["buy_and_hold_percent"].items():
         none = {"trades": 0, "net_profit": 0.0}
         found["per_symbol"].setdefault(symbol, none)["buy_and_hold_percent"] = held
-    costs, market_settings = config.broker.settings().costs, config.broker.settings().market
-    found["warnings"] = plausibility.warnings(
-        found,
-        closed,
-        market.bars,
-        costs_are_zero=not any(astuple(costs)),
-        tick=market_settings.tick,
-        tolerance=costs.slippage_ticks * market_settings.tick
-        + costs.slippage_bps / 1e4 * max(float(b.high.max()) for b in market.bars.values()),
-        point_value=market_settings.point_value,
-    )
+    settings = {symbol: market.settings(config, symbol) for symbol in market.bars}
+    found["warnings"] = plausibility.warnings(found, closed, market.bars, settings)
     found["versions"] = versions()
     found["hashes"] = {
         "config": config_hash(
@@ -285,11 +253,16 @@ def _months(
     }
 
 
-def _told(bars: Bars) -> dict[str, Any]:
+def _told(config: RunConfig, market: Market, bars: Bars) -> dict[str, Any]:
+    settings, grid = market.settings(config, bars.symbol).market, market.grids[bars.symbol]
     return {
         "symbol": bars.symbol,
         "bars": len(bars),
         "timeframe_seconds": bars.timeframe_ns // 1_000_000_000,
         "first_open": str(bars.open_time_ns[:1].astype("datetime64[ns]")[0])[:19],
         "last_open": str(bars.open_time_ns[-1:].astype("datetime64[ns]")[0])[:19],
+        "tick": settings.tick,
+        "tick_source": grid.tick_source,
+        "qty_step": settings.qty_step,
+        "qty_step_source": grid.qty_step_source,
     }

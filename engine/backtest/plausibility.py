@@ -1,37 +1,43 @@
 """Results that cannot be true, or that should not be believed without a second look."""
 
+from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.backtest.metrics import Columns
+from engine.backtest.settings import BrokerSettings
 from engine.market_data.bars import Bars
 
 _MANY = 30
+_NOISE = 2e-4
+"""Of a tick: what rounding to the grid may add."""
+_MUCH_SLIPPAGE_PERCENT = 0.5
 
 
 def warnings(
     summary: dict[str, Any],
     columns: Columns,
-    bars: dict[str, Bars],
-    *,
-    costs_are_zero: bool,
-    tick: float,
-    tolerance: float = 0.0,
-    point_value: float = 1.0,
+    bars: Mapping[str, Bars],
+    settings: Mapping[str, BrokerSettings],
 ) -> list[str]:
-    """One sentence for each doubt. `summary` holds the metrics; `tolerance` is slippage in price units."""
+    """One sentence for each doubt. `summary` holds the metrics, `settings` what held for each symbol."""
     return [
-        *_impossible(summary, columns, bars, tolerance + tick),
+        *_impossible(summary, columns, bars, settings),
         *_too_good(summary),
         *_thin(summary, columns),
-        *_costs(summary, columns, costs_are_zero, tick * point_value),
+        *_costs(summary, columns, bars, settings),
         *_size(columns, bars),
     ]
 
 
 def _impossible(
-    summary: dict[str, Any], columns: Columns, bars: dict[str, Bars], tolerance: float
+    summary: dict[str, Any],
+    columns: Columns,
+    bars: Mapping[str, Bars],
+    settings: Mapping[str, BrokerSettings],
 ) -> list[str]:
     found = []
     for what in ("entry", "exit"):
@@ -39,8 +45,10 @@ def _impossible(
         for symbol, history in bars.items():
             mine = columns["symbol"] == symbol
             at, price = columns[f"{what}_bar"][mine], columns[f"{what}_price"][mine]
-            low, high = history.low[at] - tolerance, history.high[at] + tolerance
-            outside += int(((price < low) | (price > high)).sum())
+            costs, tick = settings[symbol].costs, settings[symbol].market.tick
+            room = costs.slippage_ticks * tick + history.high[at] * costs.slippage_bps / 1e4 + _NOISE * tick
+            bad = (price < history.low[at] - room) | (price > history.high[at] + room) | (price <= 0.0)
+            outside += int(bad.sum())
         if outside:
             found.append(f"{outside} {what} prices lie outside the bar they were filled in")
     backwards = int((columns["exit_time_ns"] < columns["entry_time_ns"]).sum())
@@ -95,24 +103,42 @@ def _thin(summary: dict[str, Any], columns: Columns) -> list[str]:
     return found
 
 
-def _costs(summary: dict[str, Any], columns: Columns, costs_are_zero: bool, tick_value: float) -> list[str]:
-    """`tick_value` is the money that one tick makes of one unit."""
+def _costs(
+    summary: dict[str, Any],
+    columns: Columns,
+    bars: Mapping[str, Bars],
+    settings: Mapping[str, BrokerSettings],
+) -> list[str]:
     found = []
-    if costs_are_zero:
+    if not any(any(astuple(one.costs)) for one in settings.values()):
         found.append("commission and slippage are zero")
-    if summary["trades"]:
-        per_unit = np.abs(columns["pnl"]) / columns["qty"]
-        mean = float(columns["pnl"].mean() / columns["qty"].mean())
-        if 0 < mean < 2 * tick_value:
+    for symbol, one in settings.items():
+        lowest = float(bars[symbol].low.min())
+        share = one.costs.slippage_ticks * one.market.tick / lowest * 100.0
+        if share > _MUCH_SLIPPAGE_PERCENT:
             found.append(
-                f"the mean profit is {mean / tick_value:.2f} ticks: one tick of slippage more takes it away"
+                f"{symbol}: a tick of {one.market.tick:.10g} is large for a price of {lowest:.10g}:"
+                f" the slippage is up to {share:.1f} % a fill"
             )
-        if float(np.median(per_unit)) < tick_value:
+    if summary["trades"]:
+        tick_value = _tick_values(columns, settings)
+        in_ticks = float(columns["pnl"].mean() / (columns["qty"] * tick_value).mean())
+        if 0 < in_ticks < 2:
+            found.append(f"the mean profit is {in_ticks:.2f} ticks: one tick of slippage more takes it away")
+        if float(np.median(np.abs(columns["pnl"]) / columns["qty"] / tick_value)) < 1.0:
             found.append("half of the trades move less than a tick")
     return found
 
 
-def _size(columns: Columns, bars: dict[str, Bars]) -> list[str]:
+def _tick_values(columns: Columns, settings: Mapping[str, BrokerSettings]) -> NDArray[np.float64]:
+    """The money that one tick makes of one unit, for each trade."""
+    values = np.empty(len(columns["pnl"]))
+    for symbol, one in settings.items():
+        values[columns["symbol"] == symbol] = one.market.tick * one.market.point_value
+    return values
+
+
+def _size(columns: Columns, bars: Mapping[str, Bars]) -> list[str]:
     large = 0
     for symbol, history in bars.items():
         if not history.volume_base.any():

@@ -15,15 +15,15 @@ _UNITS = (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 def data_lines(summary: Mapping[str, Any]) -> list[str]:
-    """One line a symbol: bars, timeframe, period, tick and quantity step."""
-    broker = summary["broker"]
-    return [
+    """One line a symbol: bars, timeframe, period, tick and quantity step; then what was said of the data."""
+    lines = [
         f"{one['symbol']}: {one['bars']} bars of {timeframe(one['timeframe_seconds'])},"
         f" {_minute(one['first_open'])} to {_minute(one['last_open'])} UTC,"
-        f" tick {one.get('tick', broker['tick']):.10g},"
-        f" quantity step {one.get('qty_step', broker['qty_step']):.10g}"
+        f" tick {one['tick']:.10g} ({one['tick_source']}),"
+        f" quantity step {one['qty_step']:.10g} ({one['qty_step_source']})"
         for one in summary["data"]
     ]
+    return [*lines, *summary["notes"]]
 
 
 def broker_line(broker: Mapping[str, Any]) -> str:

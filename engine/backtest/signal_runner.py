@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from engine.backtest.account import Account
+from engine.backtest.bar_rows import inside
 from engine.backtest.broker import BacktestBroker
 from engine.backtest.plans import SymbolPlan
 from engine.backtest.price_grid import settled
@@ -96,7 +95,7 @@ def _start(plan: SymbolPlan, account: Account) -> _Running:
                 strict=True,
             )
         ],
-        _finer(bars, plan.finer),
+        inside(bars, plan.finer),
         []
         if plan.funding is None
         else list(zip(plan.funding.time_ns.tolist(), plan.funding.rate.tolist(), strict=True)),
@@ -115,19 +114,6 @@ def _rows(bars: Bars) -> list[tuple[int, float, float, float, float]]:
             strict=True,
         )
     )
-
-
-def _finer(bars: Bars, finer: Bars | None) -> dict[int, list[tuple[float, float, float, float]]]:
-    """Finer bars by the open time of the bar they lie in."""
-    if finer is None:
-        return {}
-    starts = bars.open_time_ns
-    inside: dict[int, list[tuple[float, float, float, float]]] = {}
-    for time_ns, *prices in _rows(finer):
-        index = int(np.searchsorted(starts, time_ns, side="right")) - 1
-        if index >= 0 and time_ns < starts[index] + bars.timeframe_ns:
-            inside.setdefault(int(starts[index]), []).append((prices[0], prices[1], prices[2], prices[3]))
-    return inside
 
 
 def _open_trades(one: _Running) -> list[Trade]:

@@ -7,32 +7,38 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.backtest.bar_gaps import by_rule
 from engine.backtest.cli_strategies import build_script, build_signal_strategy, strategy_class
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.loaders import DataError, cut, open_bars
+from engine.backtest.loaders import DataError, cut, load_bars
+from engine.backtest.market_files import finer_for, grid_for
 from engine.backtest.parity import Comparison, compare
 from engine.backtest.plans import SymbolPlan
+from engine.backtest.price_grid import ASSUMED_QTY_STEP
 from engine.backtest.script_runner import run_script
 from engine.backtest.signal_runner import run_signals
 from engine.backtest.trades import BacktestResult
 from engine.backtest.tv_export import ListedTrade, read_trade_list
-from engine.backtest.validate_config import Case, ConfigError, ValidateConfig, to_ns
+from engine.backtest.validate_config import BrokerConfig, Case, ConfigError, ValidateConfig, to_ns
 from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import Bars
 from engine.strategies.base import ScriptStrategy, SignalArrays, SignalStrategy
 
-_MINUTE_NS = 60_000_000_000
 Engine = Callable[[Sequence[SymbolPlan]], BacktestResult]
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One case whose inputs have been read and checked. `history` is the whole file of bars."""
+    """One case whose inputs have been read and checked; tick and quantity step are settled.
+
+    `history` is the whole file of bars, `notes` what a person should know about it.
+    """
 
     case: Case
     history: Bars
     listed: tuple[ListedTrade, ...]
     finer: Bars | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +84,38 @@ def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prep
     for name in references:
         if name not in known:
             raise ConfigError(f"--reference {name}: no such case, the cases are {', '.join(sorted(known))}")
-    read = cache(open_bars)
+    read = cache(load_bars)
     prepared = []
     for case in config.cases:
         path = case.bars or config.bars
         assert path is not None
-        history = read(path)
-        chosen = case.model_copy(update={"reference": references.get(case.name, case.reference)})
+        history = read(path).bars
+        broker, about_grid = settled_broker(case.broker, history)
+        chosen = case.model_copy(
+            update={"reference": references.get(case.name, case.reference), "broker": broker}
+        )
         build_strategy(chosen)
         if len(bars_of(chosen, history)) < 2:
             raise DataError(f"{path}: no bars at or after {_period(case)} of case {case.name}")
+        _, about_gaps = by_rule(bars_of(chosen, history), config.gaps, path)
+        if config.gaps == "fill":
+            history, _ = by_rule(history, "fill", path)
         listed = tuple(read_trade_list(chosen.reference, chosen.utc_offset_hours, chosen.time_zone))
-        finer = None if case.finer is None else read(case.finer)
-        if finer is not None and finer.timeframe_ns >= history.timeframe_ns:
-            minutes = finer.timeframe_ns // _MINUTE_NS
-            raise DataError(f"{case.finer}: bars of {minutes} minutes, expected shorter ones than in {path}")
-        prepared.append(Prepared(chosen, history, listed, finer))
+        within = bars_of(chosen, history)
+        finer, about_finer = (None, ()) if case.finer is None else finer_for(within, case.finer)
+        notes = (*read(path).notes, *about_grid, *about_gaps, *about_finer)
+        prepared.append(Prepared(chosen, history, listed, finer, notes))
     return prepared
+
+
+def settled_broker(broker: BrokerConfig, history: Bars) -> tuple[BrokerConfig, list[str]]:
+    """The settings with the data's tick and TradingView's usual quantity step where none is given.
+
+    `ConfigError` for a tick larger than a price.
+    """
+    stepped = broker.model_copy(update={"qty_step": broker.qty_step or ASSUMED_QTY_STEP})
+    grid, notes = grid_for(stepped, history)
+    return stepped.model_copy(update={"tick": grid.tick, "qty_step": grid.qty_step}), notes
 
 
 def bars_of(case: Case, history: Bars) -> Bars:

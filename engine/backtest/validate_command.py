@@ -28,6 +28,9 @@ def main(
     reference: Annotated[
         list[str] | None, typer.Option(help="NAME=FILE: another trade list for that case.")
     ] = None,
+    gaps: Annotated[
+        str | None, typer.Option(help="Missing bars: refuse, keep (default) or fill; goes before the file's.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for parity.json, pairs.csv and parity.html.")
     ] = None,
@@ -35,13 +38,15 @@ def main(
     """Reproduce TradingView trade lists and say where they first differ."""
     console = Console(soft_wrap=True, highlight=False)
     try:
-        cases = read_config(located(config))
+        cases = read_config(located(config), {} if gaps is None else {"gaps": gaps})
         if out is not None:
             check_folder(out)
         prepared = prepare(cases, _references(reference or []))
         say_if_compiling()
         runs = [_run(one) for one in prepared]
         told = [one for run in runs for one in run]
+        for note in dict.fromkeys(note for one in prepared for note in one.notes):
+            console.print(note, markup=False)
         console.print(parity_report.table(told))
         for one in told:
             for line in parity_report.explanation(one):

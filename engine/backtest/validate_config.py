@@ -3,10 +3,12 @@
 import json
 import os
 import re
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -21,9 +23,13 @@ from pydantic import (
     model_validator,
 )
 
+from engine.backtest.bar_gaps import GapRule
+from engine.backtest.price_grid import Grid
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
+from engine.backtest.time_column import parse_time
 from settings.refusals import sentence
 
+_YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -100,9 +106,36 @@ def _brackets(raw: object) -> object:
     return tuple(rows)
 
 
+def _moment(raw: object) -> object:
+    """A time as people write it; without a zone it is UTC, and a date alone is its first moment."""
+    if not isinstance(raw, str):
+        return raw
+    try:
+        found = parse_time(raw + "-01" if _YEAR_AND_MONTH.fullmatch(raw.strip()) else raw)
+    except ValueError as e:
+        raise ValueError(
+            f"{raw!r} is no time, expected one like 2023-05-01, 2023-05-01T14:00 (both UTC)"
+            " or 2023-05-01T14:00:00+08:00"
+        ) from e
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+
+
+class SymbolConfig(Strict):
+    """What one symbol has otherwise than the rest: grid and smallest orders."""
+
+    tick: float | None = Field(default=None, gt=0.0)
+    qty_step: float | None = Field(default=None, gt=0.0)
+    min_qty: float | None = Field(default=None, ge=0.0)
+    min_notional: float | None = Field(default=None, ge=0.0)
+
+
 class BrokerConfig(Strict):
     """TradingView's strategy properties and those of `BrokerSettings`, flat.
 
+    `tick` and `qty_step` are found from each symbol's data unless given, for all or in `symbols`.
     At most one of cash, percent_of_equity and qty sizes an entry; without any it is one contract. `brackets`
     are those of the symbol's maintenance margin, for a `leverage` above 0.
     """
@@ -118,10 +151,10 @@ class BrokerConfig(Strict):
     percent_of_equity: float | None = Field(default=None, gt=0.0)
     qty: float | None = Field(default=None, gt=0.0)
     initial_capital: float = Field(default=100_000.0, gt=0.0)
-    qty_step: float = Field(default=0.0001, gt=0.0)
+    qty_step: float | None = Field(default=None, gt=0.0)
     min_qty: float = Field(default=0.0, ge=0.0)
     min_notional: float = Field(default=0.0, ge=0.0)
-    tick: float = Field(default=0.01, gt=0.0)
+    tick: float | None = Field(default=None, gt=0.0)
     point_value: float = Field(default=1.0, gt=0.0)
     leverage: float = Field(default=0.0, ge=0.0)
     brackets: Annotated[tuple[Bracket, ...], BeforeValidator(_brackets)] = ()
@@ -131,6 +164,7 @@ class BrokerConfig(Strict):
     margin_short_percent: float = Field(default=0.0, ge=0.0)
     calc_on_order_fills: bool = False
     backtest_fill_limits_assumption_ticks: int = Field(default=0, ge=0)
+    symbols: dict[str, SymbolConfig] = Field(default={})
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
@@ -147,8 +181,12 @@ class BrokerConfig(Strict):
             return Sizing("percent_of_equity", self.percent_of_equity)
         return Sizing("fixed", 1.0 if self.qty is None else self.qty)
 
-    def settings(self) -> BrokerSettings:
-        """The same for the engines."""
+    def settings(self, symbol: str = "", grid: Grid | None = None) -> BrokerSettings:
+        """The same for the engines and one symbol: its own values, else those for all, else the grid's.
+
+        Without a grid, the engine finds tick and quantity step that are not given.
+        """
+        own = self.symbols.get(symbol, SymbolConfig())
         return BrokerSettings(
             initial_capital=self.initial_capital,
             sizing=self.sizing,
@@ -161,11 +199,11 @@ class BrokerConfig(Strict):
                 slippage_bps=self.slippage_bps,
             ),
             market=Market(
-                tick=self.tick,
-                qty_step=self.qty_step,
+                tick=own.tick or self.tick or (grid.tick if grid else 0.0),
+                qty_step=own.qty_step or self.qty_step or (grid.qty_step if grid else 0.0),
                 point_value=self.point_value,
-                min_qty=self.min_qty,
-                min_notional=self.min_notional,
+                min_qty=self.min_qty if own.min_qty is None else own.min_qty,
+                min_notional=self.min_notional if own.min_notional is None else own.min_notional,
                 leverage=self.leverage,
                 brackets=self.brackets,
             ),
@@ -194,8 +232,8 @@ class Case(Strict):
     reference: FilePath
     utc_offset_hours: float = Field(default=0.0, ge=-14.0, le=14.0)
     time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
-    history_start: AwareDatetime | None = None
-    history_end: AwareDatetime | None = None
+    history_start: Moment | None = None
+    history_end: Moment | None = None
     bars: FilePath | None = None
     finer: FilePath | None = None
     params: dict[str, object] = Field(default_factory=dict)
@@ -209,9 +247,10 @@ class Case(Strict):
 
 
 class ValidateConfig(Strict):
-    """A file of cases. `bars` is for the cases that name none of their own."""
+    """A file of cases. `bars` is for the cases that name none of their own; `gaps` for missing bars."""
 
     bars: FilePath | None = None
+    gaps: GapRule = "keep"
     min_parity: float = Field(default=1.0, ge=0.0, le=1.0)
     cases: tuple[Case, ...] = Field(min_length=1)
 
@@ -226,9 +265,11 @@ def read_json(path: Path) -> object:
         raise ConfigError(f"{path}: not JSON ({e})") from e
 
 
-def read_config(path: Path) -> ValidateConfig:
-    """Read and check a configuration; raises `ConfigError`."""
+def read_config(path: Path, changes: Mapping[str, object] = MappingProxyType({})) -> ValidateConfig:
+    """Read and check a configuration, with `changes` on top; raises `ConfigError`."""
     raw = read_json(path)
+    if isinstance(raw, dict):
+        raw = raw | dict(changes)
     try:
         config = ValidateConfig.model_validate(raw)
     except ValidationError as e:

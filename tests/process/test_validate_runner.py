@@ -200,7 +200,7 @@ def test_finer_bars_of_a_case_decide_what_was_met_first(tmp_path: Path, monkeypa
         codes.append(CliRunner().invoke(app, ["--config", str(config)], catch_exceptions=False).exit_code)
     assert codes == [1, 0]
     swapped = {**given, "bars": str(tmp_path / "X_30m.csv"), "finer": str(tmp_path / "X_1h.csv")}
-    assert "X_1h.csv: bars of 60 minutes, expected shorter" in _sentence(
+    assert "X_1h.csv: finer bars of X are 1h long, expected shorter than 30m" in _sentence(
         "--config", _config(tmp_path, **swapped)
     )
 
@@ -240,7 +240,7 @@ def test_missing_lists_are_one_sentence_and_leave_nothing(tmp_path: Path, monkey
         ({"history_end": "2020-01-01T00:00:00Z"}, "2020-01-01"),
         ({"params": {"upper": float("nan")}}, "parameter upper"),
         ({"broker": {"cash": float("inf")}}, "broker.cash"),
-        ({"history_start": "2023-01-01T00:00:00"}, "history_start"),
+        ({"history_start": "01/05/2023"}, "history_start: '01/05/2023' is no time"),
         ({"history_start": "2040-01-01T00:00:00Z"}, "no bars at or after"),
         ({"broker": {"cash": 1, "qty": 1}}, "only one of cash"),
         ({"broker": {"commision": 1}}, "commision"),

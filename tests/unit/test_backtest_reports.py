@@ -113,9 +113,17 @@ def test_the_period_and_the_grid_are_said():
         "timeframe_seconds": 3600,
         "first_open": "2025-01-01T00:00:00",
         "last_open": "2025-01-01T04:00:00",
+        "tick": 1e-7,
+        "tick_source": "given",
+        "qty_step": 1.0,
+        "qty_step_source": "the grid of the volumes",
     }
-    (line,) = data_lines({"data": [one], "broker": {"tick": 1e-7, "qty_step": 1.0}})
-    assert line == "X: 5 bars of 1h, 2025-01-01 00:00 to 2025-01-01 04:00 UTC, tick 1e-07, quantity step 1"
+    line, note = data_lines({"data": [one], "notes": ["X: 2 bars missing"]})
+    assert line == (
+        "X: 5 bars of 1h, 2025-01-01 00:00 to 2025-01-01 04:00 UTC,"
+        " tick 1e-07 (given), quantity step 1 (the grid of the volumes)"
+    )
+    assert note == "X: 2 bars missing"
 
 
 @pytest.fixture

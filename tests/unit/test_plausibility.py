@@ -1,5 +1,6 @@
 """Results that cannot be true are said, each by its own sentence."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 
 from engine.backtest import plausibility
 from engine.backtest.metrics import Columns
+from engine.backtest.settings import BrokerSettings, Costs, Market
 from engine.market_data.bars import Bars
 
 N = 40
+PLAIN, CENTS = Costs(0.05), Market(tick=0.01, qty_step=1.0)
 FINE: dict[str, Any] = {
     "initial_capital": 1000.0,
     "final_equity": 1000.0 + N * 0.5,
@@ -45,9 +48,15 @@ def _trades(**columns: object) -> Columns:
     return made | {name: np.asarray(values) for name, values in columns.items()}
 
 
-def _said(summary: dict[str, Any], trades: Columns, volume: float = 1000.0, **more: float) -> list[str]:
-    options: dict[str, Any] = {"costs_are_zero": False, "tick": 0.01} | more
-    return plausibility.warnings(FINE | summary, trades, _bars(volume), **options)
+def _said(
+    summary: dict[str, Any],
+    trades: Columns,
+    volume: float = 1000.0,
+    costs: Costs = PLAIN,
+    market: Market = CENTS,
+) -> list[str]:
+    settings = {"X": BrokerSettings(costs=costs, market=market)}
+    return plausibility.warnings(FINE | summary, trades, _bars(volume), settings)
 
 
 def test_a_plain_result_gives_no_warning():
@@ -58,7 +67,7 @@ def test_ticks_are_worth_their_point_value():
     thin = {"net_profit": N * 0.015, "final_equity": 1000.0 + N * 0.015}
     assert any("1.50 ticks" in text for text in _said(thin, _trades(pnl=np.full(N, 0.015))))
     many = {"net_profit": N * 0.75, "final_equity": 1000.0 + N * 0.75}
-    said = _said(many, _trades(pnl=np.full(N, 0.75)), point_value=50.0)
+    said = _said(many, _trades(pnl=np.full(N, 0.75)), market=replace(CENTS, point_value=50.0))
     assert any("1.50 ticks" in text for text in said)
 
 
@@ -87,7 +96,7 @@ def test_what_is_doubtful_is_said(summary: dict[str, Any], columns: dict[str, ob
 
 
 def test_zero_costs_and_entries_too_large_for_the_market_are_said():
-    assert "commission and slippage are zero" in _said({}, _trades(), costs_are_zero=True)
+    assert "commission and slippage are zero" in _said({}, _trades(), costs=Costs())
     assert any("a tenth of their bar's volume" in text for text in _said({}, _trades(), volume=5.0))
     assert _said({}, _trades(), volume=0.0) == []
 
@@ -95,4 +104,17 @@ def test_zero_costs_and_entries_too_large_for_the_market_are_said():
 def test_slippage_may_leave_the_bar():
     outside = _trades(entry_price=[52.5] * N)
     assert _said({}, outside)
-    assert _said({}, outside, tolerance=0.5) == []
+    assert _said({}, outside, costs=Costs(slippage_ticks=50)) != []
+    assert not any("outside" in text for text in _said({}, outside, costs=Costs(slippage_ticks=50)))
+    assert not any("outside" in text for text in _said({}, outside, costs=Costs(slippage_bps=100.0)))
+
+
+def test_a_tick_that_is_large_for_the_price_is_said():
+    said = _said({}, _trades(), costs=Costs(slippage_ticks=2), market=Market(tick=0.25, qty_step=1.0))
+    assert said == ["X: a tick of 0.25 is large for a price of 48: the slippage is up to 1.0 % a fill"]
+
+
+def test_a_price_at_or_below_zero_is_impossible():
+    assert any(
+        "1 exit prices lie outside" in text for text in _said({}, _trades(exit_price=[0.0] + [50.5] * 39))
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backtest.finer_bars import inside
 from engine.backtest.kernel.grid import whole_per_unit
 from engine.backtest.kernel.layout import ACCOUNT, BRACKET, LOT, PARTIAL_EXIT, SYMBOL, TRADE, Account, Symbol
 from engine.backtest.plans import SymbolPlan
@@ -116,11 +117,10 @@ def _write_market(memory: Memory, s: Symbol, plan: SymbolPlan) -> None:
     s.low_at = memory.keep(bars.low, np.float64)
     s.close_at = memory.keep(bars.close, np.float64)
     if finer is not None:
-        ends = bars.open_time_ns + bars.timeframe_ns
-        ends[:-1] = np.minimum(ends[:-1], bars.open_time_ns[1:])
+        where = inside(bars, finer)
         s.has_finer = 1
-        s.finer_first_at = memory.keep(np.searchsorted(finer.open_time_ns, bars.open_time_ns), np.int64)
-        s.finer_end_at = memory.keep(np.searchsorted(finer.open_time_ns, ends), np.int64)
+        s.finer_first_at = memory.keep(where.first, np.int64)
+        s.finer_end_at = memory.keep(where.end, np.int64)
         s.finer_open_at = memory.keep(finer.open, np.float64)
         s.finer_high_at = memory.keep(finer.high, np.float64)
         s.finer_low_at = memory.keep(finer.low, np.float64)
