@@ -95,6 +95,8 @@ class StrategyChanged(AuditBase, frozen=True, tag="strategy"):
     symbol: str
     state: str
     reason: str
+    trace: str = ""
+    """Where in a strategy's code it failed, many lines; for the log."""
 
     @property
     def severity(self) -> Severity:

@@ -17,7 +17,7 @@ from engine.core.comparison import Comparison
 from engine.core.config import EngineConfig
 from engine.core.context import NO_EFFECTS, Clock, Outbox
 from engine.core.effects import Effect
-from engine.core.events import Command, Event, JournalState, LinkDown, LinkUp, Stop, Timer
+from engine.core.events import Command, Event, JournalState, LinkDown, LinkUp, Stop, StrategyEnded, Timer
 from engine.core.gate_news import GateNews
 from engine.core.health import Health
 from engine.core.lanes import Lane
@@ -159,6 +159,7 @@ class Engine:
             LinkDown: self._on_link_down,
             JournalState: self._on_journal,
             Command: self.commands.on_command,
+            StrategyEnded: self.strategies.on_ended,
             Stop: self.commands.on_stop,
         }
 

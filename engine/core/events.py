@@ -83,6 +83,15 @@ class JournalState(msgspec.Struct, frozen=True, array_like=True, tag=True):
     accepts_entries: bool
 
 
+class StrategyEnded(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """A strategy that has ended the process more than once may not run; `reason` says so."""
+
+    now_ns: int
+    strategy: str
+    symbol: str
+    reason: str
+
+
 class Stop(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The shell is about to end."""
 
@@ -96,6 +105,7 @@ Event = (
     | LinkDown
     | Command
     | JournalState
+    | StrategyEnded
     | Stop
     | OrderBookTick
     | TradeTick

@@ -54,6 +54,11 @@ def bar_open_ns(time_ns: int, length_ns: int) -> int:
     return time_ns - (time_ns - origin) % length_ns
 
 
+def utc_text(time_ns: int) -> str:
+    """A moment for a person: "2026-03-22 14:00:00 UTC"."""
+    return f"{datetime.fromtimestamp(time_ns // SECOND_NS, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def time_text(time_ns: int) -> str:
     """A minute of the day for a person: "12:03 UTC"."""
     return f"{datetime.fromtimestamp(time_ns // SECOND_NS, UTC):%H:%M} UTC"

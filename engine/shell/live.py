@@ -4,6 +4,7 @@ import asyncio
 import gc
 import hashlib
 import importlib.util
+import os
 import secrets
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -12,7 +13,7 @@ from engine.control.server import ControlServer
 from engine.core.audit import AuditEvent
 from engine.core.config import EngineConfig, of_settings
 from engine.core.engine import Engine
-from engine.core.events import Event, JournalState, LinkDown, Stop, Timer
+from engine.core.events import Event, JournalState, LinkDown, Stop, StrategyEnded, Timer
 from engine.core.restore import restore, snapshot_of
 from engine.execution.client_ids import client_id_prefix, engine_id_from
 from engine.market_data.feeds import RemoteFeed
@@ -21,6 +22,7 @@ from engine.shell.observers import Observers
 from engine.shell.performer import Performer
 from engine.shell.rehearsal import Rehearsal
 from engine.shell.status import StatusKeeper
+from engine.shell.strategy_watch import Death, StrategyWatch, deaths_at_work, forbid_forks
 from engine.storage.journal import JournalError, JournalFull, JournalOptions, open_journal
 from engine.storage.records import JournalRecord
 from engine.storage.tables_process import TablesProcess
@@ -33,7 +35,7 @@ from settings import Settings, SettingsError, load_settings
 from settings.clock import wall_clock
 from settings.environment import Home, listen, ports_to_try
 from settings.status import write_status
-from supervisor.child import parse_arguments, stop_on_request
+from supervisor.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request
 from supervisor.files import keep_private
 
 EXIT_CONFIGURATION = 2
@@ -50,8 +52,10 @@ _TAKEN_AT_THE_END = (Reply, OrderUpdate, AccountUpdate, LinkDown, Stop)
 class LiveEngine:
     """One run of the live process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, same_run: bool = False) -> None:
+        """`same_run`: an engine of this run was up before."""
         self._settings = settings
+        deaths = deaths_at_work(settings.engine_dir, same_run=same_run)
         self._now_ns = wall_clock(settings.clock.speed, settings.clock.epoch_ms)
         self._speed = settings.clock.speed
         self._token = token = load_or_make_token(settings.token_path)
@@ -81,6 +85,9 @@ class LiveEngine:
         for sentence in found.warnings:
             self._observers.say("warning", "journal", sentence)
         self._performer = Performer(self.engine, self._journal, self._feed, self._observe, self._now_ns)
+        self._watch = StrategyWatch(settings.engine_dir, self._observers.say)
+        self._deaths = deaths
+        self.engine.strategies.guard.watch = self._watch
         self._control = ControlServer(
             token,
             self.take,
@@ -141,6 +148,8 @@ class LiveEngine:
         gc.collect()
         gc.freeze()
         gc.disable()
+        for death in self._deaths:
+            self._leave_out(death)
         self._feed.start(self.take)
         housekeeping = self._loop.create_task(self._keep_house(), name="housekeeping")
         housekeeping.add_done_callback(self._on_housekeeping_ended)
@@ -151,6 +160,12 @@ class LiveEngine:
             await self._hear_answers()
         await self._shut_down()
         return code
+
+    def _leave_out(self, death: Death) -> None:
+        if death.is_final:
+            self.take(StrategyEnded(self._now_ns(), death.strategy, death.symbol, death.sentence))
+        else:
+            self._observers.say("critical", "strategy", death.sentence)
 
     def _say_moved(self, sentence: str) -> None:
         self._observers.say("warning", "control", sentence)
@@ -281,6 +296,7 @@ class LiveEngine:
         if not self._broken:
             self._journal.close(self._now_ns())
         self._observers.stop()
+        self._watch.close()
         if self._tables is not None:
             self._tables.stop()
 
@@ -359,7 +375,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             Engine(of_settings(settings, engine_id="check", client_id_prefix="check"))
             return 0
         keep_private(settings.engine_dir, settings.data_dir, settings.vault_dir)
-        live = LiveEngine(settings)
+        forbid_forks()
+        live = LiveEngine(settings, same_run=WAS_UP_VARIABLE in os.environ)
     except StrategyRefused as error:
         sys.stderr.write(f"{Home.find().config(arguments.environment)}: {error}\n")
         return EXIT_CONFIGURATION

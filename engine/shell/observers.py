@@ -43,7 +43,8 @@ class Observers:
             if line is None:
                 continue
             level, kind, text = line
-            self._write(level, kind, text)
+            trace = getattr(event, "trace", "")
+            self._write(level, kind, f"{text}\n{trace}" if trace else text)
             if level != "info" or isinstance(event, Fill):
                 self._notify(level, kind, text, repeats=isinstance(event, Fill))
 

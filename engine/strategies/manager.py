@@ -11,12 +11,14 @@ from typing import Protocol
 from engine.core.audit import StrategyChanged
 from engine.core.config import EngineConfig
 from engine.core.context import Clock, Outbox
+from engine.core.events import StrategyEnded
 from engine.market_data.bars import Bar, BarFlag, CandleKind
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import Broker, Signals, SignalStrategy
+from engine.strategies.guard import Guard, StrategyFault
 from engine.strategies.klines import MAX_KLINES, bars_of
 from engine.strategies.mending import Mending
-from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategyRefused, StrategySlot
+from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategySlot
 from gateways.wire.messages import KlinesReply, RequestKlines
 from settings.shown import counted
 
@@ -49,7 +51,8 @@ class StrategyManager:
             for length in slot.lengths_ns:
                 self._routes.setdefault((slot.symbol, slot.spec.candles, length), []).append(slot)
         self._by_request: dict[int, StrategySlot] = {}
-        self._mending = Mending(clock, out, self.fail)
+        self.guard = Guard()
+        self._mending = Mending(clock, out, self.guard, self.fail)
         self.deadline_ns = NEVER_NS
 
     @property
@@ -146,11 +149,16 @@ class StrategyManager:
         """End a strategy; it gets no more bars."""
         self._move(slot, SlotState.STOPPED, reason)
 
-    def fail(self, slot: StrategySlot, error: Exception) -> None:
+    def on_ended(self, ended: StrategyEnded) -> None:
+        """It has ended the process before: leave it out."""
+        self._clock.advance(ended.now_ns)
+        slot = self.slot(ended.strategy, ended.symbol)
+        if slot is not None:
+            self.fail(slot, StrategyFault(ended.reason))
+
+    def fail(self, slot: StrategySlot, fault: StrategyFault) -> None:
         """A strategy broke: it is shut out, the others go on. The exit rules of its position go on too."""
-        is_sentence = isinstance(error, StrategyRefused)
-        reason = str(error) if is_sentence else f"{type(error).__name__}: {error}"
-        self._move(slot, SlotState.FAILED, reason)
+        self._move(slot, SlotState.FAILED, str(fault), fault.trace)
 
     def _feed(self, slot: StrategySlot, bar: Bar) -> Decision | None:
         if slot.state is SlotState.FAILED:
@@ -183,12 +191,12 @@ class StrategyManager:
         strategy = slot.strategy
         try:
             if isinstance(strategy, SignalStrategy):
-                signals = strategy.on_bar(bar)
+                signals = self.guard.signals(slot, strategy, bar)
             else:
                 signals = None
-                strategy.on_bar(bar, self._scripts.broker(slot, bar))
-        except Exception as error:  # noqa: BLE001  # one strategy's bug must not stop the others
-            self.fail(slot, error)
+                self.guard.script(slot, strategy, bar, self._scripts.broker(slot, bar))
+        except StrategyFault as fault:
+            self.fail(slot, fault)
             return self._exits_only(slot, bar)
         if bar.timeframe_ns != slot.timeframe_ns:
             return None
@@ -306,12 +314,14 @@ class StrategyManager:
     def _is_over(self, bar: Bar) -> bool:
         return bar.close_time_ns <= self._clock.exchange_now_ns
 
-    def _move(self, slot: StrategySlot, state: SlotState, reason: str) -> None:
+    def _move(self, slot: StrategySlot, state: SlotState, reason: str, trace: str = "") -> None:
         if slot.state is state and slot.reason == reason:
             return
         slot.state = state
         slot.reason = reason
-        self._out.notify(StrategyChanged(self._clock.now_ns, slot.owner, slot.symbol, state.value, reason))
+        self._out.notify(
+            StrategyChanged(self._clock.now_ns, slot.owner, slot.symbol, state.value, reason, trace)
+        )
 
     def _reschedule(self) -> None:
         fetching = (slot.retry_at_ns for slot in self.slots if slot.state is SlotState.FETCHING)

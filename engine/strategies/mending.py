@@ -10,6 +10,7 @@ from engine.core.context import Clock, Outbox
 from engine.market_data.bars import Bar
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import SignalStrategy
+from engine.strategies.guard import Guard, StrategyFault
 from engine.strategies.klines import MAX_KLINES, bars_of
 from engine.strategies.slot import LISTENING, StrategySlot
 from gateways.wire.messages import KlinesReply, RequestKlines
@@ -26,10 +27,15 @@ class Mending:
     """
 
     def __init__(
-        self, clock: Clock, out: Outbox, on_failed: Callable[[StrategySlot, Exception], None]
+        self,
+        clock: Clock,
+        out: Outbox,
+        guard: Guard,
+        on_failed: Callable[[StrategySlot, StrategyFault], None],
     ) -> None:
         self._clock = clock
         self._out = out
+        self._guard = guard
         self._on_failed = on_failed
         self._due: dict[StrategySlot, int] = {}
         self._asked: dict[int, tuple[StrategySlot, int]] = {}
@@ -101,9 +107,9 @@ class Mending:
         del self._due[slot]
         try:
             for bar in bars:
-                strategy.on_bar(bar)
-        except Exception as error:  # noqa: BLE001  # one strategy's bug must not stop the others
-            self._on_failed(slot, error)
+                self._guard.signals(slot, strategy, bar)
+        except StrategyFault as fault:
+            self._on_failed(slot, fault)
             return
         words = ", ".join(timeframe_text(length) for length in mended)
         self._out.notice(

@@ -134,7 +134,7 @@ def build_strategy(spec: StrategySpec) -> SignalStrategy | ScriptStrategy:
         strategy = cls.from_params(spec.params)
     except ValueError as error:
         raise StrategyRefused(_complaint(spec, cls.Params, error)) from None
-    except Exception as error:  # somebody's own code, of which one sentence is wanted
+    except (Exception, SystemExit) as error:  # somebody's own code, of which one sentence is wanted
         why = f"cannot be made: {type(error).__name__}: {error}"
         raise StrategyRefused(f"{_key(spec, 'name')}strategy {spec.name} {why}") from error
     inputs = strategy.inputs
@@ -160,7 +160,7 @@ def _class_of(spec: StrategySpec) -> type[SignalStrategy] | type[ScriptStrategy]
         raise StrategyRefused(
             f"{_key(spec, 'name')}there is no strategy {spec.name!r}; allowed: {known}"
         ) from None
-    except Exception as error:  # somebody's own code, of which one sentence is wanted
+    except (Exception, SystemExit) as error:  # somebody's own code, of which one sentence is wanted
         why = f"cannot be imported: {type(error).__name__}: {error}"
         raise StrategyRefused(f"{_key(spec, 'name')}strategy {spec.name} {why}") from error
 

@@ -135,7 +135,7 @@ def test_a_script_that_asks_for_the_impossible_fails_alone() -> None:
     rig.prices(100, 101, 102)
     slot = rig.engine.strategies.slots[0]
     assert slot.state is SlotState.FAILED
-    assert slot.reason == "OCA groups cannot be placed live"
+    assert slot.reason.startswith("OCA groups cannot be placed live (test_engine_scripts.py line ")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_script_on_a_shared_symbol_that_rests_orders_it_did_not_declare_fails_
     rig.prices(100, 101, 102)
     first, other = rig.engine.strategies.slots
     assert first.state is SlotState.FAILED
-    assert first.reason.endswith(f"uses {verb} on BTCUSDT, which other strategies trade too")
+    assert f"uses {verb} on BTCUSDT, which other strategies trade too (test_eng" in first.reason
     assert other.state is not SlotState.FAILED
     assert not rig.exchange.orders
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from types import ModuleType
 
 FOLDER = Path(__file__).resolve().parent
-MODULES = {f"engine.strategies.{name}": FOLDER / f"{name}.py" for name in ("fault_script", "turns")}
+MODULES = {
+    f"engine.strategies.{name}": FOLDER / f"{name}.py" for name in ("fault_script", "turns", "ends_all")
+}
 
 
 class _Finder:
