@@ -84,8 +84,7 @@ class Engine:
             self.clock, self.out, self.gate, self.store, self.account, self.orders, self._on_doubt
         )
         self.strategies = StrategyManager(config, self.clock, self.out, self.trades)
-        self.candles = CandleAggregator(self.strategies.series, config.grace_ns)
-        self.bars.watch(self.strategies.series)
+        self.candles = CandleAggregator(self.bars.watch(self.strategies.series), config.grace_ns)
         self.recovery = Recovery(
             config,
             self.clock,
@@ -127,6 +126,7 @@ class Engine:
         self._next_equity_ns = 0
         self.gate_news = GateNews(self.health, self.clock, self.out)
         self.bars.on_change = self.gate_news.hurry
+        self.bars.on_trades_lost = lambda symbol: self.candles.tracks[symbol, "trade"].mark_hole()
         self._told_left_behind = False
         self._connect_strategies()
         self._handlers = self._routes()
@@ -202,6 +202,8 @@ class Engine:
         """A public trade: a point of its trade candle."""
         self.clock.advance(tick.receive_time_ns)
         lane = self.lanes[tick.symbol]
+        if tick.symbol in self.bars.silent:
+            self.bars.heard_trade(tick.symbol)
         if lane.add_trade is not None:
             bars = lane.add_trade(tick.transaction_time_ns, tick.price, tick.qty_base)
             if bars:
@@ -215,10 +217,13 @@ class Engine:
             self._deliver([bar_of(kline, length)], 0)
 
     def _deliver(self, bars: Sequence[Bar], caused_by_receive_ns: int) -> None:
-        """Closed bars to the strategies, and their signals on; decisions come after all bars that close
-        together."""
+        """Closed bars to the strategies, and their signals on, unless they were delivered before."""
+        self._hand_out(self.bars.fresh(bars), caused_by_receive_ns)
+
+    def _hand_out(self, bars: Sequence[Bar], caused_by_receive_ns: int) -> None:
+        """Decisions come after all bars that close together."""
         self.gate.caused_by_receive_ns = caused_by_receive_ns
-        for _, together in groupby(self.bars.fresh(bars), key=lambda bar: bar.close_time_ns):
+        for _, together in groupby(bars, key=lambda bar: bar.close_time_ns):
             group = list(together)
             for bar in group:
                 self.out.notify(CandleClosed(self.clock.now_ns, bar))
@@ -233,7 +238,7 @@ class Engine:
         if fetched is None:
             self._decide(self.strategies.on_klines(reply))
         else:
-            self._deliver(fetched, 0)
+            self._hand_out(fetched, 0)
 
     def _decide(self, decisions: Sequence[Decision]) -> None:
         """Orders first, for all; then the rest of the work on each decision."""

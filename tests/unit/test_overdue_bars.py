@@ -3,11 +3,12 @@
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from engine.core.audit import CandleClosed, HealthChanged
 from engine.core.engine import Engine
 from engine.core.events import Event, LinkDown, LinkUp, Timer
-from engine.market_data.bars import Bar, Bars
+from engine.market_data.bars import Bar, BarFlag, Bars
 from engine.market_data.timeframes import SECOND_NS, timeframe_ns
 from engine.storage.records import Signal
 from engine.strategies.base import Inputs, SignalArrays, Signals, SignalStrategy, StrategyParams, registry
@@ -52,12 +53,14 @@ class _Levels(SignalStrategy):
 class Feed:
     """Minutes whose closes are known to the exchange; ticks come by themselves, klines only when told to."""
 
-    def __init__(self, candles: str = "exchange") -> None:
+    def __init__(self, candles: str = "exchange", timeframe: str = "1m") -> None:
         self.exchange = Exchange()
         self.exchange.klines = self._klines
         self.closes: dict[int, float] = {}
         self.complete = True
-        settings = config(spec(_Levels.name, timeframe="1m", candles=candles, params={}))
+        self.trades = 1
+        self.traded = 0
+        settings = config(spec(_Levels.name, timeframe=timeframe, candles=candles, params={}))
         self.rig = Rig(Engine(settings), self.exchange).up()
         self.tick()
 
@@ -66,7 +69,9 @@ class Feed:
         running = self.exchange.now_ns // length * length
         opens = range(running - (request.limit - 1) * length, running + 1, length)
         bars = tuple(self.kline((at - FIRST_NS) // MINUTE_NS, at < running) for at in opens)
-        return [wire.KlinesReply(request.request_id, "BTCUSDT", "1m", bars, self.complete)]
+        text = request.interval
+        bars = tuple(structs.replace(bar, interval=text, trades=self.trades) for bar in bars)
+        return [wire.KlinesReply(request.request_id, "BTCUSDT", text, bars, self.complete)]
 
     def kline(self, minute: int, closed: bool = True) -> wire.Kline:
         at, close = FIRST_NS + minute * MINUTE_NS, self.closes.get(minute, 100.0)
@@ -74,6 +79,12 @@ class Feed:
 
     def tick(self) -> None:
         self.rig.tick((self.rig.now_ns - START_NS) / SECOND_NS, 100.0)
+
+    def trade(self, price: float = 100.0) -> "Feed":
+        now_ns = self.rig.now_ns
+        self.traded += 1
+        self.rig.feed(wire.TradeTick("BTCUSDT", self.traded, price, 1.0, False, now_ns, now_ns))
+        return self
 
     def to(self, minute: float, *, with_ticks: bool = True) -> "Feed":
         """Time goes on to so many minutes after the first, with a book tick a second."""
@@ -196,6 +207,36 @@ def test_no_clock_closes_a_bar_of_ticks_while_data_are_missing_and_it_is_fetched
     feed.rig.status()
     feed.tick()
     assert feed.to(3.1).delivered() == [0, 1, 2]
+
+
+def test_a_minute_without_trades_is_looked_up_and_believed_when_nobody_traded() -> None:
+    feed = Feed("trade").trade().to(1.5).trade()
+    feed.trades = 0
+    feed.to(3.1)
+    bars = [one.bar for one in feed.rig.notices(CandleClosed) if isinstance(one, CandleClosed)]
+    assert [bar.flags & BarFlag.EMPTY for bar in bars] == [0, 0, BarFlag.EMPTY]
+    assert feed.delivered() == [0, 1, 2]
+    assert feed.blockers() == ()
+
+
+def test_trades_that_are_silent_alone_are_told_fetched_and_left_on() -> None:
+    feed = Feed("trade").trade(HIGH).to(0.5).trade(HIGH).to(1.9).trade(HIGH).to(2.1)
+    assert feed.exchange.position > 0
+    feed.closes[2] = LOW
+    feed.to(3.1)
+    assert feed.blockers() == ("BTCUSDT: no trade has come since 22:15 UTC",)
+    assert feed.delivered() == [0, 1, 2]
+    assert feed.exchange.position == 0
+    feed.trade(LOW).to(3.2)
+    assert feed.blockers() == ()
+
+
+@pytest.mark.parametrize("timeframe", ["1h", "10s"])
+def test_a_minute_without_trades_is_noticed_whatever_the_bars(timeframe: str) -> None:
+    feed = Feed("trade", timeframe).trade().to(1.5).trade().to(3.1)
+    assert feed.blockers() == ("BTCUSDT: no trade has come since 22:15 UTC",)
+    bars = [one.bar for one in feed.rig.notices(CandleClosed) if isinstance(one, CandleClosed)]
+    assert {bar.timeframe_ns for bar in bars} <= {10 * SECOND_NS}
 
 
 def test_bars_of_seconds_are_not_made_up_while_data_are_missing() -> None:
