@@ -1,6 +1,7 @@
 """Operators' commands: journalled, done once, answered with one sentence."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -96,8 +97,12 @@ class Commands:
         if command.name == "kill":
             self._engine.risk.kill(f"command {command.command_id}")
             self._engine.health.paused = True
-            self._cancel_everything(command.symbol)
-        return self._flatten(command)
+            count = self._cancel_everything(command.symbol)
+            cancelled = counted(count, "order") if count else ""
+        else:
+            cancelled = self._resting_entries(self._slots(command))
+        ok, text = self._flatten(command)
+        return ok, f"cancelling {cancelled}; {text}" if cancelled else text
 
     def replay(self, given: CommandGiven) -> None:
         """A command of the journal: what it halted stays halted."""
@@ -140,17 +145,34 @@ class Commands:
                 for slot in engine.strategies.slots:
                     slot.leaving = ""
                     engine.strategies.set_paused(slot, paused=False, reason="")
-            for slot in engine.strategies.slots:
-                engine.trades.withdraw_entries(slot)
-            return True, f"everything is {word}{', entries are off until resume' if paused else ''}"
+            cancelled = self._enter_no_more(engine.strategies.slots, paused=paused)
+            off = ", entries are off until resume" if paused else ""
+            return True, f"everything is {word}{off}{cancelled}"
         slots = self._slots(command)
         for slot in slots:
             slot.leaving = slot.leaving if paused else ""
             engine.strategies.set_paused(slot, paused=paused, reason=f"command {command.command_id}")
-            engine.trades.withdraw_entries(slot)
+        cancelled = self._enter_no_more(slots, paused=paused)
         verb = "is" if len(slots) == 1 else "are"
         still = "" if paused else self._still_off()
-        return not still, f"{counted(len(slots), 'strategy', 'strategies')} {verb} {word}{still}"
+        return not still, f"{counted(len(slots), 'strategy', 'strategies')} {verb} {word}{cancelled}{still}"
+
+    def _enter_no_more(self, slots: Sequence[StrategySlot], *, paused: bool) -> str:
+        """Pause cancels entries that rest, resume only looks after stops and targets; the words for it."""
+        found = self._resting_entries(slots) if paused else ""
+        for slot in slots:
+            if paused:
+                self._engine.trades.withdraw_entries(slot)
+            else:
+                self._engine.trades.look_after(slot)
+        return f", cancelling {found}" if found else ""
+
+    def _resting_entries(self, slots: Sequence[StrategySlot]) -> str:
+        """How many entries of those strategies rest, in words; "" when none does."""
+        keys = {(slot.owner, slot.symbol) for slot in slots}
+        orders = (one for one in self._engine.store.open_orders() if _is_entry(one))
+        count = sum((one.intent.strategy, one.intent.symbol) in keys for one in orders)
+        return counted(count, "resting entry", "resting entries") if count else ""
 
     def _still_off(self) -> str:
         """What a resume of some strategies does not undo."""
@@ -200,12 +222,17 @@ class Commands:
             text += f"; {counted(others, 'order')} of somebody else kept, cancel ORDER cancels one"
         return text
 
-    def _cancel_everything(self, symbol: str) -> None:
+    def _cancel_everything(self, symbol: str) -> int:
         """For kill: whoever's they are. The stop of a position that is being left goes when it is left."""
         engine = self._engine
-        for order in list(engine.store.open_orders(symbol or None)):
-            if _rests(order) and not engine.trades.protects(order):
-                engine.orders.cancel(order, "operator")
+        orders = [
+            one
+            for one in engine.store.open_orders(symbol or None)
+            if _rests(one) and not engine.trades.protects(one)
+        ]
+        for order in orders:
+            engine.orders.cancel(order, "operator")
+        return len(orders)
 
     def _flatten(self, command: Command) -> tuple[bool, str]:
         """Leave every strategy's position by a reduce-only market order; kill leaves others' too."""

@@ -230,7 +230,12 @@ class TradeExecutor:
         if desk.script is not None:
             desk.script.drop_entries(self.resting.legs(*desk.key) - {leg} if leg else frozenset())
             self._journal_state(desk)
-        desk.protection.on_position(f"withdrawn:{self._clock.now_ns}")
+        self.look_after(slot)
+
+    def look_after(self, slot: StrategySlot) -> None:
+        """Let rest what belongs to the position now."""
+        desk = self._desks[slot.owner, slot.symbol]
+        desk.protection.on_position(f"told:{self._clock.now_ns}")
 
     def wants(self, order: Order) -> bool:
         """Whether it is right that this order rests: somebody else's, or one that a leg here wants."""

@@ -277,8 +277,42 @@ def test_kill_cancels_what_others_have_resting_and_flatten_does_not() -> None:
     command(rig, "flatten", 1)
     rig.wait(10)
     assert (rig.exchange.position, list(rig.exchange.orders)) == (0, [hand])
-    command(rig, "kill", 2)
+    assert command(rig, "kill", 2).text == (
+        "cancelling 1 order; leaving nothing: already flat; killed: no strategy enters anything until resume"
+    )
     assert not rig.exchange.orders
+
+
+def test_pause_and_flatten_say_that_they_cancel_entries() -> None:
+    rig = two_entries()
+    assert command(rig, "pause", 1).text == (
+        "everything is paused, entries are off until resume, cancelling 2 resting entries"
+    )
+    assert not rig.exchange.orders
+    rig = two_entries()
+    assert command(rig, "flatten", 1).text.startswith("cancelling 2 resting entries; leaving nothing")
+    assert not rig.exchange.orders
+
+
+def test_resume_of_what_is_not_paused_touches_no_order() -> None:
+    rig = two_entries()
+    before = list(rig.exchange.orders)
+    command(rig, "resume", 1)
+    command(rig, "resume", 2, symbol="BTCUSDT")
+    assert list(rig.exchange.orders) == before
+
+
+def test_after_kill_and_resume_a_position_that_could_not_be_left_has_its_stop_again() -> None:
+    rig, _ = holding()
+    rig.exchange.on_submit = lambda order: [wire.Reply(order.request_id, "refused", -4140, "halted")]
+    command(rig, "kill", 1)
+    (stop,) = rig.exchange.orders
+    rig.feed(rig.exchange.cancel(wire.CancelOrder(0, "BTCUSDT", stop))[1])
+    rig.wait(60)
+    assert not rig.exchange.orders
+    rig.exchange.on_submit = lambda _: None
+    command(rig, "resume", 2)
+    assert [one.order_type for one in rig.exchange.orders.values()] == ["STOP_MARKET"]
 
 
 @pytest.mark.parametrize("name", ["cancel", "close_orders"])
