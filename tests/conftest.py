@@ -1,0 +1,28 @@
+"""A failed test is one failure: what it left open when it stopped is no fault of the tests behind it."""
+
+import contextlib
+import gc
+import sys
+import warnings
+
+import pytest
+
+_failed: set[str] = set()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember who failed."""
+    if report.failed:
+        _failed.add(report.nodeid)
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Let go of a failed test's objects now, without the warnings that they were never closed."""
+    if nodeid not in _failed:
+        return
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        with contextlib.suppress(AttributeError):
+            delattr(sys, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
