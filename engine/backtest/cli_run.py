@@ -13,6 +13,7 @@ from engine.backtest.cli_strategies import build_script, build_signal_strategy, 
 from engine.backtest.market_files import Market, load_market
 from engine.backtest.plans import SymbolPlan
 from engine.backtest.report_hash import config_hash, data_hash, trades_hash, versions
+from engine.backtest.report_settings import bars_told
 from engine.backtest.report_trades import open_rows, trade_columns
 from engine.backtest.trades import BacktestResult
 from engine.backtest.validate_config import ConfigError
@@ -256,11 +257,7 @@ def _months(
 def _told(config: RunConfig, market: Market, bars: Bars) -> dict[str, Any]:
     settings, grid = market.settings(config, bars.symbol).market, market.grids[bars.symbol]
     return {
-        "symbol": bars.symbol,
-        "bars": len(bars),
-        "timeframe_seconds": bars.timeframe_ns // 1_000_000_000,
-        "first_open": str(bars.open_time_ns[:1].astype("datetime64[ns]")[0])[:19],
-        "last_open": str(bars.open_time_ns[-1:].astype("datetime64[ns]")[0])[:19],
+        **bars_told(bars),
         "tick": settings.tick,
         "tick_source": grid.tick_source,
         "qty_step": settings.qty_step,

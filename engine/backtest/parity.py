@@ -1,19 +1,19 @@
 """Compares a generated trade list with one that TradingView exported, cell by cell.
 
-Times, prices, quantities, sides and texts must be equal. Money and percents are compared as printed; one
-unit of the last printed digit is equal too, but counted ("rounding cell").
+Times, prices, quantities, sides and texts must be equal. Money and percents must be what the list would
+print of ours with its own number of decimals; a cell that is one unit of the last one apart differs, and is
+counted too ("rounding cell").
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
+from engine.backtest.parity_money import MoneyColumns, Printer, Verdict
 from engine.backtest.trades import Trade
-from engine.backtest.tv_export import MONEY_COLUMNS, ListedTrade, printed_money, printed_percent
+from engine.backtest.tv_export import MONEY_COLUMNS, ListedTrade
 
-Verdict = Literal["equal", "rounding", "different"]
 EXACT_COLUMNS = (
     "entry_time",
     "entry_price",
@@ -24,7 +24,9 @@ EXACT_COLUMNS = (
     "direction",
     "qty",
 )
-_ENTRY_COLUMNS = ("entry_time", "entry_price", "direction", "qty")
+_ENTRY_COLUMNS = ("entry_time", "entry_price", "entry_signal", "direction", "qty")
+_FLOAT_NOISE = 1e-11
+"""Of a number that went through a few operations; far below half a tick of any price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Pair:
     def is_match(self) -> bool:
         """Both are there and no column differs."""
         both = self.listed is not None and self.generated is not None
-        return both and "different" not in self.verdicts.values()
+        return both and all(verdict == "equal" for verdict in self.verdicts.values())
 
     @property
     def time_ns(self) -> int:
@@ -73,7 +75,7 @@ class Comparison:
 
     @property
     def rounding_cells(self) -> int:
-        """Cells that are one unit of the last printed digit apart."""
+        """Cells that differ by one unit of the last printed digit only."""
         return sum(verdict == "rounding" for pair in self.pairs for verdict in pair.verdicts.values())
 
     @property
@@ -87,7 +89,7 @@ class Comparison:
             names = pair.verdicts or _names(pair.listed)
             for name in names:
                 compared[name] += 1
-                equal[name] += pair.verdicts.get(name, "different") != "different"
+                equal[name] += pair.verdicts.get(name) == "equal"
         return {name: equal[name] / count for name, count in compared.items()}
 
     @property
@@ -114,6 +116,7 @@ def compare(
     initial_capital: float,
     point_value: float = 1.0,
     end_ns: int | None = None,
+    bar_ns: int = 0,
 ) -> Comparison:
     """Pair the two lists and compare each pair; a missing or extra trade disturbs no other.
 
@@ -121,20 +124,31 @@ def compare(
     left over those that leave at the same time. Generated trades that begin after `end_ns` (default: the
     last stamp of the list, because a list has every trade up to its own end) are not extra. Cumulative
     columns are sums over the generated list that, after a trade on which the lists differ, go on from
-    the listed sum, so that one difference is not reported on every later row.
+    the listed sum, so that one difference is not reported on every later row. `bar_ns` is the length of a
+    bar: an exit inside the bar of the export may be later than the export.
     """
-    end = max((max(t.entry_time_ns, t.exit_time_ns) for t in listed), default=0) if end_ns is None else end_ns
+    moments = (moment for t in listed for moment in (*t.entry_times_ns, *t.exit_times_ns))
+    end = max(moments, default=0) if end_ns is None else end_ns
     inside = [trade for trade in generated if trade.entry_time_ns <= end]
     partner = _partners(listed, inside)
-    printed = _Printer(inside, commission_percent, initial_capital, point_value)
+    printed = Printer(inside, commission_percent, initial_capital, point_value)
+    columns = MoneyColumns.of(one.money for one in listed)
     pairs = []
     taken = {id(trade) for trade in partner if trade is not None}
-    for reference, trade in zip(listed, partner, strict=True):
+    for printed_trade, trade in zip(listed, partner, strict=True):
         if trade is None:
-            pairs.append(Pair(reference, None, {}))
-            printed.go_on_from(reference)
+            pairs.append(Pair(printed_trade, None, {}))
+            printed.go_on_from(printed_trade)
             continue
-        pair = Pair(reference, trade, _verdicts(reference, trade, printed.row(trade)))
+        reference = _at_moments_of(printed_trade, trade)
+        verdicts = _verdicts(reference, trade)
+        money = printed.row(trade)
+        if reference.is_open and _left_before_the_end(reference, trade, bar_ns):
+            verdicts["exit_time"] = "different"
+        for name in () if reference.is_open else _listed_money(reference):
+            is_loose = printed.went_on and name.startswith("cumulative")
+            verdicts[name] = columns.verdict(name, reference.money[name], money[name], is_loose=is_loose)
+        pair = Pair(reference, trade, verdicts)
         pairs.append(pair)
         if not pair.is_match:
             printed.go_on_from(reference)
@@ -147,130 +161,83 @@ def _partners(listed: Sequence[ListedTrade], generated: Sequence[Trade]) -> list
     """For each listed trade the generated one that belongs to it."""
     partner: list[Trade | None] = [None] * len(listed)
     free = dict.fromkeys(range(len(generated)))
-    for stamp in ("entry_time_ns", "exit_time_ns"):
+    for stamp in ("entry_time", "exit_time"):
         waiting: dict[tuple[int, int], list[int]] = defaultdict(list)
         for k in free:
-            waiting[getattr(generated[k], stamp), generated[k].direction].append(k)
+            waiting[getattr(generated[k], f"{stamp}_ns"), generated[k].direction].append(k)
         for i, reference in enumerate(listed):
-            candidates = waiting[getattr(reference, stamp), reference.direction]
-            if partner[i] is not None or not candidates or (stamp == "exit_time_ns" and reference.is_open):
+            if partner[i] is not None or (stamp == "exit_time" and reference.is_open):
+                continue
+            moments = getattr(reference, f"{stamp}s_ns")
+            queues = [waiting[moment, reference.direction] for moment in moments]
+            candidates = [k for queue in queues for k in queue]
+            if not candidates:
                 continue
             best = max(candidates, key=lambda k: _agreement(reference, generated[k]))
-            candidates.remove(best)
+            next(queue for queue in queues if best in queue).remove(best)
             partner[i] = generated[best]
             del free[best]
     return partner
 
 
+def _at_moments_of(listed: ListedTrade, trade: Trade) -> ListedTrade:
+    """The listed trade with what its row leaves open settled by the generated one, where that fits.
+
+    That is the moment of a clock time that came twice, and whether an exit at the end of the list that is
+    called "Open" is an order of that name.
+    """
+    entry, left = listed.entry_time_ns, listed.exit_time_ns
+    if trade.entry_time_ns == listed.entry_again_ns:
+        entry = trade.entry_time_ns
+    if trade.exit_time_ns == listed.exit_again_ns:
+        left = trade.exit_time_ns
+    closed = (trade.exit_signal, trade.exit_time_ns) == (listed.exit_signal, left) and trade.exit_bar >= 0
+    is_open = listed.is_open and not closed
+    if (entry, left, is_open) == (listed.entry_time_ns, listed.exit_time_ns, listed.is_open):
+        return listed
+    return replace(listed, entry_time_ns=entry, exit_time_ns=left, is_open=is_open)
+
+
+def _left_before_the_end(listed: ListedTrade, trade: Trade, bar_ns: int) -> bool:
+    """Whether the generated trade left at a time at which the list says that it was open."""
+    export = max(listed.exit_times_ns)
+    is_later_in_its_bar = trade.exit_time_ns < export < trade.exit_time_ns + bar_ns
+    return trade.exit_bar >= 0 and trade.exit_time_ns <= export and not is_later_in_its_bar
+
+
 def _agreement(listed: ListedTrade, trade: Trade) -> int:
-    return sum(_is_equal(name, listed, trade) for name in _names(listed) if name not in MONEY_COLUMNS)
+    return sum(_is_equal(name, listed, trade) for name in _exact_names(listed))
 
 
-def _names(listed: ListedTrade) -> tuple[str, ...]:
+def _exact_names(listed: ListedTrade) -> tuple[str, ...]:
+    return _ENTRY_COLUMNS if listed.is_open else EXACT_COLUMNS
+
+
+def _names(listed: ListedTrade) -> Iterable[str]:
     if listed.is_open:
         return _ENTRY_COLUMNS
-    return EXACT_COLUMNS + tuple(name for name in MONEY_COLUMNS if name in listed.money)
+    return EXACT_COLUMNS + _listed_money(listed)
 
 
-def _verdicts(listed: ListedTrade, trade: Trade, money: dict[str, Decimal]) -> dict[str, Verdict]:
-    verdicts: dict[str, Verdict] = {}
-    for name in _names(listed):
-        if name == "value":
-            verdicts[name] = _printed_verdict(_six_places(listed.money[name]), _six_places(money[name]))
-        elif name in MONEY_COLUMNS:
-            verdicts[name] = _printed_verdict(listed.money[name], money[name])
-        else:
-            verdicts[name] = "equal" if _is_equal(name, listed, trade) else "different"
-    return verdicts
+def _listed_money(listed: ListedTrade) -> tuple[str, ...]:
+    return tuple(name for name in MONEY_COLUMNS if name in listed.money)
+
+
+def _verdicts(listed: ListedTrade, trade: Trade) -> dict[str, Verdict]:
+    return {name: "equal" if _is_equal(name, listed, trade) else "different" for name in _exact_names(listed)}
 
 
 def _is_equal(name: str, listed: ListedTrade, trade: Trade) -> bool:
     if name.startswith("exit") and trade.exit_bar < 0:
         return False
     if name in {"entry_price", "exit_price", "qty"}:
-        return bool(_number(getattr(trade, name)) == getattr(listed, name))
-    key = f"{name}_ns" if name.endswith("time") else name
-    return bool(getattr(trade, key) == getattr(listed, key))
+        return _is_same_number(getattr(listed, name), getattr(trade, name))
+    if name.endswith("time"):
+        return getattr(trade, f"{name}_ns") in getattr(listed, f"{name}s_ns")
+    return bool(getattr(trade, name) == getattr(listed, name))
 
 
-def _number(value: float) -> Decimal:
-    """The decimal a grid price or quantity stands for."""
-    return Decimal(repr(value)).quantize(Decimal("1e-8"), ROUND_HALF_UP).normalize()
-
-
-def _six_places(value: Decimal) -> Decimal:
-    """Older exports print the value with all digits of the double, newer ones with six decimals."""
-    return value.quantize(Decimal("1e-6"), ROUND_HALF_UP)
-
-
-def _printed_verdict(theirs: Decimal, ours: Decimal) -> Verdict:
-    if theirs == ours:
-        return "equal"
-    places = max(_places(theirs), _places(ours))
-    return "rounding" if abs(theirs - ours) <= Decimal(1).scaleb(-places) else "different"
-
-
-def _places(value: Decimal) -> int:
-    exponent = value.normalize().as_tuple().exponent
-    assert isinstance(exponent, int)
-    return max(2, -exponent)
-
-
-class _Printer:
-    """Prints generated trades as TradingView would, keeping the running sum of profits."""
-
-    def __init__(
-        self, trades: Sequence[Trade], commission_percent: float, initial_capital: float, point_value: float
-    ) -> None:
-        self._paid_ahead = _paid_ahead(trades)
-        self._rate = commission_percent / 100.0
-        self._capital = initial_capital
-        self._point_value = point_value
-        self._sum = 0.0
-
-    def row(self, trade: Trade) -> dict[str, Decimal]:
-        value = trade.qty * trade.entry_price * self._point_value
-        base = value * (1.0 + self._rate)
-        self._sum += trade.pnl
-        return dict(self._cells(trade, value, base, self._sum - self._paid_ahead[id(trade)]))
-
-    def go_on_from(self, listed: ListedTrade) -> None:
-        """After a difference: take the listed sum as ours."""
-        cumulative = listed.money.get("cumulative")
-        if cumulative is not None:
-            self._sum = float(cumulative)
-
-    def _cells(
-        self, trade: Trade, value: float, base: float, cumulative: float
-    ) -> Iterator[tuple[str, Decimal]]:
-        yield "value", Decimal(repr(value))
-        for name, amount in (("pnl", trade.pnl), ("run_up", trade.run_up), ("drawdown", trade.drawdown)):
-            yield name, printed_money(amount)
-            yield f"{name}_percent", printed_percent(amount / base * 100.0)
-        yield "cumulative", printed_money(cumulative)
-        yield "cumulative_percent", printed_percent(cumulative / self._capital * 100.0)
-
-
-def _paid_ahead(trades: Sequence[Trade]) -> dict[int, float]:
-    """Entry commissions that other trades had paid by the time each one closed, by the trade's identity.
-
-    The cumulative column is the net profit of that moment, and an entry pays when it fills.
-    """
-    entered = sorted(range(len(trades)), key=lambda k: trades[k].entry_bar)
-    held: dict[int, float] = {}
-    ahead = {}
-    closed: set[int] = set()
-    next_entry = 0
-    for k, trade in enumerate(trades):
-        while next_entry < len(entered) and trades[entered[next_entry]].entry_bar < trade.exit_bar:
-            other = entered[next_entry]
-            next_entry += 1
-            if other not in closed:
-                held[other] = trades[other].entry_commission
-        held.pop(k, None)
-        closed.add(k)
-        before = 0.0
-        for commission in held.values():
-            before += commission
-        ahead[id(trade)] = before
-    return ahead
+def _is_same_number(listed: Decimal, ours: float) -> bool:
+    """Prices and quantities are printed in full, however many decimals they have."""
+    theirs = float(listed)
+    return abs(ours - theirs) <= _FLOAT_NOISE * abs(theirs)

@@ -1,18 +1,29 @@
-"""Why two trade lists differ: each likely cause is tried, and the one that explains most is named."""
+"""Why two trade lists differ: likely causes are tried, and what explains the trades is named.
 
-from collections.abc import Iterator
+Causes are tried in the order in which people make these mistakes. One is judged by how many trades match
+once it is mended; on top of the best one a second and a third are looked for, because a wrong zone and one
+differing bar may hold at once.
+"""
+
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from engine.backtest import parity_guesses as guesses
 from engine.backtest.parity_divergence import Divergence, stamp
-from engine.backtest.tv_export import ListedTrade
+from engine.backtest.tv_export import restamped
 from engine.backtest.validate_cases import CaseResult, Engine, Prepared, bars_of, build_strategy, run_case
 from engine.backtest.validate_config import Case, ConfigError, to_ns
 from engine.strategies.base import SignalStrategy
 
 _HOUR_NS = 3_600_000_000_000
+_MOST_CAUSES = 3
+_LEAST_SHARE = 0.02
+"""Of the trades that do not match: what a cause must explain to be more than a coincidence."""
 _CHOICES: dict[str, tuple[object, ...]] = {
     "entry_bar": ("keep", "signal_bar", "fill_bar", "pending"),
     "max_holding_strict": (False, True),
@@ -24,146 +35,187 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "smoothing": ("sum", "wilder"),
     "ma_type": ("sma", "ema", "dema", "tema"),
 }
-_COMMISSIONS = (0.0, 0.0005, 0.04, 0.05, 0.1)
-_QTY_STEPS = (0.0001, 0.001, 0.01, 0.1, 1.0)
 _START_SHIFTS_HOURS = (-24, -16, -12, -8, -1, 1, 8, 12, 16, 24)
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One explanation. `matched` is how many trades would match with it, of `of`."""
+    """One explanation, or several that hold at once. `matched` is how many trades match with it, of `of`."""
 
-    kind: str
+    kinds: tuple[str, ...]
     sentence: str
     matched: int
     of: int
 
+    @property
+    def kind(self) -> str:
+        """What was wrong, in a word: `time zone`, `time zone and sizing`."""
+        return " and ".join(self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Something that may have been configured otherwise; `note` is said beside it."""
+
+    kind: str
+    what: str
+    apply: Callable[[Prepared], Prepared]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    changes: tuple[_Change, ...]
+    result: CaseResult
+
+    @property
+    def score(self) -> tuple[float, float]:
+        """Parity, then how many cells agree."""
+        found = self.result.comparison
+        return found.parity, sum(found.columns.values())
+
 
 def likely_cause(result: CaseResult, divergence: Divergence, engine: Engine) -> Cause:
-    """The explanation that would let most trades match, or that nothing tried here helps.
+    """What lets most trades match, or that nothing tried here helps.
 
-    Tried: other data (prices at the listed fills), other zones, other first bars, other variants of
-    the rules, other costs and lot sizes; one change at a time, except that `entry_bar` and
-    `max_holding_strict` also change together.
+    Tried are zone, size, costs, capital, timing, first bar, rules, quantity step and bars, and up to three
+    of them together. What lets no further trade match is not named.
     """
-    found = result.comparison
-    data = _data_cause(result)
-    best: tuple[tuple[float, float], Cause] | None = None
-    before = (found.parity, _agreement(result))
-    for kind, what, case in _alternatives(result):
-        score, cause = _tried(result.prepared, case, kind, what, engine)
-        if score > before and (best is None or score > best[0]):
-            best = (score, cause)
-    if best is not None and (data is None or best[1].matched >= found.matched + data[0]):
-        return best[1]
-    if data is not None:
-        return data[1]
-    if divergence.time_ns >= max(t.entry_time_ns for t in result.prepared.listed):
-        hint = "unknown: all listed entries match before it; the list may end earlier, give history_end"
-    else:
-        hint = "unknown: no other zone, first bar, rule variant, cost or lot size tried here explains more"
-    return Cause("unknown", hint, found.matched, found.reference_trades)
+    best = _Try((), result)
+    while len(best.changes) < _MOST_CAUSES and best.result.comparison.parity < 1.0:
+        better = _better(best, engine)
+        if better is None:
+            break
+        best = better
+    best = _needed(best, result, engine)
+    found = best.result.comparison
+    outside = guesses.impossible_fills(best.result)
+    changes, notes = best.changes, [change.note for change in best.changes if change.note]
+    if outside and found.parity < 1.0:
+        one, where = outside[0]
+        at = f"trade {one.number}, entered {stamp(one.entry_time_ns, one.zone)} at {one.entry_price}"
+        notes.append(f"{len(outside)} listed fills lie outside our bars, first of {at}: {where}")
+    if not changes and not outside:
+        return Cause(("unknown",), _unknown(result, divergence), found.matched, found.reference_trades)
+    kinds = [change.kind for change in changes] + (["data"] if outside and found.parity < 1.0 else [])
+    kinds = list(dict.fromkeys(kinds))
+    with_ = f"with {' and '.join(change.what for change in changes)} " if changes else ""
+    sentence = f"{' and '.join(kinds)}: {with_}{found.matched} of {found.reference_trades} trades match"
+    if found.extra:
+        sentence += f", {found.extra} extra"
+    return Cause(tuple(kinds), "; ".join([sentence, *notes]), found.matched, found.reference_trades)
+
+
+def _better(best: _Try, engine: Engine) -> _Try | None:
+    """The best of all single changes on top of what is there, None when none gives more."""
+    found: _Try | None = None
+    for change in _alternatives(best.result, [made.kind for made in best.changes]):
+        other = _tried(best.result.prepared, (*best.changes, change), engine, last_only=True)
+        if other is None or other.score <= best.score or (found is not None and other.score <= found.score):
+            continue
+        found = other
+        if other.result.comparison.parity == 1.0:
+            break
+    return found
+
+
+def _needed(best: _Try, first: CaseResult, engine: Engine) -> _Try:
+    """Without the changes that let no trade match which the others do not let match."""
+    kept = best
+    for change in best.changes:
+        without = tuple(one for one in kept.changes if one is not change)
+        other = _tried(first.prepared, without, engine)
+        if other is None:
+            continue
+        matched, left = kept.result.comparison.matched, other.result.comparison
+        unmatched = max(left.reference_trades, left.generated_trades) - left.matched
+        if matched - left.matched < max(1.0, _LEAST_SHARE * unmatched):
+            kept = other
+    return kept
 
 
 def _tried(
-    prepared: Prepared, case: Case, kind: str, what: str, engine: Engine
-) -> tuple[tuple[float, float], Cause]:
-    nothing = (-1.0, 0.0), Cause(kind, what, -1, 0)
-    if len(bars_of(case, prepared.history)) < 2:
-        return nothing
+    prepared: Prepared, changes: tuple[_Change, ...], engine: Engine, *, last_only: bool = False
+) -> _Try | None:
+    """The case with these changes, None where it cannot be run; with `last_only` the others are in it."""
     try:
-        other = run_case(_with(prepared, case), "", engine)
+        for change in changes[-1:] if last_only else changes:
+            prepared = change.apply(prepared)
+        if len(bars_of(prepared.case, prepared.history)) < 2:
+            return None
+        return _Try(changes, run_case(prepared, "", engine))
     except ConfigError:
-        return nothing
-    found = other.comparison
-    sentence = f"{kind}: with {what} {found.matched} of {found.reference_trades} trades match"
-    if found.extra:
-        sentence += f", {found.extra} extra"
-    return (found.parity, _agreement(other)), Cause(kind, sentence, found.matched, found.reference_trades)
-
-
-def _with(prepared: Prepared, case: Case) -> Prepared:
-    """The case changed; the listed stamps move with the zone."""
-    shift_hours = prepared.case.utc_offset_hours - case.utc_offset_hours
-    listed = prepared.listed
-    if shift_hours:
-        shift = int(shift_hours * _HOUR_NS)
-        listed = tuple(_moved(trade, shift) for trade in listed)
-    return replace(prepared, case=case, listed=listed)
-
-
-def _moved(trade: ListedTrade, shift_ns: int) -> ListedTrade:
-    return replace(
-        trade, entry_time_ns=trade.entry_time_ns + shift_ns, exit_time_ns=trade.exit_time_ns + shift_ns
-    )
-
-
-def _changed(case: Case, **changes: object) -> Case:
-    return case.model_copy(update=changes)
-
-
-def _with_params(case: Case, changes: dict[str, object]) -> Case:
-    return _changed(case, params={**case.params, **changes})
-
-
-def _with_broker(case: Case, **changes: object) -> Case:
-    return _changed(case, broker=case.broker.model_copy(update=changes))
-
-
-def _data_cause(result: CaseResult) -> tuple[int, Cause] | None:
-    """Listed entries that fill where our bars say price was not, and how many there are."""
-    bars, settings = result.plan.bars, result.plan.settings
-    if not isinstance(result.strategy, SignalStrategy):
-        return None  # a script's entries may rest and fill anywhere in a bar
-    if settings.costs.slippage_ticks or settings.costs.slippage_bps:
         return None
-    prices = bars.close if settings.timing == "bar_close" else bars.open
-    wrong = []
-    for trade in result.prepared.listed:
-        i = int(np.searchsorted(bars.open_time_ns, trade.entry_time_ns))
-        there = i < len(bars) and bars.open_time_ns[i] == trade.entry_time_ns
-        if not there or abs(prices[i] - float(trade.entry_price)) > settings.market.tick / 2:
-            wrong.append((trade, f"{prices[i]:.10g}" if there else None))
-    if not wrong:
-        return None
-    trade, ours = wrong[0]
-    at = f"trade {trade.number} enters at {trade.entry_price} on {stamp(trade.entry_time_ns)}"
-    where = "where there is no bar" if ours is None else f"our bar fills at {ours}"
-    sentence = f"data: {len(wrong)} listed entries differ from the bars; {at}, {where}"
-    found = result.comparison
-    return len(wrong), Cause("data", sentence, found.matched, found.reference_trades)
 
 
-def _agreement(result: CaseResult) -> float:
-    return sum(result.comparison.columns.values())
+def _unknown(result: CaseResult, divergence: Divergence) -> str:
+    is_extra = divergence.pair.listed is None
+    if is_extra and divergence.time_ns >= max(t.entry_time_ns for t in result.prepared.listed):
+        return "unknown: all listed entries match before it; the list may end earlier, give history_end"
+    return "unknown: no other zone, size, cost, capital, first bar, rule or bar tried here explains more"
 
 
-def _alternatives(result: CaseResult) -> Iterator[tuple[str, str, Case]]:
-    case = result.case
-    yield from _zones(result)
-    yield from _starts(result)
-    yield from _rules(case)
-    yield from _costs(case)
+def _alternatives(result: CaseResult, without: Collection[str]) -> Iterator[_Change]:
+    """Single changes of all kinds but those, the commonest mistakes first."""
+    if "time zone" not in without:
+        yield from _zones(result)
+    yield from (change for change in _settings(result) if change.kind not in without)
+    if "history start" not in without:
+        yield from _starts(result)
+    if "rule" not in without:
+        yield from _rules(result.case)
+    if "data" not in without:
+        yield from _bars(result)
 
 
-def _zones(result: CaseResult) -> Iterator[tuple[str, str, Case]]:
-    """The one other zone, if any, in which more of the listed entries are generated ones."""
-    case = result.case
-    if case.time_zone is not None:
-        return
-    made = {(t.entry_time_ns, t.direction) for t in (*result.result.trades, *result.result.open_trades)}
-
-    def hits(hours: float) -> int:
-        shift = int((case.utc_offset_hours - hours) * _HOUR_NS)
-        return sum((t.entry_time_ns + shift, t.direction) in made for t in result.prepared.listed)
-
-    offsets = [quarter / 4 for quarter in range(-14 * 4, 14 * 4 + 1)]
-    best = max(offsets, key=lambda hours: (hits(hours), -abs(hours - case.utc_offset_hours)))
-    if hits(best) > hits(case.utc_offset_hours):
-        yield "time zone", f"utc_offset_hours {best:g}", _changed(case, utc_offset_hours=best)
+def _settings(result: CaseResult) -> Iterator[_Change]:
+    yield from _sizes(result)
+    yield from _costs(result)
+    for step in guesses.qty_steps(result.prepared.listed):
+        if step != result.case.broker.qty_step:
+            yield _broker("lot size", f"qty_step {step:g}", qty_step=step)
+    on_close = not result.case.broker.process_orders_on_close
+    yield _broker("rule", f"process_orders_on_close {on_close}", process_orders_on_close=on_close)
 
 
-def _starts(result: CaseResult) -> Iterator[tuple[str, str, Case]]:
+def _zones(result: CaseResult) -> Iterator[_Change]:
+    for zone in guesses.zones(result):
+        if isinstance(zone, ZoneInfo):
+            what, changes = f"time_zone {zone.key}", {"time_zone": zone.key, "utc_offset_hours": 0.0}
+        else:
+            hours = (zone.utcoffset(None) or timedelta()) / timedelta(hours=1)
+            what, changes = f"utc_offset_hours {hours:g}", {"time_zone": None, "utc_offset_hours": hours}
+        yield _Change("time zone", what, partial(_in_zone, zone=zone, changes=changes))
+
+
+def _in_zone(prepared: Prepared, *, zone: tzinfo, changes: dict[str, object]) -> Prepared:
+    listed = tuple(restamped(one, zone) for one in prepared.listed)
+    return replace(_changed(prepared, **changes), listed=listed)
+
+
+def _sizes(result: CaseResult) -> Iterator[_Change]:
+    given = result.case.broker.sizing
+    names = {"qty": "fixed", "cash": "cash", "percent_of_equity": "percent_of_equity"}
+    for name, value in guesses.sizes(result):
+        if (names[name], value) != (given.kind, given.value):
+            sizes: dict[str, object] = {"qty": None, "cash": None, "percent_of_equity": None, name: value}
+            yield _broker("sizing", f"{name} {value:.10g}", **sizes)
+
+
+def _costs(result: CaseResult) -> Iterator[_Change]:
+    broker, listed = result.case.broker, result.prepared.listed
+    for percent in guesses.commissions(listed, broker.point_value):
+        if percent != broker.commission_percent:
+            yield _broker("costs", f"commission_percent {percent:.10g}", commission_percent=percent)
+    for ticks in guesses.slippages(result):
+        if ticks != broker.slippage_ticks:
+            yield _broker("slippage", f"slippage_ticks {ticks}", slippage_ticks=ticks)
+    for capital in guesses.capitals(listed):
+        if capital != broker.initial_capital:
+            yield _broker("capital", f"initial_capital {capital:.10g}", initial_capital=capital)
+
+
+def _starts(result: CaseResult) -> Iterator[_Change]:
     case, history = result.case, result.prepared.history
     first = int(result.plan.bars.open_time_ns[0])
     entry = min(t.entry_time_ns for t in result.prepared.listed)
@@ -177,10 +229,11 @@ def _starts(result: CaseResult) -> Iterator[tuple[str, str, Case]]:
     for start in dict.fromkeys(starts):
         if start != first and start >= history.open_time_ns[0]:
             moment = datetime.fromtimestamp(start // 1_000_000_000, UTC)
-            yield "history start", f"history_start {stamp(start)}", _changed(case, history_start=moment)
+            what = f"history_start {stamp(start)}"
+            yield _Change("history start", what, partial(_changed, history_start=moment))
 
 
-def _rules(case: Case) -> Iterator[tuple[str, str, Case]]:
+def _rules(case: Case) -> Iterator[_Change]:
     strategy = build_strategy(case)
     if not isinstance(strategy, SignalStrategy):
         return
@@ -188,29 +241,64 @@ def _rules(case: Case) -> Iterator[tuple[str, str, Case]]:
     for name, choices in _CHOICES.items():
         for choice in choices:
             if name in given and given[name] != choice:
-                yield "rule", f"{name} {choice}", _with_params(case, {name: choice})
+                yield _rule(f"{name} {choice}", {name: choice})
     for entry_bar in _CHOICES["entry_bar"]:
         if entry_bar != given["entry_bar"]:
             strict = not given["max_holding_strict"]
             changes = {"entry_bar": entry_bar, "max_holding_strict": strict}
-            yield (
-                "rule",
-                f"entry_bar {entry_bar} and max_holding_strict {strict}",
-                _with_params(case, changes),
-            )
+            yield _rule(f"entry_bar {entry_bar} and max_holding_strict {strict}", changes)
     if given.get("max_holding_bars") is not None:
         for more in (-1, 1):
             bars = int(given["max_holding_bars"]) + more
             if bars >= 0:
-                yield "rule", f"max_holding_bars {bars}", _with_params(case, {"max_holding_bars": bars})
-    other = not case.broker.process_orders_on_close
-    yield "rule", f"process_orders_on_close {other}", _with_broker(case, process_orders_on_close=other)
+                yield _rule(f"max_holding_bars {bars}", {"max_holding_bars": bars})
 
 
-def _costs(case: Case) -> Iterator[tuple[str, str, Case]]:
-    for percent in _COMMISSIONS:
-        if percent != case.broker.commission_percent:
-            yield "costs", f"commission_percent {percent:g}", _with_broker(case, commission_percent=percent)
-    for step in _QTY_STEPS:
-        if step != case.broker.qty_step:
-            yield "lot size", f"qty_step {step:g}", _with_broker(case, qty_step=step)
+def _bars(result: CaseResult) -> Iterator[_Change]:
+    """The prices at which market orders of the list filled, in the place of ours."""
+    differing = guesses.differing_opens(result)
+    if not differing:
+        return
+    on_close = result.plan.settings.timing == "bar_close"
+    index, price, pair = differing[0]
+    bars = result.plan.bars
+    ours = (bars.close if on_close else bars.open)[index]
+    assert pair.listed is not None
+    when = stamp(int(bars.open_time_ns[index]), result.zone)
+    note = f"trade {pair.listed.number} fills at {price:.10g} on {when}, our bar fills at {ours:.10g}"
+    prices = {int(bars.open_time_ns[i]): theirs for i, theirs, _ in differing}
+    bars_differ = "1 price" if len(prices) == 1 else f"{len(prices)} prices"
+    apply = partial(_with_prices, prices=prices, on_close=on_close)
+    yield _Change("data", f"{bars_differ} of the list in the bars", apply, note)
+
+
+def _with_prices(prepared: Prepared, *, prices: dict[int, float], on_close: bool) -> Prepared:
+    history = prepared.history
+    at = np.searchsorted(history.open_time_ns, list(prices))
+    theirs = np.array(list(prices.values()))
+    name = "close" if on_close else "open"
+    changed = {key: getattr(history, key).copy() for key in (name, "high", "low")}
+    changed[name][at] = theirs
+    changed["high"][at] = np.maximum(changed["high"][at], theirs)
+    changed["low"][at] = np.minimum(changed["low"][at], theirs)
+    return replace(prepared, history=replace(history, **changed))
+
+
+def _rule(what: str, params: dict[str, object]) -> _Change:
+    return _Change(
+        "rule",
+        what,
+        lambda prepared: _changed(prepared, params={**prepared.case.params, **params}),
+    )
+
+
+def _broker(kind: str, what: str, **changes: object) -> _Change:
+    return _Change(
+        kind,
+        what,
+        lambda prepared: _changed(prepared, broker=prepared.case.broker.model_copy(update=changes)),
+    )
+
+
+def _changed(prepared: Prepared, **changes: object) -> Prepared:
+    return replace(prepared, case=prepared.case.model_copy(update=changes))

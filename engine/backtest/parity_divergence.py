@@ -1,8 +1,9 @@
 """Where a generated trade list first leaves the listed one, and what the strategy knew there."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from math import isnan, nan
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -23,7 +24,8 @@ class Divergence:
 
     `time_ns` is the bar of the fill on which the two sides part; `decision_ns` the bar whose close
     decided it. `columns` are those that differ, empty where a trade is missing or extra. `state` is the
-    strategy's at the decision: flags, values now and one bar before, position, holding, cooldown.
+    strategy's at the decision: flags, values now and one bar before, position, holding, cooldown. Times in
+    words are in `zone`, the list's own.
     """
 
     pair: Pair
@@ -33,12 +35,13 @@ class Divergence:
     listed: str
     generated: str
     state: dict[str, object]
+    zone: tzinfo = UTC
 
     @property
     def sentence(self) -> str:
         """One line for the table."""
         listed = self.pair.listed
-        when = stamp(self.time_ns)
+        when = stamp(self.time_ns, self.zone)
         if listed is None:
             return f"{when} generated a trade that is not listed"
         if self.pair.generated is None:
@@ -46,9 +49,21 @@ class Divergence:
         return f"{when} trade {listed.number}: {', '.join(self.columns)}"
 
 
-def stamp(time_ns: int) -> str:
-    """A time as people read it, UTC."""
-    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M")
+def stamp(time_ns: int, zone: tzinfo = UTC) -> str:
+    """A time as people read it, with its zone: `2025-01-31 14:00 UTC+8`."""
+    moment = datetime.fromtimestamp(time_ns // 1_000_000_000, zone)
+    again = ", the second time" if moment.fold else ""
+    return f"{moment:%Y-%m-%d %H:%M} {zone_name(zone)}{again}"
+
+
+def zone_name(zone: tzinfo) -> str:
+    """`America/New_York`, `UTC`, `UTC+8`, `UTC-3:30`."""
+    if isinstance(zone, ZoneInfo):
+        return zone.key
+    offset = zone.utcoffset(None) or timedelta()
+    hours, minutes = divmod(abs(offset) // timedelta(minutes=1), 60)
+    sign = "-" if offset < timedelta() else "+"
+    return "UTC" + (f"{sign}{hours}" if offset else "") + (f":{minutes:02d}" if minutes else "")
 
 
 def first_divergence(result: CaseResult) -> Divergence | None:
@@ -56,7 +71,7 @@ def first_divergence(result: CaseResult) -> Divergence | None:
     pair = result.comparison.first_divergence
     if pair is None:
         return None
-    columns = tuple(name for name, verdict in pair.verdicts.items() if verdict == "different")
+    columns = tuple(name for name, verdict in pair.verdicts.items() if verdict != "equal")
     time_ns = _parting_time(pair, columns)
     bars = result.plan.bars
     on_close = result.plan.settings.timing == "bar_close"
@@ -67,9 +82,10 @@ def first_divergence(result: CaseResult) -> Divergence | None:
         time_ns,
         int(bars.open_time_ns[decision]),
         columns,
-        _told(pair.listed),
-        _told(pair.generated),
+        _told(pair.listed, result.zone),
+        _told(pair.generated, result.zone),
         state_at(result, decision),
+        result.zone,
     )
 
 
@@ -139,19 +155,23 @@ def _parting_time(pair: Pair, columns: tuple[str, ...]) -> int:
         return min(listed.entry_time_ns, generated.entry_time_ns)
     if generated.exit_bar < 0:
         return listed.exit_time_ns
+    if listed.is_open:
+        return generated.exit_time_ns
     return min(listed.exit_time_ns, generated.exit_time_ns)
 
 
-def _told(trade: ListedTrade | Trade | None) -> str:
+def _told(trade: ListedTrade | Trade | None, zone: tzinfo) -> str:
     """One line of what a side did."""
     if trade is None:
         return "nothing"
     is_open = trade.is_open if isinstance(trade, ListedTrade) else trade.exit_bar < 0
     side = "long" if trade.direction > 0 else "short"
-    entry = f"{stamp(trade.entry_time_ns)} {side} {trade.qty} at {trade.entry_price} ({trade.entry_signal})"
+    entry = (
+        f"{stamp(trade.entry_time_ns, zone)} {side} {trade.qty} at {trade.entry_price} ({trade.entry_signal})"
+    )
     if is_open:
         return f"{entry}, still open"
-    return f"{entry}, out {stamp(trade.exit_time_ns)} at {trade.exit_price} ({trade.exit_signal})"
+    return f"{entry}, out {stamp(trade.exit_time_ns, zone)} at {trade.exit_price} ({trade.exit_signal})"
 
 
 def _number(value: float) -> float | None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta, timezone, tzinfo
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from engine.backtest.parity_divergence import stamp
+from engine.backtest.parity_divergence import stamp, zone_name
 
 if TYPE_CHECKING:
     from engine.backtest.parity_report import Told
 
 _MS = 1_000_000
+_SECOND_NS = 1_000_000_000
 
 
 def write_page(path: Path, told: Sequence[Told]) -> None:
@@ -54,7 +57,7 @@ def _divergence(one: Told) -> str:
         ("first divergence", where.sentence),
         ("listed", where.listed),
         ("generated", where.generated),
-        ("decided at the close of", stamp(where.decision_ns)),
+        ("decided at the close of", stamp(where.decision_ns, where.zone)),
         ("state", ", ".join(f"{name} {_plain(value)}" for name, value in where.state.items())),
         ("likely cause", cause.sentence if cause else ""),
     ]
@@ -80,23 +83,35 @@ def _figure(one: Told) -> Any:  # noqa: ANN401  # plotly has no types
     generated = [pair.generated for pair in pairs if pair.generated is not None]
     page = go.Figure()
     # Not scattergl: a browser keeps 16 WebGL canvases, and with ten cases the first pictures go blank.
-    page.add_scatter(x=bars.open_time_ns / _MS, y=bars.close, name="close", line_width=1, line_color="#888")
+    times = _local_ms(bars.open_time_ns.tolist(), result.zone)
+    page.add_scatter(x=times, y=bars.close, name="close", line_width=1, line_color="#888")
     for name, trades, symbol, size in (
         ("listed", listed, "circle-open", 11),
         ("generated", generated, "x-thin-open", 7),
     ):
-        _add_fills(page, f"{name} entries", _entries(trades), symbol, size, "#1a7f37")
-        _add_fills(page, f"{name} exits", _exits(trades), symbol, size, "#b35900")
+        entries, exits = _entries(trades), _exits(trades)
+        _add_fills(page, f"{name} entries", entries, symbol, size, "#1a7f37", result.zone)
+        _add_fills(page, f"{name} exits", exits, symbol, size, "#b35900", result.zone)
     if one.divergence is not None:
-        at = one.divergence.time_ns / _MS
+        at = float(_local_ms([one.divergence.time_ns], result.zone)[0])
         page.add_vline(x=at, line_color="red", line_dash="dot", annotation_text="first divergence")
         near = 60 * bars.timeframe_ns / _MS
         page.update_xaxes(range=[at - near, at + near])
-        shown = np.abs(bars.open_time_ns / _MS - at) <= near
+        shown = np.abs(times - at) <= near
         page.update_yaxes(range=html_page.limits(bars.low[shown], bars.high[shown]))
-    page.update_xaxes(type="date", rangeslider_visible=False)
+    page.update_xaxes(type="date", rangeslider_visible=False, title_text=f"time, {zone_name(result.zone)}")
     page.update_layout(height=520, margin={"t": 20, "b": 30}, legend_orientation="h", dragmode="pan")
     return page
+
+
+def _local_ms(times_ns: Sequence[int], zone: tzinfo) -> NDArray[np.float64]:
+    """Clock times of the zone as plotly wants them, which knows UTC alone."""
+    ms = np.array(times_ns, dtype=np.float64) / _MS
+    if isinstance(zone, timezone):
+        return ms + zone.utcoffset(None) / timedelta(milliseconds=1)
+    moments = (datetime.fromtimestamp(time_ns // _SECOND_NS, zone) for time_ns in times_ns)
+    offsets = [(zone.utcoffset(moment) or timedelta()) / timedelta(milliseconds=1) for moment in moments]
+    return ms + np.array(offsets, dtype=np.float64)
 
 
 def _add_fills(
@@ -106,9 +121,10 @@ def _add_fills(
     symbol: str,
     size: int,
     color: str,
+    zone: tzinfo,
 ) -> None:
     page.add_scatter(
-        x=[time_ns / _MS for time_ns, _, _ in fills],
+        x=_local_ms([time_ns for time_ns, _, _ in fills], zone),
         y=[price for _, price, _ in fills],
         text=[text for _, _, text in fills],
         name=name,

@@ -11,9 +11,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from engine.backtest.parity_causes import Cause
-from engine.backtest.parity_divergence import Divergence, stamp
+from engine.backtest.parity_divergence import Divergence, stamp, zone_name
 from engine.backtest.parity_page import write_page
+from engine.backtest.price_grid import settled
 from engine.backtest.report_files import folder_in_one_step
+from engine.backtest.report_settings import bars_told, broker_line, data_lines
 from engine.backtest.validate_cases import CaseResult
 
 _SIDE_COLUMNS = (
@@ -61,6 +63,15 @@ def table(told: Sequence[Told]) -> Table:
     return rows
 
 
+def settings_lines(result: CaseResult) -> list[str]:
+    """With what a case was run: bars, period, grid and broker settings."""
+    bars, broker = result.plan.bars, result.case.broker.model_dump()
+    market = settled(result.plan.settings, bars).market
+    data = {**bars_told(bars), "tick": market.tick, "qty_step": market.qty_step}
+    lines = [*data_lines({"data": [data], "notes": []}), broker_line(broker)]
+    return [f"{result.case.name}: {lines[0]}", *(f"  {line}" for line in lines[1:])]
+
+
 def explanation(told: Told) -> list[str]:
     """The first divergence in a few lines, none when all matches."""
     where, cause = told.divergence, told.cause
@@ -72,12 +83,13 @@ def explanation(told: Told) -> list[str]:
     if told.like:
         return [f"{told.result.case.name} ({told.result.engine}): the same as {told.like}"]
     counted = f"held {state['held_bars']} bars counted from bar {state['entry_bar']}"
+    decided = stamp(where.decision_ns, where.zone)
     head = f"{told.result.case.name} ({told.result.engine}): {where.sentence}"
     return [
         f"{head}; {found.missing} missing and {found.extra} extra in all",
         f"  listed:    {where.listed}",
         f"  generated: {where.generated}",
-        f"  decided at the close of {stamp(where.decision_ns)} (bar {state['bar']}); flags {seen}",
+        f"  decided at the close of {decided} (bar {state['bar']}); flags {seen}",
         f"  values {state['values_before']}, then {state['values']}",
         f"  position {state['position_size']}, {counted}, cooldown {state['cooldown']}",
         f"  likely cause: {cause.sentence}",
@@ -103,6 +115,8 @@ def _case(one: Told) -> dict[str, object]:
     return {
         "name": result.case.name,
         "engine": result.engine,
+        "zone": zone_name(result.zone),
+        "settings": settings_lines(result),
         "reference_trades": found.reference_trades,
         "generated_trades": found.generated_trades,
         "matched": found.matched,
@@ -118,14 +132,15 @@ def _case(one: Told) -> dict[str, object]:
 def _divergence(where: Divergence, cause: Cause | None) -> dict[str, object]:
     return {
         "text": where.sentence,
-        "time": stamp(where.time_ns),
-        "decision_time": stamp(where.decision_ns),
+        "time": stamp(where.time_ns, where.zone),
+        "decision_time": stamp(where.decision_ns, where.zone),
         "trade": where.pair.listed.number if where.pair.listed else None,
         "columns": list(where.columns),
         "listed": where.listed,
         "generated": where.generated,
         "state": where.state,
         "cause": cause.kind if cause else None,
+        "causes": list(cause.kinds) if cause else [],
         "cause_text": cause.sentence if cause else None,
     }
 
@@ -136,7 +151,7 @@ def _write_pairs(file: TextIO, told: Sequence[Told]) -> None:
     writer.writerow(["case", "engine", "trade", "match", "different", *columns])
     for one in told:
         for pair in one.result.comparison.pairs:
-            wrong = [name for name, verdict in pair.verdicts.items() if verdict == "different"]
+            wrong = [name for name, verdict in pair.verdicts.items() if verdict != "equal"]
             sides = [
                 "" if side is None else getattr(side, name)
                 for side in (pair.listed, pair.generated)

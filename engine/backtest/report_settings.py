@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.backtest.validate_config import BrokerConfig
+from engine.market_data.bars import Bars
 
 _ALWAYS = frozenset(
     {
@@ -19,8 +20,7 @@ def data_lines(summary: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{one['symbol']}: {one['bars']} bars of {timeframe(one['timeframe_seconds'])},"
         f" {_minute(one['first_open'])} to {_minute(one['last_open'])} UTC,"
-        f" tick {one['tick']:.10g} ({one['tick_source']}),"
-        f" quantity step {one['qty_step']:.10g} ({one['qty_step_source']})"
+        f" tick {_with_source(one, 'tick')}, quantity step {_with_source(one, 'qty_step')}"
         for one in summary["data"]
     ]
     return [*lines, *summary["notes"]]
@@ -40,6 +40,22 @@ def broker_line(broker: Mapping[str, Any]) -> str:
 def timeframe(seconds: int) -> str:
     """ "1h", "15m", "1w"; the largest unit that divides it."""
     return next(f"{seconds // size}{unit}" for unit, size in _UNITS if seconds % size == 0)
+
+
+def bars_told(bars: Bars) -> dict[str, Any]:
+    """What a report says of a symbol's bars; times are UTC."""
+    return {
+        "symbol": bars.symbol,
+        "bars": len(bars),
+        "timeframe_seconds": bars.timeframe_ns // 1_000_000_000,
+        "first_open": str(bars.open_time_ns[:1].astype("datetime64[ns]")[0])[:19],
+        "last_open": str(bars.open_time_ns[-1:].astype("datetime64[ns]")[0])[:19],
+    }
+
+
+def _with_source(one: Mapping[str, Any], name: str) -> str:
+    source = one.get(f"{name}_source")
+    return f"{one[name]:.10g} ({source})" if source else f"{one[name]:.10g}"
 
 
 def _minute(stamp: str) -> str:

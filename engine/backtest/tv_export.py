@@ -8,8 +8,8 @@ import csv
 import gzip
 import io
 import zlib
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 from math import floor
 from pathlib import Path
@@ -34,6 +34,8 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "cumulative": ("Cumulative P&L", "Cumulative PnL", "Cum. Profit", "Cumulative profit"),
     "cumulative_percent": ("Cumulative P&L %", "Cumulative PnL %", "Cum. Profit %", "Cumulative profit %"),
 }
+_OPEN = frozenset({"Open", ""})
+"""Signals of the exit row of a trade that is still open."""
 _REQUIRED = ("number", "type", "time", "signal", "price", "qty")
 MONEY_COLUMNS = (
     "value",
@@ -56,7 +58,9 @@ class ExportError(ValueError):
 class ListedTrade:
     """One trade of the export. `money` holds the printed cells that the export has, by our column name.
 
-    `is_open` marks a trade that was still open at the export: its exit fields mean nothing.
+    `is_open` marks a trade that was still open at the export: its exit fields are the moment of the export
+    and the price of that moment. `zone` is that of the printed stamps. A clock time that came twice, when
+    clocks were put back, is given as its first moment, and the second one as `..._again_ns`.
     """
 
     number: int
@@ -70,6 +74,19 @@ class ListedTrade:
     exit_signal: str
     is_open: bool
     money: dict[str, Decimal]
+    zone: tzinfo = field(default=UTC, compare=False)
+    entry_again_ns: int | None = None
+    exit_again_ns: int | None = None
+
+    @property
+    def entry_times_ns(self) -> tuple[int, ...]:
+        """The moments that the printed entry time may mean."""
+        return _moments(self.entry_time_ns, self.entry_again_ns)
+
+    @property
+    def exit_times_ns(self) -> tuple[int, ...]:
+        """The moments that the printed exit time may mean."""
+        return _moments(self.exit_time_ns, self.exit_again_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +95,18 @@ class _Row:
     number: int
     is_entry: bool
     direction: int
-    time_ns: int
+    stamp: "_Stamp"
     signal: str
     price: Decimal
     qty: Decimal
     money: dict[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    time_ns: int
+    again_ns: int | None
+    zone: tzinfo
 
 
 def read_trade_list(path: Path, utc_offset_hours: float, zone: str | None = None) -> list[ListedTrade]:
@@ -108,7 +132,21 @@ def read_trade_list(path: Path, utc_offset_hours: float, zone: str | None = None
         raise ExportError(f"{path}, row {reader.line_num}: not CSV ({e})") from e
     if not rows:
         raise ExportError(f"{path}: no trades below the header, expected TradingView's list of trades")
-    return [_trade(path, pair) for _, pair in sorted(rows.items())]
+    return _with_open_ones([_trade(path, pair) for _, pair in sorted(rows.items())])
+
+
+def _with_open_ones(trades: list[ListedTrade]) -> list[ListedTrade]:
+    """Marks what is open; a trade without an exit row gets the end of the list as its exit.
+
+    An exit that is called "Open" before the end of the list is an order of that name.
+    """
+    end = max(moment for one in trades for moment in (*one.entry_times_ns, *one.exit_times_ns))
+    return [
+        replace(one, exit_time_ns=end, exit_again_ns=None, exit_signal="")
+        if one.is_open
+        else replace(one, is_open=one.exit_signal in _OPEN and end in one.exit_times_ns)
+        for one in trades
+    ]
 
 
 def printed_money(amount: float) -> Decimal:
@@ -119,7 +157,7 @@ def printed_money(amount: float) -> Decimal:
     four broker lists and the ten strategy lists this gives all 15,858 profits, among them
     -12.26500048 as -12.26, 1345.454919 as 1345.46 and -0.00035 as -0.0003.
     """
-    value = _single(amount)
+    value = single(amount)
     for places in range(2, 9):
         shown = _round_half_up(value, places)
         if shown:
@@ -129,10 +167,11 @@ def printed_money(amount: float) -> Decimal:
 
 def printed_percent(percent: float) -> Decimal:
     """A percent column: two decimals, by the same rounding as money."""
-    return _round_half_up(_single(percent), 2)
+    return _round_half_up(single(percent), 2)
 
 
-def _single(amount: float) -> float:
+def single(amount: float) -> float:
+    """The double that a single-precision amount reads back as."""
     return float(str(np.float32(amount)))
 
 
@@ -199,7 +238,7 @@ def _row(path: Path, line: int, cells: list[str], columns: dict[str, int], chart
     if not cell("number").isdecimal():
         raise ExportError(f"{path}, row {line}: trade number {cell('number')!r}, expected a whole number")
     is_entry = words[0] == "entry"
-    is_open = not is_entry and _is_open_exit(cell("signal"))
+    is_open = not is_entry and cell("signal") in _OPEN
     money = {}
     for key in MONEY_COLUMNS:
         if key in columns and cell(key):
@@ -209,7 +248,7 @@ def _row(path: Path, line: int, cells: list[str], columns: dict[str, int], chart
         int(cell("number")),
         is_entry,
         1 if words[1] == "long" else -1,
-        _time_ns(path, line, cell("time"), chart),
+        _stamp(path, line, cell("time"), chart),
         cell("signal"),
         _price_or_qty(path, line, "price", cell("price"), is_open),
         _price_or_qty(path, line, "qty", cell("qty"), is_open),
@@ -231,19 +270,22 @@ def _trade(path: Path, pair: list[_Row]) -> ListedTrade:
         number=entry.number,
         direction=entry.direction,
         qty=entry.qty,
-        entry_time_ns=entry.time_ns,
+        entry_time_ns=entry.stamp.time_ns,
         entry_price=entry.price,
         entry_signal=entry.signal,
-        exit_time_ns=left.time_ns,
+        exit_time_ns=left.stamp.time_ns,
         exit_price=left.price,
         exit_signal=left.signal,
-        is_open=not exits or _is_open_exit(left.signal),
+        is_open=not exits,
         money=left.money,
+        zone=entry.stamp.zone,
+        entry_again_ns=entry.stamp.again_ns,
+        exit_again_ns=left.stamp.again_ns,
     )
 
 
-def _is_open_exit(signal: str) -> bool:
-    return signal in {"Open", ""}
+def _moments(first_ns: int, again_ns: int | None) -> tuple[int, ...]:
+    return (first_ns,) if again_ns is None else (first_ns, again_ns)
 
 
 def _price_or_qty(path: Path, line: int, column: str, text: str, is_open: bool) -> Decimal:
@@ -261,11 +303,39 @@ def _decimal(path: Path, line: int, column: str, text: str) -> Decimal:
     raise ExportError(f"{path}, row {line}: {column} is {text!r}, expected a number")
 
 
-def _time_ns(path: Path, line: int, text: str, chart: tzinfo) -> int:
+def restamped(trade: ListedTrade, zone: tzinfo) -> ListedTrade:
+    """The trade had its stamps been printed in another zone."""
+    entry = _in_zone(_clock(trade.entry_time_ns, trade.zone), zone)
+    left = _in_zone(_clock(trade.exit_time_ns, trade.zone), zone)
+    return replace(
+        trade,
+        zone=zone,
+        entry_time_ns=entry.time_ns,
+        entry_again_ns=entry.again_ns,
+        exit_time_ns=left.time_ns,
+        exit_again_ns=left.again_ns,
+    )
+
+
+def _clock(time_ns: int, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, zone).replace(tzinfo=None)
+
+
+def _stamp(path: Path, line: int, text: str, chart: tzinfo) -> _Stamp:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as e:
         raise ExportError(f"{path}, row {line}: time {text!r}, expected a date like 2025-01-31 14:00") from e
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=chart)
+    if moment.tzinfo is not None:
+        return _Stamp(_ns(moment), None, moment.tzinfo)
+    return _in_zone(moment, chart)
+
+
+def _in_zone(moment: datetime, zone: tzinfo) -> _Stamp:
+    first, second = (_ns(moment.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
+    # In the hour that is left out in spring the second one is the earlier.
+    return _Stamp(first, second if second > first else None, zone)
+
+
+def _ns(moment: datetime) -> int:
     return int(moment.timestamp()) * 1_000_000_000

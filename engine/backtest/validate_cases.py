@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from functools import cache
 from pathlib import Path
 
@@ -56,6 +57,11 @@ class CaseResult:
     def case(self) -> Case:
         """The case as it was configured."""
         return self.prepared.case
+
+    @property
+    def zone(self) -> tzinfo:
+        """Of the list's stamps."""
+        return self.prepared.listed[0].zone
 
     @property
     def value_names(self) -> tuple[str, ...]:
@@ -157,6 +163,7 @@ def run_case(prepared: Prepared, engine_name: str, engine: Engine) -> CaseResult
         initial_capital=case.broker.initial_capital,
         point_value=case.broker.point_value,
         end_ns=to_ns(case.history_end),
+        bar_ns=bars.timeframe_ns,
     )
     return CaseResult(prepared, engine_name, plan, strategy, result, comparison)
 

@@ -48,6 +48,9 @@ def main(
         for note in dict.fromkeys(note for one in prepared for note in one.notes):
             console.print(note, markup=False)
         console.print(parity_report.table(told))
+        for run in runs:
+            for line in parity_report.settings_lines(run[0].result):
+                console.print(line, markup=False)
         for one in told:
             for line in parity_report.explanation(one):
                 console.print(line, markup=False)

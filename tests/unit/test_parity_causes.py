@@ -1,16 +1,22 @@
 """For a divergence the validator says where, in which state, and what would explain it."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
 from engine.backtest.kernel.runner import run_kernel
 from engine.backtest.parity_causes import Cause, likely_cause
 from engine.backtest.parity_divergence import Divergence, first_divergence
+from engine.backtest.tv_export import ListedTrade, restamped
 from engine.backtest.validate_cases import CaseResult, Prepared, prepare, run_case
 from engine.backtest.validate_config import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
+SECOND_NS = 1_000_000_000
 CONFIG = ROOT / "engine" / "backtest" / "configs" / "validate_sample.json"
 
 
@@ -105,3 +111,94 @@ def test_the_state_is_that_of_the_bar_that_decided():
     assert isinstance(values, dict)
     assert set(values) == {"ppo"}
     assert divergence.listed.endswith("(Max Hold)")
+
+
+@pytest.mark.parametrize(
+    ("name", "broker", "kind", "says"),
+    [
+        ("cci", {"cash": None}, "sizing", "cash 100 "),
+        ("cci", {"cash": None, "percent_of_equity": 10.0}, "sizing", "cash 100 "),
+        ("cci", {"commission_percent": 0.3}, "costs", "commission_percent 0.05 "),
+        ("cci", {"initial_capital": 10_000.0}, "capital", "initial_capital 100000 "),
+        ("cci", {"slippage_ticks": 7}, "slippage", "slippage_ticks 0 "),
+    ],
+)
+def test_settings_of_the_broker_are_read_off_the_list(
+    name: str, broker: dict[str, object], kind: str, says: str
+):
+    _, _, cause = _explained(_prepared(name, broker=broker))
+    assert (cause.kind, cause.matched) == (kind, cause.of)
+    assert says in cause.sentence
+
+
+def _with_a_tick_more(prepared: Prepared, *entries: int) -> Prepared:
+    """The opens at which these listed trades entered are a tick higher in our bars."""
+    bars = prepared.history
+    opens, highs = bars.open.copy(), bars.high.copy()
+    for number in entries:
+        time_ns = prepared.listed[number].entry_time_ns
+        opens[bars.open_time_ns == time_ns] += 0.01
+    return replace(prepared, history=replace(bars, open=opens, high=np.maximum(highs, opens)))
+
+
+def _shifted(prepared: Prepared, hours: float) -> Prepared:
+    """The same list read in a zone that is so many hours off."""
+    case = prepared.case.model_copy(update={"utc_offset_hours": prepared.case.utc_offset_hours + hours})
+    zone = timezone(timedelta(hours=case.utc_offset_hours))
+    return replace(prepared, case=case, listed=tuple(restamped(one, zone) for one in prepared.listed))
+
+
+def test_a_differing_tick_does_not_hide_a_wrong_zone():
+    _, _, cause = _explained(_shifted(_with_a_tick_more(_prepared("tema"), 40), 3.0))
+    assert cause.kinds == ("time zone", "data")
+    assert cause.matched == cause.of
+    assert "with utc_offset_hours 0 and 1 price of the list in the bars 469 of 469" in cause.sentence
+
+
+def test_a_missing_size_is_not_blamed_on_the_bars():
+    _, _, cause = _explained(_with_a_tick_more(_prepared("cci", broker={"cash": None}), 3, 9, 200))
+    assert cause.kinds == ("sizing", "data")
+    assert cause.matched == cause.of
+    assert cause.sentence.startswith("sizing and data: with cash 100 and 3 prices of the list in the bars")
+
+
+def test_a_wrong_zone_and_a_missing_size_are_both_named():
+    _, _, cause = _explained(_shifted(_prepared("tema", broker={"cash": None}), -5.0))
+    assert (set(cause.kinds), cause.matched) == ({"time zone", "sizing"}, cause.of)
+
+
+def _printed_in(zone: ZoneInfo, trade: ListedTrade) -> ListedTrade:
+    """As it is read in its own zone when the chart showed the clock of another one."""
+    clocks = [
+        datetime.fromtimestamp(time_ns // SECOND_NS, zone).replace(tzinfo=trade.zone)
+        for time_ns in (trade.entry_time_ns, trade.exit_time_ns)
+    ]
+    entry_ns, exit_ns = (int(clock.timestamp()) * SECOND_NS for clock in clocks)
+    return replace(trade, entry_time_ns=entry_ns, exit_time_ns=exit_ns)
+
+
+def test_a_chart_in_a_zone_with_summer_time_is_named():
+    prepared = _prepared("cci")
+    zone = ZoneInfo("America/New_York")
+    in_new_york = tuple(_printed_in(zone, one) for one in prepared.listed)
+    _, _, cause = _explained(replace(prepared, listed=in_new_york))
+    assert (cause.kind, cause.matched) == ("time zone", cause.of)
+    assert "time_zone America/New_York" in cause.sentence
+
+
+def test_a_cause_that_lets_no_further_trade_match_is_not_named():
+    _, _, cause = _explained(_prepared("cci", params={"upper": 149.0}, broker={"point_value": 3.0}))
+    assert (cause.kind, cause.matched) == ("unknown", 0)
+
+
+def test_a_fill_where_there_is_no_bar_is_said():
+    prepared = _prepared("tema")
+    kept = prepared.history.open_time_ns != prepared.listed[100].entry_time_ns
+    columns = {
+        name: getattr(prepared.history, name)[kept]
+        for name in ("open_time_ns", "open", "high", "low", "close", "volume_base")
+    }
+    result, _, cause = _explained(replace(prepared, history=replace(prepared.history, **columns)))
+    assert result.comparison.parity < 1.0
+    assert "data" in cause.kinds
+    assert "where there is no bar" in cause.sentence

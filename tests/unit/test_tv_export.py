@@ -3,10 +3,18 @@
 import gzip
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine.backtest.tv_export import ExportError, printed_money, printed_percent, read_trade_list
+from engine.backtest.parity_divergence import stamp, zone_name
+from engine.backtest.tv_export import (
+    ExportError,
+    printed_money,
+    printed_percent,
+    read_trade_list,
+    restamped,
+)
 
 NEW = (
     "\ufeffTrade #,Type,Date and time,Signal,Price USDT,Position size (qty),Position size (value),"
@@ -156,3 +164,55 @@ def test_money_is_printed_from_single_precision(amount: float, printed: str):
 def test_percents_always_have_two_decimals(percent: float, printed: str):
     assert printed_percent(percent) == Decimal(printed)
     assert printed_percent(percent).as_tuple().exponent == -2
+
+
+def _small_list(folder: Path, *rows: str) -> Path:
+    head = "Trade #,Type,Date and time,Signal,Price USDT,Size (qty)\n"
+    return _file(folder, head + "".join(f"{row}\n" for row in rows))
+
+
+def test_a_clock_time_that_came_twice_has_both_moments(tmp_path: Path):
+    path = _small_list(
+        tmp_path, "1,Exit long,2025-11-02 02:30,X,106,1", "1,Entry long,2025-11-02 01:30,L,102,1"
+    )
+    (trade,) = read_trade_list(path, 0, "America/New_York")
+    first, second = trade.entry_times_ns
+    assert second - first == HOUR_NS
+    assert len(trade.exit_times_ns) == 1
+    (in_utc,) = read_trade_list(path, 0)
+    assert in_utc.entry_again_ns is None
+    assert restamped(in_utc, ZoneInfo("America/New_York")) == trade
+    left_out = _small_list(
+        tmp_path, "1,Exit long,2025-03-09 05:00,X,106,1", "1,Entry long,2025-03-09 02:30,L,102,1"
+    )
+    assert read_trade_list(left_out, 0, "America/New_York")[0].entry_again_ns is None
+
+
+def test_an_exit_called_open_is_one_of_an_open_trade_at_the_end_of_the_list_only(tmp_path: Path):
+    path = _small_list(
+        tmp_path,
+        "1,Exit long,2025-01-01 04:00,Open,104,1",
+        "1,Entry long,2025-01-01 01:00,L,101,1",
+        "2,Exit long,2025-01-01 09:00,Open,110,1",
+        "2,Entry long,2025-01-01 06:00,L,106,1",
+        "3,Entry short,2025-01-01 07:00,S,106,1",
+    )
+    first, second, third = read_trade_list(path, 0)
+    assert [one.is_open for one in (first, second, third)] == [False, True, True]
+    assert third.exit_time_ns == second.exit_time_ns
+
+
+def test_trades_know_the_zone_of_their_stamps(tmp_path: Path):
+    own = _file(tmp_path, OLD, "old.csv")
+    assert zone_name(read_trade_list(own, 0)[0].zone) == "UTC-5"
+    path = _file(tmp_path, NEW)
+    assert zone_name(read_trade_list(path, 5.5)[0].zone) == "UTC+5:30"
+    assert zone_name(read_trade_list(path, 0, "Asia/Tokyo")[0].zone) == "Asia/Tokyo"
+
+
+def test_times_are_told_in_a_zone_that_is_named():
+    moment = 1_762_061_400 * 10**9
+    assert stamp(moment) == "2025-11-02 05:30 UTC"
+    zone = ZoneInfo("America/New_York")
+    assert stamp(moment, zone) == "2025-11-02 01:30 America/New_York"
+    assert stamp(moment + HOUR_NS, zone) == "2025-11-02 01:30 America/New_York, the second time"
