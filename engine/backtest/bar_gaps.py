@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backtest.table_files import DataError
-from engine.market_data.bar_times import DAY_NS, Gap, gaps
+from engine.market_data.bar_times import DAY_NS, Gap, gap_text, gaps
 from engine.market_data.bars import Bars
 from engine.market_data.timeframes import duration_text
 
 GapRule = Literal["refuse", "keep", "fill"]
-_TOLD = 3
 _LONGEST_FILLED_NS = 7 * DAY_NS
 
 
@@ -33,22 +32,6 @@ def by_rule(bars: Bars, rule: GapRule, source: object) -> tuple[Bars, tuple[str,
         length = duration_text(bars.timeframe_ns)
         raise DataError(f"{source}: {told}; bars of {length} cannot be filled, say --gaps keep")
     return filled(bars, found), (f"{told}; filled with the last close, volume 0",)
-
-
-def gap_text(found: list[Gap]) -> str:
-    """How many bars are missing, and where: the longest gaps by place and length."""
-    longest = sorted(
-        sorted(found, key=lambda gap: gap.start_ns - gap.end_ns)[:_TOLD], key=lambda gap: gap.row
-    )
-    places = ", ".join(
-        f"{_stamp(gap.start_ns)} to {_stamp(gap.end_ns)} ({duration_text(gap.end_ns - gap.start_ns)})"
-        for gap in longest
-    )
-    bars = sum(gap.bars for gap in found)
-    count = f"{bars} bar{'' if bars == 1 else 's'} missing"
-    if len(found) <= _TOLD:
-        return f"{count}: {places} UTC"
-    return f"{count} in {len(found)} gaps, the longest {places} UTC"
 
 
 def filled(bars: Bars, found: list[Gap]) -> Bars:
@@ -76,9 +59,3 @@ def filled(bars: Bars, found: list[Gap]) -> Bars:
         last.copy(),
         column(bars.volume_base, 0.0),
     )
-
-
-def _stamp(time_ns: int) -> str:
-    """A moment to the minute, or to the second where it has some."""
-    text = str(np.datetime64(time_ns, "ns").astype("datetime64[s]")).replace("T", " ")
-    return text.removesuffix(":00")

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.market_data.timeframes import duration_text
+
 HOUR_NS = 3_600_000_000_000
 DAY_NS = 24 * HOUR_NS
 _MISSING = 1.5
 """From this many timeframes on a distance has room for another bar."""
+_TOLD = 3
 _CALENDAR_DAYS = ((28, 31), (89, 92), (181, 184), (365, 366))
 """Shortest and longest month, quarter, half-year and year."""
 
@@ -70,6 +73,22 @@ def gaps(open_time_ns: NDArray[np.int64], timeframe_ns: int) -> list[Gap]:
     return found
 
 
+def gap_text(found: list[Gap]) -> str:
+    """How many bars are missing, and where: the longest gaps by place and length."""
+    longest = sorted(
+        sorted(found, key=lambda gap: gap.start_ns - gap.end_ns)[:_TOLD], key=lambda gap: gap.row
+    )
+    places = ", ".join(
+        f"{_stamp(gap.start_ns)} to {_stamp(gap.end_ns)} ({duration_text(gap.end_ns - gap.start_ns)})"
+        for gap in longest
+    )
+    bars = sum(gap.bars for gap in found)
+    count = f"{bars} bar{'' if bars == 1 else 's'} missing"
+    if len(found) <= _TOLD:
+        return f"{count}: {places} UTC"
+    return f"{count} in {len(found)} gaps, the longest {places} UTC"
+
+
 def early_rows(open_time_ns: NDArray[np.int64], timeframe_ns: int) -> NDArray[np.int64]:
     """Indices of bars that open before the one above has ended, for no reason of the calendar."""
     calendar = {most * DAY_NS: (most - least) * DAY_NS for least, most in _CALENDAR_DAYS}
@@ -85,3 +104,9 @@ def _is_odd(step_ns: int) -> bool:
 def _slack_ns(timeframe_ns: int) -> int:
     """By how much a change of the clocks makes a bar longer or shorter."""
     return HOUR_NS if timeframe_ns > HOUR_NS else 0
+
+
+def _stamp(time_ns: int) -> str:
+    """A moment to the minute, or to the second where it has some."""
+    text = str(np.datetime64(time_ns, "ns").astype("datetime64[s]")).replace("T", " ")
+    return text.removesuffix(":00")

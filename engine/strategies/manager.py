@@ -16,6 +16,7 @@ from engine.market_data.bars import Bar, BarFlag, CandleKind
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import Broker, Signals, SignalStrategy
 from engine.strategies.guard import Guard, StrategyFault
+from engine.strategies.history_gaps import HistoryGaps
 from engine.strategies.klines import MAX_KLINES, bars_of
 from engine.strategies.mending import Mending
 from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategySlot
@@ -51,6 +52,7 @@ class StrategyManager:
             for length in slot.lengths_ns:
                 self._routes.setdefault((slot.symbol, slot.spec.candles, length), []).append(slot)
         self._by_request: dict[int, StrategySlot] = {}
+        self._gaps = HistoryGaps(out)
         self.guard = Guard()
         self._mending = Mending(clock, out, self.guard, self.fail)
         self.deadline_ns = NEVER_NS
@@ -96,6 +98,7 @@ class StrategyManager:
         if not reply.complete or not closed:
             self._retry_later(slot)
             return []
+        self._gaps.note(closed)
         slot.pending.extendleft(reversed(closed))
         if slot.wanted:
             return []
@@ -171,7 +174,8 @@ class StrategyManager:
         fed = slot.fed_open_ns.get(length, 0)
         if bar.open_time_ns <= fed:
             return None
-        if fed and bar.open_time_ns > fed + length:
+        is_gap = fed and bar.open_time_ns > fed + length
+        if is_gap and not self._gaps.is_known(bar.symbol, length, bar.open_time_ns):
             reason = f"bars are missing before {bar.open_time_ns}"
             if slot.has_history:
                 slot.pending.append(bar)
