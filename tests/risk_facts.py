@@ -39,6 +39,7 @@ def symbol_facts(symbol: str = SYMBOL, **changes: object) -> SymbolFacts:
         "status": "TRADING",
         "isolated_margin": False,
         "unconfirmed_leverage": 0,
+        "stop_refused": False,
         "book_fresh": True,
         "book_since": "",
         "overdue": "",

@@ -267,7 +267,7 @@ class Commands:
         engine = self._engine
         return [
             f"{owner} holds {plain(position.qty_base)} {position.symbol}"
-            for owner, position in engine.unmanaged()
+            for owner, position in engine.ownership.unmanaged()
             if position.symbol in ({command.symbol} if command.symbol else engine.config.symbols)
         ]
 

@@ -22,20 +22,20 @@ from engine.core.gate_news import GateNews
 from engine.core.health import Health
 from engine.core.lanes import Lane
 from engine.core.leverage import Leverages
+from engine.core.ownership import Ownership
 from engine.core.recovery import Recovery
-from engine.execution.attribution import OPERATOR, settle_foreign
-from engine.execution.lots import decimal_of, plain
+from engine.execution.lots import decimal_of
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
 from engine.execution.order_store import Applied, OrderStore
-from engine.execution.positions import Position
+from engine.execution.stop_check import StopCheck
 from engine.execution.trade_executor import TradeExecutor
 from engine.market_data.aggregator import CandleAggregator
 from engine.market_data.bar_watch import BarWatch
 from engine.market_data.bars import Bar
 from engine.market_data.timeframes import NEVER_NS, timeframe_ns, timeframe_text
 from engine.risk.manager import RiskManager
-from engine.storage.records import EXTERNAL, AccountReport, EquityMark
+from engine.storage.records import AccountReport, EquityMark
 from engine.strategies.klines import bar_of
 from engine.strategies.manager import StrategyManager
 from engine.strategies.slot import Decision
@@ -70,7 +70,8 @@ class Engine:
         self.account.marked_symbols = frozenset(config.symbols)
         self.margin = MarginWatch(self.account, self.out.notice)
         self.account_news = AccountNews(self.out, self.account)
-        self.risk = RiskManager(config.limits)
+        bars_ns = {spec.owner: timeframe_ns(spec.timeframe) for spec in config.strategies}
+        self.risk = RiskManager(config.limits, bars_ns)
         self.leverages = Leverages(config, self.clock, self.out)
         self.bars = BarWatch(config.overdue_ns, self.clock, self.out)
         self.health = Health(
@@ -83,31 +84,21 @@ class Engine:
         self.trades = TradeExecutor(
             self.clock, self.out, self.gate, self.store, self.account, self.orders, self._on_doubt
         )
-        self.strategies = StrategyManager(config, self.clock, self.out, self.trades)
-        self.candles = CandleAggregator(self.bars.watch(self.strategies.series), config.grace_ns)
-        self.recovery = Recovery(
-            config,
+        self.stop_check = StopCheck(
             self.clock,
             self.out,
-            self.health,
+            self.gate,
             self.store,
             self.account,
             self.orders,
-            self._wanted_streams(),
-            self._on_applied,
-            self._on_reconciled,
-        )
-        self.comparison = Comparison(
-            config,
-            self.clock,
-            self.out,
             self.health,
-            self.store,
-            self.account,
-            self.trades,
-            self.recovery.begin,
-            self.recovery.on_agreed,
+            self.lanes.__getitem__,
         )
+        self.strategies = StrategyManager(config, self.clock, self.out, self.trades)
+        self.ownership = Ownership(self.clock, self.out, self.account, self.strategies, self.trades)
+        self.candles = CandleAggregator(self.bars.watch(self.strategies.series), config.grace_ns)
+        self.recovery = self._make_recovery()
+        self.comparison = self._make_comparison()
         self.commands = Commands(self)
         self._timed = (
             self.orders,
@@ -117,6 +108,7 @@ class Engine:
             self.comparison,
             self.leverages,
             self.bars,
+            self.stop_check,
         )
         self.next_deadline_ns = NEVER_NS
         self.tick_to_order_ns: list[int] = []
@@ -127,9 +119,35 @@ class Engine:
         self.gate_news = GateNews(self.health, self.clock, self.out)
         self.bars.on_change = self.gate_news.hurry
         self.bars.on_trades_lost = lambda symbol: self.candles.tracks[symbol, "trade"].mark_hole()
-        self._told_left_behind = False
         self._connect_strategies()
         self._handlers = self._routes()
+
+    def _make_recovery(self) -> Recovery:
+        return Recovery(
+            self.config,
+            self.clock,
+            self.out,
+            self.health,
+            self.store,
+            self.account,
+            self.orders,
+            self._wanted_streams(),
+            self._on_applied,
+            self._on_reconciled,
+        )
+
+    def _make_comparison(self) -> Comparison:
+        return Comparison(
+            self.config,
+            self.clock,
+            self.out,
+            self.health,
+            self.store,
+            self.account,
+            self.trades,
+            self.recovery.begin,
+            self.recovery.on_agreed,
+        )
 
     def _connect_strategies(self) -> None:
         """A desk for each, and ticks to their candles."""
@@ -258,6 +276,9 @@ class Engine:
             self.recovery.last_fill_ns = max(self.recovery.last_fill_ns, fill.time_ns)
             self._tell_position(fill.symbol)
         self.account_news.on_applied(applied)
+        refused = self.risk.on_applied(applied, self.clock.now_ns)
+        if refused:
+            self.out.notice("warning", refused)
         if applied.is_rejection:
             self.rejects += 1
         if applied.contradiction:
@@ -267,46 +288,19 @@ class Engine:
         if applied.order.evidence.missing_base and applied.update is not None:
             self.recovery.on_missing_fill(applied)
         self.recovery.watch_position()
+        self.stop_check.on_applied(applied)
         self.trades.on_applied(applied)
         if fill is not None:
-            self._settle_foreign(fill.symbol)
-
-    def _settle_foreign(self, symbol: str) -> None:
-        """What somebody else, or the operator, took away from a position, its owner no longer has."""
-        owners = [slot.owner for slot in self.strategies.slots if slot.symbol == symbol]
-        gone = [owner for owner, position in self._left_behind() if position.symbol == symbol]
-        now_ns = self.clock.now_ns
-        made = settle_foreign(self.account, symbol, OPERATOR, [EXTERNAL, *gone, *owners], now_ns)
-        made += settle_foreign(self.account, symbol, EXTERNAL, [*owners, *gone], now_ns)
-        for adjustment in made:
-            self.out.append(adjustment)
-        if made:
-            self.trades.on_position_adjusted(symbol)
-
-    def unmanaged(self) -> list[tuple[str, Position]]:
-        """Positions that no strategy of the configuration looks after, with their owners."""
-        return [
-            (owner, position)
-            for owner, position in self.account.strategy_positions()
-            if position.qty_base and self.strategies.slot(owner, position.symbol) is None
-        ]
-
-    def _left_behind(self) -> list[tuple[str, Position]]:
-        """Positions of strategies that are no longer configured."""
-        return [one for one in self.unmanaged() if one[0] not in {EXTERNAL, OPERATOR}]
+            self.ownership.settle(fill.symbol)
 
     def _on_reconciled(self) -> None:
         """The exchange and we agree: strategies may begin, stops that are missing are placed."""
         for symbol in self.config.symbols:
-            self._settle_foreign(symbol)
-        if not self._told_left_behind:
-            self._told_left_behind = True
-            for owner, position in self._left_behind():
-                what = f"{plain(position.qty_base)} {position.symbol}"
-                text = f"{owner} is not in the configuration and holds {what}: nothing looks after it but its"
-                self.out.notice("warning", f"{text} resting orders")
+            self.ownership.settle(symbol)
+        self.ownership.tell_left_behind()
         self.strategies.start()
         self.trades.on_reconciled()
+        self.stop_check.on_reconciled()
         self.comparison.on_reconciled()
 
     def _on_doubt(self, why: str) -> None:

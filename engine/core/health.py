@@ -39,6 +39,7 @@ class Health:
         self._leverages = leverages
         self._isolated: set[str] = set()
         self._bars = bars
+        self.stops_refused: set[str] = set()
         self.instruments: dict[str, Instrument] = {}
         self.connected = False
         self.reconciled = False
@@ -152,6 +153,7 @@ class Health:
             status="" if instrument is None else instrument.status,
             isolated_margin=symbol in self._isolated,
             unconfirmed_leverage=self._leverages.unconfirmed(symbol),
+            stop_refused=symbol in self.stops_refused,
             book_fresh=self.is_fresh(symbol),
             book_since=self._book_since(symbol),
             overdue=self._bars.silent.get(symbol, ""),

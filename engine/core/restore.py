@@ -85,6 +85,7 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
     for order in engine.store.after_restart():
         engine.orders.query_soon(order.client_order_id)
     engine.trades.adopt_orders()
+    engine.stop_check.adopt_orders()
     return cursor
 
 

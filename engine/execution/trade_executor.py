@@ -29,6 +29,7 @@ from engine.execution.resting import RestingOrder, RestingOrders
 from engine.execution.script_broker import ScriptBroker, refuse_verbs
 from engine.execution.signal_log import NO_SIGNALS, SignalLog, blocked
 from engine.execution.sizing import TooSmall, entry_qty
+from engine.execution.stop_check import UNPROTECTED
 from engine.market_data.bars import Bar, BarFlag
 from engine.risk.limits import Verdict
 from engine.storage import records
@@ -473,7 +474,7 @@ class TradeExecutor:
         placed = self.exits.leave(
             slot.owner,
             slot.symbol,
-            cause=f"unprotected:{self._clock.now_ns}",
+            cause=f"{UNPROTECTED}:{self._clock.now_ns}",
             leg="close",
             signal="Unprotected",
         )

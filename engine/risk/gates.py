@@ -69,6 +69,7 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     status: str
     isolated_margin: bool
     unconfirmed_leverage: int
+    stop_refused: bool
     book_fresh: bool
     book_since: str
     overdue: str
@@ -144,6 +145,7 @@ SYMBOL_GATES: tuple[Gate[SymbolFacts], ...] = (
         lambda facts: facts.unconfirmed_leverage != 0,
         lambda facts: f"leverage {facts.unconfirmed_leverage} is not confirmed by the exchange",
     ),
+    Gate("stop", lambda facts: facts.stop_refused, "a stop could not be placed, and none has been since"),
     Gate(
         "book",
         lambda facts: not facts.book_fresh,

@@ -1,5 +1,9 @@
 """Every order passes here before its intent is written down."""
 
+from collections.abc import Mapping
+
+from engine.execution.order_states import OrderState
+from engine.execution.order_store import Applied
 from engine.risk.context import ZERO, RiskContext, reduces
 from engine.risk.gates import CONNECTION, AccountFacts, closed_gate
 from engine.risk.limits import ALLOWED, RiskLimits, Verdict
@@ -11,6 +15,7 @@ from engine.risk.rules import (
     OrderRate,
     PositionNotional,
     PriceBand,
+    RefusedEntries,
     Rule,
     StrategyRunning,
     TotalNotional,
@@ -27,13 +32,15 @@ class RiskManager:
     Orders that can only reduce a position need nothing but a connection, so that one can always leave.
     """
 
-    def __init__(self, limits: RiskLimits) -> None:
+    def __init__(self, limits: RiskLimits, bars_ns: Mapping[str, int] | None = None) -> None:
+        """`bars_ns`: bar lengths by strategy, for entries that the exchange refuses bar after bar."""
         self._killed = ""
+        self._refused = RefusedEntries(bars_ns or {})
         self._rate: OrderRate | None = None
         self._rules: tuple[Rule, ...] = tuple(self._rules_of(limits))
 
     def _rules_of(self, limits: RiskLimits) -> list[Rule]:
-        rules: list[Rule] = [StrategyRunning(), ForeignPosition()]
+        rules: list[Rule] = [StrategyRunning(), ForeignPosition(), self._refused]
         if limits.max_orders_per_window is not None:
             self._rate = OrderRate(limits.max_orders_per_window, limits.order_window_ns)
             rules.append(self._rate)
@@ -83,8 +90,21 @@ class RiskManager:
         if self._rate is not None:
             self._rate.note(now_ns)
 
+    def on_applied(self, applied: Applied, now_ns: int) -> str:
+        """News of an order: whether entries are taken or refused. Returns what people should be told."""
+        order = applied.order
+        intent = order.intent
+        if intent.is_exit or intent.reduce_only or intent.close_position or order.is_external:
+            return ""
+        if applied.is_rejection:
+            return self._refused.note_refused(intent, order.reason, now_ns)
+        if order.state in {OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.FILLED}:
+            self._refused.note_taken(intent)
+        return ""
+
     def on_set_back(self, now_ns: int) -> None:
         """The clock went back: orders from the future count as sent now."""
+        self._refused.on_set_back(now_ns)
         if self._rate is not None:
             self._rate.on_set_back(now_ns)
 
@@ -98,5 +118,6 @@ class RiskManager:
         self._killed = reason or "no reason given"
 
     def revive(self) -> None:
-        """Undo `kill`."""
+        """Undo `kill`; entries that were refused are tried at once, too."""
         self._killed = ""
+        self._refused.forget()

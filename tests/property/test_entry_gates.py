@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.events import Command, JournalState, Timer
@@ -128,6 +128,7 @@ EVENTS = {
 }
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(sorted(EVENTS)), min_size=1, max_size=12))
 def test_after_any_events_the_engine_takes_an_entry_exactly_when_it_says_so(names: list[str]) -> None:
     rig = Rig()

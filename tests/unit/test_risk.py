@@ -161,8 +161,8 @@ def test_the_kill_switch_holds_until_it_is_undone():
 
 
 def test_limits_that_are_off_make_no_rule():
-    assert RiskManager(RiskLimits()).rule_names == ("strategy", "foreign_position")
-    assert len(RiskManager(LIMITS).rule_names) == 9
+    assert RiskManager(RiskLimits()).rule_names == ("strategy", "foreign_position", "refused_entries")
+    assert len(RiskManager(LIMITS).rule_names) == 10
 
 
 def test_the_facts_come_from_the_stores():

@@ -1,0 +1,62 @@
+"""Whose position it is: what somebody else took away is settled, what nobody looks after is named."""
+
+from engine.account.state import AccountStateStore
+from engine.core.context import Clock, Outbox
+from engine.execution.attribution import OPERATOR, settle_foreign
+from engine.execution.lots import plain
+from engine.execution.positions import Position
+from engine.execution.trade_executor import TradeExecutor
+from engine.storage.records import EXTERNAL
+from engine.strategies.manager import StrategyManager
+
+
+class Ownership:
+    """Positions and their owners, as the configuration knows them."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        out: Outbox,
+        account: AccountStateStore,
+        strategies: StrategyManager,
+        trades: TradeExecutor,
+    ) -> None:
+        self._clock = clock
+        self._out = out
+        self._account = account
+        self._strategies = strategies
+        self._trades = trades
+        self._has_told = False
+
+    def settle(self, symbol: str) -> None:
+        """What somebody else, or the operator, took away from a position, its owner no longer has."""
+        owners = [slot.owner for slot in self._strategies.slots if slot.symbol == symbol]
+        gone = [owner for owner, position in self._left_behind() if position.symbol == symbol]
+        now_ns = self._clock.now_ns
+        made = settle_foreign(self._account, symbol, OPERATOR, [EXTERNAL, *gone, *owners], now_ns)
+        made += settle_foreign(self._account, symbol, EXTERNAL, [*owners, *gone], now_ns)
+        for adjustment in made:
+            self._out.append(adjustment)
+        if made:
+            self._trades.on_position_adjusted(symbol)
+
+    def unmanaged(self) -> list[tuple[str, Position]]:
+        """Positions that no strategy of the configuration looks after, with their owners."""
+        return [
+            (owner, position)
+            for owner, position in self._account.strategy_positions()
+            if position.qty_base and self._strategies.slot(owner, position.symbol) is None
+        ]
+
+    def tell_left_behind(self) -> None:
+        """Once: positions of strategies that are no longer configured."""
+        if self._has_told:
+            return
+        self._has_told = True
+        for owner, position in self._left_behind():
+            what = f"{plain(position.qty_base)} {position.symbol}"
+            text = f"{owner} is not in the configuration and holds {what}: nothing looks after it but its"
+            self._out.notice("warning", f"{text} resting orders")
+
+    def _left_behind(self) -> list[tuple[str, Position]]:
+        return [one for one in self.unmanaged() if one[0] not in {EXTERNAL, OPERATOR}]
