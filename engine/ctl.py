@@ -143,6 +143,12 @@ def cancel(client_order_id: OrderId, env: Environment = "") -> None:
     _run(env, Request("cancel", _id(), argument=client_order_id))
 
 
+@app.command(help=TOUCHES["rebuild"])
+def rebuild(env: Environment = "") -> None:
+    """Take over what the journal has lost."""
+    _run(env, Request("rebuild", _id()))
+
+
 @app.command("cancel-all", help=TOUCHES["close_orders"])
 def cancel_all(env: Environment = "", symbol: Symbol = "") -> None:
     """Cancel resting entries."""

@@ -13,7 +13,8 @@ SIMULATED = ("demo", "paper")
 PROCESSES = ("simulator", "gateway", "engine")
 ELSEWHERE = {
     **dict.fromkeys(
-        ("ctl", "status", "why", "watch", "pause", "resume", "flatten", "kill", "cancel"), "engine.ctl"
+        ("ctl", "status", "why", "watch", "pause", "resume", "flatten", "kill", "cancel", "rebuild"),
+        "engine.ctl",
     ),
     **dict.fromkeys(("backtest", "strategies"), "engine.backtest"),
 }

@@ -88,6 +88,8 @@ class Commands:
             return self._pause(command, paused=True)
         if command.name == "resume":
             return self._pause(command, paused=False)
+        if command.name == "rebuild":
+            return self._engine.lost.rebuild()
         if command.name in {"cancel", "close_orders"} and not self._engine.health.connected:
             return False, "there is no connection to the gateway: nothing is cancelled, say it again later"
         if command.name == "cancel":

@@ -22,6 +22,7 @@ from engine.core.gate_news import GateNews
 from engine.core.health import Health
 from engine.core.lanes import Lane
 from engine.core.leverage import Leverages
+from engine.core.lost_records import LostRecords
 from engine.core.ownership import Ownership
 from engine.core.recovery import Recovery
 from engine.execution.lots import decimal_of
@@ -99,7 +100,7 @@ class Engine:
         self.candles = CandleAggregator(self.bars.watch(self.strategies.series), config.grace_ns)
         self.recovery = self._make_recovery()
         self.comparison = self._make_comparison()
-        self.commands = Commands(self)
+        self.lost, self.commands = LostRecords(self), Commands(self)
         self._timed = (
             self.orders,
             self.strategies,
@@ -287,6 +288,7 @@ class Engine:
             )
         if applied.order.evidence.missing_base and applied.update is not None:
             self.recovery.on_missing_fill(applied)
+        self.lost.on_applied(applied)
         self.recovery.watch_position()
         self.stop_check.on_applied(applied)
         self.trades.on_applied(applied)

@@ -45,7 +45,7 @@ class LinkDown(msgspec.Struct, frozen=True, array_like=True, tag=True):
     reason: str
 
 
-CommandName = Literal["pause", "resume", "flatten", "kill", "cancel", "why", "close_orders"]
+CommandName = Literal["pause", "resume", "flatten", "kill", "cancel", "why", "close_orders", "rebuild"]
 
 
 TOUCHES: dict[CommandName, str] = {
@@ -58,6 +58,8 @@ TOUCHES: dict[CommandName, str] = {
     "cancel": "Cancel one order, whoever sent it; a strategy's stop or target is refused: it would come "
     "back.",
     "close_orders": "Cancel the entries that rest; stops, targets, positions and orders of others stay.",
+    "rebuild": "Give orders and positions whose records the journal has lost back to their strategies, as "
+    "the exchange's history has them; what rests of them is placed anew. Then entries are possible again.",
     "why": "The last signals, what became of them and of their orders, and why; times are UTC.",
 }
 """What each command touches, for its help."""

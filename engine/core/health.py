@@ -45,6 +45,7 @@ class Health:
         self.reconciled = False
         self.ever_reconciled = False
         self.journal_ok = True
+        self.records_known = True
         self.hedge_mode = False
         self.multi_assets = False
         self.paused = False
@@ -136,6 +137,7 @@ class Health:
             requests_left=self.requests_ok,
             clock_ok=self.clock_ok,
             journal_ok=self.journal_ok,
+            records_known=self.records_known,
             paused=self.paused,
             killed=self._risk.killed,
             daily_pnl_quote=self._account.daily_pnl,

@@ -6,7 +6,7 @@ from engine.execution.attribution import OPERATOR, settle_foreign
 from engine.execution.lots import plain
 from engine.execution.positions import Position
 from engine.execution.trade_executor import TradeExecutor
-from engine.storage.records import EXTERNAL
+from engine.storage.records import EXTERNAL, LOST
 from engine.strategies.manager import StrategyManager
 
 
@@ -54,6 +54,8 @@ class Ownership:
             return
         self._has_told = True
         for owner, position in self._left_behind():
+            if owner == LOST:
+                continue  # told already, and by what it is mended
             what = f"{plain(position.qty_base)} {position.symbol}"
             text = f"{owner} is not in the configuration and holds {what}: nothing looks after it but its"
             self._out.notice("warning", f"{text} resting orders")

@@ -67,6 +67,8 @@ class Recovery:
         self._rounds = 0
         self._shown: set[str] = set()
         self.last_fill_ns = 0
+        self.written_ns = 0
+        """When the last record of the journal was written (0: it was empty)."""
         self.agreed_ns = 0
         """When positions were last seen to be the same here and there (0: never)."""
         self.deadline_ns = NEVER_NS
@@ -209,9 +211,9 @@ class Recovery:
         self.deadline_ns = self._clock.now_ns + self._config.snapshot_timeout_ns
 
     def _fills_wanted_since(self) -> int:
-        """From the last fill we have, or the time until which none was missing where that is earlier, and
-        from the first order that may have one we have not."""
-        since = self.last_fill_ns or self._clock.exchange_now_ns
+        """From the last fill we have, else the end of the journal we began with, or the time until which none
+        was missing where that is earlier, and from the first order that may have one we have not."""
+        since = self.last_fill_ns or self.written_ns or self._clock.exchange_now_ns
         since = min(since, self.agreed_ns or since)
         for order in (*self._store.open_orders(), *self._incomplete()):
             if order.intent.symbol in self._config.symbols:

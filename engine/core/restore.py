@@ -13,6 +13,7 @@ from engine.storage.records import (
     Intent,
     JournalRecord,
     OrderReport,
+    RecordsLost,
     Signal,
 )
 from engine.storage.recovered import Recovered
@@ -41,6 +42,8 @@ class _CoreState(msgspec.Struct, array_like=True):
     counts: Counts = Counts()
     leaving: list[tuple[str, str, str]] = msgspec.field(default_factory=list)
     recent_signals: list[Signal] = msgspec.field(default_factory=list)
+    lost: str = ""
+    written_ns: int = 0
 
 
 def restore(engine: Engine, found: Recovered) -> Cursor:
@@ -78,6 +81,7 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
     engine.trades.log.recent.extend(core.recent_signals)
     for _, record in found.records:
         cursor = _replay(engine, record, cursor)
+    _restore_lost(engine, found, core)
     engine.account.take_new_day()
     _count_sent_orders(engine)
     for state in rebuilt.exit_states:
@@ -87,6 +91,17 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
     engine.trades.adopt_orders()
     engine.stop_check.adopt_orders()
     return cursor
+
+
+def _restore_lost(engine: Engine, found: Recovered, core: _CoreState) -> None:
+    """Until when the journal goes, and whether records of it are missing."""
+    lost = core.lost
+    for _, record in found.records:
+        if isinstance(record, RecordsLost):
+            lost = record.text
+    engine.lost.restore(found.lost or lost)
+    newest_ns = (getattr(record, "time_ns", 0) for _, record in found.records)
+    engine.recovery.written_ns = max(newest_ns, default=core.written_ns)
 
 
 def _counted(before: Counts, rebuilt: Rebuilt, found: Recovered) -> Counts:
@@ -114,6 +129,8 @@ def snapshot_of(engine: Engine, cursor: Cursor, counts: Counts | None = None) ->
         counts or engine.earlier,
         [(slot.owner, slot.symbol, slot.leaving) for slot in engine.strategies.slots if slot.leaving],
         list(engine.trades.log.recent)[-SIGNALS_KEPT:],
+        engine.lost.text,
+        engine.clock.now_ns,
     )
     return encode_state(
         EngineState(

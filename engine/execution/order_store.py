@@ -14,9 +14,11 @@ from engine.execution.fill_ids import FillIds, SymbolFillIds
 from engine.execution.order_states import CONTRADICTIONS, TERMINAL, UNSETTLED, ZERO, Evidence, OrderState
 from engine.storage.records import (
     EXTERNAL,
+    LOST,
     Fill,
     Intent,
     JournalRecord,
+    OrderClaimed,
     OrderReport,
     Replied,
     Sent,
@@ -194,11 +196,14 @@ class OrderStore:
         return None
 
     def apply(self, update: OrderUpdate) -> Applied:
-        """One report of the exchange; an order we never sent is entered as EXTERNAL."""
+        """One report of the exchange; an order we never sent is entered as EXTERNAL, one of our own that is
+        not known here as LOST."""
         order = self._locate(update)
         created = order is None
         if order is None:
-            order = self._enter(_external_intent(update, self._free_key(update)))
+            is_lost = self.is_ours(update.client_order_id) and not self.was_used(update.client_order_id)
+            owner = LOST if is_lost else EXTERNAL
+            order = self._enter(_unknown_intent(update, self._free_key(update), owner))
         before, known = order.state, _fingerprint(order)
         if update.status:
             order.evidence.learn_status(update.status)
@@ -242,7 +247,7 @@ class OrderStore:
 
     def is_ours(self, client_order_id: str) -> bool:
         """Whether the id carries this engine's prefix."""
-        return client_order_id.startswith(self._prefix)
+        return bool(self._prefix) and client_order_id.startswith(self._prefix)
 
     def may_belong_to_unsettled(self, update: OrderUpdate) -> bool:
         """Whether a report without a client id matches no order while one of ours there is unsettled.
@@ -273,7 +278,23 @@ class OrderStore:
             return mark(record.client_order_id, record.reason)
         if isinstance(record, Unknown):
             return self.mark_unknown(record.client_order_id)
+        if isinstance(record, OrderClaimed):
+            self.claim(record.client_order_id, record.strategy)
         return None
+
+    def lost_orders(self) -> list[Order]:
+        """Orders of our own that the journal does not know, oldest first."""
+        orders = (*self._open.values(), *self._closed.values())
+        return sorted(
+            (order for order in orders if order.intent.strategy == LOST),
+            key=lambda order: (order.intent.time_ns, order.client_order_id),
+        )
+
+    def claim(self, client_order_id: str, strategy: str) -> None:
+        """An order of LOST has found its owner."""
+        order = self.get(client_order_id)
+        if order is not None:
+            order.intent = msgspec.structs.replace(order.intent, strategy=strategy)
 
     def after_restart(self) -> tuple[Order, ...]:
         """Mark what was intended or sent as UNKNOWN: bytes may have left. Returns all unsettled orders."""
@@ -426,10 +447,10 @@ def _fingerprint(order: Order) -> tuple[object, ...]:
     )
 
 
-def _external_intent(update: OrderUpdate, key: str) -> Intent:
+def _unknown_intent(update: OrderUpdate, key: str, owner: str) -> Intent:
     return Intent(
         client_order_id=key,
-        strategy=EXTERNAL,
+        strategy=owner,
         symbol=update.symbol,
         side=update.side,
         order_type=update.order_type,

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from engine.storage.lock import FolderLock, FolderLocked
-from engine.storage.records import SCHEMA_VERSION, JournalRecord, Start, Stop, is_essential
+from engine.storage.records import SCHEMA_VERSION, JournalRecord, RecordsLost, Start, Stop, is_essential
 from engine.storage.recovered import Recovered, read_folder
 from engine.storage.segment import (
     HEADER_BYTES,
@@ -183,10 +183,13 @@ class Journal:
             self._spare.discard()
             self._lock.release()
 
-    def begin(self, account: str, now_ns: int) -> None:
-        """Write Start with the next fencing number, durable. Called once, by `open_journal`."""
+    def begin(self, account: str, now_ns: int, lost: str = "") -> None:
+        """Write Start with the next fencing number, and that records are lost, durable. Called once, by
+        `open_journal`."""
         self.fencing += 1
         self.append(Start(self.engine_id, self.fencing, account, SCHEMA_VERSION, now_ns))
+        if lost:
+            self.append(RecordsLost(lost, now_ns))
         self.flush()
 
     def _make_room(self, record: JournalRecord, data: bytes) -> bytes:
@@ -271,7 +274,7 @@ def open_journal(
                 unfinished.unlink()
         engine_id = found.engine_id or new_engine_id()
         journal = Journal(folder, lock, account, options or JournalOptions(), found, engine_id)
-        journal.begin(account, now_ns)
+        journal.begin(account, now_ns, found.lost)
     except OSError as error:
         lock.release()
         raise JournalError(f"{folder} cannot be used for the journal: {error.strerror}") from error

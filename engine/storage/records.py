@@ -10,10 +10,13 @@ import msgspec
 
 from gateways.wire.messages import AccountUpdate, OrderUpdate, Reply, Side
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Grows with every new kind of record: an older version could not read it."""
 EXTERNAL = "EXTERNAL"
 """Owner of orders and fills that this engine did not send."""
+LOST = "LOST"
+"""Owner of orders that this engine sent and whose records are lost: their ids are its own, and the journal
+does not know them."""
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=True):
@@ -236,6 +239,21 @@ class Adjustment(Record, frozen=True, tag="adjustment"):
     realised_pnl: Decimal = Decimal(0)
 
 
+class RecordsLost(Record, frozen=True, tag="lost"):
+    """The journal lacks records, and `text` says by what that is known; "": they have been replaced."""
+
+    text: str
+    time_ns: int
+
+
+class OrderClaimed(Record, frozen=True, tag="claimed"):
+    """An order of LOST is known to be that strategy's."""
+
+    client_order_id: str
+    strategy: str
+    time_ns: int
+
+
 class DayBegan(Record, frozen=True, tag="day"):
     """The first event of a day (number of days since 1970, UTC), and the total P&L at that moment."""
 
@@ -280,6 +298,8 @@ JournalRecord = (
     | ExitState
     | CommandGiven
     | Adjustment
+    | RecordsLost
+    | OrderClaimed
     | DayBegan
     | EquityMark
     | Audit

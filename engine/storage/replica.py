@@ -20,6 +20,7 @@ from engine.storage.records import (
     Fill,
     Intent,
     JournalRecord,
+    OrderClaimed,
     Signal,
     Start,
 )
@@ -61,7 +62,7 @@ class Replica:
         if isinstance(record, Start):
             for order in self._orders.after_restart():
                 self._order(order)
-        elif isinstance(record, Intent):
+        elif isinstance(record, (Intent, OrderClaimed)):
             order_or_none = self._orders.get(record.client_order_id)
             if order_or_none is not None:
                 self._order(order_or_none)

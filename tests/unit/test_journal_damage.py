@@ -9,6 +9,7 @@ import pytest
 from engine.storage.crc32c import crc32c
 from engine.storage.journal import JournalError, JournalOptions
 from engine.storage.reading import base_paths
+from engine.storage.records import RecordsLost
 from engine.storage.recovered import read_folder
 from engine.storage.segment import HEADER_BYTES, account_digest, segment_paths
 from engine.storage.snapshots import snapshot_paths
@@ -102,6 +103,11 @@ def test_a_last_file_that_is_missing_is_noticed(tmp_path: Path, is_old: bool):
     assert found.next_sequence == first
     assert found.lost.startswith(f"the records after {first - 1} are lost: {before.name} ends there")
     assert found.lost in found.warnings
+    journal, _ = opened(tmp_path)
+    journal.close(1)
+    again = read_folder(tmp_path, account_digest(ACCOUNT))
+    assert not again.lost
+    assert [one.text for _, one in again.records if isinstance(one, RecordsLost)] == [found.lost]
 
 
 def test_a_last_file_that_is_missing_behind_a_snapshot_is_noticed(tmp_path: Path):

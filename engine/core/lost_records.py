@@ -1,0 +1,162 @@
+"""When the journal does not know orders that carry our own ids: its records are lost.
+
+It was restored from a backup, cut off, or a file of it is missing. What it does not know it would do a
+second time: entries stop until an operator says `rebuild`. That gives the orders at the exchange back to the
+strategies they are of, with the positions they made; what rests of them is placed anew by its strategy.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from engine.execution.client_ids import bar_cause, client_order_id
+from engine.execution.lots import plain
+from engine.execution.order_store import Applied, Order
+from engine.execution.positions import Position
+from engine.storage.records import LOST, Adjustment, OrderClaimed, RecordsLost
+from engine.strategies.slot import StrategySlot
+from settings.shown import counted
+
+if TYPE_CHECKING:
+    from engine.core.engine import Engine
+
+_WAYS_OUT = "entries stop until you say `python -m engine.ctl rebuild`, or restore the newest journal"
+_BARS_BACK = 3
+_ATTEMPTS = 3
+_ZERO = Decimal(0)
+
+
+class LostRecords:
+    """Notices it, says it, and mends it on command. `text` is what is known ("": nothing is missing)."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self.text = ""
+
+    def restore(self, text: str) -> None:
+        """What the journal itself says; told again, because nothing is traded because of it."""
+        self.text = text
+        self._engine.health.records_known = not text
+        if text:
+            self._engine.out.notice("critical", f"{text}; {_WAYS_OUT}")
+
+    def on_applied(self, applied: Applied) -> None:
+        """A report from the exchange: an order of our own that was not known proves it."""
+        order = applied.order
+        if not applied.created or order.intent.strategy != LOST:
+            return
+        text = f"order {order.client_order_id} on {order.intent.symbol} is ours and not in the journal"
+        if self.text:
+            self._engine.out.notice("warning", text)
+            return
+        self._engine.out.append(RecordsLost(text, self._engine.clock.now_ns))
+        self.restore(f"records are lost: {text}, which is older than the exchange")
+
+    def rebuild(self) -> tuple[bool, str]:
+        """Give what is at the exchange back to its owners. Whether all of it has one, and what was done."""
+        if not self.text:
+            return True, "the journal lacks no record that is known of: nothing to rebuild"
+        if not (self._engine.health.connected and self._engine.health.reconciled):
+            return False, "the exchange's history has not been read yet: say it again when it has been"
+        lost = self._engine.store.lost_orders()
+        symbols = sorted({order.intent.symbol for order in lost})
+        said = [sentence for symbol in symbols for sentence in self._take_over(symbol, lost)]
+        left = [f"{plain(one.qty_base)} {one.symbol}" for one in self._lost_positions() if one.qty_base]
+        took = "; ".join(said) or "no order of the exchange was missing here"
+        if left:
+            return False, (
+                f"{took}; of no strategy that is known: {', '.join(left)}. Close it (kill, or by hand), then "
+                "say rebuild again"
+            )
+        self._engine.out.append(RecordsLost("", self._engine.clock.now_ns))
+        self.restore("")
+        return True, f"taken over: {took}; entries are possible again"
+
+    def _lost_positions(self) -> Iterator[Position]:
+        return (position for owner, position in self._engine.account.strategy_positions() if owner == LOST)
+
+    def _take_over(self, symbol: str, lost: list[Order]) -> list[str]:
+        """Sentences about each owner's orders and position."""
+        by_owner: dict[str, list[Order]] = {}
+        for order in lost:
+            if order.intent.symbol == symbol:
+                by_owner.setdefault(self._owner_of(order), []).append(order)
+        said = []
+        only_one = len(by_owner) == 1
+        by_owner.pop("", None)
+        for owner, orders in by_owner.items():
+            # Somebody else may have closed a part of it by hand: then there is less than was filled.
+            whole = self._engine.account.strategy_position(LOST, symbol).qty_base
+            moved = whole if only_one else sum((_signed_fills(order) for order in orders), start=_ZERO)
+            resting = [order for order in orders if order.is_open]
+            for order in orders:
+                self._engine.store.claim(order.client_order_id, owner)
+                self._engine.out.append(OrderClaimed(order.client_order_id, owner, self._engine.clock.now_ns))
+            self._move(symbol, owner, moved)
+            held = plain(self._engine.account.strategy_position(owner, symbol).qty_base)
+            again = f", {counted(len(resting), 'resting order')} placed anew" if resting else ""
+            said.append(f"{owner} {counted(len(orders), 'order')} on {symbol}, now holds {held}{again}")
+            self._engine.trades.on_position_adjusted(symbol)
+            for order in resting:
+                self._engine.orders.cancel(order, "rebuild")
+        return said
+
+    def _move(self, symbol: str, owner: str, moved: Decimal) -> None:
+        """A position from LOST to its owner, as a pair of adjustments that cancel out."""
+        if not moved:
+            return
+        theirs = self._engine.account.strategy_position(LOST, symbol)
+        ours = self._engine.account.strategy_position(owner, symbol)
+        entry_price = _entry_price(ours, moved, theirs.entry_price)
+        for whose, qty, price in ((owner, moved, entry_price), (LOST, -moved, theirs.entry_price)):
+            adjustment = Adjustment(
+                symbol,
+                whose,
+                qty,
+                price,
+                "records of its orders were lost",
+                "orders with our own ids in the exchange's history",
+                self._engine.clock.now_ns,
+                between_owners=True,
+            )
+            self._engine.account.on_adjustment(adjustment)
+            self._engine.out.append(adjustment)
+
+    def _owner_of(self, order: Order) -> str:
+        """The symbol's only strategy, or the one for which the id comes out the same ("": none)."""
+        slots = [slot for slot in self._engine.strategies.slots if slot.symbol == order.intent.symbol]
+        if len(slots) == 1:
+            return slots[0].owner
+        return next((slot.owner for slot in slots if self._is_of(slot, order)), "")
+
+    def _is_of(self, slot: StrategySlot, order: Order) -> bool:
+        """Whether the strategy would have sent it after one of the bars before it."""
+        length_ns = slot.timeframe_ns
+        newest_ns = order.intent.time_ns // length_ns * length_ns
+        return any(
+            order.client_order_id
+            == client_order_id(
+                self._engine.config.engine_id,
+                strategy=slot.owner,
+                symbol=slot.symbol,
+                cause=bar_cause(length_ns, newest_ns - back * length_ns),
+                leg=leg,
+                attempt=attempt,
+            )
+            for back in range(_BARS_BACK + 1)
+            for leg in ("entry", "close")
+            for attempt in range(_ATTEMPTS)
+        )
+
+
+def _signed_fills(order: Order) -> Decimal:
+    filled = order.evidence.fills_base
+    return filled if order.intent.side == "BUY" else -filled
+
+
+def _entry_price(held: Position, added: Decimal, price: Decimal) -> Decimal:
+    """Of a position after `added` was put to it at `price`."""
+    after = held.qty_base + added
+    if held.qty_base * added > _ZERO:
+        return (held.qty_base * held.entry_price + added * price) / after
+    return held.entry_price if held.qty_base * after > _ZERO else price
