@@ -52,6 +52,9 @@ def run(
     ] = None,
     finer: Annotated[Many, typer.Option(help="SYMBOL=FILE: bars inside the bars.")] = None,
     funding: Annotated[Many, typer.Option(help="SYMBOL=FILE: funding_time and funding_rate.")] = None,
+    instruments: Annotated[
+        str | None, typer.Option(help="Saved answer of exchangeInfo: ticks, steps, smallest orders.")
+    ] = None,
     start: Annotated[str | None, typer.Option(help="First bar, like 2025-01-31; UTC without a zone.")] = None,
     end: Annotated[str | None, typer.Option(help="First bar left out.")] = None,
     gaps: Annotated[str | None, typer.Option(help="Missing bars: refuse, keep (default) or fill.")] = None,
@@ -64,7 +67,9 @@ def run(
     """Backtest strategies and report."""
     console = Console(highlight=False, markup=False)
     try:
-        asked = _asked(strategy, data, param, exits, broker, finer, funding, start, end, gaps, engine)
+        asked = _asked(
+            strategy, data, param, exits, broker, finer, funding, instruments, start, end, gaps, engine
+        )
         outcomes = list(_outcomes(config, asked, jobs, out))
         _print(console, outcomes)
         if out is not None:
@@ -146,6 +151,7 @@ def _asked(
     broker: Many,
     finer: Many,
     funding: Many,
+    instruments: str | None,
     start: str | None,
     end: str | None,
     gaps: str | None,
@@ -159,7 +165,14 @@ def _asked(
         asked["strategies"] = choices(strategy, param or (), exits or ())
     elif param or exits:
         raise ConfigError("--param and --exit go with --strategy")
-    plain = {"data": data, "start": start, "end": end, "gaps": gaps, "engine": engine}
+    plain = {
+        "data": data,
+        "instruments": instruments,
+        "start": start,
+        "end": end,
+        "gaps": gaps,
+        "engine": engine,
+    }
     asked |= {name: given for name, given in plain.items() if given}
     for name, files in (("finer", finer), ("funding", funding)):
         if files:

@@ -51,12 +51,14 @@ class RunConfig(Strict):
     `data` are files of bars or names of sample markets. `finer` (bars inside the bars) and `funding` are
     files by symbol. `start` and `end` cut the data; `end` is the first bar left out.
     `gaps` says what becomes of missing bars.
+    `instruments` is a saved answer of `exchangeInfo`, for tick, quantity step and smallest orders.
     """
 
     strategies: tuple[StrategyChoice, ...] = Field(min_length=1)
     data: tuple[FilePath, ...] = Field(min_length=1)
     finer: dict[str, FilePath] = Field(default_factory=dict)
     funding: dict[str, FilePath] = Field(default_factory=dict)
+    instruments: FilePath | None = None
     start: Moment | None = None
     end: Moment | None = None
     gaps: GapRule = "keep"

@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.backtest import finer_bars
 from engine.backtest.bar_gaps import GapRule, by_rule
+from engine.backtest.instruments_file import read_instruments
 from engine.backtest.loaders import DataError, cut, load_bars, read_funding
 from engine.backtest.price_grid import Grid, grid_of, off_grid
 from engine.backtest.settings import BrokerSettings
@@ -42,12 +43,13 @@ def load_market(config: "RunConfig") -> Market:
     sources: dict[str, Path] = {}
     grids: dict[str, Grid] = {}
     notes: list[str] = []
+    instruments = {} if config.instruments is None else read_instruments(config.instruments)
     for source in config.data:
         one, said = history_of(source, config.gaps, config.start, config.end)
         if one.symbol in bars:
             raise DataError(_collision(sources[one.symbol], source, one.symbol))
         bars[one.symbol], sources[one.symbol] = one, source
-        grids[one.symbol], about_grid = grid_for(config.broker, one)
+        grids[one.symbol], about_grid = grid_for(config.broker, one, instruments.get(one.symbol))
         notes += [*said, *about_grid]
     for name, files in (
         ("finer", config.finer),
@@ -63,33 +65,35 @@ def load_market(config: "RunConfig") -> Market:
     return Market(bars, grids, finer, funding, tuple(dict.fromkeys(notes)))
 
 
-def grid_for(broker: BrokerConfig, bars: Bars) -> tuple[Grid, list[str]]:
+def grid_for(broker: BrokerConfig, bars: Bars, instrument: Grid | None = None) -> tuple[Grid, list[str]]:
     """Tick and quantity step that hold for the symbol, where each comes from, and doubts about them.
 
-    `ConfigError` for a tick larger than a price.
+    What is given goes before the instrument, and that before the data. `ConfigError` for a tick larger than
+    a price.
     """
     found = grid_of(bars)
-    market = broker.settings(bars.symbol, found).market
+    known = instrument or found
+    market = broker.settings(bars.symbol, known).market
     grid = replace(
-        found,
+        known,
         tick=market.tick,
         qty_step=market.qty_step,
-        tick_source=found.tick_source if market.tick == found.tick else "given",
-        qty_step_source=found.qty_step_source if market.qty_step == found.qty_step else "given",
+        tick_source=known.tick_source if market.tick == known.tick else "given",
+        qty_step_source=known.qty_step_source if market.qty_step == known.qty_step else "given",
     )
     lowest = float(bars.low.min())
     if market.tick > lowest * (1 + 1e-9):
         raise ConfigError(
-            f"broker.tick {market.tick:.10g} is larger than the lowest price of {bars.symbol}, {lowest:.10g};"
-            f" its prices are on a tick of {found.tick:.10g}: leave the tick out, or write"
+            f"the tick of {bars.symbol}, {market.tick:.10g} ({grid.tick_source}), is larger than its lowest"
+            f" price, {lowest:.10g}; its prices are on a tick of {found.tick:.10g}, as in"
             f" --broker {bars.symbol}.tick={found.tick:.10g}"
         )
     off = int(off_grid(bars, market.tick).sum())
-    if not off or grid.tick_source != "given":
+    if not off or grid.tick_source == found.tick_source:
         return grid, []
     said = (
-        f"{bars.symbol}: {off} of {len(bars)} bars have prices off the given tick of {market.tick:.10g},"
-        f" fills are rounded to it; the data's own tick is {found.tick:.10g}"
+        f"{bars.symbol}: {off} of {len(bars)} bars have prices off the tick of {market.tick:.10g}"
+        f" ({grid.tick_source}), fills are rounded to it; the data's own tick is {found.tick:.10g}"
     )
     return grid, [said]
 

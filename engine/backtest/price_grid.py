@@ -28,12 +28,17 @@ _MOST_STEP_VALUE = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Tick (price) and quantity step (base units) of a symbol, and in words where each comes from."""
+    """Tick (price) and quantity step (base units) of a symbol, and in words where each comes from.
+
+    The smallest order (base units, account currency) is known from an instrument only.
+    """
 
     tick: float
     qty_step: float
     tick_source: str
     qty_step_source: str
+    min_qty: float = 0.0
+    min_notional: float = 0.0
 
 
 def grid_of(bars: Bars) -> Grid:

@@ -135,9 +135,9 @@ class SymbolConfig(Strict):
 class BrokerConfig(Strict):
     """TradingView's strategy properties and those of `BrokerSettings`, flat.
 
-    `tick` and `qty_step` are found from each symbol's data unless given, for all or in `symbols`.
-    At most one of cash, percent_of_equity and qty sizes an entry; without any it is one contract. `brackets`
-    are those of the symbol's maintenance margin, for a `leverage` above 0.
+    `tick`, `qty_step`, `min_qty` and `min_notional` are those of each symbol's instrument or data unless
+    given, for all or in `symbols`. At most one of cash, percent_of_equity and qty sizes an entry; without any
+    it is one contract. `brackets` are those of the symbol's maintenance margin, for a `leverage` above 0.
     """
 
     process_orders_on_close: bool = False
@@ -152,8 +152,8 @@ class BrokerConfig(Strict):
     qty: float | None = Field(default=None, gt=0.0)
     initial_capital: float = Field(default=100_000.0, gt=0.0)
     qty_step: float | None = Field(default=None, gt=0.0)
-    min_qty: float = Field(default=0.0, ge=0.0)
-    min_notional: float = Field(default=0.0, ge=0.0)
+    min_qty: float | None = Field(default=None, ge=0.0)
+    min_notional: float | None = Field(default=None, ge=0.0)
     tick: float | None = Field(default=None, gt=0.0)
     point_value: float = Field(default=1.0, gt=0.0)
     leverage: float = Field(default=0.0, ge=0.0)
@@ -199,11 +199,11 @@ class BrokerConfig(Strict):
                 slippage_bps=self.slippage_bps,
             ),
             market=Market(
-                tick=own.tick or self.tick or (grid.tick if grid else 0.0),
-                qty_step=own.qty_step or self.qty_step or (grid.qty_step if grid else 0.0),
+                tick=_first(own.tick, self.tick, grid.tick if grid else None),
+                qty_step=_first(own.qty_step, self.qty_step, grid.qty_step if grid else None),
                 point_value=self.point_value,
-                min_qty=self.min_qty if own.min_qty is None else own.min_qty,
-                min_notional=self.min_notional if own.min_notional is None else own.min_notional,
+                min_qty=_first(own.min_qty, self.min_qty, grid.min_qty if grid else None),
+                min_notional=_first(own.min_notional, self.min_notional, grid.min_notional if grid else None),
                 leverage=self.leverage,
                 brackets=self.brackets,
             ),
@@ -215,6 +215,11 @@ class BrokerConfig(Strict):
             calc_on_order_fills=self.calc_on_order_fills,
             backtest_fill_limits_assumption_ticks=self.backtest_fill_limits_assumption_ticks,
         )
+
+
+def _first(*given: float | None) -> float:
+    """The first value that is given, else 0."""
+    return next((value for value in given if value is not None), 0.0)
 
 
 class Case(Strict):

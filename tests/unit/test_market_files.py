@@ -51,7 +51,38 @@ def test_every_symbol_has_the_grid_of_its_data_unless_one_is_given(tmp_path: Pat
         "given",
     )
     (doubt,) = market.notes
-    assert doubt.startswith("HIGH: 2 of 3 bars have prices off the given tick of 0.5")
+    assert doubt.startswith("HIGH: 2 of 3 bars have prices off the tick of 0.5 (given)")
+
+
+EXCHANGE_INFO = """{"symbols": [{"symbol": "HIGH", "filters": [
+    {"filterType": "PRICE_FILTER", "tickSize": "0.10"}, {"filterType": "MIN_NOTIONAL", "notional": "100"},
+    {"filterType": "LOT_SIZE", "stepSize": "0.001", "minQty": "0.002"}]}]}"""
+
+
+def test_an_instrument_goes_before_the_data_and_what_is_given_before_it(tmp_path: Path):
+    (tmp_path / "info.json").write_text(EXCHANGE_INFO)
+    high = _written(tmp_path, "HIGH_1h.csv", _bars("HIGH", [64_000.1, 64_001.35, 64_002.0]))
+    low = _written(tmp_path, "LOW_1h.csv", _bars("LOW", [0.0040, 0.0041]))
+    raw = {"strategies": RSI, "data": [high, low], "instruments": str(tmp_path / "info.json")}
+    config = build_config(None, raw)
+    market = load_market(config)
+    known = market.settings(config, "HIGH").market
+    assert (known.tick, known.qty_step, known.min_qty, known.min_notional) == (0.1, 0.001, 0.002, 100.0)
+    assert market.grids["HIGH"].tick_source == "its instrument"
+    assert market.settings(config, "LOW").market.tick == 0.0001
+    assert market.notes[0].startswith("HIGH: 1 of 3 bars have prices off the tick of 0.1 (its instrument)")
+    config = build_config(None, raw | {"broker": broker_options(["HIGH.tick=0.05", "min_notional=5"])})
+    known = load_market(config).settings(config, "HIGH").market
+    assert (known.tick, known.qty_step, known.min_notional) == (0.05, 0.001, 5.0)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"symbols": [{}]}', EXCHANGE_INFO.replace("0.10", "ten")])
+def test_a_file_of_instruments_that_is_none_is_one_sentence(tmp_path: Path, text: str):
+    (tmp_path / "info.json").write_text(text)
+    with pytest.raises(DataError, match=r"info\.json: (not JSON|expected the answer)"):
+        _market(["sample-1h"], instruments=str(tmp_path / "info.json"))
+    with pytest.raises(DataError, match=r"none\.json: cannot be read"):
+        _market(["sample-1h"], instruments=str(tmp_path / "none.json"))
 
 
 def test_settings_of_one_symbol_merge_over_those_of_the_file(tmp_path: Path):
@@ -67,7 +98,7 @@ def test_settings_of_one_symbol_merge_over_those_of_the_file(tmp_path: Path):
 @pytest.mark.parametrize(
     ("broker", "says"),
     [
-        (["tick=0.01"], "broker.tick 0.01 is larger than the lowest price of LOW, 0.004"),
+        (["tick=0.01"], r"the tick of LOW, 0.01 \(given\), is larger than its lowest price, 0.004"),
         (["OTHER.tick=0.01"], "broker.symbols.OTHER: no data of that symbol, there are LOW"),
         (["LOW.tikc=0.01"], "tikc is not a known key"),
         (["LOW.tick=0"], "tick is 0, it should be greater than 0"),
@@ -198,7 +229,7 @@ def test_a_case_without_a_tick_has_that_of_its_bars():
     assert (broker.tick, broker.qty_step, notes) == (1e-5, 0.0001, [])
     given, notes = settled_broker(BrokerConfig(tick=0.01, qty_step=0.5), history)
     assert (given.tick, given.qty_step) == (0.01, 0.5)
-    assert "off the given tick" in notes[0]
+    assert "off the tick of 0.01 (given)" in notes[0]
 
 
 def test_gaps_are_told_of_a_case_too(tmp_path: Path):
