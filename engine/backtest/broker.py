@@ -22,6 +22,7 @@ from engine.backtest.broker_fills import Fills
 from engine.backtest.broker_margin import liquidation_price, rest_liquidation
 from engine.backtest.broker_orders import ExitCall, OcaType, PendingOrder
 from engine.backtest.broker_path import Walker
+from engine.backtest.broker_risk import RiskGuard, RiskRules
 from engine.backtest.broker_view import BrokerView
 from engine.backtest.grid import floor_qty
 from engine.backtest.ledger import Ledger
@@ -70,6 +71,16 @@ class BacktestBroker(BrokerView):
     def fills(self) -> int:
         """Number of fills so far."""
         return self._desk.fills
+
+    @property
+    def risk(self) -> RiskRules:
+        """Pine's `strategy.risk.*`."""
+        desk = self._desk
+        if desk.risk is None:
+            self._stats.end_calm()
+            desk.risk = RiskGuard(desk, self._exits)
+            desk.is_watched = True
+        return desk.risk.rules
 
     def watch(self, on_opened: Callable[[int, float], None], on_level: Callable[[str], None]) -> None:
         """Be told of a position's first fill (direction, price) and of each filled exit level (its name)."""
@@ -268,7 +279,7 @@ class BacktestBroker(BrokerView):
 
     def walk(self, start: float, end: float) -> None:
         """Move price along one straight part of the path."""
-        self._walker.walk(start, end)
+        self._walker.walk_leg(start, end)
 
     def fill_now(self, price: float) -> None:
         """Market orders, then every level that `price` has passed."""
@@ -276,9 +287,12 @@ class BacktestBroker(BrokerView):
 
     def settle(self, close: float) -> None:
         """Step 6: the close is the symbol's price from now on."""
-        self._desk.close = close
+        desk = self._desk
+        desk.close = close
         if self._has_calls:
             self._calls.sweep()
+        if desk.risk is not None:
+            desk.risk.end_fills(close)
 
     def fill_bar(
         self,
@@ -297,9 +311,8 @@ class BacktestBroker(BrokerView):
         desk = self._desk
         if desk.orders or desk.exits or desk.is_watched:
             self.fill_open(index, time_ns, open_, high, low)
-            self._walker.walk_bar(open_, high, low, close, finer)
+            self.fill_path(open_, high, low, close, finer)
             self.settle(close)
-            self._stats.end_path(high, low)
             return
         desk.bar_index = index
         desk.time_ns = time_ns
@@ -312,19 +325,24 @@ class BacktestBroker(BrokerView):
             desk.calm_low = low
 
     def end_bar(self) -> None:
-        """After the strategy has spoken: immediate closes, and with `bar_close` timing what it ordered."""
+        """After the strategy has spoken: immediate closes, and with `bar_close` timing what it ordered.
+
+        Margin is judged between the two: what opens at the close is judged at the next open.
+        """
         desk = self._desk
         if desk.immediate:
             self._stats.end_calm()
             closes, desk.immediate = desk.immediate, []
             for order in closes:
                 self._fills.fill(order, desk.close, slipped=True)
+        if self._has_calls:
+            self._calls.check(desk.close)
         if self._fills_at_close and (desk.orders or desk.exits):
             self._stats.end_calm()
             desk.is_inside = False
             self._walker.fill_at(desk.close, at_close=True)
-        if self._has_calls:
-            self._calls.check(desk.close)
+        if desk.risk is not None:
+            desk.risk.end_fills(desk.close)
 
     def marked_open_trades(self) -> list[Trade]:
         """What is open, marked at the last close."""

@@ -1,13 +1,19 @@
 """What the parts of the event-driven broker share: settings, position, pending orders, the current bar."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from math import inf, isnan, nan
+from typing import TYPE_CHECKING
 
 from engine.backtest.account import Account
 from engine.backtest.broker_orders import LIQUIDATION, Entry, ExitLeg, OcaType, PendingOrder
 from engine.backtest.grid import fill_price, floor_qty, round_qty, snap, steps_per_unit
 from engine.backtest.ledger import Ledger, Lot
 from engine.backtest.settings import BrokerSettings
+
+if TYPE_CHECKING:
+    from engine.backtest.broker_risk import RiskGuard
 
 
 class Desk:
@@ -16,7 +22,9 @@ class Desk:
     `lived_high` and `lived_low` are the extremes of this bar that the open position saw. `calm_high` and
     `calm_low` are those of the bars since something was last pending, still to be marked on the lots.
     `bar_high` and `bar_low` are the bar's own. `fills` counts fills. `start_size` and `start_equity` are what
-    the bar found. `is_watched`: something has to be judged on every bar.
+    the bar found (the size is nan while orders fill at its close). `is_watched`: something has to be judged
+    on every bar. `risk` is there once the script has asked for a rule. `trough` is the lowest equity at which
+    an entry has filled.
     """
 
     __slots__ = (
@@ -35,6 +43,7 @@ class Desk:
         "immediate",
         "is_inside",
         "is_watched",
+        "last_fill_price",
         "ledger",
         "limit_beyond",
         "lived_high",
@@ -44,6 +53,7 @@ class Desk:
         "orders",
         "point_value",
         "pyramiding",
+        "risk",
         "seq",
         "settings",
         "start_equity",
@@ -51,6 +61,7 @@ class Desk:
         "step",
         "tick",
         "time_ns",
+        "trough",
     )
 
     def __init__(self, symbol: str, settings: BrokerSettings, account: Account) -> None:
@@ -71,16 +82,19 @@ class Desk:
         self.immediate: list[PendingOrder] = []
         self.seq = 0
         self.fills = 0
+        self.last_fill_price = nan
         self.bar_index = -1
         self.time_ns = 0
         self.close = nan
         self.is_inside = False
         self.is_watched = False
+        self.risk: RiskGuard | None = None
         self.start_size = 0.0
         self.start_equity = settings.initial_capital
         self.has_closed_at_open = False
         self.lived_high = self.lived_low = self.bar_high = self.bar_low = nan
         self.calm_high, self.calm_low = -inf, inf
+        self.trough = inf
         self.on_opened: Callable[[int, float], None] | None = None
         self.on_level: Callable[[str], None] | None = None
 
@@ -88,6 +102,16 @@ class Desk:
         """A position begins at `price`: inside a bar it has not seen what came before."""
         if self.is_inside:
             self.lived_high = self.lived_low = price
+
+    def note_fill(self, price: float) -> None:
+        """An order has filled at `price`."""
+        self.fills += 1
+        self.last_fill_price = price
+
+    def note_entry(self, price: float) -> None:
+        """An entry has filled: with its commission paid, and what was held before marked where that gains."""
+        equity = self.settings.initial_capital + self.ledger.net_profit
+        self.trough = min(self.trough, equity + max(0.0, self.ledger.open_profit(price)))
 
     def next_seq(self) -> int:
         """Orders at one price fill in the order they were issued."""

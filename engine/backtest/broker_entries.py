@@ -38,6 +38,8 @@ class Entries:
     ) -> None:
         """Make an order pending. The one of that id is gone, even when this one is refused."""
         desk = self._desk
+        if desk.risk is not None and not desk.risk.allows_orders:
+            return
         order = PendingOrder(
             kind,
             id,

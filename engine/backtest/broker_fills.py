@@ -36,10 +36,16 @@ class Fills:
         if order.kind == "entry":
             flip = (abs(position) if against else 0.0) if order.flip_qty is None else order.flip_qty
             qty = desk.round_qty(qty + flip)
+            if desk.risk is not None:
+                held = abs(position) if against else 0.0
+                opens = max(0.0, desk.round_qty(qty - held))
+                qty = desk.round_qty(qty - opens + desk.risk.openable(order, opens))
         if qty <= 0.0 or not can_margin(desk, order, qty, fill_price):
             return
         self._trade(order, qty, fill_price, maker=not slipped)
         desk.settle_oca(order.oca_name, order.oca_type, qty)
+        if desk.risk is not None:
+            desk.risk.after_fill(fill_price, opens=True)
 
     def _resized(self, order: PendingOrder, fill_price: float, *, gapped: bool) -> float:
         """A default-sized priced order is sized when it fills, with the money of its creation.
@@ -68,9 +74,11 @@ class Fills:
             order_qty=qty,
             newest_first=order.takes_newest,
         )
-        desk.fills += 1
+        desk.note_fill(price)
         self._exits.settle(closed, order.id)
         self._end_if_flat()
+        if desk.risk is not None:
+            desk.risk.after_fill(price, opens=False)
 
     def _fill_level(self, order: PendingOrder, price: float, *, slipped: bool) -> None:
         """An exit level of a signal strategy's position; a liquidation has no slippage."""
@@ -89,7 +97,7 @@ class Fills:
             order_qty=qty,
             newest_first=desk.settings.close_rule == "ANY" and order.qty != inf,
         )
-        desk.fills += 1
+        desk.note_fill(fill_price)
         self._exits.settle(closed, "")
         self._end_if_flat()
         if desk.on_level:
@@ -120,7 +128,7 @@ class Fills:
             self._exits.settle(closed, "", reversing_id=order.id)
             if not ledger.lots:
                 desk.drop_levels()
-        desk.fills += 1
+        desk.note_fill(price)
         opened = desk.round_qty(qty - closed)
         if opened > 0.0 and margin_allows(desk, opened, price):
             self._open(order.id, order.signal, order.direction, opened, price, maker, opened / qty)
@@ -135,6 +143,7 @@ class Fills:
         lot = desk.ledger.open(
             id, signal, direction, qty, price, desk.bar_index, desk.time_ns, maker=maker, share=share
         )
+        desk.note_entry(price)
         entry = Entry(lot.seq, id, direction, price, qty)
         desk.entries.append(entry)
         if desk.exits:
@@ -167,7 +176,7 @@ class Fills:
                 order_qty=qty,
             )
         beyond = 0.0 if isnan(leg.locked_qty) else desk.round_qty(qty - closed)
-        desk.fills += 1
+        desk.note_fill(fill_price)
         self._exits.spend(leg, min(qty, leg.entry.qty))
         self._end_if_flat()
         if beyond > 0.0:
@@ -175,3 +184,5 @@ class Fills:
             self._open(leg.call.id, text, direction, beyond, fill_price, not slipped, beyond / qty)
         if leg.call.oca_name:
             desk.settle_oca(leg.call.oca_name, "reduce", qty)
+        if desk.risk is not None:
+            desk.risk.after_fill(fill_price, opens=False)

@@ -17,6 +17,7 @@ from engine.backtest.broker_trails import Trails
 from engine.backtest.intrabar import path
 from engine.backtest.margin_calls import MarginCalls
 
+_CLOSING_LEG = 2
 _Item = tuple[int, int, PendingOrder | ExitLeg, Leg]
 """Something met: rank and sequence that order a batch, what it is, and which of its levels."""
 
@@ -37,6 +38,8 @@ class Walker:
         """Steps 2 and 3 of a bar: market orders, then what the open has jumped over."""
         desk = self._desk
         desk.is_inside = False
+        if desk.risk is not None:
+            desk.risk.begin_bar(open_)
         if desk.orders or desk.exits:
             desk.start_size = desk.ledger.position_size
             desk.has_closed_at_open = False
@@ -62,7 +65,7 @@ class Walker:
         """Step 4: walk the assumed path, or the paths of the finer bars one after the other."""
         desk = self._desk
         self.begin(high, low)
-        if desk.orders or desk.exits or self._calls.are_on:
+        if desk.orders or desk.exits or self._calls.are_on or desk.risk is not None:
             for bar in finer or ((open_, high, low, close),):
                 self._walk_bar(*bar)
         elif desk.ledger.lots:
@@ -77,6 +80,8 @@ class Walker:
 
     def fill_at(self, price: float, *, at_close: bool = False) -> None:
         """Market orders, then every level that `price` has passed; at a close no trailing stop fills."""
+        if at_close:
+            self._desk.start_size = nan
         self._fill_market_orders(price)
         self._fill_passed(price, at_close=at_close)
 
@@ -84,8 +89,11 @@ class Walker:
         self._fill_passed(open_)
         if self._desk.ledger.lots:
             self._desk.ledger.mark(open_)
-        for start, end in pairwise(path(open_, high, low, close)):
-            self.walk(start, end)
+        nodes = path(open_, high, low, close)
+        for number, (start, end) in enumerate(pairwise(nodes)):
+            if number == 1 and self._calls.are_on and self._desk.ledger.position_size * (end - start) > 0:
+                self._calls.check(end)  # the extreme in favour is judged before what fills on the way, too
+            self.walk_leg(start, end, closing=number == _CLOSING_LEG)
 
     def _fill_market_orders(self, price: float) -> None:
         desk = self._desk
@@ -150,7 +158,20 @@ class Walker:
                 if item.entry is not None and item.entry.qty <= 0.0:
                     desk.exits.pop(item.key, None)
 
-    def walk(self, start: float, end: float) -> None:
+    def walk_leg(self, start: float, end: float, *, closing: bool = False) -> None:
+        """Move price along one straight part of the path, and judge the account where it ends.
+
+        Margin is judged at the close only after the script has run.
+        """
+        desk = self._desk
+        fills = desk.fills
+        self._walk(start, end)
+        if not closing:
+            self._calls.check_leg(end, fills)
+        if desk.risk is not None and desk.ledger.position_size * (end - start) < 0:
+            desk.risk.check_loss(end)
+
+    def _walk(self, start: float, end: float) -> None:
         """Move price from `start` to `end`, filling what it meets in the order it meets it."""
         desk = self._desk
         price = start
@@ -170,7 +191,6 @@ class Walker:
             desk.ledger.mark(end)
             desk.lived_high = max(desk.lived_high, end)
             desk.lived_low = min(desk.lived_low, end)
-        self._calls.check(end)
 
     def _first_met(self, price: float, end: float, *, rising: bool) -> tuple[float, list[_Item]] | None:
         """The nearest level on the way, and everything that is met there."""

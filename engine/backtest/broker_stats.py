@@ -1,4 +1,4 @@
-"""Running statistics that a script may read: drawdown, wins and losses (Pine's definitions)."""
+"""Running statistics that a script may read: drawdown, run-up, wins and losses (Pine's definitions)."""
 
 from math import inf
 
@@ -6,10 +6,12 @@ from engine.backtest.broker_desk import Desk
 
 
 class BrokerStats:
-    """Counts closed trades as they come and follows the drawdown of a symbol's equity bar by bar.
+    """Counts closed trades as they come and follows drawdown and run-up of a symbol's equity bar by bar.
 
     `max_drawdown` is TradingView's: from the highest realised equity down to the worst mark of what is held
-    at a bar's close, in account currency; `max_drawdown_percent` is of the height it fell from.
+    within a bar, in account currency; `max_drawdown_percent` is of the height it fell from. `max_runup` is
+    from the lowest equity at which an entry filled up to the best mark within a bar; its percentage is of the
+    height it rose to.
     """
 
     __slots__ = (
@@ -23,6 +25,8 @@ class BrokerStats:
         "loss_trades",
         "max_drawdown",
         "max_drawdown_percent",
+        "max_runup",
+        "max_runup_percent",
         "win_trades",
     )
 
@@ -33,6 +37,8 @@ class BrokerStats:
         self._peak = desk.settings.initial_capital
         self.max_drawdown = 0.0
         self.max_drawdown_percent = 0.0
+        self.max_runup = 0.0
+        self.max_runup_percent = 0.0
         self.gross_profit = 0.0
         self.gross_loss = 0.0
         self.win_trades = 0
@@ -47,15 +53,25 @@ class BrokerStats:
         self._seen_fills = desk.fills
         realised = desk.settings.initial_capital + desk.ledger.net_profit
         self._peak = max(self._peak, realised)
-        drawdown = self._peak - realised
+        best = worst = 0.0
         size = desk.ledger.position_size * desk.point_value
         if size:
-            worst = size * ((low if size > 0.0 else high) - desk.ledger.average_price)
-            if worst < 0.0:
-                drawdown -= worst
-        self.max_drawdown = max(self.max_drawdown, drawdown)
+            at_high = size * (high - desk.ledger.average_price)
+            at_low = size * (low - desk.ledger.average_price)
+            best, worst = max(at_high, at_low, 0.0), min(at_high, at_low, 0.0)
+        self._note_drawdown(self._peak - realised - worst)
+        self._note_runup(realised + best)
+
+    def _note_drawdown(self, fall: float) -> None:
+        self.max_drawdown = max(self.max_drawdown, fall)
         if self._peak > 0.0:
-            self.max_drawdown_percent = max(self.max_drawdown_percent, drawdown / self._peak * 100.0)
+            self.max_drawdown_percent = max(self.max_drawdown_percent, fall / self._peak * 100.0)
+
+    def _note_runup(self, top: float) -> None:
+        rise = top - self._desk.trough
+        self.max_runup = max(self.max_runup, rise)
+        if top > 0.0:
+            self.max_runup_percent = max(self.max_runup_percent, rise / top * 100.0)
 
     def end_calm(self) -> None:
         """Mark the bars since something was last pending: their extremes do what each bar would have."""

@@ -126,6 +126,18 @@ class BrokerView:
         return self._stats.max_drawdown_percent
 
     @property
+    def max_runup(self) -> float:
+        """Largest rise from the lowest equity at which an entry filled, in account currency."""
+        self._stats.end_calm()
+        return self._stats.max_runup
+
+    @property
+    def max_runup_percent(self) -> float:
+        """The largest rise as a percentage of the height it reached."""
+        self._stats.end_calm()
+        return self._stats.max_runup_percent
+
+    @property
     def position_entry_name(self) -> str:
         """Id of the oldest open entry, "" while flat."""
         entries = self._desk.entries

@@ -51,7 +51,11 @@ class Acting(ScriptStrategy):
 
 def _view(broker: BacktestBroker) -> tuple[object, ...]:
     lots = [(lot.best, lot.worst, lot.qty) for lot in broker.open_trades]
-    return lots, broker.max_drawdown, broker.max_drawdown_percent, broker.equity, broker.gross_loss
+    drawdown, runup = (
+        (broker.max_drawdown, broker.max_drawdown_percent),
+        (broker.max_runup, broker.max_runup_percent),
+    )
+    return lots, drawdown, runup, broker.equity, broker.gross_loss
 
 
 @st.composite

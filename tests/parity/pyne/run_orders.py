@@ -1,7 +1,8 @@
 """`run_orders.py BARS.npy FINER.npy CASES.json OUT.json`: each case's orders on pynesys-pynecore.
 
-A case has `properties` of `strategy()`, `symbol` (what is different about it) and `orders`: for each bar
-number a list of verb and arguments, prices in ticks from that bar's close. FINER are quarters of an hour; a
+A case has `properties` of `strategy()`, `symbol` (what is different about it), maybe `risk` (rules of
+`strategy.risk` and their arguments, stated on each bar) and `orders`: for each bar number a list of verb and
+arguments, prices in ticks from that bar's close. FINER are quarters of an hour; a
 case with the bar magnifier on runs on them.
 """
 
@@ -26,6 +27,9 @@ OCA = {{"none": strategy.oca.none, "cancel": strategy.oca.cancel, "reduce": stra
 
 @script.strategy("case", {properties})
 def main():
+    for rule, given in {risk!r}:
+        kinds = {{"percent_of_equity": strategy.percent_of_equity, "cash": strategy.cash, **DIRECTIONS}}
+        getattr(strategy.risk, rule)(*(kinds.get(value, value) for value in given))
     for verb, given in ORDERS.get(int(bar_index), []):
         rest = dict(given)
         price = float(close)
@@ -54,8 +58,10 @@ def main():
 def source(case: dict[str, object]) -> str:
     properties = ", ".join(f"{name}={value}" for name, value in case["properties"].items())
     orders = {int(bar): rows for bar, rows in case["orders"].items()}
-    return SOURCE.format(orders=orders, properties=properties)
+    return SOURCE.format(orders=orders, properties=properties, risk=case.get("risk", []))
 
+
+STATISTICS = ("max_drawdown", "max_drawdown_percent", "max_runup", "max_runup_percent")
 
 bars = load_bars(sys.argv[1])
 finer = load_bars(sys.argv[2], HOUR_MS // 4)
@@ -76,21 +82,21 @@ with tempfile.TemporaryDirectory() as folder:
             lossless_volume=True,
             **magnifier,
         )
-        done.append(
+        trades = [
             [
-                [
-                    1 if trade.size > 0 else -1,
-                    abs(trade.size),
-                    int(trade.entry_bar_index),
-                    trade.entry_price,
-                    trade.entry_comment or trade.entry_id,
-                    int(trade.exit_bar_index),
-                    trade.exit_price,
-                    trade.exit_comment or trade.exit_id,
-                    trade.profit,
-                ]
-                for _, _, closed in runner.run_iter()
-                for trade in closed
+                1 if trade.size > 0 else -1,
+                abs(trade.size),
+                int(trade.entry_bar_index),
+                trade.entry_price,
+                trade.entry_comment or trade.entry_id,
+                int(trade.exit_bar_index),
+                trade.exit_price,
+                trade.exit_comment or trade.exit_id,
+                trade.profit,
             ]
-        )
+            for _, _, closed in runner.run_iter()
+            for trade in closed
+        ]
+        position = runner.script.position
+        done.append({"trades": trades, "statistics": [getattr(position, name) for name in STATISTICS]})
 Path(sys.argv[4]).write_text(json.dumps(done))
