@@ -32,6 +32,8 @@ Url = Annotated[str, StringConstraints(pattern=r"^((https?|wss?)://[^\s/]+(/[^\s
 Port = Annotated[int, Field(ge=0, le=65535)]
 Money = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Percent = Annotated[Decimal, Field(gt=0, le=100, allow_inf_nan=False)]
+StopPercent = Annotated[Decimal, Field(gt=0, lt=100, allow_inf_nan=False)]
+"""At 100 the stop of a long would be at a price of 0, which no exchange takes."""
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -158,7 +160,7 @@ class StrategySettings(_Section):
     sizing: SizingSettings = SizingSettings()
     leverage: Annotated[int, Field(ge=1, le=150)] | None = None
     """Set on the exchange at start; left out, what is there stays."""
-    protective_stop_percent: Percent | None = None
+    protective_stop_percent: StopPercent | None = None
     """A resting reduce-only stop this far from the entry, for the day the engine is dead."""
     unprotected: bool = False
     """Said out loud: trade without a protective stop."""

@@ -24,6 +24,7 @@ from gateways.wire.messages import Side
 
 ZERO = Decimal(0)
 ALARM_AFTER_NS = 5 * SECOND_NS
+WHOLE_PRICE_PERCENT = 100.0
 LEAVE_AFTER_NS = 30 * SECOND_NS
 STOP = "stop"
 TARGET = "target"
@@ -36,7 +37,8 @@ Extra = Callable[[], dict[str, RestingOrder]]
 def rules_of(slot: StrategySlot, *, shared: bool) -> ExitRules:
     """A strategy's exit rules with the configured protective stop in them; a script has no others.
 
-    `StrategyRefused` when they need resting orders on a symbol that several strategies trade.
+    `StrategyRefused` when they need resting orders on a symbol that several strategies trade, or one that no
+    exchange takes.
     """
     rules = slot.spec.exit_rules
     if rules is None:
@@ -50,6 +52,14 @@ def rules_of(slot: StrategySlot, *, shared: bool) -> ExitRules:
         raise StrategyRefused(
             f"strategy {slot.owner} wants orders that rest on {slot.symbol}, which other strategies trade too"
         )
+    resting_stops = ("stop_loss_percent", "trailing_percent") if resting else ()
+    for name in ("protective_stop_percent", *resting_stops):
+        percent = getattr(rules, name)
+        if percent is not None and percent >= WHOLE_PRICE_PERCENT:
+            raise StrategyRefused(
+                f"strategy {slot.owner}: {name} is {percent:g}: a long's stop would rest at a price of 0 or "
+                "below, which no exchange takes; it must be below 100"
+            )
     return rules
 
 

@@ -37,6 +37,7 @@ class GatewayConfig:
     given_symbol: str = ""
     simulated: bool = True
     leverages: tuple[tuple[str, int], ...] = ()
+    protective_stops: tuple[tuple[str, Decimal], ...] = ()
     max_order_quote: Decimal = Decimal(0)
     max_position_quote: Decimal = Decimal(0)
     clock_epoch_ms: int = 0
@@ -84,6 +85,12 @@ class GatewayConfig:
                 for symbol in one.symbols
                 if one.leverage
             ),
+            protective_stops=tuple(
+                (symbol, one.protective_stop_percent)
+                for one in settings.strategies
+                for symbol in one.symbols
+                if one.protective_stop_percent
+            ),
             max_order_quote=settings.risk.max_order_notional_quote,
             max_position_quote=settings.risk.max_position_notional_quote,
         )
@@ -102,6 +109,10 @@ class GatewayConfig:
     def leverage_of(self, symbol: str) -> int:
         """What is set at the start; 0 leaves it."""
         return max((leverage for name, leverage in self.leverages if name == symbol), default=0)
+
+    def protective_stops_of(self, symbol: str) -> tuple[Decimal, ...]:
+        """How far, in percent of the entry price, stops of that symbol rest from it."""
+        return tuple(percent for name, percent in self.protective_stops if name == symbol)
 
     def depth_stream(self, symbol: str) -> str:
         """250 ms is the stream without a suffix."""

@@ -1,6 +1,7 @@
 """The account's whole truth at one moment, and what was missed while the user stream was down."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from functools import partial
 
 import structlog
@@ -50,6 +51,14 @@ class Account:
         if self.multi_assets is None or events == self._mode_events:
             self.multi_assets = multi_assets
         return hedge, self.multi_assets
+
+    async def mark_price(self, symbol: str) -> Decimal:
+        """Of now."""
+        answer = await self._rest.public("premiumIndex", {"symbol": symbol}, 1)
+        price = decimal(answer.get("markPrice")) if isinstance(answer, dict) else decimal(None)
+        if price <= 0:
+            raise RestError(Failure("transient", 0, f"GET premiumIndex: no mark price of {symbol}"))
+        return price
 
     async def balances(self) -> tuple[Balance, ...]:
         """Assets that hold something."""

@@ -162,6 +162,28 @@ class StartCheck:
                 f"{config.host} allows a position of {symbol} {cap:,} at leverage {leverage}"
             )
         await self._check_least_notional(symbol)
+        await self._check_stops(symbol)
+
+    async def _check_stops(self, symbol: str) -> None:
+        """A stop that the exchange takes at no price near now's: each position would be left at once."""
+        config = self._config
+        percents = config.protective_stops_of(symbol)
+        if not percents:
+            return
+        rows = (await self._instruments.info(symbol)).get("filters", ())
+        prices = {str(one.get("filterType")): one for one in rows}.get("PRICE_FILTER", {})
+        tick, lowest, highest = (decimal(prices.get(key)) for key in ("tickSize", "minPrice", "maxPrice"))
+        lowest = max(lowest, tick)
+        mark = await self._account.mark_price(symbol)
+        for percent in percents:
+            away = mark * percent / 100
+            for side, price in (("long", mark - away), ("short", mark + away)):
+                if price < lowest or (highest and price > highest):
+                    stop = f"protective_stop_percent {percent} of {symbol}"
+                    allowed = f"{config.host} takes prices from {lowest:,} to {highest:,} only"
+                    raise ConfigurationError(
+                        f"{config.path}: {stop}: a {side}'s stop would be at {price:,f}, and {allowed}."
+                    )
 
     async def _state(self, symbol: str) -> str:
         return str((await self._instruments.info(symbol)).get("status", ""))

@@ -44,7 +44,11 @@ class World:
         return False, False
 
     async def info(self, _symbol: str) -> dict[str, Any]:
-        return {"status": self.status, "marginAsset": "USDT", "quoteAsset": "USDT", "filters": []}
+        price = {"filterType": "PRICE_FILTER", "tickSize": "0.10", "minPrice": "500", "maxPrice": "80000"}
+        return {"status": self.status, "marginAsset": "USDT", "quoteAsset": "USDT", "filters": [price]}
+
+    async def mark_price(self, _symbol: str) -> Decimal:
+        return Decimal(50_000)
 
     async def margin_rows(self, _symbol: str) -> tuple[dict[str, Any], dict[str, Any]]:
         return self.brackets, self.row
@@ -135,3 +139,21 @@ def test_a_traded_symbol_without_brackets_is_asked_about_again() -> None:
     world.brackets = {}
     with pytest.raises(RestError, match=f"the answers on {SYMBOL}"):
         world.check()
+
+
+@pytest.mark.parametrize(
+    ("percent", "said"),
+    [
+        ("99.1", "protective_stop_percent 99.1 of BTCUSDT: a long's stop would be at 450.0"),
+        ("60.1", "protective_stop_percent 60.1 of BTCUSDT: a short's stop would be at 80,050"),
+    ],
+)
+def test_refuses_a_stop_that_the_exchange_would_never_take(percent: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        World().check(protective_stops=((SYMBOL, Decimal(percent)),))
+    assert said in str(refused.value)
+    assert "takes prices from 500 to 80000 only" in str(refused.value).replace("80,000", "80000")
+
+
+def test_a_stop_at_the_edge_of_the_allowed_prices_is_no_reason_to_refuse() -> None:
+    World().check(protective_stops=((SYMBOL, Decimal(60)), ("ETHUSDT", Decimal(99))))

@@ -250,3 +250,20 @@ def test_a_restart_from_any_record_of_the_journal_leaves_the_right_stop(kept: in
     assert abs(stop.stop_price / entry - (Decimal("0.95") if held > ZERO else Decimal("1.05"))) < Decimal(
         "0.002"
     )
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ExitRules(protective_stop_percent=100.0),
+        ExitRules(stop_kind="resting", stop_loss_percent=120.0),
+        ExitRules(stop_kind="resting", trailing_percent=100.0),
+    ],
+)
+def test_a_stop_that_can_never_rest_is_refused_at_the_start(rules: ExitRules) -> None:
+    with pytest.raises(StrategyRefused, match="a long's stop would rest at a price of 0"):
+        Engine(config(spec(exit_rules=rules)))
+
+
+def test_a_stop_that_is_only_tested_on_bars_may_be_as_far_as_it_likes() -> None:
+    Engine(config(spec(exit_rules=ExitRules(stop_loss_percent=150.0))))

@@ -84,6 +84,11 @@ def test_live_needs_the_word_and_the_flag_and_names_what_is_missing(home: Home) 
         ("max_leverage = 3", "max_leverage = 0", ["risk.max_leverage is 0", "greater than 0"]),
         ("max_leverage = 3", "max_leverage = nan", ["risk.max_leverage"]),
         ("max_leverage = 3\n", "", ["risk.max_leverage is missing"]),
+        (
+            'candles = "mid"',
+            'candles = "mid"\nprotective_stop_percent = 100',
+            ["strategies[0].protective_stop_percent is 100", "less than 100"],
+        ),
         ("max_open_orders = 20", "max_open_orders = 20.5", ["risk.max_open_orders is 20.5", "an integer"]),
         ("max_open_orders = 20", "max_open_orders = true", ["risk.max_open_orders is true", "integer"]),
         ("enabled = true", "enabled = 1", ["simulator.enabled is 1", "boolean"]),
