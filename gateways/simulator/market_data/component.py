@@ -177,9 +177,19 @@ class MarketData:
         if stream in self._counts:
             self._publish(stream, payload)
 
-    def relay_depth(self, symbol: str, ids: tuple[int, int], changes: Sequence[Change], now_ms: int) -> None:
-        """Take the levels of a relayed diff with its first and last id."""
-        self._feeds[symbol].relay_book(ids, changes, now_ms)
+    def relay_depth(
+        self,
+        symbol: str,
+        ids: tuple[int, int],
+        changes: Sequence[Change],
+        now_ms: int,
+        previous_id: int | None = None,
+    ) -> None:
+        """Take the levels of a relayed diff with its first and last id.
+
+        `previous_id` is the diff before it that never came.
+        """
+        self._feeds[symbol].relay_book(ids, changes, now_ms, previous_id)
 
     def relay_trade(self, symbol: str, made: PublicTrade, *, publish: bool = False) -> None:
         """Count a relayed trade into tape and klines; `publish` if no frame of its own goes out."""

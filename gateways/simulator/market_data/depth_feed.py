@@ -81,6 +81,11 @@ class DepthFeed:
         self.last_id = ids[1]
         self._arm(ids[0], now_ms)
 
+    def break_chain(self, previous_id: int) -> None:
+        """Let the next event of every cadence follow on one that nobody has seen: diffs are missing."""
+        for cadence in self._cadences.values():
+            cadence.previous_id = previous_id
+
     def _arm(self, first: int, now_ms: int) -> None:
         for cadence_ms, cadence in self._cadences.items():
             if cadence.due_ms is None:

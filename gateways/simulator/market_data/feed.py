@@ -176,8 +176,12 @@ class SymbolFeed:
         if self.depth.apply(changes, now_ms):
             self._book_changed(now_ms)
 
-    def relay_book(self, ids: tuple[int, int], changes: Sequence[Change], now_ms: int) -> None:
+    def relay_book(
+        self, ids: tuple[int, int], changes: Sequence[Change], now_ms: int, previous_id: int | None
+    ) -> None:
         """Take a diff whose frame is published by its market, with its first and last id."""
+        if previous_id is not None:
+            self.depth.break_chain(previous_id)
         self.depth.relay(ids, changes, now_ms)
         self._book_changed(now_ms)
 

@@ -1,16 +1,32 @@
-"""Reads recordings: lines of `<local receive ns> <JSON frame>`, plain or gzip."""
+"""Reads recordings: lines of `<local receive time> <JSON frame>`, plain or gzip.
 
+Everything is checked while reading, so that nothing in a file can end a session that has begun. The unit
+of the receive times is found by comparing the first of them with the exchange's own time beside it.
+"""
+
+import contextlib
 import gzip
+import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from gateways.simulator.markets.base import MarketError
 
 _DECODER: Final = msgspec.json.Decoder()
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_UNIT_NS: Final = {"nanoseconds": 1, "microseconds": 1_000, "milliseconds": 1_000_000, "seconds": 10**9}
+_LONGEST_NS: Final = 30 * 86_400 * 10**9
+"""No session is as long: a stamp further from the first one is of another unit, or wrong."""
+
+_Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,15})?$")]
+_MOST: Final = 1e15
+_Id = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+_Levels = list[tuple[str, str]]
 
 
 class _Head(msgspec.Struct):
@@ -18,8 +34,9 @@ class _Head(msgspec.Struct):
 
     e: str
     s: str
-    u: int = 0
-    t: int = 0
+    E: _Id = 0
+    u: _Id = 0
+    t: _Id = 0
 
 
 class _Line(msgspec.Struct):
@@ -27,6 +44,60 @@ class _Line(msgspec.Struct):
 
     data: _Head | None = None
     last_update_id: int | None = msgspec.field(default=None, name="lastUpdateId")
+
+
+class _Diff(msgspec.Struct):
+    E: _Id
+    T: _Id
+    U: _Id
+    u: _Id
+    pu: _Id
+    b: _Levels
+    a: _Levels
+
+
+class _Ticker(msgspec.Struct):
+    E: _Id
+    T: _Id
+    u: _Id
+    b: _Number
+    B: _Number
+    a: _Number
+    A: _Number
+
+
+class _Trade(msgspec.Struct):
+    E: _Id
+    T: _Id
+    t: _Id
+    p: _Number
+    q: _Number
+    m: bool
+
+
+class _DiffFrame(msgspec.Struct):
+    data: _Diff
+
+
+class _TickerFrame(msgspec.Struct):
+    data: _Ticker
+
+
+class _TradeFrame(msgspec.Struct):
+    data: _Trade
+
+
+class _Snapshot(msgspec.Struct):
+    last_update_id: _Id = msgspec.field(name="lastUpdateId")
+    bids: Annotated[_Levels, msgspec.Meta(min_length=1)]
+    asks: Annotated[_Levels, msgspec.Meta(min_length=1)]
+
+
+_CHECKS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    "depthUpdate": msgspec.json.Decoder(_DiffFrame),
+    "bookTicker": msgspec.json.Decoder(_TickerFrame),
+    "trade": msgspec.json.Decoder(_TradeFrame),
+}
 
 
 @dataclass(slots=True)
@@ -79,38 +150,149 @@ def read_recording(paths: list[Path], symbols: tuple[str, ...]) -> Recording:
         _read_file(path, recording)
     if not recording.frames:
         raise MarketError(f"{', '.join(map(str, paths))}: the recording holds no frame")
-    recording.frames.sort(key=lambda frame: frame.receive_ns)
+    recording.frames.sort(key=lambda frame: frame.receive_ns)  # stable: each file keeps its order
     for symbol in {frame.symbol for frame in recording.frames} - set(recording.snapshots):
         raise MarketError(f"{', '.join(map(str, paths))}: no depth snapshot of {symbol} to begin with")
     recording.span_ns = recording.frames[-1].receive_ns - recording.frames[0].receive_ns
     return recording
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    if path.name.endswith(".gz"):
-        with gzip.open(path, "rb") as packed:
-            yield from packed
-        return
-    with path.open("rb") as file:
-        yield from file
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number and text of each line that is not blank."""
+    number = 0
+    try:
+        with path.open("rb") as file:
+            is_packed = file.read(2) == _GZIP_MAGIC
+            if path.name.endswith(".gz") and not is_packed:
+                raise MarketError(f"{path}, line 1: this is no gzip data; name it without .gz if it is text")
+            file.seek(0)
+            for line in gzip.GzipFile(fileobj=file) if is_packed else file:
+                number += 1
+                if line.strip():
+                    yield number, line
+    except EOFError as error:
+        raise MarketError(f"{path}, line {number + 1}: the gzip data is cut off here") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise MarketError(f"{path}, line {number + 1}: the gzip data is damaged here ({error})") from error
+    except OSError as error:
+        raise MarketError(f"{path}: {error.strerror or error}") from error
+
+
+class _ReceiveClock:
+    """Receive times of one file in nanoseconds, never going back.
+
+    Where the recorder's clock was set back, what follows goes on at the time reached: the order of the
+    lines is the order of receipt.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._first_ns: int | None = None
+        self._last_ns = 0
+        self._added_ns = 0
+
+    def read(self, text: bytes) -> int:
+        """Raises ValueError, one sentence, for what is no time of this file."""
+        at_ns = _stamp(text) * _UNIT_NS[self._unit]
+        if self._first_ns is None:
+            self._first_ns = self._last_ns = at_ns
+        if abs(at_ns - self._first_ns) > _LONGEST_NS:
+            raise ValueError(
+                f"the receive time {text.decode()} is more than 30 days from the first one, "
+                f"read as {self._unit} like the first lines"
+            )
+        self._added_ns += max(0, self._last_ns - (at_ns + self._added_ns))
+        self._last_ns = at_ns + self._added_ns
+        return self._last_ns
+
+
+def _stamp(text: bytes) -> int:
+    if not text.isdigit() or len(text) > 20:
+        raise ValueError("expected '<receive time> <JSON>', the time in digits")
+    return int(text)
+
+
+@dataclass(slots=True)
+class _ReadLine:
+    number: int
+    stamp: bytes
+    text: bytes
+    head: _Line
+
+
+def _unit_of(lines: list[_ReadLine]) -> str:
+    """Unit in which the first receive time is nearest to the exchange's time of its frame."""
+    for line in lines:
+        data = line.head.data
+        if data is not None and data.E and line.stamp.isdigit() and int(line.stamp):
+            ratio = math.log10(data.E * 1e6 / int(line.stamp))
+            return min(_UNIT_NS, key=lambda unit: abs(math.log10(_UNIT_NS[unit]) - ratio))
+    return "nanoseconds"
 
 
 def _read_file(path: Path, recording: Recording) -> None:
     heads = msgspec.json.Decoder(_Line)
+    lines: list[_ReadLine] = []
+    for number, raw in _lines(path):
+        stamp, _, text = raw.partition(b" ")
+        with _naming(path, number):
+            _stamp(stamp)
+            lines.append(_ReadLine(number, stamp, text, heads.decode(text)))
+    clock = _ReceiveClock(_unit_of(lines))
     snapshots: list[dict[str, Any]] = []
     symbols: set[str] = set()
-    for number, line in enumerate(_lines(path), start=1):
-        receive, _, text = line.partition(b" ")
-        try:
-            head, receive_ns = heads.decode(text), int(receive)
-        except (msgspec.DecodeError, ValueError) as error:
-            raise MarketError(f"{path}, line {number}: expected '<receive ns> <JSON>' ({error})") from error
-        data = head.data
+    for line in lines:
+        data = line.head.data
+        with _naming(path, line.number):
+            receive_ns = clock.read(line.stamp)
+            if data is not None:
+                _check_frame(data.e, line.text)
+            elif line.head.last_update_id is not None:
+                snapshots.append(_checked_snapshot(line.text))
         if data is not None:
             symbols.add(data.s)
             last_id = data.t if data.e == "trade" else data.u
-            recording.frames.append(RecordedFrame(receive_ns, data.s, data.e, last_id, text))
-        elif head.last_update_id is not None:
-            snapshots.append(_DECODER.decode(text))
+            recording.frames.append(RecordedFrame(receive_ns, data.s, data.e, last_id, line.text))
     if snapshots and len(symbols) == 1:
         recording.snapshots.setdefault(symbols.pop(), snapshots[0])
+
+
+@contextlib.contextmanager
+def _naming(path: Path, number: int) -> Iterator[None]:
+    """Name file and line of what is wrong."""
+    try:
+        yield
+    except RecursionError as error:
+        raise MarketError(f"{path}, line {number}: JSON is nested too deeply") from error
+    except ValueError as error:
+        raise MarketError(f"{path}, line {number}: {error}") from error
+
+
+def _check_frame(kind: str, text: bytes) -> None:
+    check = _CHECKS.get(kind)
+    if check is None:
+        return
+    data = check.decode(text).data
+    if isinstance(data, _Diff):
+        _check_sides(data.b, data.a)
+
+
+def _checked_snapshot(text: bytes) -> dict[str, Any]:
+    found = msgspec.json.decode(text, type=_Snapshot)
+    _check_sides(found.bids, found.asks)
+    snapshot: dict[str, Any] = _DECODER.decode(text)
+    return snapshot
+
+
+def _check_sides(bids: _Levels, asks: _Levels) -> None:
+    bid = max((price for price, lots in map(_level, bids) if lots), default=0.0)
+    ask = min((price for price, lots in map(_level, asks) if lots), default=math.inf)
+    if bid >= ask:
+        raise ValueError(f"the best bid {bid:g} is not below the best ask {ask:g}")
+
+
+def _level(level: tuple[str, str]) -> tuple[float, float]:
+    price, size = float(level[0]), float(level[1])
+    if not 0 < price < _MOST or not 0 <= size < _MOST:
+        raise ValueError(f"{level[0]} and {level[1]} are no price and size")
+    return price, size

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from gateways.simulator.markets.base import MarketError
 from gateways.simulator.symbols import SymbolSpec
 
+_YEAR_1990_S = 631_152_000
+_MOST_VOLUME = 1e12
 _PRICES = ("open", "high", "low", "close")
 
 
@@ -27,19 +29,26 @@ def read_bars(path: Path, spec: SymbolSpec) -> GridBars:
     """Read `open_time, open, high, low, close, volume`; MarketError names the row that does not fit."""
     if not path.exists():
         raise MarketError(f"{path}: no such file of klines")
-    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    frame = _read_table(path)
     missing = {"open_time", *_PRICES, "volume"} - set(frame.columns)
     if missing or len(frame) < 2:
         raise MarketError(
             f"{path}: expected the columns open_time, open, high, low, close, volume and two rows or more"
         )
-    open_ms = _milliseconds(frame["open_time"])
+    open_ms = _milliseconds(path, frame["open_time"])
     if not (np.diff(open_ms) > 0).all():
         raise MarketError(f"{path}: open_time must ascend without doubles")
     rows = np.empty((len(frame), 5), dtype=np.int64)
     for column, name in enumerate((*_PRICES, "volume")):
         unit = float(spec.step_size if name == "volume" else spec.tick_size)
-        scaled = frame[name].to_numpy(dtype=np.float64) / unit
+        values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
+        least, most = (0.0, _MOST_VOLUME) if name == "volume" else (unit, float(spec.max_price))
+        wrong = np.flatnonzero(~((values >= least) & (values <= most)))
+        if len(wrong):
+            row = int(wrong[0])
+            said = frame[name].iloc[row]
+            raise MarketError(f"{path}, row {row}: {name} {said} is no number from {least:g} to {most:g}")
+        scaled = values / unit
         rows[:, column] = np.rint(scaled)
         bad = np.flatnonzero(np.abs(scaled - rows[:, column]) > 1e-3)
         if len(bad):
@@ -51,11 +60,34 @@ def read_bars(path: Path, spec: SymbolSpec) -> GridBars:
     return GridBars(int(np.diff(open_ms).min()), open_ms, rows)
 
 
-def _milliseconds(column: "pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (ValueError, OSError) as error:  # of pandas and pyarrow both
+        said = str(error).strip().partition("\n")[0]
+        raise MarketError(f"{path}: no table of bars ({said})") from error
+
+
+def _milliseconds(path: Path, column: "pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
+    """Open times in ms; integers are of the unit in which the first of them is a date since 1990."""
     if pd.api.types.is_integer_dtype(column):
-        return column.to_numpy(dtype=np.int64)
-    times = pd.to_datetime(column, utc=True).dt.tz_localize(None)
-    return times.to_numpy().astype("datetime64[ms]").astype(np.int64)
+        stamps = column.to_numpy(dtype=np.int64)
+        for unit_ns in (1, 1_000, 1_000_000, 1_000_000_000):
+            since_1990 = _YEAR_1990_S * 1_000_000_000 // unit_ns
+            if stamps[0] >= since_1990:
+                if (stamps >= since_1990 * 1000).any() or (stamps < since_1990).any():
+                    row = int(np.flatnonzero((stamps >= since_1990 * 1000) | (stamps < since_1990))[0])
+                    raise MarketError(
+                        f"{path}, row {row}: open_time {stamps[row]} is not of the unit of the first row"
+                    )
+                return stamps * unit_ns // 1_000_000
+        raise MarketError(f"{path}, row 0: open_time {stamps[0]} is no time since 1990 in s, ms, us or ns")
+    times = pd.to_datetime(column, utc=True, errors="coerce", format="ISO8601")
+    wrong = np.flatnonzero(times.isna())
+    if len(wrong):
+        row = int(wrong[0])
+        raise MarketError(f"{path}, row {row}: open_time {column.iloc[row]} is no date and time")
+    return times.dt.tz_localize(None).to_numpy().astype("datetime64[ms]").astype(np.int64)
 
 
 def bar_path(row: NDArray[np.int64], steps: int) -> list[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """Books and trades that come from frames: the exchange's book and the public one follow them."""
 
+from bisect import bisect_left, bisect_right
 from typing import Any, Final
 
 from gateways.simulator.exchange import Exchange
@@ -17,9 +18,10 @@ Frame = dict[str, Any]
 class RelayedSymbol:
     """One symbol whose diffs, tickers and trades are relayed.
 
-    The chain of `pu` that clients see never breaks: a new snapshot goes out as one diff against the book
-    they hold, and the frame after it is made to chain on it. `announced` tells that clients may hold an
-    empty book of id 0 already.
+    A new snapshot goes out as one diff against the book clients hold, and the frame that bridges with it is
+    made to chain on it. Otherwise frames keep their `pu`: a diff that is missing is a break that clients
+    see. Of what became stale in such a hole, levels that a later diff crosses are taken away, in the books
+    and in that diff. `announced` tells that clients may hold an empty book of id 0 already.
     """
 
     def __init__(
@@ -30,6 +32,8 @@ class RelayedSymbol:
         self._exchange = exchange
         self._data = data
         self._sent_id: int | None = 0 if announced else None
+        self._snapshot_id: int | None = None
+        self._last_id = 0
         lower = feed.symbol.lower()
         self._diffs = [f"{lower}@depth@{cadence}ms" for cadence in sorted(feed.relayed)]
         self._ticker, self._trade = f"{lower}@bookTicker", f"{lower}@trade"
@@ -39,6 +43,7 @@ class RelayedSymbol:
 
     def seed(self, snapshot: Frame, last_id: int, now_ms: int) -> None:
         """Make both books those of a snapshot with this id."""
+        self._snapshot_id = self._last_id = last_id
         public = self.feed.depth.book
         wanted = {(side, price): 0 for side, _ in _SIDES for price in public.prices(side)}
         book = self._exchange.book(self.feed.symbol)
@@ -73,17 +78,43 @@ class RelayedSymbol:
             if send_stale:
                 self._send(frame)
             return
-        if self._sent_id is not None and frame["pu"] != self._sent_id:
-            frame["pu"] = self._sent_id
+        is_chained = frame["pu"] == self._last_id
+        if self._snapshot_id is not None:
+            is_chained = is_chained or frame["U"] <= self._snapshot_id <= frame["u"]
+            if is_chained and self._sent_id is not None:
+                frame["pu"] = self._sent_id
+        self._snapshot_id, self._last_id = None, frame["u"]
+        changes = [
+            (side, price, lots)
+            for (side, _), rows in zip(_SIDES, (frame["b"], frame["a"]), strict=True)
+            for price, lots in self._levels(rows)
+        ]
+        stale = self._crossed_by(changes)
+        for side, price, _ in stale:
+            frame["ba"[side]].append([self.printer.price(price), self.printer.size(0)])
         book = self._exchange.book(self.feed.symbol)
-        changes: list[Change] = []
-        for (side, name), rows in zip(_SIDES, (frame["b"], frame["a"]), strict=True):
-            for price, lots in self._levels(rows):
-                changes.append((side, price, lots))
-                book.set_level(name, price, lots)
-        self._data.relay_depth(self.feed.symbol, (frame["U"], frame["u"]), changes, now_ms)
+        for side, price, lots in stale + changes:
+            book.set_level(_SIDES[side][1], price, lots)
+        previous_id = None if is_chained else frame["pu"]
+        ids = (frame["U"], frame["u"])
+        self._data.relay_depth(self.feed.symbol, ids, stale + changes, now_ms, previous_id)
         self._send(frame)
         self._exchange.after_market(self.feed.symbol, now_ms)
+
+    def _crossed_by(self, changes: list[Change]) -> list[Change]:
+        """Deletions of the levels that cross those a diff sets."""
+        book = self.feed.depth.book
+        bids = [price for side, price, lots in changes if side == BID and lots]
+        asks = [price for side, price, lots in changes if side == ASK and lots]
+        named = {(side, price) for side, price, _ in changes}
+        stale: list[Change] = []
+        if bids:
+            found = book.prices(ASK)
+            stale += [(ASK, price, 0) for price in found[: bisect_right(found, max(bids))]]
+        if asks:
+            found = book.prices(BID)
+            stale += [(BID, price, 0) for price in found[bisect_left(found, min(asks)) :]]
+        return [level for level in stale if level[:2] not in named]
 
     def ticker(self, frame: Frame) -> None:
         """Let a bookTicker frame out."""
