@@ -17,10 +17,11 @@ from engine.backtest import parity_guesses as guesses
 from engine.backtest.parity_divergence import Divergence, stamp
 from engine.backtest.tv_export import restamped
 from engine.backtest.validate_cases import CaseResult, Engine, Prepared, bars_of, build_strategy, run_case
-from engine.backtest.validate_config import Case, ConfigError, to_ns
+from engine.backtest.validate_config import Case, ConfigError
 from engine.strategies.base import SignalStrategy
 
-_HOUR_NS = 3_600_000_000_000
+_SECOND_NS = 1_000_000_000
+_HOUR_NS = 3600 * _SECOND_NS
 _MOST_CAUSES = 3
 _LEAST_SHARE = 0.02
 """Of the trades that do not match: what a cause must explain to be more than a coincidence."""
@@ -74,6 +75,11 @@ class _Try:
         found = self.result.comparison
         return found.parity, sum(found.columns.values())
 
+    @property
+    def unmatched(self) -> int:
+        """Trades of either list that do not match: different, missing or extra."""
+        return sum(not pair.is_match for pair in self.result.comparison.pairs)
+
 
 def likely_cause(result: CaseResult, divergence: Divergence, engine: Engine) -> Cause:
     """What lets most trades match, or that nothing tried here helps.
@@ -120,16 +126,15 @@ def _better(best: _Try, engine: Engine) -> _Try | None:
 
 
 def _needed(best: _Try, first: CaseResult, engine: Engine) -> _Try:
-    """Without the changes that let no trade match which the others do not let match."""
+    """Without the changes that explain no trade which the others do not explain."""
     kept = best
     for change in best.changes:
         without = tuple(one for one in kept.changes if one is not change)
         other = _tried(first.prepared, without, engine)
         if other is None:
             continue
-        matched, left = kept.result.comparison.matched, other.result.comparison
-        unmatched = max(left.reference_trades, left.generated_trades) - left.matched
-        if matched - left.matched < max(1.0, _LEAST_SHARE * unmatched):
+        explained = other.unmatched - kept.unmatched
+        if explained < max(1.0, _LEAST_SHARE * other.unmatched):
             kept = other
     return kept
 
@@ -219,16 +224,18 @@ def _starts(result: CaseResult) -> Iterator[_Change]:
     case, history = result.case, result.prepared.history
     first = int(result.plan.bars.open_time_ns[0])
     entry = min(t.entry_time_ns for t in result.prepared.listed)
-    begin = datetime.fromtimestamp(entry // 1_000_000_000, UTC)
-    year = to_ns(begin.replace(month=1, day=1, hour=0, minute=0, second=0))
-    assert year is not None
+    begin = datetime.fromtimestamp(entry // _SECOND_NS, UTC)
+    month = begin.replace(day=1, hour=0, minute=0, second=0)
     zone = int(case.utc_offset_hours * _HOUR_NS)
     starts = [first + hours * _HOUR_NS for hours in _START_SHIFTS_HOURS]
-    starts += [year, year - zone, year - 24 * _HOUR_NS, entry - 300 * history.timeframe_ns]
+    for day in (month.replace(month=1), month, (month - timedelta(days=1)).replace(day=1)):
+        midnight = int(day.timestamp()) * _SECOND_NS
+        starts += [midnight, midnight - zone, midnight - 24 * _HOUR_NS]
+    starts.append(entry - 300 * history.timeframe_ns)
     starts.append(int(history.open_time_ns[0]))
     for start in dict.fromkeys(starts):
         if start != first and start >= history.open_time_ns[0]:
-            moment = datetime.fromtimestamp(start // 1_000_000_000, UTC)
+            moment = datetime.fromtimestamp(start // _SECOND_NS, UTC)
             what = f"history_start {stamp(start)}"
             yield _Change("history start", what, partial(_changed, history_start=moment))
 

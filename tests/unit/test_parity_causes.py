@@ -83,6 +83,13 @@ def test_a_wrong_first_bar_is_named():
     assert cause.matched > 0.9 * cause.of
 
 
+def test_a_first_bar_that_gives_extra_trades_alone_is_named():
+    _, _, cause = _explained(_prepared("trix", history_start=None))
+    assert (cause.kind, cause.matched) == ("history start", cause.of)
+    assert "history_start 2023-03-01 00:00 UTC " in cause.sentence
+    assert "extra" not in cause.sentence
+
+
 def test_other_data_are_named_with_the_price_that_gives_them_away():
     prepared = _prepared("rsi_old")
     bar = 3000
