@@ -48,7 +48,7 @@ SET_BACK_NS = 1_000_000_000
 """A clock that goes back by less is only being adjusted: time stands still for so long."""
 _QUICK = frozenset({wire.OrderBookTick, wire.TradeTick})
 """Events after which nothing but the clock can have become due."""
-_FREQUENT = _QUICK | {wire.MarkPrice, wire.Kline, wire.OrderUpdate, wire.Reply, Timer}
+_FREQUENT = _QUICK | {wire.MarkPrice, wire.Kline, wire.OrderUpdate, wire.AccountUpdate, wire.Reply, Timer}
 """Events after which what is said of the gates may wait a moment."""
 
 
@@ -248,7 +248,6 @@ class Engine:
                 self.out.notify(CandleClosed(self.clock.now_ns, bar))
             self._decide(self.strategies.on_bars(group))
         self.gate.caused_by_receive_ns = 0
-        self.candles.reschedule()
         for bar in self.candles.take_late_marks():
             self.out.notify(CandleMarked(self.clock.now_ns, bar))
 

@@ -148,6 +148,7 @@ class Health:
         """What the gates of a symbol look at, as of now."""
         touch, instrument = self._touches.get(symbol), self.instruments.get(symbol)
         mark_time_ns = 0 if touch is None else touch.mark_time_ns
+        is_fresh = self.is_fresh(symbol)
         return SymbolFacts(
             symbol=symbol,
             quote_asset="" if instrument is None else instrument.quote_asset,
@@ -156,8 +157,8 @@ class Health:
             isolated_margin=symbol in self._isolated,
             unconfirmed_leverage=self._leverages.unconfirmed(symbol),
             stop_refused=symbol in self.stops_refused,
-            book_fresh=self.is_fresh(symbol),
-            book_since=self._book_since(symbol),
+            book_fresh=is_fresh,
+            book_since="" if is_fresh else self._book_since(symbol),
             overdue=self._bars.silent.get(symbol, ""),
             mark_price=self._account.mark(symbol) or _UNKNOWN,
             mark_age_ns=self._clock.now_ns - mark_time_ns if mark_time_ns else None,

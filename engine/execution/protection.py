@@ -93,7 +93,22 @@ class Protection:
         self._bare_since_ns = 0
         self._next_ns = 0
         self._alarmed = False
-        self.deadline_ns = NEVER_NS
+        self._deadline_ns = NEVER_NS
+        self.waiting: set[Protection] = set()
+        """Those with a deadline; all desks share one set, since nearly all of many have none."""
+
+    @property
+    def deadline_ns(self) -> int:
+        """When `on_time` is due."""
+        return self._deadline_ns
+
+    @deadline_ns.setter
+    def deadline_ns(self, deadline_ns: int) -> None:
+        self._deadline_ns = deadline_ns
+        if deadline_ns == NEVER_NS:
+            self.waiting.discard(self)
+        else:
+            self.waiting.add(self)
 
     def on_position(self, cause: str) -> None:
         """The position changed, or a bar moved the levels: want what belongs to it now."""

@@ -63,6 +63,7 @@ class TradeExecutor:
         self.resting = RestingOrders(clock, out, gate, store, executor, self._on_rest_refused, self._may_rest)
         self.exits = MarketExits(clock, out, gate, store, account, executor, on_doubt)
         self._desks: dict[tuple[str, str], Desk] = {}
+        self._protected: set[Protection] = set()
 
     def add(self, slot: StrategySlot, *, shared: bool) -> None:
         """Open a desk for a strategy. `shared`: others trade the symbol too."""
@@ -84,6 +85,7 @@ class TradeExecutor:
             self.resting,
             None if script is None else script.resting_orders,
         )
+        protection.waiting = self._protected
         self._desks[slot.owner, slot.symbol] = Desk(slot, plan, protection, script)
 
     def broker(self, slot: StrategySlot, bar: Bar) -> Broker:
@@ -286,7 +288,7 @@ class TradeExecutor:
     @property
     def deadline_ns(self) -> int:
         """When something is due."""
-        protections = (desk.protection.deadline_ns for desk in self._desks.values())
+        protections = (one.deadline_ns for one in self._protected)
         return min(self.resting.deadline_ns, self.exits.deadline_ns, *protections)
 
     def on_time(self) -> None:

@@ -73,7 +73,7 @@ class SymbolBars:
 
     Prices are in the quote asset, volumes in the base asset. `late_ticks` and `invalid_ticks` count what
     was dropped. `on_begin` is called when a series begins, begins anew or goes on after a hole: its bars have
-    close times now.
+    close times now. Closed bars that a late tick marked are added to `late_marks`.
     """
 
     __slots__ = (
@@ -103,14 +103,15 @@ class SymbolBars:
         symbol: str,
         kind: CandleKind,
         timeframes_ns: Iterable[int],
-        on_begin: Callable[[], object] = lambda: None,
+        on_begin: "Callable[[SymbolBars], object]" = lambda _: None,
+        late_marks: list[Bar] | None = None,
     ) -> None:
         self._on_begin = on_begin
         self.symbol = symbol
         self.kind = kind
         self._bars = [_OpenBar(length) for length in sorted(set(timeframes_ns), reverse=True)]
         self.last_closed: dict[int, Bar] = {}
-        self.late_marks: list[Bar] = []
+        self.late_marks: list[Bar] = [] if late_marks is None else late_marks
         self.late_ticks = 0
         self.invalid_ticks = 0
         self.restarts = 0
@@ -179,7 +180,7 @@ class SymbolBars:
             self._start(time_ns, price)
         if self._hole:
             self._hole = False
-            self._on_begin()
+            self._on_begin(self)
         self._begin_segment(price, volume_base)
         return closed
 
@@ -197,7 +198,7 @@ class SymbolBars:
             bar.begin(open_time, price, SUSPECT if open_time < time_ns or self._hole else 0)
         self._segment_open = max(bar.open_time for bar in self._bars)
         self._segment_end = min(bar.close_time for bar in self._bars)
-        self._on_begin()
+        self._on_begin(self)
 
     def _add_late(self, time_ns: int, price: float, volume_base: float) -> None:
         """Bars that have closed drop the tick and are marked; those still open take it."""
@@ -267,16 +268,18 @@ class CandleAggregator:
     `tracks` gives direct access for the tick path: the series of (symbol, kind).
     """
 
-    __slots__ = ("_grace_ns", "deadline_ns", "tracks")
+    __slots__ = ("_grace_ns", "_late_marks", "deadline_ns", "tracks")
 
     def __init__(self, series: Iterable[tuple[str, CandleKind, int]], grace_ns: int) -> None:
         lengths: dict[tuple[str, CandleKind], set[int]] = {}
         for symbol, kind, length_ns in series:
             lengths.setdefault((symbol, kind), set()).add(length_ns)
         self._grace_ns = grace_ns
+        self._late_marks: list[Bar] = []
         self.deadline_ns = NEVER_NS
         self.tracks = {
-            key: SymbolBars(key[0], key[1], lengths[key], self.reschedule) for key in sorted(lengths)
+            key: SymbolBars(key[0], key[1], lengths[key], self._on_begin, self._late_marks)
+            for key in sorted(lengths)
         }
 
     def on_time(self, exchange_now_ns: int) -> list[Bar]:
@@ -285,36 +288,37 @@ class CandleAggregator:
         for track in self.tracks.values():
             closed.extend(track.on_time(exchange_now_ns, self._grace_ns))
         closed.sort(key=delivery_order)
-        self.reschedule()
+        self._reschedule()
         return closed
 
-    def reschedule(self) -> int:
-        """Set and return the exchange time at which `on_time` is due."""
+    def _on_begin(self, track: SymbolBars) -> None:
+        self.deadline_ns = min(self.deadline_ns, track.next_close_ns + self._grace_ns)
+
+    def _reschedule(self) -> None:
+        """Exchange time at which `on_time` is due. Bars that ticks close meanwhile only make it too early."""
         earliest = min((track.next_close_ns for track in self.tracks.values()), default=NEVER_NS)
         self.deadline_ns = earliest if earliest == NEVER_NS else earliest + self._grace_ns
-        return self.deadline_ns
 
     def mark_hole(self, symbol: str | None = None) -> None:
         """Data of one symbol, or of all, are missing from now on."""
         for (name, _), track in self.tracks.items():
             if symbol is None or name == symbol:
                 track.mark_hole()
-        self.reschedule()
+        self._reschedule()
 
     def begin_anew(self, exchange_now_ns: int) -> None:
         """Series that were closed ahead of the exchange's time begin again with their next tick."""
         for track in self.tracks.values():
             if track.open_since_ns > exchange_now_ns:
                 track.begin_anew()
-        self.reschedule()
+        self._reschedule()
 
     def take_late_marks(self) -> list[Bar]:
         """Closed bars that a late tick marked since the last call."""
-        marked: list[Bar] = []
-        for track in self.tracks.values():
-            if track.late_marks:
-                marked += track.late_marks
-                track.late_marks = []
+        if not self._late_marks:
+            return []
+        marked = self._late_marks.copy()
+        self._late_marks.clear()
         return marked
 
     @property

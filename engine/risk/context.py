@@ -61,7 +61,7 @@ def context_for(
             sums = buys if intent.side == "BUY" else sells
             sums[intent.symbol] = sums.get(intent.symbol, ZERO) + order.unfilled_base
     other = ZERO
-    others = {p.symbol for p in account.positions()} | buys.keys() | sells.keys()
+    others = {p.symbol for p in account.positions() if p.qty_base} | buys.keys() | sells.keys()
     others.discard(symbol)
     for name in sorted(others):
         position = account.position(name)

@@ -47,6 +47,7 @@ class StrategyManager:
         self.slots = tuple(
             StrategySlot(spec, symbol) for spec in config.strategies for symbol in spec.symbols
         )
+        self._slots = {(slot.owner, slot.symbol): slot for slot in self.slots}
         self._routes: dict[tuple[str, CandleKind, int], list[StrategySlot]] = {}
         for slot in self.slots:
             for length in slot.lengths_ns:
@@ -64,7 +65,7 @@ class StrategyManager:
 
     def slot(self, owner: str, symbol: str) -> StrategySlot | None:
         """The strategy of that name on that symbol."""
-        return next((one for one in self.slots if one.owner == owner and one.symbol == symbol), None)
+        return self._slots.get((owner, symbol))
 
     def start(self) -> None:
         """The world is known: begin to warm up whoever waited for that."""

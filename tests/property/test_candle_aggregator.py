@@ -132,7 +132,7 @@ def test_a_tick_on_the_boundary_belongs_to_the_next_bar():
 def test_grace_time_is_waited_for_and_the_deadline_names_it():
     candles = CandleAggregator([("A", "mid", SECOND_NS)], GRACE_NS)
     candles.tracks["A", "mid"].add(SECOND_NS, 1.0)
-    assert candles.reschedule() == 2 * SECOND_NS + GRACE_NS
+    assert candles.deadline_ns == 2 * SECOND_NS + GRACE_NS
     assert candles.on_time(2 * SECOND_NS + GRACE_NS - 1) == []
     (bar,) = candles.on_time(2 * SECOND_NS + GRACE_NS)
     assert bar.open_time_ns == SECOND_NS
