@@ -54,6 +54,12 @@ def examine_tail(data: bytes, name: str, end: int, bad: int) -> Torn | None:
     return Torn(bad, max((sequence for sequence, _ in whole), default=bad), len(written))
 
 
+def newest_whole(data: bytes, start: int, sequence: int) -> int:
+    """Sequence of the newest whole frame from `start` on, where record `sequence` should begin; one less when
+    there is none."""
+    return max((found for found, _ in _whole_frames(data, start, sequence - 1)), default=sequence - 1)
+
+
 def named(first: int, last: int) -> tuple[str, str]:
     """Those records in words, and the verb that fits."""
     return (f"record {first}", "is") if first == last else (f"records {first} to {last}", "are")

@@ -12,7 +12,10 @@ from engine.storage import schema
 from engine.storage.database import KEY, TablesRefused, create, drop, flush, stored_progress
 from engine.storage.reading import Reading
 from engine.storage.replica import Row
+from engine.storage.tail import JournalTail
 
+REBUILD = "python -m engine.storage.tables rebuild"
+ACCEPT_LOSS = "--accept-loss"
 _BATCH = 2_000
 _CHUNK = 200
 
@@ -40,6 +43,35 @@ class Follower:
         """Begin from nothing."""
         drop(self._engine)
         self._begin()
+
+    def refuse_loss(self) -> None:
+        """TablesRefused when tables made anew would hold less than those there are; JournalError when a part
+        of the journal cannot be read. Nothing is changed."""
+        row = stored_progress(self._engine)
+        reading = Reading(self._folder)
+        while reading.read(_BATCH):
+            reading.replica.take_rows()
+        known = row is not None and row.get("journal") == str(self._folder)
+        if row is None or not known or row["engine_id"] != reading.replica.engine_id:
+            return
+        if reading.sequence < row["sequence"]:
+            raise TablesRefused(
+                f"the tables hold records up to {row['sequence']}, the journal in {self._folder} only up to "
+                f"{reading.sequence}: they stay as they are; {ACCEPT_LOSS} replaces them all the same"
+            )
+        if reading.begins_after:
+            raise TablesRefused(
+                f"records 1 to {reading.begins_after} were deleted from {self._folder} for their age, and "
+                f"only these tables have their rows: they stay as they are; {ACCEPT_LOSS} replaces them"
+            )
+
+    def lag(self) -> int:
+        """How many records the journal has beyond the tables."""
+        try:
+            newest = JournalTail(self._folder).newest_sequence()
+        except OSError:
+            return 0
+        return max(0, newest - self._applied)
 
     def catch_up(self) -> int:
         """Apply everything new; returns how many records that was. Database errors come out."""
@@ -79,12 +111,12 @@ class Follower:
         if is_ours and not self._is_own and row["journal"] != str(self._folder):
             raise TablesRefused(
                 f"the database holds the tables of {row['journal']}; give {KEY} another one, or replace them "
-                "by `python -m engine.storage.tables rebuild ENV`"
+                f"by `{REBUILD} ENV`"
             )
         if deleted:
             raise TablesRefused(
                 f"the tables do not fit the journal in {self._folder}, whose records 1 to {deleted} were "
-                "deleted for their age; `python -m engine.storage.tables rebuild ENV` makes them of the rest"
+                f"deleted for their age; `{REBUILD} ENV {ACCEPT_LOSS}` makes them of the rest"
             )
 
     @staticmethod

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 import typer
 
 from engine.storage.database import TablesRefused, make_engine, stored_progress
-from engine.storage.follower import Follower
-from engine.storage.recovered import read_folder
+from engine.storage.follower import ACCEPT_LOSS, Follower
 from engine.storage.retention import DAY_S, Retention
 from engine.storage.segment import JournalError
+from engine.storage.tail import JournalTail
 from settings import ENVIRONMENTS, Home, Settings, SettingsError
 from settings.load import parse_settings
 from settings.shown import counted
@@ -55,10 +55,18 @@ def _refusal(text: str) -> typer.Exit:
 
 
 @app.command()
-def rebuild(environment: Environment = "demo") -> None:
+def rebuild(
+    environment: Environment = "demo",
+    *,
+    accept_loss: Annotated[
+        bool, typer.Option(ACCEPT_LOSS, help="Also when the journal no longer has all that the tables hold.")
+    ] = False,
+) -> None:
     """Drop the tables and make them again from the whole journal."""
     follower, folder, *_ = _open(environment)
     try:
+        if not accept_loss:
+            follower.refuse_loss()
         follower.drop()
         count = follower.catch_up()
     except _TROUBLE as error:
@@ -73,10 +81,15 @@ def status(environment: Environment = "demo") -> None:
     try:
         row = stored_progress(engine)
         applied = 0 if row is None else row["sequence"]
-        last = read_folder(folder, None).next_sequence - 1
+        tail = JournalTail(folder)
+        last = tail.newest_sequence()
+        typer.echo(f"journal {last}, tables {applied}, lag {last - applied} records")
+        if last > applied:
+            tail.begin_before(applied + 1)
+            while tail.read():
+                pass
     except _TROUBLE as error:
         raise _refusal(_sentence(error)) from None
-    typer.echo(f"journal {last}, tables {applied}, lag {last - applied} records")
 
 
 @app.command()
@@ -124,7 +137,8 @@ def keep_up(
             wait_s = min(max(wait_s, 0.5) * 2, _LONGEST_WAIT_S)
             if _sentence(error) != said:
                 said = _sentence(error)
-                typer.echo(f"tables lag behind the journal: {said}", err=True)
+                lag = counted(follower.lag(), "record")
+                typer.echo(f"tables lag {lag} behind the journal: {said}", err=True)
         if last_look:
             return
         stop.wait(wait_s)
