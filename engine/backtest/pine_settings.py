@@ -28,11 +28,13 @@ def pine_settings(
     fill_orders_on_standard_ohlc: bool = False,
     currency: str = "NONE",
     risk_free_rate: float = 2.0,
-    mintick: float = 0.01,
+    mintick: float | None = None,
     mincontract: float = 0.0001,
     pointvalue: float = 1.0,
 ) -> BrokerSettings:
     """Settings of a script; the defaults are Pine v6's, `mintick` and the two after it are the symbol's.
+
+    Without a `mintick` it is the grid of the bars' prices.
 
     Without effect here: `calc_on_every_tick` (history has none), `use_bar_magnifier` (give finer bars to
     `run_script`), `fill_orders_on_standard_ohlc` (bars are standard ones), `currency` (money is in the
@@ -50,7 +52,7 @@ def pine_settings(
             cash_per_order=commission_value if commission_type == "cash_per_order" else 0.0,
             slippage_ticks=slippage,
         ),
-        market=Market(tick=mintick, qty_step=mincontract, point_value=pointvalue),
+        market=Market(tick=mintick or 0.0, qty_step=mincontract, point_value=pointvalue),
         timing="bar_close" if process_orders_on_close else "next_bar_open",
         pyramiding=pyramiding,
         close_rule=close_entries_rule,

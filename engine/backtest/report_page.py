@@ -250,7 +250,8 @@ def _origin(summary: dict[str, Any]) -> str:
     facts = {
         "parameters": ", ".join(f"{name} {value}" for name, value in summary["params"].items()),
         "broker": broker_line(summary["broker"]).removeprefix("broker: "),
-        **dict(line.split(": ", 1) for line in data_lines(summary)),
+        **dict(line.split(": ", 1) for line in data_lines(summary | {"notes": []})),
+        **({"about the data": ". ".join(summary["notes"])} if summary["notes"] else {}),
         **{f"{name} hash": value for name, value in summary["hashes"].items()},
         "versions": ", ".join(f"{name} {value}" for name, value in summary["versions"].items()),
     }

@@ -12,6 +12,8 @@ _ALWAYS = frozenset(
         *("commission_percent", "slippage_ticks", "slippage_bps", "process_orders_on_close"),
     }
 )
+_CALENDAR = {31 * 86_400: "1mo", 92 * 86_400: "3mo", 184 * 86_400: "6mo", 366 * 86_400: "1y"}
+"""Bars of months and years count as their longest."""
 _UNITS = (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
@@ -38,8 +40,10 @@ def broker_line(broker: Mapping[str, Any]) -> str:
 
 
 def timeframe(seconds: int) -> str:
-    """ "1h", "15m", "1w"; the largest unit that divides it."""
-    return next(f"{seconds // size}{unit}" for unit, size in _UNITS if seconds % size == 0)
+    """ "1h", "15m", "1w", "1mo"; the largest unit that divides it."""
+    return _CALENDAR.get(seconds) or next(
+        f"{seconds // size}{unit}" for unit, size in _UNITS if seconds % size == 0
+    )
 
 
 def bars_told(bars: Bars) -> dict[str, Any]:

@@ -45,8 +45,6 @@ def main(
         say_if_compiling()
         runs = [_run(one) for one in prepared]
         told = [one for run in runs for one in run]
-        for note in dict.fromkeys(note for one in prepared for note in one.notes):
-            console.print(note, markup=False)
         console.print(parity_report.table(told))
         for run in runs:
             for line in parity_report.settings_lines(run[0].result):

@@ -369,3 +369,27 @@ def test_a_first_run_says_at_once_that_it_compiles(tmp_path: Path, monkeypatch: 
     assert "first run: compiling" in _here(*words).stderr
     (tmp_path / "cycle.run-1.py311.nbi").touch()
     assert "compiling" not in _here(*words).output
+
+
+def test_what_is_said_of_the_data_stands_on_the_console_and_in_every_file(tmp_path: Path):
+    hours = [hour for hour in range(48) if hour not in (7, 8)]
+    rows = [f"2025-01-{1 + hour // 24:02d} {hour % 24:02d}:00:00,0.41,0.42,0.40,0.41\n" for hour in hours]
+    data = tmp_path / "LOW_1h.csv"
+    data.write_text("Datetime,open,high,low,close\n" + "".join(rows))
+    done = _here("--strategy", "rsi", "--data", data, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    gap = "LOW: 2 bars missing: 2025-01-01 07:00 to 2025-01-01 09:00 (2h) UTC; kept as gaps"
+    for text in (
+        done.output,
+        *(
+            (tmp_path / "out" / name).read_text("utf-8")
+            for name in ("report.txt", "report.html", "summary.json")
+        ),
+    ):
+        assert gap in text
+        assert "times without a zone are read as UTC" in text
+        assert "the grid of the prices" in text
+    assert (one := _here("--strategy", "rsi", "--data", data, "--gaps", "refuse")).exit_code == 2
+    assert one.stderr.count("\n") == 1
+    filled = _here("--strategy", "rsi", "--data", data, "--gaps", "fill", "--start", "2025-01-01T03:00")
+    assert "LOW: 45 bars of 1h, 2025-01-01 03:00 to 2025-01-02 23:00 UTC" in filled.output
