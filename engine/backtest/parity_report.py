@@ -117,6 +117,7 @@ def _case(one: Told) -> dict[str, object]:
         "engine": result.engine,
         "zone": zone_name(result.zone),
         "settings": settings_lines(result),
+        "notes": list(result.prepared.notes),
         "reference_trades": found.reference_trades,
         "generated_trades": found.generated_trades,
         "matched": found.matched,

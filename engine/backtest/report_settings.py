@@ -1,6 +1,6 @@
 """With which data and broker settings a result was made, in words: for every console and report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.backtest.validate_config import BrokerConfig
@@ -35,8 +35,17 @@ def broker_line(broker: Mapping[str, Any]) -> str:
         parts.append("market orders fill at the close")
     for name, field in BrokerConfig.model_fields.items():
         if name not in _ALWAYS and broker.get(name) not in (None, field.default, ()):
-            parts.append(f"{name} {broker[name]}")
+            parts.append(_other(name, broker[name]))
     return "broker: " + ", ".join(parts)
+
+
+def _other(name: str, value: object) -> str:
+    """A setting that is not always said; what single symbols have otherwise is said with their data."""
+    if name == "symbols" and isinstance(value, Mapping):
+        return f"own settings for {' '.join(value)}"
+    if name == "brackets" and isinstance(value, Sequence):
+        return f"{len(value)} maintenance bracket{'' if len(value) == 1 else 's'}"
+    return f"{name} {value}"
 
 
 def timeframe(seconds: int) -> str:

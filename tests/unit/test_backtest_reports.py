@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from engine.backtest import cli, report_page, report_text
+from engine.backtest.cli_config import BROKER_DEFAULTS
 from engine.backtest.metrics import DAY_NS, Curve
 from engine.backtest.report_settings import broker_line, data_lines, timeframe
 from engine.backtest.report_trades import write_equity
@@ -177,3 +179,27 @@ def test_buy_and_hold_and_the_settings_stand_in_console_text_and_page(open_at_th
         assert "buy and hold" in text
         assert "capital 100000, each entry 2 units, fees 0.1 % a side, slippage 0 ticks" in text
         assert "12 bars of 1h, 2025-01-01 00:00 to 2025-01-01 11:00 UTC" in text
+
+
+def test_the_page_lists_every_broker_setting_with_its_defaults():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "backtesting.md").read_text("utf-8")
+    rows = {
+        row[0]: row[1:3] for row in re.findall(r"^\| `(\w+)` \| ?(.*?) ?\| ?(.*?) ?\|", page, re.MULTILINE)
+    }
+    case, backtest = BrokerConfig(), BrokerConfig.model_validate(BROKER_DEFAULTS)
+    assert set(rows) == set(BrokerConfig.model_fields)
+    for name, shown in rows.items():
+        for text, config in zip(shown, (backtest, case), strict=True):
+            value = getattr(config, name)
+            said = json.dumps(value).strip('"').removesuffix(".0") if value not in (None, {}, ()) else ""
+            if name == "qty" and config is case:
+                said = f"{config.sizing.value:g}"
+            assert text == said, name
+
+
+def test_settings_of_single_symbols_and_brackets_are_told_shortly():
+    config = BrokerConfig.model_validate(
+        {"symbols": {"DOGEUSDT": {"tick": 1e-5}}, "leverage": 5, "brackets": [[0, 0.004, 0]]}
+    )
+    text = broker_line(config.model_dump())
+    assert text.endswith("leverage 5.0, 1 maintenance bracket, own settings for DOGEUSDT")
