@@ -81,7 +81,11 @@ def expected(problem: Mapping[str, Any]) -> str:
     """What one of pydantic's error details wanted, to be read after "it should be"."""
     kind = str(problem["type"])
     if kind in _WORDS:
-        return _WORDS[kind].format(**problem.get("ctx", {}))
+        if kind == "string_too_short" and problem["ctx"]["min_length"] == 1:
+            return "text that is not empty"
+        limits = problem.get("ctx", {})
+        shown = {key: f"{one:g}" if isinstance(one, float) else one for key, one in limits.items()}
+        return _WORDS[kind].format(**shown)
     return next((words for start, words in _KINDS if kind.startswith(start)), "of another kind")
 
 
@@ -113,7 +117,7 @@ def _meaning(location: Location, root: type[BaseModel]) -> str:
     field = _model_at(names[:-1], root).model_fields.get(names[-1])
     if field is None or not field.description:
         return ""
-    text = field.description.rstrip(".")
+    text = " ".join(field.description.split()).partition(". ")[0].rstrip(".")
     return f" ({text[0].lower()}{text[1:]})"
 
 

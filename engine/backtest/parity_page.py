@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backtest.parity_divergence import stamp, zone_name
+from engine.backtest.report_settings import case_lines
 
 if TYPE_CHECKING:
     from engine.backtest.parity_report import Told
@@ -31,6 +32,7 @@ def write_page(path: Path, told: Sequence[Told]) -> None:
             continue
         drawn.add(one.result.case.name)
         parts.append(f"<h2>{escape(one.result.case.name)} ({escape(one.result.engine)})</h2>")
+        parts.append("<p>" + "<br>".join(map(escape, case_lines(one.result))) + "</p>")
         if one.divergence is not None:
             parts.append(_divergence(one))
         parts.append(html_page.figure(_figure(one)))

@@ -13,9 +13,8 @@ from rich.table import Column, Table
 from engine.backtest.parity_causes import Cause
 from engine.backtest.parity_divergence import Divergence, stamp, zone_name
 from engine.backtest.parity_page import write_page
-from engine.backtest.price_grid import settled
 from engine.backtest.report_files import folder_in_one_step
-from engine.backtest.report_settings import bars_told, broker_line, data_lines
+from engine.backtest.report_settings import case_lines
 from engine.backtest.validate_cases import CaseResult
 
 _SIDE_COLUMNS = (
@@ -63,15 +62,6 @@ def table(told: Sequence[Told]) -> Table:
     return rows
 
 
-def settings_lines(result: CaseResult) -> list[str]:
-    """With what a case was run: bars, period, grid, what was said of the data, and broker settings."""
-    bars, broker = result.plan.bars, result.case.broker.model_dump()
-    market = settled(result.plan.settings, bars).market
-    data = {**bars_told(bars), "tick": market.tick, "qty_step": market.qty_step}
-    lines = [*data_lines({"data": [data], "notes": result.prepared.notes}), broker_line(broker)]
-    return [f"{result.case.name}: {lines[0]}", *(f"  {line}" for line in lines[1:])]
-
-
 def explanation(told: Told) -> list[str]:
     """The first divergence in a few lines, none when all matches."""
     where, cause = told.divergence, told.cause
@@ -116,7 +106,7 @@ def _case(one: Told) -> dict[str, object]:
         "name": result.case.name,
         "engine": result.engine,
         "zone": zone_name(result.zone),
-        "settings": settings_lines(result),
+        "settings": case_lines(result),
         "notes": list(result.prepared.notes),
         "reference_trades": found.reference_trades,
         "generated_trades": found.generated_trades,

@@ -44,7 +44,9 @@ def write_comparison(path: Path, outcomes: "Sequence[Outcome]") -> None:
     links = "".join(
         f'<li><a href="{escape(one.title)}/report.html">{escape(one.title)}</a></li>' for one in outcomes
     )
-    parts = [_equity_figure(outcomes), _comparison_table(summaries), f"<ul>{links}</ul>"]
+    lines = (*data_lines(summaries[0]), broker_line(summaries[0]["broker"]))
+    made_from = "<p>" + "<br>".join(map(escape, lines)) + "</p>"
+    parts = [made_from, _equity_figure(outcomes), _comparison_table(summaries), f"<ul>{links}</ul>"]
     html_page.write(path, "Backtests side by side", parts)
 
 

@@ -1,10 +1,14 @@
 """With which data and broker settings a result was made, in words: for every console and report."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from engine.backtest.price_grid import settled
 from engine.backtest.validate_config import BrokerConfig
 from engine.market_data.bars import Bars
+
+if TYPE_CHECKING:
+    from engine.backtest.validate_cases import CaseResult
 
 _ALWAYS = frozenset(
     {
@@ -46,6 +50,15 @@ def _other(name: str, value: object) -> str:
     if name == "brackets" and isinstance(value, Sequence):
         return f"{len(value)} maintenance bracket{'' if len(value) == 1 else 's'}"
     return f"{name} {value}"
+
+
+def case_lines(result: "CaseResult") -> list[str]:
+    """With what a case was run: bars, period, grid, what was said of the data, and broker settings."""
+    bars, broker = result.plan.bars, result.case.broker.model_dump()
+    market = settled(result.plan.settings, bars).market
+    data = {**bars_told(bars), "tick": market.tick, "qty_step": market.qty_step}
+    lines = [*data_lines({"data": [data], "notes": result.prepared.notes}), broker_line(broker)]
+    return [f"{result.case.name}: {lines[0]}", *(f"  {line}" for line in lines[1:])]
 
 
 def timeframe(seconds: int) -> str:

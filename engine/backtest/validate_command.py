@@ -15,6 +15,7 @@ from engine.backtest.parity_causes import likely_cause
 from engine.backtest.parity_divergence import first_divergence
 from engine.backtest.parity_report import Told
 from engine.backtest.report_files import check_folder
+from engine.backtest.report_settings import case_lines
 from engine.backtest.tv_export import ExportError
 from engine.backtest.validate_cases import CaseResult, Engine, Prepared, engines_of, prepare, run_case
 from engine.backtest.validate_config import ConfigError, located, read_config
@@ -47,7 +48,7 @@ def main(
         told = [one for run in runs for one in run]
         console.print(parity_report.table(told))
         for run in runs:
-            for line in parity_report.settings_lines(run[0].result):
+            for line in case_lines(run[0].result):
                 console.print(line, markup=False)
         for one in told:
             for line in parity_report.explanation(one):

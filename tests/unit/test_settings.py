@@ -8,10 +8,12 @@ import shutil
 import socket
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from settings import ENVIRONMENTS, Home, Secret, SettingsError, load_settings, timeframe_to_ns
+from settings import ENVIRONMENTS, Home, Secret, SettingsError, load_settings, refusals, timeframe_to_ns
 from settings.environment import free_port, port_variable, remembered_ports, resolve_port
 from settings.page import page
 
@@ -307,3 +309,32 @@ def test_the_fees_of_an_overnight_demo_reach_neither_its_daily_loss_nor_its_wall
     assert strategy.sizing.kind == "cash"
     fees = fills_an_hour * hours * taker_fee * strategy.sizing.value
     assert 2 * fees < settings.risk.max_daily_loss_quote < wallet
+
+
+class _Example(BaseModel):
+    share: float = Field(default=0.5, ge=0.0, le=1.0, description="Part of the whole.\nMore about it.")
+    name: str = Field(default="a", min_length=1)
+    kind: Literal["one", "two"] = "one"
+    at: AwareDatetime | None = None
+    inner: dict[str, int] = Field(default_factory=dict)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"share": 2}, "share is 2, it should be at most 1 (part of the whole)"),
+        ({"share": "much"}, 'share is "much", it should be a number (part of the whole)'),
+        ({"name": ""}, 'name is "", it should be text that is not empty'),
+        ({"kind": "three"}, "kind is \"three\", it should be 'one' or 'two'"),
+        ({"at": "soon"}, 'at is "soon", it should be a time, like 2025-01-31T14:00:00Z'),
+        ({"at": "2025-01-01T00:00:00"}, "it should be a time with a zone, like 2025-01-31T14:00:00Z"),
+        ({"inner": 3}, "inner is 3, it should be keys with values"),
+        ({"inner": {"a": 1.5}}, "inner.a is 1.5, it should be an integer"),
+    ],
+)
+def test_what_pydantic_refuses_is_said_in_words_of_our_own(raw: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        _Example.model_validate(raw)
+    sentence = refusals.sentence(refused.value, _Example)
+    assert said in sentence
+    assert "\n" not in sentence
