@@ -130,8 +130,6 @@ def position_risk_v2(spec: SymbolSpec, row: PositionRow) -> JsonObject:
         "notional": money_or_zero(row.notional),
         "isolatedWallet": money_or_zero(row.isolated_wallet),
         "updateTime": row.update_time_ms,
-        "isolated": row.isolated,
-        "adlQuantile": row.adl,
     }
 
 
@@ -287,13 +285,10 @@ def _account_position_v2(spec: SymbolSpec, row: PositionRow) -> JsonObject:
         "leverage": str(row.leverage),
         "isolated": row.isolated,
         "entryPrice": entry(spec, row.entry_price),
-        "breakEvenPrice": entry(spec, row.break_even_price),
         "maxNotional": plain(row.max_notional),
         "bidNotional": money_or_zero(row.bid_notional),
         "askNotional": money_or_zero(row.ask_notional),
         "positionSide": row.position_side,
         "positionAmt": qty(spec, row.position_amt),
-        "isolatedWallet": money_or_zero(row.isolated_wallet),
-        "notional": money_or_zero(row.notional),
         "updateTime": row.update_time_ms,
     }

@@ -55,7 +55,7 @@ def as_acknowledged(answer: JsonObject, spec: SymbolSpec) -> JsonObject:
 
 
 def order_query(spec: SymbolSpec, order: Order) -> JsonObject:
-    """Row of GET order, openOrder, openOrders and allOrders."""
+    """Row of GET order, openOrder and openOrders."""
     row = order_answer(spec, order)
     del row["cumQty"]
     row["avgPrice"] = average(spec, order.average_price)
@@ -65,8 +65,20 @@ def order_query(spec: SymbolSpec, order: Order) -> JsonObject:
         row["activatePrice"] = price(spec, order.activate_price)
     if order.callback_rate is not None:
         row["priceRate"] = plain(order.callback_rate)
-    row["pair"] = order.symbol
-    row["marginAsset"] = spec.quote
+    return row
+
+
+def order_history(spec: SymbolSpec, order: Order) -> JsonObject:
+    """Row of GET allOrders."""
+    row = order_query(spec, order)
+    return row | {"pair": order.symbol, "cumBase": row["executedQty"]}
+
+
+def forced_order(spec: SymbolSpec, order: Order) -> JsonObject:
+    """Row of GET forceOrders."""
+    row = order_history(spec, order)
+    for name in ("priceProtect", "priceMatch", "selfTradePreventionMode", "goodTillDate"):
+        del row[name]
     return row
 
 
@@ -102,20 +114,26 @@ def algo_answer(spec: SymbolSpec, order: AlgoOrder) -> JsonObject:
 
 
 def algo_query(spec: SymbolSpec, order: AlgoOrder) -> JsonObject:
-    """Row of GET algoOrder and allAlgoOrders."""
-    row = algo_answer(spec, order)
-    row["actualOrderId"] = str(order.actual_order_id) if order.actual_order_id else ""
-    row["actualPrice"] = plain(order.actual_price)
+    """Answer of GET algoOrder: unlike that of POST without activation price and callback rate."""
+    row = _algo_row(spec, order)
     row["actualQty"] = plain(order.actual_qty)
     row["actualType"] = order.actual_type
+    return row
+
+
+def _algo_row(spec: SymbolSpec, order: AlgoOrder) -> JsonObject:
+    row = algo_answer(spec, order)
+    del row["activatePrice"], row["callbackRate"]
+    row["actualOrderId"] = str(order.actual_order_id) if order.actual_order_id else ""
+    row["actualPrice"] = plain(order.actual_price)
     row["tpOrderType"] = ""
     return row
 
 
-def algo_open(spec: SymbolSpec, order: AlgoOrder) -> JsonObject:
-    """Row of GET openAlgoOrders."""
+def algo_listed(spec: SymbolSpec, order: AlgoOrder) -> JsonObject:
+    """Row of GET openAlgoOrders and allAlgoOrders."""
     nothing = price(spec, ZERO)
-    return algo_query(spec, order) | {
+    return _algo_row(spec, order) | {
         "tpTriggerPrice": nothing,
         "tpPrice": nothing,
         "slTriggerPrice": nothing,
@@ -153,22 +171,22 @@ def user_trade(spec: SymbolSpec, trade: UserTrade) -> JsonObject:
 
 def amendment(spec: SymbolSpec, change: Amendment) -> JsonObject:
     """Row of GET orderAmendment."""
-    row: JsonObject = {
+    what: JsonObject = {
+        "price": {"before": price(spec, change.price_before), "after": price(spec, change.price_after)},
+        "origQty": {"before": qty(spec, change.qty_before), "after": qty(spec, change.qty_after)},
+        "count": change.count,
+    }
+    if change.modify_id is not None:
+        what["modifyId"] = change.modify_id
+    return {
         "amendmentId": change.amendment_id,
         "symbol": change.symbol,
         "pair": change.symbol,
         "orderId": change.order_id,
         "clientOrderId": change.client_order_id,
         "time": change.time_ms,
-        "amendment": {
-            "price": {"before": price(spec, change.price_before), "after": price(spec, change.price_after)},
-            "origQty": {"before": qty(spec, change.qty_before), "after": qty(spec, change.qty_after)},
-            "count": change.count,
-        },
+        "amendment": what,
     }
-    if change.modify_id is not None:
-        row["modifyId"] = change.modify_id
-    return row
 
 
 def quote(spec: SymbolSpec, value: Decimal) -> str:

@@ -1,7 +1,7 @@
 """Conditional orders: the algo endpoints."""
 
 from gateways.simulator.errors import ApiError
-from gateways.simulator.format_orders import algo_answer, algo_cancelled, algo_open, algo_query
+from gateways.simulator.format_orders import algo_answer, algo_cancelled, algo_listed, algo_query
 from gateways.simulator.orders import AlgoRequest
 from gateways.simulator.rest_endpoints import Call, Endpoint, Security
 from gateways.simulator.rest_orders import row_limit
@@ -67,7 +67,7 @@ def list_open(venue: Venue, call: Call) -> object:
     if symbol is not None:
         venue.spec(symbol)
     orders = venue.exchange.open_algo_orders(call.account, symbol, call.params.integer("algoId"))
-    return [algo_open(venue.spec(order.symbol), order) for order in orders]
+    return [algo_listed(venue.spec(order.symbol), order) for order in orders]
 
 
 def list_all(venue: Venue, call: Call) -> object:
@@ -81,7 +81,7 @@ def list_all(venue: Venue, call: Call) -> object:
         end_ms=call.params.integer("endTime"),
         limit=row_limit(call.params, 500, 1000),
     )
-    return [algo_query(venue.spec(order.symbol), order) for order in orders]
+    return [algo_listed(venue.spec(order.symbol), order) for order in orders]
 
 
 def _ids(call: Call) -> tuple[int | None, str | None]:

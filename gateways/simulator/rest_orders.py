@@ -7,7 +7,9 @@ from gateways.simulator.errors import ApiError, invalid_parameter, missing_param
 from gateways.simulator.format_orders import (
     amendment,
     as_acknowledged,
+    forced_order,
     order_answer,
+    order_history,
     order_query,
     user_trade,
 )
@@ -74,7 +76,8 @@ def _place(venue: Venue, call: Call, params: Params) -> JsonObject:
 
 def place_test(venue: Venue, call: Call) -> object:
     """POST order/test: checks only."""
-    return _answer(venue, venue.exchange.test_order(call.account, order_request(call.params), call.now_ms))
+    order = venue.exchange.test_order(call.account, order_request(call.params), call.now_ms)
+    return order_answer(venue.spec(order.symbol), order, legacy_avg_price=True)
 
 
 def amend(venue: Venue, call: Call) -> object:
@@ -180,7 +183,7 @@ def list_all(venue: Venue, call: Call) -> object:
         end_ms=call.params.integer("endTime"),
         limit=row_limit(call.params, 500, MAX_ROWS),
     )
-    return [_row(venue, order) for order in orders]
+    return [order_history(venue.spec(order.symbol), order) for order in orders]
 
 
 def list_trades(venue: Venue, call: Call) -> object:
@@ -215,7 +218,7 @@ def list_forced(venue: Venue, call: Call) -> object:
     forced = venue.exchange.forced_orders(
         call.account, call.params.upper("symbol"), row_limit(call.params, 50, 100)
     )
-    return [_row(venue, row.order) for row in forced]
+    return [forced_order(venue.spec(row.order.symbol), row.order) for row in forced]
 
 
 def row_limit(params: Params, default: int, most: int) -> int:
