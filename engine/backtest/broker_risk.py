@@ -210,7 +210,6 @@ class RiskGuard:
             order_qty=abs(size),
         )
         desk.note_fill(price)
-        self._day_fills += 1
         self._exits.settle(closed, "")
 
 

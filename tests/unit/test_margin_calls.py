@@ -85,11 +85,13 @@ def test_one_trade_is_called_once() -> None:
 def test_a_second_call_belongs_to_the_bar_of_the_first() -> None:
     def enter(b: BacktestBroker) -> None:
         b.entry("A", "long", 0.01)
-        b.entry("B", "long", 40)
+        b.entry("B", "long", 30)
 
-    rows = [FLAT, FLAT, (100, 100, 100, 100), (100, 100, 90, 90)]
-    first = _run(rows, {0: enter}, 20, pyramiding=2)
-    assert [bar for bar, _, _ in _calls(first)] == [3, 3, 3]
+    # C fills on the way to the close, the last point judged: there 125.2 is missing, 6.26 of 100 * 0.2.
+    acts = {0: enter, 1: lambda b: b.entry("C", "long", 25, stop=104, limit=101)}
+    rows = [FLAT, FLAT, (100, 105, 99, 100), FLAT]
+    broker = _run(rows, acts, 20, pyramiding=3)
+    assert _calls(broker) == [(2, 100.0, 0.01), (2, 100.0, 25.03)]
 
 
 def test_what_opens_at_a_close_is_judged_at_the_next_open() -> None:

@@ -103,6 +103,16 @@ def test_the_loss_of_the_day_is_counted_from_the_equity_it_began_with() -> None:
     assert _trades(later) == []
 
 
+def test_a_day_that_begins_without_equity_has_no_limit() -> None:
+    def rule(b: BacktestBroker) -> None:
+        if b.bar_index > 2:
+            b.risk.max_intraday_loss(50, "cash")
+
+    rows: list[Row] = [FLAT, FLAT, (80, 80, 80, 80), (80, 80, 80, 80), (80, 80, 79, 79)]
+    broker = _run(rows, {0: lambda b: b.entry("L", "long", 100)}, rule)
+    assert (_trades(broker), broker.equity) == ([], -1100.0)
+
+
 def test_with_the_last_order_of_the_day_the_position_is_left() -> None:
     def rule(b: BacktestBroker) -> None:
         b.risk.max_intraday_filled_orders(3)

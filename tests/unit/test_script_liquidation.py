@@ -119,6 +119,45 @@ def test_nothing_that_is_pending_or_cancelled_keeps_a_liquidation_away(
     assert result.final_equity == 0.0
 
 
+class _CancelsInside(ScriptStrategy):
+    """Cancels all it can whenever it runs, also after a fill inside a bar."""
+
+    name = "cancels_inside"
+
+    def on_bar(self, bar: Bar, broker: Broker) -> None:
+        if broker.bar_index == 0:
+            broker.entry("L", "long", 50)
+        elif bar.close == 101.0:
+            broker.cancel("Liquidation")
+            broker.cancel_all()
+        elif broker.position_size == 50:
+            broker.exit("X", "L", 0.01, limit=100.5)
+
+
+def test_cancelling_inside_the_bar_does_not_keep_it_away_either() -> None:
+    result = _run(_CancelsInside(), (100.0, 101.0, 79.0, 90.0), calc_on_order_fills=True)
+    assert _exits(result) == [(2, 100.5, "X"), (2, 80.0, "Liquidation")]
+
+
+class _EntersAgain(ScriptStrategy):
+    """Leaves by a stop and enters below it, where the first position would have been liquidated."""
+
+    name = "enters_again"
+
+    def on_bar(self, bar: Bar, broker: Broker) -> None:
+        if broker.bar_index == 0:
+            broker.entry("L", "long", 50)
+        if broker.bar_index == 1:
+            broker.exit("X", "L", stop=90.0)
+            broker.order("M", "long", 1, limit=85.0)
+
+
+def test_a_level_of_liquidation_goes_with_its_position() -> None:
+    result = _run(_EntersAgain(), (100.0, 101.0, 79.0, 90.0))
+    assert _exits(result) == [(2, 90.0, "X")]
+    assert [trade.qty for trade in result.open_trades] == [1.0]
+
+
 def test_a_stop_before_the_liquidation_leaves_first() -> None:
     assert _exits(_run(_Acts(stop=90.0), (100.0, 101.0, 79.0, 90.0))) == [(2, 90.0, "X")]
 
