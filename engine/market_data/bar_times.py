@@ -73,8 +73,8 @@ def gaps(open_time_ns: NDArray[np.int64], timeframe_ns: int) -> list[Gap]:
     return found
 
 
-def gap_text(found: list[Gap]) -> str:
-    """How many bars are missing, and where: the longest gaps by place and length."""
+def gap_text(found: list[Gap], what: str = "missing") -> str:
+    """How many bars are missing (or `what` else they are), and where: the longest by place and length."""
     longest = sorted(
         sorted(found, key=lambda gap: gap.start_ns - gap.end_ns)[:_TOLD], key=lambda gap: gap.row
     )
@@ -83,10 +83,10 @@ def gap_text(found: list[Gap]) -> str:
         for gap in longest
     )
     bars = sum(gap.bars for gap in found)
-    count = f"{bars} bar{'' if bars == 1 else 's'} missing"
+    count = f"{bars} bar{'' if bars == 1 else 's'} {what}"
     if len(found) <= _TOLD:
         return f"{count}: {places} UTC"
-    return f"{count} in {len(found)} gaps, the longest {places} UTC"
+    return f"{count} in {len(found)} places, the longest {places} UTC"
 
 
 def early_rows(open_time_ns: NDArray[np.int64], timeframe_ns: int) -> NDArray[np.int64]:

@@ -148,6 +148,29 @@ def test_volume_of_a_filled_bar_is_zero():
     assert np.array_equal(np.delete(made.close, [7, 8, 50]), part.close)
 
 
+def test_weekends_are_no_gaps_and_a_day_missing_beside_them_is_one():
+    days = [day for day in range(120) if day % 7 not in (2, 3) and day != 62]
+    times = np.array(days) * 24 * HOUR_NS + 1_735_689_600 * 10**9
+    flat = np.full(len(days), 10.0)
+    bars = Bars("DAX", 24 * HOUR_NS, times, flat, flat, flat, flat, np.zeros(len(days)))
+    kept, notes = by_rule(bars, "keep", "x")
+    assert notes == (
+        "DAX: 1 bar missing: 2025-03-04 00:00 to 2025-03-05 00:00 (1d) UTC; kept as gaps",
+        "DAX: 17 pauses of up to 2d come back regularly, taken as closed hours",
+    )
+    assert kept is bars
+    with pytest.raises(DataError, match="1 bar missing"):
+        by_rule(bars, "refuse", "x")
+    assert len(by_rule(bars, "fill", "x")[0]) == len(bars) + 1
+
+
+def test_gaps_at_different_days_are_no_weekends():
+    days = [day for day in range(40) if day not in (5, 13, 20, 30)]
+    bars = _bars("X", [10.0] * len(days), days, 24 * HOUR_NS)
+    (note,) = by_rule(bars, "keep", "x")[1]
+    assert note.startswith("X: 4 bars missing in 4 places")
+
+
 def test_months_are_not_filled(tmp_path: Path):
     days = [0, 31, 59, 120, 151, 181]
     path = _written(tmp_path, "M_1mo.csv", _bars("M", [10.0] * 6, days, 24 * HOUR_NS))
@@ -258,12 +281,18 @@ def test_gaps_are_told_of_a_case_too(tmp_path: Path):
 def test_gaps_of_recorded_markets():
     spot = SHARED / "BTCUSDT_SPOT_1m_20220101_20240625.parquet"
     config = {"start": "2023-03-01", "end": "2023-04-01"}
-    assert _market([str(spot)], **config).notes == (
-        "BTCUSDT: 80 bars missing: 2023-03-24 12:40 to 2023-03-24 14:00 (1h 20m) UTC; kept as gaps",
-    )
+    gap, still = _market([str(spot)], **config).notes
+    assert gap == "BTCUSDT: 80 bars missing: 2023-03-24 12:40 to 2023-03-24 14:00 (1h 20m) UTC; kept as gaps"
+    assert still.startswith("BTCUSDT: 72 bars without a trade: 2023-03-24 11:28 to 2023-03-24 12:40 (1h 12m)")
     assert len(_market([str(spot)], gaps="fill", **config).bars["BTCUSDT"]) == 31 * 24 * 60
-    (euro,) = _market([str(SHARED / "EURUSD_tv_capitalcom_5m.parquet")]).notes
-    assert "8718 bars missing in 74 gaps, the longest 2024-10-25 21:00 to 2024-10-27 " in euro
+    euro, closed = _market([str(SHARED / "EURUSD_tv_capitalcom_5m.parquet")]).notes
+    assert "590 bars missing in 8 places" in euro
+    assert "2024-12-31 22:00 to 2025-01-01 22:05 (1d 5m)" in euro
+    assert closed == "EURUSD: 66 pauses of up to 2d 1h come back regularly, taken as closed hours"
+    (outage,) = _market([str(SHARED / "ETHUSDT_perp_15m.parquet")], start="2024-01-01").notes
+    assert outage == (
+        "ETHUSDT: 4 bars without a trade: 2024-10-28 20:00 to 2024-10-28 21:00 (1h) UTC, flat with volume 0"
+    )
     hours = load_bars(SHARED / "BTCUSDT_perp_1h.parquet").bars
     assert _market([str(SHARED / "BTCUSDT_perp_1h.parquet")]).grids["BTCUSDT"].tick == 0.01
     assert hours.timeframe_ns == HOUR_NS
