@@ -12,6 +12,11 @@ from settings.environment import Home, resolve_port
 from settings.models import ENVIRONMENTS, NEEDS_WORD, SYMBOL_PATTERN, Settings, SettingsError
 from settings.refusals import sentence
 
+DEEPEST = 20
+"""Levels of tables and lists inside one another."""
+_WHOLE_BITS = 63
+_TOO_DEEP = f"tables or lists are nested more than {DEEPEST} deep"
+
 
 def load_settings(
     environment: str = "demo",
@@ -70,7 +75,7 @@ def parse_settings(path: Path, environment: str, symbol: str | None = None) -> S
 def _read(path: Path) -> dict[str, Any]:
     try:
         # Notepad writes a mark in front of UTF-8, which TOML does not know.
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        raw = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         hint = (
             "git checkout configs/demo.toml brings it back"
@@ -82,6 +87,27 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not TOML: {error}") from None
+    except RecursionError:
+        raise SettingsError(f"{path}: {_TOO_DEEP}") from None
+    except ValueError:
+        raise SettingsError(f"{path} holds a whole number that is too large to be read") from None
+    _check_bounds(path, raw)
+    return raw
+
+
+def _check_bounds(path: Path, raw: dict[str, Any]) -> None:
+    """Nothing deeper than settings are, and no whole number that others could not take."""
+    left: list[tuple[str, object, int]] = [("", raw, 0)]
+    while left:
+        key, value, depth = left.pop()
+        if depth > DEEPEST:
+            raise SettingsError(f"{path}: {key.split('.')[0].split('[')[0]}: {_TOO_DEEP}")
+        if isinstance(value, dict):
+            left += [(f"{key}.{name}" if key else name, one, depth + 1) for name, one in value.items()]
+        elif isinstance(value, list):
+            left += [(f"{key}[{at}]", one, depth + 1) for at, one in enumerate(value)]
+        elif isinstance(value, int) and value.bit_length() > _WHOLE_BITS:
+            raise SettingsError(f"{path}: {key} is a whole number of more than {_WHOLE_BITS} bits")
 
 
 def _leave_one_symbol(raw: dict[str, Any], symbol: str) -> None:

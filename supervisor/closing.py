@@ -8,21 +8,33 @@ from settings.shown import counted, money, quantity
 from settings.status import EngineStatus
 
 
-def closing_line(environment: str, numbers: dict[str, Any]) -> str:
-    """One sentence with the run's numbers."""
+def closing_line(environment: str, numbers: dict[str, Any], as_of: str = "") -> str:
+    """One sentence with the run's numbers, and of when they are where that is not the end."""
     names = ("candle", "signal", "order", "fill", "reject", "restart")
     counts = ", ".join(counted(numbers[f"{name}s"], name) for name in names)
     wallet = numbers["wallet_balance"]
     shown = "unknown" if wallet is None else money(repr(wallet))
-    return f"{environment} ran {numbers['seconds']:.0f} s: {counts}, wallet {shown}"
+    dated = f" ({as_of}, which could not write since)" if as_of else ""
+    return f"{environment} ran {numbers['seconds']:.0f} s: {counts}, wallet {shown}{dated}"
 
 
-def left_open(settings: Settings, status: EngineStatus, numbers: dict[str, Any]) -> list[str]:
-    """What goes on without us: positions and resting orders, and whether the next run starts paused."""
-    said = [
-        f"position {symbol} {quantity(format(Decimal(repr(qty)), 'f'))} stays open; "
-        "it is kept, also at the exchange"
+def left_open(
+    settings: Settings, status: EngineStatus, numbers: dict[str, Any], as_of: str = ""
+) -> list[str]:
+    """What goes on without us: positions and resting orders, and whether the next run starts paused.
+
+    `as_of`: all of it may have changed since; then the exchange alone knows.
+    """
+    held = {
+        symbol: quantity(format(Decimal(repr(qty)), "f"))
         for symbol, qty in sorted(numbers["positions"].items())
+    }
+    if as_of:
+        known = ", ".join(f"{symbol} {qty}" for symbol, qty in held.items()) or "none"
+        return [f"positions {as_of}: {known}; look at the exchange for what is open now"]
+    said = [
+        f"position {symbol} {qty} stays open; it is kept, also at the exchange"
+        for symbol, qty in held.items()
     ]
     if status.open_orders:
         verb = "stays" if len(status.open_orders) == 1 else "stay"

@@ -133,8 +133,9 @@ def _run_session(settings: Settings, arguments: argparse.Namespace) -> int:
             sys.stderr.write(f"{arguments.summary} cannot be written: {error}\n")
             code = code or 1
     if code != CONFIGURATION_ERROR:
-        console.say(closing_line(settings.environment, numbers))
-        for sentence in left_open(settings, summary.last_word(), numbers):
+        as_of = summary.as_of(session.processes["engine"].ended_s)
+        console.say(closing_line(settings.environment, numbers, as_of))
+        for sentence in left_open(settings, summary.last_word(), numbers, as_of):
             console.say(sentence)
     return code
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import subprocess
+import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ class SupervisedProcess:
         self.ready = asyncio.Event()
         self.restarts = 0
         self.beats = 0
+        self.ended_s = 0.0
+        """When it last ended, seconds since 1970; 0 before that."""
         self.last_words = ""
         """The newest line it wrote."""
         self.state = "waiting"
@@ -198,6 +201,7 @@ class SupervisedProcess:
         watch = asyncio.create_task(self._kill_unless_ready(process))
         try:
             code = await process.wait()
+            self.ended_s = time.time()
             # What it wrote last is read to the end, unless a child of its own still holds the pipe.
             await asyncio.wait({reader}, timeout=1.0)
         finally:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from settings.status import Counts, EngineStatus, read_status
 COUNTERS = ("ticks", "candles", "signals", "orders", "fills", "rejects", "conflated_ticks")
 EXACT = Counts.__struct_fields__
 """Of these the engine's journal knows the number, however the engine ended."""
+LATE_S = 10.0
+"""The engine writes each second, and once more at its end."""
 MONEY = ("realised_pnl", "unrealised_pnl", "fees", "wallet_balance")
 
 
@@ -27,6 +30,7 @@ class RunSummary:
         self._carried = dict.fromkeys(COUNTERS, 0)
         self._before_death = EngineStatus()
         self._at_begin: Counts | None = None
+        self._written_s = 0.0
 
     def forget_last_run(self) -> None:
         """The file of an earlier run says nothing about this one."""
@@ -36,6 +40,8 @@ class RunSummary:
     def read(self) -> EngineStatus:
         """The engine's last word; all zero when it has not spoken yet."""
         status = read_status(self._path) or EngineStatus()
+        with contextlib.suppress(OSError):
+            self._written_s = self._path.stat().st_mtime
         if self._at_begin is None and status.since_journal_began is not None:
             self._at_begin = Counts(
                 *(getattr(status.since_journal_began, name) - getattr(status, name) for name in EXACT)
@@ -55,6 +61,16 @@ class RunSummary:
         """Of this engine, or where it has not spoken yet of the one before."""
         status = self.read()
         return status if status.time_ns else self._before_death
+
+    def as_of(self, ended_s: float) -> str:
+        """When its last word was written, where the engine ended long after that ("": it did not). It goes
+        on for a while when its disk is full."""
+        self.read()
+        late_s = ended_s - self._written_s
+        if not self._written_s or late_s < LATE_S:
+            return ""
+        written = datetime.fromtimestamp(self._written_s, UTC)
+        return f"as of {written:%Y-%m-%d %H:%M:%S} UTC, {late_s:.0f} s before the engine ended"
 
     def merged(self, *, seconds: float, restarts: int) -> dict[str, Any]:
         """Every key that `--summary` promises. Money is a number, None where the engine never said.

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 import structlog
 
+from gateways.binance.backoff import Backoff
 from gateways.binance.sockets import CONNECT_ERRORS, DirectConnection, close_later, open_socket
 
 StreamClass = Literal["public", "market"]
@@ -30,7 +31,6 @@ RESUBSCRIBE_SECONDS = 60.0
 BLAME_SECONDS = 600.0
 """So long one stream's silence does not end a connection that carries others a second time."""
 LOOK_SECONDS = 1.0
-STABLE_SECONDS = 30.0
 
 _log = structlog.get_logger("gateway.streams")
 
@@ -90,7 +90,7 @@ class StreamLink:
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._on_state = on_state
-        self._random = random
+        self._backoff = Backoff(random)
         self._rotate_seconds = rotate_seconds
         self._watches: dict[str, _Watch] = {}
         self._pending: list[str] = []
@@ -124,7 +124,6 @@ class StreamLink:
 
     async def run(self) -> None:
         """Until cancelled."""
-        failures = 0
         connection: DirectConnection | None = None
         try:
             while True:
@@ -135,12 +134,12 @@ class StreamLink:
                 if connection is not None:
                     started = self._now()
                     connection, reason = await self._live(connection)
-                    failures = 0 if self._now() - started > STABLE_SECONDS else failures + 1
+                    wait = self._backoff.after(self._now() - started)
                     self._lost(reason)
                     close_later(connection, self._tasks)
                 else:
-                    failures += 1
-                await asyncio.sleep(self._delay(failures))
+                    wait = self._backoff.after()
+                await asyncio.sleep(wait)
         finally:
             if connection is not None:
                 await connection.close()
@@ -320,9 +319,6 @@ class StreamLink:
         _log.warning("lost", link=self.name, reason=reason)
         self._set_state("down")
         self._on_lost(reason)
-
-    def _delay(self, failures: int) -> float:
-        return float(min(0.1 * 2 ** min(failures, 9), 30.0) * (0.5 + self._random()))
 
 
 class _Name(msgspec.Struct, gc=False):

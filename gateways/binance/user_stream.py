@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from gateways.binance import translate
+from gateways.binance.backoff import Backoff
 from gateways.binance.errors import RestBlocked, RestError
 from gateways.binance.sockets import CONNECT_ERRORS, DirectConnection, close_later, open_socket
 from gateways.binance.streams import LinkState
@@ -23,8 +24,6 @@ RENEW_SECONDS = 25 * 60.0
 KEY_SECONDS = 55 * 60.0
 """A listen key lives an hour from its last renewal; one that old is not waited for any longer."""
 ROTATE_SECONDS = 23 * 3600.0
-SETTLED_SECONDS = 10.0
-"""A stream that was of use for less is not replaced at once."""
 EVENT_SECONDS = 10.0
 """An order that the exchange has accepted is told by the stream long before."""
 REMEMBERED_EVENTS = 20_000
@@ -110,7 +109,7 @@ class UserStream:
         self._on_state = on_state
         self._on_config = on_config
         self._on_asset_mode = on_asset_mode
-        self._random = random
+        self._backoff = Backoff(random)
         self._renew_seconds = renew_seconds
         self._rotate_seconds = rotate_seconds
         self._expired = asyncio.Event()
@@ -136,36 +135,34 @@ class UserStream:
         """Until cancelled."""
         old: DirectConnection | None = None
         new: DirectConnection | None = None
-        failures = 0
         try:
             while True:
                 new = await self._connect()
                 if new is None:
-                    failures += 1
-                    await asyncio.sleep(self._delay(failures))
+                    await asyncio.sleep(self._backoff.after())
                     continue
                 swept = await self._sweep_until_done(new)
                 if old is not None:
                     close_later(old, self._tasks)
                     self.rotations += 1
                 old = new
+                lived = 0.0
                 if swept:
                     self._streams += 1
                     self._set_state("up")
                     began = asyncio.get_running_loop().time()
                     reason = await self._live(new)
                     _log.info("user stream ended", reason=reason)
-                    if asyncio.get_running_loop().time() - began >= SETTLED_SECONDS:
-                        failures = 0
-                failures += 1
+                    lived = asyncio.get_running_loop().time() - began
+                wait = self._backoff.after(lived)
                 if new.close_code is not None:
                     old = None
                     self.reconnects += 1
                     self._set_state("down")
                 else:
                     self._set_state("stale")
-                if old is None or failures > 1:
-                    await asyncio.sleep(self._delay(failures))
+                if old is None or self._backoff.failures > 1:
+                    await asyncio.sleep(wait)
         finally:
             for connection in (new, old):
                 if connection is not None:
@@ -257,7 +254,7 @@ class UserStream:
             except RestError as error:
                 failures += 1
                 _log.warning("cannot sweep", reason=str(error))
-                await asyncio.sleep(self._delay(failures))
+                await asyncio.sleep(self._backoff.delay(failures))
             else:
                 return True
             go_on = True
@@ -311,7 +308,7 @@ class UserStream:
             except RestError as error:
                 if error.failure.code == -1125:
                     return False
-                await asyncio.sleep(self._delay(attempt + 1))
+                await asyncio.sleep(self._backoff.delay(attempt + 1))
             else:
                 return key in ("", self._current_key)
         return False
@@ -320,6 +317,3 @@ class UserStream:
         if state != self.state:
             self.state = state
             self._on_state("private", state)
-
-    def _delay(self, failures: int) -> float:
-        return float(min(0.1 * 2 ** min(failures, 9), 30.0) * (0.5 + self._random()))

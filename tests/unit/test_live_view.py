@@ -1,6 +1,7 @@
 """The live view shows price, candle, position, orders, signals with their fate, money and health."""
 
 import io
+import os
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from settings.status import (
     read_status,
     write_status,
 )
+from supervisor.closing import closing_line, left_open
 from supervisor.console import Console
 from supervisor.session import Session
 from supervisor.specs import ProcessSpec
@@ -157,6 +159,26 @@ def test_a_dead_engines_last_word_stands_until_the_next_one_speaks(tmp_path: Pat
     write_status(path, EngineStatus(time_ns=1, ticks=6, wallet_balance="9000"))
     alive = summary.merged(seconds=2.0, restarts=1)
     assert (alive["ticks"], alive["wallet_balance"], alive["positions"]) == (1240, 9000.0, {})
+
+
+def test_a_last_word_from_long_before_the_end_is_dated(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    summary = RunSummary(path)
+    assert summary.as_of(1_700_000_000.0) == ""
+    write_status(path, STATUS)
+    os.utime(path, (1_700_000_000.0, 1_700_000_000.0))
+    assert summary.as_of(1_700_000_001.0) == ""
+    as_of = summary.as_of(1_700_000_095.0)
+    assert as_of == "as of 2023-11-14 22:13:20 UTC, 95 s before the engine ended"
+    summary.engine_died()  # and it did not come back
+    assert summary.as_of(1_700_000_095.0) == as_of
+    numbers = summary.merged(seconds=200.0, restarts=0)
+    assert closing_line("demo", numbers, as_of).endswith(
+        f"wallet 9999.45 ({as_of}, which could not write since)"
+    )
+    assert left_open(load_settings("demo"), summary.last_word(), numbers, as_of) == [
+        f"positions {as_of}: BTCUSDT -0.007; look at the exchange for what is open now"
+    ]
 
 
 def test_what_a_killed_engine_had_not_told_yet_is_counted_from_its_journal(tmp_path: Path) -> None:
