@@ -61,7 +61,10 @@ def _impossible(
         )
     if summary["lowest_equity"] < 0:
         found.append(
-            "equity falls below zero: a real account would have been liquidated; set leverage and brackets"
+            "equity falls below zero: price jumped beyond the liquidation, or costs took more than was left"
+            if all(one.market.leverage > 0.0 for one in settings.values())
+            else "equity falls below zero: a real account would have been liquidated; "
+            "set leverage and brackets"
         )
     return found
 

@@ -218,12 +218,29 @@ def _straddles(dice: Dice) -> Orders:
     return orders
 
 
+def _pairs(dice: Dice) -> Orders:
+    """Two entries of opposite sides on a bar, the second mostly priced; now and then a close or a cancel."""
+    orders: Orders = {}
+    for bar in range(3, N - 3):
+        rows = orders.setdefault(bar, [])
+        if dice.hits(0.25):
+            first, second = dice.pick(("L", "S"), ("S", "L"))
+            rows.append(_entry(dice, ("market", "market", "stop"), (first,)))
+            rows.append(_entry(dice, ("limit", "stop", "market"), (second,)))
+        elif dice.hits(0.1):
+            rows.append(("close_all", {}))
+        if dice.hits(0.1):
+            rows.append(("cancel", {"id": dice.pick("L", "S")}))
+    return orders
+
+
 FAMILIES: dict[str, Callable[[Dice], Orders]] = {
     "entries": _entries,
     "brackets": _brackets,
     "trailing": _trailing,
     "pyramids": _pyramids,
     "groups": _groups,
+    "pairs": _pairs,
     "margins": _entries,
     "leveraged": _entries,
     "stacked": _entries,

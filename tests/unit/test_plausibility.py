@@ -114,6 +114,13 @@ def test_a_tick_that_is_large_for_the_price_is_said():
     assert said == ["X: a tick of 0.25 is large for a price of 48: the slippage is up to 1.0 % a fill"]
 
 
+def test_who_has_set_leverage_is_not_told_to():
+    said = _said({"lowest_equity": -1.0}, _trades(), market=Market(tick=0.01, qty_step=0.01, leverage=10.0))
+    assert [text for text in said if "below zero" in text] == [
+        "equity falls below zero: price jumped beyond the liquidation, or costs took more than was left"
+    ]
+
+
 def test_a_price_at_or_below_zero_is_impossible():
     assert any(
         "1 exit prices lie outside" in text for text in _said({}, _trades(exit_price=[0.0] + [50.5] * 39))
