@@ -219,7 +219,8 @@ class Desk:
     def sized(self, budget: float, price: float, *, cash_fees: bool = False) -> float:
         """What `budget` buys at `price`. A percentage of equity has to pay the commission too.
 
-        `cash_fees`: also fees in cash, as TradingView's scripts do.
+        `cash_fees`: also fees in cash, as TradingView's scripts do. A price that is no more than zero on the
+        grid buys nothing.
         """
         sizing, costs = self.settings.sizing, self.settings.costs
         if isnan(budget):
@@ -230,7 +231,7 @@ class Desk:
             if cash_fees:
                 unit += costs.cash_per_contract
                 budget = max(0.0, budget - costs.cash_per_order)
-        return floor_qty(budget / unit, self.step)
+        return floor_qty(budget / unit, self.step) if price > 0.0 else 0.0
 
     def slip(self, price: float, direction: int) -> float:
         """`price` moved against us, on the grid."""

@@ -35,7 +35,7 @@ def liquidation_price(desk: Desk) -> float:
     equity = desk.account.cash + desk.account.open_profit_without(desk)
     due = desk.account.maintenance_without(desk) - cum
     slope = size - abs(size) * ratio
-    price = (due - equity + size * average) / slope
+    price = (due - equity + size * average) / slope if slope else nan
     return price if price > 0.0 else nan
 
 

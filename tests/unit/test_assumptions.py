@@ -403,6 +403,9 @@ def test_margin_and_liquidation():
     poor = replace(settings, initial_capital=99.0)
     result = run(rows, {0: say(LONG)}, settings=poor)
     assert (result.margin_rejects, result.trades, result.open_trades) == (1, (), ())
+    # With all of the notional as maintenance nothing a long gains or loses brings it nearer.
+    whole = replace(settings, market=replace(market, brackets=((0.0, 1.0, 0.0),)))
+    assert run(rows, {0: say(LONG)}, settings=whole).trades == ()
 
 
 def test_symbols_share_one_account():

@@ -243,6 +243,19 @@ def test_a_default_size_is_taken_from_the_close_on_the_tick(close: float, qty: f
     assert broker.position_size == qty
 
 
+@pytest.mark.parametrize("slippage_ticks", [0, 3])
+def test_a_close_that_is_zero_on_the_tick_sizes_nothing(slippage_ticks: int) -> None:
+    for side in ("long", "short"):
+        broker = _run(
+            [(0.004, 0.004, 0.004, 0.004)] * 2,
+            {0: lambda b, side=side: b.entry("E", side)},
+            market=Market(tick=0.01, qty_step=1.0),
+            sizing=Sizing("percent_of_equity", 100.0),
+            costs=Costs(slippage_ticks=slippage_ticks if side == "short" else 0),
+        )
+        assert broker.position_size == 0.0
+
+
 @pytest.mark.parametrize(
     ("side", "percent", "price"),
     [("long", 100.0, nan), ("short", 100.0, 150.0), ("long", 50.0, 0.0), ("long", 0.0, nan)],

@@ -94,5 +94,6 @@ def liquidation_price(s: Symbol) -> float:
         if other != s.index and symbol_of(account, other).lots > 0:
             due += _maintenance(symbol_of(account, other))
     due -= cum
-    price = (due - worth + size * average) / (size - abs(size) * ratio)
+    slope = size - abs(size) * ratio
+    price = (due - worth + size * average) / slope if slope != 0.0 else nan
     return price if price > 0.0 else nan
