@@ -19,7 +19,7 @@ from engine.core.context import NO_EFFECTS, Clock, Outbox
 from engine.core.effects import Effect
 from engine.core.events import Command, Event, JournalState, LinkDown, LinkUp, Stop, StrategyEnded, Timer
 from engine.core.gate_news import GateNews
-from engine.core.health import Health
+from engine.core.health import Health, told_stop
 from engine.core.lanes import Lane
 from engine.core.leverage import Leverages
 from engine.core.lost_records import LostRecords
@@ -373,9 +373,7 @@ class Engine:
             self.candles.mark_hole(symbol)
         before, old, answered = self.health.private_stream, self.health.status, self.health.answers_come
         if status.banned_until_ns and not (old and old.banned_until_ns):
-            seconds = (status.banned_until_ns - status.time_ns - status.clock_offset_ns) / 1e9
-            text = f"the exchange takes no requests for another {seconds:.0f} s"
-            self.out.notice("critical" if seconds > 60.0 else "warning", text)
+            self.out.notice(*told_stop(status))
         self.health.on_status(status)
         if status.keys_refused and not (old and old.keys_refused):
             text = (

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from engine.account.state import AccountStateStore
+from engine.core.audit import Severity
 from engine.core.config import EngineConfig
 from engine.core.context import Clock, Touch
 from engine.core.leverage import Leverages
@@ -173,3 +174,12 @@ class Health:
         """What keeps entries out, for a person: of one symbol, or of all."""
         symbols = (symbol,) if symbol else self._config.symbols
         return blockers(self.account_facts(), map(self.symbol_facts, symbols))
+
+
+def told_stop(status: GatewayStatus) -> tuple[Severity, str]:
+    """What a stop of requests means, and how grave it is."""
+    seconds = (status.banned_until_ns - status.time_ns - status.clock_offset_ns) / 1e9
+    text = f"the exchange takes no requests for another {seconds:.0f} s"
+    if status.exits_try_on:
+        text = f"403 instead of the exchange: requests wait {seconds:.0f} s, exits and cancels try on"
+    return "critical" if seconds > 60.0 else "warning", text

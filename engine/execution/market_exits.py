@@ -330,9 +330,14 @@ class MarketExits:
             and order.is_external == foreign
         ]
 
+    def _removable(self, intent: Intent) -> list[Order]:
+        """What may be taken out of an exit's way: what is ours; after kill everything, it cancels all."""
+        foreign = self._in_way(intent, foreign=True) if self._gate.is_killed else []
+        return self._in_way(intent) + foreign
+
     def _clear_way(self, running: _Exit, order: Order) -> bool:
-        """Cancel what of ours stands in the way; whether anything does."""
-        found = self._in_way(order.intent)
+        """Cancel what stands in the way; whether anything does that may be cancelled."""
+        found = self._removable(order.intent)
         for one in found:
             if one.state not in UNSETTLED:
                 self._executor.cancel(one, "in the way of an exit")
@@ -343,7 +348,7 @@ class MarketExits:
         """An order has ended: an exit that waited for its way to be free goes out now."""
         for (_, where), running in self._exits.items():
             waits = where == symbol and running.clears and running.retry_at_ns != NEVER_NS
-            if waits and not self._in_way(running.intent):
+            if waits and not self._removable(running.intent):
                 soonest_ns = max(self._clock.now_ns, running.not_before_ns)
                 running.retry_at_ns = min(running.retry_at_ns, soonest_ns)
                 self._reschedule()

@@ -304,6 +304,7 @@ class Gateway:
             used_weight_1m=self.ledger.used_weight,
             weight_limit_1m=self.ledger.weight_limit,
             banned_until_ns=banned_until_ns,
+            exits_try_on=self.ledger.is_held,
             conflated_ticks=self.server.conflated_ticks,
             dropped_market_events=self.server.dropped_market_events,
             resyncs=self.market.resyncs,

@@ -97,6 +97,11 @@ class Ledger:
         return until_ns if until_ns > self._now_ns() else 0
 
     @property
+    def is_held(self) -> bool:
+        """Whether requests wait though there is no ban: those that leave a position try on."""
+        return self._stopped_until_ns <= self._now_ns() < self._held_until_ns
+
+    @property
     def stopped_until_ns(self) -> tuple[int, int, int]:
         """Exchange times until which no request, and no order, may leave, and until which requests are held;
         0 or past: they may."""

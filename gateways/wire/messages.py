@@ -264,6 +264,7 @@ class GatewayStatus(Message, frozen=True, tag="status"):
     `fresh_symbols` have a synchronised book. `clock_offset_ns` is exchange time minus local time.
     `multi_assets_margin` is the account's asset mode, None while it is not known. `keys_refused` is what the
     exchange says against the API key ("": nothing): until it is taken back no request gets through.
+    `exits_try_on`: it is no ban, exits and cancels go out slowly.
     """
 
     gateway: str
@@ -280,6 +281,7 @@ class GatewayStatus(Message, frozen=True, tag="status"):
     resyncs: int
     multi_assets_margin: bool | None = None
     keys_refused: str = ""
+    exits_try_on: bool = False
 
 
 class Snapshot(Message, frozen=True, tag="snapshot"):

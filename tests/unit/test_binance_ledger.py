@@ -126,7 +126,7 @@ def test_limits_are_read_from_exchange_info():
 def test_while_a_page_stands_before_the_exchange_exits_and_cancels_try_on_slowly():
     book, now = ledger()
     book.hold({}, 120.0)
-    assert book.banned_until_ns == START_NS + 120_000_000_000
+    assert (book.banned_until_ns, book.is_held) == (START_NS + 120_000_000_000, True)
     tried: dict[Priority, list[int]] = {}
     for second in range(10):
         now.ns = START_NS + second * 1_000_000_000
@@ -148,5 +148,6 @@ def test_an_answer_of_the_exchange_ends_the_wait_for_everybody():
 def test_a_ban_lets_nothing_through():
     book, _ = ledger()
     book.stop({"retry-after": "30"}, "", 120.0)
-    book.let_go()
+    book.hold({}, 120.0)
+    assert not book.is_held
     assert book.wait_for(1, 0, Priority.CANCEL, tries_on="cancel") == 30.0

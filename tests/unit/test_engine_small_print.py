@@ -92,6 +92,14 @@ def test_a_ban_that_the_first_word_of_a_gateway_tells_is_passed_on() -> None:
     assert told(rig)[-1] == ("warning", "the exchange takes no requests for another 30 s")
 
 
+def test_a_page_before_the_exchange_is_told_with_what_goes_on() -> None:
+    rig = Rig()
+    rig.connected = True
+    rig.status(banned_until_ns=rig.now_ns + 120 * SECOND_NS, exits_try_on=True)
+    text = "403 instead of the exchange: requests wait 120 s, exits and cancels try on"
+    assert told(rig)[-1] == ("critical", text)
+
+
 def test_a_bar_is_closed_by_the_exchanges_clock_and_waited_for_by_ours() -> None:
     rig = Rig().up()
     rig.status(clock_offset_ns=200_000_000)

@@ -123,6 +123,25 @@ def test_somebody_elses_order_in_the_way_is_named() -> None:
     assert "cannot leave BTCUSDT: -2022 no; in its way may be web_7 of somebody else" in told
 
 
+def test_kill_waits_for_the_cancel_of_somebody_elses_order_no_longer_than_it_takes() -> None:
+    rig = Rig().up()
+    hand = wire.SubmitOrder(0, "BTCUSDT", "web_1", "BUY", "MARKET", TENTH)
+    target = wire.SubmitOrder(
+        0, "BTCUSDT", "web_77", "SELL", "LIMIT", TENTH, price=Decimal(200), reduce_only=True
+    )
+    for event in (*rig.exchange.execute(hand)[1:], *rig.exchange.execute(target)[1:]):
+        rig.feed(event)
+    late: list[wire.CancelOrder] = []
+    cancel = rig.exchange.cancel
+    rig.exchange.cancel = lambda message: late.append(message) or []  # type: ignore[method-assign, func-returns-value]
+    rig.exchange.on_submit = lambda order: conflicts(rig.exchange, order, -2022)
+    command(rig, "kill")
+    assert rig.exchange.position == TENTH
+    for event in cancel(late[0]):
+        rig.feed(event)
+    assert rig.exchange.position == ZERO
+
+
 @pytest.mark.parametrize("code", [-2015, -1121, -4140, -1106])
 def test_what_only_a_person_can_mend_is_told_at_once_and_tried_on(code: int) -> None:
     rig = Rig().up().prices(*UP)
