@@ -38,7 +38,7 @@ def symbol_facts(symbol: str = SYMBOL, **changes: object) -> SymbolFacts:
         "quote_asset": "USDT",
         "money": "USDT",
         "status": "TRADING",
-        "isolated_margin": False,
+        "margin_mode": "cross",
         "unconfirmed_leverage": 0,
         "stop_refused": False,
         "book_fresh": True,

@@ -38,7 +38,7 @@ class Health:
         self._account = account
         self._risk = risk
         self._leverages = leverages
-        self._isolated: set[str] = set()
+        self._margin_modes: dict[str, str] = {}
         self._bars = bars
         self.stops_refused: set[str] = set()
         self.instruments: dict[str, Instrument] = {}
@@ -70,10 +70,8 @@ class Health:
     def on_positions(self, reports: Iterable[PositionReport]) -> None:
         """Take the margin mode of each symbol that is named."""
         for report in reports:
-            if report.margin_type == "isolated":
-                self._isolated.add(report.symbol)
-            elif report.margin_type == "cross":
-                self._isolated.discard(report.symbol)
+            if report.margin_type:
+                self._margin_modes[report.symbol] = report.margin_type
 
     def on_link(self, *, up: bool) -> None:
         """The connection to the gateway came or went; either way the world must be compared again."""
@@ -155,7 +153,7 @@ class Health:
             quote_asset="" if instrument is None else instrument.quote_asset,
             money=self._account.quote_asset,
             status="" if instrument is None else instrument.status,
-            isolated_margin=symbol in self._isolated,
+            margin_mode=self._margin_modes.get(symbol, ""),
             unconfirmed_leverage=self._leverages.unconfirmed(symbol),
             stop_refused=symbol in self.stops_refused,
             book_fresh=is_fresh,

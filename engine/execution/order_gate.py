@@ -14,7 +14,6 @@ from engine.execution.lots import decimal_of
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_store import OrderStore
 from engine.risk.context import RiskContext, context_for
-from engine.risk.gates import AccountFacts
 from engine.risk.limits import Verdict
 from engine.risk.manager import RiskManager
 from engine.storage.records import Intent
@@ -107,10 +106,9 @@ class OrderGate:
 
     def check(self, intent: Intent, *, running: bool = True) -> Verdict:
         """What the risk manager says, without sending anything."""
-        account = self._health.account_facts()
         if intent.reduce_only or intent.close_position:
-            return self._risk.validate_exit(intent, account)
-        return self._risk.validate_order(intent, self._context(intent, account, running=running))
+            return self._risk.validate_exit(intent, is_connected=self._health.connected)
+        return self._risk.validate_order(intent, self._context(intent, running=running))
 
     def place(self, intent: Intent, *, running: bool = True) -> Placed:
         """Check an order and send it."""
@@ -123,7 +121,7 @@ class OrderGate:
         self._risk.note_sent(self._clock.now_ns)
         return Placed(verdict, intent.client_order_id)
 
-    def _context(self, intent: Intent, gates: AccountFacts, *, running: bool) -> RiskContext:
+    def _context(self, intent: Intent, *, running: bool) -> RiskContext:
         """The facts as of now. An order is valued at the touch it would meet."""
         symbol, account = intent.symbol, self._account
         touch = self._touches[symbol]
@@ -136,7 +134,7 @@ class OrderGate:
             now_ns=self._clock.now_ns,
             orders=self._store,
             account=account,
-            gates=(gates, self._health.symbol_facts(symbol)),
+            gates=(self._health.account_facts(), self._health.symbol_facts(symbol)),
             strategy_running=running,
             foreign_base=account.position(symbol).qty_base - owned,
             reference_price=decimal_of(best) if best > 0.0 else ZERO,

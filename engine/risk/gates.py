@@ -21,6 +21,10 @@ MULTI_ASSETS = (
 RECORDS_LOST = (
     "the journal lacks records of our own orders; take them over with `python -m engine.ctl rebuild`"
 )
+ISOLATED = (
+    "isolated margin, and only cross margin is traded; switch it back (the liquidation price shown is of "
+    "cross margin)"
+)
 STALE_MARK_NS = 10_000_000_000
 """Mark prices come every second or every three."""
 SHOWN_SYMBOLS = 5
@@ -62,7 +66,8 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     `quote_asset` is what the symbol is settled in ("": its filters are not known), `money` what the account
     is counted in. `status` is the exchange's word on whether it is traded. `unconfirmed_leverage` is what the
-    configuration wants and the exchange has not confirmed (0: nothing). `book_since` is when the book stopped
+    configuration wants and the exchange has not confirmed (0: nothing), `margin_mode` "cross" or "isolated"
+    ("": not known). `book_since` is when the book stopped
     being fresh, in words ("": it never was), `overdue` what else should have come by a stream, and since when
     ("": nothing). `mark_age_ns` is since the stream brought the mark price (None: it has not yet).
     """
@@ -71,7 +76,7 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     quote_asset: str
     money: str
     status: str
-    isolated_margin: bool
+    margin_mode: str
     unconfirmed_leverage: int
     stop_refused: bool
     book_fresh: bool
@@ -136,21 +141,20 @@ SYMBOL_GATES: tuple[Gate[SymbolFacts], ...] = (
     ),
     Gate(
         "status",
-        lambda facts: facts.status != "TRADING",
+        lambda facts: facts.quote_asset != "" and facts.status != "TRADING",
         lambda facts: f"not traded at the exchange now ({facts.status or 'no status'})",
     ),
     Gate(
         "margin_mode",
-        lambda facts: facts.isolated_margin,
-        "isolated margin, and only cross margin is traded; switch it back (the liquidation price shown is of "
-        "cross margin)",
+        lambda facts: facts.margin_mode != "cross",
+        lambda facts: ISOLATED if facts.margin_mode else "its margin mode is not known yet",
     ),
     Gate(
-        "leverage",
+        "leverage_setting",
         lambda facts: facts.unconfirmed_leverage != 0,
         lambda facts: f"leverage {facts.unconfirmed_leverage} is not confirmed by the exchange",
     ),
-    Gate("stop", lambda facts: facts.stop_refused, "a stop could not be placed, and none has been since"),
+    Gate("stop", lambda facts: facts.stop_refused, "a stop could not be placed, and none was placed since"),
     Gate(
         "book",
         lambda facts: not facts.book_fresh,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from engine.execution.order_states import OrderState
 from engine.execution.order_store import Applied
 from engine.risk.context import ZERO, RiskContext, reduces
-from engine.risk.gates import CONNECTION, AccountFacts, closed_gate
+from engine.risk.gates import CONNECTION, closed_gate
 from engine.risk.limits import ALLOWED, RiskLimits, Verdict
 from engine.risk.rules import (
     ForeignPosition,
@@ -65,7 +65,7 @@ class RiskManager:
 
     def validate_order(self, order: Intent, context: RiskContext) -> Verdict:
         """Whether the order may go out. Counts nothing: call `note_sent` when it does."""
-        verdict = self.validate_exit(order, context.account)
+        verdict = self.validate_exit(order, is_connected=context.account.connected)
         if not verdict.allowed or reduces(order, context):
             return verdict
         closed = closed_gate(context.account, context.symbol)
@@ -77,11 +77,11 @@ class RiskManager:
                 return Verdict(allowed=False, rule=rule.name, reason=reason)
         return ALLOWED
 
-    def validate_exit(self, order: Intent, account: AccountFacts) -> Verdict:
+    def validate_exit(self, order: Intent, *, is_connected: bool) -> Verdict:
         """Whether an order that can only reduce may go out."""
         if order.qty_base <= ZERO and not order.close_position:
             return _NO_QUANTITY
-        if CONNECTION.is_closed(account):
+        if not is_connected:
             return _NOT_CONNECTED
         return ALLOWED
 

@@ -175,4 +175,8 @@ def _snapshot(request_id: int, now: int) -> wire.Snapshot:
     )
     wallet = Decimal(1_000_000)
     balance = wire.Balance("USDT", wallet, wallet, wallet)
-    return wire.Snapshot(request_id, True, (balance,), (), (), (), (instrument,), False, False, 1, 0, now)
+    zero = Decimal(0)
+    flat = wire.PositionReport(SYMBOL, "BOTH", zero, zero, zero, "cross", zero)
+    return wire.Snapshot(
+        request_id, True, (balance,), (flat,), (), (), (instrument,), False, False, 1, 0, now
+    )

@@ -25,6 +25,7 @@ VALUES: dict[str, tuple[object, ...]] = {
     "killed": ("", "by hand"),
     "keys_refused": ("", "HTTP 401 -2015"),
     "status": ("", "BREAK", "TRADING"),
+    "margin_mode": ("", "isolated", "cross"),
     "unconfirmed_leverage": (0, 5),
     "daily_pnl_quote": (D(0), D(-500)),
     "max_daily_loss_quote": (None, D(500)),
@@ -50,7 +51,6 @@ def verdict(account: AccountFacts, symbol: SymbolFacts, order: Intent | None = N
 
 ALL_WRONG = symbol_facts(
     **{name: values[0] for name, values in VALUES.items() if name in SymbolFacts.__struct_fields__},
-    isolated_margin=True,
     book_fresh=False,
 )
 

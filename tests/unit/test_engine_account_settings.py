@@ -60,7 +60,7 @@ def test_leverage_that_is_not_confirmed_keeps_entries_out_and_is_asked_for_again
 ) -> None:
     rig = leveraged(answer).prices(*UP)
     assert rig.engine.health.blockers() == (LEVERAGE_GATE,)
-    assert vetoes(rig) == ["leverage"]
+    assert vetoes(rig) == ["leverage_setting"]
     assert rig.exchange.position == 0
     rig.wait(60)
     assert len(rig.sent(wire.SetLeverage)) > 3

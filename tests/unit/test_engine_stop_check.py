@@ -19,7 +19,7 @@ D = Decimal
 UP = (100, 99, 98, 100, 101)
 PROTECTED = config(spec(protective_stop_percent=D(5)))
 REFUSED = (-4045, "Reach max stop order limit.")
-GATE = "BTCUSDT: a stop could not be placed, and none has been since"
+GATE = "BTCUSDT: a stop could not be placed, and none was placed since"
 
 
 def refusing(rig: Rig, code: int = REFUSED[0], text: str = REFUSED[1]) -> Rig:
