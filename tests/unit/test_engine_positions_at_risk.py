@@ -10,12 +10,11 @@ from engine.core.audit import Notice
 from engine.core.effects import Append
 from engine.core.engine import Engine
 from engine.core.events import Command, Event, LinkDown, Timer
-from engine.execution.client_ids import client_order_id
 from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import RiskLimits
 from engine.storage.records import Intent, Sent, Signal
 from gateways.wire import messages as wire
-from tests.engine_rig import ENGINE_ID, START_NS, Rig, config, spec
+from tests.engine_rig import START_NS, Rig, config, spec
 from tests.unit.test_engine_restarts import UP, mark, restarted
 
 OWNER = "sma_crossover_inflection:s1"
@@ -177,9 +176,8 @@ def told(rig: Rig, symbol: str, price: str, time_ns: int) -> None:
 
 
 def fill_of(symbol: str, qty: str, price: str) -> wire.OrderUpdate:
-    key = client_order_id(ENGINE_ID, strategy="x", symbol=symbol, cause="bar:1", leg="entry", attempt=0)
     rig = Rig()
-    order = wire.SubmitOrder(1, symbol, key, "BUY", "MARKET", Decimal(qty))
+    order = wire.SubmitOrder(1, symbol, f"web_{symbol}", "BUY", "MARKET", Decimal(qty))
     report = rig.exchange.update(order, "TRADE", "FILLED", Decimal(qty), 1, Decimal(qty))
     return msgspec.structs.replace(report, sequence=0, last_price=Decimal(price), fee=Decimal(0))
 
