@@ -3,8 +3,8 @@
 Run by `tick_to_order.py`. It answers what gateway and engine ask while they start, sends depth and
 bookTicker frames evenly, and lets every bar close one unit above or below the bar before, so that a
 momentum strategy trades on each. Plain threads on blocking sockets: the measured processes have the event
-loops. Commands come on stdin (`run RATE BARS BAR_MS`, or `flood FRAMES` without a pause), results go to
-stdout, one JSON line each.
+loops. Commands come on stdin (`run RATE BARS BAR_MS`, `flood FRAMES` without a pause, or `market RATE SECONDS
+BAR_S` for all symbols named on the command line), results go to stdout, one JSON line each.
 """
 
 import base64
@@ -16,7 +16,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -24,6 +24,9 @@ SYMBOL = "BTCUSDT"
 PRICE = 64_000.0
 QUANTITIES = ("0.350", "1.204", "2.718", "0.041", "5.500", "0.907", "3.141")
 LEVELS = 10
+DIFFS_A_SECOND = 10
+BATCH = 1_000
+"""At most so many frames are written together."""
 _WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -42,7 +45,8 @@ def text_frame(payload: bytes) -> bytes:
 class Book:
     """Ids, and the frames of a touch that may be moved."""
 
-    def __init__(self) -> None:
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
         self.update_id = self._diff_id = 1_000
         self.bid = PRICE
         self._low = self._high = round(PRICE * 10)
@@ -55,8 +59,8 @@ class Book:
         self.bid = bid
         self._low, self._high = min(self._low, round(bid * 10)), max(self._high, round(bid * 10))
         return (
-            f'{{"stream":"{SYMBOL.lower()}@bookTicker","data":{{"e":"bookTicker","u":{self.update_id},'
-            f'"s":"{SYMBOL}","b":"{bid:.2f}","B":"{next(self._sizes)}","a":"{bid + 0.1:.2f}",'
+            f'{{"stream":"{self.symbol.lower()}@bookTicker","data":{{"e":"bookTicker","u":{self.update_id},'
+            f'"s":"{self.symbol}","b":"{bid:.2f}","B":"{next(self._sizes)}","a":"{bid + 0.1:.2f}",'
             f'"A":"{next(self._sizes)}","T":{time_ms},"E":{time_ms + 1}}}}}'
         ).encode()
 
@@ -74,14 +78,14 @@ class Book:
             "e": "depthUpdate",
             "E": time_ms + 1,
             "T": time_ms,
-            "s": SYMBOL,
+            "s": self.symbol,
             "U": first,
             "u": self.update_id,
             "pu": before,
             "b": bids,
             "a": asks,
         }
-        return json.dumps({"stream": f"{SYMBOL.lower()}@depth@100ms", "data": data}).encode()
+        return json.dumps({"stream": f"{self.symbol.lower()}@depth@100ms", "data": data}).encode()
 
     def snapshot(self) -> dict[str, Any]:
         """REST depth."""
@@ -98,26 +102,27 @@ class Book:
 class Exchange:
     """All state. `arrivals` gets the wall-clock time at which each order came."""
 
-    def __init__(self) -> None:
+    def __init__(self, symbols: Sequence[str]) -> None:
         self.lock = threading.Lock()
-        self.book = Book()
+        self.books = {symbol: Book(symbol) for symbol in symbols}
+        self.book = self.books[symbols[0]]
         self.public: list[socket.socket] = []
         self.market: list[socket.socket] = []
         self.private: list[socket.socket] = []
         self.arrivals: list[int] = []
         self.orders: list[dict[str, Any]] = []
-        self.position = 0.0
+        self.positions = dict.fromkeys(symbols, 0.0)
         self.ids = itertools.count(1)
 
     def order(self, query: dict[str, str]) -> tuple[dict[str, Any], list[bytes]]:
         """The answer to a market order, and the user events of its fill."""
         number, time_ms = next(self.ids), now_ms()
-        qty, side = query["quantity"], query["side"]
-        self.position += float(qty) if side == "BUY" else -float(qty)
-        price = f"{self.book.bid + (0.1 if side == 'BUY' else 0.0):.2f}"
+        qty, side, symbol = query["quantity"], query["side"], query["symbol"]
+        self.positions[symbol] += float(qty) if side == "BUY" else -float(qty)
+        price = f"{self.books[symbol].bid + (0.1 if side == 'BUY' else 0.0):.2f}"
         order = {
             "orderId": number,
-            "symbol": SYMBOL,
+            "symbol": symbol,
             "status": "NEW",
             "clientOrderId": query["newClientOrderId"],
             "price": "0",
@@ -132,7 +137,7 @@ class Exchange:
             "updateTime": time_ms,
         }
         body = {
-            "s": SYMBOL, "c": query["newClientOrderId"], "S": side, "o": "MARKET", "f": "GTC", "q": qty,
+            "s": symbol, "c": query["newClientOrderId"], "S": side, "o": "MARKET", "f": "GTC", "q": qty,
             "p": "0", "ap": "0", "sp": "0", "x": "NEW", "X": "NEW", "i": number, "l": "0", "z": "0",
             "L": "0", "T": time_ms, "t": 0, "n": "0", "N": "USDT", "rp": "0", "m": False, "er": "0",
         }  # fmt: skip
@@ -144,13 +149,13 @@ class Exchange:
             "a": {
                 "m": "ORDER",
                 "B": [{"a": "USDT", "wb": "100000", "cw": "100000", "bc": "0"}],
-                "P": [{"s": SYMBOL, "pa": f"{self.position:.3f}", "ep": price, "up": "0", "mt": "cross",
-                       "iw": "0", "ps": "BOTH"}],
+                "P": [{"s": symbol, "pa": f"{self.positions[symbol]:.3f}", "ep": price, "up": "0",
+                       "mt": "cross", "iw": "0", "ps": "BOTH"}],
             },
         }  # fmt: skip
         wrap = {"e": "ORDER_TRADE_UPDATE", "E": time_ms, "T": time_ms}
         events = [wrap | {"o": body}, account, wrap | {"o": done}]
-        self.orders = [*self.orders[-99:], order | {"status": "FILLED", "executedQty": qty}]
+        self.orders = [*self.orders[-999:], order | {"status": "FILLED", "executedQty": qty}]
         return order, [text_frame(json.dumps(event).encode()) for event in events]
 
     def answer(self, method: str, path: str, query: dict[str, str]) -> object:
@@ -168,7 +173,8 @@ class Exchange:
                 ("REQUEST_WEIGHT", "MINUTE", 1), ("ORDERS", "MINUTE", 1), ("ORDERS", "SECOND", 10),
             )
         ]  # fmt: skip
-        symbol = {"symbol": SYMBOL, "baseAsset": "BTC", "quoteAsset": "USDT", "status": "TRADING"}
+        asked = query.get("symbol", self.book.symbol)
+        symbol = {"baseAsset": "BTC", "quoteAsset": "USDT", "status": "TRADING"}
         bracket = {"bracket": 1, "initialLeverage": 125, "notionalCap": 10**9, "notionalFloor": 0,
                    "maintMarginRatio": 0.004, "cum": 0.0}  # fmt: skip
         balance = {"asset": "USDT", "balance": "100000", "crossWalletBalance": "100000",
@@ -177,16 +183,19 @@ class Exchange:
             "time": {"serverTime": now_ms()},
             "exchangeInfo": {
                 "rateLimits": limits,
-                "symbols": [symbol | {"filters": filters, "liquidationFee": "0.0125"}],
+                "symbols": [
+                    symbol | {"symbol": name, "filters": filters, "liquidationFee": "0.0125"}
+                    for name in self.books
+                ],
             },
-            "depth": self.book.snapshot() if path == "depth" else None,
-            "leverageBracket": [{"symbol": SYMBOL, "brackets": [bracket]}],
-            "commissionRate": {"symbol": SYMBOL, "makerCommissionRate": "0", "takerCommissionRate": "0"},
-            "symbolConfig": [{"symbol": SYMBOL, "marginType": "CROSSED", "leverage": 20}],
+            "depth": self.books[asked].snapshot() if path == "depth" else None,
+            "leverageBracket": [{"symbol": asked, "brackets": [bracket]}],
+            "commissionRate": {"symbol": asked, "makerCommissionRate": "0", "takerCommissionRate": "0"},
+            "symbolConfig": [{"symbol": asked, "marginType": "CROSSED", "leverage": 20}],
             "accountConfig": {"dualSidePosition": False, "multiAssetsMargin": False},
             "balance": [balance],
             "listenKey": {"listenKey": "L1"},
-            "leverage": {"symbol": SYMBOL, "leverage": 20, "maxNotionalValue": "1000000"},
+            "leverage": {"symbol": asked, "leverage": 20, "maxNotionalValue": "1000000"},
         }
         if path == "order" and method == "DELETE":
             return {"code": -2011, "msg": "Unknown order sent."}
@@ -334,16 +343,59 @@ class Load:
         return sent_ns
 
 
+class Market:
+    """All symbols evenly, in real time: bookTicker frames, and ten diffs a second of each.
+
+    All turn at once with every new bar, so that each bar is one decision of each symbol.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._books = list(exchange.books.values())
+
+    def run(self, rate: float, seconds: float, bar_s: float) -> int:
+        """Frames a second of each symbol; the number of frames sent."""
+        begun = time.perf_counter()
+        total, sent = int(rate * seconds) * len(self._books), 0
+        while sent < total:
+            due = min(total, int((time.perf_counter() - begun) * rate * len(self._books)))
+            if due <= sent:
+                time.sleep(0.001)
+                continue
+            due = min(due, sent + BATCH)
+            with self._exchange.lock:
+                self._send(sent, due, rate, bar_s)
+            sent = due
+        return sent
+
+    def _send(self, first: int, last: int, rate: float, bar_s: float) -> None:
+        time_ms, number = now_ms(), len(self._books)
+        side = 0.5 if time_ms // int(bar_s * 1000) % 2 else -0.5
+        every = max(1, round(rate / DIFFS_A_SECOND))
+        frames = []
+        for index in range(first, last):
+            turn, place = divmod(index, number)
+            book = self._books[place]
+            make = book.depth if (turn + place) % every == 0 else book.ticker
+            frames.append(text_frame(make(time_ms, PRICE + side + 0.1 * (turn % 3 == 1))))
+        data = b"".join(frames)
+        for one in self._exchange.public:
+            one.sendall(data)
+
+
 def keep_marking(exchange: Exchange) -> None:
     """The mark price, once a second, and a tick where nothing else moves the book."""
     while True:
         time.sleep(1.0)
-        payload = {"e": "markPriceUpdate", "E": now_ms(), "s": SYMBOL, "p": f"{PRICE}", "i": f"{PRICE}",
-                   "r": "0.0001", "T": now_ms() + 3_600_000}  # fmt: skip
-        frame = text_frame(json.dumps({"stream": f"{SYMBOL.lower()}@markPrice@1s", "data": payload}).encode())
+        frames = []
+        for symbol in exchange.books:
+            payload = {"e": "markPriceUpdate", "E": now_ms(), "s": symbol, "p": f"{PRICE}", "i": f"{PRICE}",
+                       "r": "0.0001", "T": now_ms() + 3_600_000}  # fmt: skip
+            stream = f"{symbol.lower()}@markPrice@1s"
+            frames.append(text_frame(json.dumps({"stream": stream, "data": payload}).encode()))
         with exchange.lock:
             for one in exchange.market:
-                one.sendall(frame)
+                one.sendall(b"".join(frames))
 
 
 def guarded(exchange: Exchange, connection: socket.socket) -> None:
@@ -369,13 +421,19 @@ def accept(exchange: Exchange, listener: socket.socket) -> None:
 def main() -> None:
     """Listen, say where, carry out commands until stdin ends."""
     sys.setswitchinterval(0.0005)
-    exchange = Exchange()
+    exchange = Exchange(sys.argv[1:] or [SYMBOL])
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=accept, args=(exchange, listener), daemon=True).start()
     threading.Thread(target=keep_marking, args=(exchange,), daemon=True).start()
     say({"port": listener.getsockname()[1]})
     load = Load(exchange)
     for line in sys.stdin:
+        if line.startswith("market"):
+            rate, seconds, bar_s = (float(word) for word in line.split()[1:])
+            before = len(exchange.arrivals)
+            sent = Market(exchange).run(rate, seconds, bar_s)
+            say({"frames": sent, "arrivals": exchange.arrivals[before:]})
+            continue
         if line.startswith("flood"):
             say({"last_update_id": load.flood(int(line.split()[1]))})
             continue

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,24 +101,35 @@ class Run:
 class System:
     """Stand-in exchange, gateway and engine, in `home`."""
 
-    def __init__(self, home: Path, *, engine: bool = True) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        engine: bool = True,
+        traced: bool = True,
+        config: str = CONFIG,
+        symbols: Sequence[str] = (),
+    ) -> None:
+        """`config` has a place for the exchange's `port`; the exchange trades these symbols."""
         self.home = home
         self._log = (home / "processes.log").open("w")
-        self.exchange = self._start([str(HERE / "load_exchange.py")], stdout=subprocess.PIPE)
+        self.exchange = self._start([str(HERE / "load_exchange.py"), *symbols], stdout=subprocess.PIPE)
         port = self._answer()["port"]
         (home / "configs").mkdir()
-        (home / "configs" / "testnet.toml").write_text(CONFIG.format(port=port))
+        (home / "configs" / "testnet.toml").write_text(config.format(port=port))
         (home / "vault").mkdir()
         keys = home / "vault" / "binance_keys"
         keys.touch(0o600)
         keys.write_text(f"api_key={'k' * 64}\napi_secret={secrets.token_hex(32)}\n")
         self.wire_port = free_port()
         self._ports = {"NEXTBAR_WIRE_PORT": str(self.wire_port), "NEXTBAR_CONTROL_PORT": str(free_port())}
-        if engine:
+        if engine and traced:
             self.traced = [self._traced(name) for name in ("gateway", "engine")]
         else:
-            script = str(ROOT / "gateways" / "binance" / "run_binance.py")
-            self.traced = [self._start([script, "testnet", "--exit-with-stdin"])]
+            scripts = ("gateways/binance/run_binance.py", "engine/main.py")[: 1 + engine]
+            self.traced = [
+                self._start([str(ROOT / script), "testnet", "--exit-with-stdin"]) for script in scripts
+            ]
 
     def _traced(self, name: str) -> subprocess.Popen[str]:
         out = str(self.home / f"{name}.json")
@@ -151,6 +162,10 @@ class System:
         """Frames without a pause; the update id of the last."""
         return int(self._ask(f"flood {frames}")["last_update_id"])
 
+    def market(self, rate: float, seconds: float, bar_s: float) -> dict[str, Any]:
+        """Frames of all symbols in real time, `rate` a second of each; all turn with each bar."""
+        return self._ask(f"market {rate} {seconds} {bar_s}")
+
     def _ask(self, command: str) -> dict[str, Any]:
         assert self.exchange.stdin is not None
         self.exchange.stdin.write(command + "\n")
@@ -163,7 +178,11 @@ class System:
             time.sleep(0.5)
             if len(self.run(200, 20, bar_ms)["arrivals"]) > 10:
                 return
-        raise SystemExit(f"no order has come:\n{Path(self._log.name).read_text()[-3000:]}")
+        raise SystemExit(f"no order has come:\n{self.log_text()[-3000:]}")
+
+    def log_text(self) -> str:
+        """What the processes have said."""
+        return Path(self._log.name).read_text()
 
     def stop(self) -> dict[int, dict[str, int]]:
         """End everything; the clock readings of each order, by what joins both processes' rows."""
@@ -185,11 +204,13 @@ class System:
 
 
 @contextlib.contextmanager
-def running(*, engine: bool = True) -> Iterator[System]:
+def running(
+    *, engine: bool = True, traced: bool = True, config: str = CONFIG, symbols: Sequence[str] = ()
+) -> Iterator[System]:
     """A system in a folder of its own on this disk."""
     (ROOT / "data").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / "data", prefix="benchmark-") as folder:
-        system = System(Path(folder), engine=engine)
+        system = System(Path(folder), engine=engine, traced=traced, config=config, symbols=symbols)
         try:
             yield system
         finally:
