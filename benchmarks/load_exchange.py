@@ -191,7 +191,22 @@ class Exchange:
             "depth": self.books[asked].snapshot() if path == "depth" else None,
             "leverageBracket": [{"symbol": asked, "brackets": [bracket]}],
             "commissionRate": {"symbol": asked, "makerCommissionRate": "0", "takerCommissionRate": "0"},
-            "symbolConfig": [{"symbol": asked, "marginType": "CROSSED", "leverage": 20}],
+            "symbolConfig": [
+                {"symbol": name, "marginType": "CROSSED", "leverage": 20} for name in self.books
+            ],
+            "positionRisk": [
+                {
+                    "symbol": name,
+                    "positionSide": "BOTH",
+                    "positionAmt": f"{held:.3f}",
+                    "entryPrice": f"{PRICE}",
+                    "unRealizedProfit": "0",
+                    "isolatedWallet": "0",
+                    "markPrice": f"{PRICE}",
+                }
+                for name, held in self.positions.items()
+                if round(held, 3)
+            ],
             "accountConfig": {"dualSidePosition": False, "multiAssetsMargin": False},
             "balance": [balance],
             "listenKey": {"listenKey": "L1"},

@@ -72,6 +72,8 @@ PIECES = (
     ("gateway: sign, request written", "order_arrived", "order_written"),
 )
 WHOLE = "tick_to_order"
+TRIES, LEAST_ORDERS = 3, 5
+"""A run in which fewer orders came is done again: on a busy machine the engine may have had to wait."""
 AIM = {"p50_us": 2.5, "p99_us": 4.0}
 
 
@@ -289,18 +291,25 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         for run in runs:
             bars = max(10, min(arguments.orders, int(arguments.seconds * 1e3 / run.bar_ms)))
             run.compare(bars)
-            system.warm_up(run.bar_ms)  # the market stood still: books were stale, bars are missing
-            run.begun_ns = time.time_ns()
-            run.result = system.run(run.rate, bars, run.bar_ms)
-            run.ended_ns = time.time_ns()
+            for _ in range(TRIES):
+                system.warm_up(run.bar_ms)  # the market stood still: books were stale, bars are missing
+                run.begun_ns = time.time_ns()
+                run.result = system.run(run.rate, bars, run.bar_ms)
+                run.ended_ns = time.time_ns()
+                if len(run.result["arrivals"]) >= LEAST_ORDERS:
+                    break
             run.compare(bars)
-        rows = system.stop()
+        rows, said = system.stop(), system.log_text()
     results = []
     for run in runs:
         orders = [one for key, one in sorted(rows.items()) if run.begun_ns < key < run.ended_ns]
-        if not orders:
-            raise SystemExit(f"at {run.rate:g} ticks a second no order has come")
-        results.append(summed_up(run, orders))
+        if orders:
+            results.append(summed_up(run, orders))
+            continue
+        arrived = len(run.result["arrivals"])
+        print(f"{run.rate:g} ticks/s, {run.bar_ms:g} ms: {arrived} orders came, none could be followed")
+    if not results:
+        raise SystemExit(f"no order could be followed:\n{said[-3000:]}")
     return results
 
 

@@ -107,6 +107,8 @@ class EngineStatus(msgspec.Struct, frozen=True):
     tick_sizes: dict[str, str] = {}
     """Of the symbols the exchange has told about; prices are shown with their decimals."""
     since_journal_began: Counts | None = None
+    blockers: tuple[str, ...] = ()
+    """What keeps entries out, and since when, in sentences."""
 
 
 def write_status(path: Path, status: EngineStatus) -> None:

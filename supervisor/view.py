@@ -25,6 +25,7 @@ REFRESH_SECONDS = 0.5
 SIGNALS_SHOWN = 6
 ROWS_TRIED = (24, 12, 6, 4, 3, 2, 1)
 """Rows of each table, from the most that are ever shown down to what fits the smallest terminal."""
+BLOCKERS_SHOWN = 3
 LINES_SHOWN = 24
 FEWEST_ROWS = 3
 """Of log lines, however small the terminal is."""
@@ -125,6 +126,10 @@ class LiveView:
         if is_now and status.links:
             text.append("\n links   ")
             _append_states(text, status.links)
+        if is_now and status.blockers:
+            more = len(status.blockers) - BLOCKERS_SHOWN
+            shown = "; ".join(status.blockers[:BLOCKERS_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+            text.append(f"\n entries wait: {shown}", style="yellow")
         return text
 
 

@@ -94,6 +94,7 @@ class StatusKeeper:
             ),
             tick_sizes={one.symbol: f"{one.price_tick:f}" for one in engine.gate.instruments.values()},
             since_journal_began=self.counts(),
+            blockers=engine.health.blockers(),
         )
 
     def _candle(self, event: CandleClosed) -> None:

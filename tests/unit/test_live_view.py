@@ -111,6 +111,13 @@ def test_eighty_columns_hold_a_signal_and_all_links_in_one_row(tmp_path: Path) -
     assert shown.count(signal) == 6
 
 
+def test_what_keeps_entries_out_is_said_with_its_time(tmp_path: Path) -> None:
+    lost = "BTCUSDT: no fresh book since 12:03 UTC"
+    status = msgspec.structs.replace(STATUS, blockers=(lost, "trading is paused", "c", "d", "e"))
+    picture = render(tmp_path, status)
+    assert f"entries wait: {lost}; trading is paused; c; and 2 more" in picture
+
+
 def test_a_short_or_nameless_strategy_keeps_its_name() -> None:
     assert shortened("rsi:s1") == "rsi:s1"
     assert shortened("a_name_without_an_identity") == "a_name_without_an_identity"
