@@ -28,6 +28,8 @@ class Desk:
     """
 
     __slots__ = (
+        "_slippage_bps",
+        "_slippage_of_ticks",
         "_steps_per_unit",
         "account",
         "bar_high",
@@ -72,6 +74,8 @@ class Desk:
         self.tick = settings.market.tick
         self.step = settings.market.qty_step
         self._steps_per_unit = steps_per_unit(self.step)
+        self._slippage_of_ticks = settings.costs.slippage_ticks * self.tick
+        self._slippage_bps = settings.costs.slippage_bps
         self.point_value = settings.market.point_value
         self.pyramiding = max(1, settings.pyramiding)
         self.limit_beyond = settings.backtest_fill_limits_assumption_ticks * settings.market.tick
@@ -245,8 +249,7 @@ class Desk:
         return fill_price(price, direction, adverse, self.bar_low, self.bar_high, self.tick)
 
     def _slippage(self, price: float) -> float:
-        costs = self.settings.costs
-        return costs.slippage_ticks * self.tick + price * costs.slippage_bps / 10_000.0
+        return self._slippage_of_ticks + price * self._slippage_bps / 10_000.0
 
     def round_qty(self, qty: float) -> float:
         """`qty` on the symbol's grid."""

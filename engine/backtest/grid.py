@@ -62,11 +62,15 @@ def fill_price(price: float, direction: int, adverse: float, low: float, high: f
     range has no grid price, its nearest end to the price asked.
     """
     asked = price + direction * adverse
-    bottom, top = max(low - adverse, min(low, tick)), high + adverse
+    bottom, top = low - adverse, high + adverse
+    found = snap(asked, tick)
+    if 0.0 < bottom <= found <= top:
+        return found
+    bottom = max(bottom, min(low, tick))
     lowest, highest = round_level_up(bottom, tick), round_level_down(top, tick)
     if lowest > highest:
         return min(max(asked, bottom), top)
-    return min(max(snap(asked, tick), lowest), highest)
+    return min(max(found, lowest), highest)
 
 
 @lru_cache(maxsize=64)

@@ -40,6 +40,7 @@ _TIME_NAMES = (
 _VOLUME_NAMES = ("volume", "vol", "v", "base_volume", "tick_volume", "tickvol")
 _SYMBOL = re.compile(r"(.+?)(?:_|-(?=\d+(?:mo|[smhdwM])(?:-|$))|$)")
 _FLOAT32_EXACT = 1 << 24
+_FIRST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,11 @@ def _load_file(path: Path, symbol: str | None) -> Loaded:
     _check_order(path, columns[0], rows)
     if len(time_ns) < 2:
         raise DataError(f"{path}: {len(time_ns)} bars, expected at least two")
-    notes += _odd_times(path, columns[0], rows)
+    usual = usual_step_ns(columns[0])
+    notes += _odd_times(path, columns[0], usual, rows)
     found = _SYMBOL.match(path.name.split(".")[0])
     name = symbol or (found[1] if found else path.stem)
-    return Loaded(Bars(name, usual_step_ns(columns[0]), *columns), tuple(notes))
+    return Loaded(Bars(name, usual, *columns), tuple(notes))
 
 
 def _bars_table(path: Path) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
@@ -162,11 +164,12 @@ def _empty_rows(table: pa.Table) -> NDArray[np.bool_]:
             empty &= np.isnan(numbers(column))
         else:
             empty &= pc.is_null(column).to_numpy() if column.null_count else False
+        if not empty.any():
+            break
     return empty
 
 
-def _odd_times(path: Path, time_ns: NDArray[np.int64], rows: NDArray[np.int64]) -> list[str]:
-    usual = usual_step_ns(time_ns)
+def _odd_times(path: Path, time_ns: NDArray[np.int64], usual: int, rows: NDArray[np.int64]) -> list[str]:
     steps, notes = np.diff(time_ns), []
     early = early_rows(time_ns, usual)
     if len(early):
@@ -223,6 +226,8 @@ def _floats(path: Path, table: pa.Table, name: str, rows: NDArray[np.int64]) -> 
 
 def _printed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Numbers that were float32 once (0.30000001192) as the decimals they stood for (0.3)."""
+    if (values[:_FIRST].astype(np.float32) != values[:_FIRST]).any():
+        return values
     narrow = values.astype(np.float32)
     if not len(values) or not (narrow == values).all() or (np.abs(values) >= _FLOAT32_EXACT).any():
         return values

@@ -88,8 +88,8 @@ def grid_for(broker: BrokerConfig, bars: Bars, instrument: Grid | None = None) -
             f" price, {lowest:.10g}; its prices are on a tick of {found.tick:.10g}, as in"
             f" --broker {bars.symbol}.tick={found.tick:.10g}"
         )
-    off = int(off_grid(bars, market.tick).sum())
-    if not off or grid.tick_source == found.tick_source:
+    off = 0 if market.tick == found.tick else int(off_grid(bars, market.tick).sum())
+    if not off:
         return grid, []
     said = (
         f"{bars.symbol}: {off} of {len(bars)} bars have prices off the tick of {market.tick:.10g}"

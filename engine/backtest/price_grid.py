@@ -22,6 +22,7 @@ _NOISE = 1e-12
 """Relative error of a value that went through a few operations on floats."""
 _ULPS = 4 * np.finfo(np.float64).eps
 _SAMPLE = 4096
+_PART = 1 << 14
 _MOST_STEP_VALUE = 1000.0
 """A quantity step worth more is the rounding of a volume column, no instrument's step."""
 
@@ -106,12 +107,15 @@ def off_grid(bars: Bars, tick: float) -> NDArray[np.bool_]:
 
 
 def _on_grid(values: NDArray[np.float64], scale: float) -> bool:
-    scaled = values * scale
-    units = np.rint(scaled)
-    size = np.abs(scaled)
-    allowed = np.maximum(np.minimum(size * _NOISE, 1e-3), size * _ULPS)
-    # A value that rounds to no unit at all is not on the grid, however small it is.
-    return bool(((np.abs(scaled - units) <= allowed) & ((units != 0) | (values == 0))).all())
+    """Whether all values, none below zero, are whole numbers of 1 / scale; in parts that fit a cache."""
+    for first in range(0, len(values), _PART):
+        scaled = values[first : first + _PART] * scale
+        units = np.rint(scaled)
+        allowed = np.maximum(np.minimum(scaled * _NOISE, 1e-3), scaled * _ULPS)
+        # A value that rounds to no unit at all is off by all of itself, however small it is.
+        if not (np.abs(scaled - units) <= allowed).all():
+            return False
+    return True
 
 
 def _spread(column: NDArray[np.float64]) -> NDArray[np.float64]:

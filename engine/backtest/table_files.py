@@ -3,7 +3,7 @@
 import gzip
 import io
 import re
-import zipfile
+import zlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,7 +31,7 @@ def read_table(path: Path) -> pa.Table:
         table = read_parquet(path) if kind == "parquet" else _read_csv(path)
         # Decodes the names, which pyarrow leaves to the first who asks.
         return table if table.column_names else pa.table({})
-    except (pa.ArrowInvalid, OSError, EOFError, UnicodeDecodeError, zipfile.BadZipFile) as e:
+    except (pa.ArrowInvalid, OSError, EOFError, UnicodeDecodeError, zlib.error) as e:
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise DataError(f"{path}: cannot be read as {kind} ({reason})") from e
 
@@ -58,11 +58,20 @@ def _unpacked(path: Path) -> bytes:
             return file.read()
     if path.suffix != ".zip":
         return path.read_bytes()
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        if len(names) != 1:
-            raise DataError(f"{path}: {len(names)} files inside, expected one CSV")
-        return archive.read(names[0])
+    return _only_file(path)
+
+
+def _only_file(path: Path) -> bytes:
+    import zipfile  # noqa: PLC0415  # few files are packed like that
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+            if len(names) != 1:
+                raise DataError(f"{path}: {len(names)} files inside, expected one CSV")
+            return archive.read(names[0])
+    except (zipfile.BadZipFile, RuntimeError, zlib.error) as e:  # RuntimeError: it wants a password
+        raise DataError(f"{path}: cannot be read as CSV ({e})") from e
 
 
 def _first_row(data: bytes) -> tuple[int, str]:

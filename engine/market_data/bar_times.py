@@ -37,9 +37,12 @@ def usual_step_ns(open_time_ns: NDArray[np.int64]) -> int:
     a change of the clocks counts 24 hours; months, quarters and years have the length of their longest.
     ValueError for fewer than two bars.
     """
-    steps, counts = np.unique(np.diff(open_time_ns), return_counts=True)
-    if not len(steps):
+    distances = np.diff(open_time_ns)
+    if not len(distances):
         raise ValueError("one bar has no timeframe, expected at least two")
+    if (distances == distances[0]).all():
+        distances = distances[:1]
+    steps, counts = np.unique(distances, return_counts=True)
     frequent = steps[counts == counts.max()].tolist()
     usual = int(min(frequent, key=lambda step: (_is_odd(step), step)))
     whole = round(usual / DAY_NS) * DAY_NS

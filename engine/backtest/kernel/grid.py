@@ -52,11 +52,15 @@ def _in_bar(s: Symbol, price: float, direction: float, adverse: float) -> float:
     """The price moved against us, on the grid, above zero, and outside the bar by no more than `adverse`."""
     low, high = float_at(s.low_at, s.bar), float_at(s.high_at, s.bar)
     asked = price + direction * adverse
-    bottom, top = max(low - adverse, min(low, s.tick)), high + adverse
+    bottom, top = low - adverse, high + adverse
+    found = snap(s, asked)
+    if 0.0 < bottom <= found <= top:
+        return found
+    bottom = max(bottom, min(low, s.tick))
     lowest, highest = round_level(s, bottom, True), round_level(s, top, False)
     if lowest > highest:
         return min(max(asked, bottom), top)
-    return min(max(snap(s, asked), lowest), highest)
+    return min(max(found, lowest), highest)
 
 
 @compiled
