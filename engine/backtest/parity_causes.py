@@ -25,6 +25,7 @@ _HOUR_NS = 3600 * _SECOND_NS
 _MOST_CAUSES = 3
 _LEAST_SHARE = 0.02
 """Of the trades that do not match: what a cause must explain to be more than a coincidence."""
+_COMMISSIONS = ("commission_percent", "cash_per_order", "cash_per_contract")
 _CHOICES: dict[str, tuple[object, ...]] = {
     "entry_bar": ("keep", "signal_bar", "fill_bar", "pending"),
     "max_holding_strict": (False, True),
@@ -209,12 +210,16 @@ def _sizes(result: CaseResult) -> Iterator[_Change]:
 
 def _costs(result: CaseResult) -> Iterator[_Change]:
     broker, listed = result.case.broker, result.prepared.listed
-    for percent in guesses.commissions(listed, broker.point_value):
-        if percent != broker.commission_percent:
-            yield _broker("costs", f"commission_percent {percent:.10g}", commission_percent=percent)
+    for name, value in guesses.commissions(listed, broker.point_value):
+        costs: dict[str, object] = {**dict.fromkeys(_COMMISSIONS, 0.0), name: value}
+        if costs != {other: getattr(broker, other) for other in _COMMISSIONS}:
+            yield _broker("costs", f"{name} {value:.10g}", **costs)
     for ticks in guesses.slippages(result):
         if ticks != broker.slippage_ticks:
             yield _broker("slippage", f"slippage_ticks {ticks}", slippage_ticks=ticks)
+    for value in guesses.point_values(listed):
+        if abs(value - broker.point_value) > 0.1 * broker.point_value:  # commission moves it a little
+            yield _broker("point value", f"point_value {value:.10g}", point_value=value)
     for capital in guesses.capitals(listed):
         if capital != broker.initial_capital:
             yield _broker("capital", f"initial_capital {capital:.10g}", initial_capital=capital)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
-from math import floor, isfinite, log10
+from math import isfinite
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,6 +22,8 @@ _ZONES = (
 """Zones with changing clocks that charts are shown in; others are among the fixed offsets."""
 _FEW = 0.01
 """Relative spread within which amounts are the same but for rounding to the quantity step."""
+_PRINTED = 0.011
+"""A profit is printed to the cent, and what is worked out of it is no nearer."""
 _MOST_DIGITS = 4
 _SECOND_NS = 1_000_000_000
 
@@ -48,19 +50,36 @@ def sizes(result: CaseResult) -> Iterator[tuple[str, float]]:
         yield from (("percent_of_equity", p) for p in round_numbers(float(np.median(percent)) * 100.0))
 
 
-def commissions(listed: Sequence[ListedTrade], point_value: float) -> Iterator[float]:
-    """Percents a side that the difference of gross and net profit comes to."""
-    paid = traded = 0.0
+def commissions(listed: Sequence[ListedTrade], point_value: float) -> Iterator[tuple[str, float]]:
+    """Kinds of commission, with their value, that the differences of gross and net profit come to."""
+    rows = []
     for one in listed:
         if one.is_open or "pnl" not in one.money:
             continue
-        size = float(one.qty) * point_value
-        gross = one.direction * size * float(one.exit_price - one.entry_price)
-        paid += gross - float(one.money["pnl"])
-        traded += size * float(one.exit_price + one.entry_price)
-    if traded:
-        percent = paid / traded * 100.0
-        yield from (0.0,) if percent <= 1e-5 else round_numbers(percent)
+        gross = one.direction * float(one.qty * (one.exit_price - one.entry_price)) * point_value
+        traded = float(one.qty * (one.exit_price + one.entry_price)) * point_value
+        rows.append((gross - float(one.money["pnl"]), traded, 2.0 * float(one.qty)))
+    if not rows:
+        return
+    paid, traded, qty = np.array(rows).T
+    percent = float(paid.sum() / traded.sum()) * 100.0
+    yield from (("commission_percent", one) for one in round_numbers(percent) or [0.0])
+    for name, per in (("cash_per_order", np.full(len(paid), 2.0)), ("cash_per_contract", qty)):
+        each = float(paid.sum() / per.sum())
+        if np.mean(np.abs(paid - each * per) <= _PRINTED) > 0.9:
+            yield from ((name, one) for one in round_numbers(each))
+
+
+def point_values(listed: Sequence[ListedTrade]) -> Iterator[float]:
+    """Money that one unit of price makes of one unit, from the trades that moved most."""
+    moves = [
+        (float(one.qty * (one.exit_price - one.entry_price)) * one.direction, float(one.money["pnl"]))
+        for one in listed
+        if not one.is_open and "pnl" in one.money
+    ]
+    largest = sorted((move for move in moves if move[0]), key=lambda move: abs(move[0]))[-20:]
+    if largest:
+        yield from round_numbers(float(np.median([profit / moved for moved, profit in largest])))[:1]
 
 
 def capitals(listed: Sequence[ListedTrade]) -> Iterator[float]:
@@ -165,10 +184,8 @@ def round_numbers(value: float) -> list[float]:
     """`value` with one to four digits, the roundest first, each only where it is within 2 %."""
     if not isfinite(value) or value <= 0.0:
         return []
-    scale = floor(log10(value))
     rounded = [float(f"{value:.{digits}e}") for digits in range(_MOST_DIGITS)]
-    near = [one for one in rounded if abs(one - value) <= 0.02 * value]
-    return list(dict.fromkeys(near or [float(f"{value:.{scale}f}") if scale > 0 else value]))
+    return list(dict.fromkeys(one for one in rounded if abs(one - value) <= 0.02 * value))
 
 
 def _ticks_worse(result: CaseResult) -> Iterator[float]:

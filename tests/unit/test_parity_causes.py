@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ import pytest
 from engine.backtest.kernel.runner import run_kernel
 from engine.backtest.parity_causes import Cause, likely_cause
 from engine.backtest.parity_divergence import Divergence, first_divergence
-from engine.backtest.tv_export import ListedTrade, restamped
+from engine.backtest.tv_export import ListedTrade, printed_money, restamped
 from engine.backtest.validate_cases import CaseResult, Prepared, prepare, run_case
 from engine.backtest.validate_config import read_config
 
@@ -125,9 +126,10 @@ def test_the_state_is_that_of_the_bar_that_decided():
     [
         ("cci", {"cash": None}, "sizing", "cash 100 "),
         ("cci", {"cash": None, "percent_of_equity": 10.0}, "sizing", "cash 100 "),
-        ("cci", {"commission_percent": 0.3}, "costs", "commission_percent 0.05 "),
         ("cci", {"initial_capital": 10_000.0}, "capital", "initial_capital 100000 "),
         ("cci", {"slippage_ticks": 7}, "slippage", "slippage_ticks 0 "),
+        ("cci", {"cash_per_order": 3.0}, "costs", "commission_percent 0.05 "),
+        ("trix", {"point_value": 50.0}, "point value", "point_value 1 "),
     ],
 )
 def test_settings_of_the_broker_are_read_off_the_list(
@@ -194,8 +196,8 @@ def test_a_chart_in_a_zone_with_summer_time_is_named():
 
 
 def test_a_cause_that_lets_no_further_trade_match_is_not_named():
-    _, _, cause = _explained(_prepared("cci", params={"upper": 149.0}, broker={"point_value": 3.0}))
-    assert (cause.kind, cause.matched) == ("unknown", 0)
+    result, _, cause = _explained(_prepared("cci", params={"length": 43, "upper": 60.0}))
+    assert (cause.kind, cause.matched) == ("unknown", result.comparison.matched)
 
 
 def test_a_fill_where_there_is_no_bar_is_said():
@@ -209,3 +211,32 @@ def test_a_fill_where_there_is_no_bar_is_said():
     assert result.comparison.parity < 1.0
     assert "data" in cause.kinds
     assert "where there is no bar" in cause.sentence
+
+
+def _listing(result: CaseResult) -> tuple[ListedTrade, ...]:
+    """What was generated as a list of profits only."""
+    return tuple(
+        replace(
+            pair.listed,
+            qty=Decimal(repr(pair.generated.qty)),
+            money={"pnl": printed_money(pair.generated.pnl)},
+        )
+        for pair in result.comparison.pairs
+        if pair.listed is not None and pair.generated is not None and not pair.listed.is_open
+    )
+
+
+@pytest.mark.parametrize(
+    ("broker", "says"),
+    [
+        ({"cash_per_order": 1.5, "commission_percent": 0.0}, "cash_per_order 1.5 "),
+        ({"cash_per_contract": 2.0, "commission_percent": 0.0}, "cash_per_contract 2 "),
+        ({"commission_percent": 0.075}, "commission_percent 0.075 "),
+    ],
+)
+def test_kinds_of_commission_are_told_apart(broker: dict[str, object], says: str):
+    paid = run_case(_prepared("cci", broker=broker), "kernel", run_kernel)
+    plain = _prepared("cci", broker={"commission_percent": 0.0})
+    _, _, cause = _explained(replace(plain, listed=_listing(paid)))
+    assert (cause.kind, cause.matched) == ("costs", cause.of)
+    assert says in cause.sentence
