@@ -47,7 +47,7 @@ class LostRecords:
             return
         text = f"order {order.client_order_id} on {order.intent.symbol} is ours and not in the journal"
         if self.text:
-            self._engine.out.notice("warning", text)
+            self._engine.out.notice("info", text)
             return
         self._engine.out.append(RecordsLost(text, self._engine.clock.now_ns))
         self.restore(f"records are lost: {text}, which is older than the exchange")

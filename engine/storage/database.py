@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from engine.storage import schema
+from engine.storage.snapshots import replace_file
 
 _CONNECT_S = 10
 _SILENCE_S = 30
@@ -80,6 +81,25 @@ def flush(engine: sa.Engine) -> None:
             busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
         if busy:
             raise TablesRefused("somebody reads the tables at the moment")
+
+
+def set_aside(engine: sa.Engine, sequence: int) -> str:
+    """Keep an SQLite file, whose last record is `sequence`, under another name, which is returned; "" for a
+    database that is no file. TablesRefused while somebody reads it."""
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name == ":memory:":
+        return ""
+    flush(engine)
+    engine.dispose()
+    path = Path(name)
+    names = (
+        f"{path.stem}-until-{sequence}{more}{path.suffix}" for more in ("", *map("-{}".format, range(2, 100)))
+    )
+    kept = next(one for one in map(path.with_name, names) if not one.exists())
+    replace_file(path, kept)
+    for left in ("-wal", "-shm"):
+        path.with_name(path.name + left).unlink(missing_ok=True)
+    return kept.name
 
 
 def _prepare_sqlite(connection: object, _: object) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from engine.storage import schema
-from engine.storage.database import KEY, TablesRefused, create, drop, flush, stored_progress
+from engine.storage.database import KEY, TablesRefused, create, drop, flush, set_aside, stored_progress
 from engine.storage.reading import Reading
 from engine.storage.replica import Row
 from engine.storage.tail import JournalTail
@@ -33,6 +33,8 @@ class Follower:
         self._is_own = is_own
         self._reading: Reading | None = None
         self._applied = 0
+        self.notes: list[str] = []
+        """What a person should know of the last `catch_up`; taken away by whoever tells it."""
 
     @property
     def applied(self) -> int:
@@ -51,8 +53,7 @@ class Follower:
         reading = Reading(self._folder)
         while reading.read(_BATCH):
             reading.replica.take_rows()
-        known = row is not None and row.get("journal") == str(self._folder)
-        if row is None or not known or row["engine_id"] != reading.replica.engine_id:
+        if row is None or not self._is_of_this_journal(row, reading):
             return
         if reading.sequence < row["sequence"]:
             raise TablesRefused(
@@ -99,12 +100,27 @@ class Follower:
                 self._reading = reading
                 return reading
             self._refuse_to_replace(row, is_ours=is_ours, deleted=reading.begins_after)
+            if is_ours and self._is_of_this_journal(row, reading):
+                self._keep_the_old(row)
             reading = Reading(self._folder)
         drop(self._engine)
         create(self._engine)
         self._applied = 0
         self._reading = reading
         return reading
+
+    def _is_of_this_journal(self, row: Row, reading: Reading) -> bool:
+        return row.get("journal") == str(self._folder) and row["engine_id"] == reading.replica.engine_id
+
+    def _keep_the_old(self, row: Row) -> None:
+        """Tables of records that this journal no longer has, or has otherwise: it was restored from a copy,
+        or lost its end. Their rows exist nowhere else. TablesRefused where both cannot be kept."""
+        held = f"the tables hold records up to {row['sequence']}"
+        what = f"{held} that the journal in {self._folder} does not have"
+        kept = set_aside(self._engine, row["sequence"]) if self._is_own else ""
+        if not kept:
+            raise TablesRefused(f"{what}: they stay as they are; `{REBUILD} ENV {ACCEPT_LOSS}` replaces them")
+        self.notes.append(f"{what}: they are kept as {kept}, and new ones are made")
 
     def _refuse_to_replace(self, row: Row, *, is_ours: bool, deleted: int) -> None:
         """TablesRefused where dropping the tables would lose what nothing can make again."""

@@ -128,6 +128,8 @@ def keep_up(
         last_look = stop.is_set()
         try:
             follower.catch_up()
+            while follower.notes:
+                typer.echo(follower.notes.pop(0), err=True)
             if said:
                 typer.echo("tables are up to the journal again", err=True)
             wait_s, said = every_s, ""

@@ -109,6 +109,47 @@ def test_a_rebuild_from_a_shorter_journal_is_refused_unless_told_so(folder: Path
     assert len(contents(tables)["orders"]) < len(before["orders"])
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_tables_ahead_of_a_restored_journal_are_kept_beside_the_new_ones(
+    folder: Path, tables: sa.Engine, capsys: pytest.CaptureFixture[str], goes_on: bool
+) -> None:
+    """Whether the follower looks before the journal has grown past them or after."""
+    Follower(tables, folder).catch_up()
+    before = contents(tables)
+    last = before["progress"][0][3]
+    for _, path in segment_paths(folder)[2:]:
+        path.unlink()
+    journal, _ = opened(folder)
+    for number in range(50, 100 if goes_on else 52):
+        trade_a_little(journal, number)
+    journal.close(1)
+    stop = threading.Event()
+    stop.set()
+    keep_up(Follower(tables, folder), stop, 0.01)
+    kept = f"tables-until-{last}.sqlite"
+    assert (
+        f"records up to {last} that the journal in {folder} does not have: they are kept as {kept}, and"
+        in (capsys.readouterr().err)
+    )
+    assert contents(make_engine(f"sqlite:///{folder.parent / kept}", folder)) == before
+    whole = make_engine("sqlite://", folder)
+    Follower(whole, folder).catch_up()
+    assert contents(tables) == contents(whole)
+
+
+def test_tables_of_a_given_database_that_are_ahead_are_left_as_they_are(folder: Path, tmp_path: Path) -> None:
+    database = make_engine(f"sqlite:///{tmp_path / 'given.sqlite'}", folder)
+    Follower(database, folder, is_own=False).catch_up()
+    before = contents(database)
+    for _, path in segment_paths(folder)[2:]:
+        path.unlink()
+    with pytest.raises(
+        TablesRefused, match=r"they stay as they are; `python -m engine.storage.tables rebuild"
+    ):
+        Follower(database, folder, is_own=False).catch_up()
+    assert contents(database) == before
+
+
 def test_rows_of_files_that_were_deleted_are_not_dropped_by_a_rebuild(
     folder: Path, tables: sa.Engine
 ) -> None:
