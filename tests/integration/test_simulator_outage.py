@@ -127,3 +127,36 @@ def test_orders_are_refused_while_there_is_no_market_to_match_them(tmp_path: Pat
         place(venue, Call(Params(params), venue.clock.now_ms(), owner, ""))
     assert (refused.value.code, refused.value.http_status) == (-1001, 503)
     venue.close()
+
+
+def test_a_minute_whose_end_is_never_streamed_is_fetched_and_nothing_is_refused_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As for a symbol in which nobody trades: the source may send no closing frame."""
+    take = LiveMarket._take
+
+    def without_ends(market: LiveMarket, frame: dict[str, Any], now_ms: int) -> None:
+        if not (frame["e"] == "kline" and frame["k"]["x"]):
+            take(market, frame, now_ms)
+
+    monkeypatch.setattr(LiveMarket, "_take", without_ends)
+
+    async def run() -> None:
+        wall = Wall()
+        async with Source(tmp_path / "source", wall=wall) as source, Sink(source.url, wall=wall) as sink:
+            sink.rig.data.subscribe("btcusdt@kline_1m")
+            await sink.until(lambda: sink.feed.ready, source)
+            minute = sink.klines("1m", 1)[0][0]
+            closed: list[dict[str, Any]] = []
+
+            def two_more_have_closed() -> bool:
+                assert sink.feed.ready
+                closed.extend(frame["k"] for frame in sink.rig.take("btcusdt@kline_1m") if frame["k"]["x"])
+                return len(closed) == 2
+
+            await sink.until(two_more_have_closed, source)
+            theirs = {row[0]: row for row in source.klines("1m", 10)}
+            assert [bar["t"] for bar in closed] == [minute, minute + MINUTE_MS]
+            assert [bar["v"] for bar in closed] == [theirs[bar["t"]][5] for bar in closed]
+
+    asyncio.run(run())

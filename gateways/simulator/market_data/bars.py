@@ -186,7 +186,7 @@ class Bars:
         self._closed.frombytes(np.ascontiguousarray(closed).tobytes())
         self._open = rows[-1].tolist()
         self._head.clear()
-        return [closed] if len(closed) else []
+        return [closed[index : index + 1] for index in range(len(closed))]
 
     def _live_minutes(self, start_ms: int, end_ms: int) -> Rows:
         closed = np.frombuffer(self._closed, dtype=np.int64).reshape(-1, WIDTH)

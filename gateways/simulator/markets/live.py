@@ -49,6 +49,8 @@ _SILENCE_S: Final = {"public": 30.0, "market": 10.0}
 """After so long without a frame a connection counts as lost; each symbol's mark price comes once a second."""
 _BAR_LATE_MS: Final = 3_000
 """A minute that is not closed by then, on the source's clock, is asked for."""
+_BAR_MISSING_MS: Final = 10_000
+"""With a minute that is not closed by then nothing is answered any more."""
 _CLOSE_S: Final = 1.0
 """A farewell behind unread frames is not waited for any longer."""
 _DEEPEN_PAUSE_S: Final = 0.25
@@ -282,7 +284,7 @@ class LiveMarket:
         """Answer requests while book, mark price and bars are the source's; say so when that changes."""
         away = ["book"] if symbol in self._unsynced else []
         if symbol not in self._current:
-            away.append("mark price and bars")
+            away += ["mark price", "bars"]
         feed, host = self._relays[symbol].feed, urlsplit(self._url).netloc
         if not away:
             if not feed.ready:
@@ -295,8 +297,8 @@ class LiveMarket:
             since = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%H:%M:%S UTC")
             self._away_since[symbol] = since
             if feed.ready:
-                _log.warning(f"{symbol}: no {' and '.join(away)} from {host}, so it has no market until then")
-        feed.why_not = f"no {' and '.join(away)} from {host} since {since}"
+                _log.warning(f"{symbol}: no {' or '.join(away)} from {host}, so it has no market until then")
+        feed.why_not = f"no {' or '.join(away)} from {host} since {since}"
 
     def _lose(self, route: str, now_ms: int) -> None:
         """A connection is lost: what came over it is not the present any more."""
@@ -380,13 +382,14 @@ class LiveMarket:
     def _check_bars(self, symbol: str, source_ms: int, now_ms: int) -> None:
         """Ask for minutes that have ended on the source's clock and are not closed here."""
         if symbol in self._loaded:
-            end_ms = self._relays[symbol].feed.bars.next_minute_ms
-            if source_ms < end_ms + _BAR_LATE_MS:
+            late_ms = source_ms - self._relays[symbol].feed.bars.next_minute_ms
+            if late_ms < _BAR_MISSING_MS:
                 self._current.add(symbol)
-                self._judge(symbol, now_ms)
+            else:
+                self._current.discard(symbol)
+            self._judge(symbol, now_ms)
+            if late_ms < _BAR_LATE_MS:
                 return
-        self._current.discard(symbol)
-        self._judge(symbol, now_ms)
         self._want_bars(symbol)
 
     def _kline(self, relay: RelayedSymbol, bar: Frame) -> None:
