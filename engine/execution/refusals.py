@@ -1,5 +1,6 @@
 """What a refusal by the exchange means for leaving a position; docs/refused_exits.md has the table."""
 
+from collections.abc import Mapping
 from enum import Enum
 
 from engine.execution.order_states import OrderState
@@ -19,9 +20,13 @@ class Reaction(Enum):
     """Only a person can mend it: told at once, tried again at long distances."""
 
 
-_COMPARE = frozenset({-2022, -4118})
-_REGRID = frozenset({-1111, -4003, -4004, -4005, -4013, -4014, -4023, -4164})
-_PERSON = frozenset({-1022, -1121, -2014, -2015, -4061, -4088, -4109, -4140, -4141, -4142, -4402, -4403})
+RULES: Mapping[int, Reaction] = {
+    **dict.fromkeys((-2022, -4118), Reaction.COMPARE),
+    **dict.fromkeys((-1111, -4003, -4004, -4005, -4013, -4014, -4023, -4164), Reaction.REGRID),
+    **dict.fromkeys((-1022, -1121, -2014, -2015, -4061, -4088, -4109), Reaction.PERSON),
+    **dict.fromkeys((-4140, -4141, -4142, -4402, -4403), Reaction.PERSON),
+}
+"""Codes with a rule of their own; parameters the exchange does not understand need a person too."""
 _BAD_PARAMETERS = range(-1199, -1099)
 
 
@@ -35,16 +40,12 @@ def code_of(order: Order) -> int:
 def reaction_to(order: Order) -> Reaction:
     """What follows an exit that has ended without leaving everything."""
     code = code_of(order)
-    if code in _COMPARE:
-        return Reaction.COMPARE
-    if code in _REGRID:
-        return Reaction.REGRID
-    return Reaction.PERSON if code in _PERSON or code in _BAD_PARAMETERS else Reaction.AGAIN
+    return RULES.get(code, Reaction.PERSON if code in _BAD_PARAMETERS else Reaction.AGAIN)
 
 
 def is_nothing_to_reduce(order: Order) -> bool:
     """Whether the exchange refused it because there is no position that it could reduce."""
-    return code_of(order) in _COMPARE
+    return RULES.get(code_of(order)) is Reaction.COMPARE
 
 
 def has_fired_in_vain(order: Order) -> bool:

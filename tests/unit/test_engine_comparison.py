@@ -295,3 +295,25 @@ def test_a_cancel_refused_though_the_order_rests_is_sent_again_until_it_is_gone(
     rig.exchange.cancel = cancel  # type: ignore[method-assign]  # as it was
     rig.wait(30)
     assert not rig.exchange.orders
+
+
+def test_an_order_taken_as_gone_that_rests_all_the_same_is_cancelled_when_it_is_seen() -> None:
+    rig = Rig(Engine(config(spec(protective_stop_percent=Decimal(5))))).up().prices(*UP)
+    cancel = rig.exchange.cancel
+    rig.exchange.cancel = lambda message: [  # type: ignore[method-assign]  # wrong, as it happens
+        wire.Reply(message.request_id, "not_found", -2011, "Unknown order sent.")
+    ]
+    rig.exchange.on_query = lambda message: [
+        wire.Reply(message.request_id, "not_found", -2013, "Order does not exist.")
+    ]
+    by_hand(rig, "SELL", "0.1")
+    rig.feed(rig.exchange.account())
+    rig.wait(40)
+    assert [one.state for one in rig.engine.store.closed_orders() if one.intent.is_algo] == ["EXPIRED"]
+    assert len(rig.exchange.orders) == 1
+    rig.exchange.cancel = cancel  # type: ignore[method-assign]  # as it was
+    rig.wait(80)
+    assert not rig.exchange.orders
+    assert any(
+        "rests at the exchange and is EXPIRED here: it is cancelled again" in one for one in warnings(rig)
+    )

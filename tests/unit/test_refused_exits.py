@@ -1,6 +1,7 @@
 """Exits that the exchange refuses: each ends flat, or it is told why not."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from engine.core.audit import Notice
 from engine.core.engine import Engine
 from engine.core.events import Event
 from engine.execution.exit_rules import ExitRules
+from engine.execution.refusals import RULES, Reaction
 from gateways.wire import messages as wire
 from tests.engine_rig import Exchange, Rig, config, instrument, spec
 from tests.unit.test_commands_in_each_state import command
@@ -123,6 +125,14 @@ def test_somebody_elses_order_in_the_way_is_named() -> None:
     assert "cannot leave BTCUSDT: -2022 no; in its way may be web_7 of somebody else" in told
 
 
+def test_the_page_about_refused_exits_names_every_code_that_has_a_rule_of_its_own() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "refused_exits.md").read_text("utf-8")
+    rows = {
+        reaction: next(row for row in page.splitlines() if word in row) for reaction, word in ROWS.items()
+    }
+    assert [code for code, reaction in RULES.items() if f"`{code}`" not in rows[reaction]] == []
+
+
 def test_kill_waits_for_the_cancel_of_somebody_elses_order_no_longer_than_it_takes() -> None:
     rig = Rig().up()
     hand = wire.SubmitOrder(0, "BTCUSDT", "web_1", "BUY", "MARKET", TENTH)
@@ -155,6 +165,11 @@ def test_what_only_a_person_can_mend_is_told_at_once_and_tried_on(code: int) -> 
     assert rig.exchange.position == ZERO
 
 
+ROWS = {
+    Reaction.COMPARE: "| nothing to reduce",
+    Reaction.REGRID: "| off the grid",
+    Reaction.PERSON: "| only a person can mend it",
+}
 EXIT_CODES = (
     -1000, -1008, -1015, -1021, -1102, -1106, -1111, -1121, -2015, -2018, -2019, -2022, -2023, -2027, -4003,
     -4004, -4005, -4023, -4061, -4087, -4118, -4131, -4140, -4164, -4192, -4400, -9999,
