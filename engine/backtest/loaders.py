@@ -37,6 +37,8 @@ _TIME_NAMES = (
     *("index", "unnamed:_0", "", "__index_level_0__"),
 )
 """In the order of preference; the last ones are a data frame's index."""
+_FUNDING_TIMES = ("funding_time", "fundingtime", "calc_time")
+_FUNDING_RATES = ("funding_rate", "fundingrate", "last_funding_rate")
 _VOLUME_NAMES = ("volume", "vol", "v", "base_volume", "tick_volume", "tickvol")
 _SYMBOL = re.compile(r"(.+?)(?:_|-(?=\d+(?:mo|[smhdwM])(?:-|$))|$)")
 _FLOAT32_EXACT = 1 << 24
@@ -112,10 +114,11 @@ def _bars_table(path: Path) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
     time_name = _named(names, *_TIME_NAMES)
     missing = [name for name in _PRICES if found[name] is None]
     if time_name is None or missing:
+        hint = " (a close time is when a bar ends)" if "close_time" in names and not missing else ""
         raise DataError(
             f"{path}: no column {missing[0] if missing else 'open_time'!r} among"
             f" {', '.join(map(repr, table.column_names[:12]))},"
-            " expected open_time, open, high, low, close and perhaps volume"
+            f" expected open_time, open, high, low, close and perhaps volume{hint}"
         )
     if not table.num_rows:
         raise DataError(f"{path}: 0 bars, expected at least two")
@@ -192,16 +195,21 @@ def read_funding(path: Path) -> "Funding":
     from engine.backtest.plans import Funding  # noqa: PLC0415  # brings all strategies, and so numba
 
     table = read_table(path)
-    for name in ("funding_time", "funding_rate"):
-        if name not in table.column_names:
-            raise DataError(f"{path}: no column {name!r}, expected funding_time and funding_rate")
-    time_ns, _ = times_ns(path, table.column("funding_time"), "funding_time")
+    names = {_plain(name): name for name in reversed(table.column_names)}
+    time_name, rate_name = _named(names, *_FUNDING_TIMES, *_TIME_NAMES), _named(names, *_FUNDING_RATES)
+    for wanted, found in (("funding_time", time_name), ("funding_rate", rate_name)):
+        if found is None:
+            raise DataError(f"{path}: no column {wanted!r}, expected funding_time and funding_rate")
+    time_ns, _ = times_ns(path, table.column(time_name), "funding_time")
     rows = np.arange(1, len(time_ns) + 1)
-    rate = _floats(path, table, "funding_rate", rows)
+    rate = _floats(path, table, str(rate_name), rows)
+    if len(time_ns) > 1 and (np.diff(time_ns) < 0).all():
+        time_ns, rate = np.ascontiguousarray(time_ns[::-1]), np.ascontiguousarray(rate[::-1])
+        rows = rows[::-1]
     _check_order(path, time_ns, rows, "funding_time")
     bad = ~np.isfinite(rate)
     if bad.any():
-        raise DataError(f"{path}, row {int(np.argmax(bad)) + 1}: funding_rate is no number")
+        raise DataError(f"{path}, row {rows[int(np.argmax(bad))]}: funding_rate is no number")
     return Funding(time_ns, rate)
 
 

@@ -62,6 +62,10 @@ def load_market(config: "RunConfig") -> Market:
         finer[symbol], said = finer_for(bars[symbol], path)
         notes += said
     funding = {symbol: read_funding(path) for symbol, path in config.funding.items()}
+    for symbol, events in funding.items():
+        first, last = bars[symbol].open_time_ns[0], bars[symbol].open_time_ns[-1] + bars[symbol].timeframe_ns
+        if not ((events.time_ns >= first) & (events.time_ns < last)).any():
+            notes.append(f"{symbol}: no funding event of {config.funding[symbol]} lies in the period")
     return Market(bars, grids, finer, funding, tuple(dict.fromkeys(notes)))
 
 

@@ -16,6 +16,7 @@ _HEADERLESS = ("open_time", "open", "high", "low", "close", "volume")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _DELIMITERS = (",", ";", "\t")
 _FEWEST_COLUMNS = 2
+_TWO_HEADERS = b"Price,"
 
 
 class DataError(ValueError):
@@ -39,12 +40,17 @@ def read_table(path: Path) -> pa.Table:
 def _read_csv(path: Path) -> pa.Table:
     data = _unpacked(path)
     skipped, line = _first_row(data)
+    if data.startswith(_TWO_HEADERS) and data.splitlines()[1].startswith(b"Ticker"):
+        # Yahoo's downloader writes a table of two header rows and puts the index's name in a third.
+        skipped, line = 3, line.replace("Price", "Date", 1)
     delimiter = max(_DELIMITERS, key=line.count)
     fields = [field.strip().strip('"') for field in line.split(delimiter)]
     names = None
     if len(fields) > _FEWEST_COLUMNS and all(_NUMBER.fullmatch(field) for field in fields[1:5]):
         extra = [f"column {number}" for number in range(len(_HEADERLESS) + 1, len(fields) + 1)]
         names = [*_HEADERLESS[: len(fields)], *extra]
+    elif skipped > 1:
+        names = fields
     return pa_csv.read_csv(
         io.BytesIO(data),
         read_options=pa_csv.ReadOptions(skip_rows=skipped, column_names=names),

@@ -306,3 +306,10 @@ def test_finer_bars_of_recorded_markets():
     assert good.notes in ((), ("ETHUSDT: 1 of 1416 bars have no whole finer bars",))
     with pytest.raises(DataError, match="another market"):
         _market(data, finer={"ETHUSDT": str(SHARED / "BTCUSDT_perp_5m.parquet")}, **period)
+
+
+def test_funding_of_another_period_is_told(tmp_path: Path):
+    (tmp_path / "funding.csv").write_text("funding_time,funding_rate\n2020-01-01T00:00:00Z,0.0001\n")
+    path = tmp_path / "funding.csv"
+    (note,) = _market(["sample-1h"], funding={"SAMPLEUSDT": str(path)}).notes
+    assert note == f"SAMPLEUSDT: no funding event of {path} lies in the period"

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 import pytest
 
-from engine.backtest.loaders import DataError, Loaded, load_bars, read_bars
+from engine.backtest.loaders import DataError, Loaded, load_bars, read_bars, read_funding
 from engine.backtest.time_column import NO_ZONE
 
 HOUR_NS = 3_600_000_000_000
@@ -189,3 +189,28 @@ def test_a_symbol_can_be_given_with_the_file(tmp_path: Path):
     assert load_bars(Path(f"ETHUSDT={path}")).bars.symbol == "ETHUSDT"
     assert load_bars(Path("OTHER=sample-1h")).bars.symbol == "OTHER"
     assert load_bars(path).bars.symbol == "minutes"
+
+
+def test_the_table_of_yahoos_downloader(tmp_path: Path):
+    rows = "Price,Close,High,Low,Open,Volume\nTicker,A,A,A,A,A\nDate,,,,,\n"
+    bars = read_bars(_file(tmp_path, rows + "2025-01-01,11,12,9,10,5\n2025-01-02,12,13,10,11,6\n", "A.csv"))
+    assert bars.open.tolist() == [10.0, 11.0]
+    assert bars.close.tolist() == [11.0, 12.0]
+    assert bars.open_time_ns[0] == FIRST_NS
+
+
+def test_a_close_time_alone_is_no_open_time(tmp_path: Path):
+    text = "close_time,open,high,low,close\n2025-01-01,1,1,1,1\n2025-01-02,1,1,1,1\n"
+    with pytest.raises(DataError, match=r"no column 'open_time' .*a close time is when a bar ends"):
+        read_bars(_file(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "header", ["funding_time,funding_rate", "fundingTime,fundingRate", "calc_time,last_funding_rate"]
+)
+def test_funding_by_its_usual_names_and_in_either_order(tmp_path: Path, header: str):
+    rows = ["2025-01-01T08:00:00Z,0.0002", "2025-01-01T00:00:00Z,0.0001"]
+    for order in (rows, rows[::-1]):
+        funding = read_funding(_file(tmp_path, "\n".join([header, *order])))
+        assert funding.time_ns.tolist() == [FIRST_NS, FIRST_NS + 8 * HOUR_NS]
+        assert funding.rate.tolist() == [0.0001, 0.0002]
