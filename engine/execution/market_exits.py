@@ -298,10 +298,12 @@ class MarketExits:
             self._on_doubt(NOTHING_TO_REDUCE)
             if self._clear_way(running, order):
                 return _WAY_DELAY_NS
-        if reaction in {Reaction.AGAIN, Reaction.REGRID} or is_about_size:
-            return _FIRST_DELAY_NS << min(attempt, ALARM_AT_ATTEMPT)
-        if reaction is Reaction.PERSON or attempt == 2:
+        # What has just been cancelled may count against the position for a moment longer.
+        was_reserved = reaction is Reaction.COMPARE and running.clears
+        if reaction is Reaction.PERSON or (reaction is Reaction.COMPARE and attempt == 2 + 2 * was_reserved):
             self._tell(running, order)
+        if reaction in {Reaction.AGAIN, Reaction.REGRID} or is_about_size or was_reserved:
+            return _FIRST_DELAY_NS << min(attempt, ALARM_AT_ATTEMPT)
         delay_ns = min(_DOUBT_DELAY_NS << min(attempt - 1, ALARM_AT_ATTEMPT), _LONGEST_DELAY_NS)
         running.not_before_ns = self._clock.now_ns + delay_ns
         return delay_ns

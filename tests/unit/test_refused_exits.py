@@ -97,6 +97,18 @@ def test_a_partial_exit_that_needed_the_way_gets_its_target_back_for_the_rest() 
     assert target.qty_base == Decimal("0.06")
 
 
+def test_an_exit_refused_for_a_moment_after_its_way_is_free_follows_within_seconds() -> None:
+    rig = with_target()
+    refusals = iter(range(3))
+    rig.exchange.on_submit = lambda order: (
+        refused(order, -2022) if order.order_type == "MARKET" and next(refusals, None) is not None else None
+    )
+    command(rig, "flatten")
+    rig.wait(4)
+    assert rig.exchange.position == ZERO
+    assert critical(rig) == []
+
+
 def test_a_cancel_that_is_not_answered_does_not_hold_the_exit_up_for_ever() -> None:
     rig = with_target()
     cancel = rig.exchange.cancel
