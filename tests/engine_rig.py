@@ -93,6 +93,7 @@ class Exchange:
         self.trades = 0
         self.wallet = Decimal(10_000)
         self.complete = True
+        self.account_id = ""
         self.rules = instrument()
         self.amends = True
         self.on_submit: Callable[[wire.SubmitOrder], list[Event] | None] = lambda _: None
@@ -274,6 +275,7 @@ class Exchange:
             1,
             self.sequence,
             self.now_ns,
+            self.account_id,
         )
 
     def _balances(self) -> tuple[wire.Balance, ...]:

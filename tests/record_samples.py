@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from engine.storage.records import (
+    AccountKnown,
     AccountReport,
     Adjustment,
     AmendIntent,
@@ -100,6 +101,7 @@ def samples() -> list[JournalRecord]:
         Replied(key(), "submit", Reply(7, "ok", order=report(), sent_time_ns=5), 6),
         Settled(key(2), "complete scan", 7),
         Unknown(key(2), "link", 8),
+        AccountKnown("SgsR", 8),
         RecordsLost("the records after 7 are lost", 8),
         OrderClaimed(key(3), "sma:s1", 8),
         OrderReport(trade(1, "0.5", "0.5"), 9),

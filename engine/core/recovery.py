@@ -16,7 +16,7 @@ from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.reconcile import Finding, reconcile_orders
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS
-from engine.storage.records import OrderReport
+from engine.storage.records import AccountKnown, OrderReport
 from gateways.wire.messages import Reply, RequestSnapshot, Snapshot, Subscribe
 
 _OVERLAP_NS = 60 * SECOND_NS
@@ -66,6 +66,8 @@ class Recovery:
         self._suspects: tuple[PositionMismatch, ...] = ()
         self._rounds = 0
         self._shown: set[str] = set()
+        self.account_id = ""
+        """The exchange's name of the account that the journal is about ("": not told yet)."""
         self.last_fill_ns = 0
         self.written_ns = 0
         """When the last record of the journal was written (0: it was empty)."""
@@ -122,6 +124,9 @@ class Recovery:
         """The exchange's truth arrived."""
         if snapshot.request_id != self._request_id:
             return
+        if snapshot.account_id and not self.account_id:
+            self.account_id = snapshot.account_id
+            self._out.append(AccountKnown(snapshot.account_id, self._clock.now_ns))
         self._account.on_snapshot(snapshot, self._config.symbols)
         self._health.on_modes(snapshot)
         result = reconcile_orders(self._store, snapshot, self._config.symbols)

@@ -6,6 +6,7 @@ import msgspec
 
 from engine.core.engine import Engine
 from engine.storage.records import (
+    AccountKnown,
     AccountReport,
     CommandGiven,
     ExitState,
@@ -44,6 +45,7 @@ class _CoreState(msgspec.Struct, array_like=True):
     recent_signals: list[Signal] = msgspec.field(default_factory=list)
     lost: str = ""
     written_ns: int = 0
+    account_id: str = ""
 
 
 def restore(engine: Engine, found: Recovered) -> Cursor:
@@ -95,10 +97,12 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
 
 def _restore_lost(engine: Engine, found: Recovered, core: _CoreState) -> None:
     """Until when the journal goes, and whether records of it are missing."""
-    lost = core.lost
+    lost, engine.recovery.account_id = core.lost, core.account_id
     for _, record in found.records:
         if isinstance(record, RecordsLost):
             lost = record.text
+        elif isinstance(record, AccountKnown):
+            engine.recovery.account_id = record.account_id
     engine.lost.restore(found.lost or lost)
     newest_ns = (getattr(record, "time_ns", 0) for _, record in found.records)
     engine.recovery.written_ns = max(newest_ns, default=core.written_ns)
@@ -131,6 +135,7 @@ def snapshot_of(engine: Engine, cursor: Cursor, counts: Counts | None = None) ->
         list(engine.trades.log.recent)[-SIGNALS_KEPT:],
         engine.lost.text,
         engine.clock.now_ns,
+        engine.recovery.account_id,
     )
     return encode_state(
         EngineState(

@@ -29,7 +29,7 @@ from engine.storage.tables_process import TablesProcess
 from engine.strategies.slot import StrategyRefused
 from gateways.wire.client import EngineIdentity
 from gateways.wire.errors import TokenError
-from gateways.wire.messages import AccountUpdate, OrderUpdate, Refused, Reply
+from gateways.wire.messages import AccountUpdate, OrderUpdate, Refused, Reply, Snapshot
 from gateways.wire.token import load_or_make_token
 from settings import Settings, SettingsError, load_settings
 from settings.clock import wall_clock
@@ -174,6 +174,8 @@ class LiveEngine:
         """One event to the core, and what comes of it."""
         if self._broken or (self._answers is not None and not isinstance(event, _TAKEN_AT_THE_END)):
             return
+        if type(event) is Snapshot and self._is_of_another_account(event):
+            return
         try:
             if self._performer.take(event) and self._performer.journal_is_dirty:
                 self._flush_soon()
@@ -188,6 +190,20 @@ class LiveEngine:
                 self._answers.set_result(None)
         elif self.engine.next_deadline_ns != self._timer_ns:
             self._set_timer()
+
+    def _is_of_another_account(self, snapshot: Snapshot) -> bool:
+        """Whether the journal is about another account than the exchange's: then nothing may be done here."""
+        ours = self.engine.recovery.account_id
+        if snapshot.account_id in {"", ours} or not ours:
+            return False
+        self._observers.say(
+            "critical",
+            "journal",
+            f"the journal in {self._settings.engine_dir / 'journal'} is of account {ours}, the exchange's is "
+            f"{snapshot.account_id}: give the keys of {ours}, or move the journal away to begin anew",
+        )
+        self._end(EXIT_CONFIGURATION)
+        return True
 
     def _keep_warm(self) -> None:
         """Begin the rehearsals; 0 in the settings means none."""

@@ -254,6 +254,13 @@ class OrderClaimed(Record, frozen=True, tag="claimed"):
     time_ns: int
 
 
+class AccountKnown(Record, frozen=True, tag="account_known"):
+    """The exchange's own name of the account that this journal is about."""
+
+    account_id: str
+    time_ns: int
+
+
 class DayBegan(Record, frozen=True, tag="day"):
     """The first event of a day (number of days since 1970, UTC), and the total P&L at that moment."""
 
@@ -300,6 +307,7 @@ JournalRecord = (
     | Adjustment
     | RecordsLost
     | OrderClaimed
+    | AccountKnown
     | DayBegan
     | EquityMark
     | Audit

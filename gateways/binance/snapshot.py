@@ -33,6 +33,8 @@ class Account:
     def __init__(self, rest: RestData) -> None:
         self._rest = rest
         self._mode_events = 0
+        self.account_id = ""
+        """The exchange's own name of the account, as the balances tell it."""
         self.multi_assets: bool | None = None
         """The newest word on the asset mode; None while there is none."""
 
@@ -63,6 +65,7 @@ class Account:
     async def balances(self) -> tuple[Balance, ...]:
         """Assets that hold something."""
         rows = await self._rest.rows("balance", {}, 5, version=3)
+        self.account_id = next((str(row["accountAlias"]) for row in rows if row.get("accountAlias")), "")
         found = [
             Balance(
                 str(row.get("asset", "")),
@@ -151,6 +154,7 @@ class SnapshotTaker:
             epoch=epoch,
             cursor_sequence=at,
             time_ns=now_ns(),
+            account_id=self._account.account_id,
         )
 
     async def _fills(self, parts: "_Parts", symbols: Sequence[str], since_ms: int) -> list[OrderUpdate]:

@@ -78,6 +78,8 @@ class Account:
     countdowns: dict[str, int] = field(default_factory=dict)
     """Symbol to the time (ms) at which its open orders are cancelled."""
     margin_called: bool = False
+    alias: str = "SgsR"
+    """The exchange's own name of it, by which a client knows it again; that of versions before."""
 
 
 @dataclass(slots=True)
@@ -143,6 +145,7 @@ class AccountSummary:
     total: AssetRow
     assets: list[AssetRow]
     positions: list[PositionRow]
+    alias: str = ""
 
 
 @dataclass(slots=True)

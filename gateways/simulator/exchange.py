@@ -7,6 +7,7 @@ the notice that the book changed.
 
 from dataclasses import replace
 from decimal import Decimal
+from hashlib import blake2b
 
 from gateways.simulator import (
     account_settings,
@@ -153,7 +154,8 @@ class Exchange(ExchangeView):
         self.state.now_ms = now_ms
         if account_id in self.state.accounts:
             return
-        user = AccountState(Account(account_id))
+        alias = blake2b(f"{account_id} {now_ms}".encode(), digest_size=4).hexdigest()
+        user = AccountState(Account(account_id, alias=alias))
         self.state.accounts[account_id] = user
         self.state.book_income(user, "", "TRANSFER", wallet_balance)
         self._forget_changes()

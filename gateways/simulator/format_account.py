@@ -66,7 +66,7 @@ def balances(summary: AccountSummary) -> list[JsonObject]:
     """GET balance, v2 and v3."""
     return [
         {
-            "accountAlias": "SgsR",
+            "accountAlias": summary.alias,
             "asset": row.asset,
             "balance": money(row.wallet_balance),
             "crossWalletBalance": money(row.cross_wallet_balance),

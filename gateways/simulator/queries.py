@@ -335,6 +335,7 @@ def account_summary(state: ExchangeState, user: AccountState) -> AccountSummary:
         total=row,
         assets=[row],
         positions=position_rows(state, user, None),
+        alias=account.alias,
     )
 
 

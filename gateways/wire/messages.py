@@ -289,6 +289,7 @@ class Snapshot(Message, frozen=True, tag="snapshot"):
 
     `complete` is false when any part could not be fetched; an incomplete snapshot proves nothing
     absent. `cursor_sequence` is the last order event the gateway had sent before it was taken.
+    `account_id` is the exchange's own name of the account ("": not told).
     """
 
     request_id: int
@@ -303,6 +304,7 @@ class Snapshot(Message, frozen=True, tag="snapshot"):
     epoch: int
     cursor_sequence: int
     time_ns: int
+    account_id: str = ""
 
 
 Outcome = Literal["ok", "refused", "unknown", "transient", "not_found", "error"]

@@ -12,11 +12,11 @@ from engine.shell.live import LiveEngine
 from engine.shell.rehearsal import Rehearsal
 from engine.storage.journal import JournalError
 from engine.storage.recovered import read_folder
-from gateways.wire.messages import Heartbeat, Reply, SubmitOrder, ToGateway
+from gateways.wire.messages import Heartbeat, Reply, Snapshot, SubmitOrder, ToGateway
 from settings import load_settings
 from settings.environment import Home
 from settings.status import EngineStatus, read_status
-from tests.order_events import intent, trade
+from tests.order_events import intent, snapshot, trade
 
 ROOT = Path(__file__).resolve().parents[2]
 Arrange = Callable[[LiveEngine], None]
@@ -194,3 +194,26 @@ def test_a_link_that_is_cut_ends_the_wait_for_answers(live: LiveEngine) -> None:
 
     assert run(live, lambda live: end_with_an_order_under_way(live, cut)) == 0
     assert [one.state for one in told_of(live).open_orders] == ["UNKNOWN"]
+
+
+@pytest.mark.parametrize(("account_id", "code"), [("SgsR", 0), ("", 0), ("other", 2)])
+def test_a_journal_of_another_account_is_refused_before_anything_is_done(
+    live: LiveEngine, capsys: pytest.CaptureFixture[str], account_id: str, code: int
+) -> None:
+    taken: list[Event] = []
+
+    def hear(live: LiveEngine) -> None:
+        process = live.engine.process
+
+        def noted(event: Event) -> object:
+            taken.append(event)
+            return process(event)
+
+        live.engine.process = noted  # type: ignore[method-assign, assignment]  # a spy
+        live.engine.recovery.account_id = "SgsR"
+        live.take(snapshot(account_id=account_id))
+        live._end(0)
+
+    assert run(live, hear) == code
+    assert any(isinstance(event, Snapshot) for event in taken) == (code == 0)
+    assert ("is of account SgsR, the exchange's is other" in capsys.readouterr().out) == (code == 2)

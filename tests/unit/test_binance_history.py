@@ -102,6 +102,7 @@ class Quiet:
     """The parts of a snapshot; `on_balances` is called when the last of them is read."""
 
     multi_assets = False
+    account_id = "SgsR"
 
     def __init__(self, on_balances: Callable[[], None]) -> None:
         self._on_balances = on_balances
@@ -139,6 +140,7 @@ def test_a_snapshot_is_taken_again_when_an_order_event_came_in_between(events: i
     assert parts.orders_read == min(1 + events, QUIET_TRIES)
     assert taken.cursor_sequence == 10 + events
     assert taken.complete
+    assert taken.account_id == "SgsR"
 
 
 def test_a_snapshot_in_which_it_never_gets_quiet_says_the_moment_it_began() -> None:

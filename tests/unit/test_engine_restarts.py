@@ -15,7 +15,7 @@ from engine.execution.attribution import settle_foreign
 from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import RiskLimits
 from engine.shell.status import StatusKeeper
-from engine.storage.records import EXTERNAL, ExitState, Fill, Signal
+from engine.storage.records import EXTERNAL, AccountKnown, ExitState, Fill, Signal
 from engine.storage.recovered import Recovered
 from engine.storage.segment import JournalError
 from gateways.wire import messages as wire
@@ -87,6 +87,16 @@ def test_a_mark_price_of_the_run_before_is_not_todays() -> None:
     again.exchange.snapshot = told  # type: ignore[method-assign]  # the one thing this exchange says otherwise
     again.up()
     assert again.engine.account.mark("BTCUSDT") == Decimal(100)
+
+
+@pytest.mark.parametrize("by_snapshot", [False, True])
+def test_the_exchanges_name_of_the_account_is_learnt_once_and_kept(by_snapshot: bool) -> None:
+    rig = Rig()
+    rig.exchange.account_id = "SgsR"
+    rig.up().down().up()
+    assert [one.account_id for one in rig.records(AccountKnown) if isinstance(one, AccountKnown)] == ["SgsR"]
+    again = restarted(rig, config(), by_snapshot=by_snapshot)
+    assert again.engine.recovery.account_id == "SgsR"
 
 
 @pytest.mark.parametrize("by_snapshot", [False, True])

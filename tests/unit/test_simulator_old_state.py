@@ -72,6 +72,22 @@ def test_an_old_folder_is_read_and_rewritten(tmp_path: Path):
     store.close()
     again, store = opened(tmp_path)
     assert_as_left(again)
+    assert again.account_summary("a").alias == "SgsR"  # as before
+    store.abandon()
+
+
+def test_accounts_of_two_states_have_names_of_their_own(tmp_path: Path):
+    names = set()
+    for later_ms in (0, 1):
+        exchange = Exchange(Desk().ex.specs, Recorder())
+        exchange.create_account("a", D(1), NOW + later_ms)
+        names.add(exchange.account_summary("a").alias)
+    assert len(names) == 2
+    store = Persistence(tmp_path, exchange)
+    store.restore()
+    store.close()
+    again, store = opened(tmp_path)
+    assert again.account_summary("a").alias in names
     store.abandon()
 
 
