@@ -52,6 +52,7 @@ class Desk:
         "lived_low",
         "on_level",
         "on_opened",
+        "opened_sign",
         "orders",
         "point_value",
         "pyramiding",
@@ -96,6 +97,7 @@ class Desk:
         self.start_size = 0.0
         self.start_equity = settings.initial_capital
         self.has_closed_at_open = False
+        self.opened_sign = 0
         self.lived_high = self.lived_low = self.bar_high = self.bar_low = nan
         self.calm_high, self.calm_low = -inf, inf
         self.trough = inf
@@ -106,6 +108,11 @@ class Desk:
         """A position begins at `price`: inside a bar it has not seen what came before."""
         if self.is_inside:
             self.lived_high = self.lived_low = price
+
+    @property
+    def is_at_open(self) -> bool:
+        """Orders fill at the open of the bar, neither inside it nor at its close."""
+        return not self.is_inside and self.start_size == self.start_size
 
     def note_fill(self, price: float) -> None:
         """An order has filled at `price`."""

@@ -40,12 +40,27 @@ class Fills:
                 held = abs(position) if against else 0.0
                 opens = max(0.0, desk.round_qty(qty - held))
                 qty = desk.round_qty(qty - opens + desk.risk.openable(order, opens))
-        if qty <= 0.0 or not can_margin(desk, order, qty, fill_price):
+        if qty <= 0.0:
+            return
+        if not can_margin(desk, order, qty, fill_price):
+            self._drop_closes_of_reversal(order)
             return
         self._trade(order, qty, fill_price, maker=not slipped)
         desk.settle_oca(order.oca_name, order.oca_type, qty)
+        if order.kind == "entry" and order.is_market:
+            desk.opened_sign = order.direction
         if desk.risk is not None:
             desk.risk.after_fill(fill_price, opens=True)
+
+    def _drop_closes_of_reversal(self, order: PendingOrder) -> None:
+        """A reversal refused at the open takes with it the market closes of what it would have closed."""
+        desk = self._desk
+        if order.kind != "entry" or not desk.is_at_open:
+            return
+        held = {entry.id for entry in desk.entries if entry.direction == -order.direction}
+        for key, other in list(desk.orders.items()):
+            if other.kind == "close" and (other.id in held or (held and not other.id)):
+                del desk.orders[key]
 
     def _resized(self, order: PendingOrder, fill_price: float, *, gapped: bool) -> float:
         """A default-sized priced order is sized when it fills, with the money of its creation.

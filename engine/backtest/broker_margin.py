@@ -63,6 +63,9 @@ def can_margin(desk: Desk, order: PendingOrder, qty: float, price: float) -> boo
         return True
     change = order.direction * qty
     position = desk.ledger.position_size
+    if not _fits_beside_the_one_it_reverses(desk, order, change, price):
+        desk.account.margin_rejects += 1
+        return False
     if abs(position + change) <= abs(position) and position * (position + change) >= 0:
         return True
     unit = price * desk.point_value * ratio
@@ -74,6 +77,16 @@ def can_margin(desk: Desk, order: PendingOrder, qty: float, price: float) -> boo
         return True
     desk.account.margin_rejects += 1
     return False
+
+
+def _fits_beside_the_one_it_reverses(desk: Desk, order: PendingOrder, change: float, price: float) -> bool:
+    """An entry that reverses what a market entry has opened at this very open needs margin for both."""
+    sign, position = desk.opened_sign, desk.ledger.position_size
+    is_pair = order.kind == "entry" and order.direction == -sign and position * sign > 0
+    if not (is_pair and desk.is_at_open):
+        return True
+    needed = abs(position) * margin_ratio(desk, sign) + abs(position + change) * margin_ratio(desk, -sign)
+    return _fits(needed * price * desk.point_value, desk.equity_at(desk.close))
 
 
 def _fits(needed: float, equity: float) -> bool:

@@ -38,6 +38,7 @@ class Walker:
         """Steps 2 and 3 of a bar: market orders, then what the open has jumped over."""
         desk = self._desk
         desk.is_inside = False
+        desk.opened_sign = 0
         if desk.risk is not None:
             desk.risk.begin_bar(open_)
         if desk.orders or desk.exits:

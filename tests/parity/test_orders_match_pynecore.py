@@ -241,6 +241,7 @@ FAMILIES: dict[str, Callable[[Dice], Orders]] = {
     "pyramids": _pyramids,
     "groups": _groups,
     "pairs": _pairs,
+    "paired margins": _pairs,
     "margins": _entries,
     "leveraged": _entries,
     "stacked": _entries,
@@ -270,7 +271,9 @@ def _properties(dice: Dice, family: str) -> dict[str, object]:
     sizing = sizings[0] if family in ("brackets", "groups", "recalculated") else dice.pick(*sizings)
     if family == "margins":
         sizing = ("percent_of_equity", dice.pick(60, 95, 99))
-    margin = {"margins": 100, "leveraged": 20, "stacked": 20}.get(family, 0)
+    if family == "paired margins":
+        sizing = ("percent_of_equity", 55)
+    margin = {"margins": 100, "paired margins": 100, "leveraged": 20, "stacked": 20}.get(family, 0)
     if family == "leveraged":
         sizing = ("percent_of_equity", dice.pick(450, 480, 498))
     if family == "stacked":

@@ -106,3 +106,28 @@ def test_a_close_judges_an_entry_by_what_the_account_holds_then() -> None:
     rows = [FLAT, FLAT, FLAT, (100, 100, 100, 100)]
     broker = _run(rows, acts, 100, timing="bar_close", pyramiding=2)
     assert (broker.position_size, broker.account.margin_rejects) == (5.0, 1)
+
+
+@pytest.mark.parametrize(("qty", "held", "rejects"), [(5.1, 5.0, 1), (4.9, -4.9, 0)])
+def test_two_opposite_entries_of_one_open_need_margin_for_both(qty: float, held: float, rejects: int) -> None:
+    def enter(b: BacktestBroker) -> None:
+        b.entry("L", "long", 5)
+        b.entry("S", "short", qty)
+
+    broker = _run([FLAT, FLAT], {0: enter}, 100)
+    assert (broker.position_size, broker.account.margin_rejects) == (held, rejects)
+
+
+def test_a_position_of_an_earlier_bar_frees_its_margin_for_the_entry_that_reverses_it() -> None:
+    acts = {0: lambda b: b.entry("L", "long", 9.9), 1: lambda b: b.entry("S", "short", 9.9)}
+    assert _run([FLAT] * 3, acts, 100).position_size == -9.9
+
+
+def test_a_refused_reversal_takes_the_close_of_its_bar_along() -> None:
+    def turn(b: BacktestBroker) -> None:
+        b.entry("S", "short", 10)
+        b.close("L")
+
+    rows = [FLAT, FLAT, (101, 101, 101, 101), (101, 101, 101, 101)]
+    broker = _run(rows, {0: lambda b: b.entry("L", "long", 9.8), 1: turn}, 100)
+    assert (broker.position_size, broker.account.margin_rejects) == (9.8, 1)
