@@ -109,10 +109,12 @@ class System:
         *,
         engine: bool = True,
         traced: bool = True,
+        profiled: bool = False,
         config: str = CONFIG,
         symbols: Sequence[str] = (),
     ) -> None:
-        """`config` has a place for the exchange's `port`; the exchange trades these symbols."""
+        """`config` has a place for the exchange's `port`; the exchange trades these symbols. `profiled`:
+        cProfile writes `gateway.prof` and `engine.prof` into `home` at the end."""
         self.home = home
         self._log = (home / "processes.log").open("w")
         self.exchange = self._start([str(HERE / "load_exchange.py"), *symbols], stdout=subprocess.PIPE)
@@ -128,10 +130,11 @@ class System:
         if engine and traced:
             self.traced = [self._traced(name) for name in ("gateway", "engine")]
         else:
-            scripts = ("gateways/binance/run_binance.py", "engine/main.py")[: 1 + engine]
-            self.traced = [
-                self._start([str(ROOT / script), "testnet", "--exit-with-stdin"]) for script in scripts
-            ]
+            scripts = {"gateway": "gateways/binance/run_binance.py", "engine": "engine/main.py"}
+            self.traced = []
+            for name, script in list(scripts.items())[: 1 + engine]:
+                watch = ["-m", "cProfile", "-o", str(home / f"{name}.prof")] if profiled else []
+                self.traced.append(self._start([*watch, str(ROOT / script), "testnet", "--exit-with-stdin"]))
 
     def _traced(self, name: str) -> subprocess.Popen[str]:
         out = str(self.home / f"{name}.json")
@@ -206,13 +209,11 @@ class System:
 
 
 @contextlib.contextmanager
-def running(
-    *, engine: bool = True, traced: bool = True, config: str = CONFIG, symbols: Sequence[str] = ()
-) -> Iterator[System]:
-    """A system in a folder of its own on this disk."""
+def running(**options: Any) -> Iterator[System]:  # noqa: ANN401  # handed on
+    """A system in a folder of its own on this disk; `options` are those of `System`."""
     (ROOT / "data").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / "data", prefix="benchmark-") as folder:
-        system = System(Path(folder), engine=engine, traced=traced, config=config, symbols=symbols)
+        system = System(Path(folder), **options)
         try:
             yield system
         finally:
