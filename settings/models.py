@@ -122,7 +122,7 @@ class ClockSettings(_Section):
     """Time."""
 
     grace_ms: Annotated[int, Field(ge=0, le=10_000)] = 250
-    """A bar closes that long after its end even when no tick comes."""
+    """A bar closes that long after its end without a tick; the exchange's own is then overdue soon."""
     max_offset_uncertainty_ms: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Entries wait while the exchange's clock is known worse than this."""
     stale_after_ms: Annotated[int, Field(ge=100, le=600_000)] = 5_000
