@@ -2,12 +2,13 @@
 
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from engine.core.audit import Answer
-from engine.core.events import Command
+from engine.core.events import TOUCHES, Command, CommandName
 from engine.ctl import app
 from engine.shell.log_lines import line_of
 from engine.storage.records import CommandGiven, Replied
@@ -76,3 +77,7 @@ def test_an_environment_that_does_not_run_is_said_and_nothing_is_written(
     assert done.exit_code == 2
     assert done.output == "paper is not running\n"
     assert [path.name for path in tmp_path.iterdir()] == ["configs"]
+
+
+def test_every_command_says_what_it_touches() -> None:
+    assert set(TOUCHES) == set(get_args(CommandName))
