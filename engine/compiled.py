@@ -136,6 +136,7 @@ if "numba" in sys.modules:
     sys.modules["numba"].config.CACHE_DIR = str(CACHE_FOLDER)
 
 import numba  # noqa: E402  # numba reads the folder's name when it is first imported
+import numba.core.event  # noqa: E402
 import numba.extending  # noqa: E402
 
 _STATE = numba.float64[::1]
@@ -150,6 +151,22 @@ _DRIVE_SIGNATURE = numba.void(
 def cache_is_cold() -> bool:
     """True where nothing has been compiled from these sources yet, so that a first run may say so."""
     return next(CACHE_FOLDER.rglob("*.nbi"), None) is None
+
+
+def before_compiling(tell: Callable[[], None]) -> None:
+    """Call `tell` when something is about to be compiled that is not on disk, each time."""
+    numba.core.event.register("numba:compile", _Teller(tell))
+
+
+class _Teller(numba.core.event.Listener):  # type: ignore[misc]  # numba has no types
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+
+    def on_start(self, event: object) -> None:  # noqa: ARG002  # the signature is numba's
+        self._tell()
+
+    def on_end(self, event: object) -> None:
+        pass
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:

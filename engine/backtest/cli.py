@@ -185,7 +185,6 @@ def _asked(
 def _outcomes(file: Path | None, asked: dict[str, Any], jobs: int, out: Path | None) -> "Iterator[Outcome]":
     from engine.backtest.cli_config import build_config  # noqa: PLC0415  # pydantic models
     from engine.backtest.cli_run import check  # noqa: PLC0415  # numba
-    from engine.backtest.first_run import say_if_compiling  # noqa: PLC0415  # numba
     from engine.backtest.market_files import load_market  # noqa: PLC0415  # pydantic models
 
     config = build_config(None if file is None else located(file), asked)
@@ -194,8 +193,8 @@ def _outcomes(file: Path | None, asked: dict[str, Any], jobs: int, out: Path | N
     for choice in config.strategies:
         check(choice)
     market = load_market(config)
-    say_if_compiling()
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("backtesting", total=len(config.strategies))
         for outcome in _run_all(config, market, jobs):
             progress.advance(task)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.backtest import metrics, plausibility
 from engine.backtest.cli_config import RunConfig, StrategyChoice, changed_exits
 from engine.backtest.cli_strategies import build_script, build_signal_strategy, strategy_class
+from engine.backtest.first_run import say_when_compiling
 from engine.backtest.market_files import Market, load_market
 from engine.backtest.plans import SymbolPlan
 from engine.backtest.report_hash import config_hash, data_hash, trades_hash, versions
@@ -56,6 +57,7 @@ def run_choice(config: RunConfig, choice: StrategyChoice, market: Market | None 
 
     A script runs in the event-driven engine whichever was asked for.
     """
+    say_when_compiling()
     market = load_market(config) if market is None else market
     check(choice)
     cls = strategy_class(choice.strategy)

@@ -41,7 +41,7 @@ def open_rows(columns: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
                 "symbol": one["symbol"],
                 "side": "long" if one["direction"] > 0 else "short",
                 "qty": one["qty"],
-                "entry_time": str(np.datetime64(one["entry_time_ns"], "ns"))[:19].replace("T", " "),
+                "entry_time": shown_time(one["entry_time_ns"]),
                 "entry_price": one["entry_price"],
                 "entry_signal": one["entry_signal"],
                 "last_price": one["exit_price"],
@@ -51,6 +51,12 @@ def open_rows(columns: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def shown_time(time_ns: int) -> str:
+    """A time in UTC as people read it, with seconds where there are some."""
+    text = str(np.datetime64(time_ns, "ns"))[:19].replace("T", " ")
+    return text.removesuffix(":00") if text.endswith(":00") else text
 
 
 def write_trades(path: Path, columns: dict[str, NDArray[Any]]) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from engine.backtest import parity_report
-from engine.backtest.first_run import say_if_compiling
+from engine.backtest.first_run import say_when_compiling
 from engine.backtest.loaders import DataError
 from engine.backtest.parity_causes import likely_cause
 from engine.backtest.parity_divergence import first_divergence
@@ -43,7 +43,7 @@ def main(
         if out is not None:
             check_folder(out)
         prepared = prepare(cases, _references(reference or []))
-        say_if_compiling()
+        say_when_compiling()
         runs = [_run(one) for one in prepared]
         told = [one for run in runs for one in run]
         console.print(parity_report.table(told))

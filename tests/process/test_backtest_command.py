@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba.core.event
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 import pytest
 from typer.testing import CliRunner, Result
 
-from engine.backtest import cli
+from engine.backtest import cli, first_run
 from engine.backtest.cli_config import build_config
 from engine.backtest.validate_command import app as validate_app
 
@@ -363,12 +364,18 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_run(
     assert "file: is a file, expected a folder for the results" in done.stderr
 
 
-def test_a_first_run_says_at_once_that_it_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("engine.compiled.CACHE_FOLDER", tmp_path)
-    words = ("--strategy", "rsi", "--data", "sample-1h")
-    assert "first run: compiling" in _here(*words).stderr
-    (tmp_path / "cycle.run-1.py311.nbi").touch()
-    assert "compiling" not in _here(*words).output
+def test_a_run_that_compiles_says_so_before_it_does(capsys: pytest.CaptureFixture[str]):
+    first_run._say.cache_clear()
+    first_run.say_when_compiling()
+    for _ in range(2):
+        with numba.core.event.trigger_event("numba:compile"):
+            said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "")
+    first_run._say.cache_clear()
+    with numba.core.event.trigger_event("numba:compile"):
+        said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert said.err.startswith("compiling for the first time")
 
 
 def test_what_is_said_of_the_data_stands_on_the_console_and_in_every_file(tmp_path: Path):
