@@ -10,17 +10,19 @@ import sys
 import tempfile
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from gateways.simulator.api_keys import load_or_make_keys
+from gateways.simulator.bounded_json import MAX_MAGNITUDE
 from gateways.simulator.clock import ClockError, SimClock, open_clock
 from gateways.simulator.control_token import load_or_make_token
 from gateways.simulator.journal import StateDamagedError
 from gateways.simulator.limits import LimitSettings
+from gateways.simulator.market_data.store import StoreError
 from gateways.simulator.markets import Market, MarketOptions, parse_market
 from gateways.simulator.markets.base import MarketError
 from gateways.simulator.server import Server, SocketRules, call_later_on
@@ -29,6 +31,8 @@ from gateways.simulator.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, Ve
 from supervisor.child import stop_on_request
 from supervisor.files import FileLock, keep_private
 
+MAX_SPEED = 10_000.0
+MAX_EPOCH_MS = 10**13
 EXIT_DISK = 1
 EXIT_USAGE = 2
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
@@ -47,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prepared = _prepare(options)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(options, prepared))
-    except (UsageError, ClockError, MarketError, StateDamagedError) as error:
+    except (UsageError, ClockError, MarketError, StateDamagedError, StoreError) as error:
         print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
         return EXIT_USAGE
     except OSError as error:
@@ -82,7 +86,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="PEM file: one more key, which signs by Ed25519 or RSA",
     )
-    add("--balance", type=Decimal, default=DEFAULT_BALANCE, help="USDT in a new account's wallet")
+    add("--balance", default=str(DEFAULT_BALANCE), help="USDT in a new account's wallet")
     add("--strict-routing", action="store_true", help="streams on the wrong path stay silent, as live")
     add("--legacy-avg-price", action="store_true", help="order answers carry avgPrice and cumQuote")
     add("--deflate", action="store_true", help="offer permessage-deflate")
@@ -90,6 +94,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--open-control", action="store_true", help="/_control changes things without its token")
     add("--exit-with-stdin", action="store_true", help="stop when stdin closes")
     return parser.parse_args(argv)
+
+
+def _balance(text: str) -> Decimal:
+    try:
+        balance = Decimal(text)
+    except InvalidOperation:
+        balance = Decimal("NaN")
+    if not (balance.is_finite() and 0 <= balance < MAX_MAGNITUDE):
+        raise UsageError(f"--balance {text}: expected a number from 0 to below {MAX_MAGNITUDE:g}")
+    return balance
 
 
 def _configure_log() -> None:
@@ -130,8 +144,12 @@ class _Prepared:
 def _prepare(options: argparse.Namespace) -> _Prepared:
     if (options.key is None) != (options.secret is None):
         raise UsageError("--key and --secret go together")
-    if options.speed <= 0:
-        raise UsageError(f"--speed {options.speed:g}: expected a number above 0")
+    if not 0 <= options.port < 65_536:
+        raise UsageError(f"--port {options.port}: expected 0 to 65535")
+    if not 0 < options.speed <= MAX_SPEED:
+        raise UsageError(f"--speed {options.speed:g}: expected a number above 0, at most {MAX_SPEED:g}")
+    if options.epoch is not None and not 0 <= options.epoch < MAX_EPOCH_MS:
+        raise UsageError(f"--epoch {options.epoch}: expected milliseconds since 1970")
     specs = _specs(options.symbols)
     state: Path = options.state or Path(tempfile.mkdtemp(prefix="nextbar-simulator-"))
     lock = _take(state)
@@ -147,7 +165,7 @@ def _prepare(options: argparse.Namespace) -> _Prepared:
         seed=options.seed,
         strict_routing=options.strict_routing,
         legacy_avg_price=options.legacy_avg_price,
-        balance=options.balance,
+        balance=_balance(options.balance),
         limits=_no_limits() if options.no_limits else None,
     )
     clock = open_clock(state, options.speed, options.epoch)

@@ -143,7 +143,9 @@ def load_or_make_keys(state: Path, key: str | None, secret: str | None) -> tuple
     path = state / "binance_keys"
     if path.exists():
         lines = dict(
-            line.split("=", 1) for line in path.read_text().splitlines() if "=" in line and line[0] != "#"
+            line.split("=", 1)
+            for line in path.read_text("utf-8", "replace").splitlines()
+            if "=" in line and line[0] != "#"
         )
         try:
             return lines["api_key"].strip(), lines["api_secret"].strip(), path

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 
 class ClockError(Exception):
     """The state folder belongs to another clock."""
@@ -56,6 +58,11 @@ class SimClock:
         return self.epoch_ms + int((self._wall_ms() - self.epoch_ms) * self.speed)
 
 
+class _Stored(msgspec.Struct):
+    epoch_ms: int
+    speed: float
+
+
 def open_clock(state: Path, speed: float, epoch_ms: int | None) -> SimClock:
     """Clock of a state folder: a restarted simulator goes on with the epoch of its first start.
 
@@ -63,12 +70,15 @@ def open_clock(state: Path, speed: float, epoch_ms: int | None) -> SimClock:
     """
     path = state / "clock.json"
     if path.exists():
-        stored = json.loads(path.read_text())
-        if stored["speed"] != speed:
-            raise ClockError(f"{path}: this state runs at --speed {stored['speed']:g}, not {speed:g}")
-        if speed != 1.0 and epoch_ms is not None and epoch_ms != stored["epoch_ms"]:
-            raise ClockError(f"{path}: this state has the epoch {stored['epoch_ms']}, not {epoch_ms}")
-        return SimClock(speed, stored["epoch_ms"])
+        try:
+            stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
+        except msgspec.DecodeError as error:
+            raise ClockError(f"{path}: not readable ({error}); mend or remove it") from error
+        if stored.speed != speed:
+            raise ClockError(f"{path}: this state runs at --speed {stored.speed:g}, not {speed:g}")
+        if speed != 1.0 and epoch_ms is not None and epoch_ms != stored.epoch_ms:
+            raise ClockError(f"{path}: this state has the epoch {stored.epoch_ms}, not {epoch_ms}")
+        return SimClock(speed, stored.epoch_ms)
     clock = SimClock(speed, epoch_ms)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps({"epoch_ms": clock.epoch_ms, "speed": speed}))

@@ -151,6 +151,8 @@ def test_a_torn_row_is_cut_off_and_a_broken_state_is_one_sentence(tmp_path: Path
     whole = MarketStore(path.parent).load_minutes("BTCUSDT", 0)
     path.write_bytes(path.read_bytes()[:-13])
     assert (MarketStore(path.parent).load_minutes("BTCUSDT", 0) == whole[:-1]).all()
-    (path.parent / "state.json").write_text("{")
-    with pytest.raises(StoreError, match="delete the state folder"):
-        MarketRig(("BTCUSDT",), state_dir=tmp_path)
+    wrong_symbol = '{"symbols":{"BTCUSDT":{"genesis_ms":"x","genesis_ticks":1}}}'
+    for text in ("{", "[]", wrong_symbol, '{"market":' + "[" * 100_000):
+        (path.parent / "state.json").write_text(text)
+        with pytest.raises(StoreError, match="delete the folder"):
+            MarketRig(("BTCUSDT",), state_dir=tmp_path)

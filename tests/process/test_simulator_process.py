@@ -154,6 +154,9 @@ def test_it_ends_in_order_when_stdin_closes(tmp_path: Path):
         (["--symbols", "NOPEUSDT"], "--symbols NOPEUSDT"),
         (["--key", "k"], "--key and --secret"),
         (["--speed", "0"], "--speed 0"),
+        (["--speed", "nan"], "--speed nan"),
+        (["--epoch", "99999999999999999999"], "--epoch 99999999999999999999"),
+        (["--balance", "Infinity"], "--balance Infinity"),
         (["--public-key", "/nowhere/key.pem"], "--public-key /nowhere/key.pem: No such file"),
         (["--public-key", "README.md"], "--public-key README.md: expected a public key"),
         (["--state", "/proc/nowhere"], "--state /proc/nowhere"),
@@ -174,6 +177,8 @@ def test_wrong_options_get_one_sentence(options: list[str], words: str, tmp_path
         ("api_keys.json", ""),
         ("api_keys.json", '[{"key": "k", "account": "1"}]'),
         ("listen_keys.json", "{"),
+        ("control_token", "short"),
+        ("clock.json", '{"speed": "fast"}'),
     ],
 )
 def test_a_damaged_file_of_keys_is_named_in_one_sentence(name: str, text: str, tmp_path: Path):

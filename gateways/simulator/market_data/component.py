@@ -16,7 +16,7 @@ from gateways.simulator.market_data.payloads import Payload
 from gateways.simulator.market_data.public_book import ASK, BID, Change
 from gateways.simulator.market_data.rest import Json, MarketRest
 from gateways.simulator.market_data.rows import MINUTE_MS, Rows
-from gateways.simulator.market_data.store import MarketStore
+from gateways.simulator.market_data.store import MarketStore, SavedState, SavedSymbol
 from gateways.simulator.market_data.streams import Stream, parse_stream
 from gateways.simulator.market_data.tape import PublicTrade
 from gateways.simulator.rest_params import Params
@@ -52,7 +52,7 @@ class MarketData:
         self._publish = publish
         self._seed = seed
         self._store = None if state_dir is None else MarketStore(state_dir / "market_data")
-        self._saved = {} if self._store is None else self._store.load_state()
+        self._saved = SavedState() if self._store is None else self._store.load_state()
         self._feeds: dict[str, SymbolFeed] = {}
         self._counts: dict[str, int] = {}
         self._early: dict[str, Stream] = {}
@@ -62,7 +62,7 @@ class MarketData:
         self._housekeeping_ms = now_ms + _HOUSEKEEPING_MS
         self.on_subscribe: list[Callable[[Stream], None]] = []
         """Called with each stream that gets its first subscriber (a recording waits for one)."""
-        self.market_state: dict[str, Any] = dict(self._saved.get("market", {}))
+        self.market_state: dict[str, Any] = dict(self._saved.market)
         """What the market wants to find again after a restart; saved each second."""
 
     def attach(self, exchange: Exchange) -> None:
@@ -95,25 +95,23 @@ class MarketData:
         is answered about the symbol until it empties `feed.why_not`; else the time since the last run is
         filled with invented minutes.
         """
-        saved = self._saved.get("symbols", {}).get(symbol)
-        if saved is None:
-            saved = {"genesis_ms": now_ms // MINUTE_MS * MINUTE_MS, "genesis_ticks": price_ticks}
-        genesis_ms, genesis_ticks = int(saved["genesis_ms"]), int(saved["genesis_ticks"])
+        saved = self._saved.symbols.get(symbol) or SavedSymbol(now_ms // MINUTE_MS * MINUTE_MS, price_ticks)
+        genesis_ms, genesis_ticks = saved.genesis_ms, saved.genesis_ticks
         profile = HistoryProfile(genesis_ticks, volume_lots)
         history_seed = zlib.crc32(f"{self._seed}:{symbol}".encode())
         history = History(history_seed, genesis_ms, profile) if invented else None
         bars = Bars(history, genesis_ms, genesis_ticks)
         if self._store is not None and invented:
-            bars.restore(self._store.load_minutes(symbol, genesis_ms), saved.get("open_row"))
+            bars.restore(self._store.load_minutes(symbol, genesis_ms), saved.open_row)
         # Relayed ids are not ours to choose: before the first frame the book is empty, with id 0.
-        own_ids = max(now_ms * IDS_PER_MS, int(saved.get("last_update_id", 0)) + IDS_PER_MS)
+        own_ids = max(now_ms * IDS_PER_MS, saved.last_update_id + IDS_PER_MS)
         feed = SymbolFeed(
             self.specs[symbol],
             bars,
             self._publish,
             self.mark_frame,
             last_update_id=0 if relayed else own_ids,
-            last_agg_id=int(saved.get("last_agg_id", 0)),
+            last_agg_id=saved.last_agg_id,
         )
         feed.genesis = (genesis_ms, genesis_ticks)
         feed.own_bars, feed.history = invented, history
@@ -301,18 +299,11 @@ class MarketData:
     def _save(self) -> None:
         if self._store is None:
             return
-        symbols = {
-            symbol: {
-                "genesis_ms": feed.genesis[0],
-                "genesis_ticks": feed.genesis[1],
-                "last_update_id": feed.depth.last_id,
-                "last_agg_id": feed.tape.last_agg_id,
-                "open_row": feed.bars.open_row,
-            }
-            for symbol, feed in self._feeds.items()
-        }
-        self._saved["symbols"] = {**self._saved.get("symbols", {}), **symbols}
-        self._saved["market"] = self.market_state
+        for symbol, feed in self._feeds.items():
+            self._saved.symbols[symbol] = SavedSymbol(
+                *feed.genesis, feed.depth.last_id, feed.tape.last_agg_id, feed.bars.open_row
+            )
+        self._saved.market = self.market_state
         self._store.save_state(self._saved)
 
     def close(self) -> None:

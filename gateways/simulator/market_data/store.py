@@ -19,6 +19,23 @@ class StoreError(OSError):
     """A file of the state folder cannot be used; the message is one sentence."""
 
 
+class SavedSymbol(msgspec.Struct):
+    """Where a symbol stood when the state was saved."""
+
+    genesis_ms: int
+    genesis_ticks: int
+    last_update_id: int = 0
+    last_agg_id: int = 0
+    open_row: list[int] | None = None
+
+
+class SavedState(msgspec.Struct):
+    """Everything in `state.json`; `market` is what the market itself wants to find again."""
+
+    symbols: dict[str, SavedSymbol] = {}
+    market: dict[str, Any] = {}
+
+
 class MarketStore:
     """Files `<SYMBOL>.minutes` (int64 rows) and `state.json` in one folder."""
 
@@ -27,21 +44,18 @@ class MarketStore:
         self._folder = folder
         self._state_path = folder / "state.json"
 
-    def load_state(self) -> dict[str, Any]:
+    def load_state(self) -> SavedState:
         """Return the state last saved, empty on the first start."""
         if not self._state_path.exists():
-            return {}
+            return SavedState()
         try:
-            state = msgspec.json.decode(self._state_path.read_bytes())
-        except msgspec.DecodeError as error:
+            return msgspec.json.decode(self._state_path.read_bytes(), type=SavedState)
+        except (msgspec.DecodeError, RecursionError) as error:
             raise StoreError(
-                f"{self._state_path}: not readable ({error}); delete the state folder"
+                f"{self._state_path}: not readable ({error}); delete the folder {self._folder}"
             ) from error
-        if not isinstance(state, dict):
-            raise StoreError(f"{self._state_path}: expected a JSON object; delete the state folder")
-        return state
 
-    def save_state(self, state: dict[str, Any]) -> None:
+    def save_state(self, state: SavedState) -> None:
         """Replace the state as a whole."""
         temporary = self._state_path.with_suffix(".tmp")
         temporary.write_bytes(msgspec.json.encode(state))

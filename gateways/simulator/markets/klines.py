@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from gateways.simulator.exchange import Exchange
 from gateways.simulator.market_data import MarketData
 from gateways.simulator.market_data.feed import SymbolFeed
@@ -22,6 +24,24 @@ _STEPS: Final = 60
 _LEVELS: Final = 20
 _LEVEL_QUOTE: Final = 20_000.0
 """Value of one level of the thin book, in quote."""
+
+
+class _Place(msgspec.Struct):
+    """How far the file has been played."""
+
+    shift_ms: int
+    begin_ms: int
+    bar: int
+    step: int
+    trade_id: int
+    last_ms: int
+
+    @classmethod
+    def read(cls, saved: object) -> "_Place":
+        try:
+            return saved if isinstance(saved, cls) else msgspec.convert(saved, cls)
+        except msgspec.ValidationError as error:
+            raise MarketError(f"--market klines: the saved place is not readable ({error})") from error
 
 
 class KlinesMarket:
@@ -62,11 +82,14 @@ class KlinesMarket:
             self._shift_ms = resume_ms - int(bars.open_ms[0])
             self._begin_ms = now_ms
         else:
-            self._shift_ms, self._begin_ms = int(saved["shift_ms"]), int(saved["begin_ms"])
-            self._bar, self._step = int(saved["bar"]), int(saved["step"])
-            self._trade_id = int(saved["trade_id"])
-            resume_ms = int(saved["last_ms"])
+            place = _Place.read(saved)
+            self._shift_ms, self._begin_ms = place.shift_ms, place.begin_ms
+            self._bar, self._step, self._trade_id = place.bar, place.step, place.trade_id
+            resume_ms = place.last_ms
         self._load_bar()
+        if self._step >= len(self._trades):
+            self._bar, self._step = self._bar + 1, 0
+            self._load_bar()
         price = int(bars.rows[min(self._bar, len(bars.rows) - 1), 0])
         price = data.open_symbol(symbol, price, resume_ms, own_trades=False)
         self._feed = data.feed(symbol)
@@ -154,14 +177,9 @@ class KlinesMarket:
 
     def _remember(self, at_ms: int) -> None:
         assert self._data is not None
-        self._data.market_state["klines"] = {
-            "shift_ms": self._shift_ms,
-            "begin_ms": self._begin_ms,
-            "bar": self._bar,
-            "step": self._step,
-            "trade_id": self._trade_id,
-            "last_ms": at_ms,
-        }
+        self._data.market_state["klines"] = _Place(
+            self._shift_ms, self._begin_ms, self._bar, self._step, self._trade_id, at_ms
+        )
 
     async def run(self, wake: Callable[[], None]) -> None:
         """Need no input or output."""

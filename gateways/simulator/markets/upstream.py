@@ -17,7 +17,8 @@ PAGE: Final = 1500
 FIRST_PAGES: Final[Mapping[Unit, int]] = {"1m": 1, "1h": 1, "1d": 1}
 PAGES: Final[Mapping[Unit, int]] = {"1m": 30, "1h": 12, "1d": 3}
 """Pages of klines fetched of each interval: 1500 bars of every interval up to half a day, and all days."""
-_PAUSE_S: Final = 0.25
+_PAUSE_S: Final = 0.5
+"""Between two pages: half of the weight a minute that Binance allows."""
 _BINANCE_STREAMS: Final = {
     "fapi.binance.com": "wss://fstream.binance.com",
     "demo-fapi.binance.com": "wss://demo-fstream.binance.com",
