@@ -70,7 +70,8 @@ def gaps(open_time_ns: NDArray[np.int64], timeframe_ns: int) -> list[Gap]:
     """Where bars are missing, in order."""
     steps = np.diff(open_time_ns)
     found = []
-    for row in np.flatnonzero(steps >= _MISSING * timeframe_ns).tolist():
+    wide = (steps >= _MISSING * timeframe_ns) & (steps > timeframe_ns + _slack_ns(timeframe_ns))
+    for row in np.flatnonzero(wide).tolist():
         start, end = int(open_time_ns[row]) + timeframe_ns, int(open_time_ns[row + 1])
         found.append(Gap(row, start, end, round(int(steps[row]) / timeframe_ns) - 1))
     return found

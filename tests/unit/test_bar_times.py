@@ -56,6 +56,15 @@ def test_weeks_across_a_change_of_the_clocks():
     assert gaps(times, 7 * DAY_NS) == []
 
 
+def test_two_hours_of_the_wall_clock_are_no_gap_in_the_night_of_three():
+    times = np.arange(20) * 2 * HOUR_NS
+    times[5:] += HOUR_NS
+    assert usual_step_ns(times) == 2 * HOUR_NS
+    assert gaps(times, 2 * HOUR_NS) == []
+    assert ends_ns(times, 2 * HOUR_NS)[4] == times[5]
+    assert [gap.bars for gap in gaps(np.delete(times, 9), 2 * HOUR_NS)] == [1]
+
+
 def test_one_odd_stamp_changes_nothing_and_is_found():
     minute = 60 * 10**9
     times = np.arange(10) * minute
