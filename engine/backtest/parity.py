@@ -7,7 +7,7 @@ counted too ("rounding cell").
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from engine.backtest.parity_money import MoneyColumns, Printer, Verdict
@@ -33,12 +33,13 @@ _FLOAT_NOISE = 1e-11
 class Pair:
     """A listed trade and the generated one that belongs to it; one of them may be missing.
 
-    `verdicts` has the verdict of each column that was compared.
+    `verdicts` has the verdict of each column that was compared, `amounts` our unrounded money columns.
     """
 
     listed: ListedTrade | None
     generated: Trade | None
     verdicts: dict[str, Verdict]
+    amounts: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_match(self) -> bool:
@@ -148,7 +149,7 @@ def compare(
         for name in () if reference.is_open else _listed_money(reference):
             is_loose = printed.went_on and name.startswith("cumulative")
             verdicts[name] = columns.verdict(name, reference.money[name], money[name], is_loose=is_loose)
-        pair = Pair(reference, trade, verdicts)
+        pair = Pair(reference, trade, verdicts, money)
         pairs.append(pair)
         if not pair.is_match:
             printed.go_on_from(reference)

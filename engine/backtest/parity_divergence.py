@@ -49,6 +49,17 @@ class Divergence:
         return f"{when} trade {listed.number}: {', '.join(self.columns)}"
 
 
+def differing_money(pair: Pair) -> str:
+    """The money columns that differ: what the list prints, and our unrounded amount."""
+    if pair.listed is None:
+        return ""
+    return ", ".join(
+        f"{name} {pair.listed.money[name]} listed, {pair.amounts[name]:.10g} ours"
+        for name, verdict in pair.verdicts.items()
+        if verdict != "equal" and name in pair.amounts
+    )
+
+
 def stamp(time_ns: int, zone: tzinfo = UTC) -> str:
     """A time as people read it, with its zone: `2025-01-31 14:00 UTC+8`."""
     moment = datetime.fromtimestamp(time_ns // 1_000_000_000, zone)

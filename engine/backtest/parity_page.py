@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backtest.parity_divergence import stamp, zone_name
+from engine.backtest.parity_divergence import differing_money, stamp, zone_name
 from engine.backtest.report_settings import case_lines
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def _divergence(one: Told) -> str:
         ("first divergence", where.sentence),
         ("listed", where.listed),
         ("generated", where.generated),
+        ("money", differing_money(where.pair)),
         ("decided at the close of", stamp(where.decision_ns, where.zone)),
         ("state", ", ".join(f"{name} {_plain(value)}" for name, value in where.state.items())),
         ("likely cause", cause.sentence if cause else ""),

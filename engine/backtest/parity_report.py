@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from engine.backtest.parity_causes import Cause
-from engine.backtest.parity_divergence import Divergence, stamp, zone_name
+from engine.backtest.parity_divergence import Divergence, differing_money, stamp, zone_name
 from engine.backtest.parity_page import write_page
 from engine.backtest.report_files import folder_in_one_step
 from engine.backtest.report_settings import case_lines
@@ -79,6 +79,7 @@ def explanation(told: Told) -> list[str]:
         f"{head}; {found.missing} missing and {found.extra} extra in all",
         f"  listed:    {where.listed}",
         f"  generated: {where.generated}",
+        *([f"  {money}"] if (money := differing_money(where.pair)) else []),
         f"  decided at the close of {decided} (bar {state['bar']}); flags {seen}",
         f"  values {state['values_before']}, then {state['values']}",
         f"  position {state['position_size']}, {counted}, cooldown {state['cooldown']}",

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from engine.backtest.parity import Comparison, compare
+from engine.backtest.parity_divergence import differing_money
 from engine.backtest.trades import Trade
 from engine.backtest.tv_export import ListedTrade, printed_money, printed_percent
 
@@ -130,6 +131,13 @@ def _with_money(**cells: tuple[str, float]) -> Comparison:
 def test_money_is_compared_at_the_digits_the_list_prints(text: str, amount: float, is_equal: bool):
     found = _with_money(pnl=(text, amount))
     assert (found.columns["pnl"] == 1.0) is is_equal
+
+
+def test_differing_money_is_told_with_both_amounts():
+    listed = _listed(TRADES[:1])[0]
+    listed = replace(listed, money={"pnl": Decimal("1.52"), "pnl_percent": Decimal("3.00")})
+    (pair,) = _compared([listed], TRADES[:1]).pairs
+    assert differing_money(pair) == "pnl 1.52 listed, 1.5 ours"
 
 
 def test_percents_with_more_digits_are_compared_at_them():
