@@ -69,6 +69,29 @@ def test_a_session_takes_as_long_as_it_took_whatever_the_unit_of_its_stamps(tmp_
     assert [frame["u"] for frame in rig.take("btcusdt@depth@0ms")] == [10, 11, 12, 13]
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_receive_clock_that_counts_from_another_moment_has_its_unit_found_too(tmp_path: Path, unit: str):
+    begin_ns = START_MS * 1_000_000 - 100_000 * SECOND_NS
+    lines = []
+    for line in _lines(_session()):
+        stamp, _, text = line.partition(" ")
+        lines.append(f"{(int(stamp) - begin_ns) // UNITS[unit]} {text}")
+    assert read_recording([_write(tmp_path, lines)], ("BTCUSDT",)).span_ns == 11 * SECOND_NS
+
+
+def test_a_recording_off_the_exchanges_grid_is_refused_before_it_plays(tmp_path: Path):
+    path = _write(tmp_path, _changed(0, lambda data: data.update(bids=[["100.003", "1.000"]])))
+    with pytest.raises(MarketError, match=r"100\.003 of 1\.000 in the snapshot of BTCUSDT is off"):
+        MarketRig(("BTCUSDT",)).start(parse_market(f"recording:{path}", OPTIONS))
+
+
+def test_frames_that_are_not_played_may_hold_anything(tmp_path: Path):
+    lines = _lines(_session())
+    for data in ('{"e":"other","s":"BTCUSDT","E":"x","b":7}', '[{"e":"markPriceUpdate"}]', "{}", "null"):
+        lines.insert(4, f'{START_MS}000000 {{"data":{data}}}')
+    assert len(read_recording([_write(tmp_path, lines)], ("BTCUSDT",)).frames) == 12
+
+
 def test_a_receive_clock_that_is_set_back_keeps_the_order_of_the_lines(tmp_path: Path):
     lines = _lines(_session())
     back = [
@@ -119,6 +142,9 @@ def _changed(index: int, change: Callable[[dict[str, Any]], None]) -> list[str]:
         (4, {"u": None}),
         (4, {"pu": 2**80}),
         (4, {"E": -5}),
+        (4, {"E": START_MS * 1000}),
+        (4, {"T": START_MS - 4_000_000}),
+        (6, {"T": START_MS + 4_000_000}),
         (5, {"b": "1.0.0"}),
         (6, {"p": "-1"}),
         (6, {"q": 0.5}),

@@ -41,7 +41,7 @@ def _session(seed: int, missing: set[int], steps_back: set[int], count: int) -> 
         stamp_ms += 20 - (3_000 if index in steps_back else 0)
         if index in missing:
             continue
-        data = {"e": "depthUpdate", "E": 1_700_000_000_000 + index, "T": 1, "s": "BTCUSDT"}
+        data = {"e": "depthUpdate", "E": 1_700_000_000_000, "T": 1_700_000_000_000, "s": "BTCUSDT"}
         ids = {"U": previous + 1, "u": last_id, "pu": previous}
         sides = {"b": _levels(changes[0]), "a": _levels(changes[1])}
         lines.append({"stream": "x", "data": data | ids | sides})

@@ -23,18 +23,25 @@ _UNIT_NS: Final = {"nanoseconds": 1, "microseconds": 1_000, "milliseconds": 1_00
 _LONGEST_NS: Final = 30 * 86_400 * 10**9
 """No session is as long: a stamp further from the first one is of another unit, or wrong."""
 
+_FIRST_LINES: Final = 1000
+_SAME_DATE: Final = 0.3
+_LONG_ENOUGH_MS: Final = 100
+_MOST_APART_MS: Final = 3_600_000
+
 _Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,15})?$")]
 _MOST: Final = 1e15
 _Id = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+_Time = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]
+"""Milliseconds since 1970, before 2100."""
 _Levels = list[tuple[str, str]]
 
 
 class _Head(msgspec.Struct):
     """What of a frame's data must be known before it is played."""
 
-    e: str
-    s: str
-    E: _Id = 0
+    e: str = ""
+    s: str = ""
+    E: Any = 0
     u: _Id = 0
     t: _Id = 0
 
@@ -42,13 +49,13 @@ class _Head(msgspec.Struct):
 class _Line(msgspec.Struct):
     """A combined-stream frame (`data`) or a bare REST snapshot (`lastUpdateId`)."""
 
-    data: _Head | None = None
+    data: _Head | list[Any] | None = None
     last_update_id: int | None = msgspec.field(default=None, name="lastUpdateId")
 
 
 class _Diff(msgspec.Struct):
-    E: _Id
-    T: _Id
+    E: _Time
+    T: _Time
     U: _Id
     u: _Id
     pu: _Id
@@ -57,8 +64,8 @@ class _Diff(msgspec.Struct):
 
 
 class _Ticker(msgspec.Struct):
-    E: _Id
-    T: _Id
+    E: _Time
+    T: _Time
     u: _Id
     b: _Number
     B: _Number
@@ -67,8 +74,8 @@ class _Ticker(msgspec.Struct):
 
 
 class _Trade(msgspec.Struct):
-    E: _Id
-    T: _Id
+    E: _Time
+    T: _Time
     t: _Id
     p: _Number
     q: _Number
@@ -221,13 +228,31 @@ class _ReadLine:
 
 
 def _unit_of(lines: list[_ReadLine]) -> str:
-    """Unit in which the first receive time is nearest to the exchange's time of its frame."""
-    for line in lines:
-        data = line.head.data
-        if data is not None and data.E and line.stamp.isdigit() and int(line.stamp):
-            ratio = math.log10(data.E * 1e6 / int(line.stamp))
-            return min(_UNIT_NS, key=lambda unit: abs(math.log10(_UNIT_NS[unit]) - ratio))
-    return "nanoseconds"
+    """Unit of the receive times, found from the exchange's times beside the first of them.
+
+    Either both are the same date, or (a clock that counts from the start of the machine) both go on at the
+    same pace.
+    """
+    pairs = [
+        (int(line.stamp), data.E)
+        for line in lines[:_FIRST_LINES]
+        if isinstance(data := line.head.data, _Head) and isinstance(data.E, int) and data.E > 0
+    ]
+    pairs = [pair for pair in pairs if pair[0]]
+    if not pairs:
+        return "nanoseconds"
+    (stamp, exchange_ms), (last_stamp, last_ms) = pairs[0], pairs[-1]
+    unit, distance = _nearest_unit(exchange_ms / stamp)
+    if distance > _SAME_DATE and last_ms - exchange_ms >= _LONG_ENOUGH_MS and last_stamp > stamp:
+        unit, _ = _nearest_unit((last_ms - exchange_ms) / (last_stamp - stamp))
+    return unit
+
+
+def _nearest_unit(ms_in_one: float) -> tuple[str, float]:
+    """The unit of which one is so many milliseconds, and how far from it that is (powers of ten)."""
+    wanted = math.log10(ms_in_one * 1e6)
+    found = min(_UNIT_NS, key=lambda unit: abs(math.log10(_UNIT_NS[unit]) - wanted))
+    return found, abs(math.log10(_UNIT_NS[found]) - wanted)
 
 
 def _read_file(path: Path, recording: Recording) -> None:
@@ -245,14 +270,14 @@ def _read_file(path: Path, recording: Recording) -> None:
         data = line.head.data
         with _naming(path, line.number):
             receive_ns = clock.read(line.stamp)
-            if data is not None:
+            if isinstance(data, _Head) and data.e in _CHECKS:
                 _check_frame(data.e, line.text)
-            elif line.head.last_update_id is not None:
+                last_id = data.t if data.e == "trade" else data.u
+                frame = RecordedFrame(receive_ns, data.s, data.e, last_id, line.text)
+                recording.frames.append(frame)
+                symbols.add(data.s)
+            elif data is None and line.head.last_update_id is not None:
                 snapshots.append(_checked_snapshot(line.text))
-        if data is not None:
-            symbols.add(data.s)
-            last_id = data.t if data.e == "trade" else data.u
-            recording.frames.append(RecordedFrame(receive_ns, data.s, data.e, last_id, line.text))
     if snapshots and len(symbols) == 1:
         recording.snapshots.setdefault(symbols.pop(), snapshots[0])
 
@@ -269,10 +294,9 @@ def _naming(path: Path, number: int) -> Iterator[None]:
 
 
 def _check_frame(kind: str, text: bytes) -> None:
-    check = _CHECKS.get(kind)
-    if check is None:
-        return
-    data = check.decode(text).data
+    data = _CHECKS[kind].decode(text).data
+    if abs(data.E - data.T) > _MOST_APART_MS:
+        raise ValueError(f"E {data.E} and T {data.T} are more than an hour apart")
     if isinstance(data, _Diff):
         _check_sides(data.b, data.a)
 

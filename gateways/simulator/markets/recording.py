@@ -13,6 +13,7 @@ chains on the last one, so clients need no new snapshot), or stops with `loop` o
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +67,12 @@ class RecordingMarket:
             if spec is None:
                 raise MarketError(f"--market recording: {symbol} is not a symbol of this exchange")
             snapshot = self._recording.snapshots[symbol]
+            for row in snapshot["bids"] + snapshot["asks"]:
+                if Decimal(row[0]) % spec.tick_size or Decimal(row[1]) % spec.step_size:
+                    raise MarketError(
+                        f"--market recording: {row[0]} of {row[1]} in the snapshot of {symbol} is off this "
+                        f"exchange's grid (tick {spec.tick_size}, step {spec.step_size})"
+                    )
             price = Printer(spec).ticks_of(snapshot["bids"][0][0])
             data.open_symbol(symbol, price, now_ms, relayed=frozenset({0}), own_trades=False)
             feed = data.feed(symbol)
