@@ -94,7 +94,7 @@ class LostRecords:
                 self._engine.out.append(OrderClaimed(order.client_order_id, owner, self._engine.clock.now_ns))
             self._move(symbol, owner, moved)
             held = plain(self._engine.account.strategy_position(owner, symbol).qty_base)
-            again = f", {counted(len(resting), 'resting order')} placed anew" if resting else ""
+            again = f", {counted(len(resting), 'resting order')} replaced by its own" if resting else ""
             said.append(f"{owner} {counted(len(orders), 'order')} on {symbol}, now holds {held}{again}")
             self._engine.trades.on_position_adjusted(symbol)
             for order in resting:

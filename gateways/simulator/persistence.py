@@ -12,6 +12,7 @@ resting orders rejoin behind it.
 import contextlib
 import os
 import re
+import secrets
 from pathlib import Path
 
 import msgspec
@@ -70,6 +71,7 @@ class Persistence:
         snapshots.remove_unfinished(self._folder)
         generations = self._generations("snapshot")
         if not generations:
+            self._exchange.state.counters.state_id = secrets.token_hex(4)
             self._exchange.state.reserve_ids()
             self._exchange.state.dirty = Dirty()
             self._begin_generation(0)
@@ -158,7 +160,7 @@ class Persistence:
             payloads, sound = self._read_journal(generation, is_last=generation >= newest)
             goes_on = bool(payloads) and payloads[-1] == journal.END
             for payload in payloads[: -1 if goes_on else None]:
-                apply_record(self._exchange.state, self._decode(self._path("journal", generation), payload))
+                self._apply(self._path("journal", generation), payload)
             if generation >= newest and not goes_on:
                 break
             generation += 1
@@ -195,6 +197,13 @@ class Persistence:
                 apply_record(self._exchange.state, record)
             return generation
         raise StateDamagedError("; ".join(problems))
+
+    def _apply(self, path: Path, payload: bytes) -> None:
+        """A record of a journal; raises where it is of another state than the snapshot before it."""
+        record = self._decode(path, payload)
+        if record.counters.state_id != self._exchange.state.counters.state_id:
+            raise StateDamagedError(f"{path}: of another state than the snapshot before it")
+        apply_record(self._exchange.state, record)
 
     def _decode(self, path: Path, payload: bytes) -> StateRecord:
         try:

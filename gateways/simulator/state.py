@@ -52,6 +52,9 @@ class Counters:
     update: int = 0
     update_ceiling: int = 0
     insurance_fund: Decimal = Decimal(1_000_000_000)
+    state_id: str = ""
+    """Made with the state folder ("": by a version before that); in every record, so that files of two are
+    not mixed."""
 
 
 @dataclass(slots=True)

@@ -30,6 +30,17 @@ def test_a_hole_of_any_length_is_refused_and_its_records_are_named(tmp_path: Pat
         restored(folder)
 
 
+def test_files_of_two_states_are_not_mixed(tmp_path: Path):
+    for name in ("a", "b"):
+        written(tmp_path / name)
+    (newest,) = (tmp_path / "a").glob("snapshot-*.bin")
+    newest.write_bytes((tmp_path / "b" / newest.name).read_bytes())
+    with pytest.raises(
+        StateDamagedError, match=r"journal-000000000\.log: of another state than the snapshot"
+    ):
+        restored(tmp_path / "a")
+
+
 def test_a_torn_record_is_named(tmp_path: Path):
     folder = tmp_path / "s"
     sizes = sorted(set(written(folder)[2]))

@@ -19,6 +19,7 @@ from tests.engine_rig import START_NS, Rig, config, spec
 SYMBOL = "BTCUSDT"
 UP = (100, 99, 98, 100, 101)
 SIZE = Decimal("0.1")
+REPLACED = "replaced by its own"
 OPEN = "entries are possible again"
 OWNER = "sma_crossover_inflection:s1"
 
@@ -91,7 +92,7 @@ def test_rebuild_gives_the_position_back_to_its_strategy_which_protects_and_leav
     answer = said(older)
     assert (answer.ok, answer.text) == (
         True,
-        f"taken over: {OWNER} 2 orders on {SYMBOL}, now holds 0.1, 1 resting order placed anew; {OPEN}",
+        f"taken over: {OWNER} 2 orders on {SYMBOL}, now holds 0.1, 1 resting order {REPLACED}; {OPEN}",
     )
     assert (held(older), held(older, LOST)) == (SIZE, 0)
     assert older.engine.account.strategy_position(OWNER, SYMBOL).entry_price == Decimal("101.2")
