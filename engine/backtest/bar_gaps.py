@@ -12,6 +12,7 @@ from engine.market_data.timeframes import duration_text
 
 GapRule = Literal["refuse", "keep", "fill"]
 _LONGEST_FILLED_NS = 7 * DAY_NS
+_MOST_FILLED = 5_000_000
 _WEEK_NS = 7 * DAY_NS
 _FEWEST_ALIKE, _MOST_JUDGED = 3, 2000
 _LONG_PAUSE_NS = 6 * HOUR_NS
@@ -35,9 +36,11 @@ def by_rule(bars: Bars, rule: GapRule, source: object) -> tuple[Bars, tuple[str,
         raise DataError(f"{source}: {told}; mend the file, or say --gaps keep or --gaps fill")
     if rule == "keep":
         return bars, (f"{told}; kept as gaps", *notes)
+    length = duration_text(bars.timeframe_ns)
     if bars.timeframe_ns > _LONGEST_FILLED_NS:
-        length = duration_text(bars.timeframe_ns)
         raise DataError(f"{source}: {told}; bars of {length} cannot be filled, say --gaps keep")
+    if sum(gap.bars for gap in found) > _MOST_FILLED:
+        raise DataError(f"{source}: {told}; more than {_MOST_FILLED} bars to fill, say --gaps keep")
     return filled(bars, found), (f"{told}; filled with the last close, volume 0", *notes)
 
 

@@ -55,6 +55,10 @@ def _read_csv(path: Path) -> pa.Table:
         io.BytesIO(data),
         read_options=pa_csv.ReadOptions(skip_rows=skipped, column_names=names),
         parse_options=pa_csv.ParseOptions(delimiter=delimiter),
+        # Where columns part at semicolons, a comma is the decimal one.
+        convert_options=pa_csv.ConvertOptions(
+            decimal_point="," if delimiter == ";" and b"," in data else "."
+        ),
     )
 
 

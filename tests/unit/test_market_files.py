@@ -171,6 +171,13 @@ def test_gaps_at_different_days_are_no_weekends():
     assert note.startswith("X: 4 bars missing in 4 places")
 
 
+def test_a_stray_stamp_far_away_does_not_fill_the_memory():
+    bars = _bars("X", [10.0] * 5, [0, 1, 2, 3, 9_000_000], 10**9)
+    assert "8999996 bars missing" in by_rule(bars, "keep", "x")[1][0]
+    with pytest.raises(DataError, match="more than 5000000 bars to fill, say --gaps keep"):
+        by_rule(bars, "fill", "x")
+
+
 def test_months_are_not_filled(tmp_path: Path):
     days = [0, 31, 59, 120, 151, 181]
     path = _written(tmp_path, "M_1mo.csv", _bars("M", [10.0] * 6, days, 24 * HOUR_NS))

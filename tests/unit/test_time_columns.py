@@ -199,6 +199,12 @@ def test_the_table_of_yahoos_downloader(tmp_path: Path):
     assert bars.open_time_ns[0] == FIRST_NS
 
 
+def test_commas_are_decimal_where_columns_part_at_semicolons(tmp_path: Path):
+    text = "Datum;date;open;high;low;close\n;01.01.2025;10,5;12;9,25;11\n;02.01.2025;10,5;12;9,25;11\n"
+    bars = read_bars(_file(tmp_path, text))
+    assert (bars.open[0], bars.low[1], bars.open_time_ns[0]) == (10.5, 9.25, FIRST_NS)
+
+
 def test_a_close_time_alone_is_no_open_time(tmp_path: Path):
     text = "close_time,open,high,low,close\n2025-01-01,1,1,1,1\n2025-01-02,1,1,1,1\n"
     with pytest.raises(DataError, match=r"no column 'open_time' .*a close time is when a bar ends"):
