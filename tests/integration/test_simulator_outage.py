@@ -50,6 +50,8 @@ def test_while_the_source_is_away_nothing_is_answered_and_afterwards_no_minute_i
         assert "since" in _refused(sink, "klines", interval="1m").message
         for name in ("depth", "ticker/price", "premiumIndex"):
             _refused(sink, name)
+        with pytest.raises(ApiError, match="-1001"):
+            sink.rig.rest("ticker/bookTicker")
         async with sink, Source(tmp_path / "source", port=port, wall=wall) as source:
             await sink.until(lambda: sink.feed.ready, source)
             ours, theirs = sink.klines("1m", 1000), {row[0]: row for row in source.klines("1m", 1100)}

@@ -79,8 +79,10 @@ class MarketRest:
     def _some(self, params: Params, build: Callable[[SymbolFeed], Row]) -> Json:
         if params.has("symbol"):
             return build(self._feed(params))
-        feeds = [self._data.feed(symbol) for symbol in self._data.symbols]
-        return [build(feed) for feed in feeds if feed is not None and feed.ready]
+        feeds = [feed for symbol in self._data.symbols if (feed := self._data.feed(symbol)) is not None]
+        if feeds and not any(feed.ready for feed in feeds):
+            raise not_there(f"{feeds[0].symbol}: {feeds[0].why_not}")
+        return [build(feed) for feed in feeds if feed.ready]
 
     def depth(self, params: Params, now_ms: int) -> Json:
         """GET depth."""
