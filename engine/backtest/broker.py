@@ -252,10 +252,12 @@ class BacktestBroker(BrokerView):
         desk.bar_index = index
         desk.time_ns = time_ns
         self._stats.end_calm()
+        if not self._has_leverage:
+            self._walker.open_bar(open_)
+            return
         desk.drop_liquidation()
         self._walker.open_bar(open_)
-        if self._has_leverage:
-            rest_liquidation(desk)
+        rest_liquidation(desk)
 
     def fill_path(
         self,

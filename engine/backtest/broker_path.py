@@ -91,9 +91,13 @@ class Walker:
         if self._desk.ledger.lots:
             self._desk.ledger.mark(open_)
         nodes = path(open_, high, low, close)
+        if not self._calls.are_on and self._desk.risk is None:
+            for start, end in pairwise(nodes):
+                self._walk(start, end)
+            return
         for number, (start, end) in enumerate(pairwise(nodes)):
-            if number == 1 and self._calls.are_on and self._desk.ledger.position_size * (end - start) > 0:
-                self._calls.check(end)  # the extreme in favour is judged before what fills on the way, too
+            if number == 1:
+                self._calls.begin_leg(start, end)
             self.walk_leg(start, end, closing=number == _CLOSING_LEG)
 
     def _fill_market_orders(self, price: float) -> None:

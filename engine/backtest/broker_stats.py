@@ -52,26 +52,25 @@ class BrokerStats:
             return
         self._seen_fills = desk.fills
         realised = desk.settings.initial_capital + desk.ledger.net_profit
-        self._peak = max(self._peak, realised)
+        peak = self._peak
+        if realised > peak:
+            self._peak = peak = realised
         best = worst = 0.0
         size = desk.ledger.position_size * desk.point_value
         if size:
-            at_high = size * (high - desk.ledger.average_price)
-            at_low = size * (low - desk.ledger.average_price)
-            best, worst = max(at_high, at_low, 0.0), min(at_high, at_low, 0.0)
-        self._note_drawdown(self._peak - realised - worst)
-        self._note_runup(realised + best)
-
-    def _note_drawdown(self, fall: float) -> None:
-        self.max_drawdown = max(self.max_drawdown, fall)
-        if self._peak > 0.0:
-            self.max_drawdown_percent = max(self.max_drawdown_percent, fall / self._peak * 100.0)
-
-    def _note_runup(self, top: float) -> None:
-        rise = top - self._desk.trough
-        self.max_runup = max(self.max_runup, rise)
-        if top > 0.0:
-            self.max_runup_percent = max(self.max_runup_percent, rise / top * 100.0)
+            average = desk.ledger.average_price
+            best = max(0.0, size * ((high if size > 0.0 else low) - average))
+            worst = min(0.0, size * ((low if size > 0.0 else high) - average))
+        fall, top = peak - realised - worst, realised + best
+        rise = top - desk.trough
+        if fall > self.max_drawdown:  # noqa: PLR1730  # `max` costs more, on every bar in a position
+            self.max_drawdown = fall
+        if peak > 0.0 and fall / peak * 100.0 > self.max_drawdown_percent:
+            self.max_drawdown_percent = fall / peak * 100.0
+        if rise > self.max_runup:  # noqa: PLR1730  # as above
+            self.max_runup = rise
+        if top > 0.0 and rise / top * 100.0 > self.max_runup_percent:
+            self.max_runup_percent = rise / top * 100.0
 
     def end_calm(self) -> None:
         """Mark the bars since something was last pending: their extremes do what each bar would have."""

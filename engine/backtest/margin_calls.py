@@ -63,8 +63,13 @@ class MarginCalls:
 
     def check(self, price: float) -> None:
         """Price stands at `price`: close what the account cannot carry."""
-        if self.are_on and not self._call_again(price):
+        if self.are_on and self._desk.ledger.lots and not (self._proceeds and self._call_again(price)):
             self._call(price, price)
+
+    def begin_leg(self, start: float, end: float) -> None:
+        """A second stage that is due comes at the extreme in favour before what fills on the way there."""
+        if self._proceeds is not None and self._desk.ledger.position_size * (end - start) > 0:
+            self.check(end)
 
     def check_leg(self, price: float, fills: int) -> None:
         """The same at the end of a leg of the path that began when `fills` orders had filled.
