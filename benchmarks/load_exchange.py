@@ -189,7 +189,7 @@ class Exchange:
                 ],
             },
             "depth": self.books[asked].snapshot() if path == "depth" else None,
-            "leverageBracket": [{"symbol": asked, "brackets": [bracket]}],
+            "leverageBracket": [{"symbol": name, "brackets": [bracket]} for name in self.books],
             "commissionRate": {"symbol": asked, "makerCommissionRate": "0", "takerCommissionRate": "0"},
             "symbolConfig": [
                 {"symbol": name, "marginType": "CROSSED", "leverage": 20} for name in self.books
