@@ -4,6 +4,7 @@ Both have one interface, so a recorded session drives the very engine that ran l
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -62,8 +63,11 @@ class RemoteFeed:
         cursor: Cursor,
         now_ns: Callable[[], int],
         on_refused: Callable[[Refused], None] | None = None,
+        together: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        """`together` is entered around events that arrived in one piece."""
         self._now_ns = now_ns
+        self._together = together
         self._sink: Sink | None = None
         self.client = WireClient(
             identity,
@@ -98,8 +102,12 @@ class RemoteFeed:
         first, now_ns = messages[0], self._now_ns()
         if type(first) not in _TIMED or now_ns - first.receive_time_ns > _OLD_NS:  # type: ignore[union-attr]  # timed
             sink(Timer(now_ns))
-        for message in messages:
-            sink(message)  # type: ignore[arg-type]  # the handshake's messages end in the client
+        if len(messages) == 1:
+            sink(first)  # type: ignore[arg-type]  # the handshake's messages end in the client
+            return
+        with self._together():
+            for message in messages:
+                sink(message)  # type: ignore[arg-type]  # the same
 
     def _on_up(self, welcome: Welcome) -> None:
         if self._sink is not None:

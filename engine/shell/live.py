@@ -1,13 +1,14 @@
 """The live process: settings, journal, gateway and control socket around the core."""
 
 import asyncio
+import contextlib
 import gc
 import hashlib
 import importlib.util
 import os
 import secrets
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 
 from engine.control.server import ControlServer
 from engine.core.audit import AuditEvent
@@ -78,6 +79,7 @@ class LiveEngine:
             cursor=self._cursor,
             now_ns=self._now_ns,
             on_refused=self._on_refused,
+            together=self._together,
         )
         self._feed.client.countdown_ms = 1000 * settings.gateway.dead_man_seconds
         self._keeper = StatusKeeper(self.engine)
@@ -204,6 +206,26 @@ class LiveEngine:
         )
         self._end(EXIT_CONFIGURATION)
         return True
+
+    @contextlib.contextmanager
+    def _together(self) -> Iterator[None]:
+        """Events that arrived in one piece share a flush of the journal."""
+        self._performer.gather()
+        try:
+            yield
+        finally:
+            if not self._broken:
+                self._release()
+
+    def _release(self) -> None:
+        try:
+            if self._performer.release() and self._performer.journal_is_dirty:
+                self._flush_soon()
+        except JournalError as error:
+            self._on_journal_error(error)
+        except BaseException:
+            self._broken = True
+            raise
 
     def _keep_warm(self) -> None:
         """Begin the rehearsals; 0 in the settings means none."""

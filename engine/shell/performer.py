@@ -2,6 +2,10 @@
 
 Effects are performed in their order, with one flush of the journal before any request leaves. What only
 tells somebody something is handed on after the requests have left.
+
+Where many events arrived together (`gather`), several may lead to requests: all that is to be written down is
+appended first, then one flush makes it durable, then the requests leave in their order. A flush and a wait
+for the processor for each of two hundred orders would hold up the last by half a second.
 """
 
 from collections import deque
@@ -17,6 +21,10 @@ from engine.storage.records import Audit, Intent, JournalRecord, Signal
 from gateways.wire.errors import NotConnected
 from gateways.wire.messages import Reply, SubmitOrder, ToGateway
 from supervisor.processor import give_way
+
+MOST_HELD = 16
+HELD_NS = 2_000_000
+"""So many requests wait for others that arrived with them, and so long, or until the last was looked at."""
 
 Observer = Callable[[Sequence[JournalRecord | AuditEvent]], None]
 
@@ -51,19 +59,60 @@ class Performer:
         self._now_ns = now_ns
         self._answers: deque[Event] = deque()
         self._unwritten: set[str] = set()
+        self._is_gathering = False
+        self._held: list[Effect] = []
+        self._requests_held = 0
+        self._held_since_ns = 0
         self.journal_is_dirty = False
         self.dropped_records = 0
-        engine.out.hurry = self._perform
+        engine.out.hurry = self._hand_on
 
     def take(self, event: Event) -> bool:
         """Give one event to the core and do what it wants. Whether there was anything to do."""
         effects = self._engine.process(event)
         if not effects and not self._answers:
             return False
-        self._perform(effects)
-        while self._answers:
-            self._perform(self._engine.process(self._answers.popleft()))
+        self._hand_on(effects)
+        self._take_answers()
         return True
+
+    def gather(self) -> None:
+        """Events that arrived together follow, until `release`."""
+        self._is_gathering = True
+
+    def release(self) -> bool:
+        """That was the last of them. Whether there was anything left to do."""
+        self._is_gathering = False
+        if not self._held:
+            return False
+        self._perform_held()
+        self._take_answers()
+        return True
+
+    def _take_answers(self) -> None:
+        while self._answers:
+            self._hand_on(self._engine.process(self._answers.popleft()))
+
+    def _hand_on(self, effects: Sequence[Effect]) -> None:
+        if not self._is_gathering:
+            self._perform(effects)
+            return
+        self._held += effects
+        requests = sum(type(effect) is Send for effect in effects)
+        if not requests and not self._requests_held:
+            return
+        now_ns = self._now_ns()
+        if not self._requests_held:
+            self._held_since_ns = now_ns
+        self._requests_held += requests
+        if self._requests_held >= MOST_HELD or now_ns - self._held_since_ns >= HELD_NS:
+            self._perform_held()
+
+    def _perform_held(self) -> None:
+        """Everything is written down before anything leaves."""
+        held, self._held, self._requests_held = self._held, [], 0
+        written = [one for one in held if type(one) is not Append or self._append(one.record)]
+        self._perform(written, are_written=True)
 
     def flush(self) -> None:
         """Make the journal durable."""
@@ -71,13 +120,15 @@ class Performer:
             self.journal_is_dirty = False
             self._journal.flush()
 
-    def _perform(self, effects: Sequence[Effect]) -> None:
+    def _perform(self, effects: Sequence[Effect], *, are_written: bool = False) -> None:
         told: list[JournalRecord | AuditEvent] = []
         has_sent = False
         for effect in effects:
             kind = type(effect)
             if kind is Append:
-                self._append(effect.record, told)  # type: ignore[union-attr]  # narrowed by `kind`
+                record = effect.record  # type: ignore[union-attr]  # narrowed by `kind`
+                if are_written or self._append(record):
+                    told.append(record)
             elif kind is Send:
                 self._send(effect.message)  # type: ignore[union-attr]  # narrowed by `kind`
                 has_sent = True
@@ -88,7 +139,8 @@ class Performer:
         if told:
             self._observe(told)
 
-    def _append(self, record: JournalRecord, told: list[JournalRecord | AuditEvent]) -> None:
+    def _append(self, record: JournalRecord) -> bool:
+        """False when there is no room for it."""
         try:
             self._journal.append(record)
         except JournalFull:
@@ -97,9 +149,9 @@ class Performer:
             elif isinstance(record, (Signal, Audit)):
                 self.dropped_records += 1
             self._answers.append(JournalState(self._now_ns(), accepts_entries=False))
-            return
+            return False
         self.journal_is_dirty = True
-        told.append(record)
+        return True
 
     def _send(self, message: ToGateway) -> None:
         if isinstance(message, SubmitOrder) and message.client_order_id in self._unwritten:
