@@ -456,7 +456,7 @@ class TradeExecutor:
             at = f"at {plain(intent.stop_price)} " if intent.stop_price else ""
             text = f"the stop {at}was triggered and did not fill ({why}): leaving at market"
             self._out.notice("critical", f"{owner} on {symbol}: {text}")
-        else:
+        elif self.resting.refusals(owner, symbol, leg) <= 1:  # it is tried again, and told once
             self._out.notice("warning", f"{owner} on {symbol}: {leg} order was not placed: {why}")
         if is_nothing_to_reduce(order) and self.resting.refusals(owner, symbol, leg) == 1:
             self._on_doubt(NOTHING_TO_REDUCE)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -90,6 +91,12 @@ def test_no_fact_has_a_value_of_its_own() -> None:
     """A fact that nobody fills in must be an error, not an open gate."""
     for kind in (AccountFacts, SymbolFacts, type(risk_context())):
         assert kind.__struct_defaults__ == ()
+
+
+def test_every_gate_is_on_the_page() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "assumptions.md").read_text("utf-8")
+    for gate in (*gates.ACCOUNT_GATES, *gates.SYMBOL_GATES):
+        assert f"`{gate.name}`" in page
 
 
 def test_symbols_with_the_same_trouble_share_a_sentence() -> None:

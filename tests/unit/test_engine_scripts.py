@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import pytest
 
+from engine.core.audit import Notice
 from engine.core.engine import Engine
 from engine.core.events import Command, CommandName, Event
 from engine.core.restore import restore
@@ -106,6 +107,17 @@ def test_a_limit_entry_rests_is_moved_and_cancelled() -> None:
     assert (left.price, left.order_type) == (Decimal("96.0"), "LIMIT")
     rig.prices(104, 105, 106, start=4)
     assert not rig.exchange.orders
+
+
+def test_a_limit_entry_that_is_refused_each_time_backs_off_and_is_told_once() -> None:
+    rig = scripted({1: lambda _, b: b.entry("L", "long", 0.1, limit=95.0)}, "entry", "entry.limit")
+    rig.exchange.on_submit = lambda order: [wire.Reply(order.request_id, "refused", -2019, "Margin")]
+    for second in range(200):
+        rig.tick(second, 100)
+        rig.wait(0)
+    assert 2 <= len(rig.sent(wire.SubmitOrder)) < 15
+    told = [one.text for one in rig.notices(Notice) if "was not placed" in one.text]
+    assert len(told) == 1
 
 
 def test_target_and_stop_rest_with_the_position_and_go_with_it() -> None:

@@ -81,6 +81,10 @@ def test_it_is_told_once_with_the_exchanges_reason() -> None:
     assert text == f"BTCUSDT: a stop could not be placed ({why}): entries wait until one can be"
 
 
+def test_a_stop_that_is_refused_again_and_again_is_told_once() -> None:
+    assert len(told(left(), "order was not placed")) == 1
+
+
 def test_a_stop_that_is_accepted_opens_entries_again_and_is_cancelled() -> None:
     rig = accepting(left())
     live(rig, 40)
