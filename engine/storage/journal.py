@@ -277,7 +277,8 @@ def open_journal(
         journal.begin(account, now_ns, found.lost)
     except OSError as error:
         lock.release()
-        raise JournalError(f"{folder} cannot be used for the journal: {error.strerror}") from error
+        what = error.filename or folder
+        raise JournalError(f"{what} cannot be used for the journal: {error.strerror}") from error
     except BaseException:
         lock.release()
         raise

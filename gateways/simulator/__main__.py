@@ -38,6 +38,9 @@ EXIT_USAGE = 2
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 """What a disk says that takes nothing more: no bug, and over when it has room again."""
 
+FOREIGN_ERRORS = frozenset({errno.EISDIR, errno.ENOTDIR, errno.EACCES, errno.EPERM})
+"""Of a file or folder that somebody else put there, or made unreadable."""
+
 
 class UsageError(Exception):
     """The command line asks for something that cannot be; one sentence for a person."""
@@ -55,11 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
         return EXIT_USAGE
     except OSError as error:
-        if error.errno not in DISK_ERRORS:
+        is_foreign = error.errno in FOREIGN_ERRORS and error.filename is not None
+        if error.errno not in DISK_ERRORS and not is_foreign:
             raise
         where = error.filename or options.state or "the state folder"
         print(f"simulator: {where}: {error.strerror}", file=sys.stderr)  # noqa: T201 - the message of a command
-        return EXIT_DISK
+        return EXIT_USAGE if is_foreign else EXIT_DISK
     return 0
 
 

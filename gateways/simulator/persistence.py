@@ -71,6 +71,9 @@ class Persistence:
         snapshots.remove_unfinished(self._folder)
         generations = self._generations("snapshot")
         if not generations:
+            if begun := self._begun_journals():
+                path = self._path("journal", begun[0])
+                raise StateDamagedError(f"{path}: the snapshot it goes on from is missing")
             self._exchange.state.counters.state_id = secrets.token_hex(4)
             self._exchange.state.reserve_ids()
             self._exchange.state.dirty = Dirty()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateways.simulator.__main__ import EXIT_USAGE, main
 from gateways.simulator.journal import StateDamagedError
 from tests.property.test_simulator_persistence import Persistence, journal_of, restored, written
 from tests.simulator_rig import Desk
@@ -28,6 +29,14 @@ def test_a_hole_of_any_length_is_refused_and_its_records_are_named(tmp_path: Pat
     which = "record 3 is" if lost == 1 else f"records 3 to {2 + lost} are"
     with pytest.raises(StateDamagedError, match=f"{path.name}: {which} damaged but record {3 + lost} behind"):
         restored(folder)
+
+
+def test_journals_without_any_snapshot_are_no_empty_folder(tmp_path: Path):
+    written(tmp_path)
+    for path in tmp_path.glob("snapshot-*.bin"):
+        path.unlink()
+    with pytest.raises(StateDamagedError, match=r"journal-000000000\.log: the snapshot it goes on from"):
+        restored(tmp_path)
 
 
 def test_files_of_two_states_are_not_mixed(tmp_path: Path):
@@ -66,3 +75,13 @@ def test_a_newest_journal_that_is_missing_is_refused(tmp_path: Path):
     journal_of(tmp_path / "t").unlink()
     with pytest.raises(StateDamagedError, match=r"journal-000000000.log: missing"):
         restored(tmp_path / "t")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows says of a folder that access is denied to it")
+@pytest.mark.parametrize("name", ["snapshot-000000000.bin", "snapshot-1.tmp", "clock.json", "api_keys.json"])
+def test_a_folder_in_the_place_of_a_file_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+):
+    (tmp_path / name).mkdir()
+    assert main(["--state", str(tmp_path), "--port", "0"]) == EXIT_USAGE
+    assert capsys.readouterr().err == f"simulator: {tmp_path / name}: Is a directory\n"

@@ -210,6 +210,13 @@ def test_a_segment_of_another_engine_is_refused(tmp_path: Path):
         read_folder(tmp_path / "a", None)
 
 
+@pytest.mark.parametrize("name", ["journal-0000000000000001.log", "next-segment.tmp"])
+def test_a_folder_in_the_place_of_a_file_is_one_sentence(tmp_path: Path, name: str):
+    (tmp_path / name).mkdir()
+    with pytest.raises(JournalError, match=rf"{name} cannot be used for the journal"):
+        opened(tmp_path)
+
+
 def test_foreign_files_are_named_and_left_alone(tmp_path: Path):
     journal_of(tmp_path, 3)
     names = ["base-copy.bin", "journal-1.log", "journal-old.log", "snapshot-best.bin"]
