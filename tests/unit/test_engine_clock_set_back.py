@@ -1,5 +1,7 @@
 """The machine's clock is set ahead and later back: it is said, and trading goes on."""
 
+from decimal import Decimal
+
 from engine.core.audit import Notice
 from engine.core.events import Timer
 from engine.market_data.timeframes import SECOND_NS
@@ -31,6 +33,14 @@ def test_a_clock_that_was_set_back_is_named_until_all_is_compared_again() -> Non
     rig.tick(7, 100)
     rig.wait(3)
     assert rig.engine.health.blockers() == ()
+
+
+def test_no_entry_goes_out_after_the_clock_was_set_back_until_it_is_known_again() -> None:
+    rig = jumped()
+    assert rig.engine.health.reconciled
+    gate = rig.engine.gate
+    entry = gate.intent("s", "BTCUSDT", "BUY", "MARKET", Decimal("0.1"), cause="bar:1:1", leg="entry")
+    assert gate.check(entry).rule == "clock_set_back"
 
 
 def test_strategies_trade_again_soon_after_the_clock_was_set_back() -> None:
