@@ -78,7 +78,7 @@ def test_a_newest_journal_that_is_missing_is_refused(tmp_path: Path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows says of a folder that access is denied to it")
-@pytest.mark.parametrize("name", ["snapshot-000000000.bin", "snapshot-1.tmp", "clock.json", "api_keys.json"])
+@pytest.mark.parametrize("name", ["snapshot-000000000.bin", "snapshot-1.tmp", "clock.json"])
 def test_a_folder_in_the_place_of_a_file_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ):
