@@ -133,6 +133,7 @@ class Gateway:
             spawn=self.spawn,
             wall_ns=wall_ns,
             random=random,
+            together=self.server.together,
         )
         self.user = self._make_user_stream(account, random)
         self._handlers = self._make_handlers()

@@ -1,6 +1,7 @@
 """All public data: which streams are wanted, and where each frame goes."""
 
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -19,6 +20,7 @@ from gateways.binance.frames import (
     decode,
 )
 from gateways.binance.klines import kline_of
+from gateways.binance.sockets import Together
 from gateways.binance.streams import LinkState, StreamLink, class_of
 from gateways.binance.symbol_feed import SymbolFeed
 from gateways.wire.messages import Kline, MarkPrice, OrderBookTick, TradeTick
@@ -43,7 +45,9 @@ class Market:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         wall_ns: Callable[[], int],
         random: Callable[[], float],
+        together: Together = nullcontext,
     ) -> None:
+        """`together` is entered around frames that arrived in one piece."""
         self.undecodable = 0
         self.feeds: dict[str, SymbolFeed] = {}
         self._config = config
@@ -68,6 +72,7 @@ class Market:
             on_lost=self._on_public_lost,
             on_state=on_state,
             random=random,
+            together=together,
         )
         self._market = StreamLink(
             "market",
@@ -76,6 +81,7 @@ class Market:
             on_lost=lambda _reason: None,
             on_state=on_state,
             random=random,
+            together=together,
         )
 
     @property

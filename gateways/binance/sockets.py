@@ -6,6 +6,7 @@ and nothing needs a bound: a slow callback slows the reading, and TCP the sender
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, cast
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -16,10 +17,14 @@ from websockets.protocol import OPEN, Event
 from gateways.binance.tls import client_context
 
 Sink = Callable[[bytes], None]
+Together = Callable[[], AbstractContextManager[None]]
+"""Entered around messages that arrived in one piece."""
 CONNECT_ERRORS = (OSError, TimeoutError, InvalidHandshake, InvalidMessage, WebSocketException)
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_HANDSHAKE_BYTES = 64 * 1024
 OPEN_SECONDS = 10.0
+SEVERAL_BYTES = 2_048
+"""A read of at least so many holds several messages, or one that is no quick tick."""
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _WHOLE = (0x80 | Opcode.TEXT, 0x80 | Opcode.BINARY)
 """First bytes of unfragmented messages."""
@@ -33,6 +38,7 @@ class DirectConnection(ClientConnection):
     """
 
     sink: Sink
+    together: Together = nullcontext
     _parts: list[bytes] | None = None
     _stage: Literal["handshake", "frames", "passed on"] = "handshake"
     _held: bytearray | None = None
@@ -47,7 +53,10 @@ class DirectConnection(ClientConnection):
             if len(self._held) < self._wanted:
                 return
             data, self._held = bytes(self._held), None
-        if self._stage == "frames":
+        if self._stage == "frames" and len(data) >= SEVERAL_BYTES:
+            with self.together():
+                self._cut(data)
+        elif self._stage == "frames":
             self._cut(data)
         elif self._stage == "handshake":
             self._shake_hands(data)
@@ -116,7 +125,9 @@ class DirectConnection(ClientConnection):
             self.sink(whole)
 
 
-async def open_socket(url: str, sink: Sink, *, ping_seconds: float = 60.0) -> DirectConnection:
+async def open_socket(
+    url: str, sink: Sink, *, together: Together = nullcontext, ping_seconds: float = 60.0
+) -> DirectConnection:
     """Connect. Raises one of CONNECT_ERRORS.
 
     The exchange pings every 3 minutes; our own pings only find out that a peer is gone, so they are
@@ -124,7 +135,11 @@ async def open_socket(url: str, sink: Sink, *, ping_seconds: float = 60.0) -> Di
     """
 
     # A class of its own, since frames may come in the same read as the handshake's answer.
-    bound = type("BoundConnection", (DirectConnection,), {"sink": staticmethod(sink)})
+    bound = type(
+        "BoundConnection",
+        (DirectConnection,),
+        {"sink": staticmethod(sink), "together": staticmethod(together)},
+    )
     connection = await connect(
         url,
         create_connection=bound,

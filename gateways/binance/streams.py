@@ -6,6 +6,7 @@ for ever. So a handshake or an acknowledgement is no sign of health: only frames
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,7 @@ import msgspec
 import structlog
 
 from gateways.binance.backoff import Backoff
-from gateways.binance.sockets import CONNECT_ERRORS, DirectConnection, close_later, open_socket
+from gateways.binance.sockets import CONNECT_ERRORS, DirectConnection, Together, close_later, open_socket
 
 StreamClass = Literal["public", "market"]
 LinkState = Literal["up", "stale", "down"]
@@ -81,6 +82,7 @@ class StreamLink:
         on_state: Callable[[str, LinkState], None],
         random: Callable[[], float],
         rotate_seconds: float = ROTATE_SECONDS,
+        together: Together = nullcontext,
     ) -> None:
         self.name = name
         self.reconnects = 0
@@ -92,6 +94,7 @@ class StreamLink:
         self._on_state = on_state
         self._backoff = Backoff(random)
         self._rotate_seconds = rotate_seconds
+        self._together = together
         self._watches: dict[str, _Watch] = {}
         self._pending: list[str] = []
         self._again: list[str] = []
@@ -146,7 +149,7 @@ class StreamLink:
 
     async def _connect(self) -> DirectConnection | None:
         try:
-            connection = await open_socket(self._url, self._on_frame)
+            connection = await open_socket(self._url, self._on_frame, together=self._together)
         except CONNECT_ERRORS as error:
             _log.warning("cannot connect", link=self.name, reason=str(error) or type(error).__name__)
             return None
@@ -207,7 +210,7 @@ class StreamLink:
                     enough.set()
 
         try:
-            new = await open_socket(self._url, sink)
+            new = await open_socket(self._url, sink, together=self._together)
         except CONNECT_ERRORS as error:
             _log.warning("cannot rotate yet", link=self.name, reason=str(error) or type(error).__name__)
             return None

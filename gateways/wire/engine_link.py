@@ -110,6 +110,16 @@ class EngineLink(asyncio.Protocol):
         if self.is_open:
             self.outgoing.market(event)
 
+    def gather(self) -> None:
+        """Market data that arrived in one piece follow, until `release`."""
+        if self.is_open:
+            self.outgoing.gather()
+
+    def release(self) -> None:
+        """That was the last of them."""
+        if self.is_open:
+            self.outgoing.release()
+
     def abort(self, reason: str) -> None:
         """End the connection at once; what was not sent yet is lost."""
         self._reason = self._reason or reason

@@ -1,8 +1,9 @@
 """What one engine has yet to read: order events and replies first, market data conflated.
 
-While the reader keeps up there is no queue: a frame is written at once. Once the transport reports that
-its buffer is full, order events and replies wait in order and up to a bound, a newer book replaces the
-one that waits, and of trades the newest are kept.
+While the reader keeps up there is no queue: a frame is written at once. Only market data that the exchange
+sent in one piece leave together, a few at a time: a system call for each costs more than all the rest of a
+tick's way. Once the transport reports that its buffer is full, order events and replies wait in order and up
+to a bound, a newer book replaces the one that waits, and of trades the newest are kept.
 """
 
 from collections import deque
@@ -14,15 +15,19 @@ from gateways.wire.limits import WireLimits
 from gateways.wire.messages import Kline, MarkPrice, Message, OrderBookTick, TradeTick
 
 MarketEvent = OrderBookTick | TradeTick | Kline | MarkPrice
+MOST_TOGETHER = 16
+"""The first of so many waits for the others less than a tenth of a millisecond."""
 
 
 class Outgoing:
     """Frames on their way to one engine. `write` must not block; it may call `pause` before it returns."""
 
     __slots__ = (
+        "_is_gathering",
         "_klines",
         "_limits",
         "_newest",
+        "_together",
         "_trades",
         "_urgent",
         "_urgent_bytes",
@@ -38,6 +43,8 @@ class Outgoing:
         self.dropped_market_events = 0
         self._write = write
         self._limits = limits
+        self._is_gathering = False
+        self._together: list[bytes] = []
         self._urgent: deque[bytes] = deque()
         self._urgent_bytes = 0
         self._newest: dict[tuple[type, str], OrderBookTick | MarkPrice] = {}
@@ -61,13 +68,35 @@ class Outgoing:
     def market(self, event: MarketEvent) -> None:
         """Market data: written at once, or conflated with what waits."""
         if not self.paused:
-            self._write(encode(event))
+            self._write_soon(encode(event))
         elif isinstance(event, OrderBookTick | MarkPrice):
             self._hold_newest(event)
         elif isinstance(event, TradeTick):
             self._hold_trade(event)
         else:
             self._hold_kline(event)
+
+    def gather(self) -> None:
+        """Market data that arrived in one piece follow, until `release`."""
+        self._is_gathering = True
+
+    def release(self) -> None:
+        """That was the last of them."""
+        self._is_gathering = False
+        if self._together:
+            self._write_together()
+
+    def _write_soon(self, frame: bytes) -> None:
+        if not self._is_gathering:
+            self._write(frame)
+            return
+        self._together.append(frame)
+        if len(self._together) >= MOST_TOGETHER:
+            self._write_together()
+
+    def _write_together(self) -> None:
+        frames, self._together = self._together, []
+        self._write(b"".join(frames))
 
     def pause(self) -> None:
         """The reader is behind."""
@@ -76,6 +105,8 @@ class Outgoing:
     def resume(self) -> None:
         """The reader has caught up with what was written: write on, the urgent first."""
         self.paused = False
+        if self._together:
+            self._write_together()
         urgent = self._urgent
         while urgent and not self.paused:
             frame = urgent.popleft()

@@ -5,8 +5,10 @@ task, no queue, unless the engine reads too slowly (see `outgoing`).
 """
 
 import asyncio
+import contextlib
 import ipaddress
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Protocol
 
 from gateways.wire.claims import check_claims, check_proof
@@ -125,6 +127,18 @@ class WireServer:
         link = self._by_symbol.get(event.symbol)
         if link is not None:
             link.send_market(event)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Around market data that arrived in one piece."""
+        links = tuple(self._links)
+        for link in links:
+            link.gather()
+        try:
+            yield
+        finally:
+            for link in links:
+                link.release()
 
     def publish_order_event(self, event: OrderEvent) -> None:
         """Stamp epoch and sequence, keep for replay, send.

@@ -191,11 +191,11 @@ def test_a_rotation_that_fails_is_tried_again_before_the_exchange_ends_the_conne
         enough = asyncio.Event()
         open_socket = streams.open_socket
 
-        async def only_once(url: str, sink: Callable[[bytes], None]) -> object:
+        async def only_once(url: str, sink: Callable[[bytes], None], **options: object) -> object:
             nonlocal tries
             tries += 1
             if tries == 1:
-                return await open_socket(url, sink)
+                return await open_socket(url, sink, **options)  # type: ignore[arg-type]  # handed on
             if tries == 9:
                 enough.set()
             raise OSError("refused")

@@ -61,6 +61,14 @@ class SlowReader(RuleBasedStateMachine):
         )
 
     @rule()
+    def gather(self) -> None:
+        self.outgoing.gather()
+
+    @rule()
+    def release(self) -> None:
+        self.outgoing.release()
+
+    @rule()
     def reply(self) -> None:
         self.number += 1
         try:
@@ -78,6 +86,7 @@ class SlowReader(RuleBasedStateMachine):
 
     @rule()
     def drain_everything(self) -> None:
+        self.outgoing.release()
         while self.in_transport:
             self.drain(self.capacity)
         assert self.outgoing.waiting == 0

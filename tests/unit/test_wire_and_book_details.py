@@ -9,8 +9,8 @@ from gateways.binance.frames import BookTickerFrame, DepthFrame, DepthSnapshot
 from gateways.binance.weights import Ledger, Priority
 from gateways.wire.framing import engine_decoder
 from gateways.wire.limits import WireLimits
-from gateways.wire.messages import Gap, Kline, MarkPrice, Message, TradeTick
-from gateways.wire.outgoing import Outgoing
+from gateways.wire.messages import Gap, Kline, MarkPrice, Message, OrderBookTick, TradeTick
+from gateways.wire.outgoing import MOST_TOGETHER, Outgoing
 from gateways.wire.replay import ReplayLog
 from tests.record_samples import account_update
 from tests.wire_rig import book
@@ -33,6 +33,23 @@ class Reader:
 
 def kline(minute: int, close: float, symbol: str = "AUSDT") -> Kline:
     return Kline(symbol, "1m", minute, minute + 1, 1.0, 1.0, 1.0, close, 1.0, 1.0, 1, False, 0)
+
+
+def test_market_data_that_came_in_one_piece_leave_a_few_at_a_time_and_nothing_else_waits():
+    reader = Reader()
+    reader.catch_up()
+    outgoing = reader.outgoing
+    outgoing.gather()
+    for number in range(1, MOST_TOGETHER + 3):
+        outgoing.market(book(number))
+    assert len(reader.frames) == 1
+    outgoing.urgent(Gap(1, 2, "urgent"))
+    outgoing.release()
+    outgoing.market(book(99))
+    assert len(reader.frames) == 4
+    told = list(engine_decoder().feed(b"".join(reader.frames)))
+    ids = [one.update_id for one in told if isinstance(one, OrderBookTick)]
+    assert ids == [*range(1, MOST_TOGETHER + 3), 99]
 
 
 def test_of_each_bar_a_slow_reader_gets_the_newest_state_once():
