@@ -66,6 +66,27 @@ def test_a_restart_of_the_source_is_one_more_diff(tmp_path: Path):
     asyncio.run(run())
 
 
+def test_frames_that_are_not_as_documented_end_nothing_and_lead_to_a_new_book(tmp_path: Path):
+    strange: list[object] = [
+        {"e": "depthUpdate", "s": "BTCUSDT"},
+        {"e": "depthUpdate", "s": "BTCUSDT", "U": 1, "u": "x", "pu": None, "b": 5, "a": 5},
+        {"e": "bookTicker"},
+        {"e": 5, "s": []},
+        ["BTCUSDT"],
+        None,
+    ]
+
+    async def run() -> None:
+        async with Source(tmp_path / "source") as source, Sink(source.url) as sink:
+            await sink.until(lambda: sink.feed.ready)
+            for frame in strange:
+                source.venue.hub.publish("btcusdt@depth@100ms", frame)
+            await sink.until(lambda: sink.market.strange >= 4 and sink.feed.ready)
+            assert sink.feed.depth.book.best(0)[0] < sink.feed.depth.book.best(1)[0]
+
+    asyncio.run(run())
+
+
 def test_a_symbol_the_source_has_not_is_named_and_keeps_no_other_waiting(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

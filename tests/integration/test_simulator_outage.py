@@ -135,13 +135,13 @@ def test_a_minute_whose_end_is_never_streamed_is_fetched_and_nothing_is_refused_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """As for a symbol in which nobody trades: the source may send no closing frame."""
-    take = LiveMarket._take
+    apply = LiveMarket._apply
 
     def without_ends(market: LiveMarket, frame: dict[str, Any], now_ms: int) -> None:
         if not (frame["e"] == "kline" and frame["k"]["x"]):
-            take(market, frame, now_ms)
+            apply(market, frame, now_ms)
 
-    monkeypatch.setattr(LiveMarket, "_take", without_ends)
+    monkeypatch.setattr(LiveMarket, "_apply", without_ends)
 
     async def run() -> None:
         wall = Wall()

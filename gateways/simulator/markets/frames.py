@@ -271,13 +271,13 @@ def _read_file(path: Path, recording: Recording) -> None:
         with _naming(path, line.number):
             receive_ns = clock.read(line.stamp)
             if isinstance(data, _Head) and data.e in _CHECKS:
-                _check_frame(data.e, line.text)
+                check_frame(data.e, line.text)
                 last_id = data.t if data.e == "trade" else data.u
                 frame = RecordedFrame(receive_ns, data.s, data.e, last_id, line.text)
                 recording.frames.append(frame)
                 symbols.add(data.s)
             elif data is None and line.head.last_update_id is not None:
-                snapshots.append(_checked_snapshot(line.text))
+                snapshots.append(checked_snapshot(line.text))
     if snapshots and len(symbols) == 1:
         recording.snapshots.setdefault(symbols.pop(), snapshots[0])
 
@@ -293,15 +293,20 @@ def _naming(path: Path, number: int) -> Iterator[None]:
         raise MarketError(f"{path}, line {number}: {error}") from error
 
 
-def _check_frame(kind: str, text: bytes) -> None:
-    data = _CHECKS[kind].decode(text).data
+def check_frame(kind: str, text: str | bytes) -> None:
+    """Check a combined-stream frame that changes a market; others pass. Raises ValueError."""
+    check = _CHECKS.get(kind)
+    if check is None:
+        return
+    data = check.decode(text).data
     if abs(data.E - data.T) > _MOST_APART_MS:
         raise ValueError(f"E {data.E} and T {data.T} are more than an hour apart")
     if isinstance(data, _Diff):
         _check_sides(data.b, data.a)
 
 
-def _checked_snapshot(text: bytes) -> dict[str, Any]:
+def checked_snapshot(text: bytes) -> dict[str, Any]:
+    """Decode the answer of GET depth. Raises ValueError for one that is not as documented, or crossed."""
     found = msgspec.json.decode(text, type=_Snapshot)
     _check_sides(found.bids, found.asks)
     snapshot: dict[str, Any] = _DECODER.decode(text)

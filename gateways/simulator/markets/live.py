@@ -26,6 +26,7 @@ from gateways.simulator.exchange import Exchange
 from gateways.simulator.market_data import MarketData
 from gateways.simulator.market_data.rows import MINUTE_MS, OPEN_TIME, Rows
 from gateways.simulator.markets.base import MarketError, MarketOptions
+from gateways.simulator.markets.frames import check_frame
 from gateways.simulator.markets.relay import RelayedSymbol
 from gateways.simulator.markets.upstream import (
     FIRST_PAGES,
@@ -56,7 +57,9 @@ _CLOSE_S: Final = 1.0
 _DEEPEN_PAUSE_S: Final = 0.25
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
 
-_TRANSIENT: Final = (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError)
+_STRANGE: Final = (LookupError, TypeError, ValueError, ArithmeticError)
+"""What a frame or an answer that is not as documented leads to."""
+_TRANSIENT: Final = (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError, *_STRANGE)
 """What may go wrong with a source that will be asked again."""
 
 _log = structlog.get_logger("simulator.live")
@@ -83,6 +86,8 @@ class LiveMarket:
         self._loaded: set[str] = set()
         self._current: set[str] = set()
         self._away_since: dict[str, str] = {}
+        self.strange = 0
+        """Frames that were not as documented."""
         self.gaps = 0
         """Breaks of the diff chain, and lost connections, since the start."""
 
@@ -155,9 +160,8 @@ class LiveMarket:
                         async with asyncio.timeout(silence_s):
                             text = await socket.recv()
                         pause_s = 0.5
-                        frame = msgspec.json.decode(text)["data"]
-                        self._push(partial(self._take, frame), wake)
-            except (*_TRANSIENT, OSError, websockets.WebSocketException, KeyError) as error:
+                        self._push(partial(self._take, text), wake)
+            except (*_TRANSIENT, OSError, websockets.WebSocketException) as error:
                 self._push(partial(self._lose, route), wake)
                 if (why := str(error) or f"nothing for {silence_s:g} s") != said:
                     said = why
@@ -352,7 +356,21 @@ class LiveMarket:
         self._last_ids[symbol] = frame["u"]
         self._relays[symbol].depth(dict(frame), now_ms)
 
-    def _take(self, frame: Frame, now_ms: int) -> None:
+    def _take(self, text: str | bytes, now_ms: int) -> None:
+        frame: Any = None
+        try:
+            frame = msgspec.json.decode(text)["data"]
+            check_frame(frame["e"], text)
+            self._apply(frame, now_ms)
+        except (msgspec.MsgspecError, *_STRANGE) as error:
+            self.strange += 1
+            if self.strange % _SAY_AGAIN == 1:
+                _log.warning(f"a frame of the source is not as documented: {type(error).__name__}: {error}")
+            symbol = frame.get("s") if isinstance(frame, dict) else None
+            if isinstance(symbol, str) and symbol in self._relays:
+                self._resync(symbol, now_ms)
+
+    def _apply(self, frame: Frame, now_ms: int) -> None:
         kind, symbol = frame["e"], frame["s"]
         relay = self._relays.get(symbol)
         if relay is None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from gateways.simulator.market_data.money import Printer
 from gateways.simulator.market_data.rows import MINUTE_MS, OPEN_TIME, Rows, Unit, empty_rows
+from gateways.simulator.markets.frames import checked_snapshot
 from gateways.simulator.symbols import SymbolSpec
 
 PAGE: Final = 1500
@@ -97,7 +98,7 @@ class Upstream:
     async def snapshot(self, symbol: str) -> dict[str, Any]:
         """Depth snapshot of 1000 levels a side."""
         text = await self._get("depth", {"symbol": symbol, "limit": "1000"})
-        return msgspec.json.decode(text, type=dict[str, Any])
+        return checked_snapshot(text)
 
     async def history(self, spec: SymbolSpec, pages: Mapping[Unit, int], *, is_whole: bool) -> FetchedHistory:
         """So many pages of each unit, the open bars included."""
