@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.storage import spare
 from engine.storage.crc32c import crc32c
-from engine.storage.journal import JournalError, JournalOptions
+from engine.storage.journal import JournalError, JournalFull, JournalOptions
 from engine.storage.reading import base_paths
 from engine.storage.records import RecordsLost
 from engine.storage.recovered import read_folder
@@ -58,6 +59,32 @@ def test_a_hole_of_any_length_is_refused_and_names_the_records_lost(
     ):
         opened(tmp_path, options=LONG)
     assert path.read_bytes() == damaged
+
+
+def test_one_record_behind_the_damage_is_enough(tmp_path: Path):
+    ends = journal_of(tmp_path, 3, options=LONG)
+    ((_, path),) = segment_paths(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[ends[1] + 30] ^= 1  # the last before Stop
+    path.write_bytes(data)
+    with pytest.raises(JournalError, match=f"^record 4 in {path.name} is damaged: record 5 is whole"):
+        read_folder(tmp_path, None)
+
+
+def test_a_file_is_cut_to_its_records_only_when_the_next_one_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(path: Path, size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    journal, _ = opened(tmp_path)
+    monkeypatch.setattr(spare, "make_zeroed", full)
+    with pytest.raises(JournalFull):
+        journal.rotate(b"state")
+    journal.close(1)
+    ((_, path),) = segment_paths(tmp_path)
+    assert path.stat().st_size == SMALL.segment_bytes + SMALL.reserve_bytes
+    assert not read_folder(tmp_path, None).lost
 
 
 def test_two_holes_are_both_named(tmp_path: Path):
