@@ -25,7 +25,7 @@ PRICE = 64_000.0
 QUANTITIES = ("0.350", "1.204", "2.718", "0.041", "5.500", "0.907", "3.141")
 LEVELS = 10
 DIFFS_A_SECOND = 10
-BATCH = 1_000
+BATCH = 200
 """At most so many frames are written together."""
 _WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -379,11 +379,13 @@ class Market:
                 continue
             due = min(due, sent + BATCH)
             with self._exchange.lock:
-                self._send(sent, due, rate, bar_s)
+                data = self._frames(sent, due, rate, bar_s)
+            for one in self._exchange.public:
+                one.sendall(data)  # without the lock: orders are answered meanwhile
             sent = due
         return sent
 
-    def _send(self, first: int, last: int, rate: float, bar_s: float) -> None:
+    def _frames(self, first: int, last: int, rate: float, bar_s: float) -> bytes:
         time_ms, number = now_ms(), len(self._books)
         side = 0.5 if time_ms // int(bar_s * 1000) % 2 else -0.5
         every = max(1, round(rate / DIFFS_A_SECOND))
@@ -393,9 +395,7 @@ class Market:
             book = self._books[place]
             make = book.depth if (turn + place) % every == 0 else book.ticker
             frames.append(text_frame(make(time_ms, PRICE + side + 0.1 * (turn % 3 == 1))))
-        data = b"".join(frames)
-        for one in self._exchange.public:
-            one.sendall(data)
+        return b"".join(frames)
 
 
 def keep_marking(exchange: Exchange) -> None:

@@ -40,6 +40,7 @@ class Performer:
     """Between the core and the world.
 
     `observe` gets journal records and audit events after the requests of the same event have left.
+    With `gives_way` the gateway may run once requests have left; on a busy machine that takes milliseconds.
     A `JournalError` from a flush is not caught: nothing may leave without a record, so the process ends and
     starts again from what is really on disk.
     """
@@ -51,8 +52,11 @@ class Performer:
         sender: Sender,
         observe: Observer,
         now_ns: Callable[[], int],
+        *,
+        gives_way: bool = True,
     ) -> None:
         self._engine = engine
+        self._gives_way = gives_way
         self._journal = journal
         self._sender = sender
         self._observe = observe
@@ -134,7 +138,7 @@ class Performer:
                 has_sent = True
             else:
                 told.append(effect.event)  # type: ignore[union-attr]  # narrowed by `kind`
-        if has_sent:
+        if has_sent and self._gives_way:
             give_way()  # the gateway may wait for this very processor, with an order in its hands
         if told:
             self._observe(told)

@@ -96,7 +96,7 @@ class Rehearsal:
         self.journal = PaperJournal()
         self.engine = core = Engine(_config(config))
         self._performer = Performer(
-            core, cast(Journal, self.journal), self.sender, _ignore, lambda: self._now_ns
+            core, cast(Journal, self.journal), self.sender, _ignore, lambda: self._now_ns, gives_way=False
         )
         self._now_ns = SECOND_NS
         self._updates = 0

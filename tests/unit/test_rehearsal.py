@@ -142,3 +142,12 @@ def test_many_ticks_together_lead_to_one_rehearsal_and_none_where_they_are_off(
         return made
 
     assert rehearsed(ticks, every_s).pool.taken == taken
+
+
+def test_a_rehearsal_does_not_give_the_processor_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for its orders, and on a busy machine each time would take milliseconds."""
+    given: list[None] = []
+    monkeypatch.setattr("engine.shell.performer.give_way", lambda: given.append(None))
+    rehearsal = Rehearsal(config())
+    rehearsal.once()
+    assert given == []
