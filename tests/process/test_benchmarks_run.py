@@ -33,3 +33,10 @@ def test_tick_throughput_trades_in_the_core_and_relays_every_tick(tmp_path: Path
     assert numbers["engine"]["orders"] > 0  # type: ignore[index]  # JSON
     assert numbers["relay"]["ticks"] + numbers["relay"]["conflated"] == 1000  # type: ignore[index]  # JSON
     assert numbers["memory"]["ticks"] == 100_000  # type: ignore[index]  # JSON
+
+
+def test_many_symbols_trade_through_both_processes(tmp_path: Path) -> None:
+    numbers = numbers_of(tmp_path, "many_symbols.py", "--symbols", "3", "--rates", "20", "--seconds", "3")
+    run = numbers["runs"][0]  # type: ignore[index]  # JSON
+    assert run["orders"] > 0
+    assert run["ticks_per_second"] > 0
