@@ -3,23 +3,41 @@
 import asyncio
 import os
 import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, NoReturn
 
 import msgspec
 import typer
+from rich.console import Console as Screen
+from rich.text import Text
 
 from engine.control.client import NotAnEngine, connect
 from engine.control.protocol import AuditLine, Request, Response
+from engine.control.results import (
+    as_data,
+    chosen,
+    profit_data,
+    profit_lines,
+    profit_tables,
+    trades_table,
+)
 from engine.core.events import TOUCHES
+from engine.storage.round_trips import Results, read_results
+from engine.storage.segment import JournalError, segment_paths
 from gateways.wire.errors import TokenError
 from gateways.wire.token import load_token
 from settings import ENVIRONMENTS, Home, SettingsError
 from settings.environment import port_variable, ports_to_try
 from settings.load import parse_settings
-from settings.shown import readable
-from settings.status import EngineStatus
+from settings.shown import ShowPrice, price, readable
+from settings.status import EngineStatus, read_status
+from supervisor.status_tables import append_states, blocked, clock, halted, order_ids, tables, totals
 
 ANSWER_SECONDS = 10
+WIDE_COLUMNS = 160
+"""Of tables that go into a pipe or a file."""
+ALL_ROWS = 1_000
 _QUESTIONS = frozenset({"status", "watch", "why"})
 _TROUBLE = (OSError, EOFError, ValueError, msgspec.DecodeError)
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -39,6 +57,7 @@ Symbol = Annotated[str, typer.Option(help="only this symbol")]
 KilledSymbol = Annotated[
     str, typer.Option("--symbol", help="cancel and leave only this symbol; entries stop everywhere")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="as JSON")]
 OrderId = Annotated[str, typer.Argument(help="as `status` shows it with the open orders")]
 
 
@@ -47,7 +66,37 @@ def common(env: Annotated[str, typer.Option("--env", help="demo, paper, testnet 
     """Speak to a running engine. --env stands before the command or behind it."""
 
 
-def _run(environment: str, request: Request) -> None:
+def _as_json(status: EngineStatus) -> None:
+    _echo_json(status)
+
+
+def _echo_json(data: object) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode())
+
+
+def _wide() -> Screen:
+    """The terminal; where there is none, wide enough that nothing is folded."""
+    screen = Screen(highlight=False, markup=False)
+    return screen if screen.is_terminal else Screen(highlight=False, markup=False, width=WIDE_COLUMNS)
+
+
+def _as_tables(environment: str, status: EngineStatus) -> None:
+    """What the live view shows, once, with the ids of orders."""
+    wide = _wide()
+    links = Text()
+    append_states(links, status.links)
+    told, style = halted(status)
+    wide.print(f"{environment} at {clock(status.time_ns)} UTC   ", links, end="", sep="")
+    wide.print(Text(told, style=style) if told else "", end="\n")
+    wide.print(blocked(status, len(status.blockers)) or "entries open")
+    wide.print(totals(status, msgspec.structs.asdict(status)))
+    for table in (*tables(status, ALL_ROWS, wide.width), order_ids(status, wide.width)):
+        if table.row_count:
+            wide.print()
+            wide.print(table)
+
+
+def _run(environment: str, request: Request, show: Callable[[EngineStatus], None] = _as_json) -> None:
     """One request, its answer printed; exit code 1 when it was not carried out, 2 without an engine."""
     ports, token = _engine_of(environment)
     try:
@@ -58,8 +107,7 @@ def _run(environment: str, request: Request) -> None:
     if data == b"null":
         typer.echo(answer.text)
     else:
-        status = readable(msgspec.json.decode(data, type=EngineStatus))
-        typer.echo(msgspec.json.format(msgspec.json.encode(status), indent=2).decode())
+        show(readable(msgspec.json.decode(data, type=EngineStatus)))
     raise typer.Exit(0 if answer.ok else 1)
 
 
@@ -67,9 +115,7 @@ def _engine_of(environment: str) -> tuple[tuple[int, ...], bytes]:
     """Ports to try and token of a running engine, found without writing anything."""
     home = Home.find()
     try:
-        if environment not in ENVIRONMENTS:
-            _refuse(f"there is no environment {environment!r}; allowed: {', '.join(ENVIRONMENTS)}")
-        settings = parse_settings(home.config(environment), environment)
+        settings = parse_settings(home.config(_known(environment)), environment)
         token_path = home.vault / settings.wire.token_file
         told = os.environ.get(port_variable("control"), "")
         port = int(told) if told.isdecimal() else settings.engine.control_port
@@ -79,6 +125,12 @@ def _engine_of(environment: str) -> tuple[tuple[int, ...], bytes]:
         return ports, load_token(token_path)
     except (SettingsError, TokenError) as error:
         _refuse(str(error))
+
+
+def _known(environment: str) -> str:
+    if environment not in ENVIRONMENTS:
+        _refuse(f"there is no environment {environment!r}; allowed: {', '.join(ENVIRONMENTS)}")
+    return environment
 
 
 def _not_running(environment: str) -> str:
@@ -157,19 +209,71 @@ def cancel_all(env: Environment = "", symbol: Symbol = "") -> None:
 
 @app.command(help=TOUCHES["why"])
 def why(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """Explain the last signals."""
+    """Say what keeps strategies from trading, and explain the last signals."""
     _run(env, Request("why", _id(), strategy, symbol))
 
 
 @app.command()
-def status(env: Environment = "") -> None:
-    """Everything the live view shows, as JSON."""
-    _run(env, Request("status", _id()))
+def status(env: Environment = "", json: AsJson = False) -> None:
+    """Everything the live view shows, as tables."""
+    show = _as_json if json else partial(_as_tables, env)
+    _run(env, Request("status", _id()), show)
+
+
+@app.command()
+def trades(
+    env: Environment = "",
+    strategy: Strategy = "",
+    symbol: Symbol = "",
+    last: Annotated[int, typer.Option(min=1, help="so many of the newest")] = 20,
+    json: AsJson = False,
+) -> None:
+    """Trades from flat to flat, the newest last, as the journal has them; no engine need run."""
+    results, price = _results(env)
+    trips = chosen(results, strategy, symbol)[-last:]
+    if json:
+        _echo_json(as_data(trips))
+    elif trips:
+        screen = _wide()
+        screen.print(trades_table(trips, price, screen.width))
+    else:
+        typer.echo("no trade yet")
+
+
+@app.command()
+def profit(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "", json: AsJson = False) -> None:
+    """What was earned by strategy and by day, as the journal has it; no engine need run."""
+    results, _ = _results(env)
+    trips = chosen(results, strategy, symbol)
+    if json:
+        _echo_json(profit_data(results, trips))
+        return
+    screen = _wide()
+    for table in profit_tables(trips):
+        if table.row_count:
+            screen.print(table)
+            screen.print()
+    for line in profit_lines(results, trips, is_all=not strategy and not symbol):
+        screen.print(line)
+
+
+def _results(environment: str) -> tuple[Results, ShowPrice]:
+    """What the journal holds, and how prices are shown: by the ticks the engine was last told."""
+    folder = Home.find().data(_known(environment)) / "engine"
+    try:
+        if not segment_paths(folder / "journal"):
+            _refuse(f"there is no journal of {environment} yet: it is made by the first run")
+        results = read_results(folder / "journal")
+    except (JournalError, OSError) as error:
+        _refuse(str(error))
+    told = read_status(folder / "summary.json")
+    ticks = {} if told is None else told.tick_sizes
+    return results, lambda name, value: price(value, ticks.get(name))
 
 
 @app.command()
 def watch(env: Environment = "") -> None:
-    """Everything that happens, a line each, until Ctrl+C."""
+    """Everything that happens, a line each with its time (UTC), until Ctrl+C."""
     ports, token = _engine_of(env)
 
     async def follow() -> None:
@@ -178,7 +282,7 @@ def watch(env: Environment = "") -> None:
             while True:
                 said = await client.next_line()
                 if isinstance(said, AuditLine) and said.text:
-                    typer.echo(f"{said.kind:<9} {said.text}")
+                    typer.echo(f"{clock(said.time_ns)} {said.kind:<9} {said.text}")
 
     try:
         asyncio.run(follow())

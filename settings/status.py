@@ -36,7 +36,7 @@ class SignalStatus(msgspec.Struct, frozen=True):
 
 
 class OrderStatus(msgspec.Struct, frozen=True):
-    """One open order; `price` is None for a market order."""
+    """One open order; `price` is None where it has no limit, `trigger_price` where it waits for none."""
 
     symbol: str
     side: str
@@ -46,6 +46,32 @@ class OrderStatus(msgspec.Struct, frozen=True):
     price: str | None
     state: str
     client_order_id: str
+    trigger_price: str | None = None
+    strategy: str = ""
+
+    @property
+    def at(self) -> str:
+        """At which price, in words."""
+        words = [] if self.trigger_price is None else [f"stop {self.trigger_price}"]
+        if self.price is not None:
+            words.append(f"limit {self.price}" if words else self.price)
+        return " ".join(words) or "market"
+
+
+class StrategyStatus(msgspec.Struct, frozen=True):
+    """One strategy on one symbol: what it does now (`state`, in words), what it holds, and its stop.
+
+    `stop_price` is where it leaves a losing position: by an order at the exchange, or, where
+    `stop_is_watched`, at the close of a bar; None: there is no stop.
+    """
+
+    strategy: str
+    symbol: str
+    timeframe: str
+    state: str
+    qty_base: str = "0"
+    stop_price: str | None = None
+    stop_is_watched: bool = False
 
 
 class PositionStatus(msgspec.Struct, frozen=True):
@@ -109,6 +135,7 @@ class EngineStatus(msgspec.Struct, frozen=True):
     since_journal_began: Counts | None = None
     blockers: tuple[str, ...] = ()
     """What keeps entries out, and since when, in sentences."""
+    strategies: tuple[StrategyStatus, ...] = ()
 
 
 def write_status(path: Path, status: EngineStatus) -> None:

@@ -216,7 +216,7 @@ def _run_all(config: "RunConfig", market: "Market", jobs: int) -> "Iterator[Outc
 
 def _print(console: Console, outcomes: "Sequence[Outcome]") -> None:
     from engine.backtest.report_settings import broker_line, data_lines  # noqa: PLC0415  # pydantic models
-    from engine.backtest.report_text import comparison, open_line  # noqa: PLC0415  # with what run needs
+    from engine.backtest.report_text import comparison, open_lines  # noqa: PLC0415  # with what run needs
 
     summaries = [one.summary for one in outcomes]
     for line in (*data_lines(summaries[0]), broker_line(summaries[0]["broker"])):
@@ -224,7 +224,7 @@ def _print(console: Console, outcomes: "Sequence[Outcome]") -> None:
     for table in comparison(summaries, console.width):
         console.print(table)
     for one in outcomes:
-        for text in (*map(open_line, one.summary["still_open"]), *one.summary["warnings"]):
+        for text in (*open_lines(one.summary), *one.summary["warnings"]):
             console.print(f"{one.title}: {text}", soft_wrap=True)
 
 

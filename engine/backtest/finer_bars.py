@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from engine.market_data.bar_times import ends_ns
 from engine.market_data.bars import Bars
 from engine.market_data.timeframes import duration_text
+from settings.shown import digits
 
 _SAME = 1e-9
 """Relative difference up to which two floats are one price."""
@@ -68,9 +69,9 @@ def doubt(bars: Bars, finer: Bars) -> tuple[str, ...]:
         part = slice(int(found.first[at]), int(np.searchsorted(finer.open_time_ns, _end(bars, at))))
         raise ValueError(
             f"finer bars of {bars.symbol} are of another market or period: in the bar of"
-            f" {_stamp(bars, at)} UTC they reach from {finer.low[part].min():.10g} to"
-            f" {finer.high[part].max():.10g}, the bar itself from {bars.low[at]:.10g} to"
-            f" {bars.high[at]:.10g} ({differ} of {covered + differ} bars differ)"
+            f" {_stamp(bars, at)} UTC they reach from {digits(finer.low[part].min())} to"
+            f" {digits(finer.high[part].max())}, the bar itself from {digits(bars.low[at])} to"
+            f" {digits(bars.high[at])} ({differ} of {covered + differ} bars differ)"
         )
     left = len(bars) - covered
     return (f"{bars.symbol}: {left} of {len(bars)} bars have no whole finer bars",) if left else ()

@@ -16,6 +16,7 @@ from engine.backtest.price_grid import Grid, grid_of, off_grid
 from engine.backtest.settings import BrokerSettings
 from engine.backtest.validate_config import BrokerConfig, ConfigError, to_ns
 from engine.market_data.bars import Bars
+from settings.shown import digits
 
 if TYPE_CHECKING:
     from engine.backtest.cli_config import RunConfig
@@ -88,16 +89,16 @@ def grid_for(broker: BrokerConfig, bars: Bars, instrument: Grid | None = None) -
     lowest = float(bars.low.min())
     if market.tick > lowest * (1 + 1e-9):
         raise ConfigError(
-            f"the tick of {bars.symbol}, {market.tick:.10g} ({grid.tick_source}), is larger than its lowest"
-            f" price, {lowest:.10g}; its prices are on a tick of {found.tick:.10g}, as in"
-            f" --broker {bars.symbol}.tick={found.tick:.10g}"
+            f"the tick of {bars.symbol}, {digits(market.tick)} ({grid.tick_source}), is larger than its"
+            f" lowest price, {digits(lowest)}; its prices are on a tick of {digits(found.tick)}, as in"
+            f" --broker {bars.symbol}.tick={digits(found.tick)}"
         )
     off = 0 if market.tick == found.tick else int(off_grid(bars, market.tick).sum())
     if not off:
         return grid, []
     said = (
-        f"{bars.symbol}: {off} of {len(bars)} bars have prices off the tick of {market.tick:.10g}"
-        f" ({grid.tick_source}), fills are rounded to it; the data's own tick is {found.tick:.10g}"
+        f"{bars.symbol}: {off} of {len(bars)} bars have prices off the tick of {digits(market.tick)}"
+        f" ({grid.tick_source}), fills are rounded to it; the data's own tick is {digits(found.tick)}"
     )
     return grid, [said]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.backtest.metrics import Columns
 from engine.backtest.settings import BrokerSettings
 from engine.market_data.bars import Bars
+from settings.shown import digits
 
 _MANY = 30
 _NOISE = 2e-4
@@ -120,7 +121,7 @@ def _costs(
         share = one.costs.slippage_ticks * one.market.tick / lowest * 100.0
         if share > _MUCH_SLIPPAGE_PERCENT:
             found.append(
-                f"{symbol}: a tick of {one.market.tick:.10g} is large for a price of {lowest:.10g}:"
+                f"{symbol}: a tick of {digits(one.market.tick)} is large for a price of {digits(lowest)}:"
                 f" the slippage is up to {share:.1f} % a fill"
             )
     if summary["trades"]:

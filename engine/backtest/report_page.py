@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 from engine.backtest import html_page, report_text
 from engine.backtest.metrics import hold_equity
 from engine.backtest.report_settings import broker_line, data_lines
+from settings.shown import decimals_of, digits
 
 if TYPE_CHECKING:
     from engine.backtest.cli_run import Outcome
@@ -31,7 +32,7 @@ def write_report(path: Path, outcome: "Outcome") -> None:
     parts = [_warnings(summary), _equity_figure([outcome]), *(_price(outcome, s) for s in outcome.bars)]
     parts += [_months_figure(summary), _distribution(outcome), _comparison_table([summary])]
     if summary["still_open"]:
-        parts.append(_open_table(summary["still_open"]))
+        parts.append(_open_table(summary))
     for title, key in (("symbol", "per_symbol"), ("tag", "per_tag"), ("month", "per_month")):
         parts.append(_group_table(title, summary[key]))
     parts.append(_origin(summary))
@@ -120,11 +121,22 @@ def _price(outcome: "Outcome", symbol: str) -> str:
     last = min(len(x), _FIRST_SHOWN)
     page.update_xaxes(range=[x[-last], x[-1]])
     over = [values[k][-last:] for k in range(len(values)) if k not in beside]
-    page.update_yaxes(range=html_page.limits(bars.low[-last:], bars.high[-last:], *over), row=1, col=1)
+    decimals = decimals_of(str(_tick_of(outcome.summary, symbol)))
+    page.update_yaxes(
+        range=html_page.limits(bars.low[-last:], bars.high[-last:], *over),
+        hoverformat=f".{decimals}f",
+        row=1,
+        col=1,
+    )
     if beside:
         below = html_page.limits(*(values[k][-last:] for k in beside))
         page.update_yaxes(range=below, row=2, col=1)
     return html_page.figure(page)
+
+
+def _tick_of(summary: dict[str, Any], symbol: str) -> float:
+    """By which prices are shown where the pointer rests."""
+    return next(float(one["tick"]) for one in summary["data"] if one["symbol"] == symbol)
 
 
 def _add_fills(
@@ -164,7 +176,7 @@ def _add_open(page: go.Figure, outcome: "Outcome", symbol: str, first: int) -> N
         page.add_scatter(
             x=[int(entered) / _MS, int(bars.open_time_ns[-1]) / _MS],
             y=[row["entry_price"], row["last_price"]],
-            text=[f"{row['side']} {row['qty']:.10g}", f"still open, profit {row['profit']:.2f}"],
+            text=[f"{row['side']} {digits(row['qty'])}", f"still open, profit {row['profit']:.2f}"],
             name="open at the end",
             mode="lines+markers",
             marker={"symbol": "circle-open", "size": 11},
@@ -227,13 +239,12 @@ def _group_table(title: str, found: dict[str, dict[str, Any]]) -> str:
     return _table(f"By {title}", [label for _, label, _ in used], rows)
 
 
-def _open_table(found: Sequence[dict[str, Any]]) -> str:
-    (first, *rest), labels = report_text.OPEN, [label for _, label, _ in report_text.OPEN[1:]]
+def _open_table(summary: dict[str, Any]) -> str:
     rows = [
-        (escape(one[first[0]]), [escape(report_text.shown(one[key], form)) for key, _, form in rest])
-        for one in found
+        (escape(first), [escape(text) for text in rest])
+        for first, *rest in (one.values() for one in report_text.open_rows(summary))
     ]
-    return _table("Open at the end", labels, rows)
+    return _table("Open at the end", [label for _, label, _ in report_text.OPEN[1:]], rows)
 
 
 def _table(title: str, labels: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:

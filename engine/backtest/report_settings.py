@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from engine.backtest.price_grid import settled
 from engine.backtest.validate_config import BrokerConfig
 from engine.market_data.bars import Bars
+from settings.shown import digits
 
 if TYPE_CHECKING:
     from engine.backtest.validate_cases import CaseResult
@@ -34,7 +35,7 @@ def data_lines(summary: Mapping[str, Any]) -> list[str]:
 
 def broker_line(broker: Mapping[str, Any]) -> str:
     """The effective settings: capital, size, fees, slippage and timing always, others where they are set."""
-    parts = [f"capital {broker['initial_capital']:.10g}", _size(broker), _fees(broker), _slippage(broker)]
+    parts = [f"capital {digits(broker['initial_capital'])}", _size(broker), _fees(broker), _slippage(broker)]
     if broker["process_orders_on_close"]:
         parts.append("market orders fill at the close")
     for name, field in BrokerConfig.model_fields.items():
@@ -81,7 +82,7 @@ def bars_told(bars: Bars) -> dict[str, Any]:
 
 def _with_source(one: Mapping[str, Any], name: str) -> str:
     source = one.get(f"{name}_source")
-    return f"{one[name]:.10g} ({source})" if source else f"{one[name]:.10g}"
+    return f"{digits(one[name])} ({source})" if source else f"{digits(one[name])}"
 
 
 def _minute(stamp: str) -> str:
@@ -90,18 +91,18 @@ def _minute(stamp: str) -> str:
 
 def _size(broker: Mapping[str, Any]) -> str:
     if broker.get("cash") is not None:
-        return f"each entry {broker['cash']:.10g} of cash"
+        return f"each entry {digits(broker['cash'])} of cash"
     if broker.get("percent_of_equity") is not None:
-        return f"each entry {broker['percent_of_equity']:.10g} % of equity"
+        return f"each entry {digits(broker['percent_of_equity'])} % of equity"
     qty = 1.0 if broker.get("qty") is None else broker["qty"]
-    return f"each entry {qty:.10g} {'unit' if qty == 1 else 'units'}"
+    return f"each entry {digits(qty)} {'unit' if qty == 1 else 'units'}"
 
 
 def _fees(broker: Mapping[str, Any]) -> str:
-    return f"fees {broker['commission_percent']:.10g} % a side"
+    return f"fees {digits(broker['commission_percent'])} % a side"
 
 
 def _slippage(broker: Mapping[str, Any]) -> str:
     ticks = broker["slippage_ticks"]
     text = f"slippage {ticks} tick{'' if ticks == 1 else 's'}"
-    return f"{text} and {broker['slippage_bps']:.10g} bps" if broker["slippage_bps"] else text
+    return f"{text} and {digits(broker['slippage_bps'])} bps" if broker["slippage_bps"] else text

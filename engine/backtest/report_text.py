@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from engine.backtest.report_settings import broker_line, data_lines
+from settings.shown import digits, price
 
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("final equity", "final_equity", ".2f"),
@@ -54,13 +56,14 @@ GROUP: tuple[tuple[str, str, str], ...] = (
 )
 """Key of a group of trades, label, format; a table shows the keys that its groups have."""
 
+PRICE, DIGITS = "by tick", "as it is"
 OPEN: tuple[tuple[str, str, str], ...] = (
     ("symbol", "symbol", ""),
     ("side", "side", ""),
-    ("qty", "quantity", ".10g"),
+    ("qty", "quantity", DIGITS),
     ("entry_time", "entered, UTC", ""),
-    ("entry_price", "at", ".10g"),
-    ("last_price", "last price", ".10g"),
+    ("entry_price", "at", PRICE),
+    ("last_price", "last price", PRICE),
     ("profit", "profit", ".2f"),
     ("commission", "commission", ".2f"),
     ("funding", "funding", ".2f"),
@@ -138,22 +141,37 @@ def groups(title: str, found: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def still_open(rows: Sequence[dict[str, Any]]) -> Table:
-    """The trades that were open at the end, with what they have cost so far."""
+def open_rows(summary: dict[str, Any]) -> list[dict[str, str]]:
+    """The trades that were open at the end, with what they have cost so far, in words: prices by the tick."""
+    ticks = {one["symbol"]: Decimal(str(one["tick"])) for one in summary["data"]}
+    return [
+        {key: _open_cell(row[key], form, ticks.get(row["symbol"])) for key, _, form in OPEN}
+        for row in summary["still_open"]
+    ]
+
+
+def _open_cell(value: Any, form: str, tick: Decimal | None) -> str:  # noqa: ANN401  # a number or a text
+    if form == PRICE:
+        return price(value, tick)
+    return digits(value) if form == DIGITS else shown(value, form)
+
+
+def still_open(summary: dict[str, Any]) -> Table:
+    """One row for each trade that was open at the end."""
     table = _table("open at the end", [label for _, label, _ in OPEN[1:]])
-    for row in rows:
-        table.add_row(*(shown(row[key], form) for key, _, form in OPEN))
+    for row in open_rows(summary):
+        table.add_row(*row.values())
     return table
 
 
-def open_line(row: dict[str, Any]) -> str:
-    """One trade that is still open, in a line for the terminal."""
-    one = {key: shown(row[key], form) for key, _, form in OPEN}
-    return (
+def open_lines(summary: dict[str, Any]) -> list[str]:
+    """The trades that are still open, each in a line for the terminal."""
+    return [
         f"still open: {one['symbol']} {one['side']} {one['qty']} since {one['entry_time']} UTC at"
         f" {one['entry_price']}, last price {one['last_price']}, profit {one['profit']}"
         f" (commission {one['commission']}, funding {one['funding']})"
-    )
+        for one in open_rows(summary)
+    ]
 
 
 def _table(title: str, labels: Sequence[str]) -> Table:
@@ -173,7 +191,7 @@ def report(summary: dict[str, Any]) -> str:
     for table in comparison([summary]):
         console.print(table)
     if summary["still_open"]:
-        console.print(still_open(summary["still_open"]))
+        console.print(still_open(summary))
     for title, key in (("symbol", "per_symbol"), ("tag", "per_tag"), ("month", "per_month")):
         console.print(groups(title, summary[key]))
     for warning in summary["warnings"]:

@@ -16,6 +16,7 @@ from engine.core.audit import Answer, AuditEvent
 from engine.core.events import Command, Event
 from engine.shell.log_lines import line_of
 from engine.storage.records import JournalRecord
+from settings.shown import ShowPrice, as_it_is
 from settings.status import EngineStatus
 
 MAX_CLIENTS = 16
@@ -35,6 +36,7 @@ class ControlServer:
         take: Callable[[Event], None],
         now_ns: Callable[[], int],
         status: Callable[[], EngineStatus],
+        price: ShowPrice = as_it_is,
     ) -> None:
         self.port = 0
         """Once it listens."""
@@ -42,6 +44,7 @@ class ControlServer:
         self._take = take
         self._now_ns = now_ns
         self._status = status
+        self._price = price
         self._server: asyncio.Server | None = None
         self._strangers: dict[asyncio.StreamWriter, None] = {}
         self._clients: dict[asyncio.StreamWriter, None] = {}
@@ -73,7 +76,7 @@ class ControlServer:
         if not self._watchers:
             return
         for event in events:
-            line = line_of(event)
+            line = line_of(event, self._price)
             level, kind, text = line if line is not None else ("info", "record", "")
             said = AuditLine(level, kind, text, self._now_ns(), event)
             for writer in sorted(self._watchers, key=id):

@@ -9,6 +9,7 @@ from engine.execution.lots import plain
 from engine.execution.order_states import TERMINAL
 from engine.execution.order_store import Applied, Order
 from gateways.wire.messages import AccountUpdate
+from settings.shown import ShowPrice
 
 INSURANCE = "INSURANCE_CLEAR"
 _FORCED = {
@@ -20,7 +21,7 @@ _FORCED = {
 """By what the exchange's own client order ids begin with."""
 
 
-def forced_close(order: Order) -> str:
+def forced_close(order: Order, price: ShowPrice) -> str:
     """What the exchange's own order has done to a position, as a sentence ("": it is no such order)."""
     kind = next((key for key in _FORCED if order.intent.client_order_id.startswith(key)), "")
     if not kind and order.intent.order_type == "LIQUIDATION":
@@ -29,13 +30,15 @@ def forced_close(order: Order) -> str:
         return ""
     verb = "sold" if order.intent.side == "SELL" else "bought"
     what = f"{plain(order.filled_base)} {order.intent.symbol}"
-    return f"{_FORCED[kind].format(what=what)} ({verb} at {plain(order.average_price)} on average)"
+    average = price(order.intent.symbol, order.average_price)
+    return f"{_FORCED[kind].format(what=what)} ({verb} at {average} on average)"
 
 
 class AccountNews:
     """Watches fills and account updates, and tells what nobody here has asked for."""
 
-    def __init__(self, out: Outbox, account: AccountStateStore) -> None:
+    def __init__(self, out: Outbox, account: AccountStateStore, price: ShowPrice) -> None:
+        self._price = price
         self._out = out
         self._account = account
         self._told_fees: set[str] = set()
@@ -46,7 +49,7 @@ class AccountNews:
             self._tell_other_fees(applied.fill.fee_asset)
         order = applied.order
         has_ended = not order.is_open and applied.before not in TERMINAL
-        text = forced_close(order) if has_ended and order.filled_base else ""
+        text = forced_close(order, self._price) if has_ended and order.filled_base else ""
         if text:
             self._out.notice("critical", text)
 

@@ -9,7 +9,8 @@ from typing import Literal
 import msgspec
 
 from engine.market_data.bars import Bar
-from engine.market_data.timeframes import timeframe_text
+from engine.market_data.timeframes import timeframe_text, utc_text
+from settings.shown import ShowPrice
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -31,9 +32,10 @@ class Ready(AuditBase, frozen=True, tag="ready"):
     bid: float
     ask: float
 
-    def line(self) -> str:
+    def line(self, price: ShowPrice) -> str:
         """One line for a person."""
-        return f"READY {self.symbol} bid {self.bid:.12g} ask {self.ask:.12g}"
+        bid, ask = price(self.symbol, self.bid), price(self.symbol, self.ask)
+        return f"READY {self.symbol} bid {bid} ask {ask}"
 
 
 class CandleClosed(AuditBase, frozen=True, tag="candle"):
@@ -42,12 +44,13 @@ class CandleClosed(AuditBase, frozen=True, tag="candle"):
     time_ns: int
     bar: Bar
 
-    def line(self) -> str:
+    def line(self, price: ShowPrice) -> str:
         """One line for a person."""
         bar = self.bar
+        open_, high, low, close = (price(bar.symbol, one) for one in (bar.open, bar.high, bar.low, bar.close))
         return (
             f"{bar.symbol} {timeframe_text(bar.timeframe_ns)} {bar.kind} "
-            f"open {bar.open:.12g} high {bar.high:.12g} low {bar.low:.12g} close {bar.close:.12g} "
+            f"open {open_} high {high} low {low} close {close} "
             f"ticks {bar.ticks}{_FLAG_WORDS[bar.flags & 15]}"
         )
 
@@ -58,10 +61,11 @@ class CandleMarked(AuditBase, frozen=True, tag="late"):
     time_ns: int
     bar: Bar
 
-    def line(self) -> str:
+    def line(self, _price: ShowPrice) -> str:
         """One line for a person."""
         bar = self.bar
-        return f"{bar.symbol} {timeframe_text(bar.timeframe_ns)} opened {bar.open_time_ns}: late tick dropped"
+        opened = f"{bar.symbol} {timeframe_text(bar.timeframe_ns)} opened {utc_text(bar.open_time_ns)}"
+        return f"{opened}: late tick dropped"
 
 
 class PositionChanged(AuditBase, frozen=True, tag="position"):
@@ -77,14 +81,16 @@ class PositionChanged(AuditBase, frozen=True, tag="position"):
     fees: Decimal
     liquidation_price: Decimal | None = None
 
-    def line(self) -> str:
+    def line(self, price: ShowPrice) -> str:
         """One line for a person."""
-        held = f"{self.qty_base.normalize():f} at {self.entry_price:.2f}" if self.qty_base else "flat"
-        return (
-            f"{self.symbol} {held} realised {self.realised_pnl:.4f} unrealised {self.unrealised_pnl:.4f} "
-            f"fees {self.fees:.4f}"
-            f"{f' liquidation {self.liquidation_price:.2f}' if self.liquidation_price else ''}"
+        held = f"{self.qty_base.normalize():f} at {price(self.symbol, self.entry_price)}"
+        text = (
+            f"{self.symbol} {held if self.qty_base else 'flat'} realised {self.realised_pnl:.4f} "
+            f"unrealised {self.unrealised_pnl:.4f} fees {self.fees:.4f}"
         )
+        if self.liquidation_price:
+            text += f" liquidation {price(self.symbol, self.liquidation_price)}"
+        return text
 
 
 class StrategyChanged(AuditBase, frozen=True, tag="strategy"):
@@ -103,7 +109,7 @@ class StrategyChanged(AuditBase, frozen=True, tag="strategy"):
         """Failure is critical."""
         return "critical" if self.state == "failed" else "info"
 
-    def line(self) -> str:
+    def line(self, _price: ShowPrice) -> str:
         """One line for a person."""
         return f"{self.strategy} on {self.symbol} is {self.state}{': ' + self.reason if self.reason else ''}"
 
@@ -121,7 +127,7 @@ class HealthChanged(AuditBase, frozen=True, tag="health"):
         """Being unable to enter is a warning."""
         return "warning" if self.blockers and not self.is_starting else "info"
 
-    def line(self) -> str:
+    def line(self, _price: ShowPrice) -> str:
         """One line for a person."""
         return "entries blocked: " + "; ".join(self.blockers) if self.blockers else "entries open"
 
@@ -138,7 +144,7 @@ class Notice(AuditBase, frozen=True, tag="notice"):
         """As given."""
         return self.level
 
-    def line(self) -> str:
+    def line(self, _price: ShowPrice) -> str:
         """One line for a person."""
         return self.text
 
@@ -151,7 +157,7 @@ class Answer(AuditBase, frozen=True, tag="answer"):
     ok: bool
     text: str
 
-    def line(self) -> str:
+    def line(self, _price: ShowPrice) -> str:
         """One line for a person."""
         return self.text
 

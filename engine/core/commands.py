@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.audit import Answer
 from engine.core.events import Command, Stop
+from engine.core.standing import standing
 from engine.execution.attribution import OPERATOR
 from engine.execution.client_ids import command_cause
 from engine.execution.lots import plain
@@ -82,8 +83,7 @@ class Commands:
 
     def _carry_out(self, command: Command) -> tuple[bool, str]:
         if command.name == "why":
-            log, order_of = self._engine.trades.log, self._engine.store.get
-            return True, log.why(command.strategy, command.symbol, order_of, _outcome)
+            return True, self._why(command)
         if command.name == "pause":
             return self._pause(command, paused=True)
         if command.name == "resume":
@@ -105,6 +105,19 @@ class Commands:
             cancelled = self._resting_entries(self._slots(command))
         ok, text = self._flatten(command)
         return ok, f"cancelling {cancelled}; {text}" if cancelled else text
+
+    def _why(self, command: Command) -> str:
+        """What each strategy does now and what keeps it from trading, then its last signals."""
+        engine = self._engine
+        slots = [
+            slot
+            for slot in engine.strategies.slots
+            if slot.owner.startswith(command.strategy) and command.symbol in {"", slot.symbol}
+        ]
+        signals = engine.trades.log.why(
+            command.strategy, command.symbol, engine.store.get, self._outcome, engine.health.show_price
+        )
+        return "\n".join((*standing(slots, engine.health), signals))
 
     def replay(self, given: CommandGiven) -> None:
         """A command of the journal: what it halted stays halted."""
@@ -295,6 +308,13 @@ class Commands:
         else:
             refused.append(f"{symbol}: {placed.verdict.reason}, it is tried again until it is")
 
+    def _outcome(self, order: Order) -> str:
+        """What became of an order, in words."""
+        average = self._engine.health.show_price(order.intent.symbol, order.average_price)
+        filled = f" {plain(order.filled_base)} at {average}" if order.filled_base else ""
+        reason = f": {order.reason}" if order.reason else ""
+        return f"{order.intent.leg} {order.state.name.lower().replace('_', ' ')}{filled}{reason}"
+
     def _answer(self, command: Command, *, ok: bool, text: str) -> None:
         self._engine.out.notify(Answer(self._engine.clock.now_ns, command.command_id, ok, text))
 
@@ -307,10 +327,3 @@ def _rests(order: Order) -> bool:
 def _is_entry(order: Order) -> bool:
     """Whether it rests for a strategy and may open or enlarge a position."""
     return _rests(order) and not order.is_external and not order.intent.reduce_only
-
-
-def _outcome(order: Order) -> str:
-    """What became of an order, in words."""
-    filled = f" {plain(order.filled_base)} at {plain(order.average_price)}" if order.filled_base else ""
-    reason = f": {order.reason}" if order.reason else ""
-    return f"{order.intent.leg} {order.state.name.lower().replace('_', ' ')}{filled}{reason}"

@@ -70,7 +70,6 @@ class Engine:
         self.account = AccountStateStore()
         self.account.marked_symbols = frozenset(config.symbols)
         self.margin = MarginWatch(self.account, self.out.notice)
-        self.account_news = AccountNews(self.out, self.account)
         bars_ns = {spec.owner: timeframe_ns(spec.timeframe) for spec in config.strategies}
         self.risk = RiskManager(config.limits, bars_ns)
         self.leverages = Leverages(config, self.clock, self.out)
@@ -78,6 +77,7 @@ class Engine:
         self.health = Health(
             config, self.clock, self.lanes, self.account, self.risk, self.leverages, self.bars
         )
+        self.account_news = AccountNews(self.out, self.account, self.health.show_price)
         self.orders = OrderExecutor(config, self.clock, self.out, self.store, self._on_applied, self._on_sent)
         self.gate = OrderGate(
             config, self.clock, self.health, self.lanes, self.store, self.account, self.risk, self.orders

@@ -60,7 +60,8 @@ TOUCHES: dict[CommandName, str] = {
     "close_orders": "Cancel the entries that rest; stops, targets, positions and orders of others stay.",
     "rebuild": "Give orders and positions whose records the journal has lost back to their strategies, as "
     "the exchange's history has them; what rests of them is placed anew. Then entries are possible again.",
-    "why": "The last signals, what became of them and of their orders, and why; times are UTC.",
+    "why": "What each strategy does now and what keeps it from trading; then the last signals, what became "
+    "of them and of their orders, and why. Times are UTC.",
 }
 """What each command touches, for its help."""
 

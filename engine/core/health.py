@@ -8,6 +8,7 @@ from engine.core.audit import Severity
 from engine.core.config import EngineConfig
 from engine.core.context import Clock, Touch
 from engine.core.leverage import Leverages
+from engine.execution.price_text import PriceText
 from engine.market_data.bar_watch import BarWatch
 from engine.market_data.timeframes import time_text
 from engine.risk.gates import AccountFacts, SymbolFacts, blockers
@@ -42,6 +43,7 @@ class Health:
         self._bars = bars
         self.stops_refused: set[str] = set()
         self.instruments: dict[str, Instrument] = {}
+        self.show_price = PriceText(self.instruments)
         self.connected = False
         self.reconciled = False
         self.ever_reconciled = False

@@ -1,11 +1,12 @@
 """What one closed bar asks for, given the position: the compiled exit rules as the live engine calls them."""
 
 from decimal import Decimal
-from math import nan
+from math import isnan, nan
 from typing import Literal
 
 import msgspec
 
+from engine.execution.exit_layout import S_STOP
 from engine.execution.exit_plan import ExitPlan, ExitPlanState
 from engine.execution.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, ExitRules
 from engine.market_data.bars import Bar
@@ -89,6 +90,12 @@ class BarPlan:
     def partials_done(self) -> int:
         """How many partial exits of the running trade are behind it."""
         return len(self.rules.partial_exits) - len(self.exits.levels().partial_exits)
+
+    @property
+    def watched_stop(self) -> float | None:
+        """Level of a stop that is tested on closed bars and rests nowhere; None without one."""
+        level = nan if self.rules.stop_kind == "resting" else self.exits.snapshot().values[S_STOP]
+        return None if isnan(level) else level
 
     def state(self) -> bytes:
         """For the journal."""

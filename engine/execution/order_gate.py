@@ -53,6 +53,7 @@ class OrderGate:
         self._risk = risk
         self._executor = executor
         self.instruments: Mapping[str, Instrument] = health.instruments
+        self.show_price = health.show_price
         self.owners: dict[str, list[str]] = {}
         """Strategies by the symbols they trade."""
         self.caused_by_receive_ns = 0

@@ -13,6 +13,7 @@ from engine.risk.limits import Verdict
 from engine.storage import records
 from engine.strategies.base import Signals
 from engine.strategies.slot import Decision, Fate
+from settings.shown import ShowPrice
 
 NO_SIGNALS = Signals(False, False, False, False)
 RECENT_SIGNALS = 200
@@ -69,7 +70,14 @@ class SignalLog:
         fate, rule = verdict_fate(verdict)
         self.record(decision, fate, rule=rule, detail=verdict.reason, ids=ids, action=action)
 
-    def why(self, strategy: str, symbol: str, order_of: OrderOf, outcome_of: Callable[[Order], str]) -> str:
+    def why(
+        self,
+        strategy: str,
+        symbol: str,
+        order_of: OrderOf,
+        outcome_of: Callable[[Order], str],
+        price: ShowPrice,
+    ) -> str:
         """The last signals with their time, what became of them and of their orders, newest last."""
         chosen = [
             one
@@ -82,7 +90,7 @@ class SignalLog:
             orders = filter(None, map(order_of, one.client_order_ids))
             outcomes = (outcome_of(order) for order in orders if order is not refused)
             at = datetime.fromtimestamp(one.time_ns // SECOND_NS, UTC)
-            line = signal_line(settled_signal(one, order_of))
+            line = signal_line(settled_signal(one, order_of), price)
             lines.append("; ".join((f"{at:%m-%d %H:%M:%S} {line}", *outcomes)))
         return "\n".join(lines) or "no signal yet"
 
@@ -102,9 +110,10 @@ def verdict_fate(verdict: Verdict) -> tuple[Fate, str]:
     return "vetoed", verdict.rule
 
 
-def signal_line(signal: records.Signal) -> str:
+def signal_line(signal: records.Signal, price: ShowPrice) -> str:
     """One signal and its fate as a line for a person."""
-    words = [f"{signal.strategy} {signal.symbol} {flag_words(signal)} at {signal.price:.12g}:"]
+    at = price(signal.symbol, signal.price)
+    words = [f"{signal.strategy} {signal.symbol} {flag_words(signal)} at {at}:"]
     words.append(f"{signal.fate} by {signal.rule}" if signal.rule else signal.fate)
     if signal.action:
         words.append(f"[{signal.action}]")

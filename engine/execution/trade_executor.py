@@ -17,7 +17,7 @@ from engine.execution.attribution import OPERATOR
 from engine.execution.bar_plan import Action, BarPlan
 from engine.execution.client_ids import bar_cause, fill_cause
 from engine.execution.desks import Desk, Followup, Outcome
-from engine.execution.lots import plain, quantity_down
+from engine.execution.lots import quantity_down
 from engine.execution.market_exits import NOTHING_TO_REDUCE, MarketExits
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
@@ -62,7 +62,7 @@ class TradeExecutor:
         self.log = SignalLog(clock, out)
         self.resting = RestingOrders(clock, out, gate, store, executor, self._on_rest_refused, self._may_rest)
         self.exits = MarketExits(clock, out, gate, store, account, executor, on_doubt)
-        self._desks: dict[tuple[str, str], Desk] = {}
+        self.desks: dict[tuple[str, str], Desk] = {}
         self._protected: set[Protection] = set()
 
     def add(self, slot: StrategySlot, *, shared: bool) -> None:
@@ -86,11 +86,11 @@ class TradeExecutor:
             None if script is None else script.resting_orders,
         )
         protection.waiting = self._protected
-        self._desks[slot.owner, slot.symbol] = Desk(slot, plan, protection, script)
+        self.desks[slot.owner, slot.symbol] = Desk(slot, plan, protection, script)
 
     def broker(self, slot: StrategySlot, bar: Bar) -> Broker:
         """A script's broker as of the close of the bar."""
-        desk = self._desks[slot.owner, slot.symbol]
+        desk = self.desks[slot.owner, slot.symbol]
         if desk.script is None:
             raise TypeError(f"{slot.owner} is no script")
         live = slot.state in {SlotState.RUNNING, SlotState.PAUSED} and not bar.flags & BarFlag.BACKFILLED
@@ -100,7 +100,7 @@ class TradeExecutor:
     def on_signal(self, decision: Decision) -> Outcome | None:
         """Plan one deciding bar and place what cannot wait; `finish` does the rest."""
         slot, bar, signals = decision.slot, decision.bar, decision.signals
-        desk = self._desks[slot.owner, slot.symbol]
+        desk = self.desks[slot.owner, slot.symbol]
         block = decision.block
         if block is not None and block.fate == "duplicate":
             return None
@@ -158,7 +158,7 @@ class TradeExecutor:
     def finish(self, decision: Decision, outcome: Outcome | None) -> None:
         """After the first order has left: the second leg, resting exits, and what goes on record."""
         slot, signals = decision.slot, decision.signals
-        desk = self._desks[slot.owner, slot.symbol]
+        desk = self.desks[slot.owner, slot.symbol]
         if outcome is not None:
             if len(outcome.actions) > 1:
                 left = bool(outcome.sent)
@@ -182,7 +182,7 @@ class TradeExecutor:
     def on_applied(self, applied: Applied) -> None:
         """News of an order: positions move, resting exits follow, a flip goes on."""
         intent = applied.order.intent
-        desk = self._desks.get((intent.strategy, intent.symbol))
+        desk = self.desks.get((intent.strategy, intent.symbol))
         leg = self.resting.leg_of(intent.client_order_id)
         whole = applied.order.state is OrderState.FILLED and not applied.order.evidence.missing_base
         if leg is not None and applied.fill is not None and whole:
@@ -201,7 +201,7 @@ class TradeExecutor:
 
     def on_position_adjusted(self, symbol: str) -> None:
         """Somebody else changed positions of that symbol."""
-        for desk in self._desks.values():
+        for desk in self.desks.values():
             if desk.slot.symbol == symbol:
                 desk.protection.on_position(f"adjusted:{self._clock.now_ns}")
         self._release_left_behind(symbol)
@@ -219,7 +219,7 @@ class TradeExecutor:
     def _release_left_behind(self, symbol: str) -> None:
         """Exits that rest for a strategy no longer configured stay with its position, entries do not."""
         for key in self.resting.owners():
-            if key in self._desks or key[1] != symbol:
+            if key in self.desks or key[1] != symbol:
                 continue
             if self._account.strategy_position(*key).qty_base:
                 self.resting.cancel_entries(*key)
@@ -229,7 +229,7 @@ class TradeExecutor:
     def withdraw_entries(self, slot: StrategySlot, leg: str = "") -> None:
         """Cancel what rests to enter (or that leg of it), and forget what was wanted: it does not come back
         by itself. Exits that rest are looked after anew."""
-        desk = self._desks[slot.owner, slot.symbol]
+        desk = self.desks[slot.owner, slot.symbol]
         if desk.script is not None:
             desk.script.drop_entries(self.resting.legs(*desk.key) - {leg} if leg else frozenset())
             self._journal_state(desk)
@@ -237,7 +237,7 @@ class TradeExecutor:
 
     def look_after(self, slot: StrategySlot) -> None:
         """Let rest what belongs to the position now."""
-        desk = self._desks[slot.owner, slot.symbol]
+        desk = self.desks[slot.owner, slot.symbol]
         desk.protection.on_position(f"told:{self._clock.now_ns}")
 
     def wants(self, order: Order) -> bool:
@@ -251,25 +251,25 @@ class TradeExecutor:
         owner, symbol = key = order.intent.strategy, order.intent.symbol
         is_stop = order.intent.is_algo and order.intent.reduce_only
         return (
-            is_stop and key in self._desks and self._account.strategy_position(owner, symbol).qty_base != ZERO
+            is_stop and key in self.desks and self._account.strategy_position(owner, symbol).qty_base != ZERO
         )
 
     def looks_after(self, order: Order) -> bool:
         """Whether it is a stop or target that would be placed again if it were cancelled."""
-        desk = self._desks.get((order.intent.strategy, order.intent.symbol))
+        desk = self.desks.get((order.intent.strategy, order.intent.symbol))
         is_over = desk is None or (bool(desk.slot.leaving) and self._gate.is_killed)
         return order.intent.reduce_only and not is_over and self.resting.wants(order)
 
     def on_rules_changed(self, symbol: str) -> None:
         """Tick, step or limits changed: what rests is put on the new grid."""
-        for desk in self._desks.values():
+        for desk in self.desks.values():
             if desk.slot.symbol == symbol:
                 desk.protection.on_position(f"rules:{self._clock.now_ns}")
 
     def _may_rest(self, owner: str, symbol: str, wanted: RestingOrder) -> bool:
         """Whether an order may be placed to rest. While a position is being left nothing comes back that
         could stand in the way of leaving it, and after kill nothing at all."""
-        desk = self._desks.get((owner, symbol))
+        desk = self.desks.get((owner, symbol))
         is_left = desk is not None and bool(desk.slot.leaving)
         if is_left and self._gate.is_killed:
             return False
@@ -278,7 +278,7 @@ class TradeExecutor:
     def on_reconciled(self) -> None:
         """The world was compared: make up what is missing of the resting exits."""
         self.exits.on_reconciled()
-        for desk in self._desks.values():
+        for desk in self.desks.values():
             desk.protection.on_position(f"reconciled:{self._clock.now_ns}")
             self._leave_as_told(desk, desk.slot.leaving)
         for _, symbol in self.resting.owners():
@@ -295,7 +295,7 @@ class TradeExecutor:
         """Retry exits and stops; leave a position that stays without its stop."""
         self.resting.on_time()
         self.exits.on_time()
-        for desk in self._desks.values():
+        for desk in self.desks.values():
             is_due = desk.protection.deadline_ns <= self._clock.now_ns
             if is_due and desk.protection.on_time():
                 self._leave_unprotected(desk)
@@ -304,12 +304,12 @@ class TradeExecutor:
         """The clock went back: no deadline lies further ahead than one made now."""
         self.resting.on_set_back(now_ns)
         self.exits.on_set_back(now_ns)
-        for desk in self._desks.values():
+        for desk in self.desks.values():
             desk.protection.on_set_back(now_ns)
 
     def restore(self, state: records.ExitState) -> None:
         """Take the state of exit rules from the journal."""
-        desk = self._desks.get((state.strategy, state.symbol))
+        desk = self.desks.get((state.strategy, state.symbol))
         if desk is None:
             return
         if desk.script is not None:
@@ -322,24 +322,24 @@ class TradeExecutor:
         """After the journal was read: open orders belong to their desks again, as far as they did."""
         for order in self._store.open_orders():
             intent = order.intent
-            desk = self._desks.get((intent.strategy, intent.symbol))
+            desk = self.desks.get((intent.strategy, intent.symbol))
             if intent.leg.startswith("rest:"):
                 self.resting.adopt(order)
             elif intent.is_exit and (desk is not None or intent.strategy == OPERATOR):
                 self.exits.adopt(order)
             elif desk is not None:
                 desk.entry_id = intent.client_order_id
-        self.exits.adopt_unfinished(self._desks)
+        self.exits.adopt_unfinished(self.desks)
         if not self._gate.is_killed:
             self.exits.give_up(OPERATOR)
-        for desk in self._desks.values():
+        for desk in self.desks.values():
             desk.protection.restore_size()
 
     def exit_states(self) -> list[records.ExitState]:
         """The state of every strategy's exit rules, for a snapshot."""
         return [
             records.ExitState(owner, symbol, desk.slot.decided_open_ns, self._state_of(desk))
-            for (owner, symbol), desk in self._desks.items()
+            for (owner, symbol), desk in self.desks.items()
         ]
 
     def _record(self, decision: Decision, outcome: Outcome) -> None:
@@ -448,12 +448,12 @@ class TradeExecutor:
 
     def _on_rest_refused(self, owner: str, symbol: str, leg: str, order: Order) -> None:
         """It could not be placed, or did not do what it rested for. A stop whose price is passed: leave."""
-        desk, intent = self._desks.get((owner, symbol)), order.intent
+        desk, intent = self.desks.get((owner, symbol)), order.intent
         why = order.reason or order.state.name.lower()
         in_vain = has_fired_in_vain(order)
         is_stop = leg == STOP or (intent.reduce_only and intent.order_type == "STOP_MARKET")
         if in_vain and is_stop:
-            at = f"at {plain(intent.stop_price)} " if intent.stop_price else ""
+            at = f"at {self._gate.show_price(symbol, intent.stop_price)} " if intent.stop_price else ""
             text = f"the stop {at}was triggered and did not fill ({why}): leaving at market"
             self._out.notice("critical", f"{owner} on {symbol}: {text}")
         elif self.resting.refusals(owner, symbol, leg) <= 1:  # it is tried again, and told once

@@ -16,10 +16,11 @@ from engine.notifications.keys import TelegramKeysError, load_telegram_keys
 from engine.notifications.setup import telegram_key_paths
 from settings import Settings
 from settings.shown import counted, readable
-from settings.status import EngineStatus
+from settings.status import EngineStatus, StrategyStatus
 
 COMMANDS = frozenset(get_args(CommandName)) - {"cancel"}
 ANSWER_SECONDS = 10.0
+ORDERS_TOLD = 10
 _HELP = "\n".join(
     [
         f"commands: /status, {', '.join('/' + one for one in sorted(COMMANDS))} [STRATEGY] [SYMBOL]",
@@ -116,13 +117,28 @@ def status_text(status: EngineStatus) -> str:
     lines = [", ".join([state if shown.ready else "not ready", *down])]
     if shown.paused_strategies:
         lines.append(f"paused: {', '.join(shown.paused_strategies)}")
+    lines += [f"entries wait: {one}" for one in shown.blockers]
     lines += [
         f"{one.symbol} {one.qty_base} at {one.entry_price}, unrealised {one.unrealised_pnl or 'not known'}"
         for one in shown.positions
     ] or ["flat"]
+    lines += [f"{one.strategy} on {one.symbol}: {_strategy(one)}" for one in shown.strategies]
     lines.append(
         f"{counted(len(shown.open_orders), 'open order')}, {counted(shown.fills, 'fill')} since the start"
     )
+    lines += [
+        f"{one.symbol} {one.side} {one.qty_base} {one.at if one.trigger_price else f'at {one.at}'}"
+        for one in shown.open_orders[:ORDERS_TOLD]
+    ]
     money = (("wallet", shown.wallet_balance), ("realised", shown.realised_pnl), ("fees", shown.fees))
     lines.append(", ".join(f"{name} {amount or 'not known'}" for name, amount in money))
     return "\n".join(lines)
+
+
+def _strategy(one: StrategyStatus) -> str:
+    """What it does, and where its stop is."""
+    if one.qty_base == "0":
+        return one.state
+    watched = " at the close of a bar" if one.stop_is_watched else ""
+    stop = f"stop {one.stop_price}{watched}" if one.stop_price else "no stop"
+    return f"{one.state}, holds {one.qty_base}, {stop}"

@@ -83,7 +83,7 @@ class LiveEngine:
         )
         self._feed.client.countdown_ms = 1000 * settings.gateway.dead_man_seconds
         self._keeper = StatusKeeper(self.engine)
-        self._observers = Observers(settings)
+        self._observers = Observers(settings, self.engine.health.show_price)
         for sentence in found.warnings:
             self._observers.say("warning", "journal", sentence)
         self._performer = Performer(self.engine, self._journal, self._feed, self._observe, self._now_ns)
@@ -95,6 +95,7 @@ class LiveEngine:
             self.take,
             self._now_ns,
             lambda: self._keeper.status(self._now_ns()),
+            self.engine.health.show_price,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None

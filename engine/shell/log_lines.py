@@ -5,26 +5,27 @@ from engine.execution.lots import plain
 from engine.execution.signal_log import signal_line
 from engine.storage import records
 from engine.storage.records import JournalRecord
+from settings.shown import ShowPrice
 
 Line = tuple[Severity, str, str]
 """Level, kind and text."""
 
 
-def line_of(event: JournalRecord | AuditEvent) -> Line | None:
+def line_of(event: JournalRecord | AuditEvent, price: ShowPrice) -> Line | None:
     """The line of one event, or None for those that say nothing new to a person."""
     if isinstance(event, records.Record):
-        return _of_record(event)
+        return _of_record(event, price)
     tag = event.__struct_config__.tag
-    return event.severity, str(tag), event.line()
+    return event.severity, str(tag), event.line(price)
 
 
-def _of_record(record: records.Record) -> Line | None:
+def _of_record(record: records.Record, price: ShowPrice) -> Line | None:
     if isinstance(record, records.Signal):
-        return "info", "signal", signal_line(record)
+        return "info", "signal", signal_line(record, price)
     if isinstance(record, records.Intent):
-        return "info", "order", _intent(record)
+        return "info", "order", _intent(record, price)
     if isinstance(record, records.Fill):
-        return "info", "fill", _fill(record)
+        return "info", "fill", _fill(record, price)
     if isinstance(record, records.Replied):
         return _reply(record)
     if isinstance(record, records.Settled):
@@ -49,21 +50,21 @@ def _adjustment(record: records.Adjustment) -> str:
     return f"{record.symbol} {record.strategy} {qty}: {record.reason} ({record.evidence})"
 
 
-def _intent(record: records.Intent) -> str:
+def _intent(record: records.Intent, price: ShowPrice) -> str:
     words = [record.side, plain(record.qty_base), record.symbol, record.order_type]
     if record.price is not None:
-        words.append(f"at {plain(record.price)}")
+        words.append(f"at {price(record.symbol, record.price)}")
     if record.stop_price is not None:
-        words.append(f"stop {plain(record.stop_price)}")
+        words.append(f"stop {price(record.symbol, record.stop_price)}")
     if record.reduce_only:
         words.append("reduce-only")
     words.append(f"[{record.signal}] {record.client_order_id}")
     return " ".join(words)
 
 
-def _fill(record: records.Fill) -> str:
+def _fill(record: records.Fill, price: ShowPrice) -> str:
     return (
-        f"{record.side} {plain(record.qty_base)} {record.symbol} at {plain(record.price)} "
+        f"{record.side} {plain(record.qty_base)} {record.symbol} at {price(record.symbol, record.price)} "
         f"fee {plain(record.fee)} {record.fee_asset} [{record.signal or record.strategy}] "
         f"{record.client_order_id}"
     )

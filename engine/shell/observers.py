@@ -11,12 +11,14 @@ from engine.notifications.setup import make_center
 from engine.shell.log_lines import line_of
 from engine.storage.records import Fill, JournalRecord
 from settings import Settings
+from settings.shown import ShowPrice, as_it_is
 
 
 class Observers:
     """Log lines for everything, notifications for what a person wants to know at once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, price: ShowPrice = as_it_is) -> None:
+        self._price = price
         self._log = _logger()
         self._center, self._missing = make_center(settings)
 
@@ -39,7 +41,7 @@ class Observers:
     def tell(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
         """Everything that happened, in order."""
         for event in events:
-            line = line_of(event)
+            line = line_of(event, self._price)
             if line is None:
                 continue
             level, kind, text = line

@@ -1,15 +1,19 @@
 """The engine's numbers, for the live view and the summary of a run."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from engine.core.audit import AuditEvent, CandleClosed
 from engine.core.engine import Engine
-from engine.execution.lots import plain
+from engine.core.standing import state_of
+from engine.execution.lots import decimal_of, plain
 from engine.execution.order_states import OrderState
 from engine.execution.signal_fate import REJECTED, settled_signal
 from engine.execution.signal_log import flag_words
 from engine.market_data.timeframes import timeframe_text
 from engine.storage.records import Fill, Intent, JournalRecord, Signal
+from engine.strategies.slot import StrategySlot
+from settings.shown import ShowPrice
 from settings.status import (
     CandleStatus,
     Counts,
@@ -18,6 +22,7 @@ from settings.status import (
     OrderStatus,
     PositionStatus,
     SignalStatus,
+    StrategyStatus,
 )
 
 SHOWN = 20
@@ -82,7 +87,7 @@ class StatusKeeper:
             last_prices={symbol: lane.mid for symbol, lane in engine.lanes.items() if lane.ticks},
             last_candles=tuple(self._last_candles[symbol] for symbol in sorted(self._last_candles)),
             recent_signals=tuple(
-                _signal(settled_signal(one, engine.store.get))
+                _signal(settled_signal(one, engine.store.get), engine.health.show_price)
                 for one in list(engine.trades.log.recent)[-SHOWN:]
             ),
             open_orders=self._open_orders(),
@@ -95,6 +100,7 @@ class StatusKeeper:
             tick_sizes={one.symbol: f"{one.price_tick:f}" for one in engine.gate.instruments.values()},
             since_journal_began=self.counts(),
             blockers=engine.health.blockers(),
+            strategies=tuple(map(self._strategy, engine.strategies.slots)),
         )
 
     def _candle(self, event: CandleClosed) -> None:
@@ -137,9 +143,36 @@ class StatusKeeper:
                 plain(order.price) if order.price else None,
                 OrderState(order.state).name,
                 order.client_order_id,
+                plain(order.stop_price) if order.stop_price else None,
+                order.intent.strategy,
             )
             for order in list(self._engine.store.open_orders())[:SHOWN]
         )
+
+    def _strategy(self, slot: StrategySlot) -> StrategyStatus:
+        engine = self._engine
+        held = engine.account.strategy_position(slot.owner, slot.symbol).qty_base
+        watched = engine.trades.desks[slot.owner, slot.symbol].plan.watched_stop if held else None
+        stops = [self._resting_stop(slot, held), None if watched is None else decimal_of(watched)]
+        stop = _nearest(stops, held)
+        return StrategyStatus(
+            slot.owner,
+            slot.symbol,
+            timeframe_text(slot.timeframe_ns),
+            state_of(slot),
+            plain(held),
+            None if stop is None else plain(stop),
+            stop is not None and stop is stops[1],
+        )
+
+    def _resting_stop(self, slot: StrategySlot, held: Decimal) -> Decimal | None:
+        """The first stop order that price would meet."""
+        resting = [
+            order.stop_price
+            for order in self._engine.store.open_orders(slot.symbol)
+            if order.intent.strategy == slot.owner and order.intent.reduce_only and order.stop_price
+        ]
+        return _nearest(resting, held)
 
     def _links(self) -> dict[str, str]:
         health = self._engine.health
@@ -149,12 +182,20 @@ class StatusKeeper:
         return links
 
 
-def _signal(signal: Signal) -> SignalStatus:
-    words = f"{flag_words(signal)} at {signal.price:.12g}"
+def _signal(signal: Signal, price: ShowPrice) -> SignalStatus:
+    words = f"{flag_words(signal)} at {price(signal.symbol, signal.price)}"
     fate = f"{signal.fate} by {signal.rule}" if signal.rule else signal.fate
     if signal.fate == REJECTED:
         fate += f": {signal.detail}"
     return SignalStatus(signal.time_ns, signal.strategy, signal.symbol, words, fate)
+
+
+def _nearest(levels: Sequence[Decimal | None], held: Decimal) -> Decimal | None:
+    """Of stop levels the one a falling price meets first, for a short a rising one; None while flat."""
+    known = [one for one in levels if one is not None]
+    if not known or not held:
+        return None
+    return max(known) if held > 0 else min(known)
 
 
 def _latency(samples_ns: Sequence[int]) -> LatencyStatus:

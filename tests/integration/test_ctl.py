@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -19,14 +20,29 @@ from engine.control.server import ControlServer
 from engine.core.audit import Answer, Notice
 from engine.core.events import Command, Event
 from engine.ctl import app
+from engine.storage.records import OrderReport
 from gateways.wire.token import load_or_make_token, load_token
 from settings import Home
-from settings.status import EngineStatus
+from settings.status import EngineStatus, OrderStatus, StrategyStatus, write_status
+from tests.journal_rig import opened
+from tests.order_events import ENGINE_ID, intent, report
 
 ROOT = Path(__file__).resolve().parents[2]
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 DOUBT = "; the command may have been carried out or not: see `status`"
-COMMANDS = ("pause", "resume", "flatten", "kill", "cancel", "cancel-all", "why", "status", "watch")
+COMMANDS = (
+    "pause",
+    "resume",
+    "flatten",
+    "kill",
+    "cancel",
+    "cancel-all",
+    "why",
+    "status",
+    "watch",
+    "trades",
+    "profit",
+)
 
 
 @pytest.fixture
@@ -61,7 +77,9 @@ def listening(start: Callable[[], "asyncio.Future[int] | object"]) -> Iterator[i
 
 
 @contextmanager
-def engine(home: Path, taken: list[Command] | None = None) -> Iterator[int]:
+def engine(
+    home: Path, taken: list[Command] | None = None, status: EngineStatus | None = None
+) -> Iterator[int]:
     """A control server whose core does all it is told."""
     token = load_or_make_token(home / "vault" / "gateway_token")
 
@@ -72,7 +90,7 @@ def engine(home: Path, taken: list[Command] | None = None) -> Iterator[int]:
                 taken.append(event)
             server.publish([Answer(1, event.command_id, event.name != "cancel", f"{event.name}: done")])
 
-        server = ControlServer(token, take, lambda: 1, EngineStatus)
+        server = ControlServer(token, take, lambda: 1, lambda: status or EngineStatus())
         await server.start(0)
         return server.port, server.close
 
@@ -124,7 +142,7 @@ def test_each_command_arrives_as_it_was_meant_and_its_answer_is_printed(
             code, text = ctl(monkeypatch, port, *words)
             assert (code, text.endswith(": done\n")) == (0, True)
         assert ctl(monkeypatch, port, "cancel", "x-1") == (1, "cancel: done\n")
-        code, text = ctl(monkeypatch, port, "status")
+        code, text = ctl(monkeypatch, port, "status", "--json")
         assert msgspec.json.decode(text, type=EngineStatus) == EngineStatus()
     assert [(one.name, one.strategy, one.symbol, one.argument) for one in taken] == [
         ("pause", "rsi:s1", "BTCUSDT", ""),
@@ -136,6 +154,76 @@ def test_each_command_arrives_as_it_was_meant_and_its_answer_is_printed(
         ("cancel", "", "", "x-1"),
     ]
     assert len({one.command_id for one in taken}) == len(taken)
+
+
+def test_the_status_is_tables_and_shows_stops_states_and_what_blocks(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    status = EngineStatus(
+        time_ns=3_661 * 10**9,
+        links={"gateway": "up", "public": "stale"},
+        blockers=("trading is paused", "BTCUSDT: no fresh book"),
+        paused=True,
+        strategies=(StrategyStatus("rsi:s1", "BTCUSDT", "1h", "warming up 12/392 bars"),),
+        open_orders=(
+            OrderStatus(
+                *("BTCUSDT", "SELL", "STOP_MARKET", "0.1", "0", None, "ACCEPTED", "id-7"), "62714.2", "rsi:s1"
+            ),
+        ),
+        tick_sizes={"BTCUSDT": "0.10"},
+    )
+    with engine(home, status=status) as port:
+        code, text = ctl(monkeypatch, port, "status")
+    assert code == 0
+    for wanted in (
+        *("demo at 01:01:01 UTC", "gateway up", "public stale", "PAUSED: no entries until resume"),
+        *("entries wait: trading is paused; BTCUSDT: no fresh book", "warming up 12/392 bars"),
+        *("stop 62714.2", "id-7"),
+    ):
+        assert wanted in text
+
+
+def test_trades_and_profit_come_from_the_journal_of_an_engine_that_does_not_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert ctl(monkeypatch, 1, "trades") == (
+        2,
+        "there is no journal of demo yet: it is made by the first run\n",
+    )
+    folder = home / "data" / "demo" / "engine"
+    folder.mkdir(parents=True)
+    journal, _ = opened(folder / "journal", engine_id=ENGINE_ID)
+    for number, (side, price) in enumerate((("BUY", "0.004"), ("SELL", "0.005")), 1):
+        journal.append(intent(number, side=side, symbol="DOGEUSDT", qty_base=Decimal(100)))
+        update = report(
+            *("FILLED",),
+            number=number,
+            symbol="DOGEUSDT",
+            side=side,
+            qty_base=Decimal(100),
+            filled_base=Decimal(100),
+            last_qty_base=Decimal(100),
+            last_price=Decimal(price),
+            trade_id=number,
+            transaction_time_ns=number * 86_400 * 10**9,
+        )
+        journal.append(OrderReport(update, number))
+    journal.close(3)
+    write_status(folder / "summary.json", EngineStatus(tick_sizes={"DOGEUSDT": "0.00001"}))
+    code, text = ctl(monkeypatch, 1, "trades")
+    assert code == 0
+    row = text.splitlines()[1].split()
+    assert row == [
+        "1970-01-03",
+        "00:00:00",
+        *["sma:s1", "DOGEUSDT", "100", "0.00400", "0.00500", "0.10", "0.00", "1d", "0h", "long"],
+    ]
+    assert "no trade yet" in ctl(monkeypatch, 1, "trades", "--strategy", "rsi")[1]
+    assert "1 closed trade, net 0.10" in ctl(monkeypatch, 1, "profit")[1]
+    (trade,) = msgspec.json.decode(ctl(monkeypatch, 1, "trades", "--json")[1])
+    assert (trade["entry_price"], trade["profit"], trade["closed_ns"]) == ("0.004", "0.1", 2 * 86_400 * 10**9)
+    by_strategy = msgspec.json.decode(ctl(monkeypatch, 1, "profit", "--json")[1])["by_strategy"]
+    assert by_strategy == {"sma:s1 on DOGEUSDT": {"trades": 1, "profit": "0.1", "fees": "0", "net": "0.1"}}
 
 
 def test_words_too_long_are_refused_in_a_sentence(home: Path, monkeypatch: pytest.MonkeyPatch):
@@ -236,8 +324,8 @@ def test_watching_ends_with_the_engine_in_a_sentence(home: Path):
         while not heard.wait(0.05):
             servers[0].publish([Notice(1, "warning", "the market is closed")])
     rest, error = child.communicate(timeout=20)
-    assert said == ["notice    the market is closed\n"]
-    assert set(rest.splitlines()) <= {"notice    the market is closed"}
+    assert said == ["00:00:00 notice    the market is closed\n"]
+    assert set(rest.splitlines()) <= {"00:00:00 notice    the market is closed"}
     assert (child.returncode, error) == (2, "the engine of demo has stopped\n")
 
 

@@ -123,7 +123,7 @@ def test_the_period_and_the_grid_are_said():
     line, note = data_lines({"data": [one], "notes": ["X: 2 bars missing"]})
     assert line == (
         "X: 5 bars of 1h, 2025-01-01 00:00 to 2025-01-01 04:00 UTC,"
-        " tick 1e-07 (given), quantity step 1 (the grid of the volumes)"
+        " tick 0.0000001 (given), quantity step 1 (the grid of the volumes)"
     )
     assert note == "X: 2 bars missing"
 
@@ -157,7 +157,7 @@ def test_a_trade_that_is_open_at_the_end_is_told_with_what_it_has_paid(open_at_t
     summary = json.loads((out / "summary.json").read_text("utf-8"))
     assert (summary["commission"], summary["funding"]) == (pytest.approx(0.2), pytest.approx(-0.2))
     assert summary["per_symbol"]["FUN"]["commission"] == pytest.approx(0.2)
-    said = "FUN long 2 since 2025-01-01 01:00 UTC at 100, last price 100, profit -0.40"
+    said = "FUN long 2 since 2025-01-01 01:00 UTC at 100.00, last price 100.00, profit -0.40"
     assert f"still open: {said} (commission 0.20, funding -0.20)" in console
     assert "no trades" not in console
     rows = pa_csv.read_csv(out / "open_trades.csv").to_pylist()

@@ -18,6 +18,7 @@ from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import RiskLimits
 from engine.storage.records import Signal
 from gateways.wire import messages as wire
+from settings.shown import as_it_is
 from tests.engine_rig import Rig, config, spec
 
 D = Decimal
@@ -164,7 +165,7 @@ def test_isolated_margin_keeps_entries_out_until_it_is_undone_and_is_told_once()
     rig.feed(isolated(rig))
     rig.prices(*UP[1:], start=1)
     assert vetoes(rig) == ["margin_mode"]
-    said = [one.line() for one in rig.notices(HealthChanged) if isinstance(one, HealthChanged)]
+    said = [one.line(as_it_is) for one in rig.notices(HealthChanged) if isinstance(one, HealthChanged)]
     assert sum("isolated margin" in line for line in said) == 1
     rig.feed(isolated(rig, "cross"))
     assert rig.engine.health.blockers() == ()

@@ -9,7 +9,7 @@ from engine.core.events import Command, Event
 from engine.shell.chat import ChatThread, status_text
 from settings import Settings
 from settings.load import parse_settings
-from settings.status import EngineStatus, PositionStatus
+from settings.status import EngineStatus, OrderStatus, PositionStatus, StrategyStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = b"t" * 32
@@ -90,14 +90,30 @@ def test_the_status_fits_a_small_screen() -> None:
         wallet_balance="9999.123456",
         realised_pnl="-1.5",
         tick_sizes={"BTCUSDT": "0.10"},
+        blockers=("trading is paused",),
+        strategies=(
+            StrategyStatus("rsi:s1", "BTCUSDT", "1h", "warming up 12/392 bars"),
+            StrategyStatus("sma:s2", "BTCUSDT", "1h", "running", "-0.0040", "52500.00"),
+            StrategyStatus("cci:s3", "BTCUSDT", "1h", "running", "-0.0040", "52500.00", stop_is_watched=True),
+        ),
+        open_orders=(
+            OrderStatus("BTCUSDT", "BUY", "STOP_MARKET", "0.004", "0", None, "ACCEPTED", "x", "52500.00"),
+            OrderStatus("BTCUSDT", "BUY", "LIMIT", "0.004", "0", "48000.00", "ACCEPTED", "y"),
+        ),
     )
     _, (text, empty) = talk(("status", ()), ("status", ()), status=status)
     assert text == empty
     assert text.splitlines() == [
         "killed, private stale",
         "paused: rsi:s1 on BTCUSDT",
+        "entries wait: trading is paused",
         "BTCUSDT -0.004 at 50000.1, unrealised not known",
-        "0 open orders, 1 fill since the start",
+        "rsi:s1 on BTCUSDT: warming up 12/392 bars",
+        "sma:s2 on BTCUSDT: running, holds -0.004, stop 52500.0",
+        "cci:s3 on BTCUSDT: running, holds -0.004, stop 52500.0 at the close of a bar",
+        "2 open orders, 1 fill since the start",
+        "BTCUSDT BUY 0.004 stop 52500.0",
+        "BTCUSDT BUY 0.004 at 48000.0",
         "wallet 9999.1235, realised -1.50, fees not known",
     ]
     assert status_text(EngineStatus()).splitlines()[:2] == ["not ready", "flat"]

@@ -7,6 +7,7 @@ import msgspec
 from engine.core.audit import Notice, PositionChanged
 from engine.storage.records import EquityMark
 from gateways.wire import messages as wire
+from settings.shown import as_it_is
 from tests.engine_rig import START_NS, Rig, instrument
 
 UP = (100, 99, 98, 100, 101)
@@ -35,7 +36,7 @@ def test_a_position_is_told_with_its_liquidation_price() -> None:
     entry, wallet = changed.entry_price, Decimal(5)
     expected = (wallet - Decimal("0.1") * entry) / (Decimal("0.1") * Decimal("0.05") - Decimal("0.1"))
     assert changed.liquidation_price == expected
-    assert "liquidation" in changed.line()
+    assert "liquidation" in changed.line(as_it_is)
 
 
 def test_a_mark_price_that_brings_liquidation_near_is_told_once_each_way() -> None:

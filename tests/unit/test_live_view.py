@@ -23,8 +23,9 @@ from supervisor.closing import closing_line, left_open
 from supervisor.console import Console
 from supervisor.session import Session
 from supervisor.specs import ProcessSpec
+from supervisor.status_tables import shortened
 from supervisor.summary import RunSummary, write_summary
-from supervisor.view import LiveView, shortened
+from supervisor.view import LiveView
 
 ROOT = Path(__file__).resolve().parents[2]
 SECOND_NS = 10**9

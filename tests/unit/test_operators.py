@@ -13,6 +13,7 @@ from engine.ctl import app
 from engine.shell.log_lines import line_of
 from engine.storage.records import CommandGiven, Replied
 from gateways.wire.messages import Reply
+from settings.shown import as_it_is
 from tests.engine_rig import Rig
 from tests.order_events import report
 
@@ -53,17 +54,21 @@ def test_a_strategy_nobody_runs_is_said() -> None:
 
 def test_a_command_is_logged_in_words() -> None:
     record = CommandGiven("c", "flatten", {"strategy": "", "symbol": "BTCUSDT", "argument": ""}, "control", 1)
-    assert line_of(record) == ("warning", "command", "flatten BTCUSDT from control")
+    assert line_of(record, as_it_is) == ("warning", "command", "flatten BTCUSDT from control")
 
 
 def test_a_cancel_that_comes_after_the_end_is_no_warning() -> None:
     reply = Reply(1, "not_found", -2011, "Unknown order sent.", report("FILLED"))
-    assert line_of(Replied("k", "cancel", reply, 1)) == ("info", "reply", "cancel of k: it was FILLED before")
+    assert line_of(Replied("k", "cancel", reply, 1), as_it_is) == (
+        "info",
+        "reply",
+        "cancel of k: it was FILLED before",
+    )
     unknown = Reply(1, "not_found", -2011, "Unknown order sent.")
-    line = line_of(Replied("k", "cancel", unknown, 1))
+    line = line_of(Replied("k", "cancel", unknown, 1), as_it_is)
     assert line == ("warning", "reply", "cancel of k: not_found -2011 Unknown order sent.")
     lost = Reply(1, "unknown", 0, "the connection was lost")
-    line = line_of(Replied("k", "submit", lost, 1))
+    line = line_of(Replied("k", "submit", lost, 1), as_it_is)
     assert line == ("warning", "reply", "submit of k: unknown the connection was lost")
 
 

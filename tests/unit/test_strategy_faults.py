@@ -16,6 +16,7 @@ from engine.shell.log_lines import line_of
 from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.guard import LONGEST_TEXT
 from engine.strategies.slot import SlotState, StrategyRefused
+from settings.shown import as_it_is
 from tests.engine_rig import Rig, config, spec
 
 UP = (100, 99, 98, 100, 101)
@@ -100,7 +101,7 @@ def test_the_log_gets_the_traceback_and_people_the_sentence(monkeypatch: pytest.
     monkeypatch.setattr(_Odd, "act", staticmethod(raises(ZeroDivisionError("a bug"))))
     rig = Rig(Engine(config(spec("odd_for_tests", params={})))).up().prices(*UP)
     (told,) = [one for one in rig.notices(StrategyChanged) if isinstance(one, StrategyChanged) and one.trace]
-    line = line_of(told)
+    line = line_of(told, as_it_is)
     assert line is not None
     assert "\n" not in line[2]
     assert told.trace.startswith("Traceback")

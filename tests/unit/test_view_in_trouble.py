@@ -94,7 +94,10 @@ def test_money_has_two_to_four_decimals(exact: str, shown: str) -> None:
 
 def test_prices_have_the_decimals_of_their_tick_and_quantities_no_tail() -> None:
     assert price("64000.123456789", "0.10") == "64000.1"
-    assert price(64000.129, None) == "64000.13"
+    assert price(64000.129, None) == "64000.129"
+    assert price(0.0000412, None) == "0.0000412"
+    assert price("0.004", "0.00001") == "0.00400"
+    assert price("1234567.891", "0.1", grouped=True) == "1,234,567.9"
     assert price("64000.4", "1") == "64000"
     assert (quantity("1E+1"), quantity("0.0070"), quantity("100")) == ("10", "0.007", "100")
     assert (counted(1, "order"), counted(0, "order"), counted(2, "strategy", "strategies")) == (

@@ -11,6 +11,7 @@ from engine.core.config import EngineConfig
 from engine.core.engine import Engine
 from engine.core.events import Command, CommandName, Event, JournalState
 from engine.risk.limits import RiskLimits
+from engine.strategies.guard import StrategyFault
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Rig, config, spec
 from tests.unit.test_engine_restarts import UP, mark, restarted
@@ -20,6 +21,11 @@ ONE = Decimal(1)
 
 
 def why(rig: Rig, strategy: str = "", symbol: str = "") -> str:
+    """What is said of the signals, behind the line about the strategy."""
+    return said(rig, strategy, symbol).partition("\n")[2]
+
+
+def said(rig: Rig, strategy: str = "", symbol: str = "") -> str:
     rig.feed(Command(rig.now_ns, "w", "why", strategy, symbol))
     answer = rig.notices(Answer)[-1]
     assert isinstance(answer, Answer)
@@ -129,3 +135,28 @@ def test_why_is_narrowed_by_strategy_and_symbol_and_says_when_there_is_nothing()
     assert why(rig) == "no signal yet"
     rig.prices(*UP)
     assert why(rig, "sma") == why(rig, "", "BTCUSDT") == why(rig)
+
+
+NAME = "sma_crossover_inflection:s1 on BTCUSDT: "
+
+
+def test_why_says_first_what_keeps_a_strategy_from_trading_now() -> None:
+    rig = Rig(Engine(config(spec(params={"short": 2, "long": 5, "smoothing": 2})))).up()
+    rig.tick(0, 100)
+    assert said(rig).splitlines()[0] == NAME + "warming up 0/7 bars, nothing else is in the way"
+    rig.prices(*[100 + k % 3 for k in range(4)])
+    assert said(rig).splitlines()[0].startswith(NAME + "warming up 3/7 bars")
+    rig.feed(Command(rig.now_ns, "p", "pause"))
+    assert said(rig).splitlines()[0].endswith("bars; entries wait: trading is paused")
+    rig.feed(Command(rig.now_ns, "r", "resume"))
+    rig.feed(Command(rig.now_ns, "p2", "pause", "", "BTCUSDT"))
+    assert said(rig).splitlines()[0].endswith("/7 bars, paused until resume")
+
+
+def test_why_says_when_nothing_is_in_the_way_and_what_has_failed() -> None:
+    rig = Rig().up().prices(*UP)
+    assert said(rig).splitlines()[0] == NAME + "running, nothing keeps it from trading"
+    rig.status(fresh=())
+    assert said(rig).splitlines()[0].startswith(NAME + "running; entries wait: BTCUSDT: no fresh book")
+    rig.engine.strategies.fail(rig.engine.strategies.slots[0], StrategyFault("ValueError: no (x.py line 3)"))
+    assert said(rig).splitlines()[0].startswith(NAME + "failed: ValueError: no (x.py line 3)")
