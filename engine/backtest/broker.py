@@ -29,6 +29,7 @@ from engine.backtest.ledger import Ledger
 from engine.backtest.margin_calls import MarginCalls
 from engine.backtest.settings import BrokerSettings
 from engine.backtest.trades import Trade
+from engine.strategies.calls import check_call
 
 if TYPE_CHECKING:  # it brings numpy and pydantic along
     from engine.strategies.base import Direction
@@ -108,6 +109,8 @@ class BacktestBroker(BrokerView):
         comment: str = "",
     ) -> None:
         """Open, add or reverse. One pending order an id; the quantity is fixed now, on the signal bar."""
+        numbers = {"qty": qty, "limit": limit, "stop": stop}
+        check_call("entry", {"id": id, "oca_name": oca_name, "comment": comment}, numbers, direction)
         self._entries.place(
             "entry", id, direction, qty, _nan(limit), _nan(stop), oca_name, oca_type, comment or id
         )
@@ -125,6 +128,8 @@ class BacktestBroker(BrokerView):
         comment: str = "",
     ) -> None:
         """A plain order: neither reversal arithmetic nor pyramiding."""
+        numbers = {"qty": qty, "limit": limit, "stop": stop}
+        check_call("order", {"id": id, "oca_name": oca_name, "comment": comment}, numbers, direction)
         self._entries.place(
             "order", id, direction, qty, _nan(limit), _nan(stop), oca_name, oca_type, comment or id
         )
@@ -156,6 +161,10 @@ class BacktestBroker(BrokerView):
         desk = self._desk
         if not desk.entries and not desk.orders:
             return
+        sizes = {"qty": qty, "qty_percent": qty_percent}
+        levels = {"profit": profit, "limit": limit, "loss": loss, "stop": stop}
+        trail = {"trail_price": trail_price, "trail_points": trail_points, "trail_offset": trail_offset}
+        check_call("exit", {"id": id, "from_entry": from_entry}, {**sizes, **levels, **trail})
         call = ExitCall(
             id,
             from_entry,
@@ -189,6 +198,7 @@ class BacktestBroker(BrokerView):
 
         Several closes of one bar add up, each sized against what the ones before leave.
         """
+        check_call("close", {"id": id, "comment": comment}, {"qty": qty, "qty_percent": qty_percent})
         desk = self._desk
         held = base = 0.0
         for entry in desk.entries:
@@ -218,6 +228,7 @@ class BacktestBroker(BrokerView):
 
     def cancel(self, id: str) -> None:
         """Remove pending orders and exit legs of that id."""
+        check_call("cancel", {"id": id}, {})
         desk = self._desk
         for key in [key for key in desk.orders if key[1] == id and key[0] not in ("close", "level")]:
             del desk.orders[key]

@@ -18,6 +18,7 @@ from rich.progress import Progress
 from engine.backtest.loaders import DataError
 from engine.backtest.report_files import check_folder
 from engine.backtest.validate_config import ConfigError, located
+from engine.strategies.calls import StrategyFault
 
 if TYPE_CHECKING:
     from engine.backtest.cli_config import RunConfig
@@ -77,7 +78,7 @@ def run(
 
             write_outputs(out, outcomes, trades, page=page)
             console.print(f"written to {out}", soft_wrap=True)
-    except (ConfigError, DataError) as e:
+    except (ConfigError, DataError, StrategyFault) as e:
         _refuse(e)
 
 
@@ -229,5 +230,7 @@ def _print(console: Console, outcomes: "Sequence[Outcome]") -> None:
 
 
 def _refuse(error: Exception) -> None:
+    if isinstance(error, StrategyFault) and error.trace:
+        print(error.trace, file=sys.stderr)  # noqa: T201  # where in their own code
     print(f"backtest: {error}", file=sys.stderr)  # noqa: T201  # the one sentence a person gets
     raise typer.Exit(2) from None

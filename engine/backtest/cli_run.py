@@ -21,6 +21,8 @@ from engine.backtest.validate_config import ConfigError
 from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import Bars
 from engine.strategies.base import ScriptStrategy, SignalArrays, SignalStrategy
+from engine.strategies.calls import StrategyFault
+from engine.strategies.faults import signals_of
 
 _MOST_TAGS = 100
 
@@ -55,11 +57,18 @@ def check(choice: StrategyChoice) -> None:
 def run_choice(config: RunConfig, choice: StrategyChoice, market: Market | None = None) -> Outcome:
     """Backtest one strategy over all symbols on one account and work out its metrics.
 
-    A script runs in the event-driven engine whichever was asked for.
+    A script runs in the event-driven engine whichever was asked for. `StrategyFault` for its exceptions.
     """
     say_when_compiling()
     market = load_market(config) if market is None else market
     check(choice)
+    try:
+        return _run(config, choice, market)
+    except StrategyFault as fault:
+        raise StrategyFault(f"strategy {choice.title}: {fault}", fault.trace) from None
+
+
+def _run(config: RunConfig, choice: StrategyChoice, market: Market) -> Outcome:
     cls = strategy_class(choice.strategy)
     signals: dict[str, SignalArrays] = {}
     rules, params = ExitRules(), dict(choice.params)
@@ -68,7 +77,7 @@ def run_choice(config: RunConfig, choice: StrategyChoice, market: Market | None 
         strategy = build_signal_strategy(cls, choice.params)
         rules, names = changed_exits(strategy.exit_rules, choice.exits), strategy.value_names
         params = strategy.params.model_dump()
-        signals = {symbol: strategy.batch(bars) for symbol, bars in market.bars.items()}
+        signals = {symbol: signals_of(strategy, bars) for symbol, bars in market.bars.items()}
         result = _run_signals(config, market, signals, rules)
     else:
         config = config.model_copy(update={"engine": "event"})

@@ -13,6 +13,7 @@ from engine.backtest.broker import BacktestBroker
 from engine.backtest.intrabar import path
 from engine.market_data.bars import Bar
 from engine.strategies.base import ScriptStrategy
+from engine.strategies.faults import decide
 
 _LAST_NODE = 2
 
@@ -73,7 +74,7 @@ class Recalculation:
             bar.flags,
             bar.ticks,
         )
-        self._strategy.on_bar(partial, self._broker)
+        decide(self._strategy, partial, self._broker)
 
     def _forget(self, remembered: dict[str, object]) -> None:
         self._strategy.__dict__.clear()

@@ -17,6 +17,7 @@ from engine.backtest.settings import BrokerSettings
 from engine.backtest.trades import BacktestResult
 from engine.market_data.bars import Bar, Bars
 from engine.strategies.base import ScriptStrategy
+from engine.strategies.faults import decide, fault_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def run_script(
 def run_scripts(plans: Sequence[ScriptPlan]) -> BacktestResult:
     """Backtest the plans together on one account; the first one's settings give the initial capital.
 
-    ValueError when there is no plan or a plan has no bars.
+    ValueError when there is no plan or a plan has no bars; StrategyFault for an exception of a script.
     """
     if not plans or not all(len(plan.bars) for plan in plans):
         raise ValueError("a backtest needs at least one plan, and bars for each")
@@ -129,7 +130,7 @@ def _run_one(one: _Running) -> list[float]:
         one.next_bar = index
         one.fill(bar)
         broker.settle(bar.close)
-        one.strategy.on_bar(bar, broker)
+        decide(one.strategy, bar, broker)
         broker.end_bar()
         equity.append(broker.equity)
     return equity
@@ -146,7 +147,10 @@ def _run_plain(one: _Running) -> list[float]:
         numbers, one.bars(), times, opens, highs, lows, closes, strict=True
     ):
         fill_bar(index, time_ns, open_, high, low, close)
-        on_bar(bar, broker)
+        try:
+            on_bar(bar, broker)
+        except (Exception, SystemExit) as error:
+            raise fault_of(error, one.strategy, bar) from error
         end_bar()
         if broker.fills != fills:
             fills = broker.fills
@@ -167,7 +171,7 @@ def _run_together(running: Sequence[_Running], account: Account) -> list[float]:
         for one, bar in here:
             one.broker.settle(bar.close)
         for one, bar in here:
-            one.strategy.on_bar(bar, one.broker)
+            decide(one.strategy, bar, one.broker)
         for one, _ in here:
             one.broker.end_bar()
             one.next_bar += 1

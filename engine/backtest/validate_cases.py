@@ -24,6 +24,7 @@ from engine.backtest.validate_config import BrokerConfig, Case, ConfigError, Val
 from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import Bars
 from engine.strategies.base import ScriptStrategy, SignalArrays, SignalStrategy
+from engine.strategies.faults import signals_of
 
 Engine = Callable[[Sequence[SymbolPlan]], BacktestResult]
 
@@ -151,7 +152,7 @@ def run_case(prepared: Prepared, engine_name: str, engine: Engine) -> CaseResult
     strategy = build_strategy(case)
     bars, settings = bars_of(case, prepared.history), case.broker.settings()
     if isinstance(strategy, SignalStrategy):
-        plan = SymbolPlan(bars, strategy.batch(bars), strategy.exit_rules, settings, prepared.finer)
+        plan = SymbolPlan(bars, signals_of(strategy, bars), strategy.exit_rules, settings, prepared.finer)
         result = engine([plan])
     else:
         plan = SymbolPlan(bars, _no_signals(len(bars)), ExitRules(), settings, prepared.finer)

@@ -19,6 +19,7 @@ from engine.backtest.report_settings import case_lines
 from engine.backtest.tv_export import ExportError
 from engine.backtest.validate_cases import CaseResult, Engine, Prepared, engines_of, prepare, run_case
 from engine.backtest.validate_config import ConfigError, located, read_config
+from engine.strategies.calls import StrategyFault
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -58,6 +59,9 @@ def main(
             console.print(f"{run[0].result.case.name}: the engines' own lists differ from each other")
         if out is not None:
             parity_report.write(out, told)
+    except StrategyFault as e:
+        print(f"{e.trace}\nvalidate_runner: {e}", file=sys.stderr)  # noqa: T201  # of a person's own code
+        raise typer.Exit(2) from None
     except (ConfigError, DataError, ExportError) as e:
         print(f"validate_runner: {e}", file=sys.stderr)  # noqa: T201  # the one sentence a person gets
         raise typer.Exit(2) from None

@@ -20,6 +20,7 @@ from engine.execution.sizing import TooSmall, entry_qty
 from engine.market_data.bars import Bar
 from engine.storage.records import Fill
 from engine.strategies.base import Direction, ScriptStrategy
+from engine.strategies.calls import check_call
 from engine.strategies.slot import StrategyRefused, StrategySlot
 from gateways.wire.messages import Instrument, Side
 
@@ -309,6 +310,8 @@ class ScriptBroker:
         comment: str = "",
     ) -> None:
         """Enter, turning an opposite position. At market without `limit` and `stop`."""
+        numbers = {"qty": qty, "limit": limit, "stop": stop}
+        check_call("entry", {"id": id, "comment": comment}, numbers, direction)
         if oca_name or oca_type != "none":
             raise StrategyRefused("OCA groups cannot be placed live")
         if self.muted:
@@ -351,15 +354,17 @@ class ScriptBroker:
     ) -> None:
         """A target, a stop, or both, that rest as long as the entry's position is open."""
         del comment_profit, comment_loss, comment_trailing
+        sizes = {"qty": qty, "qty_percent": qty_percent}
+        levels = {"profit": profit, "limit": limit, "loss": loss, "stop": stop}
+        check_call("exit", {"id": id, "from_entry": from_entry, "comment": comment}, {**sizes, **levels})
         if oca_name or any(_given(one) is not None for one in (trail_price, trail_points, trail_offset)):
             raise StrategyRefused("trailing exits and OCA groups cannot be placed live")
-        levels = [_given(one) for one in (limit, stop, profit, loss)]
-        if self.muted or all(one is None for one in levels):
+        profit, limit, loss, stop = map(_given, levels.values())
+        if self.muted or limit is stop is profit is loss is None:
             return
         self._refuse_shared("exit")
-        self._exits[id] = _Exit(
-            from_entry, _given(qty), qty_percent, levels[0], levels[1], levels[2], levels[3], comment or id
-        )
+        percent = float(qty_percent)
+        self._exits[id] = _Exit(from_entry, _given(qty), percent, limit, stop, profit, loss, comment or id)
 
     def close(
         self,
@@ -372,6 +377,7 @@ class ScriptBroker:
     ) -> None:
         """Leave what the entry `id` holds, at market."""
         del immediately
+        check_call("close", {"id": id, "comment": comment}, {"qty": qty, "qty_percent": qty_percent})
         held = self._held_by(id)
         if self.muted or held == ZERO:
             return
@@ -382,11 +388,13 @@ class ScriptBroker:
     def close_all(self, *, comment: str = "", immediately: bool = False) -> None:
         """Leave everything, at market."""
         del immediately
+        check_call("close_all", {"comment": comment}, {})
         if not self.muted and self._trades:
             self._market.append(MarketWish("close", "", 0, None, comment or "Close position"))
 
     def cancel(self, id: str) -> None:
         """Cancel the resting orders of that id."""
+        check_call("cancel", {"id": id}, {})
         if not self.muted:
             self._entries.pop(id, None)
             self._exits.pop(id, None)

@@ -5,9 +5,6 @@ becomes a `StrategyFault`: one sentence with file and line, and the traceback fo
 what is at work, for a strategy that never returns.
 """
 
-import sys
-import traceback
-from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
@@ -15,21 +12,12 @@ import numpy as np
 from engine.market_data.bars import Bar
 from engine.market_data.timeframes import utc_text
 from engine.strategies.base import Broker, ScriptStrategy, Signals, SignalStrategy
-from engine.strategies.slot import StrategyRefused, StrategySlot
+from engine.strategies.calls import LONGEST_TEXT, StrategyFault, is_number, is_text
+from engine.strategies.faults import fault_of
+from engine.strategies.slot import StrategySlot
 
-LONGEST_TEXT = 200
-"""Characters of a tag, and of what an exception says of itself."""
 MOST_VALUES = 100
-LONGEST_TRACE = 8_000
 _FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
-
-
-class StrategyFault(Exception):
-    """A strategy's own fault, in one sentence; `trace` is where it happened, line by line."""
-
-    def __init__(self, sentence: str, trace: str = "") -> None:
-        super().__init__(sentence)
-        self.trace = trace
 
 
 class Watch(Protocol):
@@ -80,25 +68,13 @@ class Guard:
             self.watch.end()
 
 
-def fault_of(error: BaseException, strategy: object, bar: Bar) -> StrategyFault:
-    """The sentence about an exception of a strategy, with its own file and line."""
-    if isinstance(error, StrategyFault):
-        return error
-    name, said = type(error).__name__, str(error)
-    said = said if len(said) <= LONGEST_TEXT else said[:LONGEST_TEXT] + " ..."
-    where = ", ".join(filter(None, (_line_of(error, strategy), f"bar {utc_text(bar.open_time_ns)}")))
-    trace = "".join(traceback.format_exception(error, limit=-20, chain=False)).rstrip()
-    text = said if isinstance(error, StrategyRefused) else f"{name}: {said}" if said else name
-    return StrategyFault(f"{text} ({where})", trace[-LONGEST_TRACE:])
-
-
 def checked(said: object, strategy: SignalStrategy, bar: Bar) -> Signals:
     """`Signals` with what their fields promise, or `StrategyFault`."""
     wrong = _wrong_in(said)
     if wrong:
         what = f"{type(strategy).__name__}.on_bar returned {wrong}"
         raise StrategyFault(f"{what} (bar {utc_text(bar.open_time_ns)})")
-    return cast("Signals", said)
+    return _plain(cast("Signals", said))
 
 
 def _wrong_in(said: object) -> str:
@@ -108,22 +84,23 @@ def _wrong_in(said: object) -> str:
         flag = getattr(said, name)
         if not isinstance(flag, (bool, np.bool_)):
             return f"{name} of type {type(flag).__name__}, bool was expected"
-    tag, distance, values = (cast("object", one) for one in (said.tag, said.risk_distance, said.values))
-    if not isinstance(tag, str) or len(tag) > LONGEST_TEXT:
+    values: object = said.values
+    if not is_text(said.tag):
         return f"a tag that is no text of at most {LONGEST_TEXT} characters"
-    if not isinstance(distance, (float, int)):
+    if not is_number(said.risk_distance):
         return "a risk_distance that is no number"
-    if not isinstance(values, tuple) or len(values) > MOST_VALUES:
+    if not isinstance(values, tuple) or len(values) > MOST_VALUES or not all(map(is_number, values)):
         return f"values that are no tuple of at most {MOST_VALUES} numbers"
     return ""
 
 
-def _line_of(error: BaseException, strategy: object) -> str:
-    """File and line in the strategy's own file where it failed, else the last line of all."""
-    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call in this file
-    if not frames:
-        return ""
-    module = sys.modules.get(type(strategy).__module__)
-    own = [one for one in frames if one.filename == getattr(module, "__file__", None)]
-    last = (own or frames)[-1]
-    return f"{Path(last.filename).name} line {last.lineno}"
+def _plain(said: Signals) -> Signals:
+    """The same without numpy's own types, which the journal cannot hold."""
+    flags = (said.enter_long, said.enter_short, said.exit_long, said.exit_short)
+    numbers = (said.risk_distance, *said.values)
+    is_plain = all(type(one) is bool for one in flags) and all(type(one) is float for one in numbers)
+    if is_plain and type(said.tag) is str:
+        return said
+    distance, *values = map(float, numbers)
+    enter_long, enter_short, exit_long, exit_short = map(bool, flags)
+    return Signals(enter_long, enter_short, exit_long, exit_short, str(said.tag), distance, tuple(values))

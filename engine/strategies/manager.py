@@ -15,7 +15,8 @@ from engine.core.events import StrategyEnded
 from engine.market_data.bars import Bar, BarFlag, CandleKind
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import Broker, Signals, SignalStrategy
-from engine.strategies.guard import Guard, StrategyFault
+from engine.strategies.calls import StrategyFault
+from engine.strategies.guard import Guard
 from engine.strategies.history_gaps import HistoryGaps
 from engine.strategies.klines import MAX_KLINES, bars_of
 from engine.strategies.mending import Mending

@@ -10,7 +10,8 @@ from engine.core.context import Clock, Outbox
 from engine.market_data.bars import Bar
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import SignalStrategy
-from engine.strategies.guard import Guard, StrategyFault
+from engine.strategies.calls import StrategyFault
+from engine.strategies.guard import Guard
 from engine.strategies.klines import MAX_KLINES, bars_of
 from engine.strategies.slot import LISTENING, StrategySlot
 from gateways.wire.messages import KlinesReply, RequestKlines

@@ -11,6 +11,7 @@ from engine.core.config import StrategySpec
 from engine.market_data.bars import Bar
 from engine.market_data.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import ScriptStrategy, Signals, SignalStrategy, StrategyParams, registry
+from engine.strategies.calls import SentenceError
 from engine.strategies.klines import MAX_KLINES
 from settings.refusals import expected
 
@@ -24,7 +25,7 @@ Fate = Literal[
 ]
 
 
-class StrategyRefused(ValueError):
+class StrategyRefused(SentenceError):
     """A configured strategy cannot run; the text is one sentence for a person."""
 
 

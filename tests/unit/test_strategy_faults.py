@@ -14,7 +14,7 @@ from engine.core.events import StrategyEnded
 from engine.market_data.bars import Bar
 from engine.shell.log_lines import line_of
 from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
-from engine.strategies.guard import LONGEST_TEXT
+from engine.strategies.calls import LONGEST_TEXT
 from engine.strategies.slot import SlotState, StrategyRefused
 from settings.shown import as_it_is
 from tests.engine_rig import Rig, config, spec

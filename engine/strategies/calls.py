@@ -1,0 +1,70 @@
+"""What strategies may hand over: texts, numbers and the arguments of broker verbs; live and in backtests."""
+
+from collections.abc import Mapping
+from numbers import Real
+
+LONGEST_TEXT = 200
+"""Characters of a tag, an id or a comment."""
+LARGEST = 1e15
+"""Prices and quantities stay below: beyond, a float no longer tells two ticks or steps apart."""
+
+
+class SentenceError(ValueError):
+    """An error whose text is a whole sentence for a person."""
+
+
+class StrategyFault(Exception):
+    """A strategy's own fault, in one sentence; `trace` is where it happened, line by line."""
+
+    def __init__(self, sentence: str, trace: str = "") -> None:
+        super().__init__(sentence)
+        self.trace = trace
+
+
+def is_text(value: object) -> bool:
+    """Text that can be written down and sent."""
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_number(value: object) -> bool:
+    """Something that is a float, or becomes one; nan and infinity too."""
+    if not isinstance(value, Real):
+        return False
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
+
+
+def check_call(
+    verb: str, texts: Mapping[str, object], numbers: Mapping[str, object], direction: object = "long"
+) -> None:
+    """`SentenceError` for an argument that no broker can take. A number that is None or nan is not given."""
+    if direction not in ("long", "short"):
+        raise SentenceError(f'{verb}: direction is {_short(direction)}, it should be "long" or "short"')
+    for name, value in numbers.items():
+        if value is not None and not (type(value) is float and -LARGEST < value < LARGEST):
+            _check_number(verb, name, value)
+    for name, value in texts.items():
+        if not is_text(value):
+            expected = f"text of at most {LONGEST_TEXT} characters"
+            raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be {expected}")
+
+
+def _check_number(verb: str, name: str, value: object) -> None:
+    if not isinstance(value, Real):
+        raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be a number or None")
+    if not is_number(value) or abs(float(value)) >= LARGEST:
+        raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be below {LARGEST:g}")
+
+
+def _short(value: object) -> str:
+    text = repr(value)[:60]
+    return f"{text} of type {type(value).__name__}" if not isinstance(value, (str, float, int)) else text
