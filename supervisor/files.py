@@ -39,15 +39,15 @@ def keep_private(tree: Path, *folders: Path) -> None:
     """Nobody else on this machine reads what this process writes from now on, nor what is in `tree`, nor
     enters `folders`. They are made where they are missing.
 
-    What belongs to another user is left as it is. Windows has no such permission bits: there the user's
-    profile is private by itself.
+    What belongs to another user, or to a file system that takes no change, is left as it is. Windows has no
+    such permission bits: there the user's profile is private by itself.
     """
     os.umask(0o077)
     for folder in (tree, *folders):
         folder.mkdir(parents=True, exist_ok=True)
     if os.name == "posix":
         for path in (*folders, tree, *tree.rglob("*")):
-            with contextlib.suppress(PermissionError, FileNotFoundError):
+            with contextlib.suppress(OSError):
                 _take_from_others(path)
 
 

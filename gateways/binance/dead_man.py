@@ -2,8 +2,9 @@
 
 The engine's heartbeats feed it. The exchange's own countdown also works when engine and gateway are both
 dead, but it cancels every ordinary order of a symbol. So it runs only while nothing rests there but entries
-of the engine; where a target or somebody else's order rests too, the gateway cancels the entries itself, as
-long as it lives. Neither touches conditional orders, which is what keeps protective stops in place.
+of the engine. As long as the gateway lives it cancels the entries itself as well: where a target or somebody
+else's order rests too nobody else does, and a countdown may not have arrived. Neither touches conditional
+orders, which is what keeps protective stops in place.
 """
 
 from collections.abc import Callable, Iterable
@@ -75,25 +76,26 @@ class DeadManSwitch:
             self._disarm(symbol)
 
     def on_time(self) -> None:
-        """Cancel the entries of an engine that has been silent, where the exchange does not."""
+        """Cancel the entries of an engine that has been silent; the exchange may have been quicker."""
         now_ns = self._monotonic_ns()
+        for symbol in tuple(self._fed):
+            self.on_order(symbol)  # a disarming may not have arrived
         for symbol, watch in self._watched.items():
             is_silent = now_ns - watch.beat_ns >= watch.countdown_ms * 1_000_000
             is_due = not watch.cancelled_ns or now_ns - watch.cancelled_ns >= AGAIN_NS
-            if is_silent and is_due and symbol not in self._fed:
+            if is_silent and is_due:
                 watch.cancelled_ns = now_ns
                 for order in self._resting(symbol):
                     if _is_entry(order, watch.prefix):
                         self._cancel(order)
 
     def failed(self, symbol: str) -> None:
-        """The feeding did not arrive: try again at the next heartbeat."""
-        if symbol in self._fed:
-            self._fed[symbol] = self._monotonic_ns() - 3_600_000_000_000
+        """What was sent did not arrive, so a countdown may run: it is fed or disarmed again soon."""
+        self._fed[symbol] = self._monotonic_ns() - 3_600_000_000_000
 
     def _has_only_entries(self, symbol: str) -> bool:
-        prefix = self._watched[symbol].prefix
-        return all(_is_entry(order, prefix) for order in self._resting(symbol))
+        watch = self._watched.get(symbol)
+        return watch is not None and all(_is_entry(order, watch.prefix) for order in self._resting(symbol))
 
     def _disarm(self, symbol: str) -> None:
         if self._fed.pop(symbol, None) is not None:

@@ -100,6 +100,32 @@ def test_where_the_exchange_may_not_the_gateway_cancels_the_entries_of_a_silent_
     assert rig.cancelled == ["nb-1", "nb-1"]
 
 
+def test_a_countdown_that_may_not_have_arrived_does_not_keep_the_gateway_from_cancelling():
+    rig = Rig(ENTRY)
+    rig.beat(["A"], 10_000)
+    rig.now_ns = 10 * SECOND_NS
+    rig.switch.on_time()
+    assert (rig.sent, rig.cancelled) == ([("A", 10_000)], ["nb-1"])
+
+
+@pytest.mark.parametrize("is_switched_off", [False, True])
+def test_a_disarming_that_failed_is_repeated_until_it_arrives(is_switched_off: bool):
+    rig = Rig(ENTRY)
+    rig.beat(["A"], 10_000)
+    if is_switched_off:
+        rig.beat(["A"], 0)
+    else:
+        rig.resting = [ENTRY, TARGET]
+        rig.switch.on_order("A")
+    rig.switch.failed("A")
+    rig.switch.on_time()
+    rig.switch.failed("A")
+    rig.switch.on_order("A")
+    rig.switch.on_time()
+    rig.switch.on_order("A")
+    assert rig.sent == [("A", 10_000), ("A", 0), ("A", 0), ("A", 0)]
+
+
 def test_an_engine_that_is_heard_or_has_switched_it_off_loses_no_entry():
     rig = Rig(ENTRY, TARGET)
     rig.beat(["A"], 10_000)
