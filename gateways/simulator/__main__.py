@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gc
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import MutableMapping, Sequence
@@ -28,13 +29,14 @@ from gateways.simulator.markets.base import MarketError
 from gateways.simulator.server import Server, SocketRules, call_later_on
 from gateways.simulator.symbols import SymbolSpec, default_symbols
 from gateways.simulator.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, VenueOptions
-from supervisor.child import stop_on_request
+from supervisor.child import WAS_UP_VARIABLE, stop_on_request
 from supervisor.files import FileLock, keep_private
 
 MAX_SPEED = 10_000.0
 MAX_EPOCH_MS = 10**13
 EXIT_DISK = 1
 EXIT_USAGE = 2
+PORT_SECONDS = 0.5
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 """What a disk says that takes nothing more: no bug, and over when it has room again."""
 
@@ -199,10 +201,9 @@ async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
     )
     stop_on_request(server.stop, exit_with_stdin=options.exit_with_stdin)
     try:
-        try:
-            port = await server.start(options.host, options.port)
-        except OSError as error:
-            raise UsageError(f"--host {options.host} --port {options.port}: {error.strerror}") from error
+        port = await _listen(server, options)
+        if port is None:
+            return
         server.run_market(prepared.market)
         _say(f"state in {prepared.venue.state}")
         if prepared.key_file is not None:
@@ -211,6 +212,23 @@ async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
         await server.wait()
     finally:
         await server.close()
+
+
+async def _listen(server: Server, options: argparse.Namespace) -> int | None:
+    """On the port asked for. One that another program took while we were down in a run is waited for: our
+    clients know no other, and ending here would end the run. None when told to stop meanwhile."""
+    waiting = False
+    while True:
+        try:
+            return await server.start(options.host, options.port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or WAS_UP_VARIABLE not in os.environ:
+                raise UsageError(f"--host {options.host} --port {options.port}: {error.strerror}") from error
+        if not waiting:
+            waiting = True
+            _say(f"another program listens on port {options.port}; waiting until it is free")
+        if await server.is_stopped_within(PORT_SECONDS):
+            return None
 
 
 def _read_public_key(path: Path) -> str:

@@ -69,7 +69,8 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, host: str, port: int) -> int:
-        """Listen (port 0: any free one) and start the market; returns the port."""
+        """Listen (port 0: any free one) and start the market; returns the port. After an OSError it may be
+        tried again."""
         self._runner = web.ServerRunner(
             web.Server(
                 self._handle,
@@ -81,7 +82,12 @@ class Server:
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, backlog=128)
-        await site.start()
+        try:
+            await site.start()
+        except OSError:
+            await self._runner.cleanup()
+            self._runner = None
+            raise
         self._venue.wake = self._wake
         self._tick()
         self._tasks.append(self._guarded(self._keep_sockets()))
@@ -99,6 +105,11 @@ class Server:
     async def wait(self) -> None:
         """Return after `stop`; raise what ended the server otherwise."""
         await self._ended
+
+    async def is_stopped_within(self, seconds: float) -> bool:
+        """Wait so long for `stop`."""
+        await asyncio.wait({self._ended}, timeout=seconds)
+        return self._ended.done()
 
     async def close(self) -> None:
         """Close every connection and write what has to survive.

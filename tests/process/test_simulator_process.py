@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -247,3 +248,27 @@ def test_a_client_that_stops_reading_is_cut_off(tmp_path: Path):
             while sim.control("GET", "state")["stream_connections"] != expected:
                 pass
         assert sim.public("/fapi/v1/ping") == {}
+
+
+def test_a_port_that_was_taken_while_it_was_down_is_waited_for(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "gateways.simulator", "--port", str(port), "--state", str(tmp_path)]
+        first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert first.returncode == 2
+        assert f"--port {port}: " in first.stderr
+        again = subprocess.Popen(
+            [*command, "--exit-with-stdin"],
+            cwd=ROOT,
+            env={**os.environ, "NEXTBAR_WAS_UP": "1", "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert again.stdout is not None
+        assert again.stdin is not None
+        assert any(f"another program listens on port {port}; waiting" in line for line in again.stdout)
+    assert any("listening on http://" in line for line in again.stdout)
+    again.stdin.close()
+    assert again.wait(30) == 0
+    again.stdout.close()
