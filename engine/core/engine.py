@@ -383,6 +383,7 @@ class Engine:
         self.bars.begin()
         if old is not None and not answered and self.health.answers_come:
             self.orders.ask_again()
+            self.trades.exits.on_answers()
         if self.health.set_back and self.health.clock_ok and status.time_ns < self._timer_ns + SET_BACK_NS:
             self._after_set_back()
         if before not in {"", "up"} and self.health.private_stream == "up" and self.health.reconciled:

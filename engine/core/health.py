@@ -118,6 +118,15 @@ class Health:
         return self.status is not None and self.requests_ok and self.status.streams.get("rest", "up") == "up"
 
     @property
+    def stopped_until_ns(self) -> int:
+        """Until when the exchange has stopped all requests, by our clock; 0 where none is stopped, or exits
+        try on."""
+        status = self.status
+        if status is None or not status.banned_until_ns or status.exits_try_on:
+            return 0
+        return status.banned_until_ns - status.clock_offset_ns
+
+    @property
     def links_up(self) -> bool:
         """Whether the private stream and requests work, as far as the gateway tells."""
         status = self.status

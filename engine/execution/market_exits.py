@@ -207,10 +207,24 @@ class MarketExits:
         self._reschedule()
 
     def on_time(self) -> None:
-        """Send attempts that are due."""
+        """Send attempts that are due. While the exchange has stopped all requests none can be sent."""
+        stopped_until_ns = self._gate.stopped_until_ns
         for key, running in list(self._exits.items()):
-            if running.retry_at_ns <= self._clock.now_ns:
+            if running.retry_at_ns > self._clock.now_ns:
+                continue
+            if stopped_until_ns > self._clock.now_ns:
+                running.retry_at_ns = stopped_until_ns
+                self._tell(running, self._store.get(running.intent.client_order_id))
+            else:
                 self._try_again(key, running)
+        self._reschedule()
+
+    def on_answers(self) -> None:
+        """Requests are answered again: what waits only for its time is tried now."""
+        for running in self._exits.values():
+            if running.retry_at_ns != NEVER_NS:
+                soonest_ns = max(self._clock.now_ns, running.not_before_ns)
+                running.retry_at_ns = min(running.retry_at_ns, soonest_ns)
         self._reschedule()
 
     def _try_again(self, key: tuple[str, str], running: _Exit) -> None:
@@ -308,8 +322,10 @@ class MarketExits:
         running.not_before_ns = self._clock.now_ns + delay_ns
         return delay_ns
 
-    def _tell(self, running: _Exit, order: Order) -> None:
+    def _tell(self, running: _Exit, order: Order | None) -> None:
         """Why it cannot be left; each reason once."""
+        if order is None:
+            return
         intent, reason = order.intent, order.reason or order.state.name
         if running.told == reason:
             return

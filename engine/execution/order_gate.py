@@ -63,6 +63,11 @@ class OrderGate:
         """Whether an operator has said kill, and not yet resume."""
         return bool(self._risk.killed)
 
+    @property
+    def stopped_until_ns(self) -> int:
+        """Until when no request can leave; 0: it can."""
+        return self._health.stopped_until_ns
+
     def intent(
         self,
         owner: str,

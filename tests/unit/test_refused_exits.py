@@ -11,6 +11,7 @@ from engine.core.engine import Engine
 from engine.core.events import Event
 from engine.execution.exit_rules import ExitRules
 from engine.execution.refusals import RULES, Reaction
+from engine.market_data.timeframes import SECOND_NS
 from gateways.wire import messages as wire
 from tests.engine_rig import Exchange, Rig, config, instrument, spec
 from tests.unit.test_commands_in_each_state import command
@@ -337,3 +338,58 @@ def test_a_stop_that_the_exchange_only_took_away_is_placed_again() -> None:
     ended(rig, "EXPIRED", "")
     assert rig.exchange.position == TENTH
     assert [one.order_type for one in rig.exchange.orders.values()] == ["STOP_MARKET"]
+
+
+def stop_requests(rig: Rig, seconds: int) -> None:
+    """As the gateway tells it."""
+    streams = {"public": "up", "market": "up", "private": "up", "rest": "down"}
+    rig.status(banned_until_ns=rig.now_ns + seconds * SECOND_NS, streams=streams)
+
+
+def stopped() -> tuple[Rig, int]:
+    """A position while the exchange has stopped all requests for 100 s, and how many orders were sent."""
+    rig = Rig(Engine(WITH_STOP)).up()
+    rig.prices(*UP)
+    assert rig.exchange.position == TENTH
+    rig.exchange.on_submit = lambda order: [
+        wire.Reply(order.request_id, "transient", 0, "not sent: request limit or ban for another 99.0 s")
+    ]
+    stop_requests(rig, 100)
+    return rig, len(rig.sent(wire.SubmitOrder))
+
+
+def test_while_all_requests_are_stopped_an_exit_is_not_tried_each_bar_and_is_told_once() -> None:
+    rig, before = stopped()
+    for second in range(90):
+        rig.engine.trades.exits.leave(OWNER, "BTCUSDT", cause=f"bar:{second}:1", leg="close", signal="Out")
+        rig.wait(1)
+    assert len(placed_after(rig, before)) == 1
+    assert len([text for text in critical(rig) if "cannot leave BTCUSDT" in text]) == 1
+
+
+@pytest.mark.parametrize("by_word", [False, True])
+def test_an_exit_leaves_as_soon_as_requests_are_answered_again(by_word: bool) -> None:
+    rig, _ = stopped()
+    command(rig, "flatten")
+    rig.wait(30)
+    rig.exchange.on_submit = lambda _: None
+    if by_word:
+        rig.status()
+        rig.wait(0)
+    else:
+        rig.wait(71)
+    assert rig.exchange.position == ZERO
+    assert not rig.exchange.orders
+
+
+def test_an_exit_that_was_to_be_tried_long_after_a_ban_is_tried_at_its_end() -> None:
+    rig = Rig(Engine(WITH_STOP)).up()
+    rig.prices(*UP)
+    rig.exchange.on_submit = lambda order: [wire.Reply(order.request_id, "transient", -1003, "Too many")]
+    command(rig, "flatten")
+    rig.wait(100)
+    stop_requests(rig, 5)
+    rig.exchange.on_submit = lambda _: None
+    rig.status()
+    rig.wait(0)
+    assert rig.exchange.position == ZERO
