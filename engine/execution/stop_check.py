@@ -20,6 +20,7 @@ from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
 from engine.execution.order_states import OrderState
 from engine.execution.order_store import Applied, Order, OrderStore
+from engine.execution.refusals import code_of
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS
 from gateways.wire.messages import Side
 
@@ -32,8 +33,10 @@ MOST_DOUBLINGS = 7
 NOT_NOW_NS = 5 * SECOND_NS
 NEAREST, USUAL = Decimal("0.005"), Decimal("0.05")
 """A stop to try is at the refused one's price, or where the market has come near, a usual distance away."""
-NO_FAULT = ("-2021", "-2022", "-4118")
-"""Price is past the stop, or there is nothing to reduce: refusals that say nothing against stops."""
+NOTHING_HELD = frozenset({-2022, -4118})
+NO_FAULT = NOTHING_HELD | {0, -2021}
+"""There is nothing to reduce, the exchange has refused nothing (0: it never heard of the order), or price is
+past the stop: that says nothing against stops."""
 _PLACED = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.FILLED})
 
 
@@ -121,7 +124,7 @@ class StopCheck:
             self._tries.pop(intent.symbol, None)
             self._passed(intent.symbol, is_told=is_told)
         elif is_stop and order.evidence.refused and order.state is OrderState.REJECTED:
-            if not order.reason.startswith(NO_FAULT):
+            if code_of(order) not in NO_FAULT:
                 self._refused(order, order.reason, is_told=is_told)
         elif intent.cause.startswith(UNPROTECTED) and intent.symbol not in self._bare:
             self._refused(order, "its position had to be left", is_told=is_told)
@@ -155,7 +158,7 @@ class StopCheck:
             self._executor.cancel(order, "it was only tried")
         elif bare is None or bare.trying != order.client_order_id:
             return
-        elif order.state is OrderState.REJECTED and not order.reason.startswith(NO_FAULT[1:]):
+        elif order.state is OrderState.REJECTED and code_of(order) not in NOTHING_HELD:
             bare.trying = ""
             bare.due_ns = self._clock.now_ns + self._delay_ns(symbol)
         elif not order.is_open:

@@ -171,3 +171,21 @@ def test_after_the_clock_was_set_back_a_stop_is_tried_soon() -> None:
     rig = left()
     rig.engine.stop_check.on_set_back(7)
     assert rig.engine.stop_check.deadline_ns <= 7 + FIRST_NS
+
+
+def test_a_stop_that_never_reached_the_exchange_says_nothing_against_stops() -> None:
+    rig = Rig(Engine(PROTECTED)).up()
+    lost = iter([True])
+
+    def answer(order: wire.SubmitOrder) -> list[Event] | None:
+        if order.order_type != "STOP_MARKET" or not next(lost, False):
+            return None
+        return [wire.Reply(order.request_id, "transient", 0, "not sent: no connection to the exchange")]
+
+    rig.exchange.on_submit = answer
+    rig.prices(*UP)
+    assert rig.engine.health.blockers() == ()
+    live(rig, 5)
+    (stop,) = rig.exchange.orders.values()
+    assert stop.order_type == "STOP_MARKET"
+    assert told(rig, "could not be placed") == []
