@@ -44,5 +44,6 @@ def check_finite(command: msgspec.Struct) -> None:
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, msgspec.Struct):
                 check_finite(item)
-            elif isinstance(item, Decimal) and not (item.is_finite() and abs(item) < MAX_MAGNITUDE):
+            # `abs` would round, and rounding overflows.
+            elif isinstance(item, Decimal) and not (item.is_finite() and item.copy_abs() < MAX_MAGNITUDE):
                 raise ValueError(f"{name}: expected a finite number below 1e12, got {item}")

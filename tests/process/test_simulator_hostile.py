@@ -40,6 +40,7 @@ values = st.one_of(
             "NaN",
             "1e400",
             "-1e308",
+            "1e999999999",
             "0",
             "",
             "é",
@@ -174,6 +175,21 @@ def test_a_number_that_is_none_gets_a_code(target: Simulator, number: str):
         sent = order | {"quantity": "0.01", "price": "60000"} | {field: number}
         assert target.code("POST", "/fapi/v1/order", **sent) == -1102
     assert target.code("GET", "/fapi/v1/klines", symbol="BTCUSDT", interval="1m", limit=number) == -1130
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "-1e999999999", "NaN", "sNaN"])
+def test_a_decimal_out_of_all_proportion_is_refused_in_one_sentence(target: Simulator, number: str):
+    refused = (
+        ("price", {"symbol": "BTCUSDT", "mark": number}),
+        ("price", {"symbol": "BTCUSDT", "last": number}),
+        ("balance", {"amount": number}),
+        ("funding", {"symbol": "BTCUSDT", "rate": number}),
+        ("account", {"account": "a", "key": "a", "balance": number}),
+    )
+    for name, body in refused:
+        answer = target.command("POST", name, json.dumps(body))
+        assert answer.status == 400, (name, answer.body)
+        assert "expected a finite number" in answer.json["error"]
 
 
 def test_a_control_that_was_opened_by_hand_needs_no_token(tmp_path: Path):
