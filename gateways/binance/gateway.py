@@ -335,6 +335,7 @@ class Gateway:
             self._key_watch.on_refused(said_of(failure))
 
     def _on_placed(self, order: OrderUpdate) -> None:
+        self._key_watch.on_accepted()
         self.user.expect(order)
 
     def _on_account_config(self, symbol: str) -> None:

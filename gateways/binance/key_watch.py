@@ -34,7 +34,7 @@ class KeyWatch:
         self._on_change = on_change
         self._spawn = spawn
         self._wait_seconds = FIRST_SECONDS
-        self._is_looking = False
+        self._is_looking, self._looks = False, 0
         self._accepted_at = 0.0
         self.refused = ""
         """What the exchange said ("": the key is accepted)."""
@@ -44,25 +44,35 @@ class KeyWatch:
         if self._is_looking:
             return
         self._is_looking = True
+        self._looks += 1
         self.refused = said
         if asyncio.get_running_loop().time() - self._accepted_at > GOOD_SPELL_SECONDS:
             self._wait_seconds = FIRST_SECONDS
         _log.critical("the exchange refuses the API key: nothing is entered until it accepts it", said=said)
         self._on_change()
-        self._spawn(self._look())
+        self._spawn(self._look(self._looks))
 
-    async def _look(self) -> None:
+    def on_accepted(self) -> None:
+        """An order was placed: the key has its rights."""
+        if not self._is_looking:
+            return
+        self._is_looking = False
+        self._accepted_at = asyncio.get_running_loop().time()
+        self.refused = ""
+        _log.warning("the exchange accepts the API key again")
+        self._on_change()
+
+    async def _look(self, number: int) -> None:
         """Until it is accepted. A key that is refused again afterwards is asked about less often."""
         while True:
             await asyncio.sleep(self._wait_seconds)
+            if not self._is_looking or number != self._looks:
+                return
             self._wait_seconds = min(2 * self._wait_seconds, LONGEST_SECONDS)
             failure = await self._may_trade()
             if failure is None or (
                 failure.hint is not Hint.KEYS and failure.outcome not in ("transient", "unknown")
             ):
                 break
-        self._is_looking = False
-        self._accepted_at = asyncio.get_running_loop().time()
-        self.refused = ""
-        _log.warning("the exchange accepts the API key again")
-        self._on_change()
+        if number == self._looks:
+            self.on_accepted()

@@ -91,6 +91,50 @@ def test_a_key_is_asked_about_again_until_it_is_accepted_and_less_often_each_tim
     assert waits == [10.0, 20.0, 40.0, 80.0, 160.0]
 
 
+def test_an_order_that_is_placed_shows_that_the_key_is_accepted_again(monkeypatch: pytest.MonkeyPatch):
+    answers: list[Failure | None] = [KEYS, None]
+    changes: list[str] = []
+
+    async def scenario() -> None:
+        wake: list[asyncio.Event] = []
+
+        async def sleep(_seconds: float) -> None:
+            wake.append(asyncio.Event())
+            await wake[-1].wait()
+
+        async def may_trade() -> Failure | None:
+            return answers.pop(0)
+
+        monkeypatch.setattr(key_watch.asyncio, "sleep", sleep)
+        tasks: list[asyncio.Task[None]] = []
+        watch = KeyWatch(
+            may_trade,
+            lambda: changes.append(watch.refused),
+            lambda work: tasks.append(asyncio.get_running_loop().create_task(work)),
+        )
+
+        async def started(count: int) -> None:
+            while len(wake) < count:
+                await asyncio.wait(tasks, timeout=0)
+
+        watch.on_accepted()  # nothing was refused: nothing to say
+        watch.on_refused("no")
+        await started(1)
+        watch.on_accepted()
+        watch.on_refused("no, again")
+        await started(2)
+        wake[0].set()  # what was asked for about the first refusal says nothing about the second
+        await tasks[0]
+        wake[1].set()
+        await started(3)
+        wake[2].set()
+        await tasks[1]
+
+    asyncio.run(scenario())
+    assert changes == ["no", "", "no, again", ""]
+    assert answers == []
+
+
 def test_leverage_changed_by_hand_reaches_the_engine():
     async def scenario() -> None:
         async with whole_rig() as (exchange, _gateway, engine):
