@@ -71,6 +71,24 @@ def test_a_restart_in_the_middle_of_a_bar_changes_nothing(tmp_path: Path):
     assert _bars(second, market, "1m", len(ROWS)) == [list(row) for row in ROWS]
 
 
+def test_one_odd_stamp_does_not_make_the_market_stand_still_in_the_rest(tmp_path: Path):
+    frame = pd.read_csv(_write(tmp_path / "BTCUSDT.csv", ROWS))
+    odd = frame.iloc[[2]].assign(open_time="2024-01-01 00:02:30+00:00")
+    pd.concat((frame, odd)).sort_values("open_time").to_csv(tmp_path / "BTCUSDT.csv", index=False)
+    rig, market = _start(tmp_path / "BTCUSDT.csv")
+    feed = rig.data.feed("BTCUSDT")
+    assert feed is not None
+    times, standing = [], []
+    while (at_ms := market.next_time_ms()) is not None:
+        times.append(at_ms)
+        standing.append(feed.stands)
+        rig.run(max(1, at_ms - rig.now_ms), 7_777)
+    assert times == sorted(times)
+    assert not any(standing)
+    bars = _bars(rig, market, "1m", len(ROWS))
+    assert bars[:2] + bars[3:] == [list(row) for row in ROWS[:2] + ROWS[3:]]
+
+
 def test_an_accounts_trades_do_not_change_the_bars(tmp_path: Path):
     rig, market = _start(_write(tmp_path / "BTCUSDT.csv", ROWS))
     for _ in range(len(ROWS) * 60 + 60):

@@ -18,11 +18,17 @@ _PRICES = ("open", "high", "low", "close")
 
 @dataclass(frozen=True, slots=True)
 class GridBars:
-    """Bars in ticks and lots. `rows` is int64: open, high, low, close, volume."""
+    """Bars in ticks and lots. `rows` is int64: open, high, low, close, volume. `interval_ms` is their usual
+    distance."""
 
     interval_ms: int
     open_ms: NDArray[np.int64]
     rows: NDArray[np.int64]
+
+    def end_ms(self, number: int) -> int:
+        """When a bar ends: an interval after its open, or earlier where the next one opens earlier."""
+        end_ms = int(self.open_ms[number]) + self.interval_ms
+        return min(end_ms, int(self.open_ms[number + 1])) if number + 1 < len(self.open_ms) else end_ms
 
 
 def read_bars(path: Path, spec: SymbolSpec) -> GridBars:
@@ -57,7 +63,14 @@ def read_bars(path: Path, spec: SymbolSpec) -> GridBars:
     inside = (rows[:, 2] <= rows[:, [0, 3]].min(axis=1)) & (rows[:, 1] >= rows[:, [0, 3]].max(axis=1))
     if not inside.all():
         raise MarketError(f"{path}, row {int(np.flatnonzero(~inside)[0])}: high or low is inside the body")
-    return GridBars(int(np.diff(open_ms).min()), open_ms, rows)
+    return GridBars(_usual_ms(open_ms), open_ms, rows)
+
+
+def _usual_ms(open_ms: NDArray[np.int64]) -> int:
+    """The most frequent distance of neighbours, of equally frequent ones the shortest: one odd stamp, or a
+    day of 23 hours, makes no other bars of the rest."""
+    distances, counts = np.unique(np.diff(open_ms), return_counts=True)
+    return int(distances[counts.argmax()])
 
 
 def _read_table(path: Path) -> pd.DataFrame:

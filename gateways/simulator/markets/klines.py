@@ -109,14 +109,15 @@ class KlinesMarket:
             return None
         open_ms = int(bars.open_ms[self._bar]) + self._shift_ms
         begin_ms = max(open_ms, self._begin_ms)
-        return begin_ms + (open_ms + bars.interval_ms - begin_ms) * self._step // len(self._trades)
+        end_ms = max(bars.end_ms(self._bar) + self._shift_ms, begin_ms)
+        return begin_ms + (end_ms - begin_ms) * self._step // len(self._trades)
 
     def _stop_ms(self) -> int | None:
         """End of the last bar played, while the market is to stand still there: no bar follows at once."""
         bars, feed = self._bars, self._feed
         if bars is None or feed is None or feed.stands or self._step or not self._bar:
             return None
-        end_ms = int(bars.open_ms[self._bar - 1]) + bars.interval_ms
+        end_ms = bars.end_ms(self._bar - 1)
         if self._bar < len(bars.rows) and int(bars.open_ms[self._bar]) == end_ms:
             return None
         return end_ms + self._shift_ms
