@@ -164,7 +164,9 @@ class BacktestBroker(BrokerView):
         sizes = {"qty": qty, "qty_percent": qty_percent}
         levels = {"profit": profit, "limit": limit, "loss": loss, "stop": stop}
         trail = {"trail_price": trail_price, "trail_points": trail_points, "trail_offset": trail_offset}
-        check_call("exit", {"id": id, "from_entry": from_entry}, {**sizes, **levels, **trail})
+        texts = {"comment": comment, "comment_profit": comment_profit, "comment_loss": comment_loss}
+        texts |= {"comment_trailing": comment_trailing, "oca_name": oca_name}
+        check_call("exit", {"id": id, "from_entry": from_entry, **texts}, {**sizes, **levels, **trail})
         call = ExitCall(
             id,
             from_entry,
@@ -217,6 +219,7 @@ class BacktestBroker(BrokerView):
 
     def close_all(self, *, comment: str = "", immediately: bool = False) -> None:
         """Leave the whole position with a market order."""
+        check_call("close_all", {"comment": comment}, {})
         size = abs(self._desk.ledger.position_size)
         if size:
             self._close("", size, comment or "Close position order", now=immediately)

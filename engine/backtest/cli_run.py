@@ -76,7 +76,7 @@ def _run(config: RunConfig, choice: StrategyChoice, market: Market) -> Outcome:
     if issubclass(cls, SignalStrategy):
         strategy = build_signal_strategy(cls, choice.params)
         rules, names = changed_exits(strategy.exit_rules, choice.exits), strategy.value_names
-        params = strategy.params.model_dump()
+        params = strategy.params.model_dump() if hasattr(strategy, "params") else params
         signals = {symbol: signals_of(strategy, bars) for symbol, bars in market.bars.items()}
         result = _run_signals(config, market, signals, rules)
     else:

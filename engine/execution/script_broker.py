@@ -353,10 +353,11 @@ class ScriptBroker:
         comment_trailing: str = "",
     ) -> None:
         """A target, a stop, or both, that rest as long as the entry's position is open."""
-        del comment_profit, comment_loss, comment_trailing
         sizes = {"qty": qty, "qty_percent": qty_percent}
         levels = {"profit": profit, "limit": limit, "loss": loss, "stop": stop}
-        check_call("exit", {"id": id, "from_entry": from_entry, "comment": comment}, {**sizes, **levels})
+        texts = {"comment_profit": comment_profit, "comment_loss": comment_loss}
+        texts |= {"comment": comment, "comment_trailing": comment_trailing}
+        check_call("exit", {"id": id, "from_entry": from_entry, **texts}, {**sizes, **levels})
         if oca_name or any(_given(one) is not None for one in (trail_price, trail_points, trail_offset)):
             raise StrategyRefused("trailing exits and OCA groups cannot be placed live")
         profit, limit, loss, stop = map(_given, levels.values())

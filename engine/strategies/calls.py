@@ -1,12 +1,23 @@
 """What strategies may hand over: texts, numbers and the arguments of broker verbs; live and in backtests."""
 
 from collections.abc import Mapping
+from math import isnan
 from numbers import Real
 
 LONGEST_TEXT = 200
 """Characters of a tag, an id or a comment."""
 LARGEST = 1e15
 """Prices and quantities stay below: beyond, a float no longer tells two ticks or steps apart."""
+_QUANTITY, _PERCENT = "a number of 0 or more", "a number from 0 to 100"
+_PRICE, _DISTANCE = "a price above 0", "a number of ticks, 0 or more"
+_SIZES = (_QUANTITY, _PERCENT)
+_WANTED = {
+    "qty": _QUANTITY,
+    "qty_percent": _PERCENT,
+    **dict.fromkeys(("limit", "stop", "trail_price"), _PRICE),
+}
+"""What a number of a verb should be; a distance where nothing is said."""
+_NAMING = frozenset({"entry", "order", "exit"})
 
 
 class SentenceError(ValueError):
@@ -46,13 +57,19 @@ def is_number(value: object) -> bool:
 def check_call(
     verb: str, texts: Mapping[str, object], numbers: Mapping[str, object], direction: object = "long"
 ) -> None:
-    """`SentenceError` for an argument that no broker can take. A number that is None or nan is not given."""
+    """`SentenceError` for an argument that no broker can take, by its name: see `_WANTED`.
+
+    A price or a distance that is None or nan is not given, as `na` in Pine; a quantity that is nan is
+    refused, for it would become an order of another size.
+    """
     if direction not in ("long", "short"):
         raise SentenceError(f'{verb}: direction is {_short(direction)}, it should be "long" or "short"')
     for name, value in numbers.items():
-        if value is not None and not (type(value) is float and -LARGEST < value < LARGEST):
+        if value is not None and not (type(value) is float and 0.0 < value < 100.0):
             _check_number(verb, name, value)
     for name, value in texts.items():
+        if name == "id" and value == "" and verb in _NAMING:
+            raise SentenceError(f"{verb}: id is empty, it should be a name")
         if not is_text(value):
             expected = f"text of at most {LONGEST_TEXT} characters"
             raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be {expected}")
@@ -63,6 +80,11 @@ def _check_number(verb: str, name: str, value: object) -> None:
         raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be a number or None")
     if not is_number(value) or abs(float(value)) >= LARGEST:
         raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be below {LARGEST:g}")
+    number, wanted = float(value), _WANTED.get(name, _DISTANCE)
+    if (number < 0 or (isnan(number) and wanted in _SIZES)) or (
+        (number == 0 and wanted is _PRICE) or (number > 100 and wanted is _PERCENT)
+    ):
+        raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be {wanted}")
 
 
 def _short(value: object) -> str:

@@ -1,7 +1,9 @@
 """What a strategy does wrong, in one sentence with its own file and line; live and in backtests."""
 
+import re
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.market_data.bars import Bar, Bars
@@ -10,19 +12,33 @@ from engine.strategies.base import Broker, ScriptStrategy, SignalArrays, SignalS
 from engine.strategies.calls import LONGEST_TEXT, SentenceError, StrategyFault
 
 LONGEST_TRACE = 8_000
+MOST_FRAMES = 20
+_IN_TEXT = re.compile(r'File "([^"]+)", line (\d+)')
+"""As compilers name a place in their messages."""
 
 
 def fault_of(error: BaseException, strategy: object, bar: Bar | None = None) -> StrategyFault:
     """The sentence about an exception of a strategy, with its own file and line."""
     if isinstance(error, StrategyFault):
         return error
-    name, said = type(error).__name__, _printable(str(error))
-    said = said if len(said) <= LONGEST_TEXT else said[:LONGEST_TEXT] + " ..."
+    file = _file_of(type(strategy))
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call of the strategy
     at = "" if bar is None else f"bar {utc_text(bar.open_time_ns)}"
-    where = ", ".join(filter(None, (_line_of(error, strategy), at)))
-    trace = _printable("".join(traceback.format_exception(error, limit=-20, chain=False)).rstrip())
-    text = said if isinstance(error, SentenceError) else f"{name}: {said}" if said else name
-    return StrategyFault(f"{text} ({where})" if where else text, trace[-LONGEST_TRACE:])
+    where = ", ".join(filter(None, (_place(error, file, frames), at)))
+    text = _what(error)
+    return StrategyFault(f"{text} ({where})" if where else text, _trace(error, file))
+
+
+def what_and_where(error: BaseException, cls: type | None = None) -> str:
+    """What was raised in one line, with the file and line where: for a strategy that cannot be made.
+
+    `cls` is the strategy's class, where it could be loaded.
+    """
+    if isinstance(error, SyntaxError):
+        return _what(error)  # it names the place itself
+    file = None if cls is None else _file_of(cls)
+    where = _place(error, file, traceback.extract_tb(error.__traceback__))
+    return f"{_what(error)} ({where})" if where else _what(error)
 
 
 def decide(strategy: ScriptStrategy, bar: Bar, broker: Broker) -> None:
@@ -34,22 +50,50 @@ def decide(strategy: ScriptStrategy, bar: Bar, broker: Broker) -> None:
 
 
 def signals_of(strategy: SignalStrategy, bars: Bars) -> SignalArrays:
-    """What a strategy says about a whole history; `StrategyFault` for its exceptions."""
+    """What a strategy says about a whole history; `StrategyFault` where it raises or says something else."""
     try:
-        return strategy.batch(bars)
+        found: object = strategy.batch(bars)
     except (Exception, SystemExit) as error:
         raise fault_of(error, strategy) from error
+    if not isinstance(found, SignalArrays):
+        what = f"{type(strategy).__name__}.batch returned {type(found).__name__}"
+        raise StrategyFault(f"{what}, SignalArrays was expected")
+    return found
 
 
-def _line_of(error: BaseException, strategy: object) -> str:
+def _what(error: BaseException) -> str:
+    name, said = type(error).__name__, " ".join(_printable(str(error)).split())
+    said = said if len(said) <= LONGEST_TEXT else said[:LONGEST_TEXT] + " ..."
+    return said if isinstance(error, SentenceError) else f"{name}: {said}" if said else name
+
+
+def _trace(error: BaseException, file: str | None) -> str:
+    """From the strategy's own code on, without the way to it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    first = next(
+        (k for k, one in enumerate(frames) if one.filename == file), max(0, len(frames) - MOST_FRAMES)
+    )
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames[first:][:MOST_FRAMES])]
+    text = "".join([*lines, *traceback.format_exception_only(error)]).rstrip()
+    return _printable(text)[-LONGEST_TRACE:]
+
+
+def _file_of(cls: type) -> str | None:
+    return getattr(sys.modules.get(cls.__module__), "__file__", None)
+
+
+def _place(error: BaseException, file: str | None, frames: Sequence[traceback.FrameSummary]) -> str:
     """File and line in the strategy's own file where it failed, else the last line of all."""
-    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call of the strategy
-    if not frames:
+    own = [(one.filename, one.lineno) for one in frames if one.filename == file]
+    own = own or [(name, int(line)) for name, line in _IN_TEXT.findall(str(error)) if _is_same(name, file)]
+    if not own and not frames:
         return ""
-    module = sys.modules.get(type(strategy).__module__)
-    own = [one for one in frames if one.filename == getattr(module, "__file__", None)]
-    last = (own or frames)[-1]
-    return f"{Path(last.filename).name} line {last.lineno}"
+    name, line = own[-1] if own else (frames[-1].filename, frames[-1].lineno)
+    return f"{Path(name).name} line {line}"
+
+
+def _is_same(name: str, file: str | None) -> bool:
+    return file is not None and Path(name).name == Path(file).name
 
 
 def _printable(text: str) -> str:

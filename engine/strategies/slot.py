@@ -12,6 +12,7 @@ from engine.market_data.bars import Bar
 from engine.market_data.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import ScriptStrategy, Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.calls import SentenceError
+from engine.strategies.faults import what_and_where
 from engine.strategies.klines import MAX_KLINES
 from settings.refusals import expected
 
@@ -136,7 +137,7 @@ def build_strategy(spec: StrategySpec) -> SignalStrategy | ScriptStrategy:
     except ValueError as error:
         raise StrategyRefused(_complaint(spec, cls.Params, error)) from None
     except (Exception, SystemExit) as error:  # somebody's own code, of which one sentence is wanted
-        why = f"cannot be made: {type(error).__name__}: {error}"
+        why = f"cannot be made: {what_and_where(error, cls)}"
         raise StrategyRefused(f"{_key(spec, 'name')}strategy {spec.name} {why}") from error
     inputs = strategy.inputs
     if spec.candles not in inputs.candles:
@@ -162,7 +163,7 @@ def _class_of(spec: StrategySpec) -> type[SignalStrategy] | type[ScriptStrategy]
             f"{_key(spec, 'name')}there is no strategy {spec.name!r}; allowed: {known}"
         ) from None
     except (Exception, SystemExit) as error:  # somebody's own code, of which one sentence is wanted
-        why = f"cannot be imported: {type(error).__name__}: {error}"
+        why = f"cannot be imported: {what_and_where(error)}"
         raise StrategyRefused(f"{_key(spec, 'name')}strategy {spec.name} {why}") from error
 
 

@@ -11,7 +11,7 @@ from engine.core.config import EngineConfig
 from engine.core.engine import Engine
 from engine.core.events import Command, CommandName, Event, JournalState
 from engine.risk.limits import RiskLimits
-from engine.strategies.guard import StrategyFault
+from engine.strategies.calls import StrategyFault
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Rig, config, spec
 from tests.unit.test_engine_restarts import UP, mark, restarted
