@@ -89,6 +89,8 @@ def _as_tables(environment: str, status: EngineStatus) -> None:
     wide.print(f"{environment} at {clock(status.time_ns)} UTC   ", links, end="", sep="")
     wide.print(Text(told, style=style) if told else "", end="\n")
     wide.print(blocked(status, len(status.blockers)) or "entries open")
+    for sentence in status.left_behind:
+        wide.print(Text(sentence, style="yellow"))
     wide.print(totals(status, msgspec.structs.asdict(status)))
     for table in (*tables(status, ALL_ROWS, wide.width), order_ids(status, wide.width)):
         if table.row_count:

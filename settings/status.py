@@ -136,6 +136,8 @@ class EngineStatus(msgspec.Struct, frozen=True):
     blockers: tuple[str, ...] = ()
     """What keeps entries out, and since when, in sentences."""
     strategies: tuple[StrategyStatus, ...] = ()
+    left_behind: tuple[str, ...] = ()
+    """Positions of strategies that are no longer configured, and what to type, in sentences."""
 
 
 def write_status(path: Path, status: EngineStatus) -> None:

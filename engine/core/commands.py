@@ -13,6 +13,7 @@ from engine.execution.client_ids import command_cause
 from engine.execution.lots import plain
 from engine.execution.market_exits import DUST
 from engine.execution.order_store import Order
+from engine.execution.positions import Position
 from engine.storage.records import Audit, CommandGiven
 from engine.strategies.slot import StrategySlot
 from settings.shown import counted
@@ -68,6 +69,8 @@ class Commands:
         if command.symbol and command.symbol not in symbols:
             return f"{command.symbol} is not traded here; symbols are {', '.join(symbols)}"
         names = sorted({name for slot in slots for name in (slot.owner, slot.spec.name)})
+        if command.name == "flatten":
+            names += [owner for owner, _ in self._engine.ownership.orphans()]
         is_prefix_enough = command.name == "why"
         if command.strategy and not any(
             name.startswith(command.strategy) if is_prefix_enough else name == command.strategy
@@ -117,7 +120,8 @@ class Commands:
         signals = engine.trades.log.why(
             command.strategy, command.symbol, engine.store.get, self._outcome, engine.health.show_price
         )
-        return "\n".join((*standing(slots, engine.health), signals))
+        left_behind = engine.ownership.left_behind(command.symbol)
+        return "\n".join((*standing(slots, engine.health), *left_behind, signals))
 
     def replay(self, given: CommandGiven) -> None:
         """A command of the journal: what it halted stays halted."""
@@ -252,7 +256,7 @@ class Commands:
     def _flatten(self, command: Command) -> tuple[bool, str]:
         """Leave every strategy's position by a reduce-only market order; kill leaves others' too."""
         engine = self._engine
-        if command.name == "flatten" and not self._slots(command):
+        if command.name == "flatten" and not self._slots(command) and not self._orphans(command):
             return False, f"no strategy answers to {f'{command.strategy} {command.symbol}'.strip()}"
         sent: list[str] = []
         refused: list[str] = []
@@ -262,6 +266,8 @@ class Commands:
             slot.leaving = command_cause(command.command_id)
             engine.trades.withdraw_entries(slot)
             self._leave(command, slot.owner, slot.symbol, sent, refused)
+        for owner, position in self._orphans(command):
+            self._leave(command, owner, position.symbol, sent, refused)
         if command.name == "kill":
             for symbol in engine.config.symbols:
                 if command.symbol in {"", symbol}:
@@ -274,6 +280,16 @@ class Commands:
         if refused:
             text = f"{text}; not possible: {'; '.join(refused)}"
         return not refused, f"{text}; {self._off_until_resume(command)}"
+
+    def _orphans(self, command: Command) -> list[tuple[str, Position]]:
+        """What a strategy that is no longer configured holds: flatten leaves it where it is named."""
+        return [
+            (owner, position)
+            for owner, position in self._engine.ownership.orphans()
+            if command.name == "flatten"
+            and owner == command.strategy
+            and command.symbol in {"", position.symbol}
+        ]
 
     def _others(self, command: Command) -> list[str]:
         """What flatten does not close: nobody's position that is a strategy's of this configuration."""
@@ -290,7 +306,7 @@ class Commands:
         if command.name == "kill":
             return "killed: no strategy enters anything until resume"
         paused = ", ".join(f"{slot.owner} on {slot.symbol}" for slot in self._slots(command))
-        return f"paused until resume: {paused}"
+        return f"paused until resume: {paused}" if paused else "nobody is paused"
 
     def _leave(self, command: Command, owner: str, symbol: str, sent: list[str], refused: list[str]) -> None:
         """One owner's position; what cannot be sent now is sent as soon as it can be."""
@@ -302,7 +318,7 @@ class Commands:
             owner, symbol, cause=command_cause(command.command_id), leg="flatten", signal="Flatten"
         )
         if placed.client_order_id:
-            sent.append(f"{position:f} {symbol}")
+            sent.append(f"{plain(position)} {symbol}")
         elif placed.verdict is DUST:
             refused.append(f"{symbol}: {placed.verdict.reason}")
         else:

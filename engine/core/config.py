@@ -48,7 +48,7 @@ class EngineConfig:
     without an answer makes an order unknown; absence counts as proven only `absence_grace_ns` after it was
     sent, and history is scanned from `scan_margin_ns` before its intent. `remembered_ids` of orders long
     closed are kept, so that none is sent twice. Every `compare_every_ns` the exchange is looked at though
-    nothing has happened (0: never).
+    nothing has happened (0: never). `environment` is only for what is told.
     """
 
     symbols: tuple[str, ...]
@@ -70,6 +70,12 @@ class EngineConfig:
     compare_every_ns: int = 60 * SECOND_NS
     max_retries: int = 5
     remembered_ids: int = 100_000
+    environment: str = "demo"
+
+    def ctl(self, words: str) -> str:
+        """A command of `engine.ctl` as it is typed for this environment."""
+        env = "" if self.environment == "demo" else f" --env {self.environment}"
+        return f"`python -m engine.ctl{env} {words}`"
 
 
 def of_settings(settings: Settings, *, engine_id: str, client_id_prefix: str) -> EngineConfig:
@@ -79,6 +85,7 @@ def of_settings(settings: Settings, *, engine_id: str, client_id_prefix: str) ->
         symbols=settings.symbols,
         strategies=tuple(_strategy(one, index) for index, one in enumerate(settings.strategies)),
         limits=_limits(settings.risk),
+        environment=settings.environment,
         engine_id=engine_id,
         client_id_prefix=client_id_prefix,
         depth_levels=settings.gateway.depth_levels,

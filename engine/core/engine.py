@@ -96,7 +96,7 @@ class Engine:
             self.lanes.__getitem__,
         )
         self.strategies = StrategyManager(config, self.clock, self.out, self.trades)
-        self.ownership = Ownership(self.clock, self.out, self.account, self.strategies, self.trades)
+        self.ownership = Ownership(config, self.clock, self.out, self.account, self.strategies, self.trades)
         self.candles = CandleAggregator(self.bars.watch(self.strategies.series), config.grace_ns)
         self.recovery = self._make_recovery()
         self.comparison = self._make_comparison()

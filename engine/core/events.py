@@ -52,7 +52,7 @@ TOUCHES: dict[CommandName, str] = {
     "pause": "Enter nothing new and cancel entries that rest; positions, their stops and targets stay.",
     "resume": "Undo pause and flatten; without a strategy or symbol also undo kill.",
     "flatten": "Leave the strategies' positions at market and pause them; their entries, stops and targets "
-    "go. What others hold and their orders stay.",
+    "go. What others hold and their orders stay. --strategy may also name one that is no longer configured.",
     "kill": "Cancel every order and leave every position, those of others too; enter nothing until resume. "
     "A strategy's stop goes when its position is left; nothing but the leaving is placed after it.",
     "cancel": "Cancel one order, whoever sent it; a strategy's stop or target is refused: it would come "

@@ -1,6 +1,7 @@
 """Whose position it is: what somebody else took away is settled, what nobody looks after is named."""
 
 from engine.account.state import AccountStateStore
+from engine.core.config import EngineConfig
 from engine.core.context import Clock, Outbox
 from engine.execution.attribution import OPERATOR, settle_foreign
 from engine.execution.lots import plain
@@ -15,12 +16,14 @@ class Ownership:
 
     def __init__(
         self,
+        config: EngineConfig,
         clock: Clock,
         out: Outbox,
         account: AccountStateStore,
         strategies: StrategyManager,
         trades: TradeExecutor,
     ) -> None:
+        self._config = config
         self._clock = clock
         self._out = out
         self._account = account
@@ -49,16 +52,39 @@ class Ownership:
         ]
 
     def tell_left_behind(self) -> None:
-        """Once: positions of strategies that are no longer configured."""
-        if self._has_told:
-            return
-        self._has_told = True
-        for owner, position in self._left_behind():
-            if owner == LOST:
-                continue  # told already, and by what it is mended
-            what = f"{plain(position.qty_base)} {position.symbol}"
-            text = f"{owner} is not in the configuration and holds {what}: nothing looks after it but its"
-            self._out.notice("warning", f"{text} resting orders")
+        """Once: positions of strategies that are no longer configured, and what to do about them."""
+        if not self._has_told:
+            self._has_told = True
+            for sentence in self.left_behind():
+                self._out.notice("warning", sentence)
+
+    def left_behind(self, symbol: str = "") -> list[str]:
+        """Of each such position (on that symbol): whose it is, and what to type."""
+        return [
+            self._sentence(owner, position)
+            for owner, position in self.orphans()
+            if symbol in {"", position.symbol}
+        ]
+
+    def orphans(self) -> list[tuple[str, Position]]:
+        """Positions of strategies that are no longer configured, with their owners."""
+        # Those of LOST orders are told by themselves, and by what they are mended.
+        return [one for one in self._left_behind() if one[0] != LOST]
+
+    def _sentence(self, owner: str, position: Position) -> str:
+        name, _, identity = owner.partition(":")
+        now = [
+            one.owner
+            for one in self._strategies.slots
+            if one.spec.name == name and one.symbol == position.symbol
+        ]
+        leave = self._config.ctl(f"flatten --strategy {owner} --symbol {position.symbol}")
+        keep = f'id = "{identity}" given to {now[0]} takes it over' if now else "or put the strategy back"
+        return (
+            f"{owner} is not in the configuration and holds {plain(position.qty_base)} {position.symbol}: "
+            f"nothing looks after it but its resting orders, and entries against it wait. {leave} leaves it; "
+            f"{keep}"
+        )
 
     def _left_behind(self) -> list[tuple[str, Position]]:
         return [one for one in self.unmanaged() if one[0] not in {EXTERNAL, OPERATOR}]

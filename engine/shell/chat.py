@@ -118,6 +118,7 @@ def status_text(status: EngineStatus) -> str:
     if shown.paused_strategies:
         lines.append(f"paused: {', '.join(shown.paused_strategies)}")
     lines += [f"entries wait: {one}" for one in shown.blockers]
+    lines += shown.left_behind
     lines += [
         f"{one.symbol} {one.qty_base} at {one.entry_price}, unrealised {one.unrealised_pnl or 'not known'}"
         for one in shown.positions

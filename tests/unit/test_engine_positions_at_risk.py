@@ -6,12 +6,13 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.core.audit import Notice
+from engine.core.audit import Answer, Notice
 from engine.core.effects import Append
 from engine.core.engine import Engine
 from engine.core.events import Command, Event, LinkDown, Timer
 from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import RiskLimits
+from engine.shell.status import StatusKeeper
 from engine.storage.records import Intent, Sent, Signal
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Rig, config, spec
@@ -32,6 +33,12 @@ def held(rig: Rig, owner: str = OWNER) -> Decimal:
 
 def stops(rig: Rig) -> list[str]:
     return [key for key, one in rig.exchange.orders.items() if one.order_type == "STOP_MARKET"]
+
+
+def answered(rig: Rig) -> str:
+    answer = rig.notices(Answer)[-1]
+    assert isinstance(answer, Answer)
+    return answer.text
 
 
 def said(rig: Rig) -> list[str]:
@@ -67,9 +74,33 @@ def test_the_stop_of_a_strategy_taken_out_of_the_configuration_stays(by_snapshot
     assert again.exchange.position == TENTH
     (left,) = [text for text in said(again) if "is not in the configuration" in text]
     assert left == (
-        f"{OWNER} is not in the configuration and holds 0.1 BTCUSDT: "
-        "nothing looks after it but its resting orders"
+        f"{OWNER} is not in the configuration and holds 0.1 BTCUSDT: nothing looks after it but its resting "
+        f"orders, and entries against it wait. `python -m engine.ctl flatten --strategy {OWNER} --symbol "
+        'BTCUSDT` leaves it; id = "s1" given to other:s2 takes it over'
     )
+
+
+def test_flatten_names_a_strategy_that_is_gone_and_leaves_what_it_holds_with_its_stop() -> None:
+    rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
+    swapped = config(
+        spec("ema_cross", owner="ema_cross:s1", params={"fast": 2, "slow": 3}), environment="paper"
+    )
+    again = restarted(rig, swapped).up()
+    (left,) = [text for text in said(again) if "is not in the configuration" in text]
+    typed = f"python -m engine.ctl --env paper flatten --strategy {OWNER} --symbol BTCUSDT"
+    assert left.endswith(f"`{typed}` leaves it; or put the strategy back")
+    assert StatusKeeper(again.engine).status(again.now_ns).left_behind == (left,)
+    command(again, "why")
+    assert left in answered(again)
+    command(again, "flatten", 2)
+    assert (again.exchange.position, held(again)) == (TENTH, TENTH)
+    command(again, "flatten", 3, strategy=OWNER)
+    assert answered(again) == "leaving 0.1 BTCUSDT; nobody is paused"
+    again.wait(1)
+    assert (again.exchange.position, held(again), stops(again)) == (0, 0, [])
+    assert StatusKeeper(again.engine).status(again.now_ns).left_behind == ()
+    command(again, "pause", 4, strategy=OWNER)
+    assert "there is no strategy" in answered(again)
 
 
 def test_what_rests_for_a_strategy_that_is_gone_goes_with_its_position() -> None:
