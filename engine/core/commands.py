@@ -161,6 +161,7 @@ class Commands:
             if not paused:
                 engine.risk.revive()
                 engine.trades.exits.give_up(OPERATOR)
+                engine.stop_check.on_resume()
                 for slot in engine.strategies.slots:
                     slot.leaving = ""
                     engine.strategies.set_paused(slot, paused=False, reason="")

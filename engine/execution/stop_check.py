@@ -110,6 +110,13 @@ class StopCheck:
                     bare.due_ns = self._clock.now_ns + NOT_NOW_NS
         self._reschedule()
 
+    def on_resume(self) -> None:
+        """Somebody has looked into it: try at once."""
+        self._tries.clear()
+        for bare in self._bare.values():
+            bare.due_ns = NEVER_NS if bare.trying else self._clock.now_ns
+        self._reschedule()
+
     def on_set_back(self, now_ns: int) -> None:
         """The clock went back: what was to be tried later is tried soon."""
         for bare in self._bare.values():

@@ -107,6 +107,15 @@ def test_it_is_tried_ever_less_often_while_it_is_refused() -> None:
     assert rig.exchange.orders == {}
 
 
+def test_resume_tries_one_at_once() -> None:
+    rig = accepting(live(left(), 600))
+    before = len(tried(rig))
+    rig.feed(Command(rig.now_ns, "r1", "resume"))
+    live(rig, 2)
+    assert len(tried(rig)) == before + 1
+    assert rig.engine.health.blockers() == ()
+
+
 def test_the_stop_of_a_position_that_is_placed_at_last_opens_entries_too() -> None:
     rig = refusing(Rig(Engine(PROTECTED)).up()).prices(*UP)
     assert rig.engine.health.blockers() == (GATE,)
