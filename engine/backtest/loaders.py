@@ -40,9 +40,15 @@ _TIME_NAMES = (
 _FUNDING_TIMES = ("funding_time", "fundingtime", "calc_time")
 _FUNDING_RATES = ("funding_rate", "fundingrate", "last_funding_rate")
 _VOLUME_NAMES = ("volume", "vol", "v", "base_volume", "tick_volume", "tickvol")
+_WANTED = (_TIME_NAMES, *((name, name[0]) for name in _PRICES), _VOLUME_NAMES)
+_EXPORTED = re.compile(r"(?:.*_)?([^_]+), ?\w+")
+"""TradingView's exports of bars: `BINANCE_BTCUSDT.P, 60.csv`."""
 _SYMBOL = re.compile(r"(.+?)(?:_|-(?=\d+(?:mo|[smhdwM])(?:-|$))|$)")
 _FLOAT32_EXACT = 1 << 24
 _FIRST = 1000
+_NO_PRICE_ABOVE = 1e15
+_NO_VOLUME_ABOVE = 1e30
+"""Amounts of money made from larger numbers have no cents any more, and squares of them overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,9 @@ def open_bars(source: Path, symbol: str | None = None) -> Bars:
 def load_bars(source: Path, symbol: str | None = None) -> Loaded:
     """A file of bars, or a sample market by its name where there is no such file; raises `DataError`.
 
-    The symbol is the file's name up to the first `_` or the timeframe, unless given here or as
-    `SYMBOL=FILE`. The timeframe is the usual distance of neighbours.
+    The symbol is the file's name up to the first `_` or the timeframe, in TradingView's exports what stands
+    between exchange and timeframe, unless given here or as `SYMBOL=FILE`. The timeframe is the usual
+    distance of neighbours.
     """
     name = str(source)
     given, equals, rest = name.partition("=")
@@ -98,9 +105,14 @@ def _load_file(path: Path, symbol: str | None) -> Loaded:
         raise DataError(f"{path}: {len(time_ns)} bars, expected at least two")
     usual = usual_step_ns(columns[0])
     notes += _odd_times(path, columns[0], usual, rows)
-    found = _SYMBOL.match(path.name.split(".")[0])
-    name = symbol or (found[1] if found else path.stem)
+    name = symbol or _symbol(path)
     return Loaded(Bars(name, usual, *columns), tuple(notes))
+
+
+def _symbol(path: Path) -> str:
+    """What the file's name says."""
+    found = _EXPORTED.fullmatch(path.stem) or _SYMBOL.match(path.name.split(".")[0])
+    return found[1] if found else path.stem
 
 
 def _bars_table(path: Path) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
@@ -109,12 +121,17 @@ def _bars_table(path: Path) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
     names: dict[str, str] = {}
     for name in table.column_names:
         names.setdefault(_plain(name), name)
+    twice = next((name for name in table.column_names if table.column_names.count(name) > 1), None)
+    if twice is not None and twice in {_named(names, *wanted) for wanted in _WANTED}:
+        raise DataError(f"{path}: two columns are called {twice!r}, expected one")
     found = {name: _named(names, name, name[0]) for name in _PRICES}
     volume = _named(names, *_VOLUME_NAMES) or next((n for k, n in names.items() if k.startswith("vol")), None)
     time_name = _named(names, *_TIME_NAMES)
     missing = [name for name in _PRICES if found[name] is None]
     if time_name is None or missing:
         hint = " (a close time is when a bar ends)" if "close_time" in names and not missing else ""
+        if any(map(_is_number, table.column_names)):
+            hint = "; its first line seems to be a row: write a line of names above it"
         raise DataError(
             f"{path}: no column {missing[0] if missing else 'open_time'!r} among"
             f" {', '.join(map(repr, table.column_names[:12]))},"
@@ -143,6 +160,14 @@ def _bars_table(path: Path) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
 def _plain(name: str) -> str:
     plain = re.sub(r"[\s\-.]+", "_", name.strip().strip("<>").lower())
     return re.sub(r"_?\(?utc\)?$", "", plain) or plain
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _named(names: dict[str, str], *wanted: str) -> str | None:
@@ -194,7 +219,7 @@ def read_funding(path: Path) -> "Funding":
     """
     from engine.backtest.plans import Funding  # noqa: PLC0415  # brings all strategies, and so numba
 
-    table = read_table(path)
+    table = read_table(path, "funding")
     names = {_plain(name): name for name in reversed(table.column_names)}
     time_name, rate_name = _named(names, *_FUNDING_TIMES, *_TIME_NAMES), _named(names, *_FUNDING_RATES)
     for wanted, found in (("funding_time", time_name), ("funding_rate", rate_name)):
@@ -224,7 +249,8 @@ def _floats(path: Path, table: pa.Table, name: str, rows: NDArray[np.int64]) -> 
     try:
         column = table.column(name).cast(pa.float64())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as e:
-        raise DataError(f"{path}: column {name!r} is not made of numbers") from e
+        row, value = _no_number(table.column(name))
+        raise DataError(f"{path}, row {rows[row]}: {name} is {value!r}, expected a number") from e
     if column.null_count:
         raise DataError(
             f"{path}, row {rows[_first(pc.is_null(column))]}: {name} is empty or nan, expected a number"
@@ -232,11 +258,20 @@ def _floats(path: Path, table: pa.Table, name: str, rows: NDArray[np.int64]) -> 
     return _printed(numbers(column))
 
 
+def _no_number(column: pa.ChunkedArray) -> tuple[int, object]:
+    """Row and value of the first that is no number."""
+    for row, value in enumerate(column.to_pylist()):
+        if not _is_number(str(value)):
+            return row, value
+    return 0, column[0].as_py()  # a kind of column that holds no numbers at all, such as times
+
+
 def _printed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Numbers that were float32 once (0.30000001192) as the decimals they stood for (0.3)."""
-    if (values[:_FIRST].astype(np.float32) != values[:_FIRST]).any():
-        return values
-    narrow = values.astype(np.float32)
+    with np.errstate(over="ignore"):  # what does not fit is infinite, and so different
+        if (values[:_FIRST].astype(np.float32) != values[:_FIRST]).any():
+            return values
+        narrow = values.astype(np.float32)
     if not len(values) or not (narrow == values).all() or (np.abs(values) >= _FLOAT32_EXACT).any():
         return values
     if (values == np.rint(values * 64.0) / 64.0).all():
@@ -264,10 +299,12 @@ def _check_prices(
     rows: NDArray[np.int64],
 ) -> None:
     for name, values in prices.items():
-        bad = ~(np.isfinite(values) & (values > 0))
+        bad = ~((values > 0) & (values < _NO_PRICE_ABOVE))
         if bad.any():
             at = int(np.argmax(bad))
-            raise DataError(f"{path}, row {rows[at]}: {name} is {values[at]}, expected a positive price")
+            raise DataError(
+                f"{path}, row {rows[at]}: {name} is {values[at]}, expected a positive price below 1e15"
+            )
     high, low = prices["high"], prices["low"]
     wrong = high < low
     if wrong.any():
@@ -281,10 +318,10 @@ def _check_prices(
                 f"{path}, row {rows[at]}: {name} {prices[name][at]}"
                 f" lies outside low {low[at]} and high {high[at]}"
             )
-    bad = ~(np.isfinite(volume) & (volume >= 0))
+    bad = ~((volume >= 0) & (volume < _NO_VOLUME_ABOVE))
     if bad.any():
         at = int(np.argmax(bad))
-        raise DataError(f"{path}, row {rows[at]}: volume is {volume[at]}, expected zero or more")
+        raise DataError(f"{path}, row {rows[at]}: volume is {volume[at]}, expected from 0 to 1e30")
 
 
 def _first(mask: pa.ChunkedArray) -> int:

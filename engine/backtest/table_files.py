@@ -23,27 +23,34 @@ class DataError(ValueError):
     """A data file cannot be used; the message is one sentence for a person."""
 
 
-def read_table(path: Path) -> pa.Table:
-    """The whole file; raises `DataError`."""
+def read_table(path: Path, holding: str = "bars") -> pa.Table:
+    """The whole file; raises `DataError`. `holding` is what the file should hold, in words."""
     if not path.is_file():
-        raise DataError(f"{path}: no such file, expected bars as parquet or CSV")
+        what = "is a folder" if path.is_dir() else "no such file"
+        raise DataError(f"{path}: {what}, expected {holding} as parquet or CSV")
     kind = "parquet" if path.suffix == ".parquet" else "CSV"
     try:
         table = read_parquet(path) if kind == "parquet" else _read_csv(path)
         # Decodes the names, which pyarrow leaves to the first who asks.
         return table if table.column_names else pa.table({})
-    except (pa.ArrowInvalid, OSError, EOFError, UnicodeDecodeError, zlib.error) as e:
+    except UnicodeDecodeError as e:
+        raise DataError(f"{path}: not a text file, expected {holding} as CSV") from e
+    except (pa.ArrowInvalid, OSError, EOFError, zlib.error) as e:
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise DataError(f"{path}: cannot be read as {kind} ({reason})") from e
 
 
 def _read_csv(path: Path) -> pa.Table:
     data = _unpacked(path)
+    if not data.strip():
+        raise DataError(f"{path}: empty file, expected a CSV table")
     skipped, line = _first_row(data)
     if data.startswith(_TWO_HEADERS) and data.splitlines()[1].startswith(b"Ticker"):
         # Yahoo's downloader writes a table of two header rows and puts the index's name in a third.
         skipped, line = 3, line.replace("Price", "Date", 1)
     delimiter = max(_DELIMITERS, key=line.count)
+    if delimiter not in line:
+        raise DataError(f"{path}: its first line, {line[:60]!r}, has one column, expected a CSV table")
     fields = [field.strip().strip('"') for field in line.split(delimiter)]
     names = None
     if len(fields) > _FEWEST_COLUMNS and all(_NUMBER.fullmatch(field) for field in fields[1:5]):
@@ -51,15 +58,31 @@ def _read_csv(path: Path) -> pa.Table:
         names = [*_HEADERLESS[: len(fields)], *extra]
     elif skipped > 1:
         names = fields
-    return pa_csv.read_csv(
-        io.BytesIO(data),
-        read_options=pa_csv.ReadOptions(skip_rows=skipped, column_names=names),
-        parse_options=pa_csv.ParseOptions(delimiter=delimiter),
+    before = skipped + (names is None)
+    odd: list[pa_csv.InvalidRow] = []
+
+    def skip(row: pa_csv.InvalidRow) -> str:
+        odd.append(row)
+        return "skip"
+
+    table = pa_csv.read_csv(
+        io.BytesIO(data if data.endswith(b"\n") else data + b"\n"),  # else a lone header is an error
+        # On one thread: rows have their number, and a process that ends at once does not end in an abort
+        # because threads of the pool still start.
+        read_options=pa_csv.ReadOptions(skip_rows=skipped, column_names=names, use_threads=False),
+        parse_options=pa_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=skip),
         # Where columns part at semicolons, a comma is the decimal one.
         convert_options=pa_csv.ConvertOptions(
             decimal_point="," if delimiter == ";" and b"," in data else "."
         ),
     )
+    if odd:
+        first = odd[0]
+        raise DataError(
+            f"{path}, row {first.number - before}: {first.actual_columns} columns,"
+            f" the first line has {first.expected_columns}"
+        )
+    return table
 
 
 def _unpacked(path: Path) -> bytes:

@@ -21,7 +21,7 @@ _BORDERS = np.array([5 * 10**8, 5 * 10**11, 5 * 10**14, 5 * 10**17])
 """From 1985-11-05 in seconds, milliseconds, microseconds and nanoseconds: no time fits two units."""
 _NS = (1_000_000_000, 1_000_000, 1_000, 1)
 _LAST_NS = 2**63 - 1
-_UNCOUNTABLE = "has a time that nanoseconds cannot count, expected times between 1970 and 2261"
+_COUNTABLE = "expected times between 1970 and 2261"
 _WRITE = "expected a time like 2025-01-31 14:00 (UTC) or 2025-01-31T14:00:00+08:00, or an integer since 1970"
 _DIGITS = (
     (19_700_101, 22_611_231, "%Y%m%d"),
@@ -67,14 +67,18 @@ def _cast(path: Path, column: pa.ChunkedArray, name: str) -> NDArray[np.int64]:
         zone = stamps.type.tz
         return numbers(stamps.cast(pa.timestamp("ns", "UTC" if zone else None)).cast(pa.int64()))
     except pa.ArrowInvalid as e:
-        raise DataError(f"{path}: {name} {_UNCOUNTABLE}") from e
+        years = pc.year(column).to_numpy()
+        row = int(np.argmax((years < 1970) | (years > 2261)))
+        raise DataError(f"{path}, row {row + 1}: {name} is in the year {years[row]}, {_COUNTABLE}") from e
 
 
 def _whole(path: Path, column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     try:
         return column.cast(pa.int64())
     except pa.ArrowInvalid as e:
-        raise DataError(f"{path}: {name} is not made of whole numbers, {_WRITE}") from e
+        values = numbers(column.cast(pa.float64()))
+        row = int(np.argmax((values != np.rint(values)) | ~(np.abs(values) < 2.0**63)))
+        raise DataError(f"{path}, row {row + 1}: {name} is {values[row]}, no whole number, {_WRITE}") from e
 
 
 def _counted(path: Path, raw: NDArray[np.int64], name: str) -> NDArray[np.int64]:
@@ -96,8 +100,12 @@ def _counted(path: Path, raw: NDArray[np.int64], name: str) -> NDArray[np.int64]
             " expected one unit in a file"
         )
     scale = _NS[int(unit[0])]
-    if raw.max() > _LAST_NS // scale:
-        raise DataError(f"{path}: {name} {_UNCOUNTABLE}")
+    late = raw > _LAST_NS // scale
+    if late.any():
+        row = int(np.argmax(late))
+        raise DataError(
+            f"{path}, row {row + 1}: {name} {raw[row]} in {_UNITS[int(unit[0])]} is no time, {_COUNTABLE}"
+        )
     return np.ascontiguousarray(raw * scale)
 
 
@@ -128,10 +136,21 @@ def _read(path: Path, texts: list[str], name: str) -> tuple[NDArray[np.int64], b
         try:
             moment = parse_time(text)
         except ValueError as e:
-            raise DataError(f"{path}, row {row + 1}: {name} {text!r} cannot be read, {_WRITE}") from e
+            odd = _first_odd(texts, row)
+            raise DataError(f"{path}, row {odd + 1}: {name} {texts[odd]!r} cannot be read, {_WRITE}") from e
         no_zone = no_zone or moment.tzinfo is None
-        found[row] = _checked_ns(path, moment, name)
+        value = _ns(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        if not -_LAST_NS <= value <= _LAST_NS:
+            raise DataError(f"{path}, row {row + 1}: {name} is {text!r}, {_COUNTABLE}")
+        found[row] = value
     return found, no_zone
+
+
+def _first_odd(texts: list[str], row: int) -> int:
+    """The row to name: where integers are mixed with text, the text made all of them text."""
+    if not texts[row].strip().isdigit():
+        return row
+    return next((k for k, text in enumerate(texts) if not text.strip().isdigit()), row)
 
 
 def parse_time(text: str) -> datetime:
@@ -150,13 +169,6 @@ def parse_time(text: str) -> datetime:
     elif match := _DAY_FIRST.fullmatch(first):
         first = f"{match[3]}-{int(match[2]):02}-{int(match[1]):02}"
     return datetime.fromisoformat(first + separator + rest.strip())
-
-
-def _checked_ns(path: Path, moment: datetime, name: str) -> int:
-    value = _ns(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    if not -_LAST_NS <= value <= _LAST_NS:
-        raise DataError(f"{path}: {name} {_UNCOUNTABLE}")
-    return value
 
 
 def _ns(moment: datetime) -> int:

@@ -1,5 +1,7 @@
 """Bars are read from every layout, and a fault is one sentence with file, row and expectation."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -75,14 +77,18 @@ def test_a_zone_other_than_utc_is_converted(tmp_path: Path):
         ("11,13,10,12,6", "14,13,10,12,6", "row 2: open 14.0 lies outside"),
         ("11,13,10,12,6", "11,13,10,12,-6", "row 2: volume is -6.0"),
         ("11,13,10,12,6", "11,13,,12,6", "row 2: low is empty"),
-        ("11,13,10,12,6", "11,13,ten,12,6", "column 'low' is not made of numbers"),
+        ("11,13,10,12,6", "11,13,ten,12,6", "row 2: low is 'ten', expected a number"),
         (
             "2025-01-01T01",
             "day one ",
             "row 2: open_time 'day one :00:00Z' cannot be read, expected a time like",
         ),
         ("2025-01-01T01:00", "01/02/2025 01:00", "row 2: open_time '01/02/2025 01:00:00Z' cannot be read"),
-        ("11,13,10,12,6", "11,13", "cannot be read as CSV"),
+        ("11,13,10,12,6", "11,13", "row 2: 3 columns, the first line has 6"),
+        ("11,13,10,12,6", "11,13,10,12,6,7", "row 2: 7 columns, the first line has 6"),
+        ("11,13,10,12,6", "11,1e300,10,12,6", "row 2: high is 1e+300, expected a positive price below 1e15"),
+        ("11,13,10,12,6", "11,13,10,12,1e300", "row 2: volume is 1e+300"),
+        ("open,high,low,close", "open,high,close,close", "two columns are called 'close'"),
     ],
 )
 def test_a_fault_is_one_sentence(tmp_path: Path, before: str, after: str, says: str):
@@ -102,6 +108,16 @@ def test_files_that_are_missing_too_short_or_rubbish_are_refused(tmp_path: Path)
         open_bars(tmp_path / "sample-2h")
     with pytest.raises(DataError, match="1 bars, expected at least two"):
         read_bars(_csv(tmp_path, "\n".join(GOOD.splitlines()[:2])))
+    with pytest.raises(DataError, match="is a folder, expected bars"):
+        read_bars(tmp_path)
+    for text, says in (
+        ("", "empty file"),
+        (" \n\n", "empty file"),
+        ("<html>not found</html>\n", "has one column, expected a CSV table"),
+        (GOOD.splitlines()[0], "0 bars, expected at least two"),
+    ):
+        with pytest.raises(DataError, match=says):
+            read_bars(_csv(tmp_path, text))
     rubbish = tmp_path / "rubbish.parquet"
     rubbish.write_bytes(b"no parquet")
     with pytest.raises(DataError, match="cannot be read as parquet"):
@@ -109,19 +125,19 @@ def test_files_that_are_missing_too_short_or_rubbish_are_refused(tmp_path: Path)
 
 
 def test_times_beyond_what_nanoseconds_can_count_are_refused(tmp_path: Path):
-    with pytest.raises(DataError, match=r"X_1h\.csv: open_time .* between 1970 and 2261"):
+    with pytest.raises(DataError, match=r"X_1h\.csv, row 1: open_time .* between 1970 and 2261"):
         read_bars(_csv(tmp_path, GOOD.replace("2025-", "9025-")))
-    with pytest.raises(DataError, match=r"X_1h\.csv: open_time .* between 1970 and 2261"):
+    with pytest.raises(DataError, match=r"X_1h\.csv, row 3: open_time .* between 1970 and 2261"):
         read_bars(_csv(tmp_path, GOOD.replace("2025-01-01T03:00:00Z", "9025-01-01T03:00:00Z")))
-    big = "open_time,open,high,low,close\n10000000000,1,1,1,1\n10000000060,1,1,1,1\n"
-    with pytest.raises(DataError, match=r"X_1h\.csv: open_time .* between 1970 and 2261"):
+    big = "open_time,open,high,low,close\n1000000000,1,1,1,1\n10000000060,1,1,1,1\n"
+    with pytest.raises(DataError, match=r"X_1h\.csv, row 2: open_time .* between 1970 and 2261"):
         read_bars(_csv(tmp_path, big))
 
 
 def test_a_header_that_is_not_text_is_refused(tmp_path: Path):
     path = tmp_path / "X_1h.csv"
     path.write_bytes(b"o\xcbpen_time,open,high,low,close\n1735689600,1,1,1,1\n")
-    with pytest.raises(DataError, match=r"X_1h\.csv: cannot be read as CSV"):
+    with pytest.raises(DataError, match=r"X_1h\.csv: not a text file"):
         read_bars(path)
 
 
@@ -172,3 +188,38 @@ def test_bars_of_a_sample_market_are_bars():
     assert (bars.low > 0).all()
     assert (bars.volume_base > 0).all()
     assert (np.round(bars.close * 100) / 100 == bars.close).all()
+
+
+def test_a_first_line_that_is_a_row_of_another_layout_is_named_as_that(tmp_path: Path):
+    path = _csv(tmp_path, "2025.01.01,00:00,10,12,9,11,5\n2025.01.01,01:00,11,13,10,12,6\n")
+    with pytest.raises(DataError, match="write a line of names above it"):
+        read_bars(path)
+
+
+def test_a_csv_is_read_on_one_thread(tmp_path: Path):
+    """A refusal ends the process at once; threads that still start then would end it in an abort."""
+    path = _csv(tmp_path, GOOD)
+    count = (
+        "import os, sys; from pathlib import Path; from engine.backtest.table_files import read_table\n"
+        "count = lambda: len(os.listdir('/proc/self/task'))\n"
+        "before = count(); read_table(Path(sys.argv[1])); print(count() - before)"
+    )
+    if not Path("/proc/self/task").is_dir():
+        pytest.skip("threads are counted in /proc")
+    done = subprocess.run(
+        [sys.executable, "-c", count, str(path)], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) <= 1  # the reader of blocks; a pool would start one for each processor
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("BINANCE_BTCUSDT.P, 60.csv", "BTCUSDT.P"),
+        ("CME_MINI_ES1!, 1D.csv", "ES1!"),
+        ("ETHUSDT_1h.csv", "ETHUSDT"),
+        ("BTCUSDT-1h-2025-01.csv", "BTCUSDT"),
+    ],
+)
+def test_the_symbol_in_a_file_name(tmp_path: Path, name: str, symbol: str):
+    assert read_bars(_csv(tmp_path, GOOD, name)).symbol == symbol
