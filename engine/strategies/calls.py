@@ -8,6 +8,7 @@ LONGEST_TEXT = 200
 """Characters of a tag, an id or a comment."""
 LARGEST = 1e15
 """Prices and quantities stay below: beyond, a float no longer tells two ticks or steps apart."""
+_BELOW_LARGEST = LARGEST / 2
 _QUANTITY, _PERCENT = "a number of 0 or more", "a number from 0 to 100"
 _PRICE, _DISTANCE = "a price above 0", "a number of ticks, 0 or more"
 _SIZES = (_QUANTITY, _PERCENT)
@@ -57,7 +58,8 @@ def is_number(value: object) -> bool:
 def check_call(
     verb: str, texts: Mapping[str, object], numbers: Mapping[str, object], direction: object = "long"
 ) -> None:
-    """`SentenceError` for an argument that no broker can take, by its name: see `_WANTED`.
+    """`SentenceError` for an argument that no broker can take, by its name: see `_WANTED`. Some scripts call
+    it on every bar of a backtest, so what is usual is passed with few steps.
 
     A price or a distance that is None or nan is not given, as `na` in Pine; a quantity that is nan is
     refused, for it would become an order of another size.
@@ -65,14 +67,21 @@ def check_call(
     if direction not in ("long", "short"):
         raise SentenceError(f'{verb}: direction is {_short(direction)}, it should be "long" or "short"')
     for name, value in numbers.items():
-        if value is not None and not (type(value) is float and 0.0 < value < 100.0):
+        most = 100.0 if name == "qty_percent" else _BELOW_LARGEST
+        if value is not None and not (type(value) is float and 0.0 < value <= most):
             _check_number(verb, name, value)
     for name, value in texts.items():
-        if name == "id" and value == "" and verb in _NAMING:
-            raise SentenceError(f"{verb}: id is empty, it should be a name")
-        if not is_text(value):
-            expected = f"text of at most {LONGEST_TEXT} characters"
-            raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be {expected}")
+        is_usual = type(value) is str and len(value) <= LONGEST_TEXT and value.isascii()
+        if not is_usual or (name == "id" and not value):
+            _check_text(verb, name, value)
+
+
+def _check_text(verb: str, name: str, value: object) -> None:
+    if name == "id" and value == "" and verb in _NAMING:
+        raise SentenceError(f"{verb}: id is empty, it should be a name")
+    if not is_text(value):
+        expected = f"text of at most {LONGEST_TEXT} characters"
+        raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be {expected}")
 
 
 def _check_number(verb: str, name: str, value: object) -> None:
