@@ -41,6 +41,7 @@ def symbol_facts(symbol: str = SYMBOL, **changes: object) -> SymbolFacts:
         "margin_mode": "cross",
         "unconfirmed_leverage": 0,
         "stop_refused": False,
+        "other_engine": "",
         "book_fresh": True,
         "book_since": "",
         "overdue": "",

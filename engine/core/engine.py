@@ -75,7 +75,7 @@ class Engine:
         self.leverages = Leverages(config, self.clock, self.out)
         self.bars = BarWatch(config.overdue_ns, self.clock, self.out)
         self.health = Health(
-            config, self.clock, self.lanes, self.account, self.risk, self.leverages, self.bars
+            config, self.clock, self.lanes, self.account, self.risk, self.leverages, self.bars, self.store
         )
         self.account_news = AccountNews(self.out, self.account, self.health.show_price)
         self.orders = OrderExecutor(config, self.clock, self.out, self.store, self._on_applied, self._on_sent)

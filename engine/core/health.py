@@ -8,6 +8,8 @@ from engine.core.audit import Severity
 from engine.core.config import EngineConfig
 from engine.core.context import Clock, Touch
 from engine.core.leverage import Leverages
+from engine.execution.client_ids import is_of_an_engine
+from engine.execution.order_store import OrderStore
 from engine.execution.price_text import PriceText
 from engine.market_data.bar_watch import BarWatch
 from engine.market_data.timeframes import time_text
@@ -32,6 +34,7 @@ class Health:
         risk: RiskManager,
         leverages: Leverages,
         bars: BarWatch,
+        store: OrderStore,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -41,6 +44,7 @@ class Health:
         self._leverages = leverages
         self._margin_modes: dict[str, str] = {}
         self._bars = bars
+        self._store = store
         self.stops_refused: set[str] = set()
         self.instruments: dict[str, Instrument] = {}
         self.show_price = PriceText(self.instruments)
@@ -167,12 +171,18 @@ class Health:
             margin_mode=self._margin_modes.get(symbol, ""),
             unconfirmed_leverage=self._leverages.unconfirmed(symbol),
             stop_refused=symbol in self.stops_refused,
+            other_engine=self._other_engine(symbol),
             book_fresh=is_fresh,
             book_since="" if is_fresh else self._book_since(symbol),
             overdue=self._bars.silent.get(symbol, ""),
             mark_price=self._account.mark(symbol) or _UNKNOWN,
             mark_age_ns=self._clock.now_ns - mark_time_ns if mark_time_ns else None,
         )
+
+    def _other_engine(self, symbol: str) -> str:
+        """An order there that another engine made: one whose journal was lost, or that trades elsewhere."""
+        others = (one.client_order_id for one in self._store.open_orders(symbol) if one.is_external)
+        return next(filter(is_of_an_engine, others), "")
 
     def _book_since(self, symbol: str) -> str:
         """The minute in which the last tick of a fresh book came."""

@@ -52,11 +52,20 @@ class Ownership:
         ]
 
     def tell_left_behind(self) -> None:
-        """Once: positions of strategies that are no longer configured, and what to do about them."""
+        """Once: positions of strategies that are no longer configured, and what to do about them; and what
+        somebody else holds."""
         if not self._has_told:
             self._has_told = True
-            for sentence in self.left_behind():
+            for sentence in (*self.left_behind(), *self._of_others()):
                 self._out.notice("warning", sentence)
+
+    def _of_others(self) -> list[str]:
+        return [
+            f"somebody else holds {plain(position.qty_base)} {position.symbol}: no strategy looks after it, "
+            "and entries come on top of it"
+            for owner, position in self.unmanaged()
+            if owner == EXTERNAL
+        ]
 
     def left_behind(self, symbol: str = "") -> list[str]:
         """Of each such position (on that symbol): whose it is, and what to type."""

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 ENGINE_ID_PATTERN = re.compile(r"[a-z2-7]{6}")
 CLIENT_ID_PATTERN = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
+_OF_AN_ENGINE = re.compile(r"nb[a-z2-7]{6}-[A-Za-z0-9_-]{27}")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -29,6 +30,11 @@ def client_id_prefix(engine_id: str) -> str:
     if not ENGINE_ID_PATTERN.fullmatch(engine_id):
         raise ValueError(f"an engine identity is 6 characters of a-z2-7, not {engine_id!r}")
     return f"nb{engine_id}-"
+
+
+def is_of_an_engine(client_id: str) -> bool:
+    """Whether the id is one that this program makes, whichever engine it was."""
+    return _OF_AN_ENGINE.fullmatch(client_id) is not None
 
 
 def bar_cause(timeframe_ns: int, open_time_ns: int) -> str:

@@ -67,7 +67,8 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     `quote_asset` is what the symbol is settled in ("": its filters are not known), `money` what the account
     is counted in. `status` is the exchange's word on whether it is traded. `unconfirmed_leverage` is what the
     configuration wants and the exchange has not confirmed (0: nothing), `margin_mode` "cross" or "isolated"
-    ("": not known). `book_since` is when the book stopped
+    ("": not known). `other_engine` is an open order that an engine other than this one made ("": none).
+    `book_since` is when the book stopped
     being fresh, in words ("": it never was), `overdue` what else should have come by a stream, and since when
     ("": nothing). `mark_age_ns` is since the stream brought the mark price (None: it has not yet).
     """
@@ -79,6 +80,7 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     margin_mode: str
     unconfirmed_leverage: int
     stop_refused: bool
+    other_engine: str
     book_fresh: bool
     book_since: str
     overdue: str
@@ -153,6 +155,14 @@ SYMBOL_GATES: tuple[Gate[SymbolFacts], ...] = (
         "leverage_setting",
         lambda facts: facts.unconfirmed_leverage != 0,
         lambda facts: f"leverage {facts.unconfirmed_leverage} is not confirmed by the exchange",
+    ),
+    Gate(
+        "other_engine",
+        lambda facts: facts.other_engine != "",
+        lambda facts: (
+            f"order {facts.other_engine} is of another engine, whose journal is not here; restore that "
+            "journal, or close what it left (kill, or by hand)"
+        ),
     ),
     Gate("stop", lambda facts: facts.stop_refused, "a stop could not be placed, and none was placed since"),
     Gate(

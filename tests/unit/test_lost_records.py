@@ -1,5 +1,6 @@
 """A journal older than the exchange: nothing is done twice, and a command takes over what was lost."""
 
+import dataclasses
 from decimal import Decimal
 
 import msgspec
@@ -230,3 +231,23 @@ def test_fills_are_asked_for_from_the_end_of_the_journal() -> None:
     (first, *_) = again.sent(wire.RequestSnapshot)
     assert isinstance(first, wire.RequestSnapshot)
     assert first.fills_since_ns <= START_NS
+
+
+def test_what_an_engine_left_whose_journal_is_gone_is_not_added_to(settings: EngineConfig) -> None:
+    rig = Rig(Engine(settings)).up().prices(*UP)
+    (stop,) = rig.exchange.orders
+    new = dataclasses.replace(settings, engine_id="bbbbbb", client_id_prefix="nbbbbbbb-")
+    again = restarted(rig, new, Recovered("bbbbbb", 1, None, (), 0, (), 1, None, 0)).up()
+    again.tick(9, 101)
+    (text,) = again.engine.health.blockers()
+    assert text.startswith(f"{SYMBOL}: order {stop} is of another engine")
+    told = [one.text for one in again.notices(Notice) if isinstance(one, Notice) and one.level == "warning"]
+    assert [one for one in told if one.startswith(f"somebody else holds 0.1 {SYMBOL}")]
+    again.prices(101, 100, 99, 98, 97, 99, 101, 102, start=10)
+    assert again.exchange.position == SIZE
+    assert {one.rule for one in again.records(Signal) if isinstance(one, Signal)} == {"other_engine"}
+    said(again, "kill")
+    again.wait(5)
+    assert (again.exchange.position, again.exchange.orders) == (0, {})
+    said(again, "resume")
+    assert again.engine.health.blockers() == ()
