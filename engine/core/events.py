@@ -59,7 +59,7 @@ TOUCHES: dict[CommandName, str] = {
     "back.",
     "close_orders": "Cancel the entries that rest; stops, targets, positions and orders of others stay.",
     "rebuild": "Give orders and positions whose records the journal has lost back to their strategies, as "
-    "the exchange's history has them; what rests of them is placed anew. Then entries are possible again.",
+    "the exchange's history has them; what rests of them is placed again. Then entries are possible again.",
     "why": "What each strategy does now and what keeps it from trading; then the last signals, what became "
     "of them and of their orders, and why. Times are UTC.",
 }

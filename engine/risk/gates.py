@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 MULTI_ASSETS = (
-    "the account is in multi-assets mode, and margin is reckoned for single-asset mode; switch it back"
+    "the account is in multi-assets mode, and margin is calculated for single-asset mode; switch it back"
 )
 RECORDS_LOST = (
     "the journal lacks records of our own orders; take them over with `python -m engine.ctl rebuild`"

@@ -203,7 +203,7 @@ class LiveEngine:
             "critical",
             "journal",
             f"the journal in {self._settings.engine_dir / 'journal'} is of account {ours}, the exchange's is "
-            f"{snapshot.account_id}: give the keys of {ours}, or move the journal away to begin anew",
+            f"{snapshot.account_id}: give the keys of {ours}, or move the journal away to start a new one",
         )
         self._end(EXIT_CONFIGURATION)
         return True

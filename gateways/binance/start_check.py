@@ -129,7 +129,7 @@ class StartCheck:
             )
         if multi_assets and not is_running:
             raise ConfigurationError(
-                "The account is in multi-assets mode, and margin is reckoned for single-asset mode only: "
+                "The account is in multi-assets mode, and margin is calculated for single-asset mode only: "
                 "change the asset mode in Binance's futures settings."
             )
 

@@ -253,8 +253,8 @@ class WireServer:
         self._handler.on_disconnected(link, reason)
 
     def _replace(self, link: EngineLink) -> None:
-        link.abort("the engine has connected anew")
-        self.lost(link, "the engine has connected anew")
+        link.abort("the engine has connected again")
+        self.lost(link, "the engine has connected again")
 
     def _release(self, link: EngineLink) -> None:
         for symbol in link.symbols:

@@ -174,7 +174,7 @@ def test_an_older_start_of_an_engine_is_refused_and_a_newer_one_replaces_it() ->
         await newer.until(lambda: newer.ups)
         await first.until(lambda: first.refusals)
         assert first.refusals[0].code == "fencing"
-        assert handler.gone[0] == ("alpha", "the engine has connected anew")
+        assert handler.gone[0] == ("alpha", "the engine has connected again")
         gateway.publish_market(book(1))
         await newer.until(lambda: newer.of(m.OrderBookTick))
         assert not first.of(m.OrderBookTick)
