@@ -87,6 +87,24 @@ def test_frames_that_are_not_as_documented_end_nothing_and_lead_to_a_new_book(tm
     asyncio.run(run())
 
 
+def test_a_mark_price_that_stops_alone_ends_the_market_of_its_symbol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(live, "_MARK_LATE_S", 2.0)
+    monkeypatch.setattr(live, "_MARK_LOOK_S", 0.1)
+
+    async def run() -> None:
+        async with Source(tmp_path / "source") as source, Sink(source.url) as sink:
+            await sink.until(lambda: sink.feed.ready)
+            source.venue.hub.silence(("btcusdt@markPrice@1s",))
+            await sink.until(lambda: not sink.feed.ready)
+            assert "mark price" in sink.feed.why_not
+            source.venue.hub.silence(())
+            await sink.until(lambda: sink.feed.ready)
+
+    asyncio.run(run())
+
+
 def test_a_symbol_the_source_has_not_is_named_and_keeps_no_other_waiting(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -9,6 +9,7 @@ Nothing is answered about a symbol while its book, its mark price or its bars ar
 """
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -48,6 +49,9 @@ _LISTING_S: Final = 3600.0
 """How often is looked which symbols the source trades."""
 _SILENCE_S: Final = {"public": 30.0, "market": 10.0}
 """After so long without a frame a connection counts as lost; each symbol's mark price comes once a second."""
+_MARK_LATE_S: Final = 10.0
+"""Without a mark price of a symbol for so long nothing is answered about it, though others come."""
+_MARK_LOOK_S: Final = 1.0
 _BAR_LATE_MS: Final = 3_000
 """A minute that is not closed by then, on the source's clock, is asked for."""
 _BAR_MISSING_MS: Final = 10_000
@@ -86,6 +90,7 @@ class LiveMarket:
         self._loaded: set[str] = set()
         self._current: set[str] = set()
         self._away_since: dict[str, str] = {}
+        self._marked_at: dict[str, float] = {}
         self.strange = 0
         """Frames that were not as documented."""
         self.gaps = 0
@@ -135,6 +140,7 @@ class LiveMarket:
             tasks.create_task(self._keep_snapshots(upstream, wake))
             tasks.create_task(self._keep_bars(upstream, wake))
             tasks.create_task(self._watch_listing(upstream))
+            tasks.create_task(self._watch_marks(wake))
 
     def _push(self, work: Callable[[int], None], wake: Callable[[], None]) -> None:
         self._queue.append(work)
@@ -168,6 +174,14 @@ class LiveMarket:
                     _log.warning("disconnected", route=route, error=said, again_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
+
+    async def _watch_marks(self, wake: Callable[[], None]) -> None:
+        """A symbol whose mark price stops is stale, though its connection brings other frames."""
+        while True:
+            await asyncio.sleep(_MARK_LOOK_S)
+            oldest = time.monotonic() - _MARK_LATE_S
+            for symbol in [one for one in self._current if self._marked_at[one] < oldest]:
+                self._push(partial(self._outdate, symbol), wake)
 
     async def _watch_listing(self, upstream: Upstream) -> None:
         """Say why there is no market: the source cannot be reached, or does not trade the symbol."""
@@ -313,6 +327,10 @@ class LiveMarket:
                 self._current.discard(symbol)
             self._judge(symbol, now_ms)
 
+    def _outdate(self, symbol: str, now_ms: int) -> None:
+        self._current.discard(symbol)
+        self._judge(symbol, now_ms)
+
     def _lose_sync(self, now_ms: int) -> None:
         for symbol in self.symbols:
             self._resync(symbol, now_ms)
@@ -389,6 +407,7 @@ class LiveMarket:
 
     def _mark(self, symbol: str, frame: Frame, now_ms: int) -> None:
         assert self._exchange is not None
+        self._marked_at[symbol] = time.monotonic()
         self._exchange.set_index_price(symbol, Decimal(frame["i"]), now_ms)
         self._exchange.set_mark_price(symbol, Decimal(frame["p"]), now_ms)
         rate = Decimal(frame["r"] or "0")
