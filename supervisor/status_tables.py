@@ -60,7 +60,9 @@ def blocked(status: EngineStatus, most: int = BLOCKERS_SHOWN) -> str:
 
 def markets(status: EngineStatus, most: int) -> Table:
     """Price and last candle of each symbol."""
-    table = _table("symbol", "price", "candle", "open", "high", "low", "close")
+    table = _table(
+        f"symbol{_more(len(status.last_prices), most)}", "price", "candle", "open", "high", "low", "close"
+    )
     candles = {candle.symbol: candle for candle in status.last_candles}
     for symbol in sorted(status.last_prices)[:most]:
         show = partial(price, tick_size=status.tick_sizes.get(symbol), grouped=True)
@@ -71,17 +73,18 @@ def markets(status: EngineStatus, most: int) -> Table:
             continue
         prices = map(show, (candle.open, candle.high, candle.low, candle.close))
         table.add_row(symbol, last, f"{clock(candle.open_time_ns)} {candle.timeframe}", *prices)
-    return _with_rest(table, len(status.last_prices) - most)
+    return table
 
 
 def strategies(status: EngineStatus, most: int, width: int) -> Table:
     """What each strategy does, what it holds, and where its stop is."""
-    table = _table("strategy", "symbol", "bar", "holds", "stop", "state")
+    head = f"strategy{_more(len(status.strategies), most)}"
+    table = _table(head, "symbol", "bar", "holds", "stop", "state", folds=width >= NARROW_COLUMNS)
     for one in status.strategies[:most]:
         table.add_row(
             _name(one.strategy, width), one.symbol, one.timeframe, one.qty_base, _stop(one), one.state
         )
-    return _with_rest(table, len(status.strategies) - most)
+    return table
 
 
 def _stop(one: StrategyStatus) -> str:
@@ -92,24 +95,26 @@ def _stop(one: StrategyStatus) -> str:
 
 def positions(status: EngineStatus, most: int) -> Table:
     """Open positions."""
-    table = _table("position", "qty", "entry", "mark", "open P&L")
+    table = _table(f"position{_more(len(status.positions), most)}", "qty", "entry", "mark", "open P&L")
     for one in status.positions[:most]:
         table.add_row(
             one.symbol, one.qty_base, one.entry_price, one.mark_price or "", one.unrealised_pnl or ""
         )
     if not status.positions:
         table.add_row("flat" if status.wallet_balance is not None else "unknown")
-    return _with_rest(table, len(status.positions) - most)
+    return table
 
 
 def orders(status: EngineStatus, most: int) -> Table:
     """Open orders, with the price that triggers a stop."""
-    table = _table("open order", "side", "type", "qty", "filled", "at", "state")
+    table = _table(
+        f"open order{_more(len(status.open_orders), most)}", "side", "type", "qty", "filled", "at", "state"
+    )
     for one in status.open_orders[:most]:
         table.add_row(one.symbol, one.side, one.order_type, one.qty_base, one.filled_base, one.at, one.state)
     if not status.open_orders:
         table.add_row("none" if status.wallet_balance is not None else "unknown")
-    return _with_rest(table, len(status.open_orders) - most)
+    return table
 
 
 def order_ids(status: EngineStatus, width: int) -> Table:
@@ -159,15 +164,15 @@ def _name(strategy: str, width: int) -> str:
     return strategy if width >= NARROW_COLUMNS else shortened(strategy)
 
 
-def _with_rest(table: Table, left_out: int) -> Table:
-    if left_out > 0:
-        table.add_row(f"and {left_out} more")
-    return table
+def _more(count: int, most: int) -> str:
+    """For the head of a table: how many rows it leaves out."""
+    return f" +{count - most}" if count > most else ""
 
 
-def _table(*columns: str) -> Table:
+def _table(*columns: str, folds: bool = True) -> Table:
+    """`folds`: the last column may take several lines, else it is cut."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     for column in columns[:-1]:
         table.add_column(column, no_wrap=True)
-    table.add_column(columns[-1], overflow="fold")
+    table.add_column(columns[-1], overflow="fold" if folds else "ellipsis", no_wrap=not folds)
     return table

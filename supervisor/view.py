@@ -118,8 +118,6 @@ class LiveView:
             append_states(text, status.links)
         if is_now and status.blockers:
             text.append(f"\n {blocked(status)}", style="yellow")
-        for sentence in status.left_behind if is_now else ():
-            text.append(f"\n {sentence}", style="yellow")
         return text
 
 

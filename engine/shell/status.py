@@ -1,6 +1,6 @@
 """The engine's numbers, for the live view and the summary of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from engine.core.audit import AuditEvent, CandleClosed
@@ -26,6 +26,7 @@ from settings.status import (
 )
 
 SHOWN = 20
+NOT_CONFIGURED = "not in the configuration: `ctl why` says what to type"
 
 
 class StatusKeeper:
@@ -101,7 +102,7 @@ class StatusKeeper:
             since_journal_began=self.counts(),
             blockers=engine.health.blockers(),
             left_behind=tuple(engine.ownership.left_behind()),
-            strategies=tuple(map(self._strategy, engine.strategies.slots)),
+            strategies=(*self._orphans(), *map(self._strategy, engine.strategies.slots)),
         )
 
     def _candle(self, event: CandleClosed) -> None:
@@ -154,7 +155,10 @@ class StatusKeeper:
         engine = self._engine
         held = engine.account.strategy_position(slot.owner, slot.symbol).qty_base
         watched = engine.trades.desks[slot.owner, slot.symbol].plan.watched_stop if held else None
-        stops = [self._resting_stop(slot, held), None if watched is None else decimal_of(watched)]
+        stops = [
+            self._resting_stop(slot.owner, slot.symbol, held),
+            None if watched is None else decimal_of(watched),
+        ]
         stop = _nearest(stops, held)
         return StrategyStatus(
             slot.owner,
@@ -166,12 +170,21 @@ class StatusKeeper:
             stop is not None and stop is stops[1],
         )
 
-    def _resting_stop(self, slot: StrategySlot, held: Decimal) -> Decimal | None:
+    def _orphans(self) -> Iterator[StrategyStatus]:
+        """Strategies that are no longer configured and hold something."""
+        for owner, position in self._engine.ownership.orphans():
+            stop = self._resting_stop(owner, position.symbol, position.qty_base)
+            yield StrategyStatus(
+                *(owner, position.symbol, "", NOT_CONFIGURED, plain(position.qty_base)),
+                None if stop is None else plain(stop),
+            )
+
+    def _resting_stop(self, owner: str, symbol: str, held: Decimal) -> Decimal | None:
         """The first stop order that price would meet."""
         resting = [
             order.stop_price
-            for order in self._engine.store.open_orders(slot.symbol)
-            if order.intent.strategy == slot.owner and order.intent.reduce_only and order.stop_price
+            for order in self._engine.store.open_orders(symbol)
+            if order.intent.strategy == owner and order.intent.reduce_only and order.stop_price
         ]
         return _nearest(resting, held)
 

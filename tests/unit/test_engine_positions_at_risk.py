@@ -90,6 +90,9 @@ def test_flatten_names_a_strategy_that_is_gone_and_leaves_what_it_holds_with_its
     typed = f"python -m engine.ctl --env paper flatten --strategy {OWNER} --symbol BTCUSDT"
     assert left.endswith(f"`{typed}` leaves it; or put the strategy back")
     assert StatusKeeper(again.engine).status(again.now_ns).left_behind == (left,)
+    row = StatusKeeper(again.engine).status(again.now_ns).strategies[0]
+    assert (row.strategy, row.qty_base, row.stop_price) == (OWNER, "0.1", "96.1")
+    assert row.state.startswith("not in the configuration")
     command(again, "why")
     assert left in answered(again)
     command(again, "flatten", 2)

@@ -16,6 +16,7 @@ from settings.status import (
     OrderStatus,
     PositionStatus,
     SignalStatus,
+    StrategyStatus,
     read_status,
     write_status,
 )
@@ -89,6 +90,12 @@ def busy_status(symbols: int) -> EngineStatus:
         positions=tuple(PositionStatus(name, "1", "2.0", "3.0", "1.0") for name in names),
         open_orders=tuple(OrderStatus(name, "BUY", "LIMIT", "1", "0", "2.0", "NEW", "x") for name in names),
         recent_signals=(signal,) * 6,
+        strategies=tuple(
+            StrategyStatus(
+                "sma_crossover_inflection:s1", name, "1h", "warming up 12/392 bars, paused until resume"
+            )
+            for name in names
+        ),
     )
 
 
@@ -101,7 +108,7 @@ def test_the_picture_fits_the_terminal_whatever_is_traded(tmp_path: Path, symbol
     assert "wallet 9999.45 " in text
     assert "traded" in text
     assert "[engine] the last line" in text
-    assert ("more" in text) == (symbols == 40 or (symbols == 3 and height == 24))
+    assert ("position +" in text) == (symbols == 40 or (symbols == 3 and height == 24))
 
 
 def test_eighty_columns_hold_a_signal_and_all_links_in_one_row(tmp_path: Path) -> None:
@@ -109,7 +116,7 @@ def test_eighty_columns_hold_a_signal_and_all_links_in_one_row(tmp_path: Path) -
     assert "links   gateway up   public up   market up   private up   rest up" in shown
     assert "wallet 9999.45  realised -0.10  open 0.0077  fees 0.45 " in shown
     signal = "00:00:01    sma_crossov..:s1   COIN00USDT   short at 63994.25   traded"
-    assert shown.count(signal) == 6
+    assert shown.count(signal) == 4
 
 
 def test_what_keeps_entries_out_is_said_with_its_time(tmp_path: Path) -> None:

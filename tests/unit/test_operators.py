@@ -1,5 +1,6 @@
 """What an operator's command is answered: what is off until resume, and what nobody here knows."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import get_args
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from engine.core.audit import Answer
 from engine.core.events import TOUCHES, Command, CommandName
 from engine.ctl import app
+from engine.shell.chat import COMMANDS
 from engine.shell.log_lines import line_of
 from engine.storage.records import CommandGiven, Replied
 from gateways.wire.messages import Reply
@@ -86,3 +88,12 @@ def test_an_environment_that_does_not_run_is_said_and_nothing_is_written(
 
 def test_every_command_says_what_it_touches() -> None:
     assert set(TOUCHES) == set(get_args(CommandName))
+
+
+def test_the_operating_page_has_every_command_of_the_terminal_and_of_the_chat() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    rows = " ".join(line.split("|")[1] for line in page.splitlines() if line.startswith("|"))
+    names = {one.name or str(getattr(one.callback, "__name__", "")) for one in app.registered_commands}
+    assert {name for name in names if not re.search(rf"`{name}\b", rows)} == set()
+    assert {name for name in (*COMMANDS, "status") if not re.search(rf"`/{name}\b", rows)} == set()
+    assert "user_ids" in rows
