@@ -158,8 +158,8 @@ class Health:
             max_daily_loss_quote=self._config.limits.max_daily_loss_quote,
         )
 
-    def symbol_facts(self, symbol: str) -> SymbolFacts:
-        """What the gates of a symbol look at, as of now."""
+    def symbol_facts(self, symbol: str, others: Mapping[str, str] | None = None) -> SymbolFacts:
+        """What the gates of a symbol look at, as of now. `others`: `_other_engines`, where many are asked."""
         touch, instrument = self._touches.get(symbol), self.instruments.get(symbol)
         mark_time_ns = 0 if touch is None else touch.mark_time_ns
         is_fresh = self.is_fresh(symbol)
@@ -171,7 +171,7 @@ class Health:
             margin_mode=self._margin_modes.get(symbol, ""),
             unconfirmed_leverage=self._leverages.unconfirmed(symbol),
             stop_refused=symbol in self.stops_refused,
-            other_engine=self._other_engine(symbol),
+            other_engine=(self._other_engines() if others is None else others).get(symbol, ""),
             book_fresh=is_fresh,
             book_since="" if is_fresh else self._book_since(symbol),
             overdue=self._bars.silent.get(symbol, ""),
@@ -179,10 +179,14 @@ class Health:
             mark_age_ns=self._clock.now_ns - mark_time_ns if mark_time_ns else None,
         )
 
-    def _other_engine(self, symbol: str) -> str:
-        """An order there that another engine made: one whose journal was lost, or that trades elsewhere."""
-        others = (one.client_order_id for one in self._store.open_orders(symbol) if one.is_external)
-        return next(filter(is_of_an_engine, others), "")
+    def _other_engines(self) -> dict[str, str]:
+        """By symbol, an order there that another engine made: one whose journal was lost, or that trades
+        elsewhere."""
+        found: dict[str, str] = {}
+        for order in self._store.open_orders():
+            if order.is_external and is_of_an_engine(order.client_order_id):
+                found.setdefault(order.intent.symbol, order.client_order_id)
+        return found
 
     def _book_since(self, symbol: str) -> str:
         """The minute in which the last tick of a fresh book came."""
@@ -192,7 +196,8 @@ class Health:
     def blockers(self, symbol: str = "") -> tuple[str, ...]:
         """What keeps entries out, for a person: of one symbol, or of all."""
         symbols = (symbol,) if symbol else self._config.symbols
-        return blockers(self.account_facts(), map(self.symbol_facts, symbols))
+        others = self._other_engines()
+        return blockers(self.account_facts(), (self.symbol_facts(one, others) for one in symbols))
 
 
 def told_stop(status: GatewayStatus) -> tuple[Severity, str]:
