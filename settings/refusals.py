@@ -3,9 +3,12 @@
 import difflib
 import json
 from collections.abc import Collection, Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Location = tuple[int | str, ...]
 
@@ -61,7 +64,7 @@ def sentence(
     `hidden` keys are not offered where an unknown one is refused. Values of unknown keys stay unsaid.
     """
     # A misspelt key is missing too; its misspelling says more.
-    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    problems = sorted(_own(error.errors()), key=lambda problem: problem["type"] != "extra_forbidden")
     first = problems[0]
     location = tuple(part for part in first["loc"] if part not in _UNION_BRANCHES or part in raw)
     key = prefix + (dotted(location) or "the whole")
@@ -75,6 +78,20 @@ def sentence(
     else:
         said = f"{key} is {_short(first['input'])}, it should be {expected(first)}{_meaning(location, root)}"
     return f"{said} (and {len(problems) - 1} more)" if len(problems) > 1 else said
+
+
+def _own(problems: "list[ErrorDetails]") -> "list[ErrorDetails]":
+    """Without lists that are too short only because an element of theirs was refused."""
+    places = [problem["loc"] for problem in problems]
+    return [
+        problem
+        for problem in problems
+        if problem["type"] != "too_short"
+        or not any(
+            len(place) > len(problem["loc"]) and place[: len(problem["loc"])] == problem["loc"]
+            for place in places
+        )
+    ]
 
 
 def expected(problem: Mapping[str, Any]) -> str:

@@ -4,12 +4,20 @@ import json
 from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from engine.backtest.bar_gaps import GapRule
-from engine.backtest.validate_config import BrokerConfig, ConfigError, FilePath, Moment, Strict, read_json
+from engine.backtest.validate_config import (
+    BrokerConfig,
+    ConfigError,
+    FilePath,
+    Moment,
+    Strict,
+    check_period,
+    read_json,
+)
 from engine.execution.exit_rules import ExitRules
 from settings.refusals import dotted, expected, sentence
 
@@ -17,6 +25,7 @@ BROKER_DEFAULTS = {"commission_percent": 0.05, "slippage_ticks": 1, "percent_of_
 """What a backtest costs and buys where nobody says otherwise, beside the defaults of `BrokerConfig`."""
 
 _SIZES = ("cash", "percent_of_equity", "qty")
+_LONGEST_NAME = 100
 _FRACTIONS_TOLERANCE = 1e-9
 EngineName = Literal["kernel", "event"]
 
@@ -40,7 +49,8 @@ class StrategyChoice(Strict):
     @field_validator("name")
     @classmethod
     def _is_a_folder(cls, name: str) -> str:
-        if name.strip(". ") != name or any(sign in name for sign in '/\\:*?"<>|'):
+        fits = len(name) <= _LONGEST_NAME and name.isprintable() and name.strip(". ") == name
+        if not fits or any(sign in name for sign in '/\\:*?"<>|'):
             raise ValueError(f"{name!r} cannot be the name of a folder, which it is for the results")
         return name
 
@@ -64,6 +74,11 @@ class RunConfig(Strict):
     gaps: GapRule = "keep"
     engine: EngineName = "kernel"
     broker: BrokerConfig = Field(default_factory=lambda: BrokerConfig.model_validate(BROKER_DEFAULTS))
+
+    @model_validator(mode="after")
+    def _start_before_end(self) -> Self:
+        check_period(self.start, self.end)
+        return self
 
 
 def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
@@ -153,7 +168,7 @@ def named_value(option: str, text: str) -> tuple[str, object]:
         raise ConfigError(f"{option} {text}: expected NAME=VALUE")
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
 
 

@@ -14,7 +14,7 @@ from engine.backtest.instruments_file import read_instruments
 from engine.backtest.loaders import DataError, cut, load_bars, read_funding
 from engine.backtest.price_grid import Grid, grid_of, off_grid
 from engine.backtest.settings import BrokerSettings
-from engine.backtest.validate_config import BrokerConfig, ConfigError, to_ns
+from engine.backtest.validate_config import BrokerConfig, ConfigError, minute, period_text, to_ns
 from engine.market_data.bars import Bars
 from settings.shown import digits
 
@@ -111,12 +111,15 @@ def history_of(
     one = cut(loaded.bars, to_ns(start), to_ns(end))
     if len(one) < 2:
         has = f"it has those from {_stamp(loaded.bars, 0)} to {_stamp(loaded.bars, -1)} UTC"
-        raise DataError(f"{source}: no bars between {start or 'its first'} and {end or 'its last'}, {has}")
+        raise DataError(
+            f"{source}: {len(one) or 'no'} {'bar' if len(one) == 1 else 'bars'} {period_text(start, end)},"
+            f" expected at least two; {has}"
+        )
     one, about_gaps = by_rule(one, rule, source)
     late = to_ns(start)
     notes = (*loaded.notes, *about_gaps)
-    if late is not None and one.open_time_ns[0] - late >= one.timeframe_ns:
-        notes += (f"{one.symbol}: the data begins on {_stamp(one, 0)} UTC, later than {start}",)
+    if start is not None and late is not None and one.open_time_ns[0] - late >= one.timeframe_ns:
+        notes += (f"{one.symbol}: the data begins on {_stamp(one, 0)} UTC, later than {minute(start)}",)
     return one, notes
 
 

@@ -20,7 +20,14 @@ from engine.backtest.script_runner import run_script
 from engine.backtest.signal_runner import run_signals
 from engine.backtest.trades import BacktestResult
 from engine.backtest.tv_export import ListedTrade, read_trade_list
-from engine.backtest.validate_config import BrokerConfig, Case, ConfigError, ValidateConfig, to_ns
+from engine.backtest.validate_config import (
+    BrokerConfig,
+    Case,
+    ConfigError,
+    ValidateConfig,
+    period_text,
+    to_ns,
+)
 from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import Bars
 from engine.strategies.base import ScriptStrategy, SignalArrays, SignalStrategy
@@ -103,7 +110,8 @@ def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prep
         )
         build_strategy(chosen)
         if len(bars_of(chosen, history)) < 2:
-            raise DataError(f"{path}: no bars at or after {_period(case)} of case {case.name}")
+            period = period_text(case.history_start, case.history_end)
+            raise DataError(f"case {case.name}: {path} has no two bars {period}")
         _, about_gaps = by_rule(bars_of(chosen, history), config.gaps, path)
         if config.gaps == "fill":
             history, _ = by_rule(history, "fill", path)
@@ -139,11 +147,6 @@ def build_strategy(case: Case) -> SignalStrategy | ScriptStrategy:
         return build_script(cls, case.params)
     except ConfigError as e:
         raise ConfigError(f"case {case.name}: {e}") from e
-
-
-def _period(case: Case) -> str:
-    until = "" if case.history_end is None else f" and before {case.history_end}, the end"
-    return f"{case.history_start}, the start{until}"
 
 
 def run_case(prepared: Prepared, engine_name: str, engine: Engine) -> CaseResult:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -30,6 +30,10 @@ from engine.backtest.time_column import parse_time
 from settings.refusals import sentence
 
 _YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}")
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261
+"""What nanoseconds in 64 bits reach."""
+_MOST = 1e15
+"""Amounts above have no cents any more."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -81,6 +85,20 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, raw: object) -> object:
+        """`true` would be read as 1."""
+        for name, value in raw.items() if isinstance(raw, Mapping) else ():
+            field = cls.model_fields.get(name)
+            if (
+                isinstance(value, bool)
+                and field
+                and {int, float} & {field.annotation, *get_args(field.annotation)}
+            ):
+                raise ValueError(f"{name} is {str(value).lower()}, it should be a number")
+        return raw
+
 
 Bracket = tuple[float, float, float]
 
@@ -108,16 +126,36 @@ def _brackets(raw: object) -> object:
 
 def _moment(raw: object) -> object:
     """A time as people write it; without a zone it is UTC, and a date alone is its first moment."""
-    if not isinstance(raw, str):
+    if isinstance(raw, datetime):
         return raw
     try:
-        found = parse_time(raw + "-01" if _YEAR_AND_MONTH.fullmatch(raw.strip()) else raw)
+        text = str(raw) if isinstance(raw, str) else ""
+        found = parse_time(text + "-01" if _YEAR_AND_MONTH.fullmatch(text.strip()) else text)
     except ValueError as e:
         raise ValueError(
             f"{raw!r} is no time, expected one like 2023-05-01, 2023-05-01T14:00 (both UTC)"
             " or 2023-05-01T14:00:00+08:00"
         ) from e
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise ValueError(f"{raw!r} is out of range, expected a time from {_FIRST_YEAR} to {_LAST_YEAR}")
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def minute(moment: datetime) -> str:
+    """The time for a sentence: "2023-05-01 14:00 UTC"."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def check_period(first: datetime | None, end: datetime | None, names: str = "start and end") -> None:
+    """ValueError where the end is not after the start."""
+    if first is not None and end is not None and end <= first:
+        raise ValueError(f"{names}: {minute(end)} is not after {minute(first)}")
+
+
+def period_text(first: datetime | None, end: datetime | None) -> str:
+    """ "from 2023-05-01 00:00 UTC on and before 2023-06-01 00:00 UTC"; each where it is given."""
+    parts = (f"from {minute(first)} on" if first else "", f"before {minute(end)}" if end else "")
+    return " and ".join(filter(None, parts))
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
@@ -126,10 +164,10 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 class SymbolConfig(Strict):
     """What one symbol has otherwise than the rest: grid and smallest orders."""
 
-    tick: float | None = Field(default=None, gt=0.0)
-    qty_step: float | None = Field(default=None, gt=0.0)
-    min_qty: float | None = Field(default=None, ge=0.0)
-    min_notional: float | None = Field(default=None, ge=0.0)
+    tick: float | None = Field(default=None, gt=0.0, le=_MOST)
+    qty_step: float | None = Field(default=None, gt=0.0, le=_MOST)
+    min_qty: float | None = Field(default=None, ge=0.0, le=_MOST)
+    min_notional: float | None = Field(default=None, ge=0.0, le=_MOST)
 
 
 class BrokerConfig(Strict):
@@ -143,27 +181,27 @@ class BrokerConfig(Strict):
     process_orders_on_close: bool = False
     commission_percent: float = Field(default=0.0, ge=0.0, le=100.0)
     maker_percent: float | None = Field(default=None, ge=-100.0, le=100.0)
-    cash_per_order: float = Field(default=0.0, ge=0.0)
-    cash_per_contract: float = Field(default=0.0, ge=0.0)
-    slippage_ticks: int = Field(default=0, ge=0)
-    slippage_bps: float = Field(default=0.0, ge=0.0)
-    cash: float | None = Field(default=None, gt=0.0)
-    percent_of_equity: float | None = Field(default=None, gt=0.0)
-    qty: float | None = Field(default=None, gt=0.0)
-    initial_capital: float = Field(default=100_000.0, gt=0.0)
-    qty_step: float | None = Field(default=None, gt=0.0)
-    min_qty: float | None = Field(default=None, ge=0.0)
-    min_notional: float | None = Field(default=None, ge=0.0)
-    tick: float | None = Field(default=None, gt=0.0)
-    point_value: float = Field(default=1.0, gt=0.0)
-    leverage: float = Field(default=0.0, ge=0.0)
+    cash_per_order: float = Field(default=0.0, ge=0.0, le=_MOST)
+    cash_per_contract: float = Field(default=0.0, ge=0.0, le=_MOST)
+    slippage_ticks: int = Field(default=0, ge=0, le=1_000_000)
+    slippage_bps: float = Field(default=0.0, ge=0.0, lt=10_000.0)
+    cash: float | None = Field(default=None, gt=0.0, le=_MOST)
+    percent_of_equity: float | None = Field(default=None, gt=0.0, le=1e6)
+    qty: float | None = Field(default=None, gt=0.0, le=_MOST)
+    initial_capital: float = Field(default=100_000.0, gt=0.0, le=_MOST)
+    qty_step: float | None = Field(default=None, gt=0.0, le=_MOST)
+    min_qty: float | None = Field(default=None, ge=0.0, le=_MOST)
+    min_notional: float | None = Field(default=None, ge=0.0, le=_MOST)
+    tick: float | None = Field(default=None, gt=0.0, le=_MOST)
+    point_value: float = Field(default=1.0, gt=0.0, le=1e9)
+    leverage: float = Field(default=0.0, ge=0.0, le=1000.0)
     brackets: Annotated[tuple[Bracket, ...], BeforeValidator(_brackets)] = ()
-    pyramiding: int = Field(default=1, ge=0)
+    pyramiding: int = Field(default=1, ge=0, le=10_000)
     close_rule: Literal["FIFO", "ANY"] = "FIFO"
-    margin_long_percent: float = Field(default=0.0, ge=0.0)
-    margin_short_percent: float = Field(default=0.0, ge=0.0)
+    margin_long_percent: float = Field(default=0.0, ge=0.0, le=10_000.0)
+    margin_short_percent: float = Field(default=0.0, ge=0.0, le=10_000.0)
     calc_on_order_fills: bool = False
-    backtest_fill_limits_assumption_ticks: int = Field(default=0, ge=0)
+    backtest_fill_limits_assumption_ticks: int = Field(default=0, ge=0, le=1_000_000)
     symbols: dict[str, SymbolConfig] = Field(default={})
 
     @model_validator(mode="after")
@@ -248,6 +286,7 @@ class Case(Strict):
     def _one_zone(self) -> Self:
         if self.time_zone is not None and "utc_offset_hours" in self.model_fields_set:
             raise ValueError("give only one of time_zone and utc_offset_hours")
+        check_period(self.history_start, self.history_end, "history_start and history_end")
         return self
 
 
@@ -266,6 +305,8 @@ def read_json(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as e:
         raise ConfigError(f"{path}: cannot be read ({e.strerror})") from e
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path}: not a text file, expected JSON") from e
     except (ValueError, RecursionError) as e:
         raise ConfigError(f"{path}: not JSON ({e})") from e
 

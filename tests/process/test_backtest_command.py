@@ -224,7 +224,10 @@ def test_strategies_are_listed_with_their_parameters():
         ("--strategy rsi --data sample-9h", "sample-9h: no such file"),
         ("--strategy rsi --data none.parquet", "none.parquet: no such file"),
         ("--strategy rsi --data sample-1h sample-1h", "a second file of SAMPLEUSDT"),
-        ("--strategy rsi --data sample-1h --start 2030-01-01T00:00:00Z", "no bars between"),
+        (
+            "--strategy rsi --data sample-1h --start 2030-01-01T00:00:00Z",
+            "no bars from 2030-01-01 00:00 UTC on",
+        ),
         ("--strategy rsi --data sample-1h --start yesterday", "start"),
         ("--strategy rsi rsi --data sample-1h", "'rsi' is there twice"),
         ("--strategy rsi --data sample-1h --engine fast", "engine"),

@@ -202,17 +202,71 @@ def test_dates_without_a_zone_are_utc(text: str, meant: datetime):
     assert ValidateConfig.model_validate({"bars": "x", "cases": [case]}).cases[0].history_start == meant
 
 
-def test_a_date_that_is_none_is_one_sentence():
+@pytest.mark.parametrize(
+    ("period", "says"),
+    [
+        ({"start": "01/05/2023"}, "start: '01/05/2023' is no time, expected one like 2023-05-01"),
+        ({"start": 5}, "start: 5 is no time, expected one like 2023-05-01"),
+        ({"end": "0001-01-01"}, "end: '0001-01-01' is out of range, expected a time from 1678 to 2261"),
+        (
+            {"start": "2023-05-01", "end": "2023-04-01T12:00"},
+            "start and end: 2023-04-01 12:00 UTC is not after 2023-05-01 00:00 UTC",
+        ),
+    ],
+)
+def test_a_period_that_cannot_be_is_one_sentence(period: dict[str, object], says: str):
     with pytest.raises(ConfigError) as refused:
-        build_config(None, {"strategies": RSI, "data": ["sample-1h"], "start": "01/05/2023"})
-    assert "start: '01/05/2023' is no time, expected one like 2023-05-01" in str(refused.value)
+        build_config(None, {"strategies": RSI, "data": ["sample-1h"], **period})
+    assert str(refused.value).startswith(f"command line: {says}")
+
+
+@pytest.mark.parametrize(
+    ("broker", "says"),
+    [
+        ({"qty": True}, "broker: qty is true, it should be a number"),
+        ({"slippage_ticks": False}, "broker: slippage_ticks is false, it should be a number"),
+        ({"qty": 1e300}, "broker.qty is 1e+300, it should be at most 1e+15"),
+        ({"initial_capital": 1e300}, "broker.initial_capital is 1e+300, it should be at most 1e+15"),
+        ({"pyramiding": 10**9}, "broker.pyramiding is 1000000000, it should be at most 10000"),
+        ({"slippage_ticks": 10**20}, "broker.slippage_ticks is 100000000000000000000, it should be at most"),
+        ({"slippage_bps": 10_000}, "broker.slippage_bps is 10000, it should be less than 10000"),
+    ],
+)
+def test_numbers_that_no_account_has_are_refused(broker: dict[str, object], says: str):
+    with pytest.raises(ConfigError) as refused:
+        build_config(None, {"strategies": RSI, "data": ["sample-1h"], "broker": broker})
+    assert says in str(refused.value)
+
+
+def test_a_refused_element_is_told_alone():
+    """A list that lost its only element to a refusal is not a second mistake."""
+    with pytest.raises(ConfigError) as refused:
+        build_config(None, {"strategies": [{"strategy": "rsi", "nme": "a"}], "data": ["sample-1h"]})
+    assert "nme is not a known key" in str(refused.value)
+    assert "more)" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a" * 101])
+def test_a_name_that_is_no_folder_is_refused(name: str):
+    with pytest.raises(ConfigError, match="cannot be the name of a folder"):
+        build_config(None, {"strategies": [{"strategy": "rsi", "name": name}], "data": ["sample-1h"]})
+
+
+def test_a_value_nested_too_deep_is_text():
+    assert broker_options(["qty=" + "[" * 100_000])["qty"] == "[" * 100_000
 
 
 def test_a_period_without_bars_and_one_that_begins_late_are_told():
-    with pytest.raises(DataError, match="it has those from 2023-01-01 00:00 to 2023-12-31 23:00 UTC"):
+    with pytest.raises(DataError) as refused:
         _market(["sample-1h"], start="2024-05-01")
+    assert str(refused.value) == (
+        "sample-1h: no bars from 2024-05-01 00:00 UTC on, expected at least two;"
+        " it has those from 2023-01-01 00:00 to 2023-12-31 23:00 UTC"
+    )
+    with pytest.raises(DataError, match="1 bar from 2023-05-01 00:00 UTC on and before 2023-05-01 01:00 UTC"):
+        _market(["sample-1h"], start="2023-05-01", end="2023-05-01 01:00")
     (late,) = _market(["sample-1h"], start="2022-12-01").notes
-    assert late == "SAMPLEUSDT: the data begins on 2023-01-01 00:00 UTC, later than 2022-12-01 00:00:00+00:00"
+    assert late == "SAMPLEUSDT: the data begins on 2023-01-01 00:00 UTC, later than 2022-12-01 00:00 UTC"
 
 
 def test_two_files_of_one_symbol_are_told_what_to_write():
