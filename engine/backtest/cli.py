@@ -71,14 +71,17 @@ def run(
         asked = _asked(
             strategy, data, param, exits, broker, finer, funding, instruments, start, end, gaps, engine
         )
-        outcomes = list(_outcomes(config, asked, jobs, out))
-        _print(console, outcomes)
-        if out is not None:
+        found = list(_outcomes(config, asked, jobs, out))
+        outcomes = [one for one in found if not isinstance(one, StrategyFault)]
+        if outcomes:
+            _print(console, outcomes)
+        if outcomes and out is not None:
             from engine.backtest.report_outputs import write_outputs  # noqa: PLC0415  # pyarrow's writers
 
-            write_outputs(out, outcomes, trades, page=page)
+            write_outputs(out, outcomes, trades, page=page, are_several=len(found) > 1)
             console.print(f"written to {out}", soft_wrap=True)
-    except (ConfigError, DataError, StrategyFault) as e:
+        _end_with([one for one in found if isinstance(one, StrategyFault)])
+    except (ConfigError, DataError) as e:
         _refuse(e)
 
 
@@ -183,7 +186,9 @@ def _asked(
     return asked
 
 
-def _outcomes(file: Path | None, asked: dict[str, Any], jobs: int, out: Path | None) -> "Iterator[Outcome]":
+def _outcomes(
+    file: Path | None, asked: dict[str, Any], jobs: int, out: Path | None
+) -> "Iterator[Outcome | StrategyFault]":
     from engine.backtest.cli_config import build_config  # noqa: PLC0415  # pydantic models
     from engine.backtest.cli_run import check  # noqa: PLC0415  # numba
     from engine.backtest.market_files import load_market  # noqa: PLC0415  # pydantic models
@@ -202,16 +207,16 @@ def _outcomes(file: Path | None, asked: dict[str, Any], jobs: int, out: Path | N
             yield outcome
 
 
-def _run_all(config: "RunConfig", market: "Market", jobs: int) -> "Iterator[Outcome]":
-    from engine.backtest.cli_run import run_choice  # noqa: PLC0415  # numba
+def _run_all(config: "RunConfig", market: "Market", jobs: int) -> "Iterator[Outcome | StrategyFault]":
+    from engine.backtest.cli_run import run_or_fault  # noqa: PLC0415  # numba
 
     if jobs == 1 or len(config.strategies) == 1:
         for choice in config.strategies:
-            yield run_choice(config, choice, market)
+            yield run_or_fault(config, choice, market)
         return
     from joblib import Parallel, delayed  # noqa: PLC0415  # only with several processes
 
-    work = (delayed(run_choice)(config, choice, market) for choice in config.strategies)
+    work = (delayed(run_or_fault)(config, choice, market) for choice in config.strategies)
     yield from Parallel(n_jobs=min(jobs, len(config.strategies)), return_as="generator")(work)
 
 
@@ -229,8 +234,15 @@ def _print(console: Console, outcomes: "Sequence[Outcome]") -> None:
             console.print(f"{one.title}: {text}", soft_wrap=True)
 
 
+def _end_with(faults: Sequence[StrategyFault]) -> None:
+    """Say what was wrong in strategies, after the results of the others; exit code 2."""
+    for fault in faults:
+        said = "\n".join(filter(None, (fault.trace, f"backtest: {fault}")))
+        print(said, file=sys.stderr)  # noqa: T201  # where in a person's own code
+    if faults:
+        raise typer.Exit(2)
+
+
 def _refuse(error: Exception) -> None:
-    if isinstance(error, StrategyFault) and error.trace:
-        print(error.trace, file=sys.stderr)  # noqa: T201  # where in their own code
     print(f"backtest: {error}", file=sys.stderr)  # noqa: T201  # the one sentence a person gets
     raise typer.Exit(2) from None

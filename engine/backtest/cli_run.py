@@ -54,6 +54,14 @@ def check(choice: StrategyChoice) -> None:
         build_script(cls, choice.params)
 
 
+def run_or_fault(config: RunConfig, choice: StrategyChoice, market: Market) -> Outcome | StrategyFault:
+    """`run_choice`, with a fault of the strategy as what it comes to: the others of a run go on."""
+    try:
+        return run_choice(config, choice, market)
+    except StrategyFault as fault:
+        return fault
+
+
 def run_choice(config: RunConfig, choice: StrategyChoice, market: Market | None = None) -> Outcome:
     """Backtest one strategy over all symbols on one account and work out its metrics.
 

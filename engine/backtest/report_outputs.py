@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from engine.backtest.cli_run import Outcome
 
 
-def write_outputs(out: Path, outcomes: "Sequence[Outcome]", suffix: str, *, page: bool) -> None:
+def write_outputs(
+    out: Path, outcomes: "Sequence[Outcome]", suffix: str, *, page: bool, are_several: bool
+) -> None:
     """Into `out` for one strategy; for several into a folder each, and the comparison into `out`.
+
+    `are_several`: that many were asked for, whatever became of the others.
 
     trades, open_trades and equity (`suffix` parquet or csv), summary.json, report.txt and, if `page`,
     report.html.
     """
     with folder_in_one_step(out) as folder:
-        if len(outcomes) == 1:
+        if not are_several:
             _write_one(folder, outcomes[0], suffix, page=page)
             return
         for one in outcomes:

@@ -44,7 +44,8 @@ def check_claims(hello: Hello, seen_fencing: int, connected: Iterable[Claimant])
     if hello.fencing < seen_fencing:
         raise HandshakeError(
             "fencing",
-            f"engine {hello.engine_id} has a newer start ({seen_fencing}, this is {hello.fencing})",
+            f"engine {hello.engine_id} has a newer start ({seen_fencing}, this is {hello.fencing}): it runs "
+            "twice, or its journal was restored from an older copy",
         )
     wanted = frozenset(hello.symbols)
     for other in connected:

@@ -1,9 +1,11 @@
 """What strategies hand over is checked in one place: live, in the journal and in backtests."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from math import inf, nan
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -182,3 +184,20 @@ def test_a_strategy_that_breaks_in_a_backtest_ends_in_its_own_lines_and_one_sent
     assert said[-1].endswith(" UTC)")
     assert said[0].startswith("Traceback")
     assert len(said) < 15
+
+
+def test_a_strategy_that_breaks_leaves_the_results_of_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(_Calls, "act", staticmethod(lambda _: {}["missing"]), raising=False)
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as end:
+        cli.main(
+            ["--strategy", "calls_for_tests", "rsi", "--data", "sample-1h", "--no-page", "--out", str(out)]
+        )
+    said = capsys.readouterr()
+    assert end.value.code == 2
+    assert "KeyError: 'missing'" in said.err.splitlines()[-1]
+    assert f"written to {out}" in said.out
+    assert sorted(path.name for path in out.iterdir()) == ["report.txt", "rsi", "summary.json"]
+    assert len(json.loads((out / "summary.json").read_text())["runs"]) == 1
