@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
 import typer
@@ -14,17 +14,7 @@ from rich.text import Text
 
 from engine.control.client import NotAnEngine, connect
 from engine.control.protocol import AuditLine, Request, Response
-from engine.control.results import (
-    as_data,
-    chosen,
-    profit_data,
-    profit_lines,
-    profit_tables,
-    trades_table,
-)
 from engine.core.events import TOUCHES
-from engine.storage.round_trips import Results, read_results
-from engine.storage.segment import JournalError, segment_paths
 from gateways.wire.errors import TokenError
 from gateways.wire.token import load_token
 from settings import ENVIRONMENTS, Home, SettingsError
@@ -33,6 +23,9 @@ from settings.load import parse_settings
 from settings.shown import ShowPrice, price, readable
 from settings.status import EngineStatus, read_status
 from supervisor.status_tables import append_states, blocked, clock, halted, order_ids, tables, totals
+
+if TYPE_CHECKING:
+    from engine.storage.round_trips import Results
 
 ANSWER_SECONDS = 10
 WIDE_COLUMNS = 160
@@ -231,13 +224,15 @@ def trades(
     json: AsJson = False,
 ) -> None:
     """Trades from flat to flat, the newest last, as the journal has them; no engine need run."""
-    results, price = _results(env)
-    trips = chosen(results, strategy, symbol)[-last:]
+    from engine.control import results  # noqa: PLC0415  # numba, and a kill must not wait for that
+
+    found, price = _results(env)
+    trips = results.chosen(found, strategy, symbol)[-last:]
     if json:
-        _echo_json(as_data(trips))
+        _echo_json(results.as_data(trips))
     elif trips:
         screen = _wide()
-        screen.print(trades_table(trips, price, screen.width))
+        screen.print(results.trades_table(trips, price, screen.width))
     else:
         typer.echo("no trade yet")
 
@@ -245,22 +240,27 @@ def trades(
 @app.command()
 def profit(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "", json: AsJson = False) -> None:
     """What was earned by strategy and by day, as the journal has it; no engine need run."""
-    results, _ = _results(env)
-    trips = chosen(results, strategy, symbol)
+    from engine.control import results  # noqa: PLC0415  # as above
+
+    found, _ = _results(env)
+    trips = results.chosen(found, strategy, symbol)
     if json:
-        _echo_json(profit_data(results, trips))
+        _echo_json(results.profit_data(found, trips))
         return
     screen = _wide()
-    for table in profit_tables(trips):
+    for table in results.profit_tables(trips):
         if table.row_count:
             screen.print(table)
             screen.print()
-    for line in profit_lines(results, trips, is_all=not strategy and not symbol):
+    for line in results.profit_lines(found, trips, is_all=not strategy and not symbol):
         screen.print(line)
 
 
-def _results(environment: str) -> tuple[Results, ShowPrice]:
+def _results(environment: str) -> "tuple[Results, ShowPrice]":
     """What the journal holds, and how prices are shown: by the ticks the engine was last told."""
+    from engine.storage.round_trips import read_results  # noqa: PLC0415  # as above
+    from engine.storage.segment import JournalError, segment_paths  # noqa: PLC0415  # as above
+
     folder = Home.find().data(_known(environment)) / "engine"
     try:
         if not segment_paths(folder / "journal"):

@@ -13,7 +13,10 @@ SIMULATED = ("demo", "paper")
 PROCESSES = ("simulator", "gateway", "engine")
 ELSEWHERE = {
     **dict.fromkeys(
-        ("ctl", "status", "why", "watch", "pause", "resume", "flatten", "kill", "cancel", "rebuild"),
+        (
+            *("ctl", "status", "why", "watch", "trades", "profit", "pause", "resume", "flatten", "kill"),
+            *("cancel", "cancel-all", "rebuild"),
+        ),
         "engine.ctl",
     ),
     **dict.fromkeys(("backtest", "strategies"), "engine.backtest"),

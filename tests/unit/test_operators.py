@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -97,3 +99,8 @@ def test_the_operating_page_has_every_command_of_the_terminal_and_of_the_chat() 
     assert {name for name in names if not re.search(rf"`{name}\b", rows)} == set()
     assert {name for name in (*COMMANDS, "status") if not re.search(rf"`/{name}\b", rows)} == set()
     assert "user_ids" in rows
+
+
+def test_a_command_waits_for_no_compiler() -> None:
+    asked = "import sys, engine.ctl; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], cwd=ROOT, check=False).returncode == 0
