@@ -51,7 +51,7 @@ def timeframe_to_ns(timeframe: str) -> int:
 
 
 def _is_inside_vault(name: str) -> str:
-    if re.fullmatch(r"[^/\\:.][^/\\:]*", name) is None:
+    if re.fullmatch(r"[^/\\:.][^/\\:]*", name) is None or not name.isprintable():
         raise ValueError(f"{name!r} is not the name of a file inside vault/")
     return name
 
@@ -129,7 +129,7 @@ class ClockSettings(_Section):
     """Market data older than this blocks entries."""
     speed: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """How fast the simulator's clock runs from `epoch_ms` on."""
-    epoch_ms: Annotated[int, Field(ge=0)] = 0
+    epoch_ms: Annotated[int, Field(ge=0, lt=10**13)] = 0
     """Start of a scaled clock, ms UTC; 0 is the moment of the start. Needed where speed is not 1."""
 
 

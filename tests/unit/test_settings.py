@@ -105,11 +105,16 @@ def test_live_needs_the_word_and_the_flag_and_names_what_is_missing(home: Home) 
         ("[risk]", 'api_secret = "hunter2"\n[risk]', ["simulator.api_secret is not a known key"]),
         ("[risk]", "[risk", ["is not TOML"]),
         ("[risk]", "[clock]\nspeed = 2.0\n[risk]", ["clock.epoch_ms"]),
+        (
+            "[risk]",
+            "[clock]\nspeed = 2.0\nepoch_ms = 99_999_999_999_999_999\n[risk]",
+            ["clock.epoch_ms is", "less than"],
+        ),
         ('symbols = ["BTCUSDT"]', 'environment = "live"\nsymbols = ["BTCUSDT"]', ["must be 'demo'"]),
         ('symbols = ["BTCUSDT"]', 'home = "/"\nsymbols = ["BTCUSDT"]', ["home is not a known key"]),
         *(
             ("[risk]", f'[wire]\ntoken_file = "{name}"\n[risk]', ["wire.token_file", "a file inside vault/"])
-            for name in ("../engine/main.py", "/etc/passwd", "a\\\\b", "c:keys", "..", "")
+            for name in ("../engine/main.py", "/etc/passwd", "a\\\\b", "c:keys", "..", "", "a\\u0000b")
         ),
         ("[risk]", '[gateway]\nkeys_file = "../x"\n[risk]', ["gateway.keys_file", "a file inside vault/"]),
         ("[risk]", '[telegram]\nkeys_file = "../x"\n[risk]', ["telegram.keys_file", "a file inside vault/"]),
@@ -126,6 +131,17 @@ def test_a_mistake_is_one_sentence_with_file_key_and_what_is_allowed(
     for part in said:
         assert part in sentence
     assert "hunter2" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "more"), [({"1s": "0s"}, ""), ({"1s": "0s", "mid": "no"}, "(and 1 more)")]
+)
+def test_only_mistakes_of_ones_own_are_counted(home: Home, mistakes: dict[str, str], more: str) -> None:
+    for old, new in mistakes.items():
+        change(home, "demo", f'= "{old}"', f'= "{new}"')
+    sentence = complaint(home)
+    assert ("more)" in sentence) == bool(more)
+    assert sentence.endswith(more)
 
 
 def test_a_missing_file_and_an_unknown_environment_are_said(home: Home) -> None:
