@@ -1,6 +1,6 @@
 """The engine's numbers, for the live view and the summary of a run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from engine.core.audit import AuditEvent, CandleClosed
@@ -102,7 +102,7 @@ class StatusKeeper:
             since_journal_began=self.counts(),
             blockers=engine.health.blockers(),
             left_behind=tuple(engine.ownership.left_behind()),
-            strategies=(*self._orphans(), *map(self._strategy, engine.strategies.slots)),
+            strategies=self._strategies(),
         )
 
     def _candle(self, event: CandleClosed) -> None:
@@ -151,15 +151,29 @@ class StatusKeeper:
             for order in list(self._engine.store.open_orders())[:SHOWN]
         )
 
-    def _strategy(self, slot: StrategySlot) -> StrategyStatus:
+    def _strategies(self) -> tuple[StrategyStatus, ...]:
+        """Those that are no longer configured and hold something first."""
+        engine, resting = self._engine, self._resting_stops()
+        gone = []
+        for owner, position in engine.ownership.orphans():
+            stop = _nearest(resting.get((owner, position.symbol), ()), position.qty_base)
+            gone.append(
+                StrategyStatus(
+                    *(owner, position.symbol, "", NOT_CONFIGURED, plain(position.qty_base)),
+                    None if stop is None else plain(stop),
+                )
+            )
+        slots = (
+            self._strategy(one, resting.get((one.owner, one.symbol), ())) for one in engine.strategies.slots
+        )
+        return (*gone, *slots)
+
+    def _strategy(self, slot: StrategySlot, resting: Sequence[Decimal]) -> StrategyStatus:
         engine = self._engine
         held = engine.account.strategy_position(slot.owner, slot.symbol).qty_base
         watched = engine.trades.desks[slot.owner, slot.symbol].plan.watched_stop if held else None
-        stops = [
-            self._resting_stop(slot.owner, slot.symbol, held),
-            None if watched is None else decimal_of(watched),
-        ]
-        stop = _nearest(stops, held)
+        level = None if watched is None else decimal_of(watched)
+        stop = _nearest(resting if level is None else (*resting, level), held)
         return StrategyStatus(
             slot.owner,
             slot.symbol,
@@ -167,26 +181,17 @@ class StatusKeeper:
             state_of(slot),
             plain(held),
             None if stop is None else plain(stop),
-            stop is not None and stop is stops[1],
+            stop is not None and stop is level,
         )
 
-    def _orphans(self) -> Iterator[StrategyStatus]:
-        """Strategies that are no longer configured and hold something."""
-        for owner, position in self._engine.ownership.orphans():
-            stop = self._resting_stop(owner, position.symbol, position.qty_base)
-            yield StrategyStatus(
-                *(owner, position.symbol, "", NOT_CONFIGURED, plain(position.qty_base)),
-                None if stop is None else plain(stop),
-            )
-
-    def _resting_stop(self, owner: str, symbol: str, held: Decimal) -> Decimal | None:
-        """The first stop order that price would meet."""
-        resting = [
-            order.stop_price
-            for order in self._engine.store.open_orders(symbol)
-            if order.intent.strategy == owner and order.intent.reduce_only and order.stop_price
-        ]
-        return _nearest(resting, held)
+    def _resting_stops(self) -> dict[tuple[str, str], list[Decimal]]:
+        """Trigger prices of stop orders at the exchange, by owner and symbol."""
+        found: dict[tuple[str, str], list[Decimal]] = {}
+        for order in self._engine.store.open_orders():
+            intent = order.intent
+            if intent.reduce_only and order.stop_price:
+                found.setdefault((intent.strategy, intent.symbol), []).append(order.stop_price)
+        return found
 
     def _links(self) -> dict[str, str]:
         health = self._engine.health
@@ -204,12 +209,11 @@ def _signal(signal: Signal, price: ShowPrice) -> SignalStatus:
     return SignalStatus(signal.time_ns, signal.strategy, signal.symbol, words, fate)
 
 
-def _nearest(levels: Sequence[Decimal | None], held: Decimal) -> Decimal | None:
+def _nearest(levels: Sequence[Decimal], held: Decimal) -> Decimal | None:
     """Of stop levels the one a falling price meets first, for a short a rising one; None while flat."""
-    known = [one for one in levels if one is not None]
-    if not known or not held:
+    if not levels or not held:
         return None
-    return max(known) if held > 0 else min(known)
+    return max(levels) if held > 0 else min(levels)
 
 
 def _latency(samples_ns: Sequence[int]) -> LatencyStatus:

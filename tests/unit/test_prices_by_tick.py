@@ -11,6 +11,7 @@ from engine.core.account_news import forced_close
 from engine.core.audit import Answer, CandleClosed, PositionChanged, Ready
 from engine.core.engine import Engine
 from engine.core.events import Command
+from engine.execution.exit_rules import ExitRules
 from engine.execution.order_store import OrderStore
 from engine.execution.price_text import PriceText
 from engine.market_data.bars import Bar
@@ -145,3 +146,17 @@ def test_the_engine_shows_stops_with_their_trigger_and_averages_by_the_tick() ->
     answer = rig.notices(Answer)[-1]
     assert isinstance(answer, Answer)
     assert "entry filled 0.1 at 101.2" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("protective", "shown"), [(None, ("98.2", True)), ("5", ("98.2", True)), ("1", ("100.2", False))]
+)
+def test_a_stop_that_is_tested_at_the_close_of_a_bar_is_shown_as_that_and_the_nearer_one_first(
+    protective: str | None, shown: tuple[str, bool]
+) -> None:
+    percent = None if protective is None else Decimal(protective)
+    rules = ExitRules(stop_loss_percent=3.0)
+    rig = Rig(Engine(config(spec(exit_rules=rules, protective_stop_percent=percent))))
+    rig.up().prices(*UP, 101, 101)
+    (one,) = readable(StatusKeeper(rig.engine).status(rig.now_ns)).strategies
+    assert (one.stop_price, one.stop_is_watched) == shown
