@@ -20,7 +20,7 @@ from engine.execution.sizing import TooSmall, entry_qty
 from engine.market_data.bars import Bar
 from engine.storage.records import Fill
 from engine.strategies.base import Direction, ScriptStrategy
-from engine.strategies.calls import check_call
+from engine.strategies.calls import check_call, check_room
 from engine.strategies.slot import StrategyRefused, StrategySlot
 from gateways.wire.messages import Instrument, Side
 
@@ -323,9 +323,10 @@ class ScriptBroker:
         if limit is None and stop is None:
             base = None if qty is None else decimal_of(qty)
             self._entries.pop(id, None)
-            self._market.append(MarketWish("enter", id, way, base, comment or id))
+            self._ask(MarketWish("enter", id, way, base, comment or id))
         else:
             self._refuse_shared("entry.limit" if stop is None else "entry.stop")
+            check_room("entry", len(self._entries.keys() - {id}))
             self._entries[id] = _RestingEntry(way, qty, limit, stop, comment or id)
 
     def order(self, id: str, direction: Direction, qty: float | None = None, **_: object) -> None:
@@ -365,6 +366,7 @@ class ScriptBroker:
             return
         self._refuse_shared("exit")
         percent = float(qty_percent)
+        check_room("exit", len(self._exits.keys() - {id}))
         self._exits[id] = _Exit(from_entry, _given(qty), percent, limit, stop, profit, loss, comment or id)
 
     def close(
@@ -384,14 +386,14 @@ class ScriptBroker:
             return
         given = _given(qty)
         size = decimal_of(given) if given is not None else held * decimal_of(qty_percent) / 100
-        self._market.append(MarketWish("close", id, 0, min(size, held), comment or f"Close {id}"))
+        self._ask(MarketWish("close", id, 0, min(size, held), comment or f"Close {id}"))
 
     def close_all(self, *, comment: str = "", immediately: bool = False) -> None:
         """Leave everything, at market."""
         del immediately
         check_call("close_all", {"comment": comment}, {})
         if not self.muted and self._trades:
-            self._market.append(MarketWish("close", "", 0, None, comment or "Close position"))
+            self._ask(MarketWish("close", "", 0, None, comment or "Close position"))
 
     def cancel(self, id: str) -> None:
         """Cancel the resting orders of that id."""
@@ -405,6 +407,11 @@ class ScriptBroker:
         if not self.muted:
             self._entries.clear()
             self._exits.clear()
+
+    def _ask(self, wish: MarketWish) -> None:
+        """One more market order on this bar."""
+        check_room("entry" if wish.kind == "enter" else "close", len(self._market))
+        self._market.append(wish)
 
     def _refuse_shared(self, verb: str) -> None:
         """For a script that does not declare in `verbs` what it uses."""

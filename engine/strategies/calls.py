@@ -6,6 +6,8 @@ from numbers import Real
 
 LONGEST_TEXT = 200
 """Characters of a tag, an id or a comment."""
+MOST_ORDERS = 100
+"""Ids that a script may have resting by one verb, and market orders that it may ask for on one bar."""
 LARGEST = 1e15
 """Prices and quantities stay below: beyond, a float no longer tells two ticks or steps apart."""
 _BELOW_LARGEST = LARGEST / 2
@@ -35,13 +37,19 @@ class StrategyFault(Exception):
 
 def is_text(value: object) -> bool:
     """Text that can be written down and sent."""
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or "\0" in value:
         return False
     try:
         value.encode()
     except UnicodeEncodeError:
         return False
     return True
+
+
+def check_room(verb: str, count: int) -> None:
+    """`SentenceError` where a script already has `MOST_ORDERS` of a kind."""
+    if count >= MOST_ORDERS:
+        raise SentenceError(f"{verb}: more than {MOST_ORDERS} orders at once")
 
 
 def is_number(value: object) -> bool:
@@ -71,7 +79,7 @@ def check_call(
         if value is not None and not (type(value) is float and 0.0 < value <= most):
             _check_number(verb, name, value)
     for name, value in texts.items():
-        is_usual = type(value) is str and len(value) <= LONGEST_TEXT and value.isascii()
+        is_usual = type(value) is str and len(value) <= LONGEST_TEXT and value.isprintable()
         if not is_usual or (name == "id" and not value):
             _check_text(verb, name, value)
 

@@ -121,6 +121,7 @@ def finish(scene: Scene, run: Run) -> None:
         scene.until_same()
     else:
         scene.demo.come_to_rest()
+        scene.until_same()  # a stop that is on its way arrives
     summary = scene.demo.end()
     truth = truth_of(
         scene.demo,

@@ -19,7 +19,7 @@ from engine.core.engine import Engine
 from engine.market_data.bars import Bar
 from engine.storage.records import JournalRecord, Signal
 from engine.strategies.base import Broker, ScriptStrategy, Signals, SignalStrategy, StrategyParams, registry
-from engine.strategies.calls import LARGEST, LONGEST_TEXT, StrategyFault
+from engine.strategies.calls import LARGEST, LONGEST_TEXT, MOST_ORDERS, StrategyFault
 from engine.strategies.slot import SlotState
 from tests.engine_cases import make_bars
 from tests.engine_rig import Rig, config, spec
@@ -109,6 +109,7 @@ WRONG: list[tuple[Verb, str]] = [
     (lambda b: b.entry(None, "long"), "entry: id is None of type NoneType, it should be text of at most 200"),
     (lambda b: b.entry(TOO_LONG, "long"), "entry: id is 'xxxxx"),
     (lambda b: b.entry("a", "long", comment=HALF), "entry: comment is '\\ud800', it should be text of at"),
+    (lambda b: b.entry("a\0", "long"), "entry: id is 'a\\x00', it should be text of at most 200"),
     (lambda b: b.entry("a", "long", "2"), "entry: qty is '2', it should be a number or None"),
     (
         lambda b: b.entry("a", "long", Decimal(2)),
@@ -144,6 +145,26 @@ class _Calls(ScriptStrategy):
             broker.entry("a", "long", 0.1)
         if self.bars == 3:
             type(self).act(broker)
+
+
+MANY = range(MOST_ORDERS + 1)
+TOO_MANY: list[tuple[Verb, str]] = [
+    (lambda b: [b.entry("a", "long", 0.1) for _ in MANY], "entry: more than 100 orders at once"),
+    (lambda b: [b.entry(str(at), "short", 0.1, limit=500.0) for at in MANY], "entry: more than 100 orders"),
+    (lambda b: [b.exit(str(at), "a", stop=50.0) for at in MANY], "exit: more than 100 orders at once"),
+    (lambda b: [b.close("a") for _ in MANY], "close: more than 100 orders at once"),
+]  # type: ignore[list-item]  # what it returns is not looked at
+
+
+@pytest.mark.parametrize(("act", "sentence"), TOO_MANY)
+def test_a_script_that_asks_for_orders_without_end_is_at_fault(
+    monkeypatch: pytest.MonkeyPatch, act: Verb, sentence: str
+) -> None:
+    monkeypatch.setattr(_Calls, "act", staticmethod(act), raising=False)
+    rig = Rig(Engine(config(spec("calls_for_tests", params={})))).up().prices(*UP)
+    (slot,) = rig.engine.strategies.slots
+    assert slot.state is SlotState.FAILED
+    assert slot.reason.startswith(sentence)
 
 
 @pytest.mark.parametrize(("act", "sentence"), WRONG)
