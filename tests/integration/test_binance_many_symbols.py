@@ -126,6 +126,9 @@ def test_a_hundred_and_fifty_symbols_come_into_sync_within_the_request_limit(
                 asyncio.ensure_future(gateway.run(listening.set_result)),
                 asyncio.ensure_future(keep_quoting(exchange)),
             ]
+            await asyncio.wait({listening, tasks[0]}, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done():
+                tasks[0].result()  # what ended the gateway
             engine = Engine(await listening, symbols=SYMBOLS)
             engine.client.start()
             await engine.wait(Welcome)
