@@ -71,10 +71,12 @@ class SimulatorSettings(_Section):
     """True in demo and paper, false in testnet and live."""
     port: Port = 0
     """0 picks a free one."""
-    market: Annotated[str, StringConstraints(pattern=r"^(synthetic|(recording|klines|live):.+)$")] = (
-        "synthetic"
-    )
-    """Made up, a recording of real frames, klines walked bar by bar, or the streams of another exchange."""
+    market: Annotated[
+        str,
+        StringConstraints(pattern=r"^(synthetic(:(calm|trending|violent))?|(recording|klines|live):.+)$"),
+    ] = "synthetic"
+    """Made up (in a regime, if one is named), a recording of real frames, klines walked bar by bar, or the
+    streams of another exchange."""
     seed: int = 1
     """Of the synthetic market: the same seed gives the same order flow."""
     keep_times: bool = False

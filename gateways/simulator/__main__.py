@@ -26,6 +26,7 @@ from gateways.simulator.limits import LimitSettings
 from gateways.simulator.market_data.store import StoreError
 from gateways.simulator.markets import Market, MarketOptions, parse_market
 from gateways.simulator.markets.base import MarketError
+from gateways.simulator.markets.parse import KINDS
 from gateways.simulator.server import Server, SocketRules, call_later_on
 from gateways.simulator.symbols import SymbolSpec, default_symbols
 from gateways.simulator.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, VenueOptions
@@ -77,7 +78,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--port", type=int, required=True, help="0 picks a free one; the line `listening on` names it")
     add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    add("--market", default="synthetic", help="synthetic, recording:PATH[,PATH], klines:PATH, live:URL")
+    add("--market", default="synthetic", help=KINDS)
     add("--symbols", default="BTCUSDT,ETHUSDT", help="comma-separated")
     add("--seed", type=int, default=1)
     add("--speed", type=float, default=1.0, help="simulated seconds in a real one, from the epoch on")

@@ -107,12 +107,12 @@ def test_minutes_without_the_exchange_are_invented_between_the_prices_around_the
     first.run(70_000, 250)
     price = first.rest("ticker/price", symbol="BTCUSDT")["price"]
     second = _rig(3, tmp_path, first.now_ms + 600_000)
-    rows = second.rest("klines", symbol="BTCUSDT", interval="1m", limit=12)
+    rows = second.rest("klines", symbol="BTCUSDT", interval="1m", limit=11)
     assert all(row[4] == after[1] for row, after in pairwise(rows))
     assert rows[-1][1] == price
     assert all(row[3] < row[2] and float(row[5]) > 0 for row in rows[:-1])
     third = _rig(3, tmp_path, second.now_ms)
-    assert third.rest("klines", symbol="BTCUSDT", interval="1m", limit=12) == rows
+    assert third.rest("klines", symbol="BTCUSDT", interval="1m", limit=11) == rows
 
 
 def test_a_time_in_which_the_process_slept_has_no_flat_minutes():
@@ -120,7 +120,7 @@ def test_a_time_in_which_the_process_slept_has_no_flat_minutes():
     rig.run(70_000, 250)
     price = rig.rest("ticker/price", symbol="BTCUSDT")["price"]
     rig.run(600_000, 600_000)
-    rows = rig.rest("klines", symbol="BTCUSDT", interval="1m", limit=12)
+    rows = rig.rest("klines", symbol="BTCUSDT", interval="1m", limit=11)
     assert all(row[4] == after[1] for row, after in pairwise(rows))
     assert all(row[3] < row[2] and float(row[5]) > 0 for row in rows[:-1])
     assert rows[-1][1] == price
@@ -198,5 +198,8 @@ def test_a_long_stop_of_the_clock_leaves_orders_out_instead_of_catching_up():
 def test_an_unknown_market_is_one_sentence():
     with pytest.raises(MarketError, match="expected synthetic, recording:PATH"):
         parse_market("random", MarketOptions())
+    for text in ("synthetic:", "synthetic:wild"):
+        with pytest.raises(MarketError, match=r"synthetic:REGIME \(calm, trending, violent\)"):
+            parse_market(text, MarketOptions())
     with pytest.raises(MarketError, match="no such recording"):
         parse_market("recording:/nowhere/at/all.txt", MarketOptions())

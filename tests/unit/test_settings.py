@@ -98,6 +98,7 @@ def test_live_needs_the_word_and_the_flag_and_names_what_is_missing(home: Home) 
         ('candles = "mid"', 'candles = "middle"', ["strategies[0].candles", "'mid', 'trade' or 'exchange'"]),
         ('timeframe = "1s"', 'timeframe = "one"', ["strategies[0].timeframe", "one of s, m, h, d, w"]),
         ('market = "synthetic"', 'market = "real"', ["simulator.market"]),
+        ('market = "synthetic"', 'market = "synthetic:wild"', ["simulator.market", "trending"]),
         ('["BTCUSDT"]', "[]", ["symbols is []", "at least 1"]),
         ('["BTCUSDT"]', '["btcusdt"]', ["symbols[0]"]),
         ('["BTCUSDT"]', '["ETHUSDT"]', ["strategies[0]", "BTCUSDT is not among symbols"]),

@@ -3,19 +3,23 @@
 from pathlib import Path
 
 from gateways.simulator.markets.base import Market, MarketError, MarketOptions
+from gateways.simulator.markets.profiles import REGIMES
 from gateways.simulator.markets.synthetic import SyntheticMarket
 
-KINDS = "synthetic, recording:PATH[,PATH], klines:PATH or live:URL"
+KINDS = (
+    "synthetic, recording:PATH[,PATH], klines:PATH, live:URL or synthetic:REGIME "
+    f"({', '.join(name for name in REGIMES if name)})"
+)
 
 
 def parse_market(text: str, options: MarketOptions) -> Market:
-    """Make the market `synthetic`, `recording:PATH[,PATH]`, `klines:PATH` or `live:URL` names.
+    """Make the market that one of `KINDS` names.
 
     Raises MarketError with one sentence for a person.
     """
-    kind, _, rest = text.partition(":")
-    if kind == "synthetic" and not rest:
-        return SyntheticMarket(options)
+    kind, separator, rest = text.partition(":")
+    if kind == "synthetic" and rest in REGIMES and bool(separator) == bool(rest):
+        return SyntheticMarket(options, rest)
     if rest and kind == "recording":
         from gateways.simulator.markets.recording import RecordingMarket  # noqa: PLC0415 - loads gzip files
 

@@ -17,11 +17,13 @@ class SyntheticMarket:
 
     The first start with a seed gives the same orders at the same times after the start. A restart goes
     on from the last price with the next stretch of random numbers. A time in which the process could not
-    run (a sleeping machine, a clock set ahead) is passed over in the same way.
+    run (a sleeping machine, a clock set ahead) is passed over in the same way. `regime` is one of
+    `profiles.REGIMES`.
     """
 
-    def __init__(self, options: MarketOptions) -> None:
+    def __init__(self, options: MarketOptions, regime: str = "") -> None:
         self.symbols = options.symbols
+        self._regime = regime
         self._seed = options.seed
         self._data: MarketData | None = None
         self._queue: list[tuple[float, int, SymbolFlow]] = []
@@ -36,7 +38,7 @@ class SyntheticMarket:
             if spec is None:
                 raise MarketError(f"--market synthetic: unknown symbol {symbol}")
             home = spec.price_to_ticks_floor(spec.reference_price)
-            profile = profile_for(spec)
+            profile = profile_for(spec, self._regime)
             price = data.open_symbol(symbol, home, now_ms, volume_lots=profile.minute_volume_lots)
             flow = SymbolFlow(symbol, profile, f"{self._seed}:{symbol}:{starts}")
             flow.start(exchange, price, home, now_ms)
