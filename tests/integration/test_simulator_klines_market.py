@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from gateways.simulator.markets import MarketError, MarketOptions
 from gateways.simulator.markets.kline_files import bar_path
@@ -87,6 +88,20 @@ def test_one_odd_stamp_does_not_make_the_market_stand_still_in_the_rest(tmp_path
     assert not any(standing)
     bars = _bars(rig, market, "1m", len(ROWS))
     assert bars[:2] + bars[3:] == [list(row) for row in ROWS[:2] + ROWS[3:]]
+
+
+@pytest.mark.parametrize("odd", [61, 90, 119])
+def test_a_row_at_an_odd_distance_is_named_and_a_gap_of_whole_bars_is_not(tmp_path: Path, odd: int):
+    path = tmp_path / "BTCUSDT.csv"
+    for seconds in ([0, 300, 360, 420], [0, 60, odd, 180, 240, 300]):
+        frame = pd.DataFrame([ROWS[0]] * len(seconds), columns=COLUMNS)
+        frame.insert(0, "open_time", [1_704_067_200 + second for second in seconds])
+        frame.to_csv(path, index=False)
+        with capture_logs() as logs:
+            _start(path)
+        said = [line["event"] for line in logs if line["log_level"] == "warning"]
+        assert bool(said) == (odd in seconds)
+    assert f"row 2 opens {odd - 60} s after the one before, where bars are 60 s long" in said[0]
 
 
 def test_an_accounts_trades_do_not_change_the_bars(tmp_path: Path):

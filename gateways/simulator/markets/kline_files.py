@@ -73,6 +73,19 @@ def _usual_ms(open_ms: NDArray[np.int64]) -> int:
     return int(distances[counts.argmax()])
 
 
+def odd_distance(bars: GridBars) -> str | None:
+    """What is odd about the distances of the rows, in a sentence; None while every gap is of whole bars."""
+    distances = np.diff(bars.open_ms)
+    odd = np.flatnonzero(distances % bars.interval_ms)
+    if not len(odd):
+        return None
+    row = int(odd[0]) + 1
+    return (
+        f"row {row} opens {distances[row - 1] / 1000:g} s after the one before, where bars are "
+        f"{bars.interval_ms / 1000:g} s long; played as it stands, as are {len(odd)} such row(s) in all"
+    )
+
+
 def _read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)

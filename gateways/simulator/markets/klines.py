@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
 
 from gateways.simulator.exchange import Exchange
 from gateways.simulator.market_data import MarketData
 from gateways.simulator.market_data.feed import SymbolFeed
 from gateways.simulator.market_data.tape import PublicTrade
 from gateways.simulator.markets.base import MarketError, MarketOptions
-from gateways.simulator.markets.kline_files import GridBars, bar_path, read_bars
+from gateways.simulator.markets.kline_files import GridBars, bar_path, odd_distance, read_bars
+
+_log = structlog.get_logger("simulator.klines")
 
 _STEPS: Final = 60
 _LEVELS: Final = 20
@@ -76,6 +79,9 @@ class KlinesMarket:
             raise MarketError(f"--market klines: {symbol} is not a symbol of this exchange")
         self._exchange, self._data = exchange, data
         bars = self._bars = read_bars(self._path, spec)
+        odd = odd_distance(bars)
+        if odd is not None:
+            _log.warning(f"{self._path}: {odd}")
         saved = data.market_state.get("klines")
         if saved is None:
             resume_ms = now_ms // bars.interval_ms * bars.interval_ms
