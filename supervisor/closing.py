@@ -7,6 +7,9 @@ from settings import Settings
 from settings.shown import counted, money, quantity
 from settings.status import EngineStatus
 
+_RESTS = frozenset({"ACCEPTED", "PARTIALLY_FILLED"})
+"""States of an order that the exchange has confirmed; of any other it is not known where it is."""
+
 
 def closing_line(environment: str, numbers: dict[str, Any], as_of: str = "") -> str:
     """One sentence with the run's numbers, and of when they are where that is not the end."""
@@ -36,9 +39,16 @@ def left_open(
         f"position {symbol} {qty} stays open; it is kept, also at the exchange"
         for symbol, qty in held.items()
     ]
-    if status.open_orders:
-        verb = "stays" if len(status.open_orders) == 1 else "stay"
-        said.append(f"{counted(len(status.open_orders), 'open order')} {verb} at the exchange")
+    resting = [one for one in status.open_orders if one.state in _RESTS]
+    if resting:
+        verb = "stays" if len(resting) == 1 else "stay"
+        said.append(f"{counted(len(resting), 'open order')} {verb} at the exchange")
+    said += [
+        f"whether the {one.symbol} {one.side} {one.order_type} order {one.client_order_id} has reached the "
+        "exchange is not known: look there, or start again"
+        for one in status.open_orders
+        if one.state not in _RESTS
+    ]
     resume = f"python -m engine.ctl --env {settings.environment} resume"
     if status.killed:
         said.append(f"it was killed and enters nothing in the next run either, until: {resume}")

@@ -196,6 +196,22 @@ def test_a_last_word_from_long_before_the_end_is_dated(tmp_path: Path) -> None:
     ]
 
 
+def test_an_order_without_an_answer_is_not_said_to_stay_at_the_exchange(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    one = OrderStatus("BTCUSDT", "SELL", "STOP_MARKET", "0.007", "0", None, "ACCEPTED", "nb-1")
+    for state in ("INTENDED", "SENT", "UNKNOWN"):
+        unanswered = msgspec.structs.replace(one, state=state, client_order_id="nb-2")
+        status = msgspec.structs.replace(STATUS, open_orders=(one, unanswered))
+        write_status(path, status)
+        numbers = RunSummary(path).merged(seconds=1.0, restarts=0)
+        said = left_open(load_settings("demo"), status, numbers)
+        assert "1 open order stays at the exchange" in said
+        assert (
+            "whether the BTCUSDT SELL STOP_MARKET order nb-2 has reached the exchange is not known: "
+            "look there, or start again"
+        ) in said
+
+
 def test_what_a_killed_engine_had_not_told_yet_is_counted_from_its_journal(tmp_path: Path) -> None:
     path = tmp_path / "status.json"
     summary = RunSummary(path)
