@@ -116,6 +116,7 @@ class Engine:
         self.rejects = 0
         self.earlier = Counts()
         self._timer_ns = 0
+        self._link_reason = ""
         self._next_equity_ns = 0
         self.gate_news = GateNews(self.health, self.clock, self.out)
         self.bars.on_change = self.gate_news.hurry
@@ -398,7 +399,9 @@ class Engine:
 
     def _on_link_down(self, link: LinkDown) -> None:
         self.clock.advance(link.now_ns)
-        self.out.notice("warning", f"the link to the gateway is down: {link.reason}")
+        if self.health.connected or link.reason != self._link_reason:
+            self.out.notice("warning", f"the link to the gateway is down: {link.reason}")
+        self._link_reason = link.reason
         self.candles.mark_hole()
         self.health.on_link(up=False)
         self.bars.end()

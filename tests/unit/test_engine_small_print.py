@@ -9,7 +9,7 @@ from engine.core.audit import Answer, CandleClosed, Notice, Ready
 from engine.core.commands import MAX_REMEMBERED
 from engine.core.config import of_settings
 from engine.core.engine import Engine
-from engine.core.events import Command, Event
+from engine.core.events import Command, Event, LinkDown
 from engine.execution.order_states import OrderState
 from engine.market_data.aggregator import SymbolBars
 from engine.market_data.timeframes import SECOND_NS
@@ -83,6 +83,16 @@ def test_a_lost_link_is_told() -> None:
     rig = Rig().up()
     rig.down()
     assert told(rig)[-1] == ("warning", "the link to the gateway is down: cut")
+
+
+def test_a_link_that_cannot_be_made_for_the_same_reason_is_told_once() -> None:
+    rig = Rig().up()
+    for reason in ("cut", "wrong token", "wrong token", "wrong token", "no welcome", "no welcome"):
+        rig.connected = False
+        rig.feed(LinkDown(rig.now_ns, reason))
+    rig.up().down().up().down()
+    said = [text for _, text in told(rig) if "the link to the gateway is down" in text]
+    assert [text.rpartition(": ")[2] for text in said] == ["cut", "wrong token", "no welcome", "cut", "cut"]
 
 
 def test_a_ban_that_the_first_word_of_a_gateway_tells_is_passed_on() -> None:
