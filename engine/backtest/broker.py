@@ -327,7 +327,8 @@ class BacktestBroker(BrokerView):
         desk = self._desk
         if desk.orders or desk.exits or desk.is_watched:
             self.fill_open(index, time_ns, open_, high, low)
-            self.fill_path(open_, high, low, close, finer)
+            self._walker.walk_bar(open_, high, low, close, finer)
+            self._stats.end_path(high, low)
             self.settle(close)
             return
         desk.bar_index = index
@@ -340,12 +341,18 @@ class BacktestBroker(BrokerView):
         if low < desk.calm_low:  # noqa: PLR1730  # as above
             desk.calm_low = low
 
-    def end_bar(self) -> None:
+    def end_bar(self) -> int:
         """After the strategy has spoken: immediate closes, and with `bar_close` timing what it ordered.
 
-        Margin is judged between the two: what opens at the close is judged at the next open.
+        Margin is judged between the two: what opens at the close is judged at the next open. Returns the
+        number of fills so far.
         """
         desk = self._desk
+        if desk.immediate or desk.is_watched or self._fills_at_close:
+            self._act_at_close(desk)
+        return desk.fills
+
+    def _act_at_close(self, desk: Desk) -> None:
         if desk.immediate:
             self._stats.end_calm()
             closes, desk.immediate = desk.immediate, []

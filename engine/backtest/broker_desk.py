@@ -122,7 +122,9 @@ class Desk:
     def note_entry(self, price: float) -> None:
         """An entry has filled: with its commission paid, and what was held before marked where that gains."""
         equity = self.settings.initial_capital + self.ledger.net_profit
-        self.trough = min(self.trough, equity + max(0.0, self.ledger.open_profit(price)))
+        if len(self.ledger.lots) > 1:  # a lot alone has no profit where it was opened
+            equity += max(0.0, self.ledger.open_profit(price))
+        self.trough = min(self.trough, equity)
 
     def next_seq(self) -> int:
         """Orders at one price fill in the order they were issued."""
@@ -246,17 +248,15 @@ class Desk:
 
     def slip(self, price: float, direction: int) -> float:
         """`price` moved against us, on the grid."""
-        return snap(price + direction * self._slippage(price), self.tick)
+        adverse = self._slippage_of_ticks + price * self._slippage_bps / 10_000.0
+        return snap(price + direction * adverse, self.tick)
 
     def fill_price(self, price: float, direction: int, *, slipped: bool) -> float:
         """What an order that met `price` is filled at: above zero, and outside the bar by no more than the
         slippage.
         """
-        adverse = self._slippage(price) if slipped else 0.0
+        adverse = self._slippage_of_ticks + price * self._slippage_bps / 10_000.0 if slipped else 0.0
         return fill_price(price, direction, adverse, self.bar_low, self.bar_high, self.tick)
-
-    def _slippage(self, price: float) -> float:
-        return self._slippage_of_ticks + price * self._slippage_bps / 10_000.0
 
     def round_qty(self, qty: float) -> float:
         """`qty` on the symbol's grid."""

@@ -94,7 +94,9 @@ class Entries:
             order.qty = floor_qty(abs(qty), desk.step)
             return
         if order.is_market:
-            order.qty = desk.sized(desk.budget(), desk.market_price(order.direction), cash_fees=True)
+            budget = desk.budget()
+            price = nan if isnan(budget) else desk.market_price(order.direction)
+            order.qty = desk.sized(budget, price, cash_fees=True)
             return
         order.budget = desk.budget()
         order.sizing_price = self._executes_at(order)

@@ -55,13 +55,16 @@ class BrokerStats:
         peak = self._peak
         if realised > peak:
             self._peak = peak = realised
-        best = worst = 0.0
+        fall, top = peak - realised, realised
         size = desk.ledger.position_size * desk.point_value
         if size:
             average = desk.ledger.average_price
-            best = max(0.0, size * ((high if size > 0.0 else low) - average))
-            worst = min(0.0, size * ((low if size > 0.0 else high) - average))
-        fall, top = peak - realised - worst, realised + best
+            at_high, at_low = size * (high - average), size * (low - average)
+            best, worst = (at_high, at_low) if size > 0.0 else (at_low, at_high)
+            if worst < 0.0:
+                fall -= worst
+            if best > 0.0:
+                top += best
         rise = top - desk.trough
         if fall > self.max_drawdown:  # noqa: PLR1730  # `max` costs more, on every bar in a position
             self.max_drawdown = fall

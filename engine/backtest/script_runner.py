@@ -151,9 +151,9 @@ def _run_plain(one: _Running) -> list[float]:
             on_bar(bar, broker)
         except (Exception, SystemExit) as error:
             raise fault_of(error, one.strategy, bar) from error
-        end_bar()
-        if broker.fills != fills:
-            fills = broker.fills
+        filled = end_bar()
+        if filled != fills:
+            fills = filled
             curve.note(index, broker.account.cash, broker.ledger.lots)
     return curve.values(np.asarray(closes), broker.point_value)
 
