@@ -102,7 +102,7 @@ def _load_file(path: Path, symbol: str | None) -> Loaded:
         notes.append(f"{path.name} has its newest bar first: read from its end")
     _check_order(path, columns[0], rows)
     if len(time_ns) < 2:
-        raise DataError(f"{path}: {len(time_ns)} bars, expected at least two")
+        raise DataError(f"{path}: {len(time_ns)} bar, expected at least two")
     usual = usual_step_ns(columns[0])
     notes += _odd_times(path, columns[0], usual, rows)
     name = symbol or _symbol(path)
@@ -152,7 +152,8 @@ def _bars_table(path: Path) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
     made = pa.table(chosen)
     empty = _empty_rows(made)
     if empty.any() and not empty.all():
-        notes.append(f"{path.name} has {empty.sum()} rows without prices: read as bars that are missing")
+        rows = "1 row" if empty.sum() == 1 else f"{empty.sum()} rows"
+        notes.append(f"{path.name} has {rows} without prices: read as bars that are missing")
         return made.filter(pa.array(~empty)), np.flatnonzero(~empty) + 1, notes
     return made, np.arange(1, made.num_rows + 1), notes
 

@@ -101,7 +101,8 @@ def likely_cause(result: CaseResult, divergence: Divergence, engine: Engine) -> 
     if outside and found.parity < 1.0:
         one, where = outside[0]
         at = f"trade {one.number}, entered {stamp(one.entry_time_ns, one.zone)} at {one.entry_price}"
-        notes.append(f"{len(outside)} listed fills lie outside our bars, first of {at}: {where}")
+        fills = "1 listed fill lies" if len(outside) == 1 else f"{len(outside)} listed fills lie"
+        notes.append(f"{fills} outside our bars, first of {at}: {where}")
     if not changes and not outside:
         return Cause(("unknown",), _unknown(result, divergence), found.matched, found.reference_trades)
     kinds = [change.kind for change in changes] + (["data"] if outside and found.parity < 1.0 else [])
@@ -158,7 +159,9 @@ def _unknown(result: CaseResult, divergence: Divergence) -> str:
     is_extra = divergence.pair.listed is None
     if is_extra and divergence.time_ns >= max(t.entry_time_ns for t in result.prepared.listed):
         return "unknown: all listed entries match before it; the list may end earlier, give history_end"
-    return "unknown: no other zone, size, cost, capital, first bar, rule or bar tried here explains more"
+    said = "unknown: no other zone, size, cost, capital, first bar, rule or bar tried here explains more"
+    is_gappy = any("missing:" in note or "missing in" in note for note in result.prepared.notes)
+    return f"{said}; bars are missing, see above" if is_gappy else said
 
 
 def _alternatives(result: CaseResult, without: Collection[str]) -> Iterator[_Change]:

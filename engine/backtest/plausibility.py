@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import astuple
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backtest.broker_orders import LIQUIDATION
+from engine.backtest.margin_calls import SIGNAL as MARGIN_CALL
 from engine.backtest.metrics import Columns
 from engine.backtest.settings import BrokerSettings
 from engine.market_data.bars import Bars
@@ -27,8 +30,9 @@ def warnings(
     """One sentence for each doubt. `summary` holds the metrics, `settings` what held for each symbol."""
     return [
         *_impossible(summary, columns, bars, settings),
+        *_lost(summary, columns),
         *_too_good(summary),
-        *_thin(summary, columns),
+        *_thin(summary, columns, bars, settings),
         *_costs(summary, columns, bars, settings),
         *_size(columns, bars),
     ]
@@ -70,6 +74,27 @@ def _impossible(
     return found
 
 
+def _lost(summary: dict[str, Any], columns: Columns) -> list[str]:
+    """What the account could not carry."""
+    found = []
+    for signal, what in ((LIQUIDATION, "liquidated"), (MARGIN_CALL, "closed by margin calls")):
+        ended = columns["exit_signal"] == signal
+        if ended.any():
+            first = str(np.datetime64(int(columns["exit_time_ns"][ended].min()), "ns"))[:16].replace("T", " ")
+            found.append(f"{_counted(int(ended.sum()), 'trade')} {what}, first on {first} UTC")
+    if summary["margin_rejects"]:
+        found.append(
+            f"{_counted(summary['margin_rejects'], 'entry', 'entries')} refused for want of margin:"
+            " a smaller size or more leverage lets them in"
+        )
+    return found
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    """ "1 trade was", "3 trades were"."""
+    return f"1 {one} was" if number == 1 else f"{number} {many or one + 's'} were"
+
+
 def _too_good(summary: dict[str, Any]) -> list[str]:
     found = []
     if summary["sharpe"] is not None and summary["sharpe"] > 4:
@@ -91,20 +116,47 @@ def _too_good(summary: dict[str, Any]) -> list[str]:
     return found
 
 
-def _thin(summary: dict[str, Any], columns: Columns) -> list[str]:
+def _thin(
+    summary: dict[str, Any],
+    columns: Columns,
+    bars: Mapping[str, Bars],
+    settings: Mapping[str, BrokerSettings],
+) -> list[str]:
     if not summary["trades"] and summary.get("open_trades"):
         return [f"no trade has closed yet, {summary['open_trades']} still open: no ratio of trades here"]
     if not summary["trades"]:
-        return ["no trades: check thresholds, warm-up and the period"]
+        small = [text for symbol, one in settings.items() if (text := _too_small(symbol, one, bars[symbol]))]
+        refused = ["no trades"] if summary["margin_rejects"] else []
+        return small or refused or ["no trades: check thresholds, warm-up and the period"]
     found = []
     if summary["trades"] < _MANY:
-        found.append(f"only {summary['trades']} trades: no ratio here says much")
+        trades = "1 trade" if summary["trades"] == 1 else f"{summary['trades']} trades"
+        found.append(f"only {trades}: no ratio here says much")
     best = float(columns["pnl"].max())
     if summary["net_profit"] > 0 and best > summary["net_profit"] / 2 and summary["trades"] > 1:
         found.append(f"one trade ({best:.2f}) makes more than half of the net profit")
     if summary["days"] < 90:
         found.append(f"only {summary['days']:.0f} days of data: yearly figures are extrapolated")
     return found
+
+
+def _too_small(symbol: str, one: BrokerSettings, history: Bars) -> str:
+    """Why no entry of the size that is set can be placed at any price of the bars, or ""."""
+    sizing, market = one.sizing, one.market
+    lowest, highest = float(history.low.min()), float(history.high.max())
+    money = {"cash": sizing.value, "percent_of_equity": one.initial_capital * sizing.value / 100.0}
+    if sizing.kind not in ("fixed", *money):
+        return ""
+    most = sizing.value if sizing.kind == "fixed" else money[sizing.kind] / (lowest * market.point_value)
+    worth = min(most * highest * market.point_value, money.get(sizing.kind, inf))
+    for name, smallest, has in (
+        ("qty_step", market.qty_step, most),
+        ("min_qty", market.min_qty, most),
+        ("min_notional", market.min_notional, worth),
+    ):
+        if has < smallest:
+            return f"no trades: an entry of {symbol} has at most {has:.6g}, its {name} is {smallest:.10g}"
+    return ""
 
 
 def _costs(

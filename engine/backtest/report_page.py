@@ -29,7 +29,12 @@ _MS = 1_000_000
 def write_report(path: Path, outcome: "Outcome") -> None:
     """One strategy: equity, drawdown, price with indicators and fills, months, distribution, tables."""
     summary = outcome.summary
-    parts = [_warnings(summary), _equity_figure([outcome]), *(_price(outcome, s) for s in outcome.bars)]
+    parts = [
+        _made_with(summary),
+        _warnings(summary),
+        _equity_figure([outcome]),
+        *(_price(outcome, s) for s in outcome.bars),
+    ]
     parts += [_months_figure(summary), _distribution(outcome), _comparison_table([summary])]
     if summary["still_open"]:
         parts.append(_open_table(summary))
@@ -45,10 +50,19 @@ def write_comparison(path: Path, outcomes: "Sequence[Outcome]") -> None:
     links = "".join(
         f'<li><a href="{escape(one.title)}/report.html">{escape(one.title)}</a></li>' for one in outcomes
     )
-    lines = (*data_lines(summaries[0]), broker_line(summaries[0]["broker"]))
-    made_from = "<p>" + "<br>".join(map(escape, lines)) + "</p>"
-    parts = [made_from, _equity_figure(outcomes), _comparison_table(summaries), f"<ul>{links}</ul>"]
+    parts = [
+        _made_with(summaries[0]),
+        _equity_figure(outcomes),
+        _comparison_table(summaries),
+        f"<ul>{links}</ul>",
+    ]
     html_page.write(path, "Backtests side by side", parts)
+
+
+def _made_with(summary: dict[str, Any]) -> str:
+    """Data and broker settings, as they stand above every report."""
+    lines = (*data_lines(summary), broker_line(summary["broker"]))
+    return "<p>" + "<br>".join(map(escape, lines)) + "</p>"
 
 
 def _equity_figure(outcomes: "Sequence[Outcome]") -> str:
@@ -112,13 +126,14 @@ def _price(outcome: "Outcome", symbol: str) -> str:
     for k, name in enumerate(outcome.value_names):
         row = 2 if k in beside else 1
         page.add_scatter(x=x, y=values[k][first:], name=name, line_width=1, row=row, col=1)
-    for kind, symbol_up, symbol_down in (("entry", "triangle-up", "triangle-down"), ("exit", "x", "x")):
-        _add_fills(page, outcome, symbol, kind, first, (symbol_up, symbol_down))
+    # Exits first and larger: where a position turns, both are at one place.
+    _add_fills(page, outcome, symbol, "exit", first, ("square-open", "square-open"), 16)
+    _add_fills(page, outcome, symbol, "entry", first, ("triangle-up", "triangle-down"), 11)
     _add_open(page, outcome, symbol, first)
     page.update_xaxes(type="date", rangeslider_visible=False)
-    shown = "" if first == 0 else f", the last {_MOST_BARS} bars"
-    page.update_layout(height=640, title=f"{symbol}{shown}", margin={"t": 40, "b": 30}, dragmode="pan")
     last = min(len(x), _FIRST_SHOWN)
+    title = f"{symbol}{_shown(len(bars), len(x), last)}"
+    page.update_layout(height=640, title=title, margin={"t": 40, "b": 30}, dragmode="pan")
     page.update_xaxes(range=[x[-last], x[-1]])
     over = [values[k][-last:] for k in range(len(values)) if k not in beside]
     decimals = decimals_of(str(_tick_of(outcome.summary, symbol)))
@@ -139,8 +154,22 @@ def _tick_of(summary: dict[str, Any], symbol: str) -> float:
     return next(float(one["tick"]) for one in summary["data"] if one["symbol"] == symbol)
 
 
+def _shown(bars: int, drawn: int, in_view: int) -> str:
+    """What of the bars a chart shows, where it is not all of them."""
+    if in_view == bars:
+        return ""
+    within = "" if drawn == bars else f", and no further back than the last {drawn}"
+    return f": the last {in_view} of {bars} bars, drag to the right for earlier ones{within}"
+
+
 def _add_fills(
-    page: go.Figure, outcome: "Outcome", symbol: str, kind: str, first: int, markers: tuple[str, str]
+    page: go.Figure,
+    outcome: "Outcome",
+    symbol: str,
+    kind: str,
+    first: int,
+    markers: tuple[str, str],
+    size: int,
 ) -> None:
     columns = outcome.closed
     if kind == "entry":
@@ -158,8 +187,8 @@ def _add_fills(
         marker={
             "symbol": np.where(long, markers[0], markers[1]).tolist(),
             "color": np.where(long, "#1a7f37", "#b3261e").tolist(),
-            "size": 11,
-            "line": {"width": 1, "color": "white"},
+            "size": size,
+            "line": {"width": 2} if kind == "exit" else {"width": 1, "color": "white"},
         },
         row=1,
         col=1,
@@ -262,9 +291,6 @@ def _warnings(summary: dict[str, Any]) -> str:
 def _origin(summary: dict[str, Any]) -> str:
     facts = {
         "parameters": ", ".join(f"{name} {value}" for name, value in summary["params"].items()),
-        "broker": broker_line(summary["broker"]).removeprefix("broker: "),
-        **dict(line.split(": ", 1) for line in data_lines(summary | {"notes": []})),
-        **({"about the data": ". ".join(summary["notes"])} if summary["notes"] else {}),
         **{f"{name} hash": value for name, value in summary["hashes"].items()},
         "versions": ", ".join(f"{name} {value}" for name, value in summary["versions"].items()),
     }

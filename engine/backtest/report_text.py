@@ -89,13 +89,14 @@ def cell(summary: dict[str, Any], key: str, form: str) -> str:
 def comparison(summaries: Sequence[dict[str, Any]], width: int = 10_000) -> Iterator[Table]:
     """The strategies side by side, one column each.
 
-    Where they do not fit into `width` characters, large amounts lose their decimals; what still does not
-    fit goes into a further table.
+    Where they do not fit into `width` characters, long names are folded, then large amounts lose their
+    decimals; what still does not fit goes into a further table.
     """
     labels = max(len(label) for label, _, _ in ROWS)
-    columns = [_column(one) for one in summaries]
-    if labels + sum(1 + each for each, _ in columns) > width:
-        columns = [_column(one, short=True) for one in summaries]
+    for longest_name, short in ((width, False), (_NARROWEST, False), (_NARROWEST, True)):
+        columns = [_column(one, longest_name, short=short) for one in summaries]
+        if labels + sum(1 + each for each, _ in columns) <= width:
+            break
     names = [str(one["name"]) for one in summaries]
     while columns:
         fitting, used = 0, labels
@@ -106,13 +107,13 @@ def comparison(summaries: Sequence[dict[str, Any]], width: int = 10_000) -> Iter
         names, columns = names[fitting:], columns[fitting:]
 
 
-def _column(summary: dict[str, Any], *, short: bool = False) -> tuple[int, list[str]]:
-    """Width and cells of one strategy's column; a long name is folded into the width."""
+def _column(summary: dict[str, Any], longest_name: int, *, short: bool) -> tuple[int, list[str]]:
+    """Width and cells of one strategy's column; a longer name is folded into the width."""
     cells = [cell(summary, key, form) for _, key, form in ROWS]
     if short:
         cells = [_without_decimals(text) for text in cells]
     width = max(map(len, cells))
-    return max(width, min(len(str(summary["name"])), _NARROWEST)), cells
+    return max(width, min(len(str(summary["name"])), longest_name)), cells
 
 
 def _without_decimals(text: str) -> str:

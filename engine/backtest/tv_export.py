@@ -34,6 +34,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "cumulative": ("Cumulative P&L", "Cumulative PnL", "Cum. Profit", "Cumulative profit"),
     "cumulative_percent": ("Cumulative P&L %", "Cumulative PnL %", "Cum. Profit %", "Cumulative profit %"),
 }
+_MOST_DIGITS = 15
 _OPEN = frozenset({"Open", ""})
 """Signals of the exit row of a trade that is still open."""
 _REQUIRED = ("number", "type", "time", "signal", "price", "qty")
@@ -296,8 +297,8 @@ def _price_or_qty(path: Path, line: int, column: str, text: str, is_open: bool) 
 def _decimal(path: Path, line: int, column: str, text: str) -> Decimal:
     try:
         number = Decimal(text.replace("\u2212", "-").replace(",", ""))
-        if number.is_finite():
-            return number
+        if number.is_finite() and number.adjusted() < _MOST_DIGITS:
+            return Decimal(f"{number:f}")  # written out: 3E+3 has digits only before its thousands
     except InvalidOperation:
         pass
     raise ExportError(f"{path}, row {line}: {column} is {text!r}, expected a number")

@@ -208,6 +208,8 @@ class BrokerConfig(Strict):
     def _one_size(self) -> Self:
         if sum(value is not None for value in (self.cash, self.percent_of_equity, self.qty)) > 1:
             raise ValueError("give only one of cash, percent_of_equity and qty")
+        if self.brackets and not self.leverage:
+            raise ValueError("brackets are used with a leverage above 0 only, give leverage too")
         return self
 
     @property

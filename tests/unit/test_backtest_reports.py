@@ -45,6 +45,11 @@ def _lines(summaries: list[dict[str, Any]], width: int) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
+def test_a_name_is_folded_only_where_there_is_no_room():
+    (head, *_) = _lines([_summary("sma_crossover_inflection")], 80)
+    assert head.split() == ["sma_crossover_inflection"]
+
+
 def test_seven_strategies_stand_side_by_side_in_80_columns():
     names = ["rsi", "cci", "mom", "sma_crossover_inflection", "trix", "bband", "ppo"]
     lines = _lines([_summary(name) for name in names], 80)
@@ -82,6 +87,14 @@ def test_a_thinned_chart_keeps_its_extremes():
         assert (at[0], at[-1]) == (0, n - 1)
         assert (equity[at].max(), equity[at].min()) == (500.0, 1.0)
         assert fall[at].min() == fall.min()
+
+
+def test_a_chart_that_does_not_show_all_bars_says_so():
+    assert report_page._shown(500, 500, 500) == ""
+    assert report_page._shown(1500, 1500, 500) == (
+        ": the last 500 of 1500 bars, drag to the right for earlier ones"
+    )
+    assert "no further back than the last 5000" in report_page._shown(9000, 5000, 500)
 
 
 def test_drawdown_in_the_file_counts_from_the_initial_capital(tmp_path: Path):
@@ -175,6 +188,8 @@ def test_a_trade_that_is_open_at_the_end_is_told_with_what_it_has_paid(open_at_t
 def test_buy_and_hold_and_the_settings_stand_in_console_text_and_page(open_at_the_end: tuple[str, Path]):
     console, out = open_at_the_end
     texts = (console, (out / "report.txt").read_text("utf-8"), (out / "report.html").read_text("utf-8"))
+    page = texts[2]
+    assert page.index("12 bars of 1h") < page.index("capital 100000") < page.index("Equity and drawdown")
     for text in texts:
         assert "buy and hold" in text
         assert "capital 100000, each entry 2 units, fees 0.1 % a side, slippage 0 ticks" in text

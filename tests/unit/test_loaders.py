@@ -106,7 +106,7 @@ def test_files_that_are_missing_too_short_or_rubbish_are_refused(tmp_path: Path)
         read_bars(tmp_path / "none.csv")
     with pytest.raises(DataError, match="no such file, expected bars as parquet or CSV, or one of sample-1h"):
         open_bars(tmp_path / "sample-2h")
-    with pytest.raises(DataError, match="1 bars, expected at least two"):
+    with pytest.raises(DataError, match="1 bar, expected at least two"):
         read_bars(_csv(tmp_path, "\n".join(GOOD.splitlines()[:2])))
     with pytest.raises(DataError, match="is a folder, expected bars"):
         read_bars(tmp_path)

@@ -229,6 +229,7 @@ def test_a_period_that_cannot_be_is_one_sentence(period: dict[str, object], says
         ({"initial_capital": 1e300}, "broker.initial_capital is 1e+300, it should be at most 1e+15"),
         ({"pyramiding": 10**9}, "broker.pyramiding is 1000000000, it should be at most 10000"),
         ({"slippage_ticks": 10**20}, "broker.slippage_ticks is 100000000000000000000, it should be at most"),
+        ({"brackets": [[0, 0.01, 0]]}, "brackets are used with a leverage above 0 only"),
         ({"slippage_bps": 10_000}, "broker.slippage_bps is 10000, it should be less than 10000"),
     ],
 )

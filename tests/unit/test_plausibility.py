@@ -8,7 +8,7 @@ import pytest
 
 from engine.backtest import plausibility
 from engine.backtest.metrics import Columns
-from engine.backtest.settings import BrokerSettings, Costs, Market
+from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
 from engine.market_data.bars import Bars
 
 N = 40
@@ -25,6 +25,7 @@ FINE: dict[str, Any] = {
     "profit_factor": 1.3,
     "win_rate_percent": 45.0,
     "days": 365.0,
+    "margin_rejects": 0,
 }
 
 
@@ -42,6 +43,7 @@ def _trades(**columns: object) -> Columns:
         "exit_time_ns": np.arange(N) + 1,
         "entry_price": np.full(N, 50.0),
         "exit_price": np.full(N, 50.5),
+        "exit_signal": np.full(N, "Close", object),
         "qty": np.ones(N),
         "pnl": np.full(N, 0.5),
     }
@@ -85,6 +87,14 @@ def test_ticks_are_worth_their_point_value():
         ({"win_rate_percent": 95.0}, {}, "95 % winners"),
         ({"cagr_percent": 1e4}, {}, "a year"),
         ({"trades": 7}, {}, "only 7 trades"),
+        ({"trades": 1}, {}, "only 1 trade:"),
+        (
+            {},
+            {"exit_signal": ["Close"] * (N - 1) + ["Liquidation"]},
+            "1 trade was liquidated, first on 1970-01-01 00:00 UTC",
+        ),
+        ({}, {"exit_signal": ["Margin call"] * N}, f"{N} trades were closed by margin calls"),
+        ({"margin_rejects": 1}, {}, "1 entry was refused for want of margin"),
         ({"days": 10.0}, {}, "only 10 days"),
         ({}, {"pnl": [15.0] + [0.1] * (N - 1)}, "more than half of the net profit"),
         ({}, {"pnl": [0.015] * N}, "ticks: one tick of slippage"),
@@ -125,3 +135,35 @@ def test_a_price_at_or_below_zero_is_impossible():
     assert any(
         "1 exit prices lie outside" in text for text in _said({}, _trades(exit_price=[0.0] + [50.5] * 39))
     )
+
+
+@pytest.mark.parametrize(
+    ("sizing", "market", "says"),
+    [
+        (Sizing("cash", 40.0), Market(tick=0.01, qty_step=1.0), "has at most 0.833333, its qty_step is 1"),
+        (
+            Sizing("fixed", 1.0),
+            Market(tick=0.01, qty_step=0.1, min_qty=2.0),
+            "has at most 1, its min_qty is 2",
+        ),
+        (
+            Sizing("percent_of_equity", 10.0),
+            Market(tick=0.01, qty_step=0.001, min_notional=500.0),
+            "has at most 100, its min_notional is 500",
+        ),
+        (Sizing("fixed", 1.0), Market(tick=0.01, qty_step=1.0), "check thresholds"),
+    ],
+)
+def test_why_nothing_was_traded_is_said(sizing: Sizing, market: Market, says: str):
+    settings = {"X": BrokerSettings(initial_capital=1000.0, costs=PLAIN, sizing=sizing, market=market)}
+    none = {name: values[:0] for name, values in _trades().items()}
+    summary = FINE | {"trades": 0, "net_profit": 0.0, "final_equity": 1000.0, "profit_factor": None}
+    (said,) = plausibility.warnings(summary, none, _bars(), settings)
+    assert said.startswith("no trades")
+    assert says in said
+
+
+def test_thresholds_are_not_blamed_for_entries_without_margin():
+    said = _said({"trades": 0, "margin_rejects": 3}, _trades())
+    assert "no trades" in said
+    assert any("3 entries were refused for want of margin" in text for text in said)

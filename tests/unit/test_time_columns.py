@@ -169,7 +169,7 @@ def test_rows_without_prices_are_missing_bars(tmp_path: Path):
     text = "open_time,open,high,low,close,volume\n" + "\n".join(rows)
     loaded = load_bars(_file(tmp_path, text))
     assert len(loaded.bars) == 4
-    assert loaded.notes == ("X_1h.csv has 1 rows without prices: read as bars that are missing",)
+    assert loaded.notes == ("X_1h.csv has 1 row without prices: read as bars that are missing",)
     with pytest.raises(DataError, match=r"row 5: the same open_time"):
         read_bars(_file(tmp_path, text.replace("T04", "T03")))
 

@@ -107,6 +107,7 @@ def test_a_packed_list_is_read_whatever_its_name(tmp_path: Path):
         (NEW.replace("3441.88", "nan"), "row 2: price is 'nan', expected a number"),
         (NEW.replace("3441.88", ""), "row 2: price is '', expected a number"),
         (NEW.replace("3479.98,0.0287", "3479.98,"), "row 3: qty is '', expected a number"),
+        (NEW.replace("3441.88", "1e400"), "row 2: price is '1e400', expected a number"),
         (NEW.replace("Max Hold", '"' + 140_000 * "x"), "not CSV"),
     ],
 )
@@ -116,6 +117,13 @@ def test_what_is_no_trade_list_is_refused_in_one_sentence(tmp_path: Path, text: 
         read_trade_list(path, 0)
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_an_exponent_hides_no_digit_before_the_point(tmp_path: Path):
+    """Cells are compared at their own digits: 3E+3 would agree with everything from 2,500 to 3,500."""
+    (trade, *_) = read_trade_list(_file(tmp_path, NEW.replace("3441.88", "3E+3")), 0)
+    assert Decimal(3000) in (trade.entry_price, trade.exit_price)
+    assert {trade.entry_price.as_tuple().exponent, trade.exit_price.as_tuple().exponent} <= {0, -2}
 
 
 def test_binary_rubbish_and_a_missing_file_are_refused(tmp_path: Path):
