@@ -19,10 +19,11 @@ _SIGN = {"long": 1, "short": -1}
 class Entries:
     """Puts orders on one desk."""
 
-    __slots__ = ("_desk",)
+    __slots__ = ("_desk", "_has_smallest")
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._has_smallest = bool(desk.settings.market.min_qty or desk.settings.market.min_notional)
 
     def place(
         self,
@@ -114,10 +115,18 @@ class Entries:
             price = min(price, order.limit) if long else max(price, order.limit)
         return price
 
-    def _opens(self, order: PendingOrder) -> bool:
-        """Whether the order opens anything: it has a quantity, and margin at the close."""
+    def _is_too_small(self, order: PendingOrder) -> bool:
+        """Smaller than the symbol's smallest order, at the price it is sized at; plain orders may close."""
         desk = self._desk
-        if order.qty <= 0.0:
+        market = desk.settings.market
+        price = desk.market_price(order.direction) if order.is_market else self._executes_at(order)
+        worth = order.qty * price * market.point_value
+        return order.kind == "entry" and (order.qty < market.min_qty or worth < market.min_notional)
+
+    def _opens(self, order: PendingOrder) -> bool:
+        """Whether the order opens anything: it has a quantity that can be placed, and margin at the close."""
+        desk = self._desk
+        if order.qty <= 0.0 or (self._has_smallest and self._is_too_small(order)):
             return False
         ratio = margin_ratio(desk, order.direction)
         if not ratio or order.kind == "order":

@@ -289,3 +289,30 @@ def test_an_immediate_close_fills_at_the_close_of_its_bar() -> None:
     acts = {0: lambda b: b.entry("L", "long", 1), 1: lambda b: b.close("L", immediately=True)}
     broker = _run([FLAT, (100, 102, 99, 101), FLAT], acts)
     assert _exits(broker) == [(1, 101.0, "Close entry(s) order L")]
+
+
+@pytest.mark.parametrize(
+    ("market", "levels", "placed"),
+    [
+        (Market(tick=0.1, qty_step=0.01, min_qty=1.0), {}, True),
+        (Market(tick=0.1, qty_step=0.01, min_qty=1.01), {}, False),
+        (Market(tick=0.1, qty_step=0.01, min_notional=100.0), {}, True),
+        (Market(tick=0.1, qty_step=0.01, min_notional=100.01), {}, False),
+        (Market(tick=0.1, qty_step=0.01, min_notional=100.01), {"stop": 101.0}, True),
+        (Market(tick=0.1, qty_step=0.01, min_notional=100.0), {"limit": 99.0}, False),
+    ],
+)
+def test_an_entry_below_the_smallest_order_is_not_placed(
+    market: Market, levels: dict[str, float], placed: bool
+) -> None:
+    broker = _run(
+        [FLAT, (100, 102, 98, 100)], {0: lambda b: b.entry("L", "long", 1, **levels)}, market=market
+    )
+    assert bool(_entries(broker)) == placed
+
+
+def test_a_reversal_too_small_to_open_only_closes() -> None:
+    acts: Acts = {0: lambda b: b.entry("L", "long", 2), 1: lambda b: b.entry("S", "short", 1)}
+    broker = _run([FLAT, FLAT, FLAT], acts, market=Market(tick=0.1, qty_step=0.01, min_qty=2.0))
+    assert _exits(broker) == [(2, 100.0, "S")]
+    assert broker.position_size == 0.0
