@@ -29,7 +29,7 @@ from engine.backtest.ledger import Ledger
 from engine.backtest.margin_calls import MarginCalls
 from engine.backtest.settings import BrokerSettings
 from engine.backtest.trades import Trade
-from engine.strategies.calls import check_call
+from engine.strategies.calls import check_call, check_entry
 
 if TYPE_CHECKING:  # it brings numpy and pydantic along
     from engine.strategies.base import Direction
@@ -109,8 +109,7 @@ class BacktestBroker(BrokerView):
         comment: str = "",
     ) -> None:
         """Open, add or reverse. One pending order an id; the quantity is fixed now, on the signal bar."""
-        numbers = {"qty": qty, "limit": limit, "stop": stop}
-        check_call("entry", {"id": id, "oca_name": oca_name, "comment": comment}, numbers, direction)
+        check_entry("entry", direction, (id, oca_name, comment), qty, limit, stop)
         self._entries.place(
             "entry", id, direction, qty, _nan(limit), _nan(stop), oca_name, oca_type, comment or id
         )
@@ -128,8 +127,7 @@ class BacktestBroker(BrokerView):
         comment: str = "",
     ) -> None:
         """A plain order: neither reversal arithmetic nor pyramiding."""
-        numbers = {"qty": qty, "limit": limit, "stop": stop}
-        check_call("order", {"id": id, "oca_name": oca_name, "comment": comment}, numbers, direction)
+        check_entry("order", direction, (id, oca_name, comment), qty, limit, stop)
         self._entries.place(
             "order", id, direction, qty, _nan(limit), _nan(stop), oca_name, oca_type, comment or id
         )

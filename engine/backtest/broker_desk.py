@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, isnan, nan
+from math import floor, inf, isnan, nan
 from typing import TYPE_CHECKING
 
 from engine.backtest.account import Account
@@ -31,6 +31,7 @@ class Desk:
         "_slippage_bps",
         "_slippage_of_ticks",
         "_steps_per_unit",
+        "_ticks_per_unit",
         "account",
         "bar_high",
         "bar_index",
@@ -75,6 +76,7 @@ class Desk:
         self.tick = settings.market.tick
         self.step = settings.market.qty_step
         self._steps_per_unit = steps_per_unit(self.step)
+        self._ticks_per_unit = steps_per_unit(self.tick)
         self._slippage_of_ticks = settings.costs.slippage_ticks * self.tick
         self._slippage_bps = settings.costs.slippage_bps
         self.point_value = settings.market.point_value
@@ -256,6 +258,10 @@ class Desk:
         slippage.
         """
         adverse = self._slippage_of_ticks + price * self._slippage_bps / 10_000.0 if slipped else 0.0
+        if self._ticks_per_unit:  # what `fill_price` does with a price that is inside the bar, in one step
+            found = floor((price + direction * adverse) / self.tick + 0.5) / self._ticks_per_unit
+            if 0.0 < self.bar_low - adverse <= found <= self.bar_high + adverse:
+                return found
         return fill_price(price, direction, adverse, self.bar_low, self.bar_high, self.tick)
 
     def round_qty(self, qty: float) -> float:

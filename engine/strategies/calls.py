@@ -1,6 +1,7 @@
 """What strategies may hand over: texts, numbers and the arguments of broker verbs; live and in backtests."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import isnan
 from numbers import Real
 
@@ -90,6 +91,28 @@ def _check_text(verb: str, name: str, value: object) -> None:
     if not is_text(value):
         expected = f"text of at most {LONGEST_TEXT} characters"
         raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be {expected}")
+
+
+def check_entry(
+    verb: str,
+    direction: object,
+    texts: tuple[object, object, object],
+    qty: object,
+    limit: object,
+    stop: object,
+) -> None:
+    """`check_call` for a verb that opens; `texts` are id, oca_name and comment, checked once each."""
+    try:
+        _passed(verb, direction, *texts)
+    except TypeError:  # something that cannot be remembered, and so is no text
+        _passed.__wrapped__(verb, direction, *texts)
+    if qty is not None or limit is not None or stop is not None:
+        check_call(verb, {}, {"qty": qty, "limit": limit, "stop": stop})
+
+
+@lru_cache(maxsize=1024)
+def _passed(verb: str, direction: object, id: object, oca_name: object, comment: object) -> None:
+    check_call(verb, {"id": id, "oca_name": oca_name, "comment": comment}, {}, direction)
 
 
 def _check_number(verb: str, name: str, value: object) -> None:
