@@ -94,6 +94,12 @@ def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
         if not isinstance(found, dict):
             raise ConfigError(f"{file}: expected a JSON object with strategies and data")
         raw = found
+    for key, what in (
+        ("strategies", "--strategy NAME"),
+        ("data", "--data FILE, or a sample such as sample-1h"),
+    ):
+        if key not in raw | changes:
+            raise ConfigError(f"{source}: {key} is missing, give {what}")
     try:
         config = RunConfig.model_validate(raw | changes | {"broker": _merged_broker(raw, changes)})
     except ValidationError as e:

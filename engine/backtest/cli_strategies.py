@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -23,13 +24,23 @@ def strategy_class(name: str) -> AnyClass:
         raise ConfigError(f"strategy {name} cannot be imported: {what_and_where(e)}") from e
     module_name, colon, class_name = name.partition(":")
     if not colon:
-        raise ConfigError(f"no strategy {name!r}, there are {', '.join(registry.names())}")
+        known = ", ".join(registry.names())
+        raise ConfigError(f"no strategy {name!r}, there are {known}; a class of your own is module:Class")
+    if "/" in module_name or module_name.endswith(".py"):
+        module = Path(module_name).stem
+        raise ConfigError(
+            f"strategy {name}: expected {module}:{class_name}, with the folder of {module}.py in PYTHONPATH"
+        )
     try:
         found = getattr(importlib.import_module(module_name), class_name, None)
     except (ImportError, TypeError, ValueError) as e:  # the last two: no name, or one that begins with a dot
-        raise ConfigError(f"strategy {name}: {e}") from e
+        unfound = isinstance(e, ModuleNotFoundError) and e.name == module_name.partition(".")[0]
+        hint = "; its folder has to be the present one or in PYTHONPATH" if unfound else ""
+        raise ConfigError(f"strategy {name}: {e}{hint}") from e
     except (Exception, SystemExit) as e:  # as above
         raise ConfigError(f"strategy {name} cannot be imported: {what_and_where(e)}") from e
+    if found is None:
+        raise ConfigError(f"strategy {name}: {module_name} has no class {class_name!r}")
     if not isinstance(found, type) or not issubclass(found, SignalStrategy | ScriptStrategy):
         raise ConfigError(f"strategy {name}: expected a subclass of SignalStrategy or ScriptStrategy")
     return found
