@@ -1,24 +1,28 @@
 """Configuration of one environment, shared by simulator, gateway, engine and supervisor."""
 
-from settings.environment import Home
-from settings.load import load_settings
-from settings.models import (
-    ENVIRONMENTS,
-    ClockSettings,
-    EngineSettings,
-    EnvironmentName,
-    GatewaySettings,
-    RiskSettings,
-    Settings,
-    SettingsError,
-    SimulatorSettings,
-    SizingSettings,
-    StrategySettings,
-    TelegramSettings,
-    WireSettings,
-    timeframe_to_ns,
-)
-from settings.secret import Secret
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from settings.environment import Home
+    from settings.load import load_settings
+    from settings.models import (
+        ENVIRONMENTS,
+        ClockSettings,
+        EngineSettings,
+        EnvironmentName,
+        GatewaySettings,
+        RiskSettings,
+        Settings,
+        SettingsError,
+        SimulatorSettings,
+        SizingSettings,
+        StrategySettings,
+        TelegramSettings,
+        WireSettings,
+        timeframe_to_ns,
+    )
+    from settings.secret import Secret
 
 __all__ = [
     "ENVIRONMENTS",
@@ -39,3 +43,12 @@ __all__ = [
     "load_settings",
     "timeframe_to_ns",
 ]
+
+_ELSEWHERE = {"Home": "environment", "Secret": "secret", "load_settings": "load"}
+
+
+def __getattr__(name: str) -> object:
+    """A name of this package when it is first used: a backtest wants its small modules, not its models."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'models')}"), name)

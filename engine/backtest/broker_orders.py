@@ -8,6 +8,7 @@ Kind = Literal["entry", "order", "close", "level"]
 Leg = Literal["limit", "stop", "trail"]
 
 LIQUIDATION = "Liquidation"
+MARGIN_CALL = "Margin call"
 LIQUIDATION_RANK, STOP_RANK, FIRST_PARTIAL_RANK, TARGET_RANK = 1, 2, 3, 1_000_000
 """Ranks of levels at one price; orders of other kinds have 0."""
 

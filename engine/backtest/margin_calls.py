@@ -9,8 +9,8 @@ Source: measurements described in pynesys-pynecore's documentation of margin cal
 from engine.backtest.broker_desk import Desk
 from engine.backtest.broker_exits import Exits
 from engine.backtest.broker_margin import margin_ratio
+from engine.backtest.broker_orders import MARGIN_CALL
 
-SIGNAL = "Margin call"
 _TIMES_THE_SHORTFALL = 4
 
 
@@ -146,7 +146,7 @@ class MarginCalls:
         closed = desk.ledger.close(
             qty,
             price,
-            SIGNAL,
+            MARGIN_CALL,
             desk.bar_index,
             desk.time_ns,
             only=None if seq is None else lambda lot: lot.seq == seq,

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backtest.broker_orders import LIQUIDATION
-from engine.backtest.margin_calls import SIGNAL as MARGIN_CALL
+from engine.backtest.broker_orders import LIQUIDATION, MARGIN_CALL
 from engine.backtest.metrics import Columns
 from engine.backtest.settings import BrokerSettings
 from engine.market_data.bars import Bars
