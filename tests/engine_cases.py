@@ -186,7 +186,7 @@ def symbol_plan(draw: st.DrawFn, symbol: str, initial_capital: float, most_bars:
     finer, funding = draw(st.one_of(st.none(), _seeds)), draw(st.one_of(st.none(), _seeds))
     return SymbolPlan(
         bars,
-        make_signals(len(bars), signals, draw(st.sampled_from([0.5, price * 0.01]))),
+        make_signals(len(bars), signals, draw(st.sampled_from([0.5, price * 0.01, price * 0.6]))),
         draw(exit_rules),
         draw(broker_settings(initial_capital)),
         finer=None if finer is None else make_finer(bars, finer),

@@ -191,8 +191,8 @@ class Protection:
         side: Side = "SELL" if held > ZERO else "BUY"
         tick, left = instrument.price_tick, abs(held)
         wanted: dict[str, RestingOrder] = {}
-        if levels.stop is not None and levels.stop > 0.0:
-            at = price_to_tick(levels.stop, tick)
+        # No order rests at a price of 0 or below, and no market comes there.
+        if levels.stop is not None and (at := price_to_tick(levels.stop, tick)) > ZERO:
             # Its market order is cut down to the position, which may lie off a grid that has changed.
             is_alone = self._account.position(self._slot.symbol).qty_base == held
             qty = exit_size(left, instrument, is_cut=is_alone).qty_base
@@ -202,13 +202,13 @@ class Protection:
             name = f"partial{index + self._plan.partials_done}"
             part = quantity_down(self._plan.part_of_trade(fraction), instrument.qty_step_base)
             qty = min(left, part - self._resting.filled(self._slot.owner, self._slot.symbol, name))
-            if qty > ZERO:
+            if qty > ZERO and (at := price_to_tick(price, tick)) > ZERO:
                 left -= qty
                 text = SIGNAL_TEXTS[PARTIAL_EXIT]
-                wanted[name] = RestingOrder("LIMIT", side, qty, price_to_tick(price, tick), None, True, text)
+                wanted[name] = RestingOrder("LIMIT", side, qty, at, None, True, text)
         left = quantity_down(left, instrument.qty_step_base)
-        if levels.target is not None and left >= max(instrument.min_qty_base, instrument.qty_step_base):
-            at = price_to_tick(levels.target, tick)
+        at = ZERO if levels.target is None else price_to_tick(levels.target, tick)
+        if at > ZERO and left >= max(instrument.min_qty_base, instrument.qty_step_base):
             text = SIGNAL_TEXTS[TAKE_PROFIT]
             wanted[TARGET] = RestingOrder("LIMIT", side, left, at, None, True, text)
         return wanted

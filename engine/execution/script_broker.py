@@ -6,7 +6,7 @@ are cancelled or asked for with other prices. One entry in a direction at a time
 cannot be placed is refused at start by `refuse_verbs`; a script that asks for it nevertheless fails alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from math import isnan, nan
 from typing import Literal
@@ -14,15 +14,18 @@ from typing import Literal
 import msgspec
 
 from engine.account.state import AccountStateStore
-from engine.execution.lots import decimal_of, price_to_tick, quantity_down
+from engine.core.audit import Severity
+from engine.execution.bar_plan import Action
+from engine.execution.lots import decimal_of, plain, quantity_down
 from engine.execution.resting import RestingOrder
+from engine.execution.script_orders import Exit, RestingEntry, is_met_at_once, level_of
 from engine.execution.sizing import TooSmall, entry_qty
 from engine.market_data.bars import Bar
 from engine.storage.records import Fill
 from engine.strategies.base import Direction, ScriptStrategy
 from engine.strategies.calls import check_call, check_room
 from engine.strategies.slot import StrategyRefused, StrategySlot
-from gateways.wire.messages import Instrument, Side
+from gateways.wire.messages import Instrument
 
 ZERO = Decimal(0)
 LIVE_VERBS = frozenset(
@@ -83,39 +86,37 @@ class MarketWish(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-class _RestingEntry(msgspec.Struct, frozen=True):
-    direction: int
-    qty_base: float | None
-    limit: float | None
-    stop: float | None
-    text: str
-
-
-class _Exit(msgspec.Struct, frozen=True):
-    from_entry: str
-    qty_base: float | None
-    percent: float
-    limit: float | None
-    stop: float | None
-    profit_ticks: float | None
-    loss_ticks: float | None
-    text: str
-
-
 class _Saved(msgspec.Struct, array_like=True):
     bar_index: int
     trades: list[OpenTrade]
     closed_trades: int
-    entries: dict[str, _RestingEntry]
-    exits: dict[str, _Exit]
+    entries: dict[str, RestingEntry]
+    exits: dict[str, Exit]
+    spent: list[str] = []
+
+
+def actions_of(wishes: Sequence[MarketWish], held: Decimal) -> tuple[Action, ...]:
+    """What is done of market orders asked for: the first close, then the last entry, which turns `held`."""
+    closes = [one for one in wishes if one.kind == "close"][:1]
+    entries = [one for one in wishes if one.kind == "enter" and one.direction * held <= ZERO][-1:]
+    actions = tuple(Action("close", one.text, 0, one.qty_base, one.id) for one in closes)
+    for one in entries:
+        if held and not closes:
+            actions += (Action("close", one.text),)
+        actions += (Action("enter", one.text, one.direction, one.qty_base, one.id),)
+    return actions
 
 
 def _given(value: float | None) -> float | None:
     return None if value is None or isnan(value) else float(value)
 
 
+def _tell_nobody(level: Severity, text: str) -> None:
+    """Where nobody listens."""
+
+
 class ScriptBroker:
-    """One script's broker on one symbol."""
+    """One script's broker on one symbol. `tell` takes a notice's level and text."""
 
     def __init__(
         self,
@@ -124,8 +125,12 @@ class ScriptBroker:
         instruments: Mapping[str, Instrument],
         *,
         shared: bool = False,
+        tell: Callable[[Severity, str], None] = _tell_nobody,
     ) -> None:
         self._shared = shared
+        self._tell = tell
+        self._told: set[str] = set()
+        self._spent: list[str] = []
         self._slot = slot
         self._account = account
         self._instruments = instruments
@@ -135,9 +140,9 @@ class ScriptBroker:
         self._last_open_ns = 0
         self._trades: list[OpenTrade] = []
         self._closed_trades = 0
-        self._entries: dict[str, _RestingEntry] = {}
-        self._entries_before: dict[str, _RestingEntry] = {}
-        self._exits: dict[str, _Exit] = {}
+        self._entries: dict[str, RestingEntry] = {}
+        self._entries_before: dict[str, RestingEntry] = {}
+        self._exits: dict[str, Exit] = {}
         self._market: list[MarketWish] = []
 
     @property
@@ -160,9 +165,20 @@ class ScriptBroker:
         self.muted = muted
 
     def take_market(self) -> list[MarketWish]:
-        """Market orders asked for on this bar, in order."""
+        """Market orders asked for on this bar, in order; without any, exits that are met at once."""
         market, self._market = self._market, []
-        return market
+        return market or ([] if self.muted else self.take_met())
+
+    def take_met(self) -> list[MarketWish]:
+        """Exits of the open position whose level is met at once. One that leaves a part does so once."""
+        met = []
+        for key, order in self._exit_orders():
+            if is_met_at_once(order):
+                part = order.qty_base if decimal_of(abs(self.position_size)) > order.qty_base else None
+                if part is not None:
+                    self._spent.append(key)
+                met.append(MarketWish("close", key, 0, part, order.signal))
+        return met
 
     def drop_entries(self, keep: frozenset[str]) -> None:
         """Entries of this bar are not followed; those that rest already may stay as they were."""
@@ -205,11 +221,14 @@ class ScriptBroker:
             if size <= ZERO:
                 continue
             qty = quantity_down(size + abs(held), instrument.qty_step_base)
-            wanted[_ENTRY + key] = _order(
-                "BUY" if entry.direction > 0 else "SELL", qty, entry.limit, entry.stop, instrument, entry.text
-            )
-        for key, leaving in self._exits.items():
-            self._add_exit(wanted, key, leaving, held, instrument)
+            order = entry.order(qty, instrument)
+            if level_of(order) > ZERO:
+                wanted[_ENTRY + key] = order
+        for key, order in self._exit_orders():
+            if level_of(order) > ZERO:
+                wanted[f"exit:{key}:{'stop' if order.is_stop else 'limit'}"] = order
+            elif order.is_stop and order.side == "SELL":
+                self._tell_no_stop(key, order)
         return wanted
 
     def on_fill(self, fill: Fill, leg: str) -> None:
@@ -235,11 +254,15 @@ class ScriptBroker:
             self._entries.pop(name, None)
         if not self._trades:
             self._exits.clear()
+            self._spent.clear()
+            self._told.clear()
 
     def state(self) -> bytes:
         """For the journal."""
         return msgspec.msgpack.encode(
-            _Saved(self._bar_index, self._trades, self._closed_trades, self._entries, self._exits)
+            _Saved(
+                self._bar_index, self._trades, self._closed_trades, self._entries, self._exits, self._spent
+            )
         )
 
     def restore(self, state: bytes, bar_open_time_ns: int) -> None:
@@ -247,7 +270,7 @@ class ScriptBroker:
         saved = msgspec.msgpack.decode(state, type=_Saved)
         self._bar_index, self._last_open_ns = saved.bar_index, bar_open_time_ns
         self._trades, self._closed_trades = saved.trades, saved.closed_trades
-        self._entries, self._exits = saved.entries, saved.exits
+        self._entries, self._exits, self._spent = saved.entries, saved.exits, saved.spent
 
     @property
     def bar_index(self) -> int:
@@ -320,14 +343,18 @@ class ScriptBroker:
         limit, stop, qty = _given(limit), _given(stop), _given(qty)
         if limit is not None and stop is not None:
             raise StrategyRefused("stop-limit entries cannot be placed live")
-        if limit is None and stop is None:
+        priced = RestingEntry(way, qty, limit, stop, comment or id)
+        is_priced = not (limit is None and stop is None)
+        if is_priced:
+            self._refuse_shared("entry.limit" if stop is None else "entry.stop")
+        instrument = self.instrument
+        if is_priced and not (instrument is not None and is_met_at_once(priced.order(ZERO, instrument))):
+            check_room("entry", len(self._entries.keys() - {id}))
+            self._entries[id] = priced
+        else:
             base = None if qty is None else decimal_of(qty)
             self._entries.pop(id, None)
             self._ask(MarketWish("enter", id, way, base, comment or id))
-        else:
-            self._refuse_shared("entry.limit" if stop is None else "entry.stop")
-            check_room("entry", len(self._entries.keys() - {id}))
-            self._entries[id] = _RestingEntry(way, qty, limit, stop, comment or id)
 
     def order(self, id: str, direction: Direction, qty: float | None = None, **_: object) -> None:
         """Not placed live: it knows no position, so nothing bounds it."""
@@ -367,7 +394,7 @@ class ScriptBroker:
         self._refuse_shared("exit")
         percent = float(qty_percent)
         check_room("exit", len(self._exits.keys() - {id}))
-        self._exits[id] = _Exit(from_entry, _given(qty), percent, limit, stop, profit, loss, comment or id)
+        self._exits[id] = Exit(from_entry, _given(qty), percent, limit, stop, profit, loss, comment or id)
 
     def close(
         self,
@@ -424,41 +451,26 @@ class ScriptBroker:
             (abs(decimal_of(one.size)) for one in self._trades if entry_id in {"", one.entry_id}), ZERO
         )
 
-    def _add_exit(
-        self,
-        wanted: dict[str, RestingOrder],
-        key: str,
-        leaving: _Exit,
-        held: Decimal,
-        instrument: Instrument,
-    ) -> None:
-        size = self._held_by(leaving.from_entry)
-        if not held or not size:
+    def _exit_orders(self) -> list[tuple[str, RestingOrder]]:
+        """The legs of the exits of the open position, with their ids, but for those that have left."""
+        held, instrument = decimal_of(self.position_size), self.instrument
+        if instrument is None or not held:
+            return []
+        return [
+            (key, order)
+            for key, leaving in self._exits.items()
+            if key not in self._spent and (size := self._held_by(leaving.from_entry))
+            for order in leaving.orders(
+                1 if held > ZERO else -1, size, self.position_avg_price, instrument
+            ).values()
+        ]
+
+    def _tell_no_stop(self, key: str, order: RestingOrder) -> None:
+        """Once for each position and exit."""
+        if key in self._told:
             return
-        part = size * decimal_of(leaving.percent) / 100
-        base = part if leaving.qty_base is None else decimal_of(leaving.qty_base)
-        qty = quantity_down(min(base, size), instrument.qty_step_base)
-        way = 1.0 if held > ZERO else -1.0
-        tick = float(instrument.price_tick)
-        at, limit, stop = self.position_avg_price, leaving.limit, leaving.stop
-        if limit is None and leaving.profit_ticks is not None:
-            limit = at + way * leaving.profit_ticks * tick
-        if stop is None and leaving.loss_ticks is not None:
-            stop = at - way * leaving.loss_ticks * tick
-        side: Side = "SELL" if held > ZERO else "BUY"
-        for name, order_limit, order_stop in (("limit", limit, None), ("stop", None, stop)):
-            if (order_limit is not None or order_stop is not None) and qty > ZERO:
-                order = _order(side, qty, order_limit, order_stop, instrument, leaving.text)
-                wanted[f"exit:{key}:{name}"] = msgspec.structs.replace(order, reduce_only=True)
-
-
-def _order(
-    side: Side, qty: Decimal, limit: float | None, stop: float | None, instrument: Instrument, text: str
-) -> RestingOrder:
-    """A limit or a stop order on the grid, not reduce-only."""
-    tick = instrument.price_tick
-    if limit is not None:
-        return RestingOrder("LIMIT", side, qty, price_to_tick(limit, tick), None, False, text)
-    return RestingOrder(
-        "STOP_MARKET", side, qty, None, price_to_tick(stop if stop is not None else nan, tick), False, text
-    )
+        self._told.add(key)
+        at = plain(level_of(order))
+        text = f"the stop of {key} is at {at}, which no price reaches: none is placed"
+        level: Severity = "critical" if self._slot.spec.protective_stop_percent is None else "warning"
+        self._tell(level, f"{self._slot.owner} on {self._slot.symbol}: {text}")

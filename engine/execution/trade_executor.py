@@ -26,7 +26,7 @@ from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.protection import STOP, Protection, rules_of
 from engine.execution.refusals import has_fired_in_vain, is_nothing_to_reduce
 from engine.execution.resting import RestingOrder, RestingOrders
-from engine.execution.script_broker import ScriptBroker, refuse_verbs
+from engine.execution.script_broker import ScriptBroker, actions_of, refuse_verbs
 from engine.execution.signal_log import NO_SIGNALS, SignalLog, blocked
 from engine.execution.sizing import TooSmall, entry_qty
 from engine.execution.stop_check import UNPROTECTED
@@ -74,7 +74,8 @@ class TradeExecutor:
         plan = BarPlan(rules_of(slot, shared=shared))
         script = None
         if isinstance(slot.strategy, ScriptStrategy):
-            script = ScriptBroker(slot, self._account, self._gate.instruments, shared=shared)
+            instruments, tell = self._gate.instruments, self._out.notice
+            script = ScriptBroker(slot, self._account, instruments, shared=shared, tell=tell)
         protection = Protection(
             slot,
             plan,
@@ -127,21 +128,12 @@ class TradeExecutor:
         if not wishes:
             return None
         held = self._account.strategy_position(desk.slot.owner, desk.slot.symbol).qty_base
-        closes = [one for one in wishes if one.kind == "close"][:1]
-        entries = [one for one in wishes if one.kind == "enter" and one.direction * held <= ZERO][-1:]
-        actions = tuple(Action("close", one.text, 0, one.qty_base) for one in closes)
-        for one in entries:
-            if held and not closes:
-                actions += (Action("close", one.text),)
-            actions += (Action("enter", one.text, one.direction, one.qty_base, one.id),)
+        actions = actions_of(wishes, held)
         if not actions:
             return None
+        direction, closes = actions[-1].direction, any(one.kind == "close" for one in wishes)
         decision.signals = Signals(
-            any(one.direction > 0 for one in entries),
-            any(one.direction < 0 for one in entries),
-            bool(closes) and held > ZERO,
-            bool(closes) and held < ZERO,
-            entries[0].id if entries else closes[0].id,
+            direction > 0, direction < 0, closes and held > ZERO, closes and held < ZERO, actions[-1].entry_id
         )
         outcome = Outcome(actions, actions[0].kind == "close")
         self._begin(desk, decision, outcome)
@@ -195,7 +187,9 @@ class TradeExecutor:
         if applied.fill is not None:
             self._on_fill(desk, applied.fill)
             if not intent.is_exit:
-                self._leave_as_told(desk, fill_cause(applied.fill.symbol, applied.fill.trade_id))
+                cause = fill_cause(applied.fill.symbol, applied.fill.trade_id)
+                self._leave_as_told(desk, cause)
+                self._leave_at_met_levels(desk, cause)
         if desk.followup is not None:
             self._go_on(desk, applied)
 
@@ -215,6 +209,13 @@ class TradeExecutor:
                 placed = self.exits.leave(slot.owner, slot.symbol, cause=one, leg="flatten", signal="Flatten")
                 if placed.verdict is not DUPLICATE:
                     return
+
+    def _leave_at_met_levels(self, desk: Desk, cause: str) -> None:
+        """An entry of a script has filled, and price is past an exit that waited for it."""
+        for one in () if desk.script is None else desk.script.take_met():
+            self.exits.leave(
+                *desk.key, qty_base=one.qty_base, cause=cause, leg=f"met:{one.id}", signal=one.text
+            )
 
     def _release_left_behind(self, symbol: str) -> None:
         """Exits that rest for a strategy no longer configured stay with its position, entries do not."""

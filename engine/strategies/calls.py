@@ -13,14 +13,15 @@ LARGEST = 1e15
 """Prices and quantities stay below: beyond, a float no longer tells two ticks or steps apart."""
 _BELOW_LARGEST = LARGEST / 2
 _QUANTITY, _PERCENT = "a number of 0 or more", "a number from 0 to 100"
-_PRICE, _DISTANCE = "a price above 0", "a number of ticks, 0 or more"
+_PRICE, _DISTANCE = "a price", "a number of ticks, 0 or more"
 _SIZES = (_QUANTITY, _PERCENT)
 _WANTED = {
     "qty": _QUANTITY,
     "qty_percent": _PERCENT,
     **dict.fromkeys(("limit", "stop", "trail_price"), _PRICE),
 }
-"""What a number of a verb should be; a distance where nothing is said."""
+"""What a number of a verb should be; a distance where nothing is said. A price may be 0 or below, as in Pine:
+far from a market that has fallen a script's arithmetic ends there, and such a level means something."""
 _NAMING = frozenset({"entry", "order", "exit"})
 
 
@@ -119,11 +120,12 @@ def _check_number(verb: str, name: str, value: object) -> None:
     if not isinstance(value, Real):
         raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be a number or None")
     if not is_number(value) or abs(float(value)) >= LARGEST:
-        raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be below {LARGEST:g}")
+        bound = f"above -{LARGEST:g}" if value < 0 else f"below {LARGEST:g}"
+        raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be {bound}")
     number, wanted = float(value), _WANTED.get(name, _DISTANCE)
-    if (number < 0 or (isnan(number) and wanted in _SIZES)) or (
-        (number == 0 and wanted is _PRICE) or (number > 100 and wanted is _PERCENT)
-    ):
+    if wanted is _PRICE:
+        return
+    if number < 0 or (isnan(number) and wanted in _SIZES) or (number > 100 and wanted is _PERCENT):
         raise SentenceError(f"{verb}: {name} is {_short(value)}, it should be {wanted}")
 
 

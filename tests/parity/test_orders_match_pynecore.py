@@ -9,7 +9,9 @@ margin calls beside exit legs or with close_entries_rule ANY, and 4 of 40 cases 
 size differs by one step; rules of risk with orders on close, whose forced exits have prices of earlier in
 that bar there, and the size limit, which there counts what a reversal closes; recalculation on fills with
 trailing stops (walked as a whole there); gaps between finer bars, where nothing fills there, and a
-reversal that meets an exit leg at one price inside a finer bar (1 of 20 cases); excursions (unreliable
+reversal that meets an exit leg at one price inside a finer bar (1 of 20 cases), or a trailing stop at the
+open (1 of 20 cases below zero, with levels of 1 too); the default size of an order at a level of 0 or below,
+which buys nothing and leaves an earlier order of its id there; excursions (unreliable
 there when an entry fills inside a bar).
 Which of several legs comes first at one moment is not compared, nor which side of a round trip at one moment
 and price is called the entry.
@@ -42,6 +44,7 @@ DIFFERENT = {
     ("stacked", 12),
     ("stacked", 16),
     ("magnified", 16),
+    ("below zero", 3),
 }
 N = 160
 HOUR_NS = 3_600_000_000_000
@@ -234,6 +237,40 @@ def _pairs(dice: Dice) -> Orders:
     return orders
 
 
+def _below_zero(dice: Dice) -> Orders:
+    """Entries, plain orders and exits whose levels may be 0 or below: met at once, or never."""
+    orders: Orders = {}
+    for bar in range(3, N - 3):
+        rows = orders.setdefault(bar, [])
+        if dice.hits(0.3):
+            verb, given = _entry(dice, ("market", "limit", "stop", "stop_limit"), ("L", "S"))
+            rows.append((verb, given | {name: _fallen(dice) for name in _levels_of(given) if dice.hits(0.6)}))
+        if dice.hits(0.3):
+            names = dice.pick(("limit",), ("stop",), ("limit", "stop"), ("trail_price",))
+            side = str(dice.pick("L", "S"))
+            sign = 1 if side == "L" else -1
+            near = {"limit": sign * dice.ticks(5, 90), "stop": -sign * dice.ticks(5, 90)}
+            levels = {
+                name: near[name] if name in near and dice.hits(0.3) else _fallen(dice) for name in names
+            }
+            levels |= {"trail_offset": dice.pick(15, 40)} if "trail_price" in levels else {}
+            rows.append(("exit", {"id": f"X{side}", "from_entry": side, **levels}))
+        if dice.hits(0.05):
+            rows.append(("close_all", {}))
+        if dice.hits(0.08):
+            rows.append(("cancel", {"id": dice.pick("L", "S", "XL")}))
+    return orders
+
+
+def _levels_of(given: dict[str, object]) -> list[str]:
+    return [name for name in ("limit", "stop") if name in given]
+
+
+def _fallen(dice: Dice) -> object:
+    """Exactly 0, or ticks from the close that end below it: every price here is under 200."""
+    return dice.pick("zero", -dice.ticks(20_000, 30_000))
+
+
 FAMILIES: dict[str, Callable[[Dice], Orders]] = {
     "entries": _entries,
     "brackets": _brackets,
@@ -249,6 +286,7 @@ FAMILIES: dict[str, Callable[[Dice], Orders]] = {
     "recalculated": _brackets,
     "straddles": _straddles,
     "magnified": _straddles,
+    "below zero": _below_zero,
 }
 RISKS: tuple[tuple[str, list[object]], ...] = (
     ("max_drawdown", [2, "percent_of_equity"]),
@@ -262,13 +300,16 @@ RISKS: tuple[tuple[str, list[object]], ...] = (
     ("allow_entry_in", ["long"]),
     ("allow_entry_in", ["short"]),
 )
+UNSLIPPED = ("straddles", "magnified", "risks", "below zero")
+AT_OPEN = ("magnified", "risks", "below zero")
 SYMBOLS: tuple[dict[str, float], ...] = ({}, {"pointvalue": 50.0, "mincontract": 1.0}, {"pointvalue": 0.1})
 
 
 def _properties(dice: Dice, family: str) -> dict[str, object]:
     commission = dice.pick(("percent", 0.0), ("percent", 0.05), ("cash_per_contract", 0.02))
     sizings = (("fixed", 2), ("cash", 1500), ("percent_of_equity", 5))
-    sizing = sizings[0] if family in ("brackets", "groups", "recalculated") else dice.pick(*sizings)
+    is_fixed = family in ("brackets", "groups", "recalculated", "below zero")
+    sizing = sizings[0] if is_fixed else dice.pick(*sizings)
     if family == "margins":
         sizing = ("percent_of_equity", dice.pick(60, 95, 99))
     if family == "paired margins":
@@ -284,10 +325,10 @@ def _properties(dice: Dice, family: str) -> dict[str, object]:
         "default_qty_type": f"strategy.{sizing[0]}",
         "default_qty_value": sizing[1],
         "initial_capital": 100_000,
-        "slippage": 0 if family in ("straddles", "magnified", "risks") else dice.pick(0, 0, 3),
+        "slippage": 0 if family in UNSLIPPED else dice.pick(0, 0, 3),
         "commission_type": f"strategy.commission.{commission[0]}",
         "commission_value": commission[1],
-        "process_orders_on_close": family not in ("magnified", "risks") and bool(dice.hits(0.25)),
+        "process_orders_on_close": family not in AT_OPEN and bool(dice.hits(0.25)),
         "pyramiding": 3 if family in ("pyramids", "stacked") else 1,
         "close_entries_rule": repr(dice.pick("FIFO", "ANY") if family == "pyramids" else "FIFO"),
         "margin_long": margin,
@@ -334,7 +375,7 @@ class OrderList(ScriptStrategy):
             rest = dict(given)
             for name in ("limit", "stop", "trail_price"):
                 if name in rest:
-                    rest[name] = round(bar.close + rest[name] * 0.01, 2)
+                    rest[name] = 0.0 if rest[name] == "zero" else round(bar.close + rest[name] * 0.01, 2)
             getattr(broker, verb)(**rest)
 
 

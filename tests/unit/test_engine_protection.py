@@ -267,3 +267,22 @@ def test_a_stop_that_can_never_rest_is_refused_at_the_start(rules: ExitRules) ->
 
 def test_a_stop_that_is_only_tested_on_bars_may_be_as_far_as_it_likes() -> None:
     Engine(config(spec(exit_rules=ExitRules(stop_loss_percent=150.0))))
+
+
+def test_a_shorts_target_that_no_price_reaches_is_not_placed_and_its_stop_rests() -> None:
+    rules = ExitRules(stop_kind="resting", stop_loss_percent=5.0, take_profit_percent=120.0)
+    rig = Rig(Engine(config(spec(exit_rules=rules)))).up().prices(100, 101, 102, 100, 99)
+    assert rig.exchange.position == Decimal("-0.1")
+    assert [one.order_type for one in resting(rig)] == ["STOP_MARKET"]
+
+
+def test_a_stop_that_the_grid_rounds_to_zero_is_one_that_cannot_be_placed() -> None:
+    rules = ExitRules(stop_kind="resting", stop_loss_percent=99.99)
+    rig = Rig(Engine(config(spec(exit_rules=rules)))).up().prices(*UP)
+    assert rig.exchange.position == Decimal("0.1")
+    rig.wait(60)
+    assert stops(rig) == []
+    assert rig.exchange.position == ZERO
+    assert rig.engine.health.stops_refused == {"BTCUSDT"}
+    told = [one.text for one in rig.notices(Notice) if isinstance(one, Notice) and one.level == "critical"]
+    assert "sma_crossover_inflection:s1 on BTCUSDT has no confirmed stop" in told

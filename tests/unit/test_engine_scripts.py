@@ -10,6 +10,7 @@ from engine.core.audit import Notice
 from engine.core.engine import Engine
 from engine.core.events import Command, CommandName, Event
 from engine.core.restore import restore
+from engine.execution.script_broker import ScriptBroker
 from engine.market_data.bars import Bar
 from engine.risk.limits import RiskLimits
 from engine.storage.records import AmendIntent, Signal
@@ -17,9 +18,10 @@ from engine.storage.recovered import Recovered
 from engine.strategies.base import Broker, ScriptStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState, StrategyRefused
 from gateways.wire import messages as wire
-from tests.engine_rig import Rig, config, spec
+from tests.engine_rig import Rig, config, instrument, spec
 
 Act = Callable[[Bar, Broker], None]
+OWNER = "scripted_for_tests:s1"
 ZERO = Decimal(0)
 
 
@@ -300,3 +302,113 @@ def test_a_stop_of_a_script_that_the_market_has_passed_means_leave_now() -> None
     rig.wait(3)
     assert rig.exchange.position == ZERO
     assert [kind for kind, _, _ in types(rig)] == ["MARKET", "STOP_MARKET", "MARKET"]
+
+
+def entered(rig: Rig) -> list[tuple[str, str]]:
+    """Types and sides of what was sent, without the levels' own texts."""
+    return [(kind, side) for kind, side, _ in types(rig)]
+
+
+@pytest.mark.parametrize("level", [-0.5, 0.0, 0.04])
+def test_an_entry_at_a_level_that_no_price_reaches_is_not_placed(level: float) -> None:
+    acts: dict[int, Act] = {
+        1: lambda _, b: b.entry("L", "long", 0.1, limit=level),
+        2: lambda _, b: b.entry("S", "short", 0.1, stop=level),
+        3: lambda _, b: b.entry("L", "long", 0.1, limit=90.0),
+    }
+    rig = scripted(acts, "entry", "entry.limit", "entry.stop")
+    rig.prices(100, 101, 102)
+    assert rig.sent(wire.SubmitOrder) == []
+    rig.prices(103, 104, start=3)
+    assert entered(rig) == [("LIMIT", "BUY")]
+
+
+@pytest.mark.parametrize("level", [-0.5, 0.0, 0.04])
+@pytest.mark.parametrize(("direction", "verb"), [("long", "stop"), ("short", "limit")])
+def test_an_entry_at_a_level_that_every_price_has_passed_enters_at_once(
+    level: float, direction: str, verb: str
+) -> None:
+    rig = scripted(
+        {1: lambda _, b: b.entry("E", direction, 0.1, **{verb: level})}, "entry", "entry.limit", "entry.stop"
+    )
+    rig.prices(100, 101, 102, 103)
+    assert entered(rig) == [("MARKET", "BUY" if direction == "long" else "SELL")]
+    assert abs(rig.exchange.position) == Decimal("0.1")
+
+
+@pytest.mark.parametrize("protected", [False, True])
+def test_a_stop_that_no_price_reaches_is_not_placed_and_told_once_and_the_target_rests(
+    protected: bool,
+) -> None:
+    def hold(bar: Bar, broker: Broker) -> None:
+        broker.entry("L", "long", 0.1)
+        broker.exit("X", "L", limit=110.0, stop=bar.close - 200.0)
+
+    def again(_: Bar, broker: Broker) -> None:
+        broker.exit("X", "L", limit=110.0, loss=5000)
+
+    _Scripted.acts = {1: hold, 2: again, 3: again}
+    _Scripted.used = frozenset({"entry", "exit", "exit.limit", "exit.stop", "exit.loss"})
+    percent = Decimal(10) if protected else None
+    rig = Rig(Engine(config(spec("scripted_for_tests", params={}, protective_stop_percent=percent)))).up()
+    rig.prices(100, 101, 102, 103, 104)
+    rig.wait(60)
+    resting = sorted(one.order_type for one in rig.exchange.orders.values())
+    assert resting == ["LIMIT", "STOP_MARKET"][: 1 + protected]
+    told = [one for one in rig.notices(Notice) if "no price reaches" in one.text]
+    assert [(one.level, one.text) for one in told] == [
+        (
+            "warning" if protected else "critical",
+            f"{OWNER} on BTCUSDT: the stop of X is at -98.9, which no price reaches: none is placed",
+        )
+    ]
+    assert rig.exchange.position == Decimal("0.1")
+    assert rig.engine.strategies.slots[0].state is SlotState.RUNNING
+
+
+def test_a_shorts_target_that_no_price_reaches_is_not_placed() -> None:
+    def enter(_: Bar, broker: Broker) -> None:
+        broker.entry("S", "short", 0.1)
+        broker.exit("X", "S", profit=2000, stop=120.0)
+
+    rig = scripted({1: enter}, "entry", "exit", "exit.profit", "exit.stop")
+    rig.prices(100, 101, 102, 103)
+    assert [one.order_type for one in rig.exchange.orders.values()] == ["STOP_MARKET"]
+
+
+@pytest.mark.parametrize(("direction", "level"), [("long", "limit"), ("short", "stop")])
+@pytest.mark.parametrize("at_bar", [1, 3])
+def test_an_exit_at_a_level_that_every_price_has_passed_leaves_at_once(
+    direction: str, level: str, at_bar: int
+) -> None:
+    def act(number: int) -> Act:
+        def on_bar(_: Bar, broker: Broker) -> None:
+            if number == 1:
+                broker.entry("E", direction, 0.1)
+            if number == at_bar:
+                broker.exit("X", "E", **{level: -1.0})
+
+        return on_bar
+
+    rig = scripted({1: act(1), 3: act(3)}, "entry", "exit", f"exit.{level}")
+    rig.prices(100, 101, 102)
+    assert rig.exchange.position == (
+        ZERO if at_bar == 1 else Decimal("0.1" if direction == "long" else "-0.1")
+    )
+    rig.prices(103, 104, 105, start=3)
+    assert rig.exchange.position == ZERO
+    assert [kind for kind, _, _ in types(rig)] == ["MARKET", "MARKET"]
+
+
+def test_an_exit_of_a_part_that_is_met_at_once_leaves_that_part_once_over_a_restart_too() -> None:
+    def leave(_: Bar, broker: Broker) -> None:
+        broker.exit("X", "L", qty_percent=50, limit=0.0)
+
+    acts: dict[int, Act] = {1: lambda _, b: b.entry("L", "long", 0.4), 2: leave, 3: leave, 4: leave}
+    rig = scripted(acts, "entry", "exit", "exit.limit")
+    rig.prices(100, 101, 102, 103, 104, 105)
+    assert rig.exchange.position == Decimal("0.2")
+    again = ScriptBroker(rig.engine.strategies.slots[0], rig.engine.account, {"BTCUSDT": instrument()})
+    desk = rig.engine.trades.desks[OWNER, "BTCUSDT"]
+    again.restore(desk.journalled, 0)
+    assert again.take_met() == []

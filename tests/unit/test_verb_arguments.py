@@ -1,7 +1,7 @@
 """Quantities, prices and names that cannot be meant are sentences, the same in the backtest and live."""
 
 from collections.abc import Callable
-from math import nan
+from math import inf, nan
 
 import numpy as np
 import pytest
@@ -40,8 +40,9 @@ def backtest() -> BacktestBroker:
         (lambda b: b.entry("", "long"), "entry: id is empty, it should be a name"),
         (lambda b: b.entry("L", "long", -1), "entry: qty is -1, it should be a number of 0 or more"),
         (lambda b: b.entry("L", "long", nan), "entry: qty is nan, it should be a number of 0 or more"),
-        (lambda b: b.entry("L", "long", stop=-0.5), "entry: stop is -0.5, it should be a price above 0"),
-        (lambda b: b.exit("X", "L", stop=0), "exit: stop is 0, it should be a price above 0"),
+        (lambda b: b.entry("L", "long", stop="9"), "entry: stop is '9', it should be a number or None"),
+        (lambda b: b.entry("L", "long", limit=-inf), "entry: limit is -inf, it should be above -1e+15"),
+        (lambda b: b.exit("X", "L", stop=-1e15), "exit: stop is -1000000000000000.0, it should be above"),
         (lambda b: b.exit("X", "L", qty=-2, stop=9.0), "exit: qty is -2, it should be a number of 0 or more"),
         (
             lambda b: b.exit("X", "L", qty_percent=150, stop=90.0),
@@ -67,6 +68,8 @@ def test_what_can_be_meant_is_taken(make: Callable[[], BacktestBroker | ScriptBr
     broker = make()
     broker.entry("L", "long", np.float32(0.5), limit=np.int64(90), stop=nan, comment="c" * 200)
     broker.entry("S", "short", 0)
+    broker.entry("F", "long", 1, limit=-0.5)
+    broker.exit("XF", "F", stop=-3, limit=0)
     broker.exit("X", "L", stop=nan, limit=None, profit=0, qty_percent=50)
     broker.close("L", qty_percent=0)
     broker.close("", comment="")

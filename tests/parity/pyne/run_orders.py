@@ -2,7 +2,7 @@
 
 A case has `properties` of `strategy()`, `symbol` (what is different about it), maybe `risk` (rules of
 `strategy.risk` and their arguments, stated on each bar) and `orders`: for each bar number a list of verb and
-arguments, prices in ticks from that bar's close. FINER are quarters of an hour; a
+arguments, prices in ticks from that bar's close or "zero". FINER are quarters of an hour; a
 case with the bar magnifier on runs on them.
 """
 
@@ -35,7 +35,7 @@ def main():
         price = float(close)
         for name in ("limit", "stop", "trail_price"):
             if name in rest:
-                rest[name] = round(price + rest[name] * 0.01, 2)
+                rest[name] = 0.0 if rest[name] == "zero" else round(price + rest[name] * 0.01, 2)
         if "direction" in rest:
             rest["direction"] = DIRECTIONS[rest["direction"]]
         if "oca_type" in rest:

@@ -1,0 +1,88 @@
+"""Priced orders of scripts, put on the exchange's grid; levels at or below zero too.
+
+No price is zero or less, and no exchange takes an order there. A buy limit or a sell stop at such a level is
+never met, so nothing rests for it. A sell limit or a buy stop is met at once, as in Pine: it is an order at
+market.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.execution.lots import decimal_of, price_to_tick, quantity_down
+from engine.execution.resting import RestingOrder
+from gateways.wire.messages import Instrument, Side
+
+ZERO = Decimal(0)
+
+
+class RestingEntry(msgspec.Struct, frozen=True):
+    """An entry at a limit or at a stop. `direction` is 1 or -1, `qty_base` None the default size."""
+
+    direction: int
+    qty_base: float | None
+    limit: float | None
+    stop: float | None
+    text: str
+
+    def order(self, qty: Decimal, instrument: Instrument) -> RestingOrder:
+        """The order of that quantity."""
+        side: Side = "BUY" if self.direction > 0 else "SELL"
+        return _order(side, qty, self.limit, self.stop, instrument, self.text)
+
+
+class Exit(msgspec.Struct, frozen=True):
+    """A target, a stop, or both, of what `from_entry` holds ("": everything)."""
+
+    from_entry: str
+    qty_base: float | None
+    percent: float
+    limit: float | None
+    stop: float | None
+    profit_ticks: float | None
+    loss_ticks: float | None
+    text: str
+
+    def orders(
+        self, direction: int, size: Decimal, average_price: float, instrument: Instrument
+    ) -> dict[str, RestingOrder]:
+        """Its legs, "limit" and "stop", for a position of that size; both reduce-only."""
+        part = size * decimal_of(self.percent) / 100
+        base = part if self.qty_base is None else decimal_of(self.qty_base)
+        qty = quantity_down(min(base, size), instrument.qty_step_base)
+        limit, stop, tick = self.limit, self.stop, float(instrument.price_tick)
+        if limit is None and self.profit_ticks is not None:
+            limit = average_price + direction * self.profit_ticks * tick
+        if stop is None and self.loss_ticks is not None:
+            stop = average_price - direction * self.loss_ticks * tick
+        side: Side = "SELL" if direction > 0 else "BUY"
+        return {
+            name: msgspec.structs.replace(
+                _order(side, qty, at_limit, at_stop, instrument, self.text), reduce_only=True
+            )
+            for name, at_limit, at_stop in (("limit", limit, None), ("stop", None, stop))
+            if not (at_limit is None and at_stop is None) and qty > ZERO
+        }
+
+
+def level_of(order: RestingOrder) -> Decimal:
+    """Its limit or stop price."""
+    level = order.stop_price if order.price is None else order.price
+    return ZERO if level is None else level
+
+
+def is_met_at_once(order: RestingOrder) -> bool:
+    """Whether any price there can be is past its level."""
+    return level_of(order) <= ZERO and (order.side == "SELL") == (order.order_type == "LIMIT")
+
+
+def _order(
+    side: Side, qty: Decimal, limit: float | None, stop: float | None, instrument: Instrument, text: str
+) -> RestingOrder:
+    """A limit or a stop order on the grid, not reduce-only."""
+    tick = instrument.price_tick
+    if limit is not None:
+        return RestingOrder("LIMIT", side, qty, price_to_tick(limit, tick), None, False, text)
+    if stop is None:
+        raise ValueError("an order that rests has a limit or a stop")
+    return RestingOrder("STOP_MARKET", side, qty, None, price_to_tick(stop, tick), False, text)
