@@ -289,7 +289,9 @@ class StreamLink:
             return ""
         if not watch.alarmed:
             watch.alarmed = True
-            _log.error("no frame since it was subscribed: wrong path or no such stream", stream=name)
+            _log.error(
+                "no frame since it was subscribed: the exchange sends none, or not on this path", stream=name
+            )
         is_due = longest_gap_seconds(name) <= FIRST_FRAME_SECONDS
         return f"{name} has sent nothing since it was subscribed" if is_due else ""
 
