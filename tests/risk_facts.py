@@ -22,7 +22,7 @@ def account_facts(**changes: object) -> AccountFacts:
         "requests_left": True,
         "clock_ok": True,
         "journal_ok": True,
-        "records_known": True,
+        "rebuild": "",
         "paused": False,
         "killed": "",
         "daily_pnl_quote": ZERO,

@@ -151,7 +151,7 @@ class Health:
             requests_left=self.requests_ok,
             clock_ok=self.clock_ok,
             journal_ok=self.journal_ok,
-            records_known=self.records_known,
+            rebuild="" if self.records_known else self._config.ctl("rebuild"),
             paused=self.paused,
             killed=self._risk.killed,
             daily_pnl_quote=self._account.daily_pnl,

@@ -20,7 +20,6 @@ from settings.shown import counted
 if TYPE_CHECKING:
     from engine.core.engine import Engine
 
-_WAYS_OUT = "entries stop until you say `python -m engine.ctl rebuild`, or restore the newest journal"
 _BARS_BACK = 3
 _ATTEMPTS = 3
 _ZERO = Decimal(0)
@@ -38,7 +37,9 @@ class LostRecords:
         self.text = text
         self._engine.health.records_known = not text
         if text:
-            self._engine.out.notice("critical", f"{text}; {_WAYS_OUT}")
+            say = self._engine.config.ctl("rebuild")
+            ways_out = f"entries stop until you say {say}, or restore the newest journal"
+            self._engine.out.notice("critical", f"{text}; {ways_out}")
 
     def on_applied(self, applied: Applied) -> None:
         """A report from the exchange: an order of our own that was not known proves it."""

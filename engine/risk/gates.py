@@ -18,9 +18,6 @@ import msgspec
 MULTI_ASSETS = (
     "the account is in multi-assets mode, and margin is calculated for single-asset mode; switch it back"
 )
-RECORDS_LOST = (
-    "the journal lacks records of our own orders; take them over with `python -m engine.ctl rebuild`"
-)
 ISOLATED = (
     "isolated margin, and only cross margin is traded; switch it back (the liquidation price shown is of "
     "cross margin)"
@@ -35,8 +32,9 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is known of links, clock and account at one moment. No field has a default: none opens a gate.
 
     `links_up`: the private stream and requests work. `requests_left`: there is room in this minute's request
-    limit. `records_known`: the journal has all that was written into it. `killed` is why the kill switch
-    is on ("": it is off), `keys_refused` what the exchange says against the API key ("": nothing).
+    limit. `rebuild` is what to type where the journal lacks records ("": it has all). `killed` is why the
+    kill switch is on ("": it is off), `keys_refused` what the exchange says against the API key ("":
+    nothing).
     """
 
     connected: bool
@@ -49,7 +47,7 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     requests_left: bool
     clock_ok: bool
     journal_ok: bool
-    records_known: bool
+    rebuild: str
     paused: bool
     killed: str
     daily_pnl_quote: Decimal
@@ -109,7 +107,11 @@ ACCOUNT_GATES: tuple[Gate[AccountFacts], ...] = (
     Gate("paused", lambda facts: facts.paused, "trading is paused"),
     Gate("clock_set_back", lambda facts: facts.clock_set_back, "the machine's clock was set back"),
     Gate("reconciled", lambda facts: not facts.reconciled, "not reconciled with the exchange"),
-    Gate("lost_records", lambda facts: not facts.records_known, RECORDS_LOST),
+    Gate(
+        "lost_records",
+        lambda facts: facts.rebuild != "",
+        lambda facts: f"the journal lacks records of our own orders; take them over with {facts.rebuild}",
+    ),
     Gate("hedge_mode", lambda facts: facts.hedge_mode, "the account is in hedge mode; set it to one-way"),
     Gate("multi_assets", lambda facts: facts.multi_assets, MULTI_ASSETS),
     Gate(

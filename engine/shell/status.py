@@ -26,7 +26,6 @@ from settings.status import (
 )
 
 SHOWN = 20
-NOT_CONFIGURED = "not in the configuration: `ctl why` says what to type"
 
 
 class StatusKeeper:
@@ -155,11 +154,12 @@ class StatusKeeper:
         """Those that are no longer configured and hold something first."""
         engine, resting = self._engine, self._resting_stops()
         gone = []
+        not_configured = f"not in the configuration: {engine.config.ctl('why')} says what to type"
         for owner, position in engine.ownership.orphans():
             stop = _nearest(resting.get((owner, position.symbol), ()), position.qty_base)
             gone.append(
                 StrategyStatus(
-                    *(owner, position.symbol, "", NOT_CONFIGURED, plain(position.qty_base)),
+                    *(owner, position.symbol, "", not_configured, plain(position.qty_base)),
                     None if stop is None else plain(stop),
                 )
             )

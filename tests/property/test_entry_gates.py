@@ -25,6 +25,7 @@ D = Decimal
 VALUES: dict[str, tuple[object, ...]] = {
     "killed": ("", "by hand"),
     "keys_refused": ("", "HTTP 401 -2015"),
+    "rebuild": ("", "`rebuild`"),
     "status": ("", "BREAK", "TRADING"),
     "margin_mode": ("", "isolated", "cross"),
     "unconfirmed_leverage": (0, 5),

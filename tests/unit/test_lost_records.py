@@ -142,6 +142,16 @@ def test_a_close_that_the_journal_does_not_know_is_taken_over_too(settings: Engi
     assert not again.exchange.orders
 
 
+def test_what_is_said_of_it_is_typed_for_its_environment(settings: EngineConfig) -> None:
+    rig = Rig(Engine(settings)).up().prices(*UP)
+    in_paper = dataclasses.replace(settings, environment="paper")
+    again = restarted(rig, in_paper, journal(until_first_order(rig))).up()
+    typed = "`python -m engine.ctl --env paper rebuild`"
+    assert f"take them over with {typed}" in again.engine.health.blockers()[0]
+    (text,) = criticals(again)
+    assert text.endswith(f"; entries stop until you say {typed}, or restore the newest journal")
+
+
 def test_a_resting_order_alone_proves_it(settings: EngineConfig) -> None:
     rig = Rig(Engine(settings)).up().prices(*UP)
     rig.exchange.fills.clear()  # as if the history no longer reached back
