@@ -4,10 +4,19 @@ import contextlib
 import gc
 import sys
 import warnings
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 _failed: set[str] = set()
+
+
+@pytest.fixture(autouse=True)
+def logs_of_a_process_end_with_its_test() -> Iterator[None]:
+    """A command that ran in this process has sent its log to an output that is closed by now."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

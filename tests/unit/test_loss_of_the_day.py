@@ -81,7 +81,7 @@ def test_a_liquidation_is_named_and_its_loss_and_fee_count() -> None:
     rig.feed(change("INSURANCE_CLEAR", "-0.5"))
     assert account.total_pnl - before == D("0.1") * (60 - D("101.2")) - D("0.5")
     said = told(rig)
-    assert "critical: liquidation: the exchange has closed 0.1 BTCUSDT (sold at 60 on average)" in said
+    assert "critical: liquidation: the exchange has closed 0.1 BTCUSDT (sold at 60.0 on average)" in said
     clearance = "liquidation: the exchange's insurance fund has changed the balance by -0.5 USDT"
     assert f"critical: {clearance}; it counts in today's result" in said
 
