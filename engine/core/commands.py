@@ -13,7 +13,6 @@ from engine.execution.client_ids import command_cause
 from engine.execution.lots import plain
 from engine.execution.market_exits import DUST
 from engine.execution.order_store import Order
-from engine.execution.positions import Position
 from engine.storage.records import Audit, CommandGiven
 from engine.strategies.slot import StrategySlot
 from settings.shown import counted
@@ -142,6 +141,8 @@ class Commands:
         if given.name in {"flatten", "kill", "resume"}:
             for slot in self._chosen(strategy, symbol):
                 slot.leaving = "" if given.name == "resume" else command_cause(given.command_id)
+        if given.name == "flatten":
+            engine.ownership.begin_leaving(strategy, symbol, command_cause(given.command_id))
 
     def _slots(self, command: Command) -> list[StrategySlot]:
         return self._chosen(command.strategy, command.symbol)
@@ -257,8 +258,12 @@ class Commands:
     def _flatten(self, command: Command) -> tuple[bool, str]:
         """Leave every strategy's position by a reduce-only market order; kill leaves others' too."""
         engine = self._engine
-        if command.name == "flatten" and not self._slots(command) and not self._orphans(command):
-            return False, f"no strategy answers to {f'{command.strategy} {command.symbol}'.strip()}"
+        left_behind: list[tuple[str, str]] = []
+        if command.name == "flatten":
+            cause = command_cause(command.command_id)
+            left_behind = engine.ownership.begin_leaving(command.strategy, command.symbol, cause)
+            if not left_behind and not self._slots(command):
+                return False, f"no strategy answers to {f'{command.strategy} {command.symbol}'.strip()}"
         sent: list[str] = []
         refused: list[str] = []
         for slot in self._slots(command):
@@ -267,8 +272,8 @@ class Commands:
             slot.leaving = command_cause(command.command_id)
             engine.trades.withdraw_entries(slot)
             self._leave(command, slot.owner, slot.symbol, sent, refused)
-        for owner, position in self._orphans(command):
-            self._leave(command, owner, position.symbol, sent, refused)
+        for owner, symbol in left_behind:
+            self._leave(command, owner, symbol, sent, refused)
         if command.name == "kill":
             for symbol in engine.config.symbols:
                 if command.symbol in {"", symbol}:
@@ -281,16 +286,6 @@ class Commands:
         if refused:
             text = f"{text}; not possible: {'; '.join(refused)}"
         return not refused, f"{text}; {self._off_until_resume(command)}"
-
-    def _orphans(self, command: Command) -> list[tuple[str, Position]]:
-        """What a strategy that is no longer configured holds: flatten leaves it where it is named."""
-        return [
-            (owner, position)
-            for owner, position in self._engine.ownership.orphans()
-            if command.name == "flatten"
-            and owner == command.strategy
-            and command.symbol in {"", position.symbol}
-        ]
 
     def _others(self, command: Command) -> list[str]:
         """What flatten does not close: nobody's position that is a strategy's of this configuration."""

@@ -302,6 +302,7 @@ class Engine:
         self.ownership.tell_left_behind()
         self.strategies.start()
         self.trades.on_reconciled()
+        self.ownership.leave_as_told()
         self.stop_check.on_reconciled()
         self.comparison.on_reconciled()
 

@@ -30,6 +30,7 @@ class Ownership:
         self._strategies = strategies
         self._trades = trades
         self._has_told = False
+        self._leaving: dict[tuple[str, str], str] = {}
 
     def settle(self, symbol: str) -> None:
         """What somebody else, or the operator, took away from a position, its owner no longer has."""
@@ -79,6 +80,35 @@ class Ownership:
         """Positions of strategies that are no longer configured, with their owners."""
         # Those of LOST orders are told by themselves, and by what they are mended.
         return [one for one in self._left_behind() if one[0] != LOST]
+
+    def begin_leaving(self, strategy: str, symbol: str, cause: str) -> list[tuple[str, str]]:
+        """Somebody said to leave what that strategy left behind (on that symbol); whose and where it is."""
+        keys = [
+            (owner, position.symbol)
+            for owner, position in self.orphans()
+            if owner == strategy and symbol in {"", position.symbol}
+        ]
+        self._leaving.update(dict.fromkeys(keys, cause))
+        return keys
+
+    @property
+    def leaving(self) -> dict[tuple[str, str], str]:
+        """Why positions left behind are to be left, by owner and symbol, for as long as they are held."""
+        held = {(owner, position.symbol) for owner, position in self.orphans()}
+        return {key: cause for key, cause in self._leaving.items() if key in held}
+
+    def restore_leaving(self, owner: str, symbol: str, cause: str) -> None:
+        """From a snapshot."""
+        self._leaving[owner, symbol] = cause
+
+    def has_entered(self, owner: str, symbol: str) -> None:
+        """What was said before an entry of that owner is not meant for the position it makes."""
+        self._leaving.pop((owner, symbol), None)
+
+    def leave_as_told(self) -> None:
+        """After a restart the word still holds."""
+        for key, cause in self.leaving.items():
+            self._trades.exits.leave_as_told(*key, cause)
 
     def _sentence(self, owner: str, position: Position) -> str:
         name, _, identity = owner.partition(":")

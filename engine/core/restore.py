@@ -30,7 +30,7 @@ SIGNALS_KEPT = 20
 
 class _CoreState(msgspec.Struct, array_like=True):
     """What the core adds to a snapshot. `decided` names the last decided bar of each strategy, `leaving` the
-    cause for which its position must be left."""
+    cause for which its position must be left, also of strategies that are gone."""
 
     epoch: int = 0
     sequence: int = 0
@@ -78,8 +78,11 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
             slot.paused = True
     for owner, symbol, cause in core.leaving:
         slot = engine.strategies.slot(owner, symbol)
-        if slot is not None:
+        if slot is None:
+            engine.ownership.restore_leaving(owner, symbol, cause)
+        else:
             slot.leaving = cause
+            slot.paused = slot.paused or not core.killed  # it may have been gone when it was told
     engine.trades.log.recent.extend(core.recent_signals)
     for _, record in found.records:
         cursor = _replay(engine, record, cursor)
@@ -90,7 +93,7 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
         _restore_exits(engine, state)
     for order in engine.store.after_restart():
         engine.orders.query_soon(order.client_order_id)
-    engine.trades.adopt_orders()
+    engine.trades.adopt_orders(engine.ownership.leaving)
     engine.stop_check.adopt_orders()
     return cursor
 
@@ -131,7 +134,10 @@ def snapshot_of(engine: Engine, cursor: Cursor, counts: Counts | None = None) ->
         bool(engine.risk.killed),
         [(slot.owner, slot.symbol) for slot in engine.strategies.slots if slot.paused],
         counts or engine.earlier,
-        [(slot.owner, slot.symbol, slot.leaving) for slot in engine.strategies.slots if slot.leaving],
+        [
+            *((slot.owner, slot.symbol, slot.leaving) for slot in engine.strategies.slots if slot.leaving),
+            *((*key, cause) for key, cause in engine.ownership.leaving.items()),
+        ],
         list(engine.trades.log.recent)[-SIGNALS_KEPT:],
         engine.lost.text,
         engine.clock.now_ns,
@@ -169,6 +175,8 @@ def _replay(engine: Engine, record: JournalRecord, cursor: Cursor) -> Cursor:
     elif isinstance(record, (Signal, ExitState)):
         _decided(engine, record.strategy, record.symbol, record.bar_open_time_ns)
     elif isinstance(record, Intent):
+        if not record.is_exit:
+            engine.ownership.has_entered(record.strategy, record.symbol)
         if record.cause.startswith("bar:"):
             _decided(engine, record.strategy, record.symbol, int(record.cause.rsplit(":", 1)[1]))
     elif isinstance(record, Fill):

@@ -129,6 +129,16 @@ class MarketExits:
             self._reschedule()
         return placed
 
+    def leave_as_told(self, owner: str, symbol: str, cause: str) -> None:
+        """Leave what is still held of a position that somebody said to leave. A crash may have come between
+        the word and the order, or after it."""
+        if not self.held(owner, symbol):
+            return
+        for one in (cause, f"{cause}:{self._clock.now_ns}"):
+            placed = self.leave(owner, symbol, cause=one, leg="flatten", signal="Flatten")
+            if placed.verdict is not DUPLICATE:
+                return
+
     def held(self, owner: str, symbol: str) -> Decimal:
         """What that owner can leave; for the operator what no running strategy holds."""
         if owner != OPERATOR:

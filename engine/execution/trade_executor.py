@@ -6,7 +6,7 @@ would refuse the exit with it, and a wrong idea of the position would open one. 
 the same bar, so neither can happen twice. An entry whose close fills too late is dropped.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 
 import msgspec
@@ -20,7 +20,7 @@ from engine.execution.desks import Desk, Followup, Outcome
 from engine.execution.lots import quantity_down
 from engine.execution.market_exits import NOTHING_TO_REDUCE, MarketExits
 from engine.execution.order_executor import OrderExecutor
-from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
+from engine.execution.order_gate import OrderGate, Placed
 from engine.execution.order_states import UNSETTLED, OrderState
 from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.protection import STOP, Protection, rules_of
@@ -203,12 +203,8 @@ class TradeExecutor:
     def _leave_as_told(self, desk: Desk, cause: str) -> None:
         """Somebody said flatten or kill, and there is a position still, or again: an entry was under way, or
         a crash came between his word and the order."""
-        slot = desk.slot
-        if slot.leaving and self._account.strategy_position(slot.owner, slot.symbol).qty_base:
-            for one in (cause, f"{cause}:{self._clock.now_ns}"):
-                placed = self.exits.leave(slot.owner, slot.symbol, cause=one, leg="flatten", signal="Flatten")
-                if placed.verdict is not DUPLICATE:
-                    return
+        if desk.slot.leaving:
+            self.exits.leave_as_told(*desk.key, cause)
 
     def _leave_at_met_levels(self, desk: Desk, cause: str) -> None:
         """An entry of a script has filled, and price is past an exit that waited for it."""
@@ -319,18 +315,22 @@ class TradeExecutor:
             desk.plan.restore(state.state)
         desk.journalled = state.state
 
-    def adopt_orders(self) -> None:
-        """After the journal was read: open orders belong to their desks again, as far as they did."""
+    def adopt_orders(self, left_behind: Collection[tuple[str, str]] = ()) -> None:
+        """After the journal was read: open orders belong to their desks again, as far as they did; exits also
+        to owners and symbols `left_behind` that somebody said to leave."""
+        known = {*self.desks, *left_behind}
         for order in self._store.open_orders():
             intent = order.intent
             desk = self.desks.get((intent.strategy, intent.symbol))
             if intent.leg.startswith("rest:"):
                 self.resting.adopt(order)
-            elif intent.is_exit and (desk is not None or intent.strategy == OPERATOR):
+            elif intent.is_exit and (
+                (intent.strategy, intent.symbol) in known or intent.strategy == OPERATOR
+            ):
                 self.exits.adopt(order)
             elif desk is not None:
                 desk.entry_id = intent.client_order_id
-        self.exits.adopt_unfinished(self.desks)
+        self.exits.adopt_unfinished(known)
         if not self._gate.is_killed:
             self.exits.give_up(OPERATOR)
         for desk in self.desks.values():
