@@ -23,6 +23,8 @@ from typing import ParamSpec, Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.compile_faults import compile_error, not_compiled, wrong_return
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -141,7 +143,8 @@ import numba.extending  # noqa: E402
 
 _STATE = numba.float64[::1]
 _ROWS = numba.float64[:, ::1]
-_STEP_SIGNATURE = numba.int64(_STATE, _ROWS, numba.int64, _ROWS)
+_STEP_ARGUMENTS = (_STATE, _ROWS, numba.int64, _ROWS)
+_STEP_SIGNATURE = numba.int64(*_STEP_ARGUMENTS)
 _OPTIONS = {"cache": True, "error_model": "numpy", "_nrt": False}
 _DRIVE_SIGNATURE = numba.void(
     numba.types.FunctionType(_STEP_SIGNATURE), _STATE, _ROWS, _ROWS, numba.int64[::1]
@@ -196,9 +199,23 @@ def _compile_once(kernel: object, signature: object) -> None:
 
 
 def ready(step: Step) -> Step:
-    """Compile a `compiled` step for the one step signature, if it is not yet; returns the same object."""
-    _compile_once(step, _STEP_SIGNATURE)
-    return step
+    """A `compiled` step, compiled for the one step signature; `CompileError` where it cannot be.
+
+    What it returns is found before the signature is imposed, which would turn 1.5 into the flag 1.
+    """
+    if not isinstance(step, numba.core.dispatcher.Dispatcher):
+        raise not_compiled(step)
+    try:
+        _compile_once(step, _STEP_ARGUMENTS)
+    except Exception as error:
+        raise compile_error(step.py_func, error) from error
+    returned = step.nopython_signatures[0].return_type
+    if not isinstance(returned, numba.types.Integer):
+        raise wrong_return(step.py_func, returned)
+    if returned != numba.int64:
+        step = compiled(step.py_func)
+        _compile_once(step, _STEP_SIGNATURE)
+    return cast(Step, step)
 
 
 @compiled

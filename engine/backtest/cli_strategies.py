@@ -27,12 +27,13 @@ def strategy_class(name: str) -> AnyClass:
         known = ", ".join(registry.names())
         raise ConfigError(f"no strategy {name!r}, there are {known}; a class of your own is module:Class")
     if "/" in module_name or module_name.endswith(".py"):
-        module = Path(module_name).stem
+        stem = Path(module_name).stem
         raise ConfigError(
-            f"strategy {name}: expected {module}:{class_name}, with the folder of {module}.py in PYTHONPATH"
+            f"strategy {name}: expected {stem}:{class_name}, with the folder of {stem}.py in PYTHONPATH"
         )
     try:
-        found = getattr(importlib.import_module(module_name), class_name, None)
+        module = importlib.import_module(module_name)
+        found = getattr(module, class_name, None)
     except (ImportError, TypeError, ValueError) as e:  # the last two: no name, or one that begins with a dot
         unfound = isinstance(e, ModuleNotFoundError) and e.name == module_name.partition(".")[0]
         hint = "; its folder has to be the present one or in PYTHONPATH" if unfound else ""
@@ -40,7 +41,8 @@ def strategy_class(name: str) -> AnyClass:
     except (Exception, SystemExit) as e:  # as above
         raise ConfigError(f"strategy {name} cannot be imported: {what_and_where(e)}") from e
     if found is None:
-        raise ConfigError(f"strategy {name}: {module_name} has no class {class_name!r}")
+        file = Path(getattr(module, "__file__", None) or module_name).name
+        raise ConfigError(f"strategy {name}: {file} has no class {class_name or '(none is named)'}")
     if not isinstance(found, type) or not issubclass(found, SignalStrategy | ScriptStrategy):
         raise ConfigError(f"strategy {name}: expected a subclass of SignalStrategy or ScriptStrategy")
     return found

@@ -1,11 +1,13 @@
 """What a strategy does wrong, in one sentence with its own file and line; live and in backtests."""
 
+import inspect
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from engine.compile_faults import CompileError
 from engine.market_data.bars import Bar, Bars
 from engine.market_data.timeframes import utc_text
 from engine.strategies.base import Broker, ScriptStrategy, SignalArrays, SignalStrategy
@@ -57,14 +59,14 @@ def signals_of(strategy: SignalStrategy, bars: Bars) -> SignalArrays:
         raise fault_of(error, strategy) from error
     if not isinstance(found, SignalArrays):
         what = f"{type(strategy).__name__}.batch returned {type(found).__name__}"
-        raise StrategyFault(f"{what}, SignalArrays was expected")
+        raise StrategyFault(f"{what}, SignalArrays was expected ({_place_of(type(strategy).batch)})")
     return found
 
 
 def _what(error: BaseException) -> str:
     name, said = type(error).__name__, " ".join(_printable(str(error)).split())
     said = said if len(said) <= LONGEST_TEXT else said[:LONGEST_TEXT] + " ..."
-    return said if isinstance(error, SentenceError) else f"{name}: {said}" if said else name
+    return said if isinstance(error, SentenceError | CompileError) else f"{name}: {said}" if said else name
 
 
 def _trace(error: BaseException, file: str | None) -> str:
@@ -84,12 +86,19 @@ def _file_of(cls: type) -> str | None:
 
 def _place(error: BaseException, file: str | None, frames: Sequence[traceback.FrameSummary]) -> str:
     """File and line in the strategy's own file where it failed, else the last line of all."""
+    if isinstance(error, CompileError):
+        return error.place
     own = [(one.filename, one.lineno) for one in frames if one.filename == file]
     own = own or [(name, int(line)) for name, line in _IN_TEXT.findall(str(error)) if _is_same(name, file)]
     if not own and not frames:
         return ""
     name, line = own[-1] if own else (frames[-1].filename, frames[-1].lineno)
     return f"{Path(name).name} line {line}"
+
+
+def _place_of(function: Callable[..., object]) -> str:
+    code = inspect.unwrap(function).__code__
+    return f"{Path(code.co_filename).name} line {code.co_firstlineno}"
 
 
 def _is_same(name: str, file: str | None) -> bool:

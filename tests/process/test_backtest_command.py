@@ -239,7 +239,7 @@ def test_strategies_are_listed_with_their_parameters():
             "expected mine:Lev, with the folder of mine.py in PYTHONPATH",
         ),
         ("--strategy nomod:Lev --data sample-1h", "its folder has to be the present one or in PYTHONPATH"),
-        ("--strategy engine.market_data.bars:Lev --data sample-1h", "bars has no class 'Lev'"),
+        ("--strategy engine.market_data.bars:Lev --data sample-1h", "bars.py has no class Lev"),
         ("--config none.json", "none.json: cannot be read"),
         ("sample --out OUT --name none", "no sample market 'none'"),
         ("strategies --schema none", "no strategy 'none'"),

@@ -1,5 +1,6 @@
 """A strategy's fault in a backtest is one sentence with file, line and bar, not pages of the framework."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -51,6 +52,9 @@ class Wrong(Batch):
 """
 
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "writing_strategies.md"
+
+
 @pytest.fixture
 def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "faulty.py").write_text(FILE.removeprefix("\n"), "utf-8")
@@ -91,7 +95,10 @@ def test_what_a_strategy_raises_is_told_with_its_place(
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("faulty:Wrong", "strategy Wrong: Wrong.batch returned list, SignalArrays was expected"),
+        (
+            "faulty:Wrong",
+            "strategy Wrong: Wrong.batch returned list, SignalArrays was expected (faulty.py line 37)",
+        ),
         (
             "faulty:Unmakeable",
             f"Unmakeable cannot be made: {NO_ATTRIBUTE} (faulty.py line 25)",
@@ -115,3 +122,72 @@ def test_the_traceback_begins_in_the_strategy(capsys: pytest.CaptureFixture[str]
     at = lines.index("Traceback (most recent call last):")
     assert lines[at + 1].endswith('faulty.py", line 9, in on_bar')
     assert lines[-2] == "KeyError: 'missing'"
+
+
+INTEGER = "expected an integer of flag bits"
+RETURN, FIRST = "    return flags\n", "def step("
+BREAKS = {
+    "a_float": (RETURN, "    return 1.5\n", f"step returns a float64, {INTEGER}", "return 1.5"),
+    "a_bool": (RETURN, "    return close > average\n", f"step returns a bool, {INTEGER}", "return close"),
+    "a_text": (RETURN, '    return "long"\n', f"step returns text, {INTEGER}", 'return "long"'),
+    "a_float_on_some_bars": (
+        "    flags = 0\n",
+        "    if close > 1:\n        return 0.5\n    flags = 0\n",
+        f"step returns a float64, {INTEGER}",
+        "return 0.5",
+    ),
+    "a_name": (
+        "|= ENTER_SHORT",
+        "|= flagz",
+        "step cannot be compiled: NameError: name 'flagz' is not defined",
+        "flagz",
+    ),
+    "an_argument": (
+        "ema(s, _EMA, close)",
+        "ema(s, _EMA, close, 3)",
+        "step cannot be compiled: TypeError: too many positional arguments",
+        "close, 3",
+    ),
+    "a_list": (
+        RETURN,
+        "    return [flags]\n",
+        "step cannot be compiled: it makes an array, a list or a text, expected numbers only",
+        "return [flags]",
+    ),
+    "undecorated": (
+        "@compiled\n",
+        "",
+        "step is not compiled, put @compiled above its def",
+        FIRST,
+    ),
+}
+
+
+@pytest.mark.parametrize("module", BREAKS)
+def test_a_step_that_cannot_be_compiled_is_refused_with_its_own_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str
+) -> None:
+    old, new, sentence, marked = BREAKS[module]
+    source = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[0]
+    assert source.count(old) == 1
+    source = source.replace(old, new).replace("@registry.register\n", "")
+    (tmp_path / f"{module}.py").write_text(source, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    line = 1 + next(k for k, text in enumerate(source.splitlines()) if marked in text)
+    for _ in range(2):  # what was compiled before it was refused is refused again
+        told = said(capsys, "--strategy", f"{module}:BreakawayStrategy").splitlines()
+        told = [line for line in told if not line.startswith("compiling")]
+        assert told == [f"backtest: breakaway cannot be made: {sentence} ({module}.py line {line})"]
+
+
+def test_a_step_that_returns_a_smaller_integer_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[0]
+    source = source.replace(RETURN, "    return np.uint8(flags)\n").replace("@registry.register\n", "")
+    (tmp_path / "small.py").write_text(source, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        main(["--strategy", "small:BreakawayStrategy", "--data", "sample-1h", "--end", "2023-02-01"])
+    assert ended.value.code == 0
+    assert "profit factor" in capsys.readouterr().out
