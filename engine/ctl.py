@@ -22,7 +22,7 @@ from settings.environment import port_variable, ports_to_try
 from settings.load import parse_settings
 from settings.shown import ShowPrice, price, readable
 from settings.status import EngineStatus, read_status
-from supervisor.status_tables import append_states, blocked, clock, halted, order_ids, tables, totals
+from supervisor.status_tables import append_states, clock, entries, halted, order_ids, tables, totals
 
 if TYPE_CHECKING:
     from engine.storage.round_trips import Results
@@ -81,7 +81,7 @@ def _as_tables(environment: str, status: EngineStatus) -> None:
     told, style = halted(status)
     wide.print(f"{environment} at {clock(status.time_ns)} UTC   ", links, end="", sep="")
     wide.print(Text(told, style=style) if told else "", end="\n")
-    wide.print(blocked(status, len(status.blockers)) or "entries open")
+    wide.print(entries(status))
     for sentence in status.left_behind:
         wide.print(Text(sentence, style="yellow"))
     wide.print(totals(status, msgspec.structs.asdict(status)))

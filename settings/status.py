@@ -62,7 +62,8 @@ class StrategyStatus(msgspec.Struct, frozen=True):
     """One strategy on one symbol: what it does now (`state`, in words), what it holds, and its stop.
 
     `stop_price` is where it leaves a losing position: by an order at the exchange, or, where
-    `stop_is_watched`, at the close of a bar; None: there is no stop.
+    `stop_is_watched`, at the close of a bar; None: there is no stop. `may_enter`: its own state does not
+    keep it from entering.
     """
 
     strategy: str
@@ -72,6 +73,7 @@ class StrategyStatus(msgspec.Struct, frozen=True):
     qty_base: str = "0"
     stop_price: str | None = None
     stop_is_watched: bool = False
+    may_enter: bool = True
 
 
 class PositionStatus(msgspec.Struct, frozen=True):

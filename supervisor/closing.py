@@ -49,11 +49,11 @@ def left_open(
         for one in status.open_orders
         if one.state not in _RESTS
     ]
-    resume = f"python -m engine.ctl --env {settings.environment} resume"
+    undo = f"to undo it, after the next start: python -m engine.ctl --env {settings.environment} resume"
     if status.killed:
-        said.append(f"it was killed and enters nothing in the next run either, until: {resume}")
+        said.append(f"it was killed and enters nothing in the next run either; {undo}")
     elif status.paused:
-        said.append(f"it is paused and enters nothing in the next run either, until: {resume}")
+        said.append(f"it is paused and enters nothing in the next run either; {undo}")
     elif status.paused_strategies:
-        said.append(f"paused, in the next run too: {', '.join(status.paused_strategies)}; undo: {resume}")
+        said.append(f"paused, in the next run too: {', '.join(status.paused_strategies)}; {undo}")
     return said

@@ -58,6 +58,16 @@ def blocked(status: EngineStatus, most: int = BLOCKERS_SHOWN) -> str:
     return f"entries wait: {'; '.join(status.blockers[:most])}{f'; and {more} more' if more > 0 else ''}"
 
 
+def entries(status: EngineStatus) -> str:
+    """Whether entries are open; if not, everything that keeps them out."""
+    waiting = blocked(status, len(status.blockers))
+    if waiting:
+        return waiting
+    if status.strategies and not any(one.may_enter for one in status.strategies):
+        return "no entries now: no strategy may enter, see their states"
+    return "entries open"
+
+
 def markets(status: EngineStatus, most: int) -> Table:
     """Price and last candle of each symbol."""
     table = _table(
@@ -89,7 +99,7 @@ def strategies(status: EngineStatus, most: int, width: int) -> Table:
 
 def _stop(one: StrategyStatus) -> str:
     if one.stop_price is None:
-        return "none" if one.qty_base != "0" else ""
+        return "none"
     return f"{one.stop_price} at close" if one.stop_is_watched else one.stop_price
 
 

@@ -23,7 +23,7 @@ def account_facts(**changes: object) -> AccountFacts:
         "clock_ok": True,
         "journal_ok": True,
         "rebuild": "",
-        "paused": False,
+        "paused": "",
         "killed": "",
         "daily_pnl_quote": ZERO,
         "max_daily_loss_quote": None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.audit import Answer
 from engine.core.events import Command, Stop
+from engine.core.halts import given_to, read_given_to
 from engine.core.standing import standing
 from engine.execution.attribution import OPERATOR
 from engine.execution.client_ids import command_cause
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from engine.core.engine import Engine
 
 MAX_REMEMBERED = 10_000
+_HALTING = frozenset({"pause", "flatten", "kill"})
+_WRITTEN_WITH_NAMES = _HALTING | {"resume"}
 _AGAIN = ", which a strategy that is not paused may place again at its next bar"
 ZERO = Decimal(0)
 
@@ -56,6 +59,8 @@ class Commands:
         if command.name != "why":
             self.remember(command.command_id)
             arguments = {"strategy": command.strategy, "symbol": command.symbol, "argument": command.argument}
+            if command.name in _WRITTEN_WITH_NAMES:
+                arguments["given_to"] = given_to(self._slots(command))
             engine.out.append(
                 CommandGiven(command.command_id, command.name, arguments, command.source, command.now_ns)
             )
@@ -100,7 +105,7 @@ class Commands:
             return True, self._cancel_entries(command)
         if command.name == "kill":
             self._engine.risk.kill(f"command {command.command_id}")
-            self._engine.health.paused = True
+            self._engine.health.pause(command.now_ns)
             count = self._cancel_everything(command.symbol)
             cancelled = counted(count, "order") if count else ""
         else:
@@ -120,7 +125,7 @@ class Commands:
             command.strategy, command.symbol, engine.store.get, self._outcome, engine.health.show_price
         )
         left_behind = engine.ownership.left_behind(command.symbol)
-        return "\n".join((*standing(slots, engine.health), *left_behind, signals))
+        return "\n".join((*standing(slots, engine), *left_behind, signals))
 
     def replay(self, given: CommandGiven) -> None:
         """A command of the journal: what it halted stays halted."""
@@ -129,20 +134,29 @@ class Commands:
         strategy, symbol = given.arguments.get("strategy", ""), given.arguments.get("symbol", "")
         everything = not strategy and not symbol
         if given.name == "kill" or (given.name == "pause" and everything):
-            engine.health.paused = True
+            engine.health.pause(given.time_ns)
         if given.name == "kill":
             engine.risk.kill(f"command {given.command_id}")
         if given.name == "resume" and everything:
-            engine.health.paused = False
+            engine.health.resume()
             engine.risk.revive()
-        if given.name in {"flatten", "resume"} or (given.name == "pause" and not everything):
+        if given.name == "resume":
+            engine.halts.forget_absent(strategy, symbol)
             for slot in self._chosen(strategy, symbol):
-                slot.paused = given.name != "resume"
-        if given.name in {"flatten", "kill", "resume"}:
-            for slot in self._chosen(strategy, symbol):
-                slot.leaving = "" if given.name == "resume" else command_cause(given.command_id)
+                slot.paused, slot.leaving = False, ""
+            for owner, where in read_given_to(given.arguments.get("given_to", "")):
+                engine.halts.release(owner, where)
+            return
+        if given.name not in _HALTING:
+            return
+        # Journals of earlier versions do not say whom it was given to.
+        named = given.arguments.get("given_to", given_to(self._chosen(strategy, symbol)))
+        is_paused = given.name == "flatten" or (given.name == "pause" and not everything)
+        cause = "" if given.name == "pause" else command_cause(given.command_id)
+        for owner, where in read_given_to(named):
+            engine.halts.restore(owner, where, paused=is_paused, leaving=cause)
         if given.name == "flatten":
-            engine.ownership.begin_leaving(strategy, symbol, command_cause(given.command_id))
+            engine.ownership.begin_leaving(strategy, symbol, cause)
 
     def _slots(self, command: Command) -> list[StrategySlot]:
         return self._chosen(command.strategy, command.symbol)
@@ -158,8 +172,11 @@ class Commands:
         engine = self._engine
         word = "paused" if paused else "running again"
         if not command.strategy and not command.symbol:
-            engine.health.paused = paused
-            if not paused:
+            if paused:
+                engine.health.pause(command.now_ns)
+            else:
+                engine.health.resume()
+                engine.halts.forget_absent("", "")
                 engine.risk.revive()
                 engine.trades.exits.give_up(OPERATOR)
                 engine.stop_check.on_resume()
@@ -170,6 +187,8 @@ class Commands:
             off = ", entries are off until resume" if paused else ""
             return True, f"everything is {word}{off}{cancelled}"
         slots = self._slots(command)
+        if not paused:
+            engine.halts.forget_absent(command.strategy, command.symbol)
         for slot in slots:
             slot.leaving = slot.leaving if paused else ""
             engine.strategies.set_paused(slot, paused=paused, reason=f"command {command.command_id}")

@@ -19,6 +19,7 @@ from engine.core.context import NO_EFFECTS, Clock, Outbox
 from engine.core.effects import Effect
 from engine.core.events import Command, Event, JournalState, LinkDown, LinkUp, Stop, StrategyEnded, Timer
 from engine.core.gate_news import GateNews
+from engine.core.halts import Halts
 from engine.core.health import Health, told_stop
 from engine.core.lanes import Lane
 from engine.core.leverage import Leverages
@@ -97,6 +98,7 @@ class Engine:
         )
         self.strategies = StrategyManager(config, self.clock, self.out, self.trades)
         self.ownership = Ownership(config, self.clock, self.out, self.account, self.strategies, self.trades)
+        self.halts = Halts(self.strategies, self.ownership)
         self.candles = CandleAggregator(self.bars.watch(self.strategies.series), config.grace_ns)
         self.recovery = self._make_recovery()
         self.comparison = self._make_comparison()

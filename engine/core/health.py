@@ -12,7 +12,7 @@ from engine.execution.client_ids import is_of_an_engine
 from engine.execution.order_store import OrderStore
 from engine.execution.price_text import PriceText
 from engine.market_data.bar_watch import BarWatch
-from engine.market_data.timeframes import time_text
+from engine.market_data.timeframes import time_text, utc_text
 from engine.risk.gates import AccountFacts, SymbolFacts, blockers
 from engine.risk.manager import RiskManager
 from gateways.wire.messages import GatewayStatus, Instrument, PositionReport, Snapshot
@@ -56,6 +56,8 @@ class Health:
         self.hedge_mode = False
         self.multi_assets = False
         self.paused = False
+        self.paused_since_ns = 0
+        """0: a journal of an earlier version does not tell."""
         self.set_back = False
         self.status: GatewayStatus | None = None
         self.fresh_symbols: frozenset[str] = frozenset()
@@ -78,6 +80,15 @@ class Health:
         for report in reports:
             if report.margin_type:
                 self._margin_modes[report.symbol] = report.margin_type
+
+    def pause(self, since_ns: int) -> None:
+        """Keep every entry out until `resume`; since the first time it was said."""
+        if not self.paused:
+            self.paused, self.paused_since_ns = True, since_ns
+
+    def resume(self) -> None:
+        """Let entries in again."""
+        self.paused, self.paused_since_ns = False, 0
 
     def on_link(self, *, up: bool) -> None:
         """The connection to the gateway came or went; either way the world must be compared again."""
@@ -152,11 +163,16 @@ class Health:
             clock_ok=self.clock_ok,
             journal_ok=self.journal_ok,
             rebuild="" if self.records_known else self._config.ctl("rebuild"),
-            paused=self.paused,
+            paused=self._paused_since(),
             killed=self._risk.killed,
             daily_pnl_quote=self._account.daily_pnl,
             max_daily_loss_quote=self._config.limits.max_daily_loss_quote,
         )
+
+    def _paused_since(self) -> str:
+        if not self.paused:
+            return ""
+        return utc_text(self.paused_since_ns) if self.paused_since_ns else "an earlier run"
 
     def symbol_facts(self, symbol: str, others: Mapping[str, str] | None = None) -> SymbolFacts:
         """What the gates of a symbol look at, as of now. `others`: `_other_engines`, where many are asked."""

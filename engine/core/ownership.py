@@ -101,6 +101,10 @@ class Ownership:
         """From a snapshot."""
         self._leaving[owner, symbol] = cause
 
+    def forget_leaving(self, owner: str, symbol: str) -> None:
+        """It was told to resume."""
+        self._leaving.pop((owner, symbol), None)
+
     def has_entered(self, owner: str, symbol: str) -> None:
         """What was said before an entry of that owner is not meant for the position it makes."""
         self._leaving.pop((owner, symbol), None)

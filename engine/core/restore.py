@@ -46,6 +46,7 @@ class _CoreState(msgspec.Struct, array_like=True):
     lost: str = ""
     written_ns: int = 0
     account_id: str = ""
+    paused_since_ns: int = 0
 
 
 def restore(engine: Engine, found: Recovered) -> Cursor:
@@ -69,20 +70,15 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
         _decided(engine, owner, symbol, open_time_ns)
     for command_id in core.commands:
         engine.commands.remember(command_id)
-    engine.health.paused = core.paused
+    if core.paused:
+        engine.health.pause(core.paused_since_ns)
     if core.killed:
         engine.risk.kill("killed before the restart")
     for owner, symbol in core.paused_slots:
-        slot = engine.strategies.slot(owner, symbol)
-        if slot is not None:
-            slot.paused = True
+        engine.halts.restore(owner, symbol, paused=True)
     for owner, symbol, cause in core.leaving:
-        slot = engine.strategies.slot(owner, symbol)
-        if slot is None:
-            engine.ownership.restore_leaving(owner, symbol, cause)
-        else:
-            slot.leaving = cause
-            slot.paused = slot.paused or not core.killed  # it may have been gone when it was told
+        # It may have been gone when it was told to leave, and be here now.
+        engine.halts.restore(owner, symbol, paused=not core.killed, leaving=cause)
     engine.trades.log.recent.extend(core.recent_signals)
     for _, record in found.records:
         cursor = _replay(engine, record, cursor)
@@ -132,16 +128,14 @@ def snapshot_of(engine: Engine, cursor: Cursor, counts: Counts | None = None) ->
         engine.commands.remembered(),
         engine.health.paused,
         bool(engine.risk.killed),
-        [(slot.owner, slot.symbol) for slot in engine.strategies.slots if slot.paused],
+        engine.halts.paused(),
         counts or engine.earlier,
-        [
-            *((slot.owner, slot.symbol, slot.leaving) for slot in engine.strategies.slots if slot.leaving),
-            *((*key, cause) for key, cause in engine.ownership.leaving.items()),
-        ],
+        [*engine.halts.leaving(), *((*key, cause) for key, cause in engine.ownership.leaving.items())],
         list(engine.trades.log.recent)[-SIGNALS_KEPT:],
         engine.lost.text,
         engine.clock.now_ns,
         engine.recovery.account_id,
+        engine.health.paused_since_ns,
     )
     return encode_state(
         EngineState(

@@ -1,9 +1,13 @@
 """What a strategy does now, and what keeps it from trading, in words."""
 
 from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from engine.core.health import Health
 from engine.strategies.slot import SlotState, StrategySlot
+
+if TYPE_CHECKING:
+    from engine.core.engine import Engine
 
 _WORDS = {
     SlotState.WAITING: "waits for the first comparison with the exchange",
@@ -11,12 +15,18 @@ _WORDS = {
 }
 
 
-def state_of(slot: StrategySlot) -> str:
-    """What the strategy does now: "running", "warming up 12/392 bars", "failed: why"."""
+def may_enter(slot: StrategySlot) -> bool:
+    """Whether its own state lets it enter; what keeps the entries of everybody out does not count."""
+    return slot.state is SlotState.RUNNING and not slot.paused and not slot.leaving
+
+
+def state_of(slot: StrategySlot, held_base: Decimal) -> str:
+    """What the strategy, holding so much, does now: "running", "warming up 12/392 bars", "failed: why"."""
     if slot.state is SlotState.FAILED:
         return f"failed: {slot.reason}" if slot.reason else "failed"
     if slot.leaving:
-        return "leaves its position, paused until resume"
+        what = "leaves its position" if held_base else "flat"
+        return f"{what}; {'paused by flatten' if slot.paused else 'killed'} until resume"
     if slot.state is SlotState.WARMING:
         done = max(0, slot.warmup_bars - max(0, slot.warm_left))
         text = f"warming up {done}/{slot.warmup_bars} bars"
@@ -27,12 +37,17 @@ def state_of(slot: StrategySlot) -> str:
     return f"{text}: {slot.reason}" if slot.state is SlotState.STOPPED and slot.reason else text
 
 
-def standing(slots: Iterable[StrategySlot], health: Health) -> list[str]:
+def standing(slots: Iterable[StrategySlot], engine: "Engine") -> list[str]:
     """A line for each strategy: its state, and what keeps entries of its symbol out now."""
     lines = []
+    left: dict[str, list[str]] = {}
+    for owner, position in engine.ownership.orphans():
+        left.setdefault(position.symbol, []).append(owner)
     for slot in slots:
-        blockers = health.blockers(slot.symbol)
-        state = state_of(slot)
+        blockers = [*engine.health.blockers(slot.symbol)]
+        state = state_of(slot, engine.account.strategy_position(slot.owner, slot.symbol).qty_base)
+        if slot.symbol in left:
+            blockers.append(f"those against the position that {', '.join(left[slot.symbol])} left behind")
         if blockers:
             state += f"; entries wait: {'; '.join(blockers)}"
         elif slot.state is SlotState.RUNNING and not slot.paused:

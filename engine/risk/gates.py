@@ -32,7 +32,8 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is known of links, clock and account at one moment. No field has a default: none opens a gate.
 
     `links_up`: the private stream and requests work. `requests_left`: there is room in this minute's request
-    limit. `rebuild` is what to type where the journal lacks records ("": it has all). `killed` is why the
+    limit. `rebuild` is what to type where the journal lacks records ("": it has all). `paused` is since when
+    everything is paused, in words ("": it is not). `killed` is why the
     kill switch is on ("": it is off), `keys_refused` what the exchange says against the API key ("":
     nothing).
     """
@@ -48,7 +49,7 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     clock_ok: bool
     journal_ok: bool
     rebuild: str
-    paused: bool
+    paused: str
     killed: str
     daily_pnl_quote: Decimal
     max_daily_loss_quote: Decimal | None
@@ -104,7 +105,7 @@ CONNECTION: Gate[AccountFacts] = Gate(
 ACCOUNT_GATES: tuple[Gate[AccountFacts], ...] = (
     CONNECTION,
     Gate("kill_switch", lambda facts: facts.killed != "", lambda facts: f"kill switch: {facts.killed}"),
-    Gate("paused", lambda facts: facts.paused, "trading is paused"),
+    Gate("paused", lambda facts: facts.paused != "", lambda facts: f"trading is paused since {facts.paused}"),
     Gate("clock_set_back", lambda facts: facts.clock_set_back, "the machine's clock was set back"),
     Gate("reconciled", lambda facts: not facts.reconciled, "not reconciled with the exchange"),
     Gate(

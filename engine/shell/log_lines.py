@@ -42,7 +42,8 @@ def _of_record(record: records.Record, price: ShowPrice) -> Line | None:
 
 
 def _command(record: records.CommandGiven) -> str:
-    return " ".join((record.name, *filter(None, record.arguments.values()), f"from {record.origin}"))
+    said = (record.arguments.get(name) for name in ("strategy", "symbol", "argument"))
+    return " ".join((record.name, *filter(None, said), f"from {record.origin}"))
 
 
 def _adjustment(record: records.Adjustment) -> str:

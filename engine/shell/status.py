@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.core.audit import AuditEvent, CandleClosed
 from engine.core.engine import Engine
-from engine.core.standing import state_of
+from engine.core.standing import may_enter, state_of
 from engine.execution.lots import decimal_of, plain
 from engine.execution.order_states import OrderState
 from engine.execution.signal_fate import REJECTED, settled_signal
@@ -161,6 +161,7 @@ class StatusKeeper:
                 StrategyStatus(
                     *(owner, position.symbol, "", not_configured, plain(position.qty_base)),
                     None if stop is None else plain(stop),
+                    may_enter=False,
                 )
             )
         slots = (
@@ -178,10 +179,11 @@ class StatusKeeper:
             slot.owner,
             slot.symbol,
             timeframe_text(slot.timeframe_ns),
-            state_of(slot),
+            state_of(slot, held),
             plain(held),
             None if stop is None else plain(stop),
             stop is not None and stop is level,
+            may_enter(slot),
         )
 
     def _resting_stops(self) -> dict[tuple[str, str], list[Decimal]]:

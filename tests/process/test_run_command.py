@@ -325,7 +325,12 @@ def test_the_end_of_a_run_says_what_stays_open(home: Path) -> None:
     position, killed = left_open(settings, EngineStatus(paused=True, killed=True), numbers)
     assert position == "position BTCUSDT 0.007 stays open; it is kept, also at the exchange"
     assert "killed" in killed
-    assert "--env demo resume" in killed
+    undo = "; to undo it, after the next start: python -m engine.ctl --env demo resume"
+    assert killed.endswith(undo)
+    (paused,) = left_open(
+        settings, EngineStatus(paused_strategies=("a:s1 on X",)), numbers | {"positions": {}}
+    )
+    assert paused == f"paused, in the next run too: a:s1 on X{undo}"
     assert left_open(settings, EngineStatus(), numbers | {"positions": {}}) == []
     assert "paused" in left_open(settings, EngineStatus(paused=True), numbers | {"positions": {}})[0]
 

@@ -57,7 +57,13 @@ def test_a_strategy_nobody_runs_is_said() -> None:
 
 
 def test_a_command_is_logged_in_words() -> None:
-    record = CommandGiven("c", "flatten", {"strategy": "", "symbol": "BTCUSDT", "argument": ""}, "control", 1)
+    record = CommandGiven(
+        "c",
+        "flatten",
+        {"strategy": "", "symbol": "BTCUSDT", "argument": "", "given_to": "a:s1 X"},
+        "control",
+        1,
+    )
     assert line_of(record, as_it_is) == ("warning", "command", "flatten BTCUSDT from control")
 
 

@@ -76,7 +76,7 @@ def give(name: CommandName, **narrow: str) -> Callable[[Rig], object]:
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        (give("pause"), "vetoed by paused [Long Entry] (trading is paused)"),
+        (give("pause"), "vetoed by paused [Long Entry] (trading is paused since 2023-11-14 22:13:23 UTC)"),
         (give("pause", symbol="BTCUSDT"), "paused [Long Entry] (command op)"),
         (give("kill"), "vetoed by kill_switch [Long Entry] (kill switch: command op)"),
         (lambda rig: rig.down(), "suspect [Long Entry] (the bar has a hole in its data)"),
@@ -147,7 +147,11 @@ def test_why_says_first_what_keeps_a_strategy_from_trading_now() -> None:
     rig.prices(*[100 + k % 3 for k in range(4)])
     assert said(rig).splitlines()[0].startswith(NAME + "warming up 3/7 bars")
     rig.feed(Command(rig.now_ns, "p", "pause"))
-    assert said(rig).splitlines()[0].endswith("bars; entries wait: trading is paused")
+    assert (
+        said(rig)
+        .splitlines()[0]
+        .endswith("bars; entries wait: trading is paused since 2023-11-14 22:13:23 UTC")
+    )
     rig.feed(Command(rig.now_ns, "r", "resume"))
     rig.feed(Command(rig.now_ns, "p2", "pause", "", "BTCUSDT"))
     assert said(rig).splitlines()[0].endswith("/7 bars, paused until resume")
