@@ -11,18 +11,27 @@ _LEVEL_TOLERANCE_TICKS = 1e-4
 _LOT_NOISE = 1e-9
 
 
+def level_ticks(price: float, tick: float, *, upwards: bool) -> int:
+    """A level in whole ticks: the fewest not below it if `upwards`, else the most not above it.
+
+    The live engine rounds by this function too, so both place a level at the same tick.
+    """
+    ticks = price / tick
+    return ceil(ticks - _LEVEL_TOLERANCE_TICKS) if upwards else floor(ticks + _LEVEL_TOLERANCE_TICKS)
+
+
 def round_level_up(price: float, tick: float) -> float:
     """Smallest grid price not below `price` (buy stops, sell limits); nan stays nan."""
     if isnan(price):
         return price
-    return snap(ceil(price / tick - _LEVEL_TOLERANCE_TICKS) * tick, tick)
+    return _price_of(level_ticks(price, tick, upwards=True), tick)
 
 
 def round_level_down(price: float, tick: float) -> float:
     """Largest grid price not above `price` (sell stops, buy limits); nan stays nan."""
     if isnan(price):
         return price
-    return snap(floor(price / tick + _LEVEL_TOLERANCE_TICKS) * tick, tick)
+    return _price_of(level_ticks(price, tick, upwards=False), tick)
 
 
 def snap(price: float, tick: float) -> float:
@@ -31,9 +40,12 @@ def snap(price: float, tick: float) -> float:
     Grid prices are computed as a quotient of integers where 1/tick is one, so that the result is the
     float a person would type (3441.88, not 3441.8800000000001).
     """
-    steps = floor(price / tick + 0.5)
+    return _price_of(floor(price / tick + 0.5), tick)
+
+
+def _price_of(ticks: int, tick: float) -> float:
     per_unit = steps_per_unit(tick)
-    return steps / per_unit if per_unit else steps * tick
+    return ticks / per_unit if per_unit else ticks * tick
 
 
 def round_qty(qty: float, step: float) -> float:

@@ -3,11 +3,10 @@
 Kernels speak integer lots and ticks; orders speak Decimal. Serialisation is plain: no exponent.
 """
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
-from typing import Literal
+from decimal import ROUND_FLOOR, Decimal
 
-Rounding = Literal["down", "up", "nearest"]
-_ROUNDING = {"down": ROUND_FLOOR, "up": ROUND_CEILING, "nearest": ROUND_HALF_EVEN}
+from engine.backtest.grid import level_ticks
+from gateways.wire.messages import Side
 
 
 def from_lots(lots: int, step: Decimal) -> Decimal:
@@ -15,11 +14,11 @@ def from_lots(lots: int, step: Decimal) -> Decimal:
     return lots * step
 
 
-def to_lots(value: Decimal, step: Decimal, rounding: Rounding = "down") -> int:
-    """Whole steps in `value`; "down" is towards minus infinity. ValueError for a step of 0 or less."""
+def to_lots(value: Decimal, step: Decimal) -> int:
+    """Whole steps in `value`, towards minus infinity. ValueError for a step of 0 or less."""
     if step <= 0:
         raise ValueError(f"a step is positive, not {step}")
-    return int((value / step).to_integral_value(rounding=_ROUNDING[rounding]))
+    return int((value / step).to_integral_value(rounding=ROUND_FLOOR))
 
 
 def decimal_of(value: float) -> Decimal:
@@ -36,10 +35,15 @@ def quantity_down(qty_base: Decimal | float, step: Decimal) -> Decimal:
     return from_lots(max(0, to_lots(exact, step)), step)
 
 
-def price_to_tick(price: Decimal | float, tick: Decimal, rounding: Rounding = "nearest") -> Decimal:
-    """A price on the grid."""
-    exact = price if isinstance(price, Decimal) else decimal_of(price)
-    return from_lots(to_lots(exact, tick, rounding), tick)
+def level_to_tick(level: float, tick: Decimal, side: Side, *, is_stop: bool) -> Decimal:
+    """Grid price of a stop (else a limit) level of an order of that side, by the rule of the backtester.
+
+    A buy stop and a sell limit are rounded up, a sell stop and a buy limit down (docs/assumptions.md, "Price
+    and quantity grid"). It counts the ticks in floats, as the backtester does, so that a level a hair from a
+    tick goes the same way in both. ValueError for nan, OverflowError for infinity.
+    """
+    upwards = (side == "BUY") == is_stop
+    return from_lots(level_ticks(level, float(tick), upwards=upwards), tick)
 
 
 def plain(value: Decimal) -> str:

@@ -14,7 +14,7 @@ from engine.core.context import Clock, Outbox
 from engine.execution.bar_plan import BarPlan
 from engine.execution.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, TAKE_PROFIT, ExitRules
 from engine.execution.exit_size import exit_size
-from engine.execution.lots import price_to_tick, quantity_down
+from engine.execution.lots import level_to_tick, quantity_down
 from engine.execution.order_gate import OrderGate
 from engine.execution.resting import RestingOrder, RestingOrders
 from engine.market_data.timeframes import NEVER_NS, SECOND_NS
@@ -192,7 +192,7 @@ class Protection:
         tick, left = instrument.price_tick, abs(held)
         wanted: dict[str, RestingOrder] = {}
         # No order rests at a price of 0 or below, and no market comes there.
-        if levels.stop is not None and (at := price_to_tick(levels.stop, tick)) > ZERO:
+        if levels.stop is not None and (at := level_to_tick(levels.stop, tick, side, is_stop=True)) > ZERO:
             # Its market order is cut down to the position, which may lie off a grid that has changed.
             is_alone = self._account.position(self._slot.symbol).qty_base == held
             qty = exit_size(left, instrument, is_cut=is_alone).qty_base
@@ -202,12 +202,12 @@ class Protection:
             name = f"partial{index + self._plan.partials_done}"
             part = quantity_down(self._plan.part_of_trade(fraction), instrument.qty_step_base)
             qty = min(left, part - self._resting.filled(self._slot.owner, self._slot.symbol, name))
-            if qty > ZERO and (at := price_to_tick(price, tick)) > ZERO:
+            if qty > ZERO and (at := level_to_tick(price, tick, side, is_stop=False)) > ZERO:
                 left -= qty
                 text = SIGNAL_TEXTS[PARTIAL_EXIT]
                 wanted[name] = RestingOrder("LIMIT", side, qty, at, None, True, text)
         left = quantity_down(left, instrument.qty_step_base)
-        at = ZERO if levels.target is None else price_to_tick(levels.target, tick)
+        at = ZERO if levels.target is None else level_to_tick(levels.target, tick, side, is_stop=False)
         if at > ZERO and left >= max(instrument.min_qty_base, instrument.qty_step_base):
             text = SIGNAL_TEXTS[TAKE_PROFIT]
             wanted[TARGET] = RestingOrder("LIMIT", side, left, at, None, True, text)

@@ -172,8 +172,9 @@ class ScriptBroker:
     def take_met(self) -> list[MarketWish]:
         """Exits of the open position whose level is met at once. One that leaves a part does so once."""
         met = []
+        instrument = self.instrument
         for key, order in self._exit_orders():
-            if is_met_at_once(order):
+            if instrument is not None and is_met_at_once(order, instrument.price_tick):
                 part = order.qty_base if decimal_of(abs(self.position_size)) > order.qty_base else None
                 if part is not None:
                     self._spent.append(key)
@@ -225,7 +226,7 @@ class ScriptBroker:
             if level_of(order) > ZERO:
                 wanted[_ENTRY + key] = order
         for key, order in self._exit_orders():
-            if level_of(order) > ZERO:
+            if level_of(order) > ZERO and not is_met_at_once(order, instrument.price_tick):
                 wanted[f"exit:{key}:{'stop' if order.is_stop else 'limit'}"] = order
             elif order.is_stop and order.side == "SELL":
                 self._tell_no_stop(key, order)
@@ -348,7 +349,7 @@ class ScriptBroker:
         if is_priced:
             self._refuse_shared("entry.limit" if stop is None else "entry.stop")
         instrument = self.instrument
-        if is_priced and not (instrument is not None and is_met_at_once(priced.order(ZERO, instrument))):
+        if is_priced and not (instrument is not None and priced.is_met_at_once(instrument)):
             check_room("entry", len(self._entries.keys() - {id}))
             self._entries[id] = priced
         else:

@@ -2,14 +2,14 @@
 
 No price is zero or less, and no exchange takes an order there. A buy limit or a sell stop at such a level is
 never met, so nothing rests for it. A sell limit or a buy stop is met at once, as in Pine: it is an order at
-market.
+market. So is one at the first tick, to which all levels between it and zero are rounded up.
 """
 
 from decimal import Decimal
 
 import msgspec
 
-from engine.execution.lots import decimal_of, price_to_tick, quantity_down
+from engine.execution.lots import decimal_of, level_to_tick, quantity_down
 from engine.execution.resting import RestingOrder
 from gateways.wire.messages import Instrument, Side
 
@@ -29,6 +29,10 @@ class RestingEntry(msgspec.Struct, frozen=True):
         """The order of that quantity."""
         side: Side = "BUY" if self.direction > 0 else "SELL"
         return _order(side, qty, self.limit, self.stop, instrument, self.text)
+
+    def is_met_at_once(self, instrument: Instrument) -> bool:
+        """Whether any price there can be has met its level."""
+        return is_met_at_once(self.order(ZERO, instrument), instrument.price_tick)
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -50,11 +54,9 @@ class Exit(msgspec.Struct, frozen=True):
         part = size * decimal_of(self.percent) / 100
         base = part if self.qty_base is None else decimal_of(self.qty_base)
         qty = quantity_down(min(base, size), instrument.qty_step_base)
-        limit, stop, tick = self.limit, self.stop, float(instrument.price_tick)
-        if limit is None and self.profit_ticks is not None:
-            limit = average_price + direction * self.profit_ticks * tick
-        if stop is None and self.loss_ticks is not None:
-            stop = average_price - direction * self.loss_ticks * tick
+        tick = float(instrument.price_tick)
+        limit = _nearer(direction, self.limit, average_price, self.profit_ticks, tick)
+        stop = _nearer(-direction, self.stop, average_price, self.loss_ticks, tick)
         side: Side = "SELL" if direction > 0 else "BUY"
         return {
             name: msgspec.structs.replace(
@@ -71,9 +73,19 @@ def level_of(order: RestingOrder) -> Decimal:
     return ZERO if level is None else level
 
 
-def is_met_at_once(order: RestingOrder) -> bool:
-    """Whether any price there can be is past its level."""
-    return level_of(order) <= ZERO and (order.side == "SELL") == (order.order_type == "LIMIT")
+def is_met_at_once(order: RestingOrder, tick: Decimal) -> bool:
+    """Whether any price there can be has met its level: the lowest price is one tick."""
+    return level_of(order) <= tick and (order.side == "SELL") == (order.order_type == "LIMIT")
+
+
+def _nearer(
+    direction: int, level: float | None, price: float, distance_ticks: float | None, tick: float
+) -> float | None:
+    """Of a level and a distance from `price` in ticks the one met first when moving in `direction`."""
+    at = None if distance_ticks is None else price + direction * distance_ticks * tick
+    if level is None or at is None:
+        return at if level is None else level
+    return min(level, at) if direction > 0 else max(level, at)
 
 
 def _order(
@@ -82,7 +94,9 @@ def _order(
     """A limit or a stop order on the grid, not reduce-only."""
     tick = instrument.price_tick
     if limit is not None:
-        return RestingOrder("LIMIT", side, qty, price_to_tick(limit, tick), None, False, text)
+        at = level_to_tick(limit, tick, side, is_stop=False)
+        return RestingOrder("LIMIT", side, qty, at, None, False, text)
     if stop is None:
         raise ValueError("an order that rests has a limit or a stop")
-    return RestingOrder("STOP_MARKET", side, qty, None, price_to_tick(stop, tick), False, text)
+    at = level_to_tick(stop, tick, side, is_stop=True)
+    return RestingOrder("STOP_MARKET", side, qty, None, at, False, text)

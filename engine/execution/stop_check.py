@@ -15,7 +15,7 @@ import msgspec
 from engine.account.state import AccountStateStore
 from engine.core.context import Clock, Outbox, Touch
 from engine.core.health import Health
-from engine.execution.lots import decimal_of, price_to_tick
+from engine.execution.lots import decimal_of, level_to_tick
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
 from engine.execution.order_states import OrderState
@@ -192,7 +192,7 @@ class StopCheck:
         )
         price = bare.stop_price
         if price is None or (price > near if sells else price < near):
-            price = price_to_tick(float(usual), instrument.price_tick)
+            price = level_to_tick(float(usual), instrument.price_tick, bare.side, is_stop=True)
         intent = self._gate.intent(
             OWNER,
             symbol,

@@ -179,9 +179,17 @@ def test_targets_and_partial_exits_rest_too_and_share_the_quantity() -> None:
     )
     rig = Rig(Engine(config(spec(exit_rules=rules)))).up().prices(*UP)
     by_type = {one.order_type: one for one in resting(rig)}
-    assert by_type["STOP_MARKET"].stop_price == Decimal("99.2")
-    assert by_type["LIMIT"].price == Decimal("105.2")
+    assert by_type["STOP_MARKET"].stop_price == Decimal("99.1")  # from 99.176
+    assert by_type["LIMIT"].price == Decimal("105.3")  # from 105.248
     assert by_type["LIMIT"].reduce_only
+
+
+def test_a_shorts_stop_is_rounded_up_and_its_target_down() -> None:
+    rules = ExitRules(stop_kind="resting", stop_loss_percent=3.04, take_profit_percent=4.05)
+    rig = Rig(Engine(config(spec(exit_rules=rules)))).up().prices(100, 101, 102, 100, 99)
+    by_type = {one.order_type: one for one in resting(rig)}
+    assert by_type["STOP_MARKET"].stop_price == Decimal("102.1")  # from 102.0096
+    assert by_type["LIMIT"].price == Decimal("94.9")  # from 94.9905
 
 
 def test_several_strategies_on_a_symbol_may_not_rest_exits_of_their_own() -> None:

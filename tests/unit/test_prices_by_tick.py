@@ -149,7 +149,7 @@ def test_the_engine_shows_stops_with_their_trigger_and_averages_by_the_tick() ->
 
 
 @pytest.mark.parametrize(
-    ("protective", "shown"), [(None, ("98.2", True)), ("5", ("98.2", True)), ("1", ("100.2", False))]
+    ("protective", "shown"), [(None, ("98.2", True)), ("5", ("98.2", True)), ("1", ("100.1", False))]
 )
 def test_a_stop_that_is_tested_at_the_close_of_a_bar_is_shown_as_that_and_the_nearer_one_first(
     protective: str | None, shown: tuple[str, bool]

@@ -26,13 +26,22 @@ def snap(s: Symbol, price: float) -> float:
 
 
 @compiled
+def level_ticks(price: float, tick: float, upwards: bool) -> float:
+    """A level in whole ticks: the fewest not below it if `upwards`, else the most not above it."""
+    ticks = price / tick
+    whole: float = (
+        np.ceil(ticks - _LEVEL_TOLERANCE_TICKS) if upwards else np.floor(ticks + _LEVEL_TOLERANCE_TICKS)
+    )
+    return whole
+
+
+@compiled
 def round_level(s: Symbol, price: float, upwards: bool) -> float:
     """Grid price of a level: not below `price` if `upwards`, else not above it; nan stays nan."""
     if isnan(price):
         return price
-    ticks = price / s.tick
-    whole = np.ceil(ticks - _LEVEL_TOLERANCE_TICKS) if upwards else np.floor(ticks + _LEVEL_TOLERANCE_TICKS)
-    return snap(s, whole * s.tick)
+    ticks = level_ticks(price, s.tick, upwards)
+    return ticks / s.ticks_per_unit if s.ticks_per_unit > 0.0 else ticks * s.tick
 
 
 @compiled
