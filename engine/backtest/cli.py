@@ -71,15 +71,16 @@ def run(
         asked = _asked(
             strategy, data, param, exits, broker, finer, funding, instruments, start, end, gaps, engine
         )
-        found = list(_outcomes(config, asked, jobs, out))
+        found = list(_outcomes(config, asked, jobs, out, (trades, page)))
         outcomes = [one for one in found if not isinstance(one, StrategyFault)]
         if outcomes:
             _print(console, outcomes)
         if outcomes and out is not None:
             from engine.backtest.report_outputs import write_outputs  # noqa: PLC0415  # pyarrow's writers
 
-            write_outputs(out, outcomes, trades, page=page, are_several=len(found) > 1)
-            console.print(f"written to {out}", soft_wrap=True)
+            earlier = write_outputs(out, outcomes, trades, page=page, are_several=len(found) > 1)
+            told = f", replaces the results of {', '.join(earlier.names)} there" if earlier.names else ""
+            console.print(f"written to {out}{told}", soft_wrap=True)
         _end_with([one for one in found if isinstance(one, StrategyFault)])
     except (ConfigError, DataError) as e:
         _refuse(e)
@@ -187,7 +188,7 @@ def _asked(
 
 
 def _outcomes(
-    file: Path | None, asked: dict[str, Any], jobs: int, out: Path | None
+    file: Path | None, asked: dict[str, Any], jobs: int, out: Path | None, form: tuple[str, bool]
 ) -> "Iterator[Outcome | StrategyFault]":
     from engine.backtest.cli_config import build_config  # noqa: PLC0415  # pydantic models
     from engine.backtest.cli_run import check  # noqa: PLC0415  # numba
@@ -195,7 +196,7 @@ def _outcomes(
 
     config = build_config(None if file is None else located(file), asked)
     if out is not None:
-        check_folder(out, [one.title for one in config.strategies] if len(config.strategies) > 1 else ())
+        _check_out(out, [one.title for one in config.strategies], *form)
     for choice in config.strategies:
         check(choice)
     market = load_market(config)
@@ -205,6 +206,15 @@ def _outcomes(
         for outcome in _run_all(config, market, jobs):
             progress.advance(task)
             yield outcome
+
+
+def _check_out(out: Path, titles: list[str], suffix: str, page: bool) -> None:
+    """Raise `DataError` where the results could not be written, or something of others is in the way."""
+    from engine.backtest.report_earlier import earlier_run  # noqa: PLC0415  # where it is needed
+    from engine.backtest.report_outputs import file_names  # noqa: PLC0415  # pyarrow's writers
+
+    check_folder(out, titles if len(titles) > 1 else ())
+    earlier_run(out, file_names(titles, suffix, page=page))
 
 
 def _run_all(config: "RunConfig", market: "Market", jobs: int) -> "Iterator[Outcome | StrategyFault]":

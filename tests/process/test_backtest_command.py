@@ -89,6 +89,18 @@ def test_what_is_written_is_what_was_traded(tmp_path: Path):
     assert summary["hashes"]["trades"] in text
 
 
+def test_a_later_run_replaces_the_results_of_an_earlier_one_and_says_so(tmp_path: Path):
+    words = ("--data", "sample-1h", "--end", "2023-02-01", "--out", tmp_path)
+    assert "replaces the" not in _here("--strategy", "rsi", "cci", *words, "--no-page").output
+    done = _here("--strategy", "mom", *words)
+    assert done.output.rstrip().endswith(f"written to {tmp_path}, replaces the results of rsi, cci there")
+    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+    (tmp_path / "report.txt").write_text("mine", "utf-8")
+    refused = _here("--strategy", "mom", *words)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert f"{tmp_path / 'report.txt'}: was changed since" in refused.stderr
+
+
 def test_slippage_is_a_cost(tmp_path: Path):
     words = ["--strategy", "rsi", "--data", "sample-1h", "--broker", "commission_percent=0"]
     said = "commission and slippage are zero"
