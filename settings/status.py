@@ -140,6 +140,8 @@ class EngineStatus(msgspec.Struct, frozen=True):
     strategies: tuple[StrategyStatus, ...] = ()
     left_behind: tuple[str, ...] = ()
     """Positions of strategies that are no longer configured, and what to type, in sentences."""
+    unanswered: str = ""
+    """What the exchange says it cannot answer now."""
 
 
 def write_status(path: Path, status: EngineStatus) -> None:

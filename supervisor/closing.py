@@ -49,6 +49,8 @@ def left_open(
         for one in status.open_orders
         if one.state not in _RESTS
     ]
+    if status.unanswered:
+        said.append(f"at the end the exchange could not answer: {status.unanswered}")
     undo = f"to undo it, after the next start: python -m engine.ctl --env {settings.environment} resume"
     if status.killed:
         said.append(f"it was killed and enters nothing in the next run either; {undo}")

@@ -142,6 +142,11 @@ class Health:
         return status.banned_until_ns - status.clock_offset_ns
 
     @property
+    def unanswered(self) -> str:
+        """What the exchange says it cannot answer now ("": nothing)."""
+        return "" if self.status is None else self.status.unanswered
+
+    @property
     def links_up(self) -> bool:
         """Whether the private stream and requests work, as far as the gateway tells."""
         status = self.status
@@ -213,7 +218,12 @@ class Health:
         """What keeps entries out, for a person: of one symbol, or of all."""
         symbols = (symbol,) if symbol else self._config.symbols
         others = self._other_engines()
-        return blockers(self.account_facts(), (self.symbol_facts(one, others) for one in symbols))
+        found = blockers(self.account_facts(), (self.symbol_facts(one, others) for one in symbols))
+        return (
+            (f"the exchange cannot answer ({self.unanswered})", *found)
+            if found and self.unanswered
+            else found
+        )
 
 
 def told_stop(status: GatewayStatus) -> tuple[Severity, str]:

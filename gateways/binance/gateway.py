@@ -311,6 +311,7 @@ class Gateway:
             resyncs=self.market.resyncs,
             multi_assets_margin=self._account.multi_assets,
             keys_refused=self._key_watch.refused,
+            unanswered=self._client.trouble.text,
         )
 
     def _now_ms(self) -> int:

@@ -18,6 +18,7 @@ from gateways.binance.clock import ExchangeClock
 from gateways.binance.errors import RestError
 from gateways.binance.keys import ApiKeys
 from gateways.binance.pacing import Pacer
+from gateways.binance.rest_trouble import RestTrouble
 from gateways.binance.tls import client_context
 from gateways.binance.translate import Json
 from gateways.binance.weights import Ledger, Priority
@@ -44,6 +45,7 @@ class ExchangeClient(binanceusdm):  # type: ignore[misc]  # ccxt ships no types
         self._exchange_clock = clock
         self._ledger = ledger
         self.on_hint: Callable[[Failure], None] = _ignore
+        self.trouble = RestTrouble(clock.now_ns)
         super().__init__(
             {
                 "apiKey": keys.api_key,
@@ -80,7 +82,7 @@ class ExchangeClient(binanceusdm):  # type: ignore[misc]  # ccxt ships no types
         self,
         code: int,
         reason: str,
-        url: str,  # noqa: ARG002 - ccxt's signature
+        url: str,
         method: str,
         headers: Mapping[str, str],
         body: str,
@@ -93,6 +95,7 @@ class ExchangeClient(binanceusdm):  # type: ignore[misc]  # ccxt ships no types
         self._ledger.on_headers(lower)
         number, text = code_and_text(response)
         failure = classify(Kind.READ if method == "GET" else Kind.SETTING, code, number, text or reason)
+        self.trouble.note(url, failure)
         if failure is None:
             return
         react_to(failure, self._ledger, lower, body)

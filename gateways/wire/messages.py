@@ -264,7 +264,8 @@ class GatewayStatus(Message, frozen=True, tag="status"):
     `fresh_symbols` have a synchronised book. `clock_offset_ns` is exchange time minus local time.
     `multi_assets_margin` is the account's asset mode, None while it is not known. `keys_refused` is what the
     exchange says against the API key ("": nothing): until it is taken back no request gets through.
-    `exits_try_on`: it is no ban, exits and cancels go out slowly.
+    `exits_try_on`: it is no ban, exits and cancels go out slowly. `unanswered` is what the exchange says it
+    cannot answer now, a sentence of bounded length ("": nothing).
     """
 
     gateway: str
@@ -282,6 +283,7 @@ class GatewayStatus(Message, frozen=True, tag="status"):
     multi_assets_margin: bool | None = None
     keys_refused: str = ""
     exits_try_on: bool = False
+    unanswered: str = ""
 
 
 class Snapshot(Message, frozen=True, tag="snapshot"):

@@ -333,6 +333,8 @@ def test_the_end_of_a_run_says_what_stays_open(home: Path) -> None:
     assert paused == f"paused, in the next run too: a:s1 on X{undo}"
     assert left_open(settings, EngineStatus(), numbers | {"positions": {}}) == []
     assert "paused" in left_open(settings, EngineStatus(paused=True), numbers | {"positions": {}})[0]
+    said = left_open(settings, EngineStatus(unanswered="BTCUSDT: no book"), numbers | {"positions": {}})
+    assert said == ["at the end the exchange could not answer: BTCUSDT: no book"]
 
 
 def test_strategies_that_were_found_good_are_not_asked_about_again(
