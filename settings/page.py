@@ -61,36 +61,38 @@ def _section(
     for name, field in model.model_fields.items():
         if name == "home" or _model_of(field.annotation) is not None:
             continue
-        allowed = _allowed(schema["properties"][name], definitions).replace("|", "\\|")
+        kinds = allowed(schema["properties"][name], definitions).replace("|", "\\|")
         default = _default(name, field)
-        yield f"| `{name}` | {' '.join((field.description or '').split())} | {allowed} | {default} |"
+        yield f"| `{name}` | {' '.join((field.description or '').split())} | {kinds} | {default} |"
     yield ""
 
 
 def _default(name: str, field: FieldInfo) -> str:
     if name in FILLED_IN:
         return FILLED_IN[name]
-    return "required" if field.is_required() else _plain(field.get_default(call_default_factory=True))
+    return "required" if field.is_required() else plain(field.get_default(call_default_factory=True))
 
 
-def _allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+def allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """What a key may hold, by its JSON schema, in words; null among it stays unsaid."""
     if "enum" in schema:
-        return ", ".join(_plain(value) for value in schema["enum"])
+        return ", ".join(plain(value) for value in schema["enum"])
     if "const" in schema:
-        return _plain(schema["const"])
+        return plain(schema["const"])
     if "anyOf" in schema:
         choices = [choice for choice in schema["anyOf"] if choice.get("type") not in {"null", "string"}]
         return " or ".join(
-            dict.fromkeys(_allowed(choice, definitions) for choice in choices or schema["anyOf"])
+            dict.fromkeys(allowed(choice, definitions) for choice in choices or schema["anyOf"])
         )
     words = [str(schema.get("type", "text"))]
     words += [text.format(schema[key]) for key, text in LIMITS.items() if key in schema]
     if "items" in schema:
-        words.append(f"of {_allowed(schema['items'], definitions)}")
+        words.append(f"of {allowed(schema['items'], definitions)}")
     return " ".join(words)
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """A value as it is written in a configuration file, "none" where it is left out."""
     if isinstance(value, Decimal):
         return f"{value}"
     if value is None:

@@ -104,24 +104,31 @@ def sample(
 
 @app.command()
 def strategies(
+    names: Annotated[Many, typer.Argument(help="Of these strategies only.")] = None,
     schema: Annotated[
         str | None, typer.Option(help="Print this strategy's parameters as JSON schema.")
     ] = None,
 ) -> None:
-    """List the strategies that can be run."""
-    from engine.strategies.base import registry  # noqa: PLC0415  # slow, so only here
+    """List the strategies that can be run, with their parameters."""
+    from engine.backtest.cli_strategies import strategy_class  # noqa: PLC0415  # slow, so only here
+    from engine.backtest.strategies_told import told  # noqa: PLC0415
+    from engine.strategies.base import registry  # noqa: PLC0415
 
-    console = Console(highlight=False)
-    if schema is None:
-        for name in registry.names():
-            text = (registry.get(name).__doc__ or "").strip().splitlines()
-            console.print(f"{name}: {text[0] if text else ''}", soft_wrap=True)
-    elif schema in registry.names():
-        import json  # noqa: PLC0415  # this branch only
+    console = Console(highlight=False, markup=False)
+    try:
+        if schema is not None:
+            import json  # noqa: PLC0415  # this branch only
 
-        console.print(json.dumps(registry.get(schema).Params.model_json_schema(), indent=2), soft_wrap=True)
-    else:
-        _refuse(ConfigError(f"no strategy {schema!r}, there are {', '.join(registry.names())}"))
+            text = json.dumps(strategy_class(schema).Params.model_json_schema(), indent=2)
+            console.print(text, soft_wrap=True)
+            return
+        for name in names or registry.names():
+            head, table = told(name, strategy_class(name))
+            console.print(head, soft_wrap=True)
+            if table is not None:
+                console.print(table)
+    except ConfigError as e:
+        _refuse(e)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -25,13 +25,17 @@ _STDEV = INDICATOR + 7
 
 
 class BBANDParams(CommonParams):
-    """Defaults are those of the export of 2026-03-07."""
+    """Defaults are the inputs of the TradingView chart whose list of trades it is tested against."""
 
-    length: int = Field(default=16, ge=1, le=LONGEST)
+    length: int = Field(default=16, ge=1, le=LONGEST, description="bars of the window")
     source: Source = "close"
-    upper_deviation: float = Field(default=1.41, gt=0)
-    lower_deviation: float = Field(default=2.15, gt=0)
-    ma_type: AverageKind = "dema"
+    upper_deviation: float = Field(
+        default=1.41, gt=0, description="deviations from the average to the upper band"
+    )
+    lower_deviation: float = Field(
+        default=2.15, gt=0, description="deviations from the average to the lower band"
+    )
+    ma_type: AverageKind = Field(default="dema", description="kind of average")
     stop_loss_percent: float | None = Field(default=12.0, gt=0)
     max_holding_bars: int | None = Field(default=61, ge=0)
     entry_bar: EntryBar = "signal_bar"

@@ -18,9 +18,9 @@ from engine.strategies.thresholds import (
 
 
 class CCIParams(LevelParams):
-    """Defaults are those of the export of 2026-02-26."""
+    """Defaults are the inputs of the TradingView chart whose list of trades it is tested against."""
 
-    length: int = Field(default=14, ge=1, le=LONGEST)
+    length: int = Field(default=14, ge=1, le=LONGEST, description="bars of the window")
     source: Source = "close"
     upper: float = 205.0
     lower: float = -101.0

@@ -30,9 +30,9 @@ _CMO = INDICATOR + 1
 
 
 class CMOParams(LevelParams):
-    """Defaults are those of the export of 2026-03-07."""
+    """Defaults are the inputs of the TradingView chart whose list of trades it is tested against."""
 
-    length: int = Field(default=24, ge=1, le=LONGEST)
+    length: int = Field(default=24, ge=1, le=LONGEST, description="bars of the window")
     source: Source = "close"
     smoothing: Literal["sum", "wilder"] = Field(default="sum", description="of rises and falls")
     upper: float = 39.0

@@ -18,9 +18,9 @@ from engine.strategies.thresholds import (
 
 
 class MOMParams(LevelParams):
-    """Defaults are those of the export of 2026-02-26."""
+    """Defaults are the inputs of the TradingView chart whose list of trades it is tested against."""
 
-    length: int = Field(default=40, ge=1, le=LONGEST)
+    length: int = Field(default=40, ge=1, le=LONGEST, description="bars of the window")
     source: Source = "close"
     upper: float = 130.0
     lower: float = -138.0

@@ -19,11 +19,11 @@ from engine.strategies.thresholds import (
 
 
 class PPOParams(LevelParams):
-    """Defaults are those of the export of 2026-02-26."""
+    """Defaults are the inputs of the TradingView chart whose list of trades it is tested against."""
 
-    fast_length: int = Field(default=38, ge=1, le=LONGEST)
-    slow_length: int = Field(default=205, ge=1, le=LONGEST)
-    ma_type: AverageKind = "dema"
+    fast_length: int = Field(default=38, ge=1, le=LONGEST, description="bars of the fast average")
+    slow_length: int = Field(default=205, ge=1, le=LONGEST, description="bars of the slow average")
+    ma_type: AverageKind = Field(default="dema", description="kind of average")
     source: Source = "close"
     upper: float = 1.4
     lower: float = -0.8

@@ -19,9 +19,9 @@ from engine.strategies.thresholds import (
 
 
 class ROCParams(LevelParams):
-    """Defaults are those of the export of 2026-02-13."""
+    """Defaults are the inputs of the TradingView chart whose list of trades it is tested against."""
 
-    length: int = Field(default=10, ge=1, le=LONGEST)
+    length: int = Field(default=10, ge=1, le=LONGEST, description="bars of the window")
     source: Source = "close"
     upper: float = 1.0
     lower: float = -1.0

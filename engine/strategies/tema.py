@@ -23,10 +23,10 @@ _FAST = INDICATOR + 1
 
 
 class TEMAParams(CommonParams):
-    """Defaults are those of the export of 2026-02-13."""
+    """Defaults are the inputs of the TradingView chart whose list of trades it is tested against."""
 
-    fast_length: int = Field(default=14, ge=1, le=LONGEST)
-    slow_length: int = Field(default=51, ge=1, le=LONGEST)
+    fast_length: int = Field(default=14, ge=1, le=LONGEST, description="bars of the fast average")
+    slow_length: int = Field(default=51, ge=1, le=LONGEST, description="bars of the slow average")
     source: Source = "close"
     stop_loss_percent: float | None = Field(default=9.054410998184013, gt=0)
     max_holding_bars: int | None = Field(default=21, ge=0)

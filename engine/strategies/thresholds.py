@@ -7,7 +7,7 @@ does not leave on a signal (pine_semantics 5.1). Comparisons tolerate 1e-10, as 
 """
 
 from abc import abstractmethod
-from typing import ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -20,7 +20,10 @@ from engine.strategies.kernel import CLOSE, HIGH, LOW, KernelStrategy
 
 SignalMode = Literal["momentum", "mean_reversion"]
 ExitMode = Literal["midpoint", "breakout"]
-Source = Literal["close", "hlc3"]
+Source = Annotated[
+    Literal["close", "hlc3"],
+    Field(description="the price of a bar that it looks at; hlc3 is (high + low + close) / 3"),
+]
 LONGEST = 5000
 """Longest window a strategy accepts, in bars."""
 
@@ -34,9 +37,15 @@ class CommonParams(StrategyParams):
 
     signal_mode: SignalMode = Field(default="momentum", description="with the move or against it")
     exit_mode: ExitMode = Field(default="breakout", description="leave at mid, or not on a signal at all")
-    stop_loss_percent: float | None = Field(default=None, gt=0, description="null is off")
-    take_profit_percent: float | None = Field(default=None, gt=0, description="null is off")
-    max_holding_bars: int | None = Field(default=None, ge=0, description="null is off")
+    stop_loss_percent: float | None = Field(
+        default=None, gt=0, description="stop so many percent from the entry; null is off"
+    )
+    take_profit_percent: float | None = Field(
+        default=None, gt=0, description="target so many percent from the entry; null is off"
+    )
+    max_holding_bars: int | None = Field(
+        default=None, ge=0, description="leave after so many bars; null is off"
+    )
     max_holding_strict: bool = Field(default=False, description="leave when held > max instead of >=")
     cooldown_bars: int = Field(default=0, ge=0, description="flat bars after a stop")
     allow_flip: bool = Field(default=True, description="an opposite entry signal turns the position")
@@ -47,9 +56,9 @@ class CommonParams(StrategyParams):
 class LevelParams(CommonParams):
     """Common parameters and the three levels, in the indicator's units."""
 
-    upper: float
-    lower: float
-    mid: float
+    upper: float = Field(description="upper level, in the unit of its value")
+    lower: float = Field(description="lower level, in the unit of its value")
+    mid: float = Field(description="where exit_mode midpoint leaves, in the unit of its value")
 
 
 CommonT = TypeVar("CommonT", bound=CommonParams)

@@ -16,11 +16,11 @@ from engine.strategies.thresholds import (
 
 
 class ULTOSCParams(LevelParams):
-    """Defaults are those of the export of 2026-02-26."""
+    """Defaults are the inputs of the TradingView chart whose list of trades it is tested against."""
 
-    length1: int = Field(default=14, ge=1, le=LONGEST)
-    length2: int = Field(default=28, ge=1, le=LONGEST)
-    length3: int = Field(default=36, ge=1, le=LONGEST)
+    length1: int = Field(default=14, ge=1, le=LONGEST, description="bars of the shortest window")
+    length2: int = Field(default=28, ge=1, le=LONGEST, description="bars of the middle window")
+    length3: int = Field(default=36, ge=1, le=LONGEST, description="bars of the longest window")
     upper: float = 60.0
     lower: float = 40.0
     mid: float = 50.0

@@ -14,7 +14,9 @@ from typer.testing import CliRunner, Result
 
 from engine.backtest import cli, first_run
 from engine.backtest.cli_config import build_config
+from engine.backtest.strategies_told import meaning
 from engine.backtest.validate_command import app as validate_app
+from engine.strategies.base import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [
@@ -199,9 +201,35 @@ class Turns(ScriptStrategy):
 def test_strategies_are_listed_with_their_parameters():
     listed = _here("strategies")
     ten = {"cci", "roc", "ultosc", "trix", "bband", "cmo", "rsi", "ppo", "mom", "tema"}
-    assert ten <= {line.partition(":")[0] for line in listed.stdout.splitlines()}
+    for name in ten:
+        assert f"\n{name}: " in f"\n{listed.stdout}"
     schema = json.loads(_here("strategies", "--schema", "rsi").stdout)
     assert "max_holding_bars" in schema["properties"]
+
+
+def test_a_strategys_parameters_are_listed_with_default_range_and_meaning(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    head, *rows = _here("strategies", "rsi").stdout.splitlines()
+    assert head.startswith("rsi: rsi(source, length) against")
+    cells = {row.split()[0]: " ".join(row.split()[1:]) for row in rows if row.strip()}
+    assert cells["parameter"] == "default range meaning"
+    assert cells["length"] == "30 integer from 1 to 5000 bars of the window"
+    assert cells["signal_mode"] == '"momentum" "momentum", with the move or against it'
+    assert cells["upper"] == "67.0 number upper level, in the unit of its value"
+    assert cells["stop_loss_percent"].startswith("10.6 number above 0 or stop so many percent")
+    assert "bband: " not in head
+    wrong = _here("strategies", "rsy")
+    assert (wrong.exit_code, wrong.stderr.startswith("backtest: no strategy 'rsy', there are")) == (2, True)
+
+
+def test_every_parameter_of_every_strategy_has_a_meaning():
+    silent = [
+        f"{name}.{key}"
+        for name in registry.names()
+        for key in registry.get(name).Params.model_fields
+        if not meaning(registry.get(name).Params, key)
+    ]
+    assert silent == []
 
 
 @pytest.mark.parametrize(
