@@ -26,13 +26,14 @@ class CandleStatus(msgspec.Struct, frozen=True):
 
 
 class SignalStatus(msgspec.Struct, frozen=True):
-    """One signal and what became of it."""
+    """One signal and what became of it; the newest of `times` alike that led to nothing."""
 
     time_ns: int
     strategy: str
     symbol: str
     signal: str
     fate: str
+    times: int = 1
 
 
 class OrderStatus(msgspec.Struct, frozen=True):

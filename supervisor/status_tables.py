@@ -141,7 +141,8 @@ def signals(status: EngineStatus, most: int, width: int) -> Table:
     """The last signals and what became of them."""
     table = _table("signal at", "strategy", "symbol", "signal", "fate")
     for one in status.recent_signals[-min(most, SIGNALS_SHOWN) :]:
-        table.add_row(clock(one.time_ns), _name(one.strategy, width), one.symbol, one.signal, one.fate)
+        fate = f"{one.fate}, {one.times} times" if one.times > 1 else one.fate
+        table.add_row(clock(one.time_ns), _name(one.strategy, width), one.symbol, one.signal, fate)
     return table
 
 

@@ -131,7 +131,7 @@ def snapshot_of(engine: Engine, cursor: Cursor, counts: Counts | None = None) ->
         engine.halts.paused(),
         counts or engine.earlier,
         [*engine.halts.leaving(), *((*key, cause) for key, cause in engine.ownership.leaving.items())],
-        list(engine.trades.log.recent)[-SIGNALS_KEPT:],
+        [one.signal for one in engine.trades.log.recent][-SIGNALS_KEPT:],
         engine.lost.text,
         engine.clock.now_ns,
         engine.recovery.account_id,

@@ -1,12 +1,12 @@
 """Every signal goes into the journal with its fate."""
 
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isnan
 
 from engine.core.context import Clock, Outbox
 from engine.execution.order_store import Order
+from engine.execution.recent_signals import RecentSignals
 from engine.execution.signal_fate import OrderOf, refused_order, settled_signal
 from engine.market_data.timeframes import SECOND_NS
 from engine.risk.limits import Verdict
@@ -16,7 +16,6 @@ from engine.strategies.slot import Decision, Fate
 from settings.shown import ShowPrice
 
 NO_SIGNALS = Signals(False, False, False, False)
-RECENT_SIGNALS = 200
 WHY_LINES = 10
 
 
@@ -26,7 +25,7 @@ class SignalLog:
     def __init__(self, clock: Clock, out: Outbox) -> None:
         self._clock = clock
         self._out = out
-        self.recent: deque[records.Signal] = deque(maxlen=RECENT_SIGNALS)
+        self.recent = RecentSignals()
 
     def record(
         self,
@@ -78,21 +77,28 @@ class SignalLog:
         outcome_of: Callable[[Order], str],
         price: ShowPrice,
     ) -> str:
-        """The last signals with their time, what became of them and of their orders, newest last."""
+        """The last signals with their time, what became of them and of their orders, newest last. Repeats of
+        one that led to nothing are counted."""
         chosen = [
             one
             for one in self.recent
-            if (not strategy or one.strategy.startswith(strategy)) and symbol in {"", one.symbol}
+            if one.signal.strategy.startswith(strategy) and symbol in {"", one.signal.symbol}
         ]
         lines = []
-        for one in chosen[-WHY_LINES:]:
+        for recent in chosen[-WHY_LINES:]:
+            one = recent.signal
             refused = refused_order(one, order_of)
             orders = filter(None, map(order_of, one.client_order_ids))
             outcomes = (outcome_of(order) for order in orders if order is not refused)
-            at = datetime.fromtimestamp(one.time_ns // SECOND_NS, UTC)
-            line = signal_line(settled_signal(one, order_of), price)
-            lines.append("; ".join((f"{at:%m-%d %H:%M:%S} {line}", *outcomes)))
+            line = f"{_at(one.time_ns)} {signal_line(settled_signal(one, order_of), price)}"
+            if recent.times > 1:
+                line += f", {recent.times} times since {_at(recent.since_ns)}"
+            lines.append("; ".join((line, *outcomes)))
         return "\n".join(lines) or "no signal yet"
+
+
+def _at(time_ns: int) -> str:
+    return f"{datetime.fromtimestamp(time_ns // SECOND_NS, UTC):%m-%d %H:%M:%S}"
 
 
 def blocked(fate: Fate, detail: str) -> Verdict:

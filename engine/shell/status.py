@@ -87,7 +87,7 @@ class StatusKeeper:
             last_prices={symbol: lane.mid for symbol, lane in engine.lanes.items() if lane.ticks},
             last_candles=tuple(self._last_candles[symbol] for symbol in sorted(self._last_candles)),
             recent_signals=tuple(
-                _signal(settled_signal(one, engine.store.get), engine.health.show_price)
+                _signal(settled_signal(one.signal, engine.store.get), engine.health.show_price, one.times)
                 for one in list(engine.trades.log.recent)[-SHOWN:]
             ),
             open_orders=self._open_orders(),
@@ -204,12 +204,12 @@ class StatusKeeper:
         return links
 
 
-def _signal(signal: Signal, price: ShowPrice) -> SignalStatus:
+def _signal(signal: Signal, price: ShowPrice, times: int) -> SignalStatus:
     words = f"{flag_words(signal)} at {price(signal.symbol, signal.price)}"
     fate = f"{signal.fate} by {signal.rule}" if signal.rule else signal.fate
     if signal.fate == REJECTED:
         fate += f": {signal.detail}"
-    return SignalStatus(signal.time_ns, signal.strategy, signal.symbol, words, fate)
+    return SignalStatus(signal.time_ns, signal.strategy, signal.symbol, words, fate, times)
 
 
 def _nearest(levels: Sequence[Decimal], held: Decimal) -> Decimal | None:

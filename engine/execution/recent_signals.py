@@ -1,0 +1,50 @@
+"""The newest signals, each repeat of one that led to nothing folded into it."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from engine.storage.records import Signal
+
+RECENT_SIGNALS = 200
+
+
+class Recent(msgspec.Struct):
+    """A signal, how often the like of it came, and when first."""
+
+    signal: Signal
+    times: int
+    since_ns: int
+
+
+class RecentSignals:
+    """Oldest first, by the newest of each fold. A signal that was followed stands by itself."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[object, ...], Recent] = OrderedDict()
+        self._count = 0
+
+    def append(self, signal: Signal) -> None:
+        """A new one."""
+        self._count += 1
+        key = (self._count,) if signal.client_order_ids or signal.fate == "traded" else _key(signal)
+        before = self._kept.pop(key, None)
+        times, since_ns = (1, signal.time_ns) if before is None else (before.times + 1, before.since_ns)
+        self._kept[key] = Recent(signal, times, since_ns)
+        if len(self._kept) > RECENT_SIGNALS:
+            self._kept.popitem(last=False)
+
+    def extend(self, signals: Iterable[Signal]) -> None:
+        """Several, oldest first."""
+        for signal in signals:
+            self.append(signal)
+
+    def __iter__(self) -> Iterator[Recent]:
+        return iter(self._kept.values())
+
+
+def _key(one: Signal) -> tuple[object, ...]:
+    """What makes two signals alike for a person: who said what, and what it came to."""
+    flags = (one.enter_long, one.enter_short, one.exit_long, one.exit_short)
+    return (one.strategy, one.symbol, *flags, one.fate, one.rule, one.action)
