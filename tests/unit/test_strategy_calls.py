@@ -116,7 +116,7 @@ WRONG: list[tuple[Verb, str]] = [
         "entry: qty is Decimal('2') of type Decimal, it should be a",
     ),
     (lambda b: b.entry("a", "long", inf), "entry: qty is inf, it should be below 1e+15"),
-    (lambda b: b.entry("a", "long", limit=-inf), "entry: limit is -inf, it should be below 1e+15"),
+    (lambda b: b.entry("a", "long", limit=-inf), "entry: limit is -inf, it should be above -1e+15"),
     (lambda b: b.entry("a", "long", stop=LARGEST), "entry: stop is 1000000000000000.0, it should be below"),
     (lambda b: b.entry("a", "long", 10**400), "entry: qty is 1000"),
     (lambda b: b.close("a", qty_percent="50"), "close: qty_percent is '50', it should be a number or None"),

@@ -48,7 +48,7 @@ async function streams() {
     await exchange.sleep(100);
   }
   const [, trades, balance] = await soon(Promise.all(watched), "user events");
-  assert.equal(trades[0].amount, 0.01);
+  assert.ok(trades[0].amount > 0 && trades[0].amount <= 0.01); // the order may fill in parts
   assert.ok(balance.USDT.total > 0);
   done("user events");
 }

@@ -74,9 +74,9 @@ async def user_streams(ex, bid):
     await asyncio.sleep(0.5)
     await ex.create_order(SYMBOL, "market", "buy", 0.01)
     trades, balance, positions = [await soon(task) for task in watched]
-    assert trades[0]["amount"] == 0.01
+    assert 0 < trades[0]["amount"] <= 0.01  # the order may fill in parts
     assert balance["USDT"]["total"] > 0
-    assert positions[0]["contracts"] == 0.01
+    assert 0 < positions[0]["contracts"] <= 0.01
     done("watch_my_trades watch_balance watch_positions")
     # Watched from before the order on: ccxt hands an event only to those who wait when it comes.
     watched_order = asyncio.create_task(conditional_order(ex))
