@@ -1,7 +1,7 @@
 """Operators' commands: journalled, done once, answered with one sentence."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ from engine.execution.client_ids import command_cause
 from engine.execution.lots import plain
 from engine.execution.market_exits import DUST
 from engine.execution.order_store import Order
+from engine.market_data.timeframes import utc_text
 from engine.storage.records import Audit, CommandGiven
-from engine.strategies.slot import StrategySlot
+from engine.strategies.slot import SlotState, StrategySlot
 from settings.shown import counted
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Commands:
         if command.name == "close_orders":
             return True, self._cancel_entries(command)
         if command.name == "kill":
-            self._engine.risk.kill(f"command {command.command_id}")
+            self._engine.risk.kill(_killed(command.now_ns, command.source))
             self._engine.health.pause(command.now_ns)
             count = self._cancel_everything(command.symbol)
             cancelled = counted(count, "order") if count else ""
@@ -125,7 +126,8 @@ class Commands:
             command.strategy, command.symbol, engine.store.get, self._outcome, engine.health.show_price
         )
         left_behind = engine.ownership.left_behind(command.symbol)
-        return "\n".join((*standing(slots, engine), *left_behind, signals))
+        failed = (_to_mend(slot) for slot in slots if slot.state is SlotState.FAILED)
+        return "\n".join((*standing(slots, engine), *failed, *left_behind, signals))
 
     def replay(self, given: CommandGiven) -> None:
         """A command of the journal: what it halted stays halted."""
@@ -136,7 +138,7 @@ class Commands:
         if given.name == "kill" or (given.name == "pause" and everything):
             engine.health.pause(given.time_ns)
         if given.name == "kill":
-            engine.risk.kill(f"command {given.command_id}")
+            engine.risk.kill(_killed(given.time_ns, given.origin))
         if given.name == "resume" and everything:
             engine.health.resume()
             engine.risk.revive()
@@ -170,7 +172,6 @@ class Commands:
 
     def _pause(self, command: Command, *, paused: bool) -> tuple[bool, str]:
         engine = self._engine
-        word = "paused" if paused else "running again"
         if not command.strategy and not command.symbol:
             if paused:
                 engine.health.pause(command.now_ns)
@@ -184,8 +185,9 @@ class Commands:
                     slot.leaving = ""
                     engine.strategies.set_paused(slot, paused=False, reason="")
             cancelled = self._enter_no_more(engine.strategies.slots, paused=paused)
-            off = ", entries are off until resume" if paused else ""
-            return True, f"everything is {word}{off}{cancelled}"
+            if paused:
+                return True, f"everything is paused, entries are off until resume{cancelled}"
+            return True, _all_resumed(engine.strategies.slots)
         slots = self._slots(command)
         if not paused:
             engine.halts.forget_absent(command.strategy, command.symbol)
@@ -193,9 +195,11 @@ class Commands:
             slot.leaving = slot.leaving if paused else ""
             engine.strategies.set_paused(slot, paused=paused, reason=f"command {command.command_id}")
         cancelled = self._enter_no_more(slots, paused=paused)
-        verb = "is" if len(slots) == 1 else "are"
-        still = "" if paused else self._still_off()
-        return not still, f"{counted(len(slots), 'strategy', 'strategies')} {verb} {word}{cancelled}{still}"
+        if paused:
+            return True, f"{_count_are(slots)} paused{cancelled}"
+        still = self._still_off()
+        running = [slot for slot in slots if slot.state is not SlotState.FAILED]
+        return not still, f"{_count_are(running)} running again{still}{_failed(slots)}"
 
     def _enter_no_more(self, slots: Sequence[StrategySlot], *, paused: bool) -> str:
         """Pause cancels entries that rest, resume only looks after stops and targets; the words for it."""
@@ -348,6 +352,39 @@ class Commands:
 
     def _answer(self, command: Command, *, ok: bool, text: str) -> None:
         self._engine.out.notify(Answer(self._engine.clock.now_ns, command.command_id, ok, text))
+
+
+def _killed(time_ns: int, source: str) -> str:
+    """Since when and by whom the kill switch is on, for a person."""
+    return f"killed at {utc_text(time_ns)} by {'ctl' if source == 'control' else source}"
+
+
+def _to_mend(slot: StrategySlot) -> str:
+    """What a person can do about a strategy that has failed."""
+    return (
+        f"{slot.owner} on {slot.symbol} has failed and does not run; mend its file and start the run anew "
+        "(flatten leaves its position)"
+    )
+
+
+def _count_are(slots: Sequence[StrategySlot]) -> str:
+    if not slots:
+        return "no strategy is"
+    return f"{counted(len(slots), 'strategy', 'strategies')} {'is' if len(slots) == 1 else 'are'}"
+
+
+def _all_resumed(slots: Sequence[StrategySlot]) -> str:
+    """The answer to a resume without names."""
+    failed = _failed(slots)
+    if not failed:
+        return "everything is running again"
+    runs = any(slot.state is not SlotState.FAILED for slot in slots)
+    return f"{'everything else is running again' if runs else 'entries are on again'}{failed}"
+
+
+def _failed(slots: Iterable[StrategySlot]) -> str:
+    """What to add to an answer that says that strategies run: those that do not, and what to do."""
+    return "".join(f"; {_to_mend(slot)}" for slot in slots if slot.state is SlotState.FAILED)
 
 
 def _rests(order: Order) -> bool:

@@ -168,7 +168,7 @@ class Health:
             clock_ok=self.clock_ok,
             journal_ok=self.journal_ok,
             rebuild="" if self.records_known else self._config.ctl("rebuild"),
-            paused=self._paused_since(),
+            paused="" if self._risk.killed else self._paused_since(),  # one cause is told, not two
             killed=self._risk.killed,
             daily_pnl_quote=self._account.daily_pnl,
             max_daily_loss_quote=self._config.limits.max_daily_loss_quote,

@@ -33,9 +33,9 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     `links_up`: the private stream and requests work. `requests_left`: there is room in this minute's request
     limit. `rebuild` is what to type where the journal lacks records ("": it has all). `paused` is since when
-    everything is paused, in words ("": it is not). `killed` is why the
-    kill switch is on ("": it is off), `keys_refused` what the exchange says against the API key ("":
-    nothing).
+    everything is paused, in words ("": it is not). `killed` says
+    that the kill switch is on, since when and by whom ("": it is off), `keys_refused` what the exchange says
+    against the API key ("": nothing).
     """
 
     connected: bool
@@ -104,7 +104,7 @@ CONNECTION: Gate[AccountFacts] = Gate(
 )
 ACCOUNT_GATES: tuple[Gate[AccountFacts], ...] = (
     CONNECTION,
-    Gate("kill_switch", lambda facts: facts.killed != "", lambda facts: f"kill switch: {facts.killed}"),
+    Gate("kill_switch", lambda facts: facts.killed != "", lambda facts: facts.killed),
     Gate("paused", lambda facts: facts.paused != "", lambda facts: f"trading is paused since {facts.paused}"),
     Gate("clock_set_back", lambda facts: facts.clock_set_back, "the machine's clock was set back"),
     Gate("reconciled", lambda facts: not facts.reconciled, "not reconciled with the exchange"),

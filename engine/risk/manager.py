@@ -110,12 +110,12 @@ class RiskManager:
 
     @property
     def killed(self) -> str:
-        """Why the kill switch is on ("": it is off)."""
+        """That the kill switch is on, since when and by whom ("": it is off)."""
         return self._killed
 
     def kill(self, reason: str) -> None:
-        """Stop every order that does not reduce, until `revive`."""
-        self._killed = reason or "no reason given"
+        """Stop every order that does not reduce, until `revive`. `reason`: "killed at ... by ctl"."""
+        self._killed = reason or "killed"
 
     def revive(self) -> None:
         """Undo `kill`; entries that were refused are tried at once, too."""

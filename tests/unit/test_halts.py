@@ -99,3 +99,15 @@ def test_a_strategy_without_a_stop_has_none() -> None:
     one = StrategyStatus("rsi:s1", "BTCUSDT", "1h", "running")
     table = strategies(EngineStatus(strategies=(one,)), 5, 160)
     assert list(table.columns[4].cells) == ["none"]
+
+
+@pytest.mark.parametrize(("source", "who"), [("control", "ctl"), ("telegram", "telegram")])
+def test_kill_is_told_with_its_time_and_giver_as_the_one_cause_over_a_restart_too(
+    source: str, who: str
+) -> None:
+    rig = Rig().up().prices(*UP)
+    rig.feed(Command(rig.now_ns, "ctl-46cc", "kill", source=source))
+    cause = f"killed at 2023-11-14 22:13:24 UTC by {who}"
+    assert rig.engine.health.blockers() == (cause,)
+    assert f"entries wait: {cause}" in give(rig, "why").splitlines()[0]
+    assert restarted(rig, config(), by_snapshot=False).engine.risk.killed == cause

@@ -81,7 +81,7 @@ def test_the_kill_switch_needs_no_reason():
     manager = RiskManager(RiskLimits())
     manager.kill("")
     verdict = manager.validate_order(intent(), risk_context(killed=manager.killed))
-    assert (verdict.rule, verdict.reason) == ("kill_switch", "kill switch: no reason given")
+    assert (verdict.rule, verdict.reason) == ("kill_switch", "killed")
 
 
 def test_after_the_clock_went_back_orders_of_the_future_count_as_sent_now():

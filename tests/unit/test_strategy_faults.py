@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.audit import StrategyChanged
+from engine.core.audit import Answer, StrategyChanged
 from engine.core.engine import Engine
-from engine.core.events import StrategyEnded
+from engine.core.events import Command, CommandName, StrategyEnded
 from engine.market_data.bars import Bar
 from engine.shell.log_lines import line_of
 from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
@@ -126,3 +126,35 @@ def test_one_that_ended_the_process_is_left_out_and_its_exit_rules_go_on() -> No
     assert slot.state is SlotState.FAILED
     assert slot.reason == "it blocked the engine"
     assert rig.exchange.position == 0
+
+
+def told(rig: Rig, name: CommandName, **narrow: str) -> str:
+    rig.feed(Command(rig.now_ns, f"{name}-{len(rig.notices(Answer))}", name, **narrow))
+    answer = rig.notices(Answer)[-1]
+    assert isinstance(answer, Answer)
+    return answer.text
+
+
+def test_resume_and_why_name_the_failed_strategy_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Odd, "act", staticmethod(raises(ZeroDivisionError("a bug"))))
+    both = config(spec("odd_for_tests", params={}, netting=True), spec(netting=True))
+    rig = Rig(Engine(both)).up().prices(*UP)
+    odd, sound = (slot.owner for slot in rig.engine.strategies.slots)
+    to_mend = (
+        f"{odd} on BTCUSDT has failed and does not run; mend its file and start the run anew "
+        "(flatten leaves its position)"
+    )
+    assert told(rig, "resume") == f"everything else is running again; {to_mend}"
+    assert told(rig, "resume", strategy=odd) == f"no strategy is running again; {to_mend}"
+    assert told(rig, "resume", symbol="BTCUSDT") == f"1 strategy is running again; {to_mend}"
+    assert told(rig, "resume", strategy=sound) == "1 strategy is running again"
+    assert to_mend in told(rig, "why").splitlines()
+    assert to_mend not in told(rig, "why", strategy=sound)
+
+
+def test_resume_does_not_say_that_anything_runs_where_every_strategy_has_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_Odd, "act", staticmethod(raises(ZeroDivisionError("a bug"))))
+    rig = Rig(Engine(config(spec("odd_for_tests", params={})))).up().prices(*UP)
+    assert told(rig, "resume").startswith("entries are on again; odd_for_tests:s1 on BTCUSDT has failed")

@@ -78,7 +78,7 @@ def give(name: CommandName, **narrow: str) -> Callable[[Rig], object]:
     [
         (give("pause"), "vetoed by paused [Long Entry] (trading is paused since 2023-11-14 22:13:23 UTC)"),
         (give("pause", symbol="BTCUSDT"), "paused [Long Entry] (command op)"),
-        (give("kill"), "vetoed by kill_switch [Long Entry] (kill switch: command op)"),
+        (give("kill"), "vetoed by kill_switch [Long Entry] (killed at 2023-11-14 22:13:23 UTC by ctl)"),
         (lambda rig: rig.down(), "suspect [Long Entry] (the bar has a hole in its data)"),
         (lambda rig: rig.status(fresh=()), "suspect [Long Entry] (the bar has a hole in its data)"),
         (
