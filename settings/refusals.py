@@ -50,6 +50,11 @@ _KINDS = (
 _UNION_BRANCHES = frozenset({"bool", "int", "float", "str"})
 
 
+def first_problem(error: ValidationError) -> "ErrorDetails":
+    """The complaint that `sentence` tells: a misspelt key is missing too, and its misspelling says more."""
+    return min(_own(error.errors()), key=lambda problem: problem["type"] != "extra_forbidden")
+
+
 def sentence(
     error: ValidationError,
     root: type[BaseModel],
@@ -63,9 +68,8 @@ def sentence(
     `root` is the model that was validated, `prefix` stands before the key, `raw` are the keys of the input,
     `hidden` keys are not offered where an unknown one is refused. Values of unknown keys stay unsaid.
     """
-    # A misspelt key is missing too; its misspelling says more.
-    problems = sorted(_own(error.errors()), key=lambda problem: problem["type"] != "extra_forbidden")
-    first = problems[0]
+    problems = _own(error.errors())
+    first = first_problem(error)
     location = tuple(part for part in first["loc"] if part not in _UNION_BRANCHES or part in raw)
     key = prefix + (dotted(location) or "the whole")
     if first["type"] == "extra_forbidden":

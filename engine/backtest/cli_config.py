@@ -15,6 +15,7 @@ from engine.backtest.validate_config import (
     FilePath,
     Moment,
     Strict,
+    blamed,
     check_period,
     read_json,
 )
@@ -103,7 +104,7 @@ def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
     try:
         config = RunConfig.model_validate(raw | changes | {"broker": _merged_broker(raw, changes)})
     except ValidationError as e:
-        raise ConfigError(f"{source}: {sentence(e, RunConfig)}") from e
+        raise ConfigError(f"{blamed(e, file, changes)}: {sentence(e, RunConfig)}") from e
     titles = [choice.title for choice in config.strategies]
     for title in titles:
         if titles.count(title) > 1:

@@ -104,6 +104,11 @@ class Comparison:
         return sum(pair.listed is None for pair in self.pairs)
 
     @property
+    def differing(self) -> int:
+        """Trades that both lists have, with a difference."""
+        return len(self.pairs) - self.matched - self.missing - self.extra
+
+    @property
     def first_divergence(self) -> Pair | None:
         """The earliest pair that is no match."""
         return next((pair for pair in self.pairs if not pair.is_match), None)

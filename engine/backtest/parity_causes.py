@@ -160,6 +160,7 @@ def _unknown(result: CaseResult, divergence: Divergence) -> str:
     if is_extra and divergence.time_ns >= max(t.entry_time_ns for t in result.prepared.listed):
         return "unknown: all listed entries match before it; the list may end earlier, give history_end"
     said = "unknown: no other zone, size, cost, capital, first bar, rule or bar tried here explains more"
+    said += "; the strategy's own parameters are not tried and are the next thing to check"
     is_gappy = any("missing:" in note or "missing in" in note for note in result.prepared.notes)
     return f"{said}; bars are missing, see above" if is_gappy else said
 

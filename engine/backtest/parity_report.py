@@ -76,7 +76,7 @@ def explanation(told: Told) -> list[str]:
     decided = stamp(where.decision_ns, where.zone)
     head = f"{told.result.case.name} ({told.result.engine}): {where.sentence}"
     return [
-        f"{head}; {found.missing} missing and {found.extra} extra in all",
+        f"{head}; {found.missing} missing, {found.extra} extra and {found.differing} different in all",
         f"  listed:    {where.listed}",
         f"  generated: {where.generated}",
         *([f"  {money}"] if (money := differing_money(where.pair)) else []),
@@ -114,6 +114,7 @@ def _case(one: Told) -> dict[str, object]:
         "matched": found.matched,
         "missing": found.missing,
         "extra": found.extra,
+        "differing": found.differing,
         "parity": found.parity,
         "columns": found.columns,
         "rounding_cells": found.rounding_cells,

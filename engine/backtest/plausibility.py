@@ -133,10 +133,17 @@ def _thin(
         found.append(f"only {trades}: no ratio here says much")
     best = float(columns["pnl"].max())
     if summary["net_profit"] > 0 and best > summary["net_profit"] / 2 and summary["trades"] > 1:
-        found.append(f"one trade ({best:.2f}) makes more than half of the net profit")
+        found.append(_best_of(best, summary["net_profit"]))
     if summary["days"] < 90:
         found.append(f"only {summary['days']:.0f} days of data: yearly figures are extrapolated")
     return found
+
+
+def _best_of(best: float, net: float) -> str:
+    """How much of the net profit one trade is; more than all of it where the others lose."""
+    if best > net:
+        return f"one trade ({best:.2f}) makes {best / net:.3g} times the net profit: the others lose together"
+    return f"one trade ({best:.2f}) makes {100 * best / net:.0f} % of the net profit"
 
 
 def _too_small(symbol: str, one: BrokerSettings, history: Bars) -> str:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from engine.backtest import html_page, report_text
+from engine.backtest import html_page, report_settings, report_text
 from engine.backtest.metrics import hold_equity
 from engine.backtest.report_settings import broker_line, data_lines
 from settings.shown import decimals_of, digits
@@ -24,13 +24,20 @@ _MOST_POINTS = 5_000
 _FIRST_SHOWN = 500
 _COLORS = ("#1f5fbf", "#b3261e", "#1a7f37", "#8a5a00", "#6f42c1", "#0a7d8c", "#c2410c", "#555555")
 _MS = 1_000_000
+_FILLS = {
+    ("entry", 1): ("enters long (green)", "triangle-up", "#1a7f37"),
+    ("entry", -1): ("enters short (red)", "triangle-down", "#b3261e"),
+    ("exit", 1): ("leaves a long (green)", "square-open", "#1a7f37"),
+    ("exit", -1): ("leaves a short (red)", "square-open", "#b3261e"),
+}
+"""Words of the legend, form and colour of a fill, by its kind and the trade's direction."""
 
 
 def write_report(path: Path, outcome: "Outcome") -> None:
     """One strategy: equity, drawdown, price with indicators and fills, months, distribution, tables."""
     summary = outcome.summary
     parts = [
-        _made_with(summary),
+        _made_with(summary, *report_settings.params_lines(summary)),
         _warnings(summary),
         _equity_figure([outcome]),
         *(_price(outcome, s) for s in outcome.bars),
@@ -59,9 +66,9 @@ def write_comparison(path: Path, outcomes: "Sequence[Outcome]") -> None:
     html_page.write(path, "Backtests side by side", parts)
 
 
-def _made_with(summary: dict[str, Any]) -> str:
-    """Data and broker settings, as they stand above every report."""
-    lines = (*data_lines(summary), broker_line(summary["broker"]))
+def _made_with(summary: dict[str, Any], *more: str) -> str:
+    """Data and broker settings, as they stand above every report, and what else it was made with."""
+    lines = (*data_lines(summary), broker_line(summary["broker"]), *more)
     return "<p>" + "<br>".join(map(escape, lines)) + "</p>"
 
 
@@ -117,7 +124,7 @@ def _price(outcome: "Outcome", symbol: str) -> str:
         high=bars.high[first:],
         low=bars.low[first:],
         close=bars.close[first:],
-        name=symbol,
+        name=f"{symbol} (light rises, dark falls)",
         increasing_line_color="#9db2c7",
         decreasing_line_color="#5b6b7b",
         row=1,
@@ -127,8 +134,9 @@ def _price(outcome: "Outcome", symbol: str) -> str:
         row = 2 if k in beside else 1
         page.add_scatter(x=x, y=values[k][first:], name=name, line_width=1, row=row, col=1)
     # Exits first and larger: where a position turns, both are at one place.
-    _add_fills(page, outcome, symbol, "exit", first, ("square-open", "square-open"), 16)
-    _add_fills(page, outcome, symbol, "entry", first, ("triangle-up", "triangle-down"), 11)
+    for kind, size in (("exit", 16), ("entry", 11)):
+        for direction in (1, -1):
+            _add_fills(page, outcome, symbol, kind, first, direction, size)
     _add_open(page, outcome, symbol, first)
     page.update_xaxes(type="date", rangeslider_visible=False)
     last = min(len(x), _FIRST_SHOWN)
@@ -158,35 +166,31 @@ def _shown(bars: int, drawn: int, in_view: int) -> str:
     """What of the bars a chart shows, where it is not all of them."""
     if in_view == bars:
         return ""
-    within = "" if drawn == bars else f", and no further back than the last {drawn}"
-    return f": the last {in_view} of {bars} bars, drag to the right for earlier ones{within}"
+    within = "" if drawn == bars else f" (the last {drawn} are in the chart)"
+    return f", zoomed to the last {in_view} of {bars} bars: drag to the right for earlier ones{within}"
 
 
 def _add_fills(
-    page: go.Figure,
-    outcome: "Outcome",
-    symbol: str,
-    kind: str,
-    first: int,
-    markers: tuple[str, str],
-    size: int,
+    page: go.Figure, outcome: "Outcome", symbol: str, kind: str, first: int, direction: int, size: int
 ) -> None:
+    """Fills of one kind and side, which the legend names by their colour and form."""
     columns = outcome.closed
     if kind == "entry":
         columns = {
             name: np.concatenate([values, outcome.still_open[name]]) for name, values in columns.items()
         }
     mine = (columns["symbol"] == symbol) & (columns[f"{kind}_bar"] >= first)
-    long = columns["direction"][mine] > 0
+    mine &= np.sign(columns["direction"]) == direction
+    name, form, color = _FILLS[kind, direction]
     page.add_scatter(
         x=columns[f"{kind}_time_ns"][mine] / _MS,
         y=columns[f"{kind}_price"][mine],
         text=columns[f"{kind}_signal"][mine].tolist(),
-        name=f"{kind} fills",
+        name=name,
         mode="markers",
         marker={
-            "symbol": np.where(long, markers[0], markers[1]).tolist(),
-            "color": np.where(long, "#1a7f37", "#b3261e").tolist(),
+            "symbol": form,
+            "color": color,
             "size": size,
             "line": {"width": 2} if kind == "exit" else {"width": 1, "color": "white"},
         },
@@ -290,7 +294,6 @@ def _warnings(summary: dict[str, Any]) -> str:
 
 def _origin(summary: dict[str, Any]) -> str:
     facts = {
-        "parameters": ", ".join(f"{name} {value}" for name, value in summary["params"].items()),
         **{f"{name} hash": value for name, value in summary["hashes"].items()},
         "versions": ", ".join(f"{name} {value}" for name, value in summary["versions"].items()),
     }

@@ -44,6 +44,12 @@ def broker_line(broker: Mapping[str, Any]) -> str:
     return "broker: " + ", ".join(parts)
 
 
+def params_lines(summary: Mapping[str, Any]) -> list[str]:
+    """The strategy's parameters in a line; none where it has none."""
+    told = ", ".join(f"{name} {value}" for name, value in summary["params"].items())
+    return [f"parameters: {told}"] if told else []
+
+
 def _other(name: str, value: object) -> str:
     """A setting that is not always said; what single symbols have otherwise is said with their data."""
     if name == "symbols" and isinstance(value, Mapping):

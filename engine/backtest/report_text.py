@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
-from engine.backtest.report_settings import broker_line, data_lines
+from engine.backtest.report_settings import broker_line, data_lines, params_lines
 from settings.shown import digits, price
 
 ROWS: tuple[tuple[str, str, str], ...] = (
@@ -23,8 +23,8 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("Sortino", "sortino", ".2f"),
     ("Calmar", "calmar", ".2f"),
     ("max drawdown %", "max_drawdown_percent", ".2f"),
-    ("its length, days", "max_drawdown_days", ".1f"),
-    ("longest, days", "longest_drawdown_days", ".1f"),
+    ("max drawdown, days", "max_drawdown_days", ".1f"),
+    ("longest drawdown, days", "longest_drawdown_days", ".1f"),
     ("trades", "trades", "d"),
     ("long trades", "long_trades", "d"),
     ("short trades", "short_trades", "d"),
@@ -186,9 +186,8 @@ def report(summary: dict[str, Any]) -> str:
     file = io.StringIO()
     console = Console(file=file, width=110, highlight=False, markup=False)
     console.print(f"{summary['name']} ({summary['engine']} engine)")
-    for line in (*data_lines(summary), broker_line(summary["broker"])):
+    for line in (*data_lines(summary), broker_line(summary["broker"]), *params_lines(summary)):
         console.print(line, soft_wrap=True)
-    console.print("parameters: " + ", ".join(f"{name} {value}" for name, value in summary["params"].items()))
     for table in comparison([summary]):
         console.print(table)
     if summary["still_open"]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -27,7 +27,7 @@ from engine.backtest.bar_gaps import GapRule
 from engine.backtest.price_grid import Grid
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
 from engine.backtest.time_column import parse_time
-from settings.refusals import sentence
+from settings.refusals import first_problem, sentence
 
 _YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}")
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261
@@ -313,6 +313,23 @@ def read_json(path: Path) -> object:
         raise ConfigError(f"{path}: not JSON ({e})") from e
 
 
+def blamed(error: ValidationError, file: Path | None, changes: Mapping[str, Any]) -> str:
+    """Where the value that `sentence` names comes from; `changes` are what options gave over the file."""
+    if file is None:
+        return "command line"
+    found: object = changes
+    place = first_problem(error)["loc"]
+    if not place:
+        return str(file)
+    for part in place:
+        if not isinstance(found, Mapping):
+            break
+        if part not in found:
+            return str(file)
+        found = found[part]
+    return "command line"
+
+
 def read_config(path: Path, changes: Mapping[str, object] = MappingProxyType({})) -> ValidateConfig:
     """Read and check a configuration, with `changes` on top; raises `ConfigError`."""
     raw = read_json(path)
@@ -321,7 +338,7 @@ def read_config(path: Path, changes: Mapping[str, object] = MappingProxyType({})
     try:
         config = ValidateConfig.model_validate(raw)
     except ValidationError as e:
-        raise ConfigError(f"{path}: {sentence(e, ValidateConfig)}") from e
+        raise ConfigError(f"{blamed(e, path, changes)}: {sentence(e, ValidateConfig)}") from e
     names = [case.name for case in config.cases]
     for name in names:
         if names.count(name) > 1:

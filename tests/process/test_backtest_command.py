@@ -103,6 +103,28 @@ def test_a_later_run_replaces_the_results_of_an_earlier_one_and_says_so(tmp_path
     assert f"{tmp_path / 'report.txt'}: was changed since" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "source"),
+    [
+        ("--gaps x", "command line"),
+        ("--start never", "command line"),
+        ("--broker tick=-1", "command line"),
+        ("--broker tick=0.1", "file"),
+    ],
+)
+def test_what_is_wrong_is_blamed_on_the_option_or_the_file_it_stands_in(
+    tmp_path: Path, words: str, source: str
+):
+    config = tmp_path / "run.json"
+    raw = {"strategies": [{"strategy": "rsi"}], "data": ["sample-1h"], "broker": {}}
+    if source == "file":
+        raw["broker"] = {"cash": -1}
+    config.write_text(json.dumps(raw), "utf-8")
+    refused = _here("--config", config, *words.split())
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(f"backtest: {config if source == 'file' else source}: ")
+
+
 def test_slippage_is_a_cost(tmp_path: Path):
     words = ["--strategy", "rsi", "--data", "sample-1h", "--broker", "commission_percent=0"]
     said = "commission and slippage are zero"
@@ -214,9 +236,9 @@ def test_a_strategys_parameters_are_listed_with_default_range_and_meaning(monkey
     cells = {row.split()[0]: " ".join(row.split()[1:]) for row in rows if row.strip()}
     assert cells["parameter"] == "default range meaning"
     assert cells["length"] == "30 integer from 1 to 5000 bars of the window"
-    assert cells["signal_mode"] == '"momentum" "momentum", with the move or against it'
+    assert cells["signal_mode"] == '"momentum" "momentum", "mean_reversion" with the move or against it'
     assert cells["upper"] == "67.0 number upper level, in the unit of its value"
-    assert cells["stop_loss_percent"].startswith("10.6 number above 0 or stop so many percent")
+    assert cells["stop_loss_percent"].startswith("10.6 number above 0 or null stop so many percent")
     assert "bband: " not in head
     wrong = _here("strategies", "rsy")
     assert (wrong.exit_code, wrong.stderr.startswith("backtest: no strategy 'rsy', there are")) == (2, True)

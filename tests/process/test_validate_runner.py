@@ -250,6 +250,11 @@ def test_bad_input_is_one_sentence(tmp_path: Path, changes: dict[str, object], s
     assert says in _sentence("--config", _config(tmp_path, **changes))
 
 
+def test_an_option_that_cannot_be_is_not_blamed_on_the_file(tmp_path: Path):
+    said = _sentence("--config", _config(tmp_path), "--gaps", "x")
+    assert said == "validate_runner: command line: gaps is \"x\", it should be 'refuse', 'keep' or 'fill'\n"
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"cases": []}', '{"bars": "x", "cases": [{"name": "a"}]}'])
 def test_a_file_that_is_no_configuration_is_one_sentence(tmp_path: Path, text: str):
     path = tmp_path / "config.json"

@@ -92,9 +92,9 @@ def test_a_thinned_chart_keeps_its_extremes():
 def test_a_chart_that_does_not_show_all_bars_says_so():
     assert report_page._shown(500, 500, 500) == ""
     assert report_page._shown(1500, 1500, 500) == (
-        ": the last 500 of 1500 bars, drag to the right for earlier ones"
+        ", zoomed to the last 500 of 1500 bars: drag to the right for earlier ones"
     )
-    assert "no further back than the last 5000" in report_page._shown(9000, 5000, 500)
+    assert "(the last 5000 are in the chart)" in report_page._shown(9000, 5000, 500)
 
 
 def test_drawdown_in_the_file_counts_from_the_initial_capital(tmp_path: Path):
@@ -194,6 +194,29 @@ def test_buy_and_hold_and_the_settings_stand_in_console_text_and_page(open_at_th
         assert "buy and hold" in text
         assert "capital 100000, each entry 2 units, fees 0.1 % a side, slippage 0 ticks" in text
         assert "12 bars of 1h, 2025-01-01 00:00 to 2025-01-01 11:00 UTC" in text
+
+
+def test_parameters_stand_at_the_top_and_the_legend_tells_its_colours(tmp_path: Path):
+    words = ["run", "--strategy", "rsi", "--data", "sample-1h", "--end", "2023-03-01", "--out", str(tmp_path)]
+    assert CliRunner().invoke(cli.app, words, catch_exceptions=False).exit_code == 0
+    page = (tmp_path / "report.html").read_text("utf-8")
+    body = page[page.index("<h1>") :]
+    assert (
+        body.index("broker: ") < body.index("parameters: signal_mode momentum") < body.index("Plotly.newPlot")
+    )
+    for words_of_legend in (
+        "enters long (green)",
+        "enters short (red)",
+        "leaves a long (green)",
+        "leaves a short (red)",
+        "SAMPLEUSDT (light rises, dark falls)",
+    ):
+        assert f'"name":"{words_of_legend}"' in body
+    assert ", zoomed to the last 500 of 1416 bars" in body
+
+
+def test_lengths_of_drawdowns_say_that_they_are_of_drawdowns():
+    assert {"max drawdown, days", "longest drawdown, days"} <= {label for label, _, _ in report_text.ROWS}
 
 
 def test_the_page_lists_every_broker_setting_with_its_defaults():

@@ -12,6 +12,7 @@ import pytest
 from engine.backtest.kernel.runner import run_kernel
 from engine.backtest.parity_causes import Cause, likely_cause
 from engine.backtest.parity_divergence import Divergence, first_divergence
+from engine.backtest.parity_report import Told, explanation
 from engine.backtest.tv_export import ListedTrade, printed_money, restamped
 from engine.backtest.validate_cases import CaseResult, Prepared, prepare, run_case
 from engine.backtest.validate_config import read_config
@@ -103,8 +104,16 @@ def test_other_data_are_named_with_the_price_that_gives_them_away():
 
 
 def test_what_nothing_explains_is_said_to_be_unknown():
-    _, _, cause = _explained(_prepared("cci", params={"upper": 149.0}))
+    result, divergence, cause = _explained(_prepared("cci", params={"upper": 149.0}))
     assert cause.kind == "unknown"
+    assert "the strategy's own parameters are not tried and are the next thing to check" in cause.sentence
+    found = result.comparison
+    assert found.differing == sum(
+        not pair.is_match for pair in found.pairs if pair.listed is not None and pair.generated is not None
+    )
+    told = explanation(Told(result, divergence, cause))[0]
+    counted = f"{found.missing} missing, {found.extra} extra and {found.differing} different in all"
+    assert told.endswith(counted)
 
 
 def test_the_state_is_that_of_the_bar_that_decided():

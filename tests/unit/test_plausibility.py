@@ -96,7 +96,12 @@ def test_ticks_are_worth_their_point_value():
         ({}, {"exit_signal": ["Margin call"] * N}, f"{N} trades were closed by margin calls"),
         ({"margin_rejects": 1}, {}, "1 entry was refused for want of margin"),
         ({"days": 10.0}, {}, "only 10 days"),
-        ({}, {"pnl": [15.0] + [0.1] * (N - 1)}, "more than half of the net profit"),
+        ({}, {"pnl": [15.0] + [0.1] * (N - 1)}, "one trade (15.00) makes 75 % of the net profit"),
+        (
+            {},
+            {"pnl": [60.0] + [-1.0] * (N - 1)},
+            "one trade (60.00) makes 3 times the net profit: the others lose together",
+        ),
         ({}, {"pnl": [0.015] * N}, "ticks: one tick of slippage"),
         ({"trades": 0}, {}, "no trades"),
     ],
