@@ -103,6 +103,16 @@ class Counts(msgspec.Struct, frozen=True):
     rejects: int = 0
 
 
+class StartMoney(msgspec.Struct, frozen=True):
+    """What the journal knew of when the engine started; `wallet_balance` as the exchange first told it after
+    that, None before."""
+
+    realised_pnl: str
+    fees: str
+    funding: str
+    wallet_balance: str | None = None
+
+
 class EngineStatus(msgspec.Struct, frozen=True):
     """Everything the live view and the run's summary show."""
 
@@ -143,6 +153,8 @@ class EngineStatus(msgspec.Struct, frozen=True):
     """Positions of strategies that are no longer configured, and what to type, in sentences."""
     unanswered: str = ""
     """What the exchange says it cannot answer now."""
+    funding: str | None = None
+    at_start: StartMoney | None = None
 
 
 def write_status(path: Path, status: EngineStatus) -> None:

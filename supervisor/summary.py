@@ -7,7 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from settings.status import Counts, EngineStatus, read_status
+import msgspec
+
+from settings.status import Counts, EngineStatus, StartMoney, read_status
 
 COUNTERS = ("ticks", "candles", "signals", "orders", "fills", "rejects", "conflated_ticks")
 EXACT = Counts.__struct_fields__
@@ -15,6 +17,8 @@ EXACT = Counts.__struct_fields__
 LATE_S = 10.0
 """The engine writes each second, and once more at its end."""
 MONEY = ("realised_pnl", "unrealised_pnl", "fees", "wallet_balance")
+OF_RUN = ("realised_pnl", "fees", "funding")
+"""Sums of the whole journal, of which the part of this run is told too."""
 
 
 class RunSummary:
@@ -30,6 +34,7 @@ class RunSummary:
         self._carried = dict.fromkeys(COUNTERS, 0)
         self._before_death = EngineStatus()
         self._at_begin: Counts | None = None
+        self._money_at_begin: StartMoney | None = None
         self._written_s = 0.0
 
     def forget_last_run(self) -> None:
@@ -46,6 +51,11 @@ class RunSummary:
             self._at_begin = Counts(
                 *(getattr(status.since_journal_began, name) - getattr(status, name) for name in EXACT)
             )
+        begin, told = self._money_at_begin, status.at_start
+        if begin is None:
+            self._money_at_begin = told
+        elif begin.wallet_balance is None and told is not None:
+            self._money_at_begin = msgspec.structs.replace(begin, wallet_balance=told.wallet_balance)
         return status
 
     def engine_died(self) -> None:
@@ -90,8 +100,21 @@ class RunSummary:
             "restarts": restarts,
             "positions": {one.symbol: _number(one.qty_base) for one in status.positions},
             **{name: _number(getattr(status, name)) for name in MONEY},
+            **self._of_run(status),
             "tick_to_order_us": {"p50": status.tick_to_order_us.p50, "p99": status.tick_to_order_us.p99},
         }
+
+    def _of_run(self, status: EngineStatus) -> dict[str, float | None]:
+        """The balance at the beginning of the run, and what has come to it since."""
+        begin = self._money_at_begin
+        found: dict[str, float | None] = {
+            "start_wallet_balance": None if begin is None else _number(begin.wallet_balance)
+        }
+        for name in OF_RUN:
+            now = getattr(status, name)
+            is_known = begin is not None and now is not None
+            found[f"run_{name}"] = float(Decimal(now) - Decimal(getattr(begin, name))) if is_known else None
+        return found
 
 
 def _number(text: str | None) -> float | None:

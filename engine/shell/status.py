@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
+
 from engine.core.audit import AuditEvent, CandleClosed
 from engine.core.engine import Engine
 from engine.core.standing import may_enter, state_of
@@ -22,6 +24,7 @@ from settings.status import (
     OrderStatus,
     PositionStatus,
     SignalStatus,
+    StartMoney,
     StrategyStatus,
 )
 
@@ -38,6 +41,8 @@ class StatusKeeper:
         self.orders = 0
         self.fills = 0
         self._last_candles: dict[str, CandleStatus] = {}
+        account = engine.account
+        self._at_start = StartMoney(plain(account.realised_pnl), plain(account.fees), plain(account.funding))
 
     def counts(self) -> Counts:
         """Over all starts, as the journal has them."""
@@ -50,7 +55,9 @@ class StatusKeeper:
         )
 
     def observe(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
-        """Count."""
+        """Count, and note the first balance that is told."""
+        if self._at_start.wallet_balance is None and (wallet := self._wallet()) is not None:
+            self._at_start = msgspec.structs.replace(self._at_start, wallet_balance=wallet)
         for event in events:
             kind = type(event)
             if kind is CandleClosed:
@@ -82,7 +89,9 @@ class StatusKeeper:
             realised_pnl=plain(account.realised_pnl),
             unrealised_pnl=plain(account.unrealised_pnl),
             fees=plain(account.fees),
-            wallet_balance=plain(account.wallet_balance) if account.balance(account.quote_asset) else None,
+            wallet_balance=self._wallet(),
+            funding=plain(account.funding),
+            at_start=self._at_start,
             tick_to_order_us=_latency(engine.tick_to_order_ns),
             last_prices={symbol: lane.mid for symbol, lane in engine.lanes.items() if lane.ticks},
             last_candles=tuple(self._last_candles[symbol] for symbol in sorted(self._last_candles)),
@@ -104,6 +113,10 @@ class StatusKeeper:
             left_behind=tuple(engine.ownership.left_behind()),
             strategies=self._strategies(),
         )
+
+    def _wallet(self) -> str | None:
+        account = self._engine.account
+        return plain(account.wallet_balance) if account.balance(account.quote_asset) else None
 
     def _candle(self, event: CandleClosed) -> None:
         bar = event.bar

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds child pro
 KEYS = {
     *("seconds", "ticks", "candles", "signals", "orders", "fills", "rejects", "restarts", "positions"),
     *("realised_pnl", "unrealised_pnl", "fees", "wallet_balance", "conflated_ticks", "tick_to_order_us"),
+    *("start_wallet_balance", "run_realised_pnl", "run_fees", "run_funding"),
 }
 EXCHANGE_DIGITS = Decimal("0.00000001")
 LINE = re.compile(r"\[(simulator|gateway|engine|supervisor)\] \S.*")
@@ -92,6 +93,8 @@ def test_the_demo_trades_and_agrees_with_the_exchange(demo: Demo) -> None:
         assert summary[counted] > 0
     assert summary["rejects"] == summary["restarts"] == summary["conflated_ticks"] == 0
     assert summary["fills"] == agree_at_the_end(summary, demo).fills
+    earned = summary["run_realised_pnl"] - summary["run_fees"] + summary["run_funding"]
+    assert summary["start_wallet_balance"] + earned == pytest.approx(summary["wallet_balance"], abs=1e-6)
     lines = demo.lines.splitlines()
     closing = [line for line in lines if not LINE.fullmatch(line)]
     assert closing[0].startswith("demo ran ")

@@ -16,6 +16,7 @@ from settings.status import (
     OrderStatus,
     PositionStatus,
     SignalStatus,
+    StartMoney,
     StrategyStatus,
     read_status,
     write_status,
@@ -158,6 +159,34 @@ def test_the_summary_has_every_promised_key(tmp_path: Path) -> None:
     assert summary["tick_to_order_us"] == {"p50": None, "p99": None}
     write_summary(tmp_path / "s.json", summary)
     assert (tmp_path / "s.json").read_text().startswith("{")
+
+
+def test_the_money_of_this_run_is_told_beside_that_of_the_whole_journal(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    summary = RunSummary(path)
+    at_start = StartMoney("10", "3", "-1")
+    first = EngineStatus(time_ns=1, realised_pnl="10", fees="3", funding="-1", at_start=at_start)
+    write_status(path, first)
+    assert summary.merged(seconds=1.0, restarts=0)["start_wallet_balance"] is None
+    told = msgspec.structs.replace(at_start, wallet_balance="1000.5")
+    write_status(path, msgspec.structs.replace(first, wallet_balance="1000.5", at_start=told))
+    summary.engine_died()
+    later = StartMoney("12.25", "3.5", "-1", "1002.25")  # of the engine that was started again
+    status = EngineStatus(
+        *(2,), realised_pnl="14.25", fees="4", funding="-1.5", wallet_balance="1003.25", at_start=later
+    )
+    write_status(path, status)
+    numbers = summary.merged(seconds=2.0, restarts=1)
+    names = ("start_wallet_balance", "run_realised_pnl", "run_fees", "run_funding", "wallet_balance")
+    assert [numbers[name] for name in names] == [1000.5, 4.25, 1.0, -0.5, 1003.25]
+    assert 1000.5 + 4.25 - 1.0 - 0.5 == 1003.25
+    assert (numbers["realised_pnl"], numbers["fees"]) == (14.25, 4.0)
+
+
+def test_the_operating_page_describes_every_key_of_the_summary(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    for key in RunSummary(tmp_path / "none").merged(seconds=1.0, restarts=0):
+        assert f"`{key}`" in page, key
 
 
 def test_a_dead_engines_last_word_stands_until_the_next_one_speaks(tmp_path: Path) -> None:
