@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from engine.backtest import grid
 from engine.backtest.kernel import grid as kernel_grid
+from engine.core.engine import Engine
+from engine.execution.exit_rules import ExitRules
 from engine.execution.lots import level_to_tick
 from engine.execution.script_orders import Exit, RestingEntry, level_of
 from gateways.wire.messages import Side
-from tests.engine_rig import instrument
+from tests.engine_rig import Rig, config, instrument, spec
 
 D = Decimal
 Kind = Literal["stop", "limit"]
@@ -119,3 +121,36 @@ def test_of_a_target_price_and_a_distance_the_nearer_counts(
 def test_of_a_stop_price_and_a_distance_the_nearer_counts(stop: float, loss: float, expected: str) -> None:
     legs = Exit("", None, 100.0, None, stop, None, loss, "").orders(1, D(1), 100.0, instrument())
     assert level_of(legs["stop"]) == D(expected)
+
+
+percents = st.floats(0.5, 40.0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.sampled_from([1, -1]), percents, percents, percents)
+def test_resting_exits_of_live_positions_lie_where_the_backtest_puts_them(
+    direction: int, stop_percent: float, trailing_percent: float, target_percent: float
+) -> None:
+    rules = ExitRules(
+        stop_kind="resting",
+        stop_loss_percent=stop_percent,
+        trailing_percent=trailing_percent,
+        take_profit_percent=target_percent,
+    )
+    path = (100, 99, 98, 100, 101, 101.3) if direction > 0 else (100, 101, 102, 100, 99, 98.7)
+    rig = Rig(Engine(config(spec(exit_rules=rules)))).up().prices(*path)
+    (desk,) = rig.engine.trades.desks.values()
+    levels = desk.plan.exits.levels()
+    assert levels.stop is not None
+    assert levels.target is not None
+    stop_side, target_side = (
+        (grid.round_level_down, grid.round_level_up)
+        if direction > 0
+        else (grid.round_level_up, grid.round_level_down)
+    )
+    at = {
+        one.order_type: float(level)
+        for one in rig.exchange.orders.values()
+        if (level := one.stop_price or one.price)
+    }
+    assert at == {"STOP_MARKET": stop_side(levels.stop, 0.1), "LIMIT": target_side(levels.target, 0.1)}
