@@ -89,11 +89,12 @@ def markets(status: EngineStatus, most: int) -> Table:
 def strategies(status: EngineStatus, most: int, width: int) -> Table:
     """What each strategy does, what it holds, and where its stop is."""
     head = f"strategy{_more(len(status.strategies), most)}"
-    table = _table(head, "symbol", "bar", "holds", "stop", "state", folds=width >= NARROW_COLUMNS)
+    table = _table(head, "symbol", "bar", "holds", "stop", "state")
+    # Only the last column may wrap, so it alone gives way; on a narrow terminal it is cut to one line.
+    is_narrow = width < NARROW_COLUMNS
     for one in status.strategies[:most]:
-        table.add_row(
-            _name(one.strategy, width), one.symbol, one.timeframe, one.qty_base, _stop(one), one.state
-        )
+        state = Text(one.state, no_wrap=is_narrow, overflow="ellipsis" if is_narrow else "fold")
+        table.add_row(_name(one.strategy, width), one.symbol, one.timeframe, one.qty_base, _stop(one), state)
     return table
 
 
@@ -180,10 +181,10 @@ def _more(count: int, most: int) -> str:
     return f" +{count - most}" if count > most else ""
 
 
-def _table(*columns: str, folds: bool = True) -> Table:
-    """`folds`: the last column may take several lines, else it is cut."""
+def _table(*columns: str) -> Table:
+    """The last column may take several lines."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     for column in columns[:-1]:
         table.add_column(column, no_wrap=True)
-    table.add_column(columns[-1], overflow="fold" if folds else "ellipsis", no_wrap=not folds)
+    table.add_column(columns[-1], overflow="fold")
     return table

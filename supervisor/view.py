@@ -73,7 +73,7 @@ class LiveView:
         counted = session.summary.merged(seconds=session.seconds, restarts=session.restarts)
         status = readable(status)
         top: list[RenderableType] = [
-            self._health(status, is_now=not age),
+            self._health(status, is_now=not age and self._engine_state() != "stopped"),
             *([Text(age, style="bold yellow")] if age else []),
             totals(status, counted),
         ]
@@ -90,10 +90,13 @@ class LiveView:
         title = f"nextbar {self._settings.environment}, {session.seconds:.0f} s"
         return Panel(Group(*parts), title=title, subtitle="Ctrl+C stops in order")
 
+    def _engine_state(self) -> str:
+        engine = self._session.processes.get("engine")
+        return "up" if engine is None else engine.state
+
     def _newest(self, status: EngineStatus) -> tuple[EngineStatus, str]:
         """What to show, and in words how old it is ("": it is the present)."""
-        engine = self._session.processes.get("engine")
-        state = "up" if engine is None else engine.state
+        state = self._engine_state()
         if status.wallet_balance is not None:
             self._last = status
             if state in {"up", "stopped"}:

@@ -65,6 +65,19 @@ def test_a_position_is_not_flat_while_the_engine_restarts(tmp_path: Path) -> Non
     assert "wallet 9990.00" in now
 
 
+def test_an_engine_that_has_stopped_has_no_links(tmp_path: Path) -> None:
+    view = Shown(tmp_path)
+    status = EngineStatus(time_ns=1, wallet_balance="1", links={"gateway": "up"}, blockers=("no fresh book",))
+    running = view.text("up", status)
+    assert "gateway up" in running
+    assert "entries wait: no fresh book" in running
+    stopped = view.text("stopped", status)
+    assert "engine stopped" in stopped
+    assert "gateway up" not in stopped
+    assert "entries wait" not in stopped
+    assert "wallet 1.00" in stopped
+
+
 def test_killed_and_paused_are_told_apart(tmp_path: Path) -> None:
     view = Shown(tmp_path)
     killed = view.text("up", EngineStatus(time_ns=1, wallet_balance="1", paused=True, killed=True))
