@@ -39,6 +39,24 @@ class TableFormat(StrEnum):
     CSV = "csv"
 
 
+def _jobs(text: str) -> int:
+    """A number of processes."""
+    try:
+        jobs = int(text)
+    except ValueError:
+        jobs = 0
+    if jobs < 1:
+        raise typer.BadParameter(f"{text!r} is not a whole number of 1 or more")
+    return jobs
+
+
+def _table_format(text: str) -> TableFormat:
+    try:
+        return TableFormat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is neither parquet nor csv") from None
+
+
 @app.command()
 def run(
     strategy: Annotated[Many, typer.Option(help="Names of strategies, side by side.")] = None,
@@ -60,9 +78,11 @@ def run(
     end: Annotated[str | None, typer.Option(help="First bar left out.")] = None,
     gaps: Annotated[str | None, typer.Option(help="Missing bars: refuse, keep (default) or fill.")] = None,
     engine: Annotated[str | None, typer.Option(help="kernel or event.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    jobs: Annotated[int, typer.Option(parser=_jobs, metavar="NUMBER", help="Processes.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for trades, equity, summary and reports.")] = None,
-    trades: Annotated[TableFormat, typer.Option(help="Of trades and equity.")] = TableFormat.PARQUET,
+    trades: Annotated[
+        TableFormat, typer.Option(parser=_table_format, metavar="parquet|csv", help="Of trades and equity.")
+    ] = TableFormat.PARQUET,
     page: Annotated[bool, typer.Option(help="Write report.html too.")] = True,
 ) -> None:
     """Backtest strategies and report."""
@@ -90,7 +110,9 @@ def run(
 def sample(
     out: Annotated[Path, typer.Option(help="Folder.")],
     name: Annotated[Many, typer.Option(help="Of these markets only.")] = None,
-    form: Annotated[TableFormat, typer.Option("--format")] = TableFormat.PARQUET,
+    form: Annotated[
+        TableFormat, typer.Option("--format", parser=_table_format, metavar="parquet|csv")
+    ] = TableFormat.PARQUET,
 ) -> None:
     """Write the sample markets as files of bars."""
     from engine.backtest.datasets_files import write_samples  # noqa: PLC0415

@@ -1,7 +1,8 @@
 """Bars from files, checked: a fault is one sentence naming file, row and what was expected.
 
 Parquet and CSV (plain, gzip or zip) with the open time, open, high, low, close and volume (optional), by
-any of their usual names; a CSV without a header has them in this order. Rows count from 1 after the header.
+any of their usual names; a CSV without a header has them in this order. Rows count from 1 after the header,
+lines as an editor counts them.
 """
 
 import re
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from engine.backtest.columns import column as column_of
 from engine.backtest.columns import numbers
 from engine.backtest.datasets import DATASETS, dataset
-from engine.backtest.table_files import DataError, read_table
+from engine.backtest.table_files import DataError, read_table, told_with_line, with_line
 from engine.backtest.time_column import NO_ZONE, joined, times_ns
 from engine.market_data.bar_times import early_rows, usual_step_ns
 from engine.market_data.bars import Bars
@@ -89,6 +90,12 @@ def load_bars(source: Path, symbol: str | None = None) -> Loaded:
 
 
 def _load_file(path: Path, symbol: str | None) -> Loaded:
+    with told_with_line(path):
+        found = _load_rows(path, symbol)
+    return replace(found, notes=tuple(with_line(path, note) for note in found.notes))
+
+
+def _load_rows(path: Path, symbol: str | None) -> Loaded:
     table, rows, notes = _bars_table(path)
     time_ns = numbers(table.column("open_time"))
     prices = {name: _floats(path, table, name, rows) for name in _PRICES}
@@ -218,6 +225,11 @@ def read_funding(path: Path) -> "Funding":
 
     Raises `DataError`.
     """
+    with told_with_line(path):
+        return _read_funding(path)
+
+
+def _read_funding(path: Path) -> "Funding":
     from engine.backtest.plans import Funding  # noqa: PLC0415  # brings all strategies, and so numba
 
     table = read_table(path, "funding")

@@ -4,6 +4,8 @@ import gzip
 import io
 import re
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +19,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _DELIMITERS = (",", ";", "\t")
 _FEWEST_COLUMNS = 2
 _TWO_HEADERS = b"Price,"
+_ROW = re.compile(r", row (\d+):")
 
 
 class DataError(ValueError):
@@ -44,20 +47,7 @@ def _read_csv(path: Path) -> pa.Table:
     data = _unpacked(path)
     if not data.strip():
         raise DataError(f"{path}: empty file, expected a CSV table")
-    skipped, line = _first_row(data)
-    if data.startswith(_TWO_HEADERS) and data.splitlines()[1].startswith(b"Ticker"):
-        # Yahoo's downloader writes a table of two header rows and puts the index's name in a third.
-        skipped, line = 3, line.replace("Price", "Date", 1)
-    delimiter = max(_DELIMITERS, key=line.count)
-    if delimiter not in line:
-        raise DataError(f"{path}: its first line, {line[:60]!r}, has one column, expected a CSV table")
-    fields = [field.strip().strip('"') for field in line.split(delimiter)]
-    names = None
-    if len(fields) > _FEWEST_COLUMNS and all(_NUMBER.fullmatch(field) for field in fields[1:5]):
-        extra = [f"column {number}" for number in range(len(_HEADERLESS) + 1, len(fields) + 1)]
-        names = [*_HEADERLESS[: len(fields)], *extra]
-    elif skipped > 1:
-        names = fields
+    skipped, delimiter, names = _layout(path, data)
     before = skipped + (names is None)
     odd: list[pa_csv.InvalidRow] = []
 
@@ -83,6 +73,49 @@ def _read_csv(path: Path) -> pa.Table:
             f" the first line has {first.expected_columns}"
         )
     return table
+
+
+def _layout(path: Path, data: bytes) -> tuple[int, str, list[str] | None]:
+    """Lines before the table, what parts its columns, and their names where no line of it has them."""
+    skipped, line = _first_row(data)
+    if data.startswith(_TWO_HEADERS) and data.splitlines()[1].startswith(b"Ticker"):
+        # Yahoo's downloader writes a table of two header rows and puts the index's name in a third.
+        skipped, line = 3, line.replace("Price", "Date", 1)
+    delimiter = max(_DELIMITERS, key=line.count)
+    if delimiter not in line:
+        raise DataError(f"{path}: its first line, {line[:60]!r}, has one column, expected a CSV table")
+    fields = [field.strip().strip('"') for field in line.split(delimiter)]
+    if len(fields) > _FEWEST_COLUMNS and all(_NUMBER.fullmatch(field) for field in fields[1:5]):
+        extra = [f"column {number}" for number in range(len(_HEADERLESS) + 1, len(fields) + 1)]
+        return skipped, delimiter, [*_HEADERLESS[: len(fields)], *extra]
+    return skipped, delimiter, fields if skipped > 1 else None
+
+
+def with_line(path: Path, text: str) -> str:
+    """A sentence about a row of a CSV, with the line as an editor counts it; others as they are.
+
+    Rows count from 1 after the header; lines from 1 at the top, empty ones too.
+    """
+    named = _ROW.search(text)
+    if named is None or path.suffix == ".parquet" or not path.is_file():
+        return text
+    data = _unpacked(path)
+    skipped, _, names = _layout(path, data)
+    lines = data.splitlines()
+    filled = [number for number, line in enumerate(lines, start=1) if line.strip()]
+    at = skipped + (names is None) + int(named[1]) - 1
+    if at >= len(filled):
+        return text
+    return f"{text[: named.start()]}, line {filled[at]}{text[named.start() :]}"
+
+
+@contextmanager
+def told_with_line(path: Path) -> Iterator[None]:
+    """`DataError` about a row of `path` says its line too."""
+    try:
+        yield
+    except DataError as e:
+        raise DataError(with_line(path, str(e))) from e
 
 
 def _unpacked(path: Path) -> bytes:

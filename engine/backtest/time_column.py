@@ -30,6 +30,7 @@ _DIGITS = (
 )
 _YEAR_FIRST = re.compile(r"(\d{4})[./](\d{1,2})[./](\d{1,2})")
 _DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
+_YEAR_LAST = re.compile(r"\d{1,2}/\d{1,2}/\d{4}")
 _ZONE_WORD = re.compile(r"\s*(?:UTC|GMT)([+-]\d{2}:?\d{2})?$")
 
 
@@ -137,7 +138,8 @@ def _read(path: Path, texts: list[str], name: str) -> tuple[NDArray[np.int64], b
             moment = parse_time(text)
         except ValueError as e:
             odd = _first_odd(texts, row)
-            raise DataError(f"{path}, row {odd + 1}: {name} {texts[odd]!r} cannot be read, {_WRITE}") from e
+            said = f"{texts[odd]!r} cannot be read, {_WRITE}{two_days(texts[odd])}"
+            raise DataError(f"{path}, row {odd + 1}: {name} {said}") from e
         no_zone = no_zone or moment.tzinfo is None
         value = _ns(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
         if not -_LAST_NS <= value <= _LAST_NS:
@@ -151,6 +153,13 @@ def _first_odd(texts: list[str], row: int) -> int:
     if not texts[row].strip().isdigit():
         return row
     return next((k for k, text in enumerate(texts) if not text.strip().isdigit()), row)
+
+
+def two_days(text: str) -> str:
+    """Why a date is refused that has slashes and its year last, or ""."""
+    if not _YEAR_LAST.match(text.strip()):
+        return ""
+    return "; with slashes it may be day or month first: write 2025/01/31, or 31.01.2025, which is day first"
 
 
 def parse_time(text: str) -> datetime:

@@ -52,7 +52,7 @@ MONEY_COLUMNS = (
 
 
 class ExportError(ValueError):
-    """The file is no trade list; one sentence names file, row and what was expected."""
+    """The file is no trade list; one sentence names file, line and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def read_trade_list(path: Path, utc_offset_hours: float, zone: str | None = None
             row = _row(path, reader.line_num, cells, columns, chart)
             rows.setdefault(row.number, []).append(row)
     except csv.Error as e:
-        raise ExportError(f"{path}, row {reader.line_num}: not CSV ({e})") from e
+        raise ExportError(f"{path}, line {reader.line_num}: not CSV ({e})") from e
     if not rows:
         raise ExportError(f"{path}: no trades below the header, expected TradingView's list of trades")
     return _with_open_ones([_trade(path, pair) for _, pair in sorted(rows.items())])
@@ -209,7 +209,7 @@ def _columns(path: Path, header: list[str]) -> dict[str, int]:
     missing = [_COLUMNS[key][0] for key in _REQUIRED if key not in found]
     if missing:
         raise ExportError(
-            f"{path}, row 1: no column {missing[0]!r}, expected the header of TradingView's list of trades"
+            f"{path}, line 1: no column {missing[0]!r}, expected the header of TradingView's list of trades"
         )
     return found
 
@@ -229,15 +229,17 @@ def _row(path: Path, line: int, cells: list[str], columns: dict[str, int], chart
         index = columns[key]
         if index >= len(cells):
             raise ExportError(
-                f"{path}, row {line}: {len(cells)} columns, the header has {max(columns.values()) + 1}"
+                f"{path}, line {line}: {len(cells)} columns, the header has {max(columns.values()) + 1}"
             )
         return cells[index].strip()
 
     words = cell("type").lower().split()
     if len(words) < 2 or words[0] not in {"entry", "exit"} or words[1] not in {"long", "short"}:
-        raise ExportError(f"{path}, row {line}: type {cell('type')!r}, expected entry or exit, long or short")
+        raise ExportError(
+            f"{path}, line {line}: type {cell('type')!r}, expected entry or exit, long or short"
+        )
     if not cell("number").isdecimal():
-        raise ExportError(f"{path}, row {line}: trade number {cell('number')!r}, expected a whole number")
+        raise ExportError(f"{path}, line {line}: trade number {cell('number')!r}, expected a whole number")
     is_entry = words[0] == "entry"
     is_open = not is_entry and cell("signal") in _OPEN
     money = {}
@@ -262,7 +264,7 @@ def _trade(path: Path, pair: list[_Row]) -> ListedTrade:
     exits = [row for row in pair if not row.is_entry]
     if len(entries) != 1 or len(exits) > 1 or (exits and exits[0].direction != entries[0].direction):
         raise ExportError(
-            f"{path}, row {pair[0].line}: trade {pair[0].number} has {len(entries)} entry"
+            f"{path}, line {pair[0].line}: trade {pair[0].number} has {len(entries)} entry"
             f" and {len(exits)} exit rows, expected one of each and of one side"
         )
     entry = entries[0]
@@ -301,7 +303,7 @@ def _decimal(path: Path, line: int, column: str, text: str) -> Decimal:
             return Decimal(f"{number:f}")  # written out: 3E+3 has digits only before its thousands
     except InvalidOperation:
         pass
-    raise ExportError(f"{path}, row {line}: {column} is {text!r}, expected a number")
+    raise ExportError(f"{path}, line {line}: {column} is {text!r}, expected a number")
 
 
 def restamped(trade: ListedTrade, zone: tzinfo) -> ListedTrade:
@@ -326,7 +328,7 @@ def _stamp(path: Path, line: int, text: str, chart: tzinfo) -> _Stamp:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as e:
-        raise ExportError(f"{path}, row {line}: time {text!r}, expected a date like 2025-01-31 14:00") from e
+        raise ExportError(f"{path}, line {line}: time {text!r}, expected a date like 2025-01-31 14:00") from e
     if moment.tzinfo is not None:
         return _Stamp(_ns(moment), None, moment.tzinfo)
     return _in_zone(moment, chart)

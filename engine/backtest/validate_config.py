@@ -26,7 +26,7 @@ from pydantic import (
 from engine.backtest.bar_gaps import GapRule
 from engine.backtest.price_grid import Grid
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
-from engine.backtest.time_column import parse_time
+from engine.backtest.time_column import parse_time, two_days
 from settings.refusals import first_problem, sentence
 
 _YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}")
@@ -134,7 +134,7 @@ def _moment(raw: object) -> object:
     except ValueError as e:
         raise ValueError(
             f"{raw!r} is no time, expected one like 2023-05-01, 2023-05-01T14:00 (both UTC)"
-            " or 2023-05-01T14:00:00+08:00"
+            f" or 2023-05-01T14:00:00+08:00{two_days(str(raw))}"
         ) from e
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise ValueError(f"{raw!r} is out of range, expected a time from {_FIRST_YEAR} to {_LAST_YEAR}")

@@ -125,6 +125,20 @@ def test_what_is_wrong_is_blamed_on_the_option_or_the_file_it_stands_in(
     assert refused.stderr.startswith(f"backtest: {config if source == 'file' else source}: ")
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--jobs x", "'x' is not a whole number of 1 or more"),
+        ("--jobs 0", "'0' is not a whole number of 1 or more"),
+        ("--trades xls", "'xls' is neither parquet nor csv"),
+    ],
+)
+def test_what_an_option_takes_is_said_in_plain_words(words: str, says: str):
+    refused = _here("--strategy", "rsi", *words.split())
+    assert refused.exit_code == 2
+    assert says in " ".join(refused.stderr.replace("│", "").split())
+
+
 def test_slippage_is_a_cost(tmp_path: Path):
     words = ["--strategy", "rsi", "--data", "sample-1h", "--broker", "commission_percent=0"]
     said = "commission and slippage are zero"

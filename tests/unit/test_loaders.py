@@ -11,7 +11,7 @@ import pytest
 
 from engine.backtest.datasets import dataset
 from engine.backtest.datasets_files import write_bars
-from engine.backtest.loaders import DataError, cut, open_bars, read_bars, read_funding
+from engine.backtest.loaders import DataError, cut, load_bars, open_bars, read_bars, read_funding
 
 GOOD = (
     "open_time,open,high,low,close,volume\n"
@@ -125,12 +125,12 @@ def test_files_that_are_missing_too_short_or_rubbish_are_refused(tmp_path: Path)
 
 
 def test_times_beyond_what_nanoseconds_can_count_are_refused(tmp_path: Path):
-    with pytest.raises(DataError, match=r"X_1h\.csv, row 1: open_time .* between 1970 and 2261"):
+    with pytest.raises(DataError, match=r"X_1h\.csv, line 2, row 1: open_time .* between 1970 and 2261"):
         read_bars(_csv(tmp_path, GOOD.replace("2025-", "9025-")))
-    with pytest.raises(DataError, match=r"X_1h\.csv, row 3: open_time .* between 1970 and 2261"):
+    with pytest.raises(DataError, match=r"X_1h\.csv, line 4, row 3: open_time .* between 1970 and 2261"):
         read_bars(_csv(tmp_path, GOOD.replace("2025-01-01T03:00:00Z", "9025-01-01T03:00:00Z")))
     big = "open_time,open,high,low,close\n1000000000,1,1,1,1\n10000000060,1,1,1,1\n"
-    with pytest.raises(DataError, match=r"X_1h\.csv, row 2: open_time .* between 1970 and 2261"):
+    with pytest.raises(DataError, match=r"X_1h\.csv, line 3, row 2: open_time .* between 1970 and 2261"):
         read_bars(_csv(tmp_path, big))
 
 
@@ -223,3 +223,23 @@ def test_a_csv_is_read_on_one_thread(tmp_path: Path):
 )
 def test_the_symbol_in_a_file_name(tmp_path: Path, name: str, symbol: str):
     assert read_bars(_csv(tmp_path, GOOD, name)).symbol == symbol
+
+
+@pytest.mark.parametrize(
+    ("before", "line"),
+    [("open_time,open,high,low,close\n", 3), ("", 2), ("open_time,open,high,low,close\n\n", 4)],
+)
+def test_the_line_of_a_row_is_the_one_an_editor_shows(tmp_path: Path, before: str, line: int):
+    path = tmp_path / "X_1h.csv"
+    rows = [f"2025-01-01T0{hour}:00:00Z,10,12,{low},11" for hour, low in enumerate((9, 13, 9))]
+    path.write_text(before + "\n".join(rows) + "\n", "utf-8")
+    with pytest.raises(DataError) as refused:
+        load_bars(path)
+    assert str(refused.value).startswith(f"{path}, line {line}, row 2: high 12.0 is below low 13.0")
+
+
+def test_a_date_with_slashes_and_its_year_last_is_refused_with_what_to_write(tmp_path: Path):
+    path = tmp_path / "X_1h.csv"
+    path.write_text("date,open,high,low,close\n01/05/2023,1,1,1,1\n02/05/2023,1,1,1,1\n", "utf-8")
+    with pytest.raises(DataError, match=r"line 2, row 1: .*may be day or month first: write 2025/01/31"):
+        load_bars(path)
