@@ -58,7 +58,10 @@ def main(
         for run in at_odds:
             console.print(f"{run[0].result.case.name}: the engines' own lists differ from each other")
         if out is not None:
+            was_there = (out / "parity.json").is_file()
             parity_report.write(out, told)
+            more = ", replaces the report of an earlier run there" if was_there else ""
+            console.print(f"written to {out}{more}", markup=False)
     except StrategyFault as e:
         print(f"{e.trace}\nvalidate_runner: {e}", file=sys.stderr)  # noqa: T201  # of a person's own code
         raise typer.Exit(2) from None

@@ -63,6 +63,7 @@ def test_a_divergence_is_exit_1_and_is_told_in_all_outputs(tmp_path: Path):
     out = tmp_path / "out"
     done = _run("--config", config, "--out", out)
     assert done.returncode == 1, done.stderr
+    assert done.stdout.endswith(f"written to {out}\n")
     assert "likely cause: rule: with max_holding_strict False" in done.stdout
     assert sorted(path.name for path in out.iterdir()) == ["pairs.csv", "parity.html", "parity.json"]
     case = json.loads((out / "parity.json").read_text("utf-8"))["cases"][0]
@@ -76,6 +77,8 @@ def test_a_divergence_is_exit_1_and_is_told_in_all_outputs(tmp_path: Path):
     page = (out / "parity.html").read_text("utf-8")
     assert "first divergence" in page
     assert "<script src=" not in page
+    again = _run("--config", config, "--out", out)
+    assert again.stdout.endswith(f"written to {out}, replaces the report of an earlier run there\n")
 
 
 def test_the_picture_of_a_divergence_is_fitted_to_the_prices_it_shows(tmp_path: Path):
