@@ -19,16 +19,16 @@ import aiohttp
 import msgspec
 import uvloop
 
-from gateways.binance.clock import ExchangeClock
-from gateways.binance.frames import BookTickerFrame, DepthFrame, decode, snapshot_from
-from gateways.binance.http_pool import HttpPool
-from gateways.binance.keys import ApiKeys
-from gateways.binance.order_desk import OrderDesk
-from gateways.binance.rest_data import ExchangeClient
-from gateways.binance.rest_orders import OrderRequests
-from gateways.binance.signing import Signer
-from gateways.binance.symbol_feed import SymbolFeed
-from gateways.binance.weights import Ledger
+from gateways.binance.orders.desk import OrderDesk
+from gateways.binance.orders.requests import OrderRequests
+from gateways.binance.protocol.frames import BookTickerFrame, DepthFrame, decode, snapshot_from
+from gateways.binance.protocol.signing import Signer
+from gateways.binance.rest.client import ExchangeClient
+from gateways.binance.rest.clock import ExchangeClock
+from gateways.binance.rest.http_pool import HttpPool
+from gateways.binance.rest.request_budget import RequestBudget
+from gateways.binance.setup.keys import ApiKeys
+from gateways.binance.streams.symbol_feed import SymbolFeed
 from gateways.wire.framing import TO_ENGINE_LIMIT, encode
 from gateways.wire.messages import OrderBookTick, SubmitOrder
 
@@ -125,9 +125,9 @@ async def order_path() -> None:
     server = await loop.create_server(Echo, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     clock = ExchangeClock(time.monotonic_ns, time.time_ns)
-    ledger = Ledger(lambda: 0, 10**9)
-    ledger.set_limits([{"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 10**9}])
-    ledger.set_limits([{"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 10**9}])
+    budget = RequestBudget(lambda: 0, 10**9)
+    budget.set_limits([{"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 10**9}])
+    budget.set_limits([{"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 10**9}])
     pool = HttpPool(url)
     is_up = asyncio.Event()
     pool.on_state = lambda _is_up: is_up.set()
@@ -137,7 +137,7 @@ async def order_path() -> None:
     desk = OrderDesk(
         pool,
         requests,
-        ledger,
+        budget,
         None,  # type: ignore[arg-type]  # no history is asked for
         wall_ns=time.time_ns,
         on_hint=lambda _hint: None,
@@ -165,7 +165,7 @@ async def order_path() -> None:
                 await answer.read()
             arrived.append((Echo.arrived_ns - start) / 1000)
     show("aiohttp client: the same", arrived)
-    client = ExchangeClient(url, ApiKeys("k" * 64, "s" * 64), clock, ledger, 5000)
+    client = ExchangeClient(url, ApiKeys("k" * 64, "s" * 64), clock, budget, 5000)
     arrived = []
     for _ in range(ORDERS // 3):
         start = time.perf_counter_ns()

@@ -14,10 +14,10 @@ from typing import ClassVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gateways.binance.http1 import HttpConnection
-from gateways.binance.order_desk import OrderDesk
+from gateways.binance.orders.desk import OrderDesk
+from gateways.binance.rest.http_connection import HttpConnection
 from gateways.binance.run_binance import main as run
-from gateways.binance.sockets import DirectConnection
+from gateways.binance.streams.sockets import DirectConnection
 from gateways.wire.engine_link import EngineLink
 from gateways.wire.messages import OrderBookTick
 from gateways.wire.server import WireServer

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from gateways.binance.config import GatewayConfig
 from gateways.binance.gateway import Gateway
-from gateways.binance.keys import ApiKeys
+from gateways.binance.setup.config import GatewayConfig
+from gateways.binance.setup.keys import ApiKeys
 from gateways.wire.client import EngineIdentity, WireClient
 from gateways.wire.messages import Message
 from tests.binance_stand_in import KEY, SECRET, SYMBOL, StandIn

@@ -8,36 +8,36 @@ from typing import Any
 import msgspec
 import structlog
 
+from gateways.binance.account.history import History
+from gateways.binance.account.instruments import RULES_AGE_SECONDS, STATUS_AGE_SECONDS, Instruments
+from gateways.binance.account.key_watch import KeyWatch
+from gateways.binance.account.leverage_requests import LeverageRequests
+from gateways.binance.account.snapshot import Account, SnapshotTaker, Sweeper
+from gateways.binance.account.snapshot_requests import SnapshotRequests
+from gateways.binance.account.start_check import StartCheck, said_of
 from gateways.binance.background import Background
-from gateways.binance.classify import Failure, Hint
-from gateways.binance.clock import ExchangeClock
-from gateways.binance.config import GatewayConfig
-from gateways.binance.dead_man import switch_for
-from gateways.binance.errors import ConfigurationError, RestBlocked, RestError
-from gateways.binance.frames import DepthSnapshot, snapshot_from
-from gateways.binance.history import History
-from gateways.binance.http_pool import HttpPool
-from gateways.binance.instruments import RULES_AGE_SECONDS, STATUS_AGE_SECONDS, Instruments
-from gateways.binance.key_watch import KeyWatch
-from gateways.binance.keys import ApiKeys
-from gateways.binance.klines import fetch_klines
-from gateways.binance.leverage_requests import LeverageRequests
-from gateways.binance.market import Market
-from gateways.binance.open_orders import OpenOrders
-from gateways.binance.order_desk import OrderDesk
-from gateways.binance.pacing import Pacer, tell_start
-from gateways.binance.rehearsal import Rehearsal
-from gateways.binance.rest_data import ExchangeClient, RestData
-from gateways.binance.rest_orders import OrderRequests
-from gateways.binance.signing import Signer
-from gateways.binance.snapshot import Account, SnapshotTaker, Sweeper
-from gateways.binance.snapshot_requests import SnapshotRequests
-from gateways.binance.start_check import StartCheck, said_of
-from gateways.binance.stops import FILE_NAME, Stops
-from gateways.binance.timekeeper import TimeKeeper
-from gateways.binance.translate import MS
-from gateways.binance.user_stream import UserStream
-from gateways.binance.weights import Ledger, Priority
+from gateways.binance.orders.dead_man import switch_for
+from gateways.binance.orders.desk import OrderDesk
+from gateways.binance.orders.open_orders import OpenOrders
+from gateways.binance.orders.rehearsal import Rehearsal
+from gateways.binance.orders.requests import OrderRequests
+from gateways.binance.protocol.classify import Failure, Hint
+from gateways.binance.protocol.errors import ConfigurationError, RestBlocked, RestError
+from gateways.binance.protocol.frames import DepthSnapshot, snapshot_from
+from gateways.binance.protocol.signing import Signer
+from gateways.binance.protocol.translate import MS
+from gateways.binance.rest.bans import FILE_NAME, Bans
+from gateways.binance.rest.client import ExchangeClient, RestData
+from gateways.binance.rest.clock import ExchangeClock
+from gateways.binance.rest.http_pool import HttpPool
+from gateways.binance.rest.klines import fetch_klines
+from gateways.binance.rest.pacing import Pacer, tell_start
+from gateways.binance.rest.request_budget import Priority, RequestBudget
+from gateways.binance.rest.timekeeper import TimeKeeper
+from gateways.binance.setup.config import GatewayConfig
+from gateways.binance.setup.keys import ApiKeys
+from gateways.binance.streams.market import Market
+from gateways.binance.streams.user import UserStream
 from gateways.wire.messages import (
     AccountUpdate,
     AmendOrder,
@@ -95,13 +95,13 @@ class Gateway:
         self._failed = self._background.failed
         self._states = {"public": "down", "market": "down", "private": "down", "rest": "down"}
         self.clock = ExchangeClock(monotonic_ns, wall_ns)
-        self.ledger = Ledger(self.clock.now_ns)
+        self.budget = RequestBudget(self.clock.now_ns)
         self.server = WireServer(self, gateway=config.name, token=token, epoch=wall_ns())
-        self._client = ExchangeClient(config.rest_url, keys, self.clock, self.ledger, config.window_ms)
+        self._client = ExchangeClient(config.rest_url, keys, self.clock, self.budget, config.window_ms)
         self._client.on_hint = self._on_hint
-        self._rest = RestData(self._client, Pacer(self.ledger, config.clock_speed))
+        self._rest = RestData(self._client, Pacer(self.budget, config.clock_speed))
         self._history = History(self._rest, self._now_ms)
-        self._instruments = Instruments(self._rest, self.ledger, lambda: tuple(self.market.feeds))
+        self._instruments = Instruments(self._rest, self.budget, lambda: tuple(self.market.feeds))
         account = self._account = Account(self._rest)
         self._taker = SnapshotTaker(account, self._history, self._instruments)
         self._snapshots = SnapshotRequests(self._take_snapshot, self.spawn)
@@ -112,7 +112,7 @@ class Gateway:
         )
         self._pool = HttpPool(config.rest_url)
         self._pool.on_state = self._on_rest_state
-        self._time = TimeKeeper(self.clock, self.ledger, self._pool, self._requests.time, monotonic_ns)
+        self._time = TimeKeeper(self.clock, self.budget, self._pool, self._requests.time, monotonic_ns)
         self.desk = self._make_desk()
         self._rehearsal = Rehearsal(
             config.rest_url, wall_ns=wall_ns, every_s=config.rehearse_s, window_ms=config.window_ms
@@ -142,7 +142,7 @@ class Gateway:
         return OrderDesk(
             self._pool,
             self._requests,
-            self.ledger,
+            self.budget,
             self._history,
             wall_ns=self._wall_ns,
             on_hint=self._on_hint,
@@ -201,11 +201,11 @@ class Gateway:
     async def run(self, on_listening: Callable[[int], None]) -> None:
         """Serve. Ends by cancellation, or with the error of a part that failed in a way nobody foresaw."""
         if self.config.state_dir is not None:
-            stops = Stops(
-                self.ledger, self.config.state_dir / FILE_NAME, self.config.rest_url, self.clock.now_ns
+            bans = Bans(
+                self.budget, self.config.state_dir / FILE_NAME, self.config.rest_url, self.clock.now_ns
             )
-            stops.resume()
-        tell_start(self.ledger, len(self.config.symbols))
+            bans.resume()
+        tell_start(self.budget, len(self.config.symbols))
         self._pool.start()
         self.spawn(self._time.run())
         self.spawn(self._tell_status())
@@ -294,7 +294,7 @@ class Gateway:
     def status(self) -> GatewayStatus:
         """Health as of now."""
         now_ns = self._wall_ns()
-        banned_until_ns = self.ledger.banned_until_ns
+        banned_until_ns = self.budget.banned_until_ns
         return GatewayStatus(
             gateway=self.config.name,
             time_ns=now_ns,
@@ -302,10 +302,10 @@ class Gateway:
             fresh_symbols=self.market.fresh_symbols(now_ns, self.clock.now_ns()),
             clock_offset_ns=self.clock.offset_ns,
             clock_uncertainty_ns=self.clock.uncertainty_ns,
-            used_weight_1m=self.ledger.used_weight,
-            weight_limit_1m=self.ledger.weight_limit,
+            used_weight_1m=self.budget.used_weight,
+            weight_limit_1m=self.budget.weight_limit,
             banned_until_ns=banned_until_ns,
-            exits_try_on=self.ledger.is_held,
+            exits_try_on=self.budget.is_held,
             conflated_ticks=self.server.conflated_ticks,
             dropped_market_events=self.server.dropped_market_events,
             resyncs=self.market.resyncs,

@@ -18,11 +18,11 @@ import random  # noqa: E402
 
 import structlog  # noqa: E402
 
-from gateways.binance.config import GatewayConfig  # noqa: E402
-from gateways.binance.errors import ConfigurationError  # noqa: E402
 from gateways.binance.gateway import Gateway  # noqa: E402
-from gateways.binance.keys import ApiKeys, load_keys  # noqa: E402
-from gateways.binance.log_lines import LogLines  # noqa: E402
+from gateways.binance.protocol.errors import ConfigurationError  # noqa: E402
+from gateways.binance.setup.config import GatewayConfig  # noqa: E402
+from gateways.binance.setup.keys import ApiKeys, load_keys  # noqa: E402
+from gateways.binance.setup.log_lines import LogLines  # noqa: E402
 from gateways.wire.errors import TokenError  # noqa: E402
 from gateways.wire.token import load_or_make_token  # noqa: E402
 from settings import SettingsError, load_settings  # noqa: E402

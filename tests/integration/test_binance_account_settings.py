@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from gateways.binance import gateway as gateway_module
-from gateways.binance import key_watch
-from gateways.binance.classify import Failure, Hint
-from gateways.binance.instruments import Instruments
-from gateways.binance.key_watch import KeyWatch
+from gateways.binance.account import key_watch
+from gateways.binance.account.instruments import Instruments
+from gateways.binance.account.key_watch import KeyWatch
+from gateways.binance.protocol.classify import Failure, Hint
 from gateways.wire.messages import GatewayStatus, Instrument, Reply, RequestSnapshot, Snapshot
 from tests.binance_stand_in import SYMBOL, StandIn, always
 from tests.gateway_rig import Engine, whole_rig
@@ -163,7 +163,7 @@ def test_a_symbol_that_stops_trading_is_noticed_by_its_first_refusal_and_its_ret
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr(gateway_module, "STATUS_AGE_SECONDS", 0.05)
-    monkeypatch.setattr("gateways.binance.instruments.RULES_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("gateways.binance.account.instruments.RULES_PAUSE_SECONDS", 0.0)
 
     async def scenario() -> None:
         async with whole_rig() as (exchange, _gateway, engine):

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from gateways.binance import gateway as gateway_module
-from gateways.binance import instruments
+from gateways.binance.account import instruments
 from gateways.wire.messages import (
     GatewayStatus,
     Instrument,

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from gateways.binance.http1 import HttpFailed
-from gateways.binance.http_pool import HttpPool
+from gateways.binance.rest.http_connection import HttpFailed
+from gateways.binance.rest.http_pool import HttpPool
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -8,9 +8,9 @@ import time
 import pytest
 from aiohttp import web
 
-from gateways.binance.book_sync import MAX_BUFFERED
 from gateways.binance.gateway import Gateway
-from gateways.binance.keys import ApiKeys
+from gateways.binance.setup.keys import ApiKeys
+from gateways.binance.streams.book_sync import MAX_BUFFERED
 from gateways.wire.messages import GatewayStatus, RequestSnapshot, Snapshot, Welcome
 from tests.binance_stand_in import KEY, SECRET, Json, StandIn, error
 from tests.gateway_rig import TOKEN, Engine, config_for

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateways.binance.book_sync import BookSync
-from gateways.binance.frames import BookTickerFrame, DepthFrame, DepthSnapshot, decode, snapshot_from
-from gateways.binance.symbol_feed import SymbolFeed
+from gateways.binance.protocol.frames import BookTickerFrame, DepthFrame, DepthSnapshot, decode, snapshot_from
+from gateways.binance.streams.book_sync import BookSync
+from gateways.binance.streams.symbol_feed import SymbolFeed
 from gateways.wire.messages import OrderBookTick
 
 ROOT = Path(__file__).resolve().parents[2]

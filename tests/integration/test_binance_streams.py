@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import pytest
 
-from gateways.binance import streams
-from gateways.binance.streams import StreamLink, class_of, stream_of
+from gateways.binance.streams import link as streams
+from gateways.binance.streams.link import StreamLink, class_of, stream_of
 from tests.binance_stand_in import StandIn
 
 DEPTH = "btcusdt@depth@100ms"

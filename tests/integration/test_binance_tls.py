@@ -12,11 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateways.binance import http_pool
-from gateways.binance.http1 import HttpFailed
-from gateways.binance.http_pool import HttpPool
-from gateways.binance.sockets import open_socket
-from gateways.binance.tls import client_context
+from gateways.binance.protocol.tls import client_context
+from gateways.binance.rest import http_pool
+from gateways.binance.rest.http_connection import HttpFailed
+from gateways.binance.rest.http_pool import HttpPool
+from gateways.binance.streams.sockets import open_socket
 from gateways.wire.messages import OrderUpdate, Reply, RequestSnapshot, Snapshot, Welcome
 from tests.binance_stand_in import StandIn
 from tests.gateway_rig import Engine, config_for, in_sync, running_gateway

@@ -3,8 +3,8 @@
 import asyncio
 from decimal import Decimal
 
-from gateways.binance.errors import RestBlocked
-from gateways.binance.user_stream import UserStream
+from gateways.binance.protocol.errors import RestBlocked
+from gateways.binance.streams.user import UserStream
 from gateways.wire.messages import (
     AccountUpdate,
     GatewayStatus,

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from gateways.binance import user_stream
-from gateways.binance.errors import ConfigurationError, RestBlocked
 from gateways.binance.gateway import Gateway
-from gateways.binance.keys import ApiKeys
-from gateways.binance.user_stream import UserStream
+from gateways.binance.protocol.errors import ConfigurationError, RestBlocked
+from gateways.binance.setup.keys import ApiKeys
+from gateways.binance.streams import user as user_stream
+from gateways.binance.streams.user import UserStream
 from gateways.wire.messages import GatewayStatus, OrderUpdate, Reply, RequestSnapshot, Snapshot, SubmitOrder
 from tests.binance_stand_in import KEY, SECRET, SYMBOL, StandIn, always
 from tests.gateway_rig import TOKEN, Engine, config_for, whole_rig

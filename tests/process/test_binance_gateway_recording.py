@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gateways.binance.frames import BookTickerFrame, decode
-from gateways.binance.keys import load_keys
+from gateways.binance.protocol.frames import BookTickerFrame, decode
+from gateways.binance.setup.keys import load_keys
 from gateways.wire.messages import OrderBookTick, Subscribe, TradeTick, Welcome
 from tests.binance_stand_in import SYMBOL
 from tests.gateway_rig import Engine, config_for, running_gateway

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from gateways.binance import start_check
-from gateways.binance.config import GatewayConfig
-from gateways.binance.errors import ConfigurationError
+from gateways.binance.account import start_check
 from gateways.binance.gateway import Gateway
-from gateways.binance.keys import load_keys
+from gateways.binance.protocol.errors import ConfigurationError
+from gateways.binance.setup.config import GatewayConfig
+from gateways.binance.setup.keys import load_keys
 from settings import load_settings
 from settings.environment import Home, free_port
 from supervisor.child import WAS_UP_VARIABLE

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateways.binance.http1 import MAX_HEAD_BYTES, AnswerParser, HttpAnswer
+from gateways.binance.rest.http_connection import MAX_HEAD_BYTES, AnswerParser, HttpAnswer
 
 bodies = st.binary(max_size=300)
 statuses = st.sampled_from([200, 400, 418, 503])

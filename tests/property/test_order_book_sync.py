@@ -7,8 +7,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateways.binance.book_sync import BookSync
-from gateways.binance.frames import BookTickerFrame, DepthFrame, DepthSnapshot
+from gateways.binance.protocol.frames import BookTickerFrame, DepthFrame, DepthSnapshot
+from gateways.binance.streams.book_sync import BookSync
 
 DEPTH = 3
 Levels = dict[float, float]

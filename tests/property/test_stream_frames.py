@@ -13,7 +13,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from gateways.binance.sockets import DirectConnection
+from gateways.binance.streams.sockets import DirectConnection
 
 PAYLOADS = st.sampled_from([0, 1, 125, 126, 127, 65_535, 65_536]).map(lambda size: b"x" * size)
 

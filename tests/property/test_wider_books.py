@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from gateways.binance.book_sync import BookSync
-from gateways.binance.frames import BookTickerFrame, DepthFrame, DepthSnapshot
-from gateways.binance.symbol_feed import WIDEN_EVERY_NS, SymbolFeed
+from gateways.binance.protocol.frames import BookTickerFrame, DepthFrame, DepthSnapshot
+from gateways.binance.streams.book_sync import BookSync
+from gateways.binance.streams.symbol_feed import WIDEN_EVERY_NS, SymbolFeed
 from gateways.wire.messages import Level, OrderBookTick
 
 DEPTH, LIMIT, ALL = 5, 100, 2_000
@@ -69,7 +69,7 @@ class Rig:
 
     def __init__(self, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         limited: Callable[..., BookSync] = lambda symbol, depth: BookSync(symbol, depth, LIMIT)  # noqa: E731
-        monkeypatch.setattr("gateways.binance.symbol_feed.BookSync", limited)
+        monkeypatch.setattr("gateways.binance.streams.symbol_feed.BookSync", limited)
         self.venue = Venue(seed)
         self.ticks: list[OrderBookTick] = []
         self.waiting: list[tuple[DepthSnapshot, asyncio.Future[DepthSnapshot]]] = []

@@ -1,4 +1,4 @@
-from gateways.binance.backoff import SETTLED_SECONDS, Backoff
+from gateways.binance.streams.backoff import SETTLED_SECONDS, Backoff
 
 
 def middle() -> float:

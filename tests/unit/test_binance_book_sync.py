@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateways.binance.book_sync import MAX_BUFFERED, MAX_IGNORED, BookState, BookSync
-from gateways.binance.frames import BookTickerFrame, DepthFrame, DepthSnapshot, decode
-from gateways.binance.order_book import MAX_LEVELS, BookSide
+from gateways.binance.protocol.frames import BookTickerFrame, DepthFrame, DepthSnapshot, decode
+from gateways.binance.streams.book_sync import MAX_BUFFERED, MAX_IGNORED, BookState, BookSync
+from gateways.binance.streams.order_book import MAX_LEVELS, BookSide
 
 
 def diff(pu: int, u: int, b: list | None = None, a: list | None = None) -> DepthFrame:

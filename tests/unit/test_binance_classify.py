@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateways.binance.classify import Failure, Hint, Kind, classify, network_failure
+from gateways.binance.protocol.classify import Failure, Hint, Kind, classify, network_failure
 
 UNKNOWN_503 = "Unknown error, please check your request or try again later."
 THROTTLED = "Request throttled by system-level protection. Reduce-only/close-position orders are exempt."

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateways.binance.clock import DRIFT_PER_NS, ExchangeClock
+from gateways.binance.rest.clock import DRIFT_PER_NS, ExchangeClock
 
 MS = 1_000_000
 

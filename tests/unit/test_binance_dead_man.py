@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateways.binance.dead_man import DeadManSwitch
-from gateways.binance.translate import order_row
+from gateways.binance.orders.dead_man import DeadManSwitch
+from gateways.binance.protocol.translate import order_row
 from gateways.wire.messages import OrderUpdate
 
 SECOND_NS = 1_000_000_000

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from gateways.binance import instruments
-from gateways.binance.classify import Failure
-from gateways.binance.errors import RestError
-from gateways.binance.instruments import Instruments
-from gateways.binance.weights import Ledger
+from gateways.binance.account import instruments
+from gateways.binance.account.instruments import Instruments
+from gateways.binance.protocol.classify import Failure
+from gateways.binance.protocol.errors import RestError
+from gateways.binance.rest.request_budget import RequestBudget
 
 SYMBOLS = ("AUSDT", "BUSDT", "CUSDT")
 
@@ -44,7 +44,7 @@ class Rest:
 
 
 async def all_known(rest: Rest) -> Instruments:
-    made = Instruments(rest, Ledger(lambda: 0), lambda: SYMBOLS)  # type: ignore[arg-type]  # what it asks for
+    made = Instruments(rest, RequestBudget(lambda: 0), lambda: SYMBOLS)  # type: ignore[arg-type]  # what it asks for
     await made.get_all(SYMBOLS)
     return made
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateways.binance.errors import ConfigurationError
-from gateways.binance.keys import load_keys
-from gateways.binance.signing import Signer, encode
+from gateways.binance.protocol.errors import ConfigurationError
+from gateways.binance.protocol.signing import Signer, encode
+from gateways.binance.setup.keys import load_keys
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> Path:

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any, cast
 
-from gateways.binance.frames import decode
-from gateways.binance.klines import fetch_klines, kline_of
-from gateways.binance.rest_data import RestData
+from gateways.binance.protocol.frames import decode
+from gateways.binance.rest.client import RestData
+from gateways.binance.rest.klines import fetch_klines, kline_of
 from gateways.wire.messages import Kline
 
 MINUTE_MS = 60_000

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateways.binance.errors import RestBlocked
-from gateways.binance.http1 import HttpAnswer, HttpFailed
-from gateways.binance.order_desk import SCAN_OVERLAP_MS, OrderDesk
-from gateways.binance.rest_orders import OrderRequests
-from gateways.binance.signing import Signer
-from gateways.binance.translate import order_row
-from gateways.binance.weights import Ledger
+from gateways.binance.orders.desk import SCAN_OVERLAP_MS, OrderDesk
+from gateways.binance.orders.requests import OrderRequests
+from gateways.binance.protocol.errors import RestBlocked
+from gateways.binance.protocol.signing import Signer
+from gateways.binance.protocol.translate import order_row
+from gateways.binance.rest.http_connection import HttpAnswer, HttpFailed
+from gateways.binance.rest.request_budget import RequestBudget
 from gateways.wire.messages import CancelAll, CancelOrder, OrderUpdate, QueryOrder, Reply, SubmitOrder
 
 NOW_NS = 1_000 * 60_000_000_000
@@ -105,7 +105,7 @@ def told(
         desk = OrderDesk(
             pool,  # type: ignore[arg-type]  # a stand-in
             OrderRequests("http://127.0.0.1:8080", signer, lambda: 1, 5000),
-            Ledger(lambda: NOW_NS, weight),
+            RequestBudget(lambda: NOW_NS, weight),
             past or Past(),  # type: ignore[arg-type]  # a stand-in
             wall_ns=lambda: NOW_NS,
             on_hint=lambda _: None,

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from gateways.binance.rest_orders import BadOrder, OrderRequests, plain
-from gateways.binance.signing import Signer
+from gateways.binance.orders.requests import BadOrder, OrderRequests, plain
+from gateways.binance.protocol.signing import Signer
 from gateways.wire.messages import AmendOrder, CancelOrder, QueryOrder, SubmitOrder
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gateways.binance import start_check
-from gateways.binance.classify import Failure
-from gateways.binance.clock import ExchangeClock
-from gateways.binance.errors import ConfigurationError, RestError
-from gateways.binance.start_check import StartCheck
+from gateways.binance.account import start_check
+from gateways.binance.account.start_check import StartCheck
+from gateways.binance.protocol.classify import Failure
+from gateways.binance.protocol.errors import ConfigurationError, RestError
+from gateways.binance.rest.clock import ExchangeClock
 from tests.binance_stand_in import SYMBOL
 from tests.gateway_rig import config_for
 

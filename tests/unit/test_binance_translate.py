@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateways.binance import translate
+from gateways.binance.protocol import translate
 
 ORDER = {
     "e": "ORDER_TRADE_UPDATE",

@@ -3,7 +3,7 @@
 import pytest
 import structlog
 
-from gateways.binance.log_lines import LogLines
+from gateways.binance.setup.log_lines import LogLines
 
 
 class Log:

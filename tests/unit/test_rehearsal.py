@@ -16,7 +16,7 @@ from engine.execution.order_states import OrderState
 from engine.risk.rules import Leverage, OrderNotional, OrderRate, PriceBand
 from engine.shell.rehearsal import REMEMBERED_IDS, SYMBOL, PaperJournal, Rehearsal
 from engine.storage.records import Intent, JournalRecord
-from gateways.binance.rehearsal import Rehearsal as GatewayRehearsal
+from gateways.binance.orders.rehearsal import Rehearsal as GatewayRehearsal
 from gateways.wire.messages import SubmitOrder
 from tests.engine_rig import Rig, config
 

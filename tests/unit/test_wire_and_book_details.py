@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from gateways.binance.book_sync import MAX_DISAGREEMENTS, BookSync
-from gateways.binance.frames import BookTickerFrame, DepthFrame, DepthSnapshot
-from gateways.binance.weights import Ledger, Priority
+from gateways.binance.protocol.frames import BookTickerFrame, DepthFrame, DepthSnapshot
+from gateways.binance.rest.request_budget import Priority, RequestBudget
+from gateways.binance.streams.book_sync import MAX_DISAGREEMENTS, BookSync
 from gateways.wire.framing import engine_decoder
 from gateways.wire.limits import WireLimits
 from gateways.wire.messages import Gap, Kline, MarkPrice, Message, OrderBookTick, TradeTick
@@ -105,7 +105,7 @@ def test_a_reader_that_is_up_to_date_is_told_nothing():
 
 def test_limits_of_other_windows_and_without_sense_change_nothing():
     now = 1_000 * MINUTE_NS
-    ledger = Ledger(lambda: now, 100)
+    budget = RequestBudget(lambda: now, 100)
     rows = [
         {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 4},
         {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 2},
@@ -113,20 +113,20 @@ def test_limits_of_other_windows_and_without_sense_change_nothing():
         {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 0},
         {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": "50"},
     ]
-    ledger.set_limits(rows)
-    assert ledger.weight_limit == 100
-    assert [ledger.wait_for(0, 1, Priority.CANCEL) for _ in range(3)] == [0.0, 0.0, 10.0]
+    budget.set_limits(rows)
+    assert budget.weight_limit == 100
+    assert [budget.wait_for(0, 1, Priority.CANCEL) for _ in range(3)] == [0.0, 0.0, 10.0]
     now += 10_000_000_000
-    assert [ledger.wait_for(0, 1, Priority.CANCEL) for _ in range(3)] == [0.0, 0.0, 50.0]
+    assert [budget.wait_for(0, 1, Priority.CANCEL) for _ in range(3)] == [0.0, 0.0, 50.0]
 
 
 def test_the_weight_of_the_minute_before_is_gone_with_it():
     now = 1_000 * MINUTE_NS
-    ledger = Ledger(lambda: now, 100)
-    ledger.wait_for(7, 0, Priority.QUERY)
-    assert ledger.used_weight == 7
+    budget = RequestBudget(lambda: now, 100)
+    budget.wait_for(7, 0, Priority.QUERY)
+    assert budget.used_weight == 7
     now += MINUTE_NS
-    assert ledger.used_weight == 0
+    assert budget.used_weight == 0
 
 
 def diff(pu: int, u: int, b: list | None = None, a: list | None = None) -> DepthFrame:

@@ -1,0 +1,62 @@
+"""Sets leverage when an engine asks for it, once the account is known to be the right one."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from gateways.binance.protocol.errors import RestBlocked, RestError
+from gateways.binance.rest.client import RestData
+from gateways.binance.rest.request_budget import Priority
+from gateways.wire.messages import Reply, SetLeverage
+from gateways.wire.server import EngineConnection
+
+
+class LeverageRequests:
+    """Until `release` the newest wish of each engine for each symbol waits; an engine that goes takes its own
+    along. `on_set` gets the symbol."""
+
+    def __init__(
+        self,
+        rest: RestData,
+        on_set: Callable[[str], Awaitable[None]],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        wall_ns: Callable[[], int],
+    ) -> None:
+        self._rest = rest
+        self._on_set = on_set
+        self._spawn = spawn
+        self._wall_ns = wall_ns
+        self._is_released = False
+        self._waiting: dict[tuple[EngineConnection, str], SetLeverage] = {}
+
+    def ask(self, engine: EngineConnection, request: SetLeverage) -> None:
+        """Answered in time."""
+        if self._is_released:
+            self._spawn(self._set(engine, request))
+        else:
+            self._waiting[engine, request.symbol] = request
+
+    def forget(self, engine: EngineConnection) -> None:
+        """The engine has gone."""
+        for key in [key for key in self._waiting if key[0] is engine]:
+            del self._waiting[key]
+
+    def release(self) -> None:
+        """The account is in order: serve who waits, and from now on everybody at once."""
+        self._is_released = True
+        waiting, self._waiting = self._waiting, {}
+        for (engine, _), request in waiting.items():
+            self._spawn(self._set(engine, request))
+
+    async def _set(self, engine: EngineConnection, request: SetLeverage) -> None:
+        params = {"symbol": request.symbol, "leverage": request.leverage}
+        try:
+            await self._rest.signed("leverage", params, 1, method="POST", priority=Priority.OPEN)
+        except RestBlocked as blocked:
+            engine.send(Reply(request.request_id, "transient", 0, str(blocked)))
+            return
+        except RestError as error:
+            failure = error.failure
+            engine.send(Reply(request.request_id, failure.outcome, failure.code, failure.message))
+            return
+        engine.send(Reply(request.request_id, "ok", answered_time_ns=self._wall_ns()))
+        await self._on_set(request.symbol)

@@ -1,0 +1,106 @@
+"""Keeps the way of an order warm: one that nobody wants, decoded, counted, signed and dropped.
+
+An order is rare, and by the time it comes, caches and branch predictors have forgotten its way. So behind
+market data, which is when an order may follow, a desk of its own takes a made-up request. The desk's
+key signs for nobody, its budget is its own, and its pool has no connection.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any, cast
+
+from gateways.binance.account.history import History
+from gateways.binance.orders.desk import OrderDesk
+from gateways.binance.orders.requests import OrderRequests
+from gateways.binance.protocol.signing import Signer
+from gateways.binance.rest.http_pool import HttpPool
+from gateways.binance.rest.request_budget import RequestBudget
+from gateways.wire.framing import encode, gateway_decoder
+from gateways.wire.messages import SubmitOrder
+from gateways.wire.server import EngineConnection
+
+_ORDER = SubmitOrder(1, "REHEARSAL", "nbaaaaaa-ABCDEFGHIJKLMNOPQRSTUVWXYZA", "BUY", "MARKET", Decimal("0.01"))
+_LEDGER_NS = 60_000_000_000
+
+
+class PaperPool:
+    """Takes requests to nowhere; keeps the newest for whoever wants to look."""
+
+    is_up = True
+
+    def __init__(self) -> None:
+        self.request = b""
+        self.taken = 0
+
+    def send_now(self, request: bytes) -> "PaperPool":
+        """An answer that never comes."""
+        self.request = request
+        self.taken += 1
+        return self
+
+    def add_done_callback(self, _callback: Callable[..., None]) -> None:
+        """Never called."""
+
+
+class PaperEngine:
+    """Hears nothing."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def send(self, _message: object) -> None:
+        """Dropped."""
+        self.told += 1
+
+
+class Rehearsal:
+    """`soon` behind a tick: once the running callback has ended, and not more often than `every_s`."""
+
+    def __init__(self, base_url: str, *, wall_ns: Callable[[], int], every_s: float, window_ms: int) -> None:
+        """Inside the running loop."""
+        self.pool = PaperPool()
+        self.engine = PaperEngine()
+        self._loop = asyncio.get_running_loop()
+        self._every_s = every_s
+        self._next_s = 0.0 if every_s else float("inf")
+        self._passed_ns = 0
+        self._decoder = gateway_decoder()
+        self._frame = encode(_ORDER)
+        requests = OrderRequests(
+            base_url, Signer("rehearsal", "rehearsal"), lambda: wall_ns() // 1_000_000, window_ms
+        )
+        self._desk = OrderDesk(
+            cast(HttpPool, self.pool),
+            requests,
+            RequestBudget(self._own_time_ns),
+            cast(History, None),  # asked only about answers, and none comes
+            wall_ns=wall_ns,
+            on_hint=_ignore,
+            spawn=_refuse,
+        )
+
+    def soon(self) -> None:
+        """A tick has left for the engine."""
+        now_s = self._loop.time()
+        if now_s >= self._next_s:
+            self._next_s = now_s + self._every_s
+            self._loop.call_soon(self.once)
+
+    def once(self) -> None:
+        """One order to nowhere."""
+        for order in self._decoder.feed(self._frame):
+            self._desk.submit(cast(EngineConnection, self.engine), cast(SubmitOrder, order))
+
+    def _own_time_ns(self) -> int:
+        """Another minute each time: the budget never says no."""
+        self._passed_ns += _LEDGER_NS
+        return self._passed_ns
+
+
+def _ignore(_hint: object) -> None:
+    pass
+
+
+def _refuse(work: Coroutine[Any, Any, None]) -> None:
+    work.close()

@@ -1,0 +1,147 @@
+"""Orders by our own signed requests: text of the request made with what is fixed prepared beforehand."""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+
+from gateways.binance.protocol.signing import Signer, encode
+from gateways.binance.rest.http_connection import Origin
+from gateways.wire.messages import (
+    AmendOrder,
+    CancelOrder,
+    QueryOrder,
+    SubmitOrder,
+)
+
+ALGO_TYPES = frozenset({"STOP_MARKET", "TAKE_PROFIT_MARKET"})
+PLAIN_TYPES = frozenset({"MARKET", "LIMIT"})
+_CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
+_WORD = re.compile(r"[A-Z0-9_]{0,24}")
+
+
+class BadOrder(ValueError):
+    """A request that cannot be written down; refused without a byte sent."""
+
+
+def plain(number: Decimal) -> str:
+    """No exponent, no more digits than given."""
+    if not number.is_finite():
+        raise BadOrder(f"{number} is no price or quantity")
+    return format(number, "f")
+
+
+class OrderRequests:
+    """Makes the bytes of order requests. `timestamp_ms` is read at the last moment."""
+
+    def __init__(
+        self, base_url: str, signer: Signer, timestamp_ms: Callable[[], int], window_ms: int
+    ) -> None:
+        origin = Origin.of(base_url)
+        self._sign = signer.sign
+        self._timestamp_ms = timestamp_ms
+        self._window = f"&recvWindow={window_ms}&timestamp="
+        self._tail = (
+            f" HTTP/1.1\r\nHost: {origin.host_header}\r\nX-MBX-APIKEY: {signer.api_key}\r\n"
+            "Content-Length: 0\r\nUser-Agent: nextbar\r\nAccept: application/json\r\n\r\n"
+        )
+        self._symbols: dict[str, str] = {}
+
+    def submit(self, order: SubmitOrder) -> bytes:
+        """POST order, or algoOrder for conditional ones."""
+        if order.order_type in PLAIN_TYPES:
+            return self._signed("POST /fapi/v1/order?", self._plain_order(order))
+        if order.order_type in ALGO_TYPES:
+            return self._signed("POST /fapi/v1/algoOrder?", self._algo_order(order))
+        raise BadOrder(f"order type {order.order_type!r} is none of {sorted(PLAIN_TYPES | ALGO_TYPES)}")
+
+    def cancel(self, order: CancelOrder) -> bytes:
+        """DELETE order or algoOrder."""
+        return self._by_id("DELETE", order.symbol, order.client_order_id, is_algo=order.is_algo)
+
+    def query(self, order: QueryOrder) -> bytes:
+        """GET order or algoOrder."""
+        return self._by_id("GET", order.symbol, order.client_order_id, is_algo=order.is_algo)
+
+    def amend(self, order: AmendOrder) -> bytes:
+        """PUT order; price and quantity are both mandatory."""
+        text = (
+            f"symbol={self._symbol(order.symbol)}&side={order.side}"
+            f"&origClientOrderId={_client_id(order.client_order_id)}"
+            f"&quantity={plain(order.qty_base)}&price={plain(order.price)}"
+        )
+        return self._signed("PUT /fapi/v1/order?", text)
+
+    def cancel_all(self, symbol: str, *, algo: bool) -> bytes:
+        """DELETE allOpenOrders leaves conditional orders alone, hence the second call."""
+        path = "algoOpenOrders" if algo else "allOpenOrders"
+        return self._signed(f"DELETE /fapi/v1/{path}?", f"symbol={self._symbol(symbol)}")
+
+    def countdown(self, symbol: str, countdown_ms: int) -> bytes:
+        """POST countdownCancelAll; 0 disarms."""
+        text = f"symbol={self._symbol(symbol)}&countdownTime={countdown_ms}"
+        return self._signed("POST /fapi/v1/countdownCancelAll?", text)
+
+    def time(self) -> bytes:
+        """GET time; unsigned."""
+        return ("GET /fapi/v1/time" + self._tail).encode("ascii")
+
+    def _plain_order(self, order: SubmitOrder) -> str:
+        text = (
+            f"symbol={self._symbol(order.symbol)}&side={order.side}&type={order.order_type}"
+            f"&quantity={plain(order.qty_base)}&newClientOrderId={_client_id(order.client_order_id)}"
+        )
+        if order.order_type == "LIMIT":
+            if order.price is None:
+                raise BadOrder("a LIMIT order needs a price")
+            text += f"&price={plain(order.price)}&timeInForce={_word(order.time_in_force or 'GTC')}"
+        return text + "&reduceOnly=true" if order.reduce_only else text
+
+    def _algo_order(self, order: SubmitOrder) -> str:
+        if order.stop_price is None:
+            raise BadOrder(f"a {order.order_type} order needs a stop price")
+        text = (
+            f"algoType=CONDITIONAL&symbol={self._symbol(order.symbol)}&side={order.side}"
+            f"&type={order.order_type}&triggerPrice={plain(order.stop_price)}"
+            f"&clientAlgoId={_client_id(order.client_order_id)}"
+            # What plain orders do by themselves: our own resting order goes, a trade with ourselves does not
+            # happen.
+            "&selfTradePreventionMode=EXPIRE_MAKER"
+        )
+        if order.working_type:
+            text += f"&workingType={_word(order.working_type)}"
+        if order.close_position:
+            return text + "&closePosition=true"  # takes no quantity and no reduceOnly
+        text += f"&quantity={plain(order.qty_base)}"
+        return text + "&reduceOnly=true" if order.reduce_only else text
+
+    def _by_id(self, method: str, symbol: str, client_order_id: str, *, is_algo: bool) -> bytes:
+        client_id = _client_id(client_order_id)
+        if is_algo:
+            text = f"symbol={self._symbol(symbol)}&clientAlgoId={client_id}"
+            return self._signed(f"{method} /fapi/v1/algoOrder?", text)
+        text = f"symbol={self._symbol(symbol)}&origClientOrderId={client_id}"
+        return self._signed(f"{method} /fapi/v1/order?", text)
+
+    def _signed(self, head: str, text: str) -> bytes:
+        query = self._sign(f"{text}{self._window}{self._timestamp_ms()}")
+        return (head + query + self._tail).encode("ascii")
+
+    def _symbol(self, symbol: str) -> str:
+        encoded = self._symbols.get(symbol)
+        if encoded is None:
+            encoded = encode(symbol)
+            if len(self._symbols) < 1_000:
+                self._symbols[symbol] = encoded
+        return encoded
+
+
+def _client_id(text: str) -> str:
+    if _CLIENT_ID.fullmatch(text) is None:
+        raise BadOrder("a client order id has 1 to 36 of the characters . A-Z : / a-z 0-9 _ -")
+    return text
+
+
+def _word(text: str) -> str:
+    if _WORD.fullmatch(text) is None:
+        raise BadOrder(f"{text!r} is no word of the exchange")
+    return text

@@ -1,0 +1,1 @@
+"""Requests: connections, the request budget, bans, the exchange's clock."""

@@ -1,0 +1,81 @@
+"""Questions wait for the request budget in their order, so any number of symbols is served in the end."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import structlog
+
+from gateways.binance.protocol.errors import RestBlocked
+from gateways.binance.rest.request_budget import Priority, RequestBudget
+
+PATIENT = frozenset({Priority.BOOK, Priority.QUERY})
+"""Whoever asks for anything else is told at once that it cannot be sent."""
+
+START_WEIGHT = 60
+"""Of one symbol at a start: book 20, fees 20, sweep 15, snapshot 5."""
+
+_log = structlog.get_logger("gateway.pacing")
+
+
+def tell_start(budget: RequestBudget, symbols: int) -> None:
+    """Say how long a start takes, where the request limit makes it long."""
+    minutes = -(-symbols * START_WEIGHT // budget.share_a_minute(Priority.QUERY))
+    if minutes > 1:
+        _log.info(f"{symbols} symbols: the request limit lets all be in sync in about {minutes} min")
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Requests of one priority. The lock lets them through first come, first served."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+    weight: int = 0
+    is_slow: bool = False
+
+
+class Pacer:
+    """`speed` is how fast the exchange's clock runs beside ours: 1 but for hurried simulators."""
+
+    def __init__(self, budget: RequestBudget, speed: float = 1.0) -> None:
+        self._budget = budget
+        self._speed = speed
+        self._lanes = {priority: _Lane() for priority in PATIENT}
+
+    async def turn(self, what: str, weight: int, priority: Priority) -> None:
+        """Returns when the request may leave, counted already.
+
+        RestBlocked while the exchange has stopped everything, and for requests that do not wait.
+        """
+        lane = self._lanes.get(priority)
+        if lane is None:
+            wait = self._budget.wait_for(weight, 0, priority)
+            if wait:
+                raise RestBlocked(f"{what} would break the request limit", wait / self._speed)
+            return
+        lane.waiting += 1
+        lane.weight += weight
+        try:
+            async with lane.lock:
+                await self._wait(lane, what, weight, priority)
+        finally:
+            lane.waiting -= 1
+            lane.weight -= weight
+            if not lane.waiting:
+                lane.is_slow = False
+
+    async def _wait(self, lane: _Lane, what: str, weight: int, priority: Priority) -> None:
+        while wait := self._budget.wait_for(weight, 0, priority):
+            if self._budget.banned_until_ns:
+                raise RestBlocked("the exchange has stopped all requests", wait / self._speed)
+            self._tell(lane, what, wait, priority)
+            await asyncio.sleep(wait / self._speed)
+
+    def _tell(self, lane: _Lane, what: str, wait: float, priority: Priority) -> None:
+        """Once for each queue."""
+        if lane.is_slow:
+            return
+        lane.is_slow = True
+        minutes = max(lane.weight - 1, 0) // self._budget.share_a_minute(priority)
+        seconds = (wait + 60.0 * minutes) / self._speed
+        _log.info(f"{lane.waiting} requests ({what}) wait for the request limit, about {seconds:.0f} s")

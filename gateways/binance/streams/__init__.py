@@ -1,0 +1,1 @@
+"""WebSocket streams: sockets, market data, synchronised books, the account's events."""
