@@ -64,7 +64,7 @@ def make_bars(path: Path) -> str:
         )
         origin = f"{source.name}, {whole} five-minute bars repeated"
     else:
-        from engine.backtest.datasets import Dataset, generate  # noqa: PLC0415  # not needed otherwise
+        from engine.backtest.data.samples import Dataset, generate  # noqa: PLC0415  # not needed otherwise
 
         made = generate(Dataset("stress", "STRESS", 300_000_000_000, BARS, 9, 400_000, 420))
         five = (made.open, made.high, made.low, made.close, made.volume_base)
@@ -140,7 +140,7 @@ def bars_a_second(bars: Path, peer_python: str) -> dict[str, float]:
 
 def import_seconds() -> float:
     """Median processor seconds of a process that imports both engines and ends."""
-    program = "import engine.backtest.kernel.runner, engine.backtest.signal_runner"
+    program = "import engine.backtest.kernel.runner, engine.backtest.emulator.signal_runner"
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"]
     return statistics.median(timed(command)[0] for _ in range(5))
 

@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from engine.backtest.loaders import cut, read_bars
-from engine.backtest.script_runner import run_script
+from engine.backtest.data.loaders import cut, read_bars
+from engine.backtest.emulator.script_runner import run_script
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
 from engine.indicators.batch import ema
 from engine.market_data.bars import Bar

@@ -20,14 +20,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.backtest.columns import column, texts
+from engine.backtest.data.columns import column, texts
+from engine.backtest.data.loaders import read_bars
+from engine.backtest.data.plans import SymbolPlan
 from engine.backtest.kernel.cycle import run
 from engine.backtest.kernel.encode import make_memory, most_trades_a_time
 from engine.backtest.kernel.layout import TEXTS
 from engine.backtest.kernel.result import KernelResult
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.loaders import read_bars
-from engine.backtest.plans import SymbolPlan
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
 from engine.compiled import cache_is_cold
 from engine.execution.exit_rules import ExitRules, PartialExit

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from engine.backtest.data.plans import SymbolPlan  # noqa: E402
+from engine.backtest.emulator.signal_runner import run_signals  # noqa: E402
 from engine.backtest.kernel.runner import run_kernel  # noqa: E402  # found through the path set above
-from engine.backtest.plans import SymbolPlan  # noqa: E402
-from engine.backtest.signal_runner import run_signals  # noqa: E402
 from tests.engine_cases import plans  # noqa: E402
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from engine.backtest.datasets import DATASETS, dataset
+from engine.backtest.data.samples import DATASETS, dataset
 from engine.strategies.base import SignalStrategy, registry
 from model_integration.twins import TWINS
 from model_integration.validation import ValidationTestingSuite

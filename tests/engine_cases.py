@@ -5,7 +5,7 @@ from math import nan
 import numpy as np
 from hypothesis import strategies as st
 
-from engine.backtest.plans import Funding, SymbolPlan
+from engine.backtest.data.plans import Funding, SymbolPlan
 from engine.backtest.settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
 from engine.execution.exit_rules import ExitRules, PartialExit
 from engine.market_data.bars import Bars

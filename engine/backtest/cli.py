@@ -15,15 +15,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from engine.backtest.loaders import DataError
-from engine.backtest.report_files import check_folder
-from engine.backtest.validate_config import ConfigError, located
+from engine.backtest.data.loaders import DataError
+from engine.backtest.data.output_folder import check_folder
+from engine.backtest.parity.config import ConfigError, located
 from engine.strategies.calls import StrategyFault
 
 if TYPE_CHECKING:
-    from engine.backtest.cli_config import RunConfig
-    from engine.backtest.cli_run import Outcome
-    from engine.backtest.market_files import Market
+    from engine.backtest.data.market_files import Market
+    from engine.backtest.runs.config import RunConfig
+    from engine.backtest.runs.run import Outcome
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 _COMMANDS = ("run", "sample", "strategies")
@@ -96,7 +96,7 @@ def run(
         if outcomes:
             _print(console, outcomes)
         if outcomes and out is not None:
-            from engine.backtest.report_outputs import write_outputs  # noqa: PLC0415  # pyarrow's writers
+            from engine.backtest.report.outputs import write_outputs  # noqa: PLC0415  # pyarrow's writers
 
             earlier = write_outputs(out, outcomes, trades, page=page, are_several=len(found) > 1)
             told = f", replaces the results of {', '.join(earlier.names)} there" if earlier.names else ""
@@ -115,7 +115,7 @@ def sample(
     ] = TableFormat.PARQUET,
 ) -> None:
     """Write the sample markets as files of bars."""
-    from engine.backtest.datasets_files import write_samples  # noqa: PLC0415
+    from engine.backtest.data.sample_files import write_samples  # noqa: PLC0415
 
     try:
         for path in write_samples(out, name, form):
@@ -132,7 +132,7 @@ def strategies(
     ] = None,
 ) -> None:
     """List the strategies that can be run, with their parameters."""
-    from engine.backtest.cli_strategies import strategy_class  # noqa: PLC0415  # slow, so only here
+    from engine.backtest.runs.strategies import strategy_class  # noqa: PLC0415  # slow, so only here
     from engine.backtest.strategies_told import told  # noqa: PLC0415
     from engine.strategies.base import registry  # noqa: PLC0415
 
@@ -192,7 +192,7 @@ def _asked(
     engine: str | None,
 ) -> dict[str, Any]:
     """What the command line says, as a piece of configuration."""
-    from engine.backtest.cli_config import broker_options, choices, named_value  # noqa: PLC0415  # pydantic models
+    from engine.backtest.runs.config import broker_options, choices, named_value  # noqa: PLC0415  # pydantic models
 
     asked: dict[str, Any] = {}
     if strategy:
@@ -219,9 +219,9 @@ def _asked(
 def _outcomes(
     file: Path | None, asked: dict[str, Any], jobs: int, out: Path | None, form: tuple[str, bool]
 ) -> "Iterator[Outcome | StrategyFault]":
-    from engine.backtest.cli_config import build_config  # noqa: PLC0415  # pydantic models
-    from engine.backtest.cli_run import check  # noqa: PLC0415  # numba
-    from engine.backtest.market_files import load_market  # noqa: PLC0415  # pydantic models
+    from engine.backtest.data.market_files import load_market  # noqa: PLC0415  # pydantic models
+    from engine.backtest.runs.config import build_config  # noqa: PLC0415  # pydantic models
+    from engine.backtest.runs.run import check  # noqa: PLC0415  # numba
 
     config = build_config(None if file is None else located(file), asked)
     if out is not None:
@@ -239,15 +239,15 @@ def _outcomes(
 
 def _check_out(out: Path, titles: list[str], suffix: str, page: bool) -> None:
     """Raise `DataError` where the results could not be written, or something of others is in the way."""
-    from engine.backtest.report_earlier import earlier_run  # noqa: PLC0415  # where it is needed
-    from engine.backtest.report_outputs import file_names  # noqa: PLC0415  # pyarrow's writers
+    from engine.backtest.report.earlier import earlier_run  # noqa: PLC0415  # where it is needed
+    from engine.backtest.report.outputs import file_names  # noqa: PLC0415  # pyarrow's writers
 
     check_folder(out, titles if len(titles) > 1 else ())
     earlier_run(out, file_names(titles, suffix, page=page))
 
 
 def _run_all(config: "RunConfig", market: "Market", jobs: int) -> "Iterator[Outcome | StrategyFault]":
-    from engine.backtest.cli_run import run_or_fault  # noqa: PLC0415  # numba
+    from engine.backtest.runs.run import run_or_fault  # noqa: PLC0415  # numba
 
     if jobs == 1 or len(config.strategies) == 1:
         for choice in config.strategies:
@@ -260,8 +260,8 @@ def _run_all(config: "RunConfig", market: "Market", jobs: int) -> "Iterator[Outc
 
 
 def _print(console: Console, outcomes: "Sequence[Outcome]") -> None:
-    from engine.backtest.report_settings import broker_line, data_lines  # noqa: PLC0415  # pydantic models
-    from engine.backtest.report_text import comparison, open_lines  # noqa: PLC0415  # with what run needs
+    from engine.backtest.report.settings import broker_line, data_lines  # noqa: PLC0415  # pydantic models
+    from engine.backtest.report.text import comparison, open_lines  # noqa: PLC0415  # with what run needs
 
     summaries = [one.summary for one in outcomes]
     for line in (*data_lines(summaries[0]), broker_line(summaries[0]["broker"])):

@@ -19,7 +19,7 @@ def main() -> None:
     from engine import short_run  # noqa: PLC0415
 
     short_run.begin()
-    from engine.backtest.validate_command import app  # noqa: PLC0415
+    from engine.backtest.parity.command import app  # noqa: PLC0415
 
     app()
 

@@ -29,8 +29,8 @@ from chart import SYMBOL  # noqa: E402  # found through the line above
 from pynecore.core.script_runner import ScriptRunner  # noqa: E402
 from pynecore.types.ohlcv import OHLCV  # noqa: E402
 
-from engine.backtest.datasets import dataset  # noqa: E402
-from engine.backtest.tv_export import printed_money, printed_percent  # noqa: E402
+from engine.backtest.data.samples import dataset  # noqa: E402
+from engine.backtest.parity.tv_export import printed_money, printed_percent  # noqa: E402
 from engine.market_data.bars import Bars  # noqa: E402
 
 _RENAMED = {"upper": "upper_level", "lower": "lower_level", "mid": "mid_level"}

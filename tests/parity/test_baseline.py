@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.backtest.cli_config import build_config
-from engine.backtest.cli_run import run_choice
-from engine.backtest.datasets import DATASETS, dataset
-from engine.backtest.report_hash import data_hash
+from engine.backtest.data.samples import DATASETS, dataset
+from engine.backtest.report.hashes import data_hash
+from engine.backtest.runs.config import build_config
+from engine.backtest.runs.run import run_choice
 
 CONFIGS = Path(__file__).resolve().parents[2] / "engine" / "backtest" / "configs"
 MARKETS = {

@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.backtest.broker import BacktestBroker
-from engine.backtest.script_runner import run_script
+from engine.backtest.emulator.broker import BacktestBroker
+from engine.backtest.emulator.script_runner import run_script
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
 from engine.backtest.trades import BacktestResult
 from engine.market_data.bars import Bar, Bars

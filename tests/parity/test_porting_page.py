@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.backtest.script_runner import run_script
+from engine.backtest.emulator.script_runner import run_script
 from engine.market_data.bars import Bars
 
 HERE = Path(__file__).resolve().parent

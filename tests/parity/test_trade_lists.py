@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.backtest.validate_cases import engines, prepare, run_case
-from engine.backtest.validate_config import read_config
+from engine.backtest.parity.cases import engines, prepare, run_case
+from engine.backtest.parity.config import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "engine" / "backtest" / "configs"

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.backtest.parity import Comparison, compare
-from engine.backtest.script_runner import run_script
+from engine.backtest.emulator.script_runner import run_script
+from engine.backtest.parity.comparison import Comparison, compare
+from engine.backtest.parity.tv_export import read_trade_list
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
-from engine.backtest.tv_export import read_trade_list
 from engine.market_data.bars import Bar, Bars
 from engine.strategies.base import Broker, ScriptStrategy
 

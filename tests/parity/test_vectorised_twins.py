@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.backtest.datasets import Dataset, dataset, generate
+from engine.backtest.data.samples import Dataset, dataset, generate
 from engine.market_data.bars import Bars
 from engine.strategies.base import SignalStrategy, StrategyParams, registry
 from engine.strategies.rsi import RSIParams

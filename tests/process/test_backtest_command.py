@@ -12,10 +12,11 @@ import pyarrow.parquet as pa_parquet
 import pytest
 from typer.testing import CliRunner, Result
 
-from engine.backtest import cli, first_run
-from engine.backtest.cli_config import build_config
+from engine.backtest import cli
+from engine.backtest.parity.command import app as validate_app
+from engine.backtest.runs import first_run
+from engine.backtest.runs.config import build_config
 from engine.backtest.strategies_told import meaning
-from engine.backtest.validate_command import app as validate_app
 from engine.strategies.base import registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -341,7 +342,7 @@ def test_a_failed_write_leaves_nothing_half_done(tmp_path: Path, monkeypatch: py
     def fails(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("engine.backtest.report_outputs.write_equity", fails)
+    monkeypatch.setattr("engine.backtest.report.outputs.write_equity", fails)
     done = _here("--strategy", "rsi", "--data", "sample-1h", "--out", tmp_path / "out")
     assert done.exit_code == 2
     assert "disk full" in done.stderr
@@ -437,7 +438,7 @@ def test_broker_settings_of_file_and_command_line_are_merged(tmp_path: Path):
 def test_a_folder_that_cannot_be_written_is_refused_before_the_run(
     tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("engine.backtest.cli_run.run_choice", None)
+    monkeypatch.setattr("engine.backtest.runs.run.run_choice", None)
     (tmp_path / "file").write_text("")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "cci").write_text("")
@@ -447,7 +448,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_run(
     assert "a folder for the results" in done.stderr
     assert done.stderr.count("\n") == 1
     config = ROOT / "engine" / "backtest" / "configs" / "validate_sample.json"
-    monkeypatch.setattr("engine.backtest.validate_command.run_case", None)
+    monkeypatch.setattr("engine.backtest.parity.command.run_case", None)
     done = CliRunner().invoke(validate_app, ["--config", str(config), "--out", str(tmp_path / "file")])
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.output
     assert "file: is a file, expected a folder for the results" in done.stderr

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from engine.backtest.datasets import dataset
-from engine.backtest.validate_command import app
+from engine.backtest.data.samples import dataset
+from engine.backtest.parity.command import app
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "engine" / "backtest" / "configs" / "validate_sample.json"

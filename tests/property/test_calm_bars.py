@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.backtest.broker import BacktestBroker
-from engine.backtest.plans import Funding
-from engine.backtest.script_runner import run_script
+from engine.backtest.data.plans import Funding
+from engine.backtest.emulator.broker import BacktestBroker
+from engine.backtest.emulator.script_runner import run_script
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
 from engine.backtest.trades import BacktestResult
 from engine.market_data.bars import Bar, Bars

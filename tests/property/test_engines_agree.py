@@ -4,9 +4,9 @@ from dataclasses import fields
 
 from hypothesis import HealthCheck, given, settings
 
+from engine.backtest.data.plans import SymbolPlan
+from engine.backtest.emulator.signal_runner import run_signals
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.plans import SymbolPlan
-from engine.backtest.signal_runner import run_signals
 from tests.engine_cases import plans
 
 

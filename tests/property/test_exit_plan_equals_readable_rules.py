@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.backtest.signal_rules import SignalRow, SignalRules
+from engine.backtest.emulator.signal_rules import SignalRow, SignalRules
 from engine.execution.exit_plan import ExitPlan
 from engine.execution.exit_rules import ExitRules, PartialExit
 from engine.strategies.base import Signals

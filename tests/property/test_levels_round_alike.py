@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.backtest import grid
+from engine.backtest.emulator import grid
 from engine.backtest.kernel import grid as kernel_grid
 from engine.core.engine import Engine
 from engine.execution.exit_rules import ExitRules

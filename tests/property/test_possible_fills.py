@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.backtest.data.plans import SymbolPlan
+from engine.backtest.data.price_grid import grid_of, settled
+from engine.backtest.emulator.script_runner import run_script
+from engine.backtest.emulator.signal_runner import run_signals
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.plans import SymbolPlan
-from engine.backtest.price_grid import grid_of, settled
-from engine.backtest.script_runner import run_script
 from engine.backtest.settings import BrokerSettings, Costs, Market
-from engine.backtest.signal_runner import run_signals
 from engine.backtest.trades import BacktestResult
 from engine.market_data.bars import Bar, Bars
 from engine.strategies.base import Broker, ScriptStrategy

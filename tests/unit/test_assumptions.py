@@ -13,10 +13,10 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from engine.backtest.data.plans import Funding, SymbolPlan
+from engine.backtest.emulator.signal_runner import run_signals
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.plans import Funding, SymbolPlan
 from engine.backtest.settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
-from engine.backtest.signal_runner import run_signals
 from engine.backtest.trades import BacktestResult, Trade
 from engine.execution.exit_rules import ExitRules, PartialExit
 from engine.market_data.bars import Bars

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.backtest import metrics
-from engine.backtest.metrics import DAY_NS, Curve
-from engine.backtest.report_hash import trades_hash
-from engine.backtest.report_trades import COLUMNS, TEXT_COLUMNS
+from engine.backtest.report import metrics
+from engine.backtest.report.hashes import trades_hash
+from engine.backtest.report.metrics import DAY_NS, Curve
+from engine.backtest.report.trades import COLUMNS, TEXT_COLUMNS
 from engine.market_data.bars import Bars
 
 HOUR_NS = DAY_NS // 24

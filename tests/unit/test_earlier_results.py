@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.backtest.loaders import DataError
-from engine.backtest.report_earlier import earlier_run, write_summary
+from engine.backtest.data.loaders import DataError
+from engine.backtest.report.earlier import earlier_run, write_summary
 
 
 def a_run(out: Path, *names: str) -> None:

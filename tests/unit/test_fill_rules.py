@@ -5,7 +5,7 @@ from math import nan
 
 import pytest
 
-from engine.backtest.broker import BacktestBroker
+from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
 
 Row = tuple[float, float, float, float]

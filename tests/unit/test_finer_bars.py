@@ -6,12 +6,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from engine.backtest.finer_bars import doubt, inside
+from engine.backtest.data.finer_bars import doubt, inside
+from engine.backtest.data.plans import SymbolPlan
+from engine.backtest.emulator.script_runner import run_script
+from engine.backtest.emulator.signal_runner import run_signals
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.plans import SymbolPlan
-from engine.backtest.script_runner import run_script
 from engine.backtest.settings import BrokerSettings, Market
-from engine.backtest.signal_runner import run_signals
 from engine.execution.exit_rules import ExitRules
 from engine.market_data.bar_times import usual_step_ns
 from engine.market_data.bars import Bar, Bars

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 import pytest
 
-from engine.backtest.datasets import dataset
-from engine.backtest.datasets_files import write_bars
-from engine.backtest.loaders import DataError, cut, load_bars, open_bars, read_bars, read_funding
+from engine.backtest.data.loaders import DataError, cut, load_bars, open_bars, read_bars, read_funding
+from engine.backtest.data.sample_files import write_bars
+from engine.backtest.data.samples import dataset
 
 GOOD = (
     "open_time,open,high,low,close,volume\n"
@@ -200,7 +200,7 @@ def test_a_csv_is_read_on_one_thread(tmp_path: Path):
     """A refusal ends the process at once; threads that still start then would end it in an abort."""
     path = _csv(tmp_path, GOOD)
     count = (
-        "import os, sys; from pathlib import Path; from engine.backtest.table_files import read_table\n"
+        "import os, sys; from pathlib import Path; from engine.backtest.data.table_files import read_table\n"
         "count = lambda: len(os.listdir('/proc/self/task'))\n"
         "before = count(); read_table(Path(sys.argv[1])); print(count() - before)"
     )

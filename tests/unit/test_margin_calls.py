@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.backtest.broker import BacktestBroker
+from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.settings import BrokerSettings, Costs, Market
 
 Row = tuple[float, float, float, float]

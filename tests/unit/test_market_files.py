@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.backtest.bar_gaps import by_rule
-from engine.backtest.cli_config import broker_options, build_config
-from engine.backtest.datasets import dataset
-from engine.backtest.datasets_files import write_bars
-from engine.backtest.loaders import DataError, load_bars
-from engine.backtest.market_files import Market, load_market
-from engine.backtest.validate_cases import prepare, settled_broker
-from engine.backtest.validate_config import BrokerConfig, ConfigError, ValidateConfig
+from engine.backtest.data.gaps import by_rule
+from engine.backtest.data.loaders import DataError, load_bars
+from engine.backtest.data.market_files import Market, load_market
+from engine.backtest.data.sample_files import write_bars
+from engine.backtest.data.samples import dataset
+from engine.backtest.parity.cases import prepare, settled_broker
+from engine.backtest.parity.config import BrokerConfig, ConfigError, ValidateConfig
+from engine.backtest.runs.config import broker_options, build_config
 from engine.market_data.bars import Bars
 
 HOUR_NS = 3_600_000_000_000

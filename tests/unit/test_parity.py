@@ -6,10 +6,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.backtest.parity import Comparison, compare
-from engine.backtest.parity_divergence import differing_money
+from engine.backtest.parity.comparison import Comparison, compare
+from engine.backtest.parity.divergence import differing_money
+from engine.backtest.parity.tv_export import ListedTrade, printed_money, printed_percent
 from engine.backtest.trades import Trade
-from engine.backtest.tv_export import ListedTrade, printed_money, printed_percent
 
 HOUR_NS = 3_600_000_000_000
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.parity_causes import Cause, likely_cause
-from engine.backtest.parity_divergence import Divergence, first_divergence
-from engine.backtest.parity_report import Told, explanation
-from engine.backtest.tv_export import ListedTrade, printed_money, restamped
-from engine.backtest.validate_cases import CaseResult, Prepared, prepare, run_case
-from engine.backtest.validate_config import read_config
+from engine.backtest.parity.cases import CaseResult, Prepared, prepare, run_case
+from engine.backtest.parity.causes import Cause, likely_cause
+from engine.backtest.parity.config import read_config
+from engine.backtest.parity.divergence import Divergence, first_divergence
+from engine.backtest.parity.report import Told, explanation
+from engine.backtest.parity.tv_export import ListedTrade, printed_money, restamped
 
 ROOT = Path(__file__).resolve().parents[2]
 SECOND_NS = 1_000_000_000

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.backtest import plausibility
-from engine.backtest.metrics import Columns
+from engine.backtest.report import plausibility
+from engine.backtest.report.metrics import Columns
 from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
 from engine.market_data.bars import Bars
 

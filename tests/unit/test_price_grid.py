@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.backtest.price_grid import common_step, grid_of, off_grid, settled
+from engine.backtest.data.price_grid import common_step, grid_of, off_grid, settled
 from engine.backtest.settings import BrokerSettings, Market
 from engine.market_data.bars import Bars
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.backtest.report_settings import data_lines
-from engine.backtest.report_text import open_lines
+from engine.backtest.report.settings import data_lines
+from engine.backtest.report.text import open_lines
 from engine.core.account_news import forced_close
 from engine.core.audit import Answer, CandleClosed, PositionChanged, Ready
 from engine.core.engine import Engine

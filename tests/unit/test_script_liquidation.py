@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engine.backtest.cli_config import build_config
-from engine.backtest.pine_settings import pine_settings
-from engine.backtest.plans import SymbolPlan
-from engine.backtest.script_runner import ScriptPlan, run_script, run_scripts
+from engine.backtest.data.plans import SymbolPlan
+from engine.backtest.emulator.pine_settings import pine_settings
+from engine.backtest.emulator.script_runner import ScriptPlan, run_script, run_scripts
+from engine.backtest.emulator.signal_runner import run_signals
+from engine.backtest.parity.config import ConfigError
+from engine.backtest.runs.config import build_config
 from engine.backtest.settings import BrokerSettings, Market, Sizing
-from engine.backtest.signal_runner import run_signals
 from engine.backtest.trades import BacktestResult
-from engine.backtest.validate_config import ConfigError
 from engine.execution.exit_rules import ExitRules
 from engine.market_data.bars import Bar, Bars
 from engine.strategies.base import Broker, ScriptStrategy

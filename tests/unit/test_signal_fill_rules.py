@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from engine.backtest.plans import Funding, SymbolPlan
+from engine.backtest.data.plans import Funding, SymbolPlan
+from engine.backtest.emulator.signal_runner import run_signals
 from engine.backtest.settings import BrokerSettings, EntryOrder, Market, Sizing
-from engine.backtest.signal_runner import run_signals
 from engine.backtest.trades import BacktestResult
 from engine.execution.exit_rules import ExitRules, PartialExit
 from engine.market_data.bars import Bars

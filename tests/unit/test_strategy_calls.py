@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from engine.backtest import cli
-from engine.backtest.broker import BacktestBroker
-from engine.backtest.script_runner import run_script
+from engine.backtest.emulator.broker import BacktestBroker
+from engine.backtest.emulator.script_runner import run_script
 from engine.backtest.settings import BrokerSettings, Market
 from engine.core.engine import Engine
 from engine.market_data.bars import Bar

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 import pytest
 
-from engine.backtest.loaders import DataError, Loaded, load_bars, read_bars, read_funding
-from engine.backtest.time_column import NO_ZONE
+from engine.backtest.data.loaders import DataError, Loaded, load_bars, read_bars, read_funding
+from engine.backtest.data.time_column import NO_ZONE
 
 HOUR_NS = 3_600_000_000_000
 FIRST_NS = 1_735_689_600 * 10**9  # 2025-01-01

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine.backtest.parity_divergence import stamp, zone_name
-from engine.backtest.tv_export import (
+from engine.backtest.parity.divergence import stamp, zone_name
+from engine.backtest.parity.tv_export import (
     ExportError,
     printed_money,
     printed_percent,

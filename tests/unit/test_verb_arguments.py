@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.account.state import AccountStateStore
-from engine.backtest.broker import BacktestBroker
+from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.settings import BrokerSettings, Market
 from engine.execution.script_broker import ScriptBroker
 from engine.market_data.bars import Bar

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backtest.finer_bars import inside
+from engine.backtest.data.finer_bars import inside
+from engine.backtest.data.plans import SymbolPlan
+from engine.backtest.data.price_grid import settled
 from engine.backtest.kernel.grid import whole_per_unit
 from engine.backtest.kernel.layout import ACCOUNT, BRACKET, LOT, PARTIAL_EXIT, SYMBOL, TRADE, Account, Symbol
-from engine.backtest.plans import SymbolPlan
-from engine.backtest.price_grid import settled
 from engine.backtest.settings import BrokerSettings
 from engine.execution.exit_layout import ACTIONS_SIZE, encode, new_state
 from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, ExitRules

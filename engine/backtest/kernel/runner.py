@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from engine.backtest.data.plans import SymbolPlan
 from engine.backtest.kernel.cycle import run
 from engine.backtest.kernel.encode import make_memory, most_trades_a_time
 from engine.backtest.kernel.layout import Account, Symbol
 from engine.backtest.kernel.lots import list_open_lots
 from engine.backtest.kernel.result import KernelResult
-from engine.backtest.plans import SymbolPlan
 
 
 def run_kernel(plans: Sequence[SymbolPlan]) -> KernelResult:

@@ -1,0 +1,257 @@
+"""Lets one bar happen to what is pending: the open, then the assumed path (docs/assumptions.md).
+
+Everything met at one price at one moment is a batch. At the open a batch fills orders before exit legs,
+inside the bar in the order they became active. An exit leg of a batch fills with the quantity it had
+when the batch began, even when an order of the batch has closed its entry a moment before.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import isnan, nan
+
+from engine.backtest.emulator.desk import Desk
+from engine.backtest.emulator.exits import Exits
+from engine.backtest.emulator.fills import Fills
+from engine.backtest.emulator.margin_calls import MarginCalls
+from engine.backtest.emulator.orders import LIQUIDATION, ExitLeg, Leg, PendingOrder
+from engine.backtest.emulator.price_path import path
+from engine.backtest.emulator.trails import Trails
+
+_CLOSING_LEG = 2
+_Item = tuple[int, int, PendingOrder | ExitLeg, Leg]
+"""Something met: rank and sequence that order a batch, what it is, and which of its levels."""
+
+
+class Walker:
+    """Moves price over one desk."""
+
+    __slots__ = ("_calls", "_desk", "_exits", "_fills", "_trails")
+
+    def __init__(self, desk: Desk, exits: Exits, fills: Fills, calls: MarginCalls) -> None:
+        self._desk = desk
+        self._exits = exits
+        self._fills = fills
+        self._calls = calls
+        self._trails = Trails(desk)
+
+    def open_bar(self, open_: float) -> None:
+        """Steps 2 and 3 of a bar: market orders, then what the open has jumped over."""
+        desk = self._desk
+        desk.is_inside = False
+        desk.opened_sign = 0
+        if desk.risk is not None:
+            desk.risk.begin_bar(open_)
+        if desk.orders or desk.exits:
+            desk.start_size = desk.ledger.position_size
+            desk.has_closed_at_open = False
+            if self._calls.are_on:
+                desk.start_equity = desk.account.equity
+            if desk.exits:
+                self._exits.drop_orphans()
+            self._fill_market_orders(open_)
+            self._fill_passed(open_)
+        self._calls.check(open_)
+        # Only what is still held lived through the open: what left there saw its own exit price instead.
+        if desk.ledger.lots:
+            desk.ledger.mark(open_)
+
+    def walk_bar(
+        self,
+        open_: float,
+        high: float,
+        low: float,
+        close: float,
+        finer: Sequence[tuple[float, float, float, float]] = (),
+    ) -> None:
+        """Step 4: walk the assumed path, or the paths of the finer bars one after the other."""
+        desk = self._desk
+        self.begin(high, low)
+        if desk.orders or desk.exits or self._calls.are_on or desk.risk is not None:
+            for bar in finer or ((open_, high, low, close),):
+                self._walk_bar(*bar)
+        elif desk.ledger.lots:
+            desk.ledger.mark(high)
+            desk.ledger.mark(low)
+
+    def begin(self, high: float, low: float) -> None:
+        """From here on price moves inside the bar."""
+        desk = self._desk
+        desk.lived_high, desk.lived_low = high, low
+        desk.is_inside = True
+
+    def fill_at(self, price: float, *, at_close: bool = False) -> None:
+        """Market orders, then every level that `price` has passed; at a close no trailing stop fills."""
+        if at_close:
+            self._desk.start_size = nan
+        self._fill_market_orders(price)
+        self._fill_passed(price, at_close=at_close)
+
+    def _walk_bar(self, open_: float, high: float, low: float, close: float) -> None:
+        self._fill_passed(open_)
+        if self._desk.ledger.lots:
+            self._desk.ledger.mark(open_)
+        nodes = path(open_, high, low, close)
+        if not self._calls.are_on and self._desk.risk is None:
+            for start, end in pairwise(nodes):
+                self._walk(start, end)
+            return
+        for number, (start, end) in enumerate(pairwise(nodes)):
+            if number == 1:
+                self._calls.begin_leg(start, end)
+            self.walk_leg(start, end, closing=number == _CLOSING_LEG)
+
+    def _fill_market_orders(self, price: float) -> None:
+        desk = self._desk
+        for order in [order for order in desk.orders.values() if order.is_market]:
+            if desk.orders.get(order.key) is order:
+                del desk.orders[order.key]
+                self._fills.fill(order, price, slipped=True)
+                if order.kind == "close":
+                    desk.has_closed_at_open = True
+
+    def _fill_passed(self, price: float, *, at_close: bool = False) -> None:
+        """Levels that price has jumped over fill here: orders before exit legs, lower levels first."""
+        desk = self._desk
+        self._trails.reach(price)
+        while desk.orders or desk.exits:
+            passed: list[tuple[bool, int, float, int, PendingOrder | ExitLeg, Leg]] = [
+                (False, order.rank, level, order.seq, order, kind)
+                for order in desk.orders.values()
+                for kind, level in self._passed_levels(order, price)
+            ]
+            passed += [
+                (True, 0, level, leg.seq, leg, kind)
+                for leg in desk.exits.values()
+                for kind, level in self._trails.passed(leg, price, trailing=not at_close)[:1]
+            ]
+            if not passed:
+                return
+            passed.sort(key=lambda item: item[:4])
+            batch = [(item[1], item[3], item[4], item[5]) for item in passed]
+            self._fill_batch(batch, price, at_open=not desk.is_inside, locks=not at_close)
+
+    def _passed_levels(self, order: PendingOrder, price: float) -> list[tuple[Leg, float]]:
+        if order.is_market:
+            return []
+        if order.waits_for_stop():
+            passed = price >= order.stop if order.direction > 0 else price <= order.stop
+            return [("stop", order.stop)] if passed else []
+        beyond = self._desk.limit_beyond
+        passed = price <= order.limit - beyond if order.direction > 0 else price >= order.limit + beyond
+        return [("limit", order.limit)] if passed else []
+
+    def _fill_batch(self, batch: Sequence[_Item], price: float, *, at_open: bool, locks: bool = True) -> None:
+        """Fill what was met at `price`; what the batch itself removed does not fill.
+
+        Beside a liquidation no leg is promised its quantity: nothing outlives the position.
+        """
+        desk = self._desk
+        locks = locks and all(item.key != ("level", LIQUIDATION) for _, _, item, _ in batch)
+        for _, _, item, _ in batch if locks else ():
+            if isinstance(item, ExitLeg) and item.entry is not None and (at_open or item.call.from_entry):
+                item.locked_qty = min(item.qty, item.entry.qty)
+        for _, _, item, kind in batch:
+            if isinstance(item, PendingOrder):
+                if desk.orders.get(item.key) is item:
+                    self._touch(item, price)
+            elif desk.exits.get(item.key) is item and not item.is_spent:
+                at = self._limit_price(-item.direction, item.limit, price) if kind == "limit" else price
+                self._fills.fill_leg(item, kind, at)
+        for _, _, item, _ in batch:
+            if isinstance(item, ExitLeg):
+                item.locked_qty = nan
+                if item.entry is not None and item.entry.qty <= 0.0:
+                    desk.exits.pop(item.key, None)
+
+    def walk_leg(self, start: float, end: float, *, closing: bool = False) -> None:
+        """Move price along one straight part of the path, and judge the account where it ends.
+
+        Margin is judged at the close only after the script has run.
+        """
+        desk = self._desk
+        fills = desk.fills
+        self._walk(start, end)
+        if not closing:
+            self._calls.check_leg(end, fills)
+        if desk.risk is not None and desk.ledger.position_size * (end - start) < 0:
+            desk.risk.check_loss(end)
+
+    def _walk(self, start: float, end: float) -> None:
+        """Move price from `start` to `end`, filling what it meets in the order it meets it."""
+        desk = self._desk
+        price = start
+        rising = end >= start
+        while desk.orders or desk.exits:
+            met = self._first_met(price, end, rising=rising)
+            if met is None:
+                break
+            level, batch = met
+            if (level - price) * (1 if rising else -1) > 0:
+                price = level
+                self._trails.reach(price)
+            self._fill_batch(batch, price, at_open=False)
+            self._trails.reach(price)
+        self._trails.reach(end)
+        if desk.ledger.lots:
+            desk.ledger.mark(end)
+            desk.lived_high = max(desk.lived_high, end)
+            desk.lived_low = min(desk.lived_low, end)
+
+    def _first_met(self, price: float, end: float, *, rising: bool) -> tuple[float, list[_Item]] | None:
+        """The nearest level on the way, and everything that is met there."""
+        best = nan
+        batch: list[_Item] = []
+        sign = 1 if rising else -1
+        for rank, seq, item, kind, level, leg_rises in self._levels():
+            passed = price >= level if leg_rises else price <= level
+            if passed:
+                at = price
+            elif leg_rises != rising or sign * (level - end) > 0:
+                continue
+            else:
+                at = level
+            if isnan(best) or sign * (at - best) < 0:
+                best = at
+                batch = [(rank, seq, item, kind)]
+            elif at == best and batch[-1][2] is not item:
+                batch.append((rank, seq, item, kind))
+        if not batch:
+            return None
+        batch.sort(key=lambda item: item[:2])
+        return best, batch
+
+    def _levels(
+        self,
+    ) -> list[tuple[int, int, PendingOrder | ExitLeg, Leg, float, bool]]:
+        """Every level as (rank, sequence, what, which, price that has to be reached, by rising)."""
+        desk = self._desk
+        found: list[tuple[int, int, PendingOrder | ExitLeg, Leg, float, bool]] = []
+        beyond = desk.limit_beyond
+        for order in desk.orders.values():
+            if order.is_market:
+                continue
+            if order.waits_for_stop():
+                found.append((order.rank, order.seq, order, "stop", order.stop, order.direction > 0))
+            else:
+                limit = order.limit - order.direction * beyond
+                found.append((order.rank, order.seq, order, "limit", limit, order.direction < 0))
+        for leg in desk.exits.values():
+            found += [(0, leg.seq, leg, *level) for level in self._trails.levels(leg)]
+        return found
+
+    def _touch(self, order: PendingOrder, price: float) -> None:
+        """A priced order's level was reached: a stop fills or arms its limit, a limit fills."""
+        if order.waits_for_stop() and not isnan(order.limit):
+            order.is_armed = True
+            return
+        del self._desk.orders[order.key]
+        is_limit = not isnan(order.limit)
+        gapped = not is_limit and not self._desk.is_inside
+        at = self._limit_price(order.direction, order.limit, price) if is_limit else price
+        self._fills.fill(order, at, slipped=not is_limit, gapped=gapped)
+
+    def _limit_price(self, direction: int, limit: float, price: float) -> float:
+        """A limit fills at its level or better; inside a bar price may have had to go beyond it."""
+        if not self._desk.limit_beyond or not self._desk.is_inside:
+            return price
+        return max(price, limit) if direction > 0 else min(price, limit)

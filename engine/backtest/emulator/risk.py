@@ -1,0 +1,221 @@
+"""`strategy.risk.*`: what an entry may open, and limits that close everything and stop the trading.
+
+Sources: the Pine reference, and measurements described in pynesys-pynecore's documentation of these rules. A
+day is a calendar day in UTC. Equity and its peak are the account's.
+"""
+
+from typing import Literal
+
+from engine.backtest.emulator.desk import Desk
+from engine.backtest.emulator.exits import Exits
+from engine.backtest.emulator.grid import floor_qty
+from engine.backtest.emulator.orders import PendingOrder
+
+LossKind = Literal["percent_of_equity", "cash"]
+
+_DAY_NS = 86_400_000_000_000
+_NEVER = -1
+
+
+class RiskRules:
+    """What the script has asked for; a rule counts from the bar on which it is first stated."""
+
+    __slots__ = (
+        "allowed_direction",
+        "drawdown",
+        "drawdown_kind",
+        "intraday_filled_orders",
+        "intraday_loss",
+        "intraday_loss_kind",
+        "loss_days",
+        "position_size",
+    )
+
+    def __init__(self) -> None:
+        self.allowed_direction = 0
+        self.position_size: float | None = None
+        self.drawdown: float | None = None
+        self.drawdown_kind: LossKind = "percent_of_equity"
+        self.intraday_loss: float | None = None
+        self.intraday_loss_kind: LossKind = "percent_of_equity"
+        self.intraday_filled_orders: int | None = None
+        self.loss_days: int | None = None
+
+    def allow_entry_in(self, direction: Literal["long", "short", "all"]) -> None:
+        """`entry` opens in that direction only; one of the other side closes a position and opens nothing."""
+        self.allowed_direction = {"long": 1, "short": -1, "all": 0}[direction]
+
+    def max_position_size(self, qty: float) -> None:
+        """`entry` opens no more than leads to that size; what would open nothing is not filled."""
+        self.position_size = abs(qty)
+
+    def max_drawdown(self, value: float, kind: LossKind = "percent_of_equity") -> None:
+        """Trading ends when a trade closes while equity is that far below the peak of realised equity.
+
+        The percentage is of the peak.
+        """
+        self.drawdown, self.drawdown_kind = value, kind
+
+    def max_intraday_loss(self, value: float, kind: LossKind = "percent_of_equity") -> None:
+        """Trading ends for the day when equity is that far below what it was as the day began.
+
+        The percentage is of the equity as the day began; a day that begins without equity has no limit.
+        """
+        self.intraday_loss, self.intraday_loss_kind = value, kind
+
+    def max_intraday_filled_orders(self, count: int) -> None:
+        """Trading ends for the day with that many filled orders, exits among them."""
+        self.intraday_filled_orders = count
+
+    def max_cons_loss_days(self, count: int) -> None:
+        """Trading ends at the open after that many days in a row each of which ended with less equity."""
+        self.loss_days = count
+
+
+class RiskGuard:
+    """Enforces the rules on one desk.
+
+    When trading ends, what is pending is cancelled and the position is left at the market.
+    """
+
+    __slots__ = (
+        "_bar_open",
+        "_closed",
+        "_day",
+        "_day_equity",
+        "_day_fills",
+        "_desk",
+        "_exits",
+        "_is_over",
+        "_loss_days",
+        "_over_for_day",
+        "_peak",
+        "rules",
+    )
+
+    def __init__(self, desk: Desk, exits: Exits) -> None:
+        self.rules = RiskRules()
+        self._desk = desk
+        self._exits = exits
+        self._day = desk.time_ns // _DAY_NS
+        self._day_equity = desk.account.equity
+        self._day_fills = desk.fills
+        self._loss_days = 0
+        self._peak = max(desk.account.initial_capital, desk.account.cash)
+        self._closed = desk.ledger.closed_count
+        self._is_over = False
+        self._over_for_day = _NEVER
+        self._bar_open = desk.close
+
+    @property
+    def allows_orders(self) -> bool:
+        """Trading goes on: `entry` and `order` may be placed."""
+        return not (self._is_over or self._over_for_day == self._day or self._has_filled_all())
+
+    def begin_bar(self, open_: float) -> None:
+        """A bar begins, maybe a day; called before anything fills."""
+        desk = self._desk
+        self._bar_open = open_
+        day = desk.time_ns // _DAY_NS
+        if day == self._day:
+            return
+        equity = desk.account.equity
+        self._loss_days = self._loss_days + 1 if equity < self._day_equity else 0
+        self._day, self._day_equity, self._day_fills = day, equity, desk.fills
+        limit = self.rules.loss_days
+        if limit is not None and 0 < limit <= self._loss_days:
+            self._end("Max consecutive loss days reached", open_)
+
+    def openable(self, order: PendingOrder, qty: float) -> float:
+        """How much of what an entry would open it may open."""
+        desk, rules = self._desk, self.rules
+        if rules.allowed_direction not in (0, order.direction):
+            return 0.0
+        if rules.position_size is None:
+            return qty
+        held = max(0.0, order.direction * desk.ledger.position_size)
+        return min(qty, max(0.0, floor_qty(rules.position_size - held, desk.step)))
+
+    def after_fill(self, price: float, *, opens: bool) -> None:
+        """An order has filled at `price`: with the last one of the day the position is left.
+
+        What a stop entry has opened inside the bar leaves at the extreme that price was on its way to.
+        """
+        desk = self._desk
+        if not self._has_filled_all():
+            return
+        size = desk.ledger.position_size
+        if opens and desk.is_inside and size * (price - self._bar_open) > 0.0:
+            price = desk.bar_high if size > 0.0 else desk.bar_low
+        self._leave("Max number of filled orders in one day", price)
+
+    def check_loss(self, price: float) -> None:
+        """Price has come to `price` against the position."""
+        desk = self._desk
+        if desk.ledger.lots and self._loses_too_much(desk.equity_at(price)):
+            self._end_day(price)
+
+    def end_fills(self, close: float) -> None:
+        """The fills of the bar, or those at its close, are done."""
+        account = self._desk.account
+        self._peak = max(self._peak, account.cash)
+        closed, self._closed = self._closed, self._desk.ledger.closed_count
+        if self._is_over:
+            return
+        if self._closed != closed and self._has_fallen_too_far(account.equity):
+            self._end("Max drawdown reached", close)
+        elif self._loses_too_much(account.equity):
+            self._end_day(close)
+
+    def _has_filled_all(self) -> bool:
+        limit = self.rules.intraday_filled_orders
+        return limit is not None and self._desk.fills - self._day_fills >= limit
+
+    def _has_fallen_too_far(self, equity: float) -> bool:
+        rules = self.rules
+        return _is_reached(self._peak, equity, rules.drawdown, rules.drawdown_kind)
+
+    def _loses_too_much(self, equity: float) -> bool:
+        rules = self.rules
+        if self._day_equity <= 0.0 or self._over_for_day == self._day:
+            return False
+        return _is_reached(self._day_equity, equity, rules.intraday_loss, rules.intraday_loss_kind)
+
+    def _end(self, reason: str, price: float) -> None:
+        self._is_over = True
+        self._leave(reason, price)
+
+    def _end_day(self, price: float) -> None:
+        self._over_for_day = self._day
+        self._leave("Max intraday loss reached", price)
+
+    def _leave(self, reason: str, price: float) -> None:
+        """Cancel everything and close the position at the market; it is no order of the strategy's."""
+        desk = self._desk
+        desk.orders.clear()
+        desk.exits.clear()
+        desk.immediate.clear()
+        size = desk.ledger.position_size
+        if not size:
+            return
+        price = desk.fill_price(price, -1 if size > 0 else 1, slipped=True)
+        closed = desk.ledger.close(
+            abs(size),
+            price,
+            f"Close Position ({reason})",
+            desk.bar_index,
+            desk.time_ns,
+            only=None,
+            maker=False,
+            order_qty=abs(size),
+        )
+        desk.note_fill(price)
+        self._exits.settle(closed, "")
+
+
+def _is_reached(height: float, equity: float, limit: float | None, kind: LossKind) -> bool:
+    """Equity is `limit` or more below `height`."""
+    if limit is None:
+        return False
+    allowed = height * limit / 100.0 if kind == "percent_of_equity" else limit
+    return height - equity >= allowed > 0.0

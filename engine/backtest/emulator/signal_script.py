@@ -1,0 +1,160 @@
+"""A signal strategy's position on the event-driven broker: rules in, orders out.
+
+One `SignalScript` is one symbol. Rules: docs/assumptions.md; decisions: `signal_rules.py`.
+"""
+
+from dataclasses import replace
+from math import inf, isnan, nan
+
+from engine.backtest.emulator.broker import BacktestBroker
+from engine.backtest.emulator.grid import floor_qty, round_level_down, round_level_up, snap
+from engine.backtest.emulator.orders import FIRST_PARTIAL_RANK, STOP_RANK, TARGET_RANK
+from engine.backtest.emulator.signal_rules import SignalRow, SignalRules
+from engine.backtest.settings import BrokerSettings
+from engine.execution.exit_rules import ExitRules
+
+_SIDE = {1: "Long", -1: "Short"}
+
+
+class SignalScript:
+    """Calls the broker's verbs as `SignalRules` decide, and keeps the resting exits of the position."""
+
+    def __init__(self, symbol_broker: BacktestBroker, rules: ExitRules, settings: BrokerSettings) -> None:
+        if settings.timing == "intrabar":
+            rules = replace(rules, stop_kind="resting")
+        self.broker = symbol_broker
+        self._settings = settings
+        self.rules = SignalRules(rules, max(1, settings.pyramiding))
+        self._entry_dies_after = -1
+        self._first_qty = 0.0
+        symbol_broker.watch(self._on_opened, self._on_level)
+
+    def on_bar(self, index: int, signal: SignalRow) -> None:
+        """Step 6 of a bar: decide once and order."""
+        broker = self.broker
+        if self._entry_dies_after == index:
+            broker.cancel("Long")
+            broker.cancel("Short")
+        decision = self.rules.decide(
+            index,
+            broker.lived_high,
+            broker.lived_low,
+            signal,
+            broker.position_size,
+            len(broker.ledger.lots),
+        )
+        if decision.close:
+            broker.drop_levels()
+            broker.close_all(comment=decision.close)
+        elif broker.position_size:
+            if decision.partial:
+                self._leave_part(decision.partial)
+            self._rest_levels()
+        if decision.enter:
+            self._enter(index, decision.direction, decision.enter, signal.risk_distance)
+
+    def _enter(self, index: int, direction: int, text: str, risk_distance: float) -> None:
+        broker, entry = self.broker, self._settings.entry
+        broker.cancel("Long")
+        broker.cancel("Short")
+        limit, stop = self._entry_levels(direction)
+        market, costs = self._settings.market, self._settings.costs
+        price = stop if isnan(limit) else limit
+        if isnan(price):
+            price = snap(broker.mark, market.tick) + direction * costs.slippage_ticks * market.tick
+        qty = self._quantity(price, risk_distance) if price > 0.0 else 0.0
+        if qty <= 0.0 or qty < market.min_qty or qty * price * market.point_value < market.min_notional:
+            return
+        self._entry_dies_after = index + entry.valid_bars if entry.kind != "market" else -1
+        # Not `entry`: a flip has its own close, so there is nothing for Pine's reversal to add.
+        broker.order(
+            _SIDE[direction],
+            "long" if direction > 0 else "short",
+            qty,
+            limit=limit,
+            stop=stop,
+            comment=text,
+        )
+
+    def _entry_levels(self, direction: int) -> tuple[float, float]:
+        """Limit and stop of an entry, rounded as levels are; nan where there is none."""
+        entry, close, tick = self._settings.entry, self.broker.mark, self._settings.market.tick
+        better = round_level_down if direction > 0 else round_level_up
+        worse = round_level_up if direction > 0 else round_level_down
+        if entry.kind == "market":
+            return nan, nan
+        if entry.kind == "limit":
+            return better(close * (1.0 - direction * entry.offset_percent / 100.0), tick), nan
+        stop = worse(close * (1.0 + direction * entry.offset_percent / 100.0), tick)
+        if entry.kind == "stop":
+            return nan, stop
+        return better(stop * (1.0 + direction * entry.limit_offset_percent / 100.0), tick), stop
+
+    def _quantity(self, price: float, risk_distance: float) -> float:
+        """Quantity of an entry at its sizing price."""
+        sizing, market = self._settings.sizing, self._settings.market
+        per_unit = price * market.point_value
+        if sizing.kind == "fixed":
+            wanted = sizing.value
+        elif sizing.kind == "cash":
+            wanted = sizing.value / per_unit
+        else:
+            budget = self.broker.equity * sizing.value / 100.0
+            if sizing.kind == "percent_of_equity":
+                wanted = budget / (per_unit * (1.0 + self._settings.costs.taker_percent / 100.0))
+            elif risk_distance > 0.0:
+                wanted = budget / (risk_distance * market.point_value)
+            else:
+                return 0.0
+        return floor_qty(wanted, market.qty_step)
+
+    def _leave_part(self, fraction: float) -> None:
+        qty = floor_qty(self._first_qty * fraction, self._settings.market.qty_step)
+        if qty > 0.0:
+            self.broker.close_part(min(qty, abs(self.broker.position_size)), comment="Partial")
+
+    def _on_opened(self, direction: int, price: float) -> None:
+        self._first_qty = self.broker.ledger.lots[0].qty
+        self.rules.opened(direction, price)
+        self._rest_levels()
+
+    def _on_level(self, name: str) -> None:
+        if name == "Stop":
+            self.rules.stopped()
+        elif name.startswith("Partial"):
+            levels = self.rules.levels
+            if levels is not None:
+                levels.partials_done = int(name.removeprefix("Partial"))
+
+    def _rest_levels(self) -> None:
+        """Place the position's levels anew; what is not wanted any more is gone."""
+        levels = self.rules.levels
+        if levels is None:
+            return
+        broker, tick, long = self.broker, self._settings.market.tick, levels.direction > 0
+        stop_side = round_level_down if long else round_level_up
+        limit_side = round_level_up if long else round_level_down
+        broker.drop_levels()
+        stop, text = levels.protective, "Protective Stop"
+        own = levels.stop if self.rules.rests else nan
+        if not isnan(own) and not levels.direction * (own - stop) < 0:
+            stop, text = own, "SL"
+        if not isnan(stop):
+            broker.rest_level("Stop", STOP_RANK, stop=stop_side(stop, tick), qty=inf, signal=text)
+        if not self.rules.rests:
+            return
+        if not isnan(levels.target):
+            broker.rest_level(
+                "Target", TARGET_RANK, limit=limit_side(levels.target, tick), qty=inf, signal="TP"
+            )
+        for k, fraction in self.rules.partials:
+            level = self.rules.partial_level(k)
+            qty = floor_qty(self._first_qty * fraction, self._settings.market.qty_step)
+            if not isnan(level) and levels.risk_distance > 0.0 and qty > 0.0:
+                broker.rest_level(
+                    f"Partial {k + 1}",
+                    FIRST_PARTIAL_RANK + k,
+                    limit=limit_side(level, tick),
+                    qty=qty,
+                    signal="Partial",
+                )

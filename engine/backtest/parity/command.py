@@ -1,0 +1,107 @@
+"""The command line of `validate_runner`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from engine.backtest.data.loaders import DataError
+from engine.backtest.data.output_folder import check_folder
+from engine.backtest.parity import report as parity_report
+from engine.backtest.parity.cases import CaseResult, Engine, Prepared, engines_of, prepare, run_case
+from engine.backtest.parity.causes import likely_cause
+from engine.backtest.parity.config import ConfigError, located, read_config
+from engine.backtest.parity.divergence import first_divergence
+from engine.backtest.parity.report import Told
+from engine.backtest.parity.tv_export import ExportError
+from engine.backtest.report.settings import case_lines
+from engine.backtest.runs.first_run import say_when_compiling
+from engine.strategies.calls import StrategyFault
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    config: Annotated[Path, typer.Option(help="JSON file of cases.")],
+    reference: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE: another trade list for that case.")
+    ] = None,
+    gaps: Annotated[
+        str | None, typer.Option(help="Missing bars: refuse, keep (default) or fill; goes before the file's.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for parity.json, pairs.csv and parity.html.")
+    ] = None,
+) -> None:
+    """Reproduce TradingView trade lists and say where they first differ."""
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        cases = read_config(located(config), {} if gaps is None else {"gaps": gaps})
+        if out is not None:
+            check_folder(out)
+        prepared = prepare(cases, _references(reference or []))
+        say_when_compiling()
+        runs = [_run(one) for one in prepared]
+        told = [one for run in runs for one in run]
+        console.print(parity_report.table(told))
+        for run in runs:
+            for line in case_lines(run[0].result):
+                console.print(line, markup=False)
+        for one in told:
+            for line in parity_report.explanation(one):
+                console.print(line, markup=False)
+        at_odds = [run for run in runs if not _agree(run[0].result, run[-1].result)]
+        for run in at_odds:
+            console.print(f"{run[0].result.case.name}: the engines' own lists differ from each other")
+        if out is not None:
+            was_there = (out / "parity.json").is_file()
+            parity_report.write(out, told)
+            more = ", replaces the report of an earlier run there" if was_there else ""
+            console.print(f"written to {out}{more}", markup=False)
+    except StrategyFault as e:
+        print(f"{e.trace}\nvalidate_runner: {e}", file=sys.stderr)  # noqa: T201  # of a person's own code
+        raise typer.Exit(2) from None
+    except (ConfigError, DataError, ExportError) as e:
+        print(f"validate_runner: {e}", file=sys.stderr)  # noqa: T201  # the one sentence a person gets
+        raise typer.Exit(2) from None
+    if at_odds or any(one.result.comparison.parity < cases.min_parity for one in told):
+        raise typer.Exit(1)
+
+
+def _run(prepared: Prepared) -> list[Told]:
+    """One case through every engine; what several did alike is explained once."""
+    told: list[Told] = []
+    for name, engine in engines_of(prepared.case).items():
+        result = run_case(prepared, name, engine)
+        twin = next((one for one in told if _agree(one.result, result)), None)
+        if twin is not None and twin.divergence is not None:
+            told.append(Told(result, twin.divergence, twin.cause, like=twin.result.engine))
+        else:
+            told.append(_told(result, engine))
+    return told
+
+
+def _told(result: CaseResult, engine: Engine) -> Told:
+    divergence = first_divergence(result)
+    if divergence is None:
+        return Told(result)
+    return Told(result, divergence, likely_cause(result, divergence, engine))
+
+
+def _agree(one: CaseResult, other: CaseResult) -> bool:
+    a, b = one.result, other.result
+    return a.trades == b.trades and a.open_trades == b.open_trades
+
+
+def _references(given: Sequence[str]) -> dict[str, Path]:
+    found = {}
+    for text in given:
+        name, separator, path = text.partition("=")
+        if not separator or not path:
+            raise ConfigError(f"--reference {text}: expected NAME=FILE")
+        found[name] = located(Path(path))
+    return found

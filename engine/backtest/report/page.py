@@ -1,0 +1,329 @@
+"""The self-contained HTML report of a backtest. Imported only where one is written: plotly loads slowly."""
+
+from collections.abc import Sequence
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from engine.backtest.report import html_page
+from engine.backtest.report import settings as report_settings
+from engine.backtest.report import text as report_text
+from engine.backtest.report.metrics import hold_equity
+from engine.backtest.report.settings import broker_line, data_lines
+from settings.shown import decimals_of, digits
+
+if TYPE_CHECKING:
+    from engine.backtest.runs.run import Outcome
+
+_MOST_BARS = 5_000
+_MOST_POINTS = 5_000
+_FIRST_SHOWN = 500
+_COLORS = ("#1f5fbf", "#b3261e", "#1a7f37", "#8a5a00", "#6f42c1", "#0a7d8c", "#c2410c", "#555555")
+_MS = 1_000_000
+_FILLS = {
+    ("entry", 1): ("enters long (green)", "triangle-up", "#1a7f37"),
+    ("entry", -1): ("enters short (red)", "triangle-down", "#b3261e"),
+    ("exit", 1): ("leaves a long (green)", "square-open", "#1a7f37"),
+    ("exit", -1): ("leaves a short (red)", "square-open", "#b3261e"),
+}
+"""Words of the legend, form and colour of a fill, by its kind and the trade's direction."""
+
+
+def write_report(path: Path, outcome: "Outcome") -> None:
+    """One strategy: equity, drawdown, price with indicators and fills, months, distribution, tables."""
+    summary = outcome.summary
+    parts = [
+        _made_with(summary, *report_settings.params_lines(summary)),
+        _warnings(summary),
+        _equity_figure([outcome]),
+        *(_price(outcome, s) for s in outcome.bars),
+    ]
+    parts += [_months_figure(summary), _distribution(outcome), _comparison_table([summary])]
+    if summary["still_open"]:
+        parts.append(_open_table(summary))
+    for title, key in (("symbol", "per_symbol"), ("tag", "per_tag"), ("month", "per_month")):
+        parts.append(_group_table(title, summary[key]))
+    parts.append(_origin(summary))
+    html_page.write(path, f"Backtest: {outcome.title}", parts)
+
+
+def write_comparison(path: Path, outcomes: "Sequence[Outcome]") -> None:
+    """Several strategies side by side."""
+    summaries = [one.summary for one in outcomes]
+    links = "".join(
+        f'<li><a href="{escape(one.title)}/report.html">{escape(one.title)}</a></li>' for one in outcomes
+    )
+    parts = [
+        _made_with(summaries[0]),
+        _equity_figure(outcomes),
+        _comparison_table(summaries),
+        f"<ul>{links}</ul>",
+    ]
+    html_page.write(path, "Backtests side by side", parts)
+
+
+def _made_with(summary: dict[str, Any], *more: str) -> str:
+    """Data and broker settings, as they stand above every report, and what else it was made with."""
+    lines = (*data_lines(summary), broker_line(summary["broker"]), *more)
+    return "<p>" + "<br>".join(map(escape, lines)) + "</p>"
+
+
+def _equity_figure(outcomes: "Sequence[Outcome]") -> str:
+    page = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.03)
+    for k, one in enumerate(outcomes):
+        color = _COLORS[k % len(_COLORS)]
+        curve, fall = one.curve, one.curve.drawdown_percent
+        at = thinned(curve.equity, fall)
+        x = curve.time_ns[at] / _MS
+        both = {"x": x, "legendgroup": one.title, "line": {"color": color, "width": 1.5}, "col": 1}
+        page.add_scatter(y=curve.equity[at], name=one.title, row=1, **both)
+        fill = "tozeroy" if len(outcomes) == 1 else "none"
+        name = f"{one.title}, drawdown"
+        page.add_scatter(y=fall[at], name=name, showlegend=False, fill=fill, row=2, **both)
+    if outcomes:
+        _add_hold(page, outcomes[0])
+    page.update_xaxes(type="date")
+    page.update_yaxes(title_text="equity", row=1, col=1)
+    page.update_yaxes(title_text="drawdown, %", row=2, col=1)
+    page.update_layout(
+        height=560, title="Equity and drawdown", hovermode="x unified", margin={"t": 40, "b": 30}
+    )
+    return html_page.figure(page)
+
+
+def _add_hold(page: go.Figure, one: "Outcome") -> None:
+    """The same capital in the same symbols without trading."""
+    held = hold_equity(one.curve, list(one.bars.values()))
+    at = thinned(held)
+    line = {"color": "#999", "width": 1, "dash": "dot"}
+    x = one.curve.time_ns[at] / _MS
+    page.add_scatter(x=x, y=held[at], name="buy and hold", line=line, row=1, col=1)
+
+
+def _price(outcome: "Outcome", symbol: str) -> str:
+    """Price with indicators and fills of the last bars; indicators far from price get their own panel."""
+    bars, values = outcome.bars[symbol], outcome.values.get(symbol, np.zeros((0, 0)))
+    first = max(0, len(bars) - _MOST_BARS)
+    x = bars.open_time_ns[first:] / _MS
+    beside = [k for k in range(len(values)) if not _is_price_like(values[k], bars.close)]
+    rows = 2 if beside else 1
+    page = make_subplots(
+        rows=rows,
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.03,
+        row_heights=[0.7, 0.3][:rows] if beside else [1],
+    )
+    page.add_candlestick(
+        x=x,
+        open=bars.open[first:],
+        high=bars.high[first:],
+        low=bars.low[first:],
+        close=bars.close[first:],
+        name=f"{symbol} (light rises, dark falls)",
+        increasing_line_color="#9db2c7",
+        decreasing_line_color="#5b6b7b",
+        row=1,
+        col=1,
+    )
+    for k, name in enumerate(outcome.value_names):
+        row = 2 if k in beside else 1
+        page.add_scatter(x=x, y=values[k][first:], name=name, line_width=1, row=row, col=1)
+    # Exits first and larger: where a position turns, both are at one place.
+    for kind, size in (("exit", 16), ("entry", 11)):
+        for direction in (1, -1):
+            _add_fills(page, outcome, symbol, kind, first, direction, size)
+    _add_open(page, outcome, symbol, first)
+    page.update_xaxes(type="date", rangeslider_visible=False)
+    last = min(len(x), _FIRST_SHOWN)
+    title = f"{symbol}{_shown(len(bars), len(x), last)}"
+    page.update_layout(height=640, title=title, margin={"t": 40, "b": 30}, dragmode="pan")
+    page.update_xaxes(range=[x[-last], x[-1]])
+    over = [values[k][-last:] for k in range(len(values)) if k not in beside]
+    decimals = decimals_of(str(_tick_of(outcome.summary, symbol)))
+    page.update_yaxes(
+        range=html_page.limits(bars.low[-last:], bars.high[-last:], *over),
+        hoverformat=f".{decimals}f",
+        row=1,
+        col=1,
+    )
+    if beside:
+        below = html_page.limits(*(values[k][-last:] for k in beside))
+        page.update_yaxes(range=below, row=2, col=1)
+    return html_page.figure(page)
+
+
+def _tick_of(summary: dict[str, Any], symbol: str) -> float:
+    """By which prices are shown where the pointer rests."""
+    return next(float(one["tick"]) for one in summary["data"] if one["symbol"] == symbol)
+
+
+def _shown(bars: int, drawn: int, in_view: int) -> str:
+    """What of the bars a chart shows, where it is not all of them."""
+    if in_view == bars:
+        return ""
+    within = "" if drawn == bars else f" (the last {drawn} are in the chart)"
+    return f", zoomed to the last {in_view} of {bars} bars: drag to the right for earlier ones{within}"
+
+
+def _add_fills(
+    page: go.Figure, outcome: "Outcome", symbol: str, kind: str, first: int, direction: int, size: int
+) -> None:
+    """Fills of one kind and side, which the legend names by their colour and form."""
+    columns = outcome.closed
+    if kind == "entry":
+        columns = {
+            name: np.concatenate([values, outcome.still_open[name]]) for name, values in columns.items()
+        }
+    mine = (columns["symbol"] == symbol) & (columns[f"{kind}_bar"] >= first)
+    mine &= np.sign(columns["direction"]) == direction
+    name, form, color = _FILLS[kind, direction]
+    page.add_scatter(
+        x=columns[f"{kind}_time_ns"][mine] / _MS,
+        y=columns[f"{kind}_price"][mine],
+        text=columns[f"{kind}_signal"][mine].tolist(),
+        name=name,
+        mode="markers",
+        marker={
+            "symbol": form,
+            "color": color,
+            "size": size,
+            "line": {"width": 2} if kind == "exit" else {"width": 1, "color": "white"},
+        },
+        row=1,
+        col=1,
+    )
+
+
+def _add_open(page: go.Figure, outcome: "Outcome", symbol: str, first: int) -> None:
+    """Trades that are open at the end: from their entry to the last price."""
+    bars = outcome.bars[symbol]
+    for row in outcome.summary["still_open"]:
+        if row["symbol"] != symbol:
+            continue
+        entered = max(np.datetime64(row["entry_time"], "ns").astype(np.int64), bars.open_time_ns[first])
+        page.add_scatter(
+            x=[int(entered) / _MS, int(bars.open_time_ns[-1]) / _MS],
+            y=[row["entry_price"], row["last_price"]],
+            text=[f"{row['side']} {digits(row['qty'])}", f"still open, profit {row['profit']:.2f}"],
+            name="open at the end",
+            mode="lines+markers",
+            marker={"symbol": "circle-open", "size": 11},
+            line={"color": "#8a5a00", "dash": "dot", "width": 1.5},
+            row=1,
+            col=1,
+        )
+
+
+def _months_figure(summary: dict[str, Any]) -> str:
+    months = {name: numbers["return_percent"] for name, numbers in summary["per_month"].items()}
+    years = sorted({name[:4] for name in months})
+    grid = [[months.get(f"{year}-{month:02d}") for month in range(1, 13)] for year in years]
+    text = [["" if value is None else f"{round(value, 1) + 0.0:.1f}" for value in row] for row in grid]
+    page = go.Figure(
+        go.Heatmap(
+            x=[f"{month:02d}" for month in range(1, 13)],
+            y=years,
+            z=grid,
+            text=text,
+            texttemplate="%{text}",
+            colorscale="RdYlGn",
+            zmid=0,
+        )
+    )
+    page.update_yaxes(type="category", autorange="reversed")
+    page.update_xaxes(type="category")
+    page.update_layout(height=160 + 40 * len(years), title="Monthly returns, %", margin={"t": 40, "b": 30})
+    return html_page.figure(page)
+
+
+def _distribution(outcome: "Outcome") -> str:
+    columns = outcome.closed
+    notional = columns["qty"] * columns["entry_price"] * outcome.summary["broker"]["point_value"]
+    page = go.Figure(go.Histogram(x=columns["pnl"] / notional * 100.0, nbinsx=80))
+    page.update_layout(
+        height=320,
+        title="Trades by net profit, % of their entry value",
+        margin={"t": 40, "b": 30},
+        bargap=0.02,
+    )
+    return html_page.figure(page)
+
+
+def _comparison_table(summaries: Sequence[dict[str, Any]]) -> str:
+    head = "".join(f"<th>{escape(one['name'])}" for one in summaries)
+    rows = "".join(
+        f"<tr><th>{label}" + "".join(f"<td>{report_text.cell(one, key, form)}" for one in summaries) + "</tr>"
+        for label, key, form in report_text.ROWS
+    )
+    return f"<h2>Metrics</h2><table><tr><th>{head}</tr>{rows}</table>"
+
+
+def _group_table(title: str, found: dict[str, dict[str, Any]]) -> str:
+    used = [one for one in report_text.GROUP if any(one[0] in numbers for numbers in found.values())]
+    rows = [
+        (escape(name), [report_text.shown(numbers.get(key), form) for key, _, form in used])
+        for name, numbers in found.items()
+    ]
+    return _table(f"By {title}", [label for _, label, _ in used], rows)
+
+
+def _open_table(summary: dict[str, Any]) -> str:
+    rows = [
+        (escape(first), [escape(text) for text in rest])
+        for first, *rest in (one.values() for one in report_text.open_rows(summary))
+    ]
+    return _table("Open at the end", [label for _, label, _ in report_text.OPEN[1:]], rows)
+
+
+def _table(title: str, labels: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    head = "".join(f"<th>{label}" for label in labels)
+    body = "".join(
+        f"<tr><th>{name}" + "".join(f"<td>{text}" for text in cells) + "</tr>" for name, cells in rows
+    )
+    return f"<h2>{title}</h2><table><tr><th>{head}</tr>{body}</table>"
+
+
+def _warnings(summary: dict[str, Any]) -> str:
+    return "".join(f'<p class="warning">{escape(text)}</p>' for text in summary["warnings"])
+
+
+def _origin(summary: dict[str, Any]) -> str:
+    facts = {
+        **{f"{name} hash": value for name, value in summary["hashes"].items()},
+        "versions": ", ".join(f"{name} {value}" for name, value in summary["versions"].items()),
+    }
+    rows = "".join(f"<tr><th>{escape(name)}<td>{escape(text)}</tr>" for name, text in facts.items())
+    return f"<h2>Made from</h2><table>{rows}</table>"
+
+
+def _is_price_like(values: NDArray[np.float64], close: NDArray[np.float64]) -> bool:
+    known = np.isfinite(values)
+    if not known.any():
+        return False
+    ratio = values[known] / close[known]
+    return bool(0.5 < np.median(ratio) < 2.0)
+
+
+def thinned(*curves: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Indices at which curves of one length are drawn: all, or the extremes of evenly spread stretches.
+
+    Highest and lowest point of each curve are among them, and the first and last one.
+    """
+    n = len(curves[0])
+    if n <= _MOST_POINTS:
+        return np.arange(n)
+    edges = np.linspace(0, n, _MOST_POINTS // (2 * len(curves)), dtype=np.int64)
+    extremes = [
+        first + find(curve[first:last])
+        for first, last in pairwise(edges)
+        for curve in curves
+        for find in (np.argmin, np.argmax)
+    ]
+    return np.unique([0, *extremes, n - 1])
