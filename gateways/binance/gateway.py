@@ -41,7 +41,6 @@ from gateways.binance.streams.user import UserStream
 from gateways.wire.messages import (
     AccountUpdate,
     AmendOrder,
-    CancelAll,
     CancelOrder,
     GatewayStatus,
     Heartbeat,
@@ -185,7 +184,6 @@ class Gateway:
             CancelOrder: self.desk.cancel,
             AmendOrder: self.desk.amend,
             QueryOrder: self.desk.query,
-            CancelAll: self.desk.cancel_all,
             Subscribe: self._subscribe,
             RequestSnapshot: self._snapshots.ask,
             RequestKlines: lambda engine, request: self.spawn(self._klines(engine, request)),

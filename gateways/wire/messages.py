@@ -6,7 +6,8 @@ version.
 
 Units: times are integer nanoseconds UTC and end in `_ns`; quantities are in the base asset and end in
 `_base`; prices and money are in the quote asset. Market data are floats, what money depends on is
-`Decimal`. `side` is "BUY" or "SELL"; order types, statuses and reasons are Binance's own words.
+`Decimal`. `side` is "BUY" or "SELL". What an engine acts on is said in words of `gateways.wire.words`,
+whatever the exchange calls it; beside them travel the exchange's own code and sentence, for people.
 """
 
 from decimal import Decimal
@@ -14,7 +15,9 @@ from typing import Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 2
+from gateways.wire.words import AccountChange, ForcedClose, Refusal
+
+PROTOCOL_VERSION = 3
 
 Side = Literal["BUY", "SELL"]
 Level = tuple[float, float]
@@ -173,6 +176,7 @@ class OrderUpdate(Message, frozen=True, tag="order"):
     source: str = "stream"
     is_algo: bool = False
     child_order_id: int = 0
+    forced: ForcedClose = ForcedClose.NONE
 
 
 class Balance(Message, frozen=True, tag="balance"):
@@ -203,7 +207,7 @@ class PositionReport(Message, frozen=True, tag="position"):
 
 
 class AccountUpdate(Message, frozen=True, tag="account"):
-    """Changed balances and positions; `reason` is Binance's m (ORDER, FUNDING_FEE, ...)."""
+    """Changed balances and positions; `reason` is the exchange's own word for `change`."""
 
     epoch: int
     sequence: int
@@ -212,6 +216,7 @@ class AccountUpdate(Message, frozen=True, tag="account"):
     positions: tuple[PositionReport, ...]
     event_time_ns: int
     transaction_time_ns: int
+    change: AccountChange = AccountChange.NONE
 
 
 class Gap(Message, frozen=True, tag="gap"):
@@ -315,7 +320,10 @@ tried again. not_found: the exchange answered that it does not know the order. e
 
 
 class Reply(Message, frozen=True, tag="reply"):
-    """Answer to one request. `sent_time_ns` is when the order request left the gateway (0: never)."""
+    """Answer to one request. `sent_time_ns` is when the order request left the gateway (0: never).
+
+    `code` and `message` are the exchange's own, for people; `refusal` says what an engine can act on.
+    """
 
     request_id: int
     outcome: Outcome
@@ -324,6 +332,7 @@ class Reply(Message, frozen=True, tag="reply"):
     order: OrderUpdate | None = None
     sent_time_ns: int = 0
     answered_time_ns: int = 0
+    refusal: Refusal = Refusal.NONE
 
 
 class KlinesReply(Message, frozen=True, tag="klines"):
@@ -399,13 +408,6 @@ class QueryOrder(Message, frozen=True, tag="query"):
     scan_since_ns: int = 0
 
 
-class CancelAll(Message, frozen=True, tag="cancel_all"):
-    """Cancel every open order of one symbol, ordinary and algo."""
-
-    request_id: int
-    symbol: str
-
-
 class RequestSnapshot(Message, frozen=True, tag="request_snapshot"):
     """Ask for a `Snapshot` with every fill since `fills_since_ns`."""
 
@@ -466,7 +468,6 @@ ToGateway = (
     | CancelOrder
     | AmendOrder
     | QueryOrder
-    | CancelAll
     | RequestSnapshot
     | RequestKlines
     | SetLeverage

@@ -2,7 +2,6 @@
 
 from gateways.wire.messages import (
     AmendOrder,
-    CancelAll,
     CancelOrder,
     Heartbeat,
     KlinesReply,
@@ -25,7 +24,6 @@ Request = (
     | CancelOrder
     | AmendOrder
     | QueryOrder
-    | CancelAll
     | RequestSnapshot
     | RequestKlines
     | SetLeverage

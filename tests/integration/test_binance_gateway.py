@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from gateways.wire.messages import (
     AmendOrder,
-    CancelAll,
     CancelOrder,
     GatewayStatus,
     Heartbeat,
@@ -119,7 +118,7 @@ def test_an_order_goes_out_signed_and_its_events_come_back_numbered():
     asyncio.run(scenario())
 
 
-def test_a_stop_goes_to_the_algo_service_and_cancel_all_reaches_both_books():
+def test_a_stop_goes_to_the_algo_service_and_cancels_reach_both_books():
     async def scenario() -> None:
         async with whole_rig() as (exchange, _gateway, engine):
             await engine.wait(Welcome)
@@ -148,8 +147,10 @@ def test_a_stop_goes_to_the_algo_service_and_cancel_all_reaches_both_books():
             amended = await engine.wait(Reply, lambda reply: reply.request_id == 3)
             assert amended.order is not None
             assert amended.order.price == Decimal("99.4")
-            engine.client.send(CancelAll(4, SYMBOL))
-            assert (await engine.wait(Reply, lambda reply: reply.request_id == 4)).outcome == "ok"
+            engine.client.send(CancelOrder(4, SYMBOL, "nb-l"))
+            engine.client.send(CancelOrder(5, SYMBOL, "nb-stop", True))
+            for number in (4, 5):
+                assert (await engine.wait(Reply, lambda one: one.request_id == number)).outcome == "ok"  # noqa: B023 - awaited at once
             assert exchange.orders[0]["status"] == exchange.algo[0]["algoStatus"] == "CANCELED"
 
     asyncio.run(scenario())

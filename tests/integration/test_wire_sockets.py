@@ -241,7 +241,7 @@ def test_what_an_engine_has_not_claimed_it_may_not_touch() -> None:
         alpha.client.send(market_order(1, "ETHUSDT"))
         alpha.client.send(market_order(2, "BTCUSDT", "beta-1"))
         alpha.client.send(m.Subscribe(3, ("BTCUSDT", "ETHUSDT"), ("book",)))
-        alpha.client.send(m.CancelAll(4, "ETHUSDT"))
+        alpha.client.send(m.CancelOrder(4, "ETHUSDT", "alpha-1"))
         alpha.client.send(market_order(5))
         await alpha.until(lambda: len(alpha.of(m.Reply)) == 4)
         assert [(one.request_id, one.outcome) for one in alpha.of(m.Reply)] == [

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateways.binance.protocol.classify import Failure, Hint, Kind, classify, network_failure
+from gateways.binance.protocol.classify import Failure, Hint, Kind, classify, network_failure, refusal_of
+from gateways.wire.words import Refusal
 
 UNKNOWN_503 = "Unknown error, please check your request or try again later."
 THROTTLED = "Request throttled by system-level protection. Reduce-only/close-position orders are exempt."
@@ -97,3 +98,22 @@ def test_a_page_instead_of_an_answer_is_told_by_its_status(status: int, said: st
 
 def test_a_read_without_an_answer_proves_nothing_and_changed_nothing():
     assert network_failure(READ, "cut", bytes_left=True).outcome == "transient"
+
+
+@pytest.mark.parametrize(
+    ("codes", "refusal"),
+    [
+        ((0, 200), Refusal.NONE),
+        ((-2021,), Refusal.WOULD_TRIGGER),
+        ((-2022, -4118), Refusal.NOTHING_TO_REDUCE),
+        ((-1111, -4003, -4004, -4005, -4013, -4014, -4023, -4164), Refusal.OFF_GRID),
+        ((-2018, -2019), Refusal.MARGIN),
+        ((-1003, -1015), Refusal.RATE),
+        ((-1022, -2014, -2015), Refusal.KEY),
+        ((-1121, -4061, -4088, -4109, -4140, -4141, -4142, -4402, -4403), Refusal.NOT_ALLOWED),
+        ((-1100, -1102, -1106, -1199), Refusal.INVALID),
+        ((-1000, -1099, -1200, -2010, -4045, -9999), Refusal.OTHER),
+    ],
+)
+def test_an_engine_is_told_why_in_a_word_that_is_no_code(codes: tuple[int, ...], refusal: Refusal):
+    assert {refusal_of(code) for code in codes} == {refusal}

@@ -16,7 +16,8 @@ from gateways.binance.protocol.signing import Signer
 from gateways.binance.protocol.translate import order_row
 from gateways.binance.rest.http_connection import HttpAnswer, HttpFailed
 from gateways.binance.rest.request_budget import RequestBudget
-from gateways.wire.messages import CancelAll, CancelOrder, OrderUpdate, QueryOrder, Reply, SubmitOrder
+from gateways.wire.messages import CancelOrder, OrderUpdate, QueryOrder, Reply, SubmitOrder
+from gateways.wire.words import Refusal
 
 NOW_NS = 1_000 * 60_000_000_000
 ROW = {
@@ -209,14 +210,20 @@ def test_a_query_that_failed_is_not_settled_by_the_history():
     assert (reply.outcome, past.asked) == ("transient", [])
 
 
-def test_cancelling_everything_is_two_requests_and_the_first_failure_is_told():
-    pool = Pool(error(-1121, "Invalid symbol."), answer(200, {"code": 200}))
-    (reply,) = told(pool, lambda desk, engine: desk.cancel_all(engine, CancelAll(9, "BTCUSDT")))  # type: ignore[arg-type]
-    assert (reply.request_id, reply.code) == (9, -1121)
-    assert pool.left == ["DELETE /fapi/v1/allOpenOrders", "DELETE /fapi/v1/algoOpenOrders"]
-    done = Pool(answer(200, {"code": 200}), answer(200, {"code": 200}))
-    (reply,) = told(done, lambda desk, engine: desk.cancel_all(engine, CancelAll(9, "BTCUSDT")))  # type: ignore[arg-type]
-    assert (reply.outcome, reply.answered_time_ns) == ("ok", NOW_NS)
+@pytest.mark.parametrize(
+    ("code", "refusal"),
+    [(-2021, Refusal.WOULD_TRIGGER), (-2022, Refusal.NOTHING_TO_REDUCE), (-9999, Refusal.OTHER)],
+)
+def test_a_refused_order_is_answered_with_the_wires_word_beside_the_exchanges_sentence(
+    code: int, refusal: Refusal
+):
+    (reply,) = told(Pool(error(code, "no")), submit)
+    assert (reply.refusal, reply.code, reply.message) == (refusal, code, "no")
+
+
+def test_an_order_that_was_placed_is_refused_for_nothing():
+    (reply,) = told(Pool(answer(200, ROW)), submit)
+    assert (reply.outcome, reply.refusal) == ("ok", Refusal.NONE)
 
 
 PAGE = HttpAnswer(403, {}, b"<html>Request blocked</html>")

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from gateways.binance.protocol import translate
+from gateways.wire.words import AccountChange, ForcedClose
 
 ORDER = {
     "e": "ORDER_TRADE_UPDATE",
@@ -154,3 +155,39 @@ def test_an_account_update_says_what_was_added_beside_profit_and_commission() ->
     }  # fmt: skip
     (balance,) = translate.account_event(event).balances
     assert (balance.wallet, balance.change) == (Decimal("99.5"), Decimal("-0.5"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "change"),
+    [
+        ("ORDER", AccountChange.TRADE),
+        ("FUNDING_FEE", AccountChange.FUNDING),
+        ("INSURANCE_CLEAR", AccountChange.INSURANCE),
+        ("DEPOSIT", AccountChange.TRANSFER),
+        ("AUTO_EXCHANGE", AccountChange.TRANSFER),
+        ("ADJUSTMENT", AccountChange.OTHER),
+        ("SOMETHING_NEW", AccountChange.OTHER),
+    ],
+)
+def test_an_account_event_says_what_changed_the_account(reason: str, change: AccountChange):
+    update = translate.account_event({"e": "ACCOUNT_UPDATE", "E": 1, "T": 1, "a": {"m": reason}})
+    assert (update.change, update.reason) == (change, reason)
+
+
+def test_a_margin_call_is_an_account_change_of_its_own():
+    assert translate.margin_call({"e": "MARGIN_CALL", "E": 1}).change is AccountChange.MARGIN_CALL
+
+
+@pytest.mark.parametrize(
+    ("client_id", "order_type", "forced"),
+    [
+        ("autoclose-1709", "LIMIT", ForcedClose.LIQUIDATION),
+        ("x", "LIQUIDATION", ForcedClose.LIQUIDATION),
+        ("adl_autoclose", "MARKET", ForcedClose.DELEVERAGING),
+        ("settlement_autoclose-1", "MARKET", ForcedClose.SETTLEMENT),
+        ("delivery_autoclose-1", "MARKET", ForcedClose.DELIVERY),
+        ("nb-autoclose-1", "MARKET", ForcedClose.NONE),
+    ],
+)
+def test_the_exchanges_own_orders_say_what_they_are(client_id: str, order_type: str, forced: ForcedClose):
+    assert translate.order_event(with_order(c=client_id, o=order_type)).forced is forced

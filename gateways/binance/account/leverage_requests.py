@@ -55,8 +55,7 @@ class LeverageRequests:
             engine.send(Reply(request.request_id, "transient", 0, str(blocked)))
             return
         except RestError as error:
-            failure = error.failure
-            engine.send(Reply(request.request_id, failure.outcome, failure.code, failure.message))
+            engine.send(error.failure.reply(request.request_id))
             return
         engine.send(Reply(request.request_id, "ok", answered_time_ns=self._wall_ns()))
         await self._on_set(request.symbol)

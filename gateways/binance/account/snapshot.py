@@ -12,14 +12,8 @@ from gateways.binance.protocol.classify import Failure
 from gateways.binance.protocol.errors import RestBlocked, RestError
 from gateways.binance.protocol.translate import MS, Json, decimal, flag
 from gateways.binance.rest.client import RestData
-from gateways.wire.messages import (
-    AccountUpdate,
-    Balance,
-    Instrument,
-    OrderUpdate,
-    PositionReport,
-    Snapshot,
-)
+from gateways.wire.messages import AccountUpdate, Balance, Instrument, OrderUpdate, PositionReport, Snapshot
+from gateways.wire.words import AccountChange
 
 OVERLAP_MS = 60_000
 QUIET_TRIES = 3
@@ -253,4 +247,6 @@ class Sweeper:
             positions = await self._account.positions(self._symbols())
             if self._told() == told:
                 break
-        self._emit_new(AccountUpdate(0, 0, "RECONCILE", balances, positions, time_ns, time_ns))
+        self._emit_new(
+            AccountUpdate(0, 0, "RECONCILE", balances, positions, time_ns, time_ns, AccountChange.RECONCILE)
+        )

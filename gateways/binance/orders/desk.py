@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from gateways.binance.account.history import History
 from gateways.binance.orders.requests import ALGO_TYPES, BadOrder, OrderRequests
 from gateways.binance.protocol.classify import Failure, Kind, classify, network_failure
@@ -19,16 +21,9 @@ from gateways.binance.rest.client import code_and_text, parse_json, react_to
 from gateways.binance.rest.http_connection import HttpAnswer, HttpFailed
 from gateways.binance.rest.http_pool import HttpPool
 from gateways.binance.rest.request_budget import Priority, RequestBudget
-from gateways.wire.messages import (
-    AmendOrder,
-    CancelAll,
-    CancelOrder,
-    OrderUpdate,
-    QueryOrder,
-    Reply,
-    SubmitOrder,
-)
+from gateways.wire.messages import AmendOrder, CancelOrder, OrderUpdate, QueryOrder, Reply, SubmitOrder
 from gateways.wire.server import EngineConnection
+from gateways.wire.words import Refusal
 
 SCAN_OVERLAP_MS = 60_000
 START_CHECK_ID = "nextbar-start-check"
@@ -92,10 +87,6 @@ class OrderDesk:
     def query(self, engine: EngineConnection, order: QueryOrder) -> None:
         """Ask about one order; an engine asks because it must know, so this ranks above other questions."""
         self._go(engine, order, self._query_job, Priority.PROTECT)
-
-    def cancel_all(self, engine: EngineConnection, request: CancelAll) -> None:
-        """Ordinary and conditional orders are cancelled by two calls."""
-        self._spawn(self._cancel_all(engine, request))
 
     def cancel_unasked(self, order: OrderUpdate) -> None:
         """Cancel an order of an engine that is silent. Its end is told like any other."""
@@ -164,9 +155,7 @@ class OrderDesk:
         if failure is None:
             reply = Reply(request.request_id, "ok", 0, "", order, sent_ns, answered_ns)
         else:
-            reply = Reply(
-                request.request_id, failure.outcome, failure.code, failure.message, None, sent_ns, answered_ns
-            )
+            reply = failure.reply(request.request_id, sent_ns, answered_ns)
             if self._look_closer(engine, request, reply):
                 return
         engine.send(reply)
@@ -210,25 +199,15 @@ class OrderDesk:
         is_algo = isinstance(request, SubmitOrder) and request.order_type in ALGO_TYPES
         is_algo = is_algo or (isinstance(request, CancelOrder) and request.is_algo)
         question = QueryOrder(0, request.symbol, request.client_order_id, is_algo)
-        outcome, order = reply.outcome, None
+        outcome, refusal, order = reply.outcome, reply.refusal, None
         if not self._budget.wait_for(1, 0, Priority.PROTECT, tries_on=Kind.READ.value):
             task = asyncio.ensure_future(self._pool.send(lambda: self._requests.query(question)))
             await asyncio.wait({task})
             failure, row = self._judge(Kind.READ, task)
             order = _order_of(row) if failure is None else None
         if order is not None and reply.code == -4116:
-            outcome = "ok"
-        engine.send(
-            Reply(
-                reply.request_id,
-                outcome,
-                reply.code,
-                reply.message,
-                order,
-                reply.sent_time_ns,
-                reply.answered_time_ns,
-            )
-        )
+            outcome, refusal = "ok", Refusal.NONE
+        engine.send(msgspec.structs.replace(reply, outcome=outcome, order=order, refusal=refusal))
 
     async def _scan(self, engine: EngineConnection, request: OrderRequest, reply: Reply) -> None:
         """not_found is said only after the complete history does not hold the id either."""
@@ -253,21 +232,6 @@ class OrderDesk:
                 self._wall_ns(),
             )
         )
-
-    async def _cancel_all(self, engine: EngineConnection, request: CancelAll) -> None:
-        worst: Failure | None = None
-        for algo in (False, True):
-            failure = await self._write(
-                Kind.CANCEL,
-                partial(self._requests.cancel_all, request.symbol, algo=algo),
-                1,
-                Priority.CANCEL,
-            )
-            worst = worst or failure
-        if worst is None:
-            engine.send(Reply(request.request_id, "ok", answered_time_ns=self._wall_ns()))
-        else:
-            engine.send(Reply(request.request_id, worst.outcome, worst.code, worst.message))
 
     async def may_trade(self, symbol: str) -> Failure | None:
         """Cancels an order that never was, which needs the right to trade; None: it may be done."""

@@ -71,11 +71,6 @@ class OrderRequests:
         )
         return self._signed("PUT /fapi/v1/order?", text)
 
-    def cancel_all(self, symbol: str, *, algo: bool) -> bytes:
-        """DELETE allOpenOrders leaves conditional orders alone, hence the second call."""
-        path = "algoOpenOrders" if algo else "allOpenOrders"
-        return self._signed(f"DELETE /fapi/v1/{path}?", f"symbol={self._symbol(symbol)}")
-
     def countdown(self, symbol: str, countdown_ms: int) -> bytes:
         """POST countdownCancelAll; 0 disarms."""
         text = f"symbol={self._symbol(symbol)}&countdownTime={countdown_ms}"

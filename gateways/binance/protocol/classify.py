@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 
-from gateways.wire.messages import Outcome
+from gateways.wire.messages import Outcome, Reply
+from gateways.wire.words import Refusal
 
 
 class Kind(Enum):
@@ -52,6 +53,38 @@ class Failure:
     message: str
     hint: Hint = Hint.NONE
     status: int = 0
+
+    @property
+    def refusal(self) -> Refusal:
+        """What an engine is told beside the code."""
+        return refusal_of(self.code)
+
+    def reply(self, request_id: int, sent_ns: int = 0, answered_ns: int = 0) -> Reply:
+        """The answer to an engine's request that failed so."""
+        return Reply(
+            request_id, self.outcome, self.code, self.message, None, sent_ns, answered_ns, self.refusal
+        )
+
+
+_REFUSALS: dict[int, Refusal] = {
+    -2021: Refusal.WOULD_TRIGGER,
+    **dict.fromkeys((-2022, -4118), Refusal.NOTHING_TO_REDUCE),
+    **dict.fromkeys((-1111, -4003, -4004, -4005, -4013, -4014, -4023, -4164), Refusal.OFF_GRID),
+    **dict.fromkeys((-2018, -2019), Refusal.MARGIN),
+    **dict.fromkeys((-1003, -1015), Refusal.RATE),
+    **dict.fromkeys((-1022, -2014, -2015), Refusal.KEY),
+    **dict.fromkeys((-1121, -4061, -4088, -4109), Refusal.NOT_ALLOWED),
+    **dict.fromkeys((-4140, -4141, -4142, -4402, -4403), Refusal.NOT_ALLOWED),
+}
+_INVALID = range(-1199, -1099)
+"""Parameters the exchange does not understand, but for the codes above."""
+
+
+def refusal_of(code: int) -> Refusal:
+    """The wire's word for an error code of Binance; NONE for 0, no code."""
+    if code >= 0:
+        return Refusal.NONE
+    return _REFUSALS.get(code, Refusal.INVALID if code in _INVALID else Refusal.OTHER)
 
 
 _RULES = {-1111, -1122, -4003, -4004, -4005, -4013, -4014, -4023, -4140, -4141, -4164}

@@ -13,6 +13,7 @@ from typing import Any
 
 from gateways.binance.protocol.frames import CM
 from gateways.wire.messages import AccountUpdate, Balance, OrderUpdate, PositionReport, Side
+from gateways.wire.words import AccountChange, ForcedClose
 
 MS = 1_000_000
 ZERO = Decimal(0)
@@ -21,6 +22,28 @@ Json = Any
 Row = Mapping[str, Json]
 NO_FILL: Row = MappingProxyType({})
 """What a report tells of a fill that tells of none."""
+
+_CHANGES = {
+    "ORDER": AccountChange.TRADE,
+    "FUNDING_FEE": AccountChange.FUNDING,
+    "INSURANCE_CLEAR": AccountChange.INSURANCE,
+    **dict.fromkeys(
+        (
+            *("DEPOSIT", "WITHDRAW", "WITHDRAW_REJECT", "ADMIN_DEPOSIT", "ADMIN_WITHDRAW"),
+            *("MARGIN_TRANSFER", "MARGIN_TYPE_CHANGE", "ASSET_TRANSFER", "AUTO_EXCHANGE"),
+            *("COIN_SWAP_DEPOSIT", "COIN_SWAP_WITHDRAW"),
+        ),
+        AccountChange.TRANSFER,
+    ),
+}
+"""By the `m` of ACCOUNT_UPDATE."""
+_FORCED = {
+    "autoclose-": ForcedClose.LIQUIDATION,
+    "adl_autoclose": ForcedClose.DELEVERAGING,
+    "settlement_autoclose-": ForcedClose.SETTLEMENT,
+    "delivery_autoclose-": ForcedClose.DELIVERY,
+}
+"""By what the client ids of the exchange's own orders begin with."""
 
 
 class Untranslatable(Exception):
@@ -125,6 +148,13 @@ _ALGO_ROW = _Names(
 )
 
 
+def _forced(client_order_id: str, order_type: str) -> ForcedClose:
+    for prefix, kind in _FORCED.items():
+        if client_order_id.startswith(prefix):
+            return kind
+    return ForcedClose.LIQUIDATION if order_type == "LIQUIDATION" else ForcedClose.NONE
+
+
 def _order(
     o: Row,
     names: _Names,
@@ -137,14 +167,15 @@ def _order(
 ) -> OrderUpdate:
     """One report on an order, ordinary or conditional. `fill` is the body of an event that may tell one."""
     reason = _text(o, names.reason)
+    client_order_id, order_type = _text(o, names.client_id), _text(o, names.order_type)
     return OrderUpdate(
         epoch=0,
         sequence=0,
         symbol=_need(o, names.symbol),
-        client_order_id=_text(o, names.client_id),
+        client_order_id=client_order_id,
         exchange_order_id=integer(_need(o, names.number)),
         side=_side(o, names.side),
-        order_type=_text(o, names.order_type),
+        order_type=order_type,
         time_in_force=_text(o, names.time_in_force),
         execution=execution,
         status=_text(o, names.status),
@@ -168,6 +199,7 @@ def _order(
         source=source,
         is_algo=names is _ALGO_EVENT or names is _ALGO_ROW,
         child_order_id=integer(o.get(names.child)),
+        forced=_forced(client_order_id, order_type),
     )
 
 
@@ -223,10 +255,11 @@ def _execution(status: str) -> str:
 def account_event(event: Row) -> AccountUpdate:
     """ACCOUNT_UPDATE."""
     a = _body(event, "a")
+    reason = _text(a, "m")
     return AccountUpdate(
         epoch=0,
         sequence=0,
-        reason=_text(a, "m"),
+        reason=reason,
         balances=tuple(
             Balance(_text(b, "a"), decimal(b.get("wb")), decimal(b.get("cw")), None, decimal(b.get("bc")))
             for b in _rows(a, "B")
@@ -245,13 +278,14 @@ def account_event(event: Row) -> AccountUpdate:
         ),
         event_time_ns=integer(event.get("E")) * MS,
         transaction_time_ns=integer(event.get("T")) * MS,
+        change=_CHANGES.get(reason, AccountChange.OTHER),
     )
 
 
 def margin_call(event: Row) -> AccountUpdate:
     """MARGIN_CALL: only that it came; its rows lack entry prices, and ACCOUNT_UPDATE tells positions."""
     time_ns = integer(event.get("E")) * MS
-    return AccountUpdate(0, 0, "MARGIN_CALL", (), (), time_ns, time_ns)
+    return AccountUpdate(0, 0, "MARGIN_CALL", (), (), time_ns, time_ns, AccountChange.MARGIN_CALL)
 
 
 def _rows(row: Row, name: str) -> list[Row]:
@@ -293,4 +327,5 @@ def fill_row(trade: Row, order: OrderUpdate | None, filled_base: Decimal) -> Ord
         event_time_ns=time_ns,
         transaction_time_ns=time_ns,
         source="query",
+        forced=order.forced if order is not None else ForcedClose.NONE,
     )
