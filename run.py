@@ -2,7 +2,7 @@
 """Start nextbar: `python run.py [demo|paper|testnet|live]`, or `python run.py test`.
 
 Needs only Python and pip. The first run makes `.venv` beside this file from the hashed lists in locks/;
-every run then goes on inside it, in `supervisor.command` or here for `test`.
+every run then goes on inside it, in `runtime.supervisor.command` or here for `test`.
 """
 
 # An old Python must get as far as the sentence that it is too old.
@@ -35,7 +35,7 @@ NO_ROOM = "the disk is full; the environment takes 900 MB"
 UNPACKING_SECONDS = 5.0
 WAIT_SECONDS = 0.5
 SAID = "the lines above say why"
-PRODUCT = ("run.py", "settings", "supervisor", "engine", "gateways", "model_integration")
+PRODUCT = ("run.py", "runtime", "gateways", "engine", "model_integration")
 SEVERAL_AT_ONCE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 """Tests of one file share servers, so a file stays in one process."""
 AS_ON_WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/win32", *PRODUCT)
@@ -64,14 +64,14 @@ def main(argv: list[str]) -> int:
     if testing:
         return run_checks(argv[1:])
     # Only here are the packages there that the supervisor needs.
-    from supervisor.command import main as run_environment  # noqa: PLC0415
+    from runtime.supervisor.command import main as run_environment  # noqa: PLC0415
 
     return run_environment(argv)
 
 
 def mistake_in(argv: list[str]) -> str:
     """What is wrong with the command line, said before an install; that module needs only Python."""
-    from supervisor.arguments import CommandLineError, parse_arguments  # noqa: PLC0415
+    from runtime.supervisor.arguments import CommandLineError, parse_arguments  # noqa: PLC0415
 
     try:
         parse_arguments(argv)
@@ -115,7 +115,7 @@ def prepare(*locks: str) -> str:
 @contextlib.contextmanager
 def one_at_a_time() -> Iterator[None]:
     """Several terminals may be started at once; the second one waits and finds everything there."""
-    from supervisor.files import FileLock  # noqa: PLC0415  # that module needs only Python
+    from runtime.process.files import FileLock  # noqa: PLC0415  # that module needs only Python
 
     lock = FileLock(ROOT / ".venv.lock")
     if not lock.acquire():

@@ -14,9 +14,9 @@ import numpy as np
 
 from engine.backtest.data.loaders import cut, read_bars
 from engine.backtest.emulator.script_runner import run_script
-from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
 from engine.indicators.batch import ema
-from engine.market_data.bars import Bar
+from engine.model.bars import Bar
+from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
 from engine.strategies.base import Broker, ScriptStrategy, StrategyParams
 
 

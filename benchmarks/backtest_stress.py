@@ -28,11 +28,11 @@ from engine.backtest.kernel.encode import make_memory, most_trades_a_time
 from engine.backtest.kernel.layout import TEXTS
 from engine.backtest.kernel.result import KernelResult
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
-from engine.compiled import cache_is_cold
-from engine.execution.exit_rules import ExitRules, PartialExit
+from engine.compiled.functions import cache_is_cold
 from engine.indicators.batch import atr, ema, rsi
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
+from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
+from engine.model.exit_rules import ExitRules, PartialExit
 from engine.strategies.base import SignalArrays
 
 GROUP = 6

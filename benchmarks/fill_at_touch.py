@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 
-from engine.backtest.settings import Sizing
-from engine.core.config import EngineConfig, StrategySpec
-from engine.core.effects import Send
 from engine.core.engine import Engine
-from engine.core.events import Event, LinkUp
-from engine.execution.client_ids import client_id_prefix
-from engine.risk.limits import RiskLimits
+from engine.model.broker_settings import Sizing
+from engine.model.config import EngineConfig, StrategySpec
+from engine.model.effects import Send
+from engine.model.events import Event, LinkUp
+from engine.model.limits import RiskLimits
+from engine.orders.client_ids import client_id_prefix
 from gateways.wire import messages as wire
 
 SYMBOL = "BTCUSDT"

@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from references import percentile
 from tick_to_order import System, running
 
-from engine.market_data.timeframes import SECOND_NS, timeframe_ns
-from engine.storage.records import Signal
-from engine.storage.tail import JournalTail
-from settings.status import EngineStatus, read_status
+from engine.journal.tail import JournalTail
+from engine.model.records import Signal
+from engine.model.timeframes import SECOND_NS, timeframe_ns
+from runtime.control.status import EngineStatus, read_status
 
 CONFIG = """
 symbols = {symbols}

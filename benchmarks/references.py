@@ -21,7 +21,7 @@ import msgspec
 import uvloop
 
 from gateways.wire.messages import Reply, SubmitOrder
-from supervisor.files import sync_data
+from runtime.process.files import sync_data
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD_BYTES = 320

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import references
 from references import percentile
 
-from settings.environment import free_port
+from runtime.settings.environment import free_port
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent

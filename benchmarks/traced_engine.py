@@ -11,8 +11,8 @@ from typing import ClassVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from engine.journal.journal import Journal
 from engine.shell.live import main as run
-from engine.storage.journal import Journal
 from gateways.wire.client import WireClient, _GatewayLink
 from gateways.wire.messages import SubmitOrder
 

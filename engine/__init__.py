@@ -1,5 +1,5 @@
 """Decides: ticks in, orders out."""
 
-from supervisor.interpreter import insist_on_packages
+from runtime.process.interpreter import insist_on_packages
 
 insist_on_packages()

@@ -12,20 +12,20 @@ import typer
 from rich.console import Console as Screen
 from rich.text import Text
 
-from engine.control.client import NotAnEngine, connect
-from engine.control.protocol import AuditLine, Request, Response
-from engine.core.events import TOUCHES
+from engine.model.events import TOUCHES
 from gateways.wire.errors import TokenError
 from gateways.wire.token import load_token
-from settings import ENVIRONMENTS, Home, SettingsError
-from settings.environment import port_variable, ports_to_try
-from settings.load import parse_settings
-from settings.shown import ShowPrice, price, readable
-from settings.status import EngineStatus, read_status
-from supervisor.status_tables import append_states, clock, entries, halted, order_ids, tables, totals
+from runtime.control.client import NotAnEngine, connect
+from runtime.control.protocol import AuditLine, Request, Response
+from runtime.control.shown import ShowPrice, price, readable
+from runtime.control.status import EngineStatus, read_status
+from runtime.control.status_tables import append_states, clock, entries, halted, order_ids, tables, totals
+from runtime.settings import ENVIRONMENTS, Home, SettingsError
+from runtime.settings.environment import port_variable, ports_to_try
+from runtime.settings.load import parse_settings
 
 if TYPE_CHECKING:
-    from engine.storage.round_trips import Results
+    from engine.tables.round_trips import Results
 
 ANSWER_SECONDS = 10
 WIDE_COLUMNS = 160
@@ -224,7 +224,7 @@ def trades(
     json: AsJson = False,
 ) -> None:
     """Trades from flat to flat, the newest last, as the journal has them; no engine need run."""
-    from engine.control import results  # noqa: PLC0415  # numba, and a kill must not wait for that
+    from engine.shell import results  # noqa: PLC0415  # numba, and a kill must not wait for that
 
     found, price = _results(env)
     trips = results.chosen(found, strategy, symbol)[-last:]
@@ -240,7 +240,7 @@ def trades(
 @app.command()
 def profit(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "", json: AsJson = False) -> None:
     """What was earned by strategy and by day, as the journal has it; no engine need run."""
-    from engine.control import results  # noqa: PLC0415  # as above
+    from engine.shell import results  # noqa: PLC0415  # as above
 
     found, _ = _results(env)
     trips = results.chosen(found, strategy, symbol)
@@ -258,8 +258,8 @@ def profit(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "", 
 
 def _results(environment: str) -> "tuple[Results, ShowPrice]":
     """What the journal holds, and how prices are shown: by the ticks the engine was last told."""
-    from engine.storage.round_trips import read_results  # noqa: PLC0415  # as above
-    from engine.storage.segment import JournalError, segment_paths  # noqa: PLC0415  # as above
+    from engine.journal.segment import JournalError, segment_paths  # noqa: PLC0415  # as above
+    from engine.tables.round_trips import read_results  # noqa: PLC0415  # as above
 
     folder = Home.find().data(_known(environment)) / "engine"
     try:

@@ -1,5 +1,5 @@
 """Between exchanges and the engine."""
 
-from supervisor.interpreter import insist_on_packages
+from runtime.process.interpreter import insist_on_packages
 
 insist_on_packages()

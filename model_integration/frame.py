@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engine.market_data.bars import Bar, Bars
+from engine.model.bars import Bar, Bars
 from engine.strategies.base import SignalArrays
 
 FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 from engine.strategies.base import SignalArrays, SignalStrategy
 from model_integration.frame import FLAGS, bar_at
 from model_integration.vectorized import VectorizedStrategy, twin_of

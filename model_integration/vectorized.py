@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from engine.execution.exit_rules import ExitRules
-from engine.market_data.bars import Bar, Bars
+from engine.model.bars import Bar, Bars
+from engine.model.exit_rules import ExitRules
 from engine.strategies.base import Inputs, SignalArrays, Signals, SignalStrategy, StrategyParams, registry
 from model_integration.frame import arrays_of, bar_at, frame_of
 from model_integration.twins import TWINS

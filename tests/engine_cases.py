@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from engine.backtest.data.plans import Funding, SymbolPlan
-from engine.backtest.settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
-from engine.execution.exit_rules import ExitRules, PartialExit
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
+from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
+from engine.model.exit_rules import ExitRules, PartialExit
 from engine.strategies.base import SignalArrays
 
 HOUR_NS = 3_600_000_000_000

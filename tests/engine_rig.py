@@ -6,14 +6,14 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.backtest.settings import Sizing
-from engine.core.config import EngineConfig, StrategySpec
-from engine.core.effects import Append, Effect, Notify, Send
 from engine.core.engine import Engine
-from engine.core.events import Event, LinkDown, LinkUp, Timer
-from engine.execution.client_ids import client_id_prefix
-from engine.market_data.timeframes import SECOND_NS
-from engine.risk.limits import RiskLimits
+from engine.model.broker_settings import Sizing
+from engine.model.config import EngineConfig, StrategySpec
+from engine.model.effects import Append, Effect, Notify, Send
+from engine.model.events import Event, LinkDown, LinkUp, Timer
+from engine.model.limits import RiskLimits
+from engine.model.timeframes import SECOND_NS
+from engine.orders.client_ids import client_id_prefix
 from gateways.wire import messages as wire
 
 START_NS = 1_700_000_000 * SECOND_NS

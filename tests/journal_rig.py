@@ -8,8 +8,8 @@ it is of.
 import sys
 from pathlib import Path
 
-from engine.storage.journal import Journal, JournalOptions, Recovered, open_journal
-from engine.storage.records import Audit, Intent, JournalRecord
+from engine.journal.journal import Journal, JournalOptions, Recovered, open_journal
+from engine.model.records import Audit, Intent, JournalRecord
 from tests.order_events import intent
 
 ACCOUNT = "demo:test"

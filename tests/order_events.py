@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from engine.execution.client_ids import client_id_prefix
-from engine.storage.records import Intent
+from engine.model.records import Intent
+from engine.orders.client_ids import client_id_prefix
 from gateways.wire.messages import OrderUpdate, Snapshot
 
 ENGINE_ID = "abcdef"

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.storage.records import (
+from engine.model.records import (
     AccountKnown,
     AccountReport,
     Adjustment,

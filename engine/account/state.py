@@ -10,9 +10,9 @@ from decimal import Decimal
 import msgspec
 
 from engine.account.daily import TRANSFERS, DailyPnl
-from engine.execution.lots import plain
-from engine.execution.positions import ZERO, Position
-from engine.storage.records import EXTERNAL, AccountReport, Adjustment, DayBegan, Fill, JournalRecord
+from engine.model.lots import plain
+from engine.model.positions import ZERO, Position
+from engine.model.records import EXTERNAL, AccountReport, Adjustment, DayBegan, Fill, JournalRecord
 from gateways.wire.messages import AccountUpdate, Balance, MarkPrice, PositionReport, Snapshot
 
 FUNDING = "FUNDING_FEE"

@@ -5,7 +5,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from engine.strategies.base import ScriptStrategy, SignalStrategy
-from settings.page import allowed, plain
+from runtime.settings.page import allowed, plain
 
 
 def told(name: str, cls: type[SignalStrategy] | type[ScriptStrategy]) -> tuple[str, Table | None]:

@@ -3,13 +3,13 @@ assets."""
 
 from engine.account.daily import TRANSFERS
 from engine.account.state import FUNDING, MAKER_FEE, TAKER_FEE, AccountStateStore
-from engine.core.audit import Severity
-from engine.core.context import Outbox
-from engine.execution.lots import plain
-from engine.execution.order_states import TERMINAL
-from engine.execution.order_store import Applied, Order
+from engine.model.audit import Severity
+from engine.model.context import Outbox
+from engine.model.lots import plain
+from engine.orders.order_states import TERMINAL
+from engine.orders.order_store import Applied, Order
 from gateways.wire.messages import AccountUpdate
-from settings.shown import ShowPrice
+from runtime.control.shown import ShowPrice
 
 INSURANCE = "INSURANCE_CLEAR"
 _FORCED = {

@@ -5,19 +5,19 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from engine.core.audit import Answer
-from engine.core.events import Command, Stop
+from engine.account.attribution import OPERATOR
 from engine.core.halts import given_to, read_given_to
 from engine.core.standing import standing
-from engine.execution.attribution import OPERATOR
-from engine.execution.client_ids import command_cause
-from engine.execution.lots import plain
 from engine.execution.market_exits import DUST
-from engine.execution.order_store import Order
-from engine.market_data.timeframes import utc_text
-from engine.storage.records import Audit, CommandGiven
+from engine.model.audit import Answer
+from engine.model.events import Command, Stop
+from engine.model.lots import plain
+from engine.model.records import Audit, CommandGiven
+from engine.model.timeframes import utc_text
+from engine.orders.client_ids import command_cause
+from engine.orders.order_store import Order
 from engine.strategies.slot import SlotState, StrategySlot
-from settings.shown import counted
+from runtime.control.shown import counted
 
 if TYPE_CHECKING:
     from engine.core.engine import Engine

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from engine.account.state import AccountStateStore
-from engine.core.config import EngineConfig
-from engine.core.context import Clock, Outbox
-from engine.core.health import Health
-from engine.execution.lots import plain
-from engine.execution.order_states import UNSETTLED
-from engine.execution.order_store import Order, OrderStore
 from engine.execution.trade_executor import TradeExecutor
-from engine.market_data.timeframes import NEVER_NS, SECOND_NS
+from engine.model.config import EngineConfig
+from engine.model.context import Clock, Outbox
+from engine.model.lots import plain
+from engine.model.timeframes import NEVER_NS, SECOND_NS
+from engine.orders.order_states import UNSETTLED
+from engine.orders.order_store import Order, OrderStore
+from engine.risk.health import Health
 from gateways.wire.messages import RequestSnapshot, Snapshot
 
 AGAIN_NS = 6 * SECOND_NS

@@ -8,41 +8,41 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
+from engine.account.leverage import Leverages
 from engine.account.margin_watch import MarginWatch
 from engine.account.state import AccountStateStore
 from engine.core.account_news import AccountNews
-from engine.core.audit import CandleClosed, CandleMarked, PositionChanged, Ready
 from engine.core.commands import Commands
 from engine.core.comparison import Comparison
-from engine.core.config import EngineConfig
-from engine.core.context import NO_EFFECTS, Clock, Outbox
-from engine.core.effects import Effect
-from engine.core.events import Command, Event, JournalState, LinkDown, LinkUp, Stop, StrategyEnded, Timer
-from engine.core.gate_news import GateNews
 from engine.core.halts import Halts
-from engine.core.health import Health, told_stop
 from engine.core.lanes import Lane
-from engine.core.leverage import Leverages
 from engine.core.lost_records import LostRecords
 from engine.core.ownership import Ownership
 from engine.core.recovery import Recovery
-from engine.execution.lots import decimal_of
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
-from engine.execution.order_store import Applied, OrderStore
 from engine.execution.stop_check import StopCheck
 from engine.execution.trade_executor import TradeExecutor
 from engine.market_data.aggregator import CandleAggregator
 from engine.market_data.bar_watch import BarWatch
-from engine.market_data.bars import Bar
-from engine.market_data.timeframes import NEVER_NS, timeframe_ns, timeframe_text
+from engine.market_data.klines import bar_of
+from engine.model.audit import CandleClosed, CandleMarked, PositionChanged, Ready
+from engine.model.bars import Bar
+from engine.model.config import EngineConfig
+from engine.model.context import NO_EFFECTS, Clock, Outbox
+from engine.model.effects import Effect
+from engine.model.events import Command, Event, JournalState, LinkDown, LinkUp, Stop, StrategyEnded, Timer
+from engine.model.lots import decimal_of
+from engine.model.records import AccountReport, EquityMark
+from engine.model.timeframes import NEVER_NS, timeframe_ns, timeframe_text
+from engine.orders.order_store import Applied, OrderStore
+from engine.risk.gate_news import GateNews
+from engine.risk.health import Health, told_stop
 from engine.risk.manager import RiskManager
-from engine.storage.records import AccountReport, EquityMark
-from engine.strategies.klines import bar_of
 from engine.strategies.manager import StrategyManager
 from engine.strategies.slot import Decision
 from gateways.wire import messages as wire
-from settings.status import Counts
+from runtime.control.status import Counts
 
 EQUITY_EVERY_NS = 60_000_000_000
 SET_BACK_NS = 1_000_000_000

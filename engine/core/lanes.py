@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from engine.core.context import Touch
 from engine.market_data.aggregator import SymbolBars
-from engine.market_data.bars import Bar, CandleKind
+from engine.model.bars import Bar, CandleKind
+from engine.model.context import Touch
 
 
 class Lane(Touch):

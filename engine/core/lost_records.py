@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from engine.execution.client_ids import bar_cause, client_order_id
-from engine.execution.lots import plain
-from engine.execution.order_store import Applied, Order
-from engine.execution.positions import Position
-from engine.storage.records import LOST, Adjustment, OrderClaimed, RecordsLost
+from engine.model.lots import plain
+from engine.model.positions import Position
+from engine.model.records import LOST, Adjustment, OrderClaimed, RecordsLost
+from engine.orders.client_ids import bar_cause, client_order_id
+from engine.orders.order_store import Applied, Order
 from engine.strategies.slot import StrategySlot
-from settings.shown import counted
+from runtime.control.shown import counted
 
 if TYPE_CHECKING:
     from engine.core.engine import Engine

@@ -1,13 +1,13 @@
 """Whose position it is: what somebody else took away is settled, what nobody looks after is named."""
 
+from engine.account.attribution import OPERATOR, settle_foreign
 from engine.account.state import AccountStateStore
-from engine.core.config import EngineConfig
-from engine.core.context import Clock, Outbox
-from engine.execution.attribution import OPERATOR, settle_foreign
-from engine.execution.lots import plain
-from engine.execution.positions import Position
 from engine.execution.trade_executor import TradeExecutor
-from engine.storage.records import EXTERNAL, LOST
+from engine.model.config import EngineConfig
+from engine.model.context import Clock, Outbox
+from engine.model.lots import plain
+from engine.model.positions import Position
+from engine.model.records import EXTERNAL, LOST
 from engine.strategies.manager import StrategyManager
 
 

@@ -9,14 +9,14 @@ invented.
 from collections.abc import Callable
 
 from engine.account.state import AccountStateStore, PositionMismatch
-from engine.core.config import EngineConfig
-from engine.core.context import Clock, Outbox
-from engine.core.health import Health
 from engine.execution.order_executor import OrderExecutor
-from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.reconcile import Finding, reconcile_orders
-from engine.market_data.timeframes import NEVER_NS, SECOND_NS
-from engine.storage.records import AccountKnown, OrderReport
+from engine.model.config import EngineConfig
+from engine.model.context import Clock, Outbox
+from engine.model.records import AccountKnown, OrderReport
+from engine.model.timeframes import NEVER_NS, SECOND_NS
+from engine.orders.order_store import Applied, Order, OrderStore
+from engine.risk.health import Health
 from gateways.wire.messages import Reply, RequestSnapshot, Snapshot, Subscribe
 
 _OVERLAP_NS = 60 * SECOND_NS

@@ -5,7 +5,10 @@ from collections import Counter
 import msgspec
 
 from engine.core.engine import Engine
-from engine.storage.records import (
+from engine.core.saved_state import EngineState, Rebuilt, encode_state, rebuild
+from engine.journal.recovered import Recovered
+from engine.journal.segment import JournalError
+from engine.model.records import (
     AccountKnown,
     AccountReport,
     CommandGiven,
@@ -17,11 +20,8 @@ from engine.storage.records import (
     RecordsLost,
     Signal,
 )
-from engine.storage.recovered import Recovered
-from engine.storage.segment import JournalError
-from engine.storage.state import EngineState, Rebuilt, encode_state, rebuild
 from gateways.wire.cursor import Cursor
-from settings.status import Counts
+from runtime.control.status import Counts
 
 _CORE = "core"
 SIGNALS_KEPT = 20

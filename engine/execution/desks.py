@@ -2,12 +2,12 @@
 
 import msgspec
 
-from engine.execution.bar_plan import Action, BarPlan
 from engine.execution.order_gate import Placed
 from engine.execution.protection import Protection
 from engine.execution.script_broker import ScriptBroker
-from engine.risk.limits import Verdict
-from engine.storage.records import Intent
+from engine.exits.bar_plan import Action, BarPlan
+from engine.model.limits import Verdict
+from engine.model.records import Intent
 from engine.strategies.slot import Decision, StrategySlot
 
 

@@ -4,7 +4,7 @@ from decimal import ROUND_CEILING, Decimal
 
 import msgspec
 
-from engine.execution.lots import quantity_down
+from engine.model.lots import quantity_down
 from gateways.wire.messages import Instrument
 
 ZERO = Decimal(0)

@@ -10,19 +10,19 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.account.attribution import OPERATOR
 from engine.account.state import AccountStateStore
-from engine.core.context import Clock, Outbox
-from engine.execution.attribution import OPERATOR
 from engine.execution.exit_size import exit_size
-from engine.execution.lots import plain
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
-from engine.execution.order_states import TERMINAL, UNSETTLED, OrderState
-from engine.execution.order_store import Applied, Order, OrderStore
-from engine.execution.refusals import Reaction, reaction_to
-from engine.market_data.timeframes import NEVER_NS, SECOND_NS
-from engine.risk.limits import Verdict
-from engine.storage.records import Intent
+from engine.model.context import Clock, Outbox
+from engine.model.limits import Verdict
+from engine.model.lots import plain
+from engine.model.records import Intent
+from engine.model.timeframes import NEVER_NS, SECOND_NS
+from engine.orders.order_states import TERMINAL, UNSETTLED, OrderState
+from engine.orders.order_store import Applied, Order, OrderStore
+from engine.orders.refusals import Reaction, reaction_to
 from gateways.wire.messages import Instrument, Side
 
 ZERO = Decimal(0)

@@ -11,12 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.core.config import EngineConfig
-from engine.core.context import Clock, Outbox
-from engine.execution.order_states import UNSETTLED
-from engine.execution.order_store import Applied, Order, OrderStore
-from engine.market_data.timeframes import NEVER_NS, SECOND_NS
-from engine.storage.records import (
+from engine.model.config import EngineConfig
+from engine.model.context import Clock, Outbox
+from engine.model.records import (
     AmendIntent,
     Audit,
     CancelIntent,
@@ -27,6 +24,9 @@ from engine.storage.records import (
     Settled,
     Unknown,
 )
+from engine.model.timeframes import NEVER_NS, SECOND_NS
+from engine.orders.order_states import UNSETTLED
+from engine.orders.order_store import Applied, Order, OrderStore
 from gateways.wire.messages import AmendOrder, CancelOrder, OrderUpdate, QueryOrder, Reply, SubmitOrder
 
 Request = Literal["submit", "cancel", "amend", "query"]

@@ -6,17 +6,17 @@ from decimal import Decimal
 import msgspec
 
 from engine.account.state import AccountStateStore
-from engine.core.config import EngineConfig
-from engine.core.context import Clock, Touch
-from engine.core.health import Health
-from engine.execution.client_ids import client_order_id
-from engine.execution.lots import decimal_of
 from engine.execution.order_executor import OrderExecutor
-from engine.execution.order_store import OrderStore
+from engine.model.config import EngineConfig
+from engine.model.context import Clock, Touch
+from engine.model.limits import Verdict
+from engine.model.lots import decimal_of
+from engine.model.records import Intent
+from engine.orders.client_ids import client_order_id
+from engine.orders.order_store import OrderStore
 from engine.risk.context import RiskContext, context_for
-from engine.risk.limits import Verdict
+from engine.risk.health import Health
 from engine.risk.manager import RiskManager
-from engine.storage.records import Intent
 from gateways.wire.messages import Instrument, Side
 
 ZERO = Decimal(0)

@@ -10,14 +10,14 @@ from dataclasses import replace
 from decimal import Decimal
 
 from engine.account.state import AccountStateStore
-from engine.core.context import Clock, Outbox
-from engine.execution.bar_plan import BarPlan
-from engine.execution.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, TAKE_PROFIT, ExitRules
 from engine.execution.exit_size import exit_size
-from engine.execution.lots import level_to_tick, quantity_down
 from engine.execution.order_gate import OrderGate
 from engine.execution.resting import RestingOrder, RestingOrders
-from engine.market_data.timeframes import NEVER_NS, SECOND_NS
+from engine.exits.bar_plan import BarPlan
+from engine.model.context import Clock, Outbox
+from engine.model.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, TAKE_PROFIT, ExitRules
+from engine.model.lots import level_to_tick, quantity_down
+from engine.model.timeframes import NEVER_NS, SECOND_NS
 from engine.strategies.base import SignalStrategy
 from engine.strategies.slot import StrategyRefused, StrategySlot
 from gateways.wire.messages import Side

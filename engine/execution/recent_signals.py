@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from engine.storage.records import Signal
+from engine.model.records import Signal
 
 RECENT_SIGNALS = 200
 

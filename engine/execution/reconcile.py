@@ -5,8 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from engine.execution.order_store import Applied, Order, OrderStore
-from engine.storage.records import Adjustment
+from engine.model.records import Adjustment
+from engine.orders.order_store import Applied, Order, OrderStore
 from gateways.wire.messages import Snapshot
 
 FindingKind = Literal[

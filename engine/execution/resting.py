@@ -12,14 +12,14 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.core.context import Clock, Outbox
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
-from engine.execution.order_states import UNSETTLED, OrderState
-from engine.execution.order_store import Applied, Order, OrderStore
-from engine.execution.refusals import has_fired_in_vain
-from engine.market_data.timeframes import NEVER_NS, SECOND_NS
-from engine.storage.records import AmendIntent
+from engine.model.context import Clock, Outbox
+from engine.model.records import AmendIntent
+from engine.model.timeframes import NEVER_NS, SECOND_NS
+from engine.orders.order_states import UNSETTLED, OrderState
+from engine.orders.order_store import Applied, Order, OrderStore
+from engine.orders.refusals import has_fired_in_vain
 from gateways.wire.messages import Side
 
 Key = tuple[str, str]

@@ -14,14 +14,14 @@ from typing import Literal
 import msgspec
 
 from engine.account.state import AccountStateStore
-from engine.core.audit import Severity
-from engine.execution.bar_plan import Action
-from engine.execution.lots import decimal_of, plain, quantity_down
 from engine.execution.resting import RestingOrder
 from engine.execution.script_orders import Exit, RestingEntry, is_met_at_once, level_of
 from engine.execution.sizing import TooSmall, entry_qty
-from engine.market_data.bars import Bar
-from engine.storage.records import Fill
+from engine.exits.bar_plan import Action
+from engine.model.audit import Severity
+from engine.model.bars import Bar
+from engine.model.lots import decimal_of, plain, quantity_down
+from engine.model.records import Fill
 from engine.strategies.base import Direction, ScriptStrategy
 from engine.strategies.calls import check_call, check_room
 from engine.strategies.slot import StrategyRefused, StrategySlot

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.execution.lots import decimal_of, level_to_tick, quantity_down
 from engine.execution.resting import RestingOrder
+from engine.model.lots import decimal_of, level_to_tick, quantity_down
 from gateways.wire.messages import Instrument, Side
 
 ZERO = Decimal(0)

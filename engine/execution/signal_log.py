@@ -4,16 +4,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isnan
 
-from engine.core.context import Clock, Outbox
-from engine.execution.order_store import Order
 from engine.execution.recent_signals import RecentSignals
-from engine.execution.signal_fate import OrderOf, refused_order, settled_signal
-from engine.market_data.timeframes import SECOND_NS
-from engine.risk.limits import Verdict
-from engine.storage import records
+from engine.model import records
+from engine.model.context import Clock, Outbox
+from engine.model.limits import Verdict
+from engine.model.timeframes import SECOND_NS
+from engine.orders.order_store import Order
+from engine.orders.signal_fate import OrderOf, refused_order, settled_signal
 from engine.strategies.base import Signals
 from engine.strategies.slot import Decision, Fate
-from settings.shown import ShowPrice
+from runtime.control.shown import ShowPrice
 
 NO_SIGNALS = Signals(False, False, False, False)
 WHY_LINES = 10

@@ -3,8 +3,8 @@
 from decimal import Decimal
 from math import isfinite
 
-from engine.backtest.settings import Sizing
-from engine.execution.lots import decimal_of, quantity_down
+from engine.model.broker_settings import Sizing
+from engine.model.lots import decimal_of, quantity_down
 from gateways.wire.messages import Instrument
 
 ZERO = Decimal(0)

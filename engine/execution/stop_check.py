@@ -13,15 +13,15 @@ from decimal import Decimal
 import msgspec
 
 from engine.account.state import AccountStateStore
-from engine.core.context import Clock, Outbox, Touch
-from engine.core.health import Health
-from engine.execution.lots import decimal_of, level_to_tick
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
-from engine.execution.order_states import OrderState
-from engine.execution.order_store import Applied, Order, OrderStore
-from engine.execution.refusals import code_of
-from engine.market_data.timeframes import NEVER_NS, SECOND_NS
+from engine.model.context import Clock, Outbox, Touch
+from engine.model.lots import decimal_of, level_to_tick
+from engine.model.timeframes import NEVER_NS, SECOND_NS
+from engine.orders.order_states import OrderState
+from engine.orders.order_store import Applied, Order, OrderStore
+from engine.orders.refusals import code_of
+from engine.risk.health import Health
 from gateways.wire.messages import Side
 
 OWNER = "stop-check"

@@ -11,29 +11,29 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.account.attribution import OPERATOR
 from engine.account.state import AccountStateStore
-from engine.core.context import Clock, Outbox
-from engine.execution.attribution import OPERATOR
-from engine.execution.bar_plan import Action, BarPlan
-from engine.execution.client_ids import bar_cause, fill_cause
 from engine.execution.desks import Desk, Followup, Outcome
-from engine.execution.lots import quantity_down
 from engine.execution.market_exits import NOTHING_TO_REDUCE, MarketExits
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate, Placed
-from engine.execution.order_states import UNSETTLED, OrderState
-from engine.execution.order_store import Applied, Order, OrderStore
 from engine.execution.protection import STOP, Protection, rules_of
-from engine.execution.refusals import has_fired_in_vain, is_nothing_to_reduce
 from engine.execution.resting import RestingOrder, RestingOrders
 from engine.execution.script_broker import ScriptBroker, actions_of, refuse_verbs
 from engine.execution.signal_log import NO_SIGNALS, SignalLog, blocked
 from engine.execution.sizing import TooSmall, entry_qty
 from engine.execution.stop_check import UNPROTECTED
-from engine.market_data.bars import Bar, BarFlag
-from engine.risk.limits import Verdict
-from engine.storage import records
-from engine.storage.records import Fill, Intent
+from engine.exits.bar_plan import Action, BarPlan
+from engine.model import records
+from engine.model.bars import Bar, BarFlag
+from engine.model.context import Clock, Outbox
+from engine.model.limits import Verdict
+from engine.model.lots import quantity_down
+from engine.model.records import Fill, Intent
+from engine.orders.client_ids import bar_cause, fill_cause
+from engine.orders.order_states import UNSETTLED, OrderState
+from engine.orders.order_store import Applied, Order, OrderStore
+from engine.orders.refusals import has_fired_in_vain, is_nothing_to_reduce
 from engine.strategies.base import Broker, ScriptStrategy, Signals
 from engine.strategies.slot import Decision, SlotState, StrategySlot
 

@@ -7,7 +7,7 @@ advances it. Seeding and na rules are Pine's (pine_semantics 2): an na input is 
 from math import isnan, nan
 from typing import Literal
 
-from engine.compiled import State, compiled, shared
+from engine.compiled.functions import State, compiled, shared
 from engine.indicators.sums import rolling_sum, sum_init, sum_size
 
 NA = nan

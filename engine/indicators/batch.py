@@ -2,7 +2,7 @@
 
 from numpy.typing import ArrayLike
 
-from engine.compiled import FloatArray
+from engine.compiled.functions import FloatArray
 from engine.indicators.averages import AverageKind
 from engine.indicators.stream_averages import Dema, Ema, Hma, Rma, Sma, Tema, Vwma, Wma
 from engine.indicators.stream_oscillators import (

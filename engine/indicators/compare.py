@@ -3,7 +3,7 @@
 Source: pine_semantics 1.3. Crossovers are exact and do not use these.
 """
 
-from engine.compiled import shared
+from engine.compiled.functions import shared
 
 TOLERANCE = 1e-10
 

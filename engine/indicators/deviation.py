@@ -2,7 +2,7 @@
 
 from math import isnan, nan, sqrt
 
-from engine.compiled import State, compiled, shared
+from engine.compiled.functions import State, compiled, shared
 from engine.indicators.averages import sma, sma_init, sma_size
 from engine.indicators.sums import rolling_sum, sum_init, sum_size
 

@@ -2,7 +2,7 @@
 
 from math import isnan, nan
 
-from engine.compiled import State, compiled, shared
+from engine.compiled.functions import State, compiled, shared
 from engine.indicators.averages import sma, sma_init, sma_size
 
 _BAR, _KEPT, _AGE, _VALID, _RING = 1, 2, 3, 4, 5

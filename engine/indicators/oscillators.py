@@ -5,7 +5,7 @@ As in `averages`: `x_size`, `x_init` and `x` work on a region of a flat state th
 
 from math import isnan, nan
 
-from engine.compiled import State, compiled, shared
+from engine.compiled.functions import State, compiled, shared
 from engine.indicators.averages import (
     average,
     average_init,

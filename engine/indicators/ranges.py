@@ -2,7 +2,7 @@
 
 from math import isnan, nan
 
-from engine.compiled import State, compiled, shared
+from engine.compiled.functions import State, compiled, shared
 from engine.indicators.averages import ema, ema_init, ema_size, rma, rma_init, rma_size
 from engine.indicators.compare import TOLERANCE
 

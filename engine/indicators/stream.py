@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from engine.compiled import FloatArray, Step, drive, ready
+from engine.compiled.functions import FloatArray, Step, drive, ready
 
 
 def prepared(size: int, init: Callable[..., None], *settings: float) -> FloatArray:

@@ -1,6 +1,6 @@
 """Moving averages as objects."""
 
-from engine.compiled import Rows, State, compiled
+from engine.compiled.functions import Rows, State, compiled
 from engine.indicators.averages import (
     dema,
     dema_init,

@@ -1,6 +1,6 @@
 """Oscillators as objects."""
 
-from engine.compiled import Rows, State, compiled
+from engine.compiled.functions import Rows, State, compiled
 from engine.indicators.averages import AVERAGE_KINDS, AverageKind
 from engine.indicators.extremes import (
     aroon,

@@ -1,6 +1,6 @@
 """Ranges, bands and channels as objects."""
 
-from engine.compiled import Rows, State, compiled
+from engine.compiled.functions import Rows, State, compiled
 from engine.indicators.deviation import (
     bollinger,
     bollinger_init,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.compiled import Rows, State, compiled
+from engine.compiled.functions import Rows, State, compiled
 from engine.indicators.stream import ManyOutputs, SingleOutput, check_lengths, prepared
 from engine.indicators.trends import (
     SAR_SIZE,

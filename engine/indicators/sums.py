@@ -6,7 +6,7 @@ region is and `*_init` prepares it (the state begins as zeros).
 
 from math import isnan, nan
 
-from engine.compiled import State, compiled, shared
+from engine.compiled.functions import State, compiled, shared
 
 NA = nan
 

@@ -2,7 +2,7 @@
 
 from math import isnan, nan
 
-from engine.compiled import State, compiled, shared
+from engine.compiled.functions import State, compiled, shared
 from engine.indicators.sums import queue_get, queue_init, queue_push, queue_size
 
 _START, _STEP, _MOST, _BAR, _LONG, _SPEED, _VALUE, _EXTREME = 0, 1, 2, 3, 4, 5, 6, 7

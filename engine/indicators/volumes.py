@@ -2,7 +2,7 @@
 
 from math import isnan, nan
 
-from engine.compiled import State, compiled, shared
+from engine.compiled.functions import State, compiled, shared
 from engine.indicators.compare import TOLERANCE
 from engine.indicators.sums import (
     queue_get,

@@ -2,7 +2,7 @@
 
 from math import isnan, nan
 
-from engine.compiled import State, compiled, shared
+from engine.compiled.functions import State, compiled, shared
 from engine.indicators.averages import sma, sma_init, sma_size
 from engine.indicators.sums import queue_get, queue_init, queue_push, queue_size
 

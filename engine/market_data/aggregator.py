@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from engine.market_data.bars import Bar, BarFlag, CandleKind
-from engine.market_data.timeframes import NEVER_NS, bar_open_ns
+from engine.model.bars import Bar, BarFlag, CandleKind
+from engine.model.timeframes import NEVER_NS, bar_open_ns
 
 EMPTY = int(BarFlag.EMPTY)
 SUSPECT = int(BarFlag.SUSPECT)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.market_data.timeframes import duration_text
+from engine.model.timeframes import duration_text
 
 HOUR_NS = 3_600_000_000_000
 DAY_NS = 24 * HOUR_NS

@@ -14,11 +14,11 @@ from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
-from engine.core.context import Clock, Outbox
 from engine.market_data.aggregator import delivery_order
-from engine.market_data.bars import Bar, BarFlag, CandleKind
-from engine.market_data.timeframes import NEVER_NS, SECOND_NS, bar_open_ns, time_text, timeframe_text
-from engine.strategies.klines import bar_of
+from engine.market_data.klines import bar_of
+from engine.model.bars import Bar, BarFlag, CandleKind
+from engine.model.context import Clock, Outbox
+from engine.model.timeframes import NEVER_NS, SECOND_NS, bar_open_ns, time_text, timeframe_text
 from gateways.wire.messages import Kline, KlinesReply, RequestKlines
 
 Key = tuple[str, CandleKind, int]

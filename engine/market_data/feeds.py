@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from engine.core.events import Event, LinkDown, LinkUp, Timer
+from engine.model.events import Event, LinkDown, LinkUp, Timer
 from gateways.wire.client import Cursor, EngineIdentity, WireClient
 from gateways.wire.messages import (
     Message,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from engine.notifications.center import NotificationCenter
 from engine.notifications.keys import TelegramKeysError, load_telegram_keys
-from settings import Settings
+from runtime.settings import Settings
 
 
 def telegram_key_paths(settings: Settings) -> tuple[Path, ...]:

@@ -5,9 +5,9 @@ from decimal import Decimal
 import msgspec
 
 from engine.account.state import AccountStateStore
-from engine.execution.order_store import OrderStore
+from engine.model.records import Intent
+from engine.orders.order_store import OrderStore
 from engine.risk.gates import AccountFacts, SymbolFacts
-from engine.storage.records import Intent
 
 ZERO = Decimal(0)
 

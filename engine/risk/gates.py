@@ -5,7 +5,7 @@ people are told (`blockers`) are both read from this list, so they cannot differ
 gates but the first: they need only a connection.
 
 A new gate takes three lines: a field of `AccountFacts` or `SymbolFacts` (without a default), the gate in the
-list below, and what fills the field in `engine/core/health.py`. A sentence holds no number that changes by
+list below, and what fills the field in `engine/risk/health.py`. A sentence holds no number that changes by
 itself: each new wording is told.
 """
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from engine.execution.order_states import OrderState
-from engine.execution.order_store import Applied
+from engine.model.limits import ALLOWED, RiskLimits, Verdict
+from engine.model.records import Intent
+from engine.orders.order_states import OrderState
+from engine.orders.order_store import Applied
 from engine.risk.context import ZERO, RiskContext, reduces
 from engine.risk.gates import CONNECTION, closed_gate
-from engine.risk.limits import ALLOWED, RiskLimits, Verdict
 from engine.risk.rules import (
     ForeignPosition,
     Leverage,
@@ -20,7 +21,6 @@ from engine.risk.rules import (
     StrategyRunning,
     TotalNotional,
 )
-from engine.storage.records import Intent
 
 _NO_QUANTITY = Verdict(allowed=False, rule="quantity", reason="an order needs a quantity above 0")
 _NOT_CONNECTED = Verdict(False, CONNECTION.name, "there is no connection to the gateway")

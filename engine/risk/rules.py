@@ -12,8 +12,8 @@ from typing import ClassVar, Protocol
 
 import msgspec
 
+from engine.model.records import Intent
 from engine.risk.context import ZERO, RiskContext
-from engine.storage.records import Intent
 
 
 class Rule(Protocol):

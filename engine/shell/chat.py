@@ -9,14 +9,14 @@ from typing import get_args
 
 import msgspec
 
-from engine.control.client import connect
-from engine.control.protocol import Request, Response
-from engine.core.events import TOUCHES, CommandName
+from engine.model.events import TOUCHES, CommandName
 from engine.notifications.keys import TelegramKeysError, load_telegram_keys
 from engine.notifications.setup import telegram_key_paths
-from settings import Settings
-from settings.shown import counted, readable
-from settings.status import EngineStatus, StrategyStatus
+from runtime.control.client import connect
+from runtime.control.protocol import Request, Response
+from runtime.control.shown import counted, readable
+from runtime.control.status import EngineStatus, StrategyStatus
+from runtime.settings import Settings
 
 COMMANDS = frozenset(get_args(CommandName)) - {"cancel"}
 ANSWER_SECONDS = 10.0

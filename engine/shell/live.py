@@ -10,34 +10,34 @@ import secrets
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 
-from engine.control.server import ControlServer
-from engine.core.audit import AuditEvent
-from engine.core.config import EngineConfig, of_settings
 from engine.core.engine import Engine
-from engine.core.events import Event, JournalState, LinkDown, Stop, StrategyEnded, Timer
 from engine.core.restore import restore, snapshot_of
-from engine.execution.client_ids import client_id_prefix, engine_id_from
+from engine.journal.journal import JournalError, JournalFull, JournalOptions, open_journal
 from engine.market_data.feeds import RemoteFeed
+from engine.model.audit import AuditEvent
+from engine.model.config import EngineConfig, of_settings
+from engine.model.events import Event, JournalState, LinkDown, Stop, StrategyEnded, Timer
+from engine.model.records import JournalRecord
+from engine.orders.client_ids import client_id_prefix, engine_id_from
 from engine.shell.chat import ChatThread
+from engine.shell.control_server import ControlServer
 from engine.shell.observers import Observers
 from engine.shell.performer import Performer
 from engine.shell.rehearsal import Rehearsal
 from engine.shell.status import StatusKeeper
 from engine.shell.strategy_watch import Death, StrategyWatch, deaths_at_work, forbid_forks
-from engine.storage.journal import JournalError, JournalFull, JournalOptions, open_journal
-from engine.storage.records import JournalRecord
-from engine.storage.tables_process import TablesProcess
+from engine.shell.tables_process import TablesProcess
 from engine.strategies.slot import StrategyRefused
 from gateways.wire.client import EngineIdentity
 from gateways.wire.errors import TokenError
 from gateways.wire.messages import AccountUpdate, OrderUpdate, Refused, Reply, Snapshot
 from gateways.wire.token import load_or_make_token
-from settings import Settings, SettingsError, load_settings
-from settings.clock import wall_clock
-from settings.environment import Home, listen, ports_to_try
-from settings.status import write_status
-from supervisor.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request
-from supervisor.files import keep_private
+from runtime.control.status import write_status
+from runtime.process.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request
+from runtime.process.files import keep_private
+from runtime.settings import Settings, SettingsError, load_settings
+from runtime.settings.clock import wall_clock
+from runtime.settings.environment import Home, listen, ports_to_try
 
 EXIT_CONFIGURATION = 2
 EXIT_REFUSED = 3

@@ -1,11 +1,11 @@
 """One readable line for each thing that happened, from journal records and audit events."""
 
-from engine.core.audit import AuditEvent, Severity
-from engine.execution.lots import plain
 from engine.execution.signal_log import signal_line
-from engine.storage import records
-from engine.storage.records import JournalRecord
-from settings.shown import ShowPrice
+from engine.model import records
+from engine.model.audit import AuditEvent, Severity
+from engine.model.lots import plain
+from engine.model.records import JournalRecord
+from runtime.control.shown import ShowPrice
 
 Line = tuple[Severity, str, str]
 """Level, kind and text."""

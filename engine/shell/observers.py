@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import structlog
 
-from engine.core.audit import AuditEvent, Severity
+from engine.model.audit import AuditEvent, Severity
+from engine.model.records import Fill, JournalRecord
 from engine.notifications.model import Notification
 from engine.notifications.setup import make_center
 from engine.shell.log_lines import line_of
-from engine.storage.records import Fill, JournalRecord
-from settings import Settings
-from settings.shown import ShowPrice, as_it_is
+from runtime.control.shown import ShowPrice, as_it_is
+from runtime.settings import Settings
 
 
 class Observers:

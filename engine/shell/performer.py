@@ -12,15 +12,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from engine.core.audit import AuditEvent
-from engine.core.effects import Append, Effect, Send
 from engine.core.engine import Engine
-from engine.core.events import Event, JournalState
-from engine.storage.journal import Journal, JournalFull
-from engine.storage.records import Audit, Intent, JournalRecord, Signal
+from engine.journal.journal import Journal, JournalFull
+from engine.model.audit import AuditEvent
+from engine.model.effects import Append, Effect, Send
+from engine.model.events import Event, JournalState
+from engine.model.records import Audit, Intent, JournalRecord, Signal
 from gateways.wire.errors import NotConnected
 from gateways.wire.messages import Reply, SubmitOrder, ToGateway
-from supervisor.processor import give_way
+from runtime.process.processor import give_way
 
 MOST_HELD = 16
 HELD_NS = 2_000_000

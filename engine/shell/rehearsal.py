@@ -10,17 +10,17 @@ compiled code, which keeps no state.
 from decimal import Decimal
 from typing import cast
 
-from engine.backtest.settings import Sizing
-from engine.core.config import EngineConfig, StrategySpec
 from engine.core.engine import Engine
-from engine.core.events import LinkUp
-from engine.market_data.bars import Bar
-from engine.market_data.timeframes import SECOND_NS
-from engine.risk.limits import RiskLimits
+from engine.journal.journal import Journal
+from engine.journal.segment import frame
+from engine.model.bars import Bar
+from engine.model.broker_settings import Sizing
+from engine.model.config import EngineConfig, StrategySpec
+from engine.model.events import LinkUp
+from engine.model.limits import RiskLimits
+from engine.model.records import JournalRecord
+from engine.model.timeframes import SECOND_NS
 from engine.shell.performer import Performer
-from engine.storage.journal import Journal
-from engine.storage.records import JournalRecord
-from engine.storage.segment import frame
 from engine.strategies.base import Signals
 from engine.strategies.ema_cross import EMACrossParams, EMACrossStrategy
 from gateways.wire import messages as wire

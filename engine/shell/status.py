@@ -5,18 +5,18 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.core.audit import AuditEvent, CandleClosed
 from engine.core.engine import Engine
 from engine.core.standing import may_enter, state_of
-from engine.execution.lots import decimal_of, plain
-from engine.execution.order_states import OrderState
-from engine.execution.signal_fate import REJECTED, settled_signal
 from engine.execution.signal_log import flag_words
-from engine.market_data.timeframes import timeframe_text
-from engine.storage.records import Fill, Intent, JournalRecord, Signal
+from engine.model.audit import AuditEvent, CandleClosed
+from engine.model.lots import decimal_of, plain
+from engine.model.records import Fill, Intent, JournalRecord, Signal
+from engine.model.timeframes import timeframe_text
+from engine.orders.order_states import OrderState
+from engine.orders.signal_fate import REJECTED, settled_signal
 from engine.strategies.slot import StrategySlot
-from settings.shown import ShowPrice
-from settings.status import (
+from runtime.control.shown import ShowPrice
+from runtime.control.status import (
     CandleStatus,
     Counts,
     EngineStatus,

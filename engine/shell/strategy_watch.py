@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from engine.core.audit import Severity
-from engine.market_data.bars import Bar
-from engine.market_data.timeframes import utc_text
+from engine.model.audit import Severity
+from engine.model.bars import Bar
+from engine.model.timeframes import utc_text
 from engine.strategies.slot import StrategySlot
 
 SLOW_SECONDS = 0.25

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from engine.execution.exit_rules import ExitRules
-from engine.market_data.bars import Bar, Bars, CandleKind
+from engine.model.bars import Bar, Bars, CandleKind
+from engine.model.exit_rules import ExitRules
 
 Direction = Literal["long", "short"]
 

@@ -4,11 +4,11 @@ from math import nan
 
 from pydantic import Field
 
-from engine.compiled import FloatArray, Rows, State, compiled
-from engine.execution.exit_rules import EntryBar
+from engine.compiled.functions import FloatArray, Rows, State, compiled
 from engine.indicators.averages import AVERAGE_KINDS, AverageKind, average, average_init, average_size
 from engine.indicators.deviation import stdev, stdev_init, stdev_size
 from engine.indicators.warmup import average_warmup
+from engine.model.exit_rules import EntryBar
 from engine.strategies.base import registry
 from engine.strategies.thresholds import (
     INDICATOR,

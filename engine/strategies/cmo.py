@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine.compiled import FloatArray, Rows, State, compiled
-from engine.execution.exit_rules import EntryBar
+from engine.compiled.functions import FloatArray, Rows, State, compiled
 from engine.indicators.oscillators import (
     cmo,
     cmo_init,
@@ -15,6 +14,7 @@ from engine.indicators.oscillators import (
     cmo_wilder_size,
 )
 from engine.indicators.warmup import rma_warmup
+from engine.model.exit_rules import EntryBar
 from engine.strategies.base import registry
 from engine.strategies.thresholds import (
     INDICATOR,

@@ -5,10 +5,10 @@ from math import isnan, nan
 import numpy as np
 from pydantic import Field
 
-from engine.compiled import FloatArray, Rows, State, compiled
-from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT
+from engine.compiled.functions import FloatArray, Rows, State, compiled
 from engine.indicators.averages import ema, ema_init, ema_size
 from engine.indicators.warmup import ema_warmup
+from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT
 from engine.strategies.base import StrategyParams, registry
 from engine.strategies.kernel import CLOSE, KernelStrategy
 

@@ -7,9 +7,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from engine.compile_faults import CompileError
-from engine.market_data.bars import Bar, Bars
-from engine.market_data.timeframes import utc_text
+from engine.compiled.faults import CompileError
+from engine.model.bars import Bar, Bars
+from engine.model.timeframes import utc_text
 from engine.strategies.base import Broker, ScriptStrategy, SignalArrays, SignalStrategy
 from engine.strategies.calls import LONGEST_TEXT, SentenceError, StrategyFault
 

@@ -9,8 +9,8 @@ from typing import Protocol, cast
 
 import numpy as np
 
-from engine.market_data.bars import Bar
-from engine.market_data.timeframes import utc_text
+from engine.model.bars import Bar
+from engine.model.timeframes import utc_text
 from engine.strategies.base import Broker, ScriptStrategy, Signals, SignalStrategy
 from engine.strategies.calls import LONGEST_TEXT, StrategyFault, is_number, is_text
 from engine.strategies.faults import fault_of

@@ -10,9 +10,9 @@ from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from engine.compiled import FloatArray, State, Step, drive, ready
-from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT
-from engine.market_data.bars import Bar, Bars
+from engine.compiled.functions import FloatArray, State, Step, drive, ready
+from engine.model.bars import Bar, Bars
+from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT
 from engine.strategies.base import SignalArrays, Signals, SignalStrategy, StrategyParams
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = 0, 1, 2, 3, 4

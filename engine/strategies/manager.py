@@ -8,21 +8,21 @@ for live bars; the others get the exchange's klines, marked as backfilled.
 from collections.abc import Sequence
 from typing import Protocol
 
-from engine.core.audit import StrategyChanged
-from engine.core.config import EngineConfig
-from engine.core.context import Clock, Outbox
-from engine.core.events import StrategyEnded
-from engine.market_data.bars import Bar, BarFlag, CandleKind
-from engine.market_data.timeframes import NEVER_NS, SECOND_NS, timeframe_text
+from engine.market_data.history_gaps import HistoryGaps
+from engine.market_data.klines import MAX_KLINES, bars_of
+from engine.model.audit import StrategyChanged
+from engine.model.bars import Bar, BarFlag, CandleKind
+from engine.model.config import EngineConfig
+from engine.model.context import Clock, Outbox
+from engine.model.events import StrategyEnded
+from engine.model.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import Broker, Signals, SignalStrategy
 from engine.strategies.calls import StrategyFault
 from engine.strategies.guard import Guard
-from engine.strategies.history_gaps import HistoryGaps
-from engine.strategies.klines import MAX_KLINES, bars_of
 from engine.strategies.mending import Mending
 from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategySlot
 from gateways.wire.messages import KlinesReply, RequestKlines
-from settings.shown import counted
+from runtime.control.shown import counted
 
 SUSPECT = int(BarFlag.SUSPECT)
 BACKFILLED = int(BarFlag.BACKFILLED)

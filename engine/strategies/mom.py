@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from engine.compiled import FloatArray, Rows, State, compiled
-from engine.execution.exit_rules import EntryBar
+from engine.compiled.functions import FloatArray, Rows, State, compiled
 from engine.indicators.oscillators import change, change_init, change_size
+from engine.model.exit_rules import EntryBar
 from engine.strategies.base import registry
 from engine.strategies.thresholds import (
     INDICATOR,

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from engine.compiled import FloatArray, Rows, State, compiled
+from engine.compiled.functions import FloatArray, Rows, State, compiled
 from engine.indicators.averages import AVERAGE_KINDS, AverageKind
 from engine.indicators.oscillators import ppo, ppo_init, ppo_size
 from engine.indicators.warmup import average_warmup

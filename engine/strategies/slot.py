@@ -6,15 +6,15 @@ from typing import Literal
 
 import msgspec
 
-from engine.backtest.settings import Sizing
-from engine.core.config import StrategySpec
-from engine.market_data.bars import Bar
-from engine.market_data.timeframes import SECOND_NS, timeframe_ns
+from engine.market_data.klines import MAX_KLINES
+from engine.model.bars import Bar
+from engine.model.broker_settings import Sizing
+from engine.model.config import StrategySpec
+from engine.model.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import ScriptStrategy, Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.calls import SentenceError
 from engine.strategies.faults import what_and_where
-from engine.strategies.klines import MAX_KLINES
-from settings.refusals import expected
+from runtime.settings.refusals import expected
 
 MAX_PENDING_BARS = 2 * MAX_KLINES
 """Bars kept while history is on its way, and history itself; more than that and it is asked for again."""

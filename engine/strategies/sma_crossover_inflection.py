@@ -5,9 +5,9 @@ from math import isnan, nan
 import numpy as np
 from pydantic import Field
 
-from engine.compiled import FloatArray, Rows, State, compiled
-from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT
+from engine.compiled.functions import FloatArray, Rows, State, compiled
 from engine.indicators.averages import sma, sma_init, sma_size
+from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT
 from engine.strategies.base import StrategyParams, registry
 from engine.strategies.kernel import CLOSE, KernelStrategy
 

@@ -4,11 +4,11 @@ from math import nan
 
 from pydantic import Field
 
-from engine.compiled import FloatArray, Rows, State, compiled
-from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT
+from engine.compiled.functions import FloatArray, Rows, State, compiled
 from engine.indicators.averages import tema, tema_init, tema_size
 from engine.indicators.compare import above, below
 from engine.indicators.warmup import ema_warmup
+from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT
 from engine.strategies.base import registry
 from engine.strategies.thresholds import (
     INDICATOR,

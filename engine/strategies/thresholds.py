@@ -12,9 +12,9 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 import numpy as np
 from pydantic import Field
 
-from engine.compiled import FloatArray, Rows, State, compiled
-from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, EntryBar, ExitRules
+from engine.compiled.functions import FloatArray, Rows, State, compiled
 from engine.indicators.compare import above, at_least, at_most, below
+from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, EntryBar, ExitRules
 from engine.strategies.base import StrategyParams
 from engine.strategies.kernel import CLOSE, HIGH, LOW, KernelStrategy
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from engine.compiled import FloatArray, Rows, State, compiled
+from engine.compiled.functions import FloatArray, Rows, State, compiled
 from engine.indicators.oscillators import trix, trix_init, trix_size
 from engine.indicators.warmup import ema_warmup
 from engine.strategies.base import registry

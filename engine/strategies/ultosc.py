@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from engine.compiled import FloatArray, Rows, State, compiled
+from engine.compiled.functions import FloatArray, Rows, State, compiled
 from engine.indicators.oscillators import ultosc, ultosc_init, ultosc_size
 from engine.strategies.base import registry
 from engine.strategies.kernel import CLOSE, HIGH, LOW

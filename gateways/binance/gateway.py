@@ -60,7 +60,7 @@ from gateways.wire.messages import (
 from gateways.wire.outgoing import MarketEvent
 from gateways.wire.requests import Request
 from gateways.wire.server import EngineConnection, WireServer
-from settings.environment import listen
+from runtime.settings.environment import listen
 
 STATUS_SECONDS = 1.0
 START_CHECK_SECONDS = 5.0

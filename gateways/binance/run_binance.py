@@ -25,10 +25,10 @@ from gateways.binance.setup.keys import ApiKeys, load_keys  # noqa: E402
 from gateways.binance.setup.log_lines import LogLines  # noqa: E402
 from gateways.wire.errors import TokenError  # noqa: E402
 from gateways.wire.token import load_or_make_token  # noqa: E402
-from settings import SettingsError, load_settings  # noqa: E402
-from settings.clock import wall_clock  # noqa: E402
-from supervisor.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request  # noqa: E402
-from supervisor.files import keep_private  # noqa: E402
+from runtime.process.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request  # noqa: E402
+from runtime.process.files import keep_private  # noqa: E402
+from runtime.settings import SettingsError, load_settings  # noqa: E402
+from runtime.settings.clock import wall_clock  # noqa: E402
 
 EXIT_CONFIGURATION = 2
 EXIT_BROKEN = 1

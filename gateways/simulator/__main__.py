@@ -30,8 +30,8 @@ from gateways.simulator.markets.parse import KINDS
 from gateways.simulator.server import Server, SocketRules, call_later_on
 from gateways.simulator.symbols import SymbolSpec, default_symbols
 from gateways.simulator.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, VenueOptions
-from supervisor.child import WAS_UP_VARIABLE, stop_on_request
-from supervisor.files import FileLock, keep_private
+from runtime.process.child import WAS_UP_VARIABLE, stop_on_request
+from runtime.process.files import FileLock, keep_private
 
 MAX_SPEED = 10_000.0
 MAX_EPOCH_MS = 10**13

@@ -31,7 +31,7 @@ from pynecore.types.ohlcv import OHLCV  # noqa: E402
 
 from engine.backtest.data.samples import dataset  # noqa: E402
 from engine.backtest.parity.tv_export import printed_money, printed_percent  # noqa: E402
-from engine.market_data.bars import Bars  # noqa: E402
+from engine.model.bars import Bars  # noqa: E402
 
 _RENAMED = {"upper": "upper_level", "lower": "lower_level", "mid": "mid_level"}
 _OFF = {"stop_loss_percent": 0.0, "take_profit_percent": 0.0, "max_holding_bars": -1}

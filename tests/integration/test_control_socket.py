@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 import pytest
 
-from engine.control.client import ControlClient, NotAnEngine, connect
-from engine.control.protocol import LINE_LIMIT, Challenge, Login, Request, Response, proof
-from engine.control.server import MAX_CLIENTS, MAX_STRANGERS, MAX_UNSENT_BYTES, ControlServer
-from engine.core.audit import Answer, Notice
-from engine.core.events import Command, Event
-from settings.status import EngineStatus
+from engine.model.audit import Answer, Notice
+from engine.model.events import Command, Event
+from engine.shell.control_server import MAX_CLIENTS, MAX_STRANGERS, MAX_UNSENT_BYTES, ControlServer
+from runtime.control.client import ControlClient, NotAnEngine, connect
+from runtime.control.protocol import LINE_LIMIT, Challenge, Login, Request, Response, proof
+from runtime.control.status import EngineStatus
 
 TOKEN = b"t" * 32
 Scene = Callable[["Desk"], Awaitable[None]]

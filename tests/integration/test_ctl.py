@@ -15,15 +15,15 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from engine.control.protocol import Challenge, Login, Response, proof
-from engine.control.server import ControlServer
-from engine.core.audit import Answer, Notice
-from engine.core.events import Command, Event
 from engine.ctl import app
-from engine.storage.records import OrderReport
+from engine.model.audit import Answer, Notice
+from engine.model.events import Command, Event
+from engine.model.records import OrderReport
+from engine.shell.control_server import ControlServer
 from gateways.wire.token import load_or_make_token, load_token
-from settings import Home
-from settings.status import EngineStatus, OrderStatus, StrategyStatus, write_status
+from runtime.control.protocol import Challenge, Login, Response, proof
+from runtime.control.status import EngineStatus, OrderStatus, StrategyStatus, write_status
+from runtime.settings import Home
 from tests.journal_rig import opened
 from tests.order_events import ENGINE_ID, intent, report
 

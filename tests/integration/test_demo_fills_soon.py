@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 from engine.strategies.sma_crossover_inflection import SMACrossoverInflectionStrategy
 from gateways.simulator.markets import MarketOptions, parse_market
-from settings.load import parse_settings
+from runtime.settings.load import parse_settings
 from tests.market_rig import START_MS, MarketRig
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.events import Command, Event, LinkDown, Timer
+from engine.journal.journal import JournalError
+from engine.journal.recovered import read_folder
+from engine.model.events import Command, Event, LinkDown, Timer
 from engine.shell.live import LiveEngine
 from engine.shell.rehearsal import Rehearsal
-from engine.storage.journal import JournalError
-from engine.storage.recovered import read_folder
 from gateways.wire.messages import Heartbeat, Reply, Snapshot, SubmitOrder, ToGateway
-from settings import load_settings
-from settings.environment import Home
-from settings.status import EngineStatus, read_status
+from runtime.control.status import EngineStatus, read_status
+from runtime.settings import load_settings
+from runtime.settings.environment import Home
 from tests.order_events import intent, snapshot, trade
 
 ROOT = Path(__file__).resolve().parents[2]

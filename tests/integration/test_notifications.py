@@ -15,8 +15,8 @@ from engine.notifications.center import NotificationCenter
 from engine.notifications.model import Level, Notification
 from engine.notifications.telegram import TelegramSink
 from engine.shell.observers import Observers
-from settings import Settings
-from settings.load import parse_settings
+from runtime.settings import Settings
+from runtime.settings.load import parse_settings
 from tests.bot_api import CHAT, KEYS, TOKEN, BotApi, Sleeper, lines, refused
 from tests.record_samples import fill
 

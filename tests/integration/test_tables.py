@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from engine.storage import schema
-from engine.storage.database import TablesRefused, make_engine, stored_progress
-from engine.storage.follower import Follower
-from engine.storage.journal import Journal, JournalOptions
-from engine.storage.records import AccountReport, Adjustment, EquityMark, OrderReport, Sent
-from engine.storage.tables import keep_up
-from engine.storage.tables_process import TablesProcess
+from engine.journal.journal import Journal, JournalOptions
+from engine.model.records import AccountReport, Adjustment, EquityMark, OrderReport, Sent
+from engine.shell.tables_process import TablesProcess
+from engine.tables import schema
+from engine.tables.command import keep_up
+from engine.tables.database import TablesRefused, make_engine, stored_progress
+from engine.tables.follower import Follower
 from tests.journal_rig import opened
 from tests.order_events import SYMBOL, intent, key, report, trade
 from tests.record_samples import account_update, signal
@@ -232,7 +232,7 @@ def test_the_command_line_follows_until_stdin_closes_and_rebuilds(tmp_path: Path
     folder = tmp_path / "data" / "demo" / "engine" / "journal"
     journal, _ = opened(folder, options=JournalOptions(segment_bytes=65_536, reserve_bytes=4_096))
     trade_a_little(journal, 1)
-    command = [sys.executable, "-m", "engine.storage.tables"]
+    command = [sys.executable, "-m", "engine.tables"]
     environment = os.environ | {"NEXTBAR_HOME": str(tmp_path)}
 
     def run(*arguments: str) -> str:
@@ -263,7 +263,7 @@ def test_ctrl_c_ends_the_command_line_in_order(tmp_path: Path, option: str):
     journal, _ = opened(folder / "journal")
     trade_a_little(journal, 1)
     following = subprocess.Popen(
-        [sys.executable, "-m", "engine.storage.tables", "follow", "demo", *option.split()],
+        [sys.executable, "-m", "engine.tables", "follow", "demo", *option.split()],
         cwd=ROOT,
         env=os.environ | {"NEXTBAR_HOME": str(tmp_path)},
         stdin=subprocess.PIPE,

@@ -7,12 +7,12 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from engine.storage.database import TablesRefused, make_engine
-from engine.storage.follower import Follower
-from engine.storage.retention import drop_up_to
-from engine.storage.segment import FRAME_BYTES, HEADER_BYTES, JournalError, segment_paths
-from engine.storage.tables import app, keep_up
-from engine.storage.tail import JournalTail
+from engine.journal.segment import FRAME_BYTES, HEADER_BYTES, JournalError, segment_paths
+from engine.journal.tail import JournalTail
+from engine.tables.command import app, keep_up
+from engine.tables.database import TablesRefused, make_engine
+from engine.tables.follower import Follower
+from engine.tables.retention import drop_up_to
 from tests.integration.test_tables import contents, trade_a_little
 from tests.journal_rig import note, opened
 
@@ -143,9 +143,7 @@ def test_tables_of_a_given_database_that_are_ahead_are_left_as_they_are(folder: 
     before = contents(database)
     for _, path in segment_paths(folder)[2:]:
         path.unlink()
-    with pytest.raises(
-        TablesRefused, match=r"they stay as they are; `python -m engine.storage.tables rebuild"
-    ):
+    with pytest.raises(TablesRefused, match=r"they stay as they are; `python -m engine.tables rebuild"):
         Follower(database, folder, is_own=False).catch_up()
     assert contents(database) == before
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from engine.storage import schema
-from engine.storage.database import TablesRefused, drop, make_engine, stored_progress
-from engine.storage.follower import Follower
-from engine.storage.journal import JournalOptions
-from engine.storage.records import EquityMark
-from engine.storage.tables import keep_up
+from engine.journal.journal import JournalOptions
+from engine.model.records import EquityMark
+from engine.tables import schema
+from engine.tables.command import keep_up
+from engine.tables.database import TablesRefused, drop, make_engine, stored_progress
+from engine.tables.follower import Follower
 from tests.integration.test_tables import contents, trade_a_little
 from tests.journal_rig import opened
 from tests.order_events import intent, key
@@ -148,7 +148,7 @@ def home(folder: Path, url: str) -> dict[str, str]:
 
 def tables(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "engine.storage.tables", *arguments],
+        [sys.executable, "-m", "engine.tables", *arguments],
         cwd=ROOT,
         env=environment,
         input="",
@@ -192,7 +192,7 @@ def test_kill_9_of_the_tables_process_doubles_and_loses_nothing(
         for number in range(first, first + 300):
             trade_a_little(journal, number)
         child = subprocess.Popen(
-            [sys.executable, "-m", "engine.storage.tables", "follow", "demo"],
+            [sys.executable, "-m", "engine.tables", "follow", "demo"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,

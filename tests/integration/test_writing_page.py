@@ -17,11 +17,11 @@ import engine.strategies
 from engine.backtest import cli
 from engine.core.engine import Engine
 from engine.execution.script_broker import LIVE_VERBS
-from engine.market_data.bars import Bar, Bars
+from engine.model.bars import Bar, Bars
 from engine.strategies.base import SignalStrategy, registry
 from engine.strategies.slot import build_strategy
 from gateways.wire import messages as wire
-from settings.load import parse_settings
+from runtime.settings.load import parse_settings
 from tests.engine_rig import Rig, config, spec
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,10 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from engine.execution.order_states import UNSETTLED
+from engine.orders.order_states import UNSETTLED
 from gateways.simulator.control_token import FILE, HEADER
-from settings.environment import free_port
-from settings.status import EngineStatus
+from runtime.control.status import EngineStatus
+from runtime.settings.environment import free_port
 from tests.long.fault_proxy import Proxy
 from tests.process.demo_kills import BACK_SECONDS, BUSY_CONFIG, PROTECTIONS, Killer, entries_open
 from tests.process.demo_rig import PROCESSES, Client, Demo

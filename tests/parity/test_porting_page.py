@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.backtest.emulator.script_runner import run_script
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "porting_from_pine.md"

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.execution.exit_plan import ExitPlan, Planned
-from engine.market_data.bars import Bars
+from engine.exits.plan import ExitPlan, Planned
+from engine.model.bars import Bars
 from engine.strategies.base import Signals, SignalStrategy, registry
 
 HERE = Path(__file__).resolve().parent

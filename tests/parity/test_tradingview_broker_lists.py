@@ -15,8 +15,8 @@ import pytest
 from engine.backtest.emulator.script_runner import run_script
 from engine.backtest.parity.comparison import Comparison, compare
 from engine.backtest.parity.tv_export import read_trade_list
-from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
-from engine.market_data.bars import Bar, Bars
+from engine.model.bars import Bar, Bars
+from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
 from engine.strategies.base import Broker, ScriptStrategy
 
 ROOT = Path(__file__).resolve().parents[2]

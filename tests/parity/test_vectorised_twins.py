@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from engine.backtest.data.samples import Dataset, dataset, generate
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 from engine.strategies.base import SignalStrategy, StrategyParams, registry
 from engine.strategies.rsi import RSIParams
 from model_integration.frame import bar_at

@@ -19,12 +19,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from engine.control.client import connect
-from engine.control.protocol import Request, Response
 from gateways.wire.token import load_token
-from settings import load_settings
-from settings.environment import Home
-from settings.status import EngineStatus, read_status
+from runtime.control.client import connect
+from runtime.control.protocol import Request, Response
+from runtime.control.status import EngineStatus, read_status
+from runtime.settings import load_settings
+from runtime.settings.environment import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = {"simulator": "gateways.simulator", "gateway": "run_binance.py", "engine": "engine/main.py"}

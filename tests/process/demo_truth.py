@@ -10,11 +10,11 @@ from itertools import accumulate
 from typing import Any
 
 from engine.account.state import AccountStateStore
-from engine.execution.order_states import UNSETTLED
-from engine.execution.order_store import OrderStore
-from engine.storage.records import Adjustment, AmendIntent, Fill, Intent
-from engine.storage.recovered import read_folder, read_records
-from engine.storage.state import rebuild
+from engine.core.saved_state import rebuild
+from engine.journal.recovered import read_folder, read_records
+from engine.model.records import Adjustment, AmendIntent, Fill, Intent
+from engine.orders.order_states import UNSETTLED
+from engine.orders.order_store import OrderStore
 from tests.process.demo_rig import Demo, Exchange
 
 START_WALLET = Decimal(10_000)

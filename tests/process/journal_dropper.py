@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from engine.storage.retention import drop_up_to
+from engine.tables.retention import drop_up_to
 
 CHANGES = {"os.rename", "os.remove", "os.truncate"}
 

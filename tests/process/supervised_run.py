@@ -6,10 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from supervisor.console import Console
-from supervisor.session import Session, stopped_by_signals
-from supervisor.specs import ProcessSpec
-from supervisor.summary import RunSummary
+from runtime.supervisor.console import Console
+from runtime.supervisor.session import Session, stopped_by_signals
+from runtime.supervisor.specs import ProcessSpec
+from runtime.supervisor.summary import RunSummary
 
 
 async def main(folder: Path) -> int:

@@ -49,7 +49,7 @@ def main() -> int:
 def in_a_loop(manners: set[str]) -> int:
     import asyncio
 
-    from supervisor import child
+    from runtime.process import child
 
     child.FORCE_AFTER_SECONDS = 0.5
 

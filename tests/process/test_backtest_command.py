@@ -319,7 +319,7 @@ def test_every_parameter_of_every_strategy_has_a_meaning():
             "expected mine:Lev, with the folder of mine.py in PYTHONPATH",
         ),
         ("--strategy nomod:Lev --data sample-1h", "its folder has to be the present one or in PYTHONPATH"),
-        ("--strategy engine.market_data.bars:Lev --data sample-1h", "bars.py has no class Lev"),
+        ("--strategy engine.model.bars:Lev --data sample-1h", "bars.py has no class Lev"),
         ("--config none.json", "none.json: cannot be read"),
         ("sample --out OUT --name none", "no sample market 'none'"),
         ("strategies --schema none", "no strategy 'none'"),

@@ -25,7 +25,7 @@ from gateways.wire.messages import (
     Welcome,
 )
 from gateways.wire.token import load_or_make_token
-from settings.environment import free_port, ports_to_try
+from runtime.settings.environment import free_port, ports_to_try
 from tests.binance_stand_in import KEY, SECRET, SYMBOL, StandIn, always
 from tests.gateway_rig import Engine
 

@@ -17,14 +17,14 @@ from gateways.binance.gateway import Gateway
 from gateways.binance.protocol.errors import ConfigurationError
 from gateways.binance.setup.config import GatewayConfig
 from gateways.binance.setup.keys import load_keys
-from settings import load_settings
-from settings.environment import Home, free_port
-from supervisor.child import WAS_UP_VARIABLE
+from runtime.process.child import WAS_UP_VARIABLE
+from runtime.settings import load_settings
+from runtime.settings.environment import Home, free_port
 from tests.process.simulator_process import KEY, SECRET, Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAY = str(ROOT / "gateways" / "binance" / "run_binance.py")
-SUPERVISOR = "import sys; from supervisor.command import main; sys.exit(main(sys.argv[1:]))"
+SUPERVISOR = "import sys; from runtime.supervisor.command import main; sys.exit(main(sys.argv[1:]))"
 SECONDS = 60.0
 REFUSED = "Invalid API-key, IP, or permissions for action"
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from settings.status import EngineStatus
+from runtime.control.status import EngineStatus
 from tests.process.demo_rig import Client, Demo
 from tests.process.demo_truth import Truth, truth_of
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.control.client import connect
-from engine.control.protocol import Request
 from gateways.wire.token import load_token
+from runtime.control.client import connect
+from runtime.control.protocol import Request
 from tests.process.demo_kills import entries_open
 from tests.process.demo_rig import Demo
 from tests.process.demo_truth import truth_of

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from settings.environment import free_port
+from runtime.settings.environment import free_port
 from tests.process.turning import python_path
 
 ROOT = Path(__file__).resolve().parents[2]

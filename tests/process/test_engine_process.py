@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.control.client import connect
-from engine.control.protocol import AuditLine, Request
 from gateways.wire.token import load_or_make_token
-from settings.environment import free_port, ports_to_try
+from runtime.control.client import connect
+from runtime.control.protocol import AuditLine, Request
+from runtime.settings.environment import free_port, ports_to_try
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = """

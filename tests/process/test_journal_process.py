@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.storage.records import Intent
-from engine.storage.recovered import read_folder
+from engine.journal.recovered import read_folder
+from engine.model.records import Intent
 from tests.journal_rig import opened
 from tests.order_events import intent
 
@@ -73,7 +73,7 @@ def test_a_second_process_is_refused_in_one_sentence(tmp_path: Path):
     journal, _ = opened(tmp_path)
     code = (
         "import sys; from pathlib import Path; from tests.journal_rig import opened\n"
-        "from engine.storage.journal import JournalError\n"
+        "from engine.journal.journal import JournalError\n"
         "try: opened(Path(sys.argv[1]))\n"
         "except JournalError as error: print(error)"
     )
@@ -86,7 +86,7 @@ def test_a_second_process_is_refused_in_one_sentence(tmp_path: Path):
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from engine.storage.journal import JournalError, JournalFull, JournalOptions
+from engine.journal.journal import JournalError, JournalFull, JournalOptions
 from tests.journal_rig import leaving, note, opened
 journal, _ = opened(Path(sys.argv[1]), options=JournalOptions(segment_bytes=65_536, reserve_bytes=8_192))
 resource.setrlimit(resource.RLIMIT_FSIZE, (73_727, 73_727))
@@ -113,8 +113,8 @@ def test_where_no_further_file_fits_entries_stop_and_exits_use_the_reserve(tmp_p
 def test_a_disk_without_room_refuses_to_open_in_one_sentence(tmp_path: Path):
     code = (
         "import resource, sys; from pathlib import Path; from tests.journal_rig import opened\n"
-        "from engine.storage.journal import JournalError\n"
-        "import engine.storage.crc32c as c; c.crc32c(b'')\n"
+        "from engine.journal.journal import JournalError\n"
+        "import engine.journal.crc32c as c; c.crc32c(b'')\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try: opened(Path(sys.argv[1]))\n"
         "except JournalError as error: print(error)"

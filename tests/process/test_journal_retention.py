@@ -12,14 +12,14 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from engine.storage.database import TablesRefused, make_engine
-from engine.storage.follower import Follower
-from engine.storage.journal import Journal
-from engine.storage.reading import Reading, base_paths
-from engine.storage.recovered import read_folder
-from engine.storage.retention import Retention, drop_up_to
-from engine.storage.segment import JournalError, segment_paths
-from engine.storage.snapshots import snapshot_paths
+from engine.journal.journal import Journal
+from engine.journal.recovered import read_folder
+from engine.journal.segment import JournalError, segment_paths
+from engine.journal.snapshots import snapshot_paths
+from engine.tables.database import TablesRefused, make_engine
+from engine.tables.follower import Follower
+from engine.tables.reading import Reading, base_paths
+from engine.tables.retention import Retention, drop_up_to
 from tests.integration.test_tables import contents, trade_a_little
 from tests.journal_rig import opened
 from tests.process.test_engine_end_to_end import CONFIG
@@ -186,7 +186,7 @@ def test_the_tables_process_deletes_what_is_old(tmp_path: Path) -> None:
     before = recovered(folder)
     segments = len(segment_paths(folder))
     process = subprocess.run(
-        [sys.executable, "-m", "engine.storage.tables", "follow", "demo"],
+        [sys.executable, "-m", "engine.tables", "follow", "demo"],
         cwd=ROOT,
         env={**os.environ, "NEXTBAR_HOME": str(tmp_path)},
         stdin=subprocess.DEVNULL,

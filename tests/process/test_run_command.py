@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 import run
-from settings import ENVIRONMENTS, load_settings
-from settings.status import EngineStatus
-from supervisor import arguments as words
-from supervisor.closing import closing_line, left_open
-from supervisor.command import main, say_who_is_missing
-from supervisor.files import FileLock
-from supervisor.precheck import CHECKING, refusal
-from supervisor.specs import START_ORDER, known_ports
+from runtime.control.status import EngineStatus
+from runtime.process.files import FileLock
+from runtime.settings import ENVIRONMENTS, load_settings
+from runtime.supervisor import arguments as words
+from runtime.supervisor.closing import closing_line, left_open
+from runtime.supervisor.command import main, say_who_is_missing
+from runtime.supervisor.precheck import CHECKING, refusal
+from runtime.supervisor.specs import START_ORDER, known_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = """
@@ -62,12 +62,13 @@ class Checkout:
         self.wheels = folder / "wheels"
         self.wheels.mkdir()
         (self.root / "locks").mkdir(parents=True)
-        (self.root / "supervisor").mkdir()
-        (self.root / "supervisor" / "__init__.py").touch()
-        (self.root / "supervisor" / "command.py").write_text(COMMAND)
+        for package in ("runtime", "runtime/process", "runtime/supervisor"):
+            (self.root / package).mkdir()
+            (self.root / package / "__init__.py").touch()
+        (self.root / "runtime" / "supervisor" / "command.py").write_text(COMMAND)
         shutil.copy(ROOT / "run.py", self.root)
-        for name in ("arguments.py", "files.py", "posix.py"):
-            shutil.copy(ROOT / "supervisor" / name, self.root / "supervisor")
+        for name in ("runtime/supervisor/arguments.py", "process/files.py", "process/posix.py"):
+            shutil.copy(ROOT / "runtime" / name, self.root / "runtime" / name)
 
     def lock(self, version: str, sha256: str) -> None:
         text = f"tinypart=={version} \\\n    --hash=sha256:{sha256}\n"
@@ -427,7 +428,7 @@ def test_a_lock_is_held_by_one_process_and_freed_by_its_death(tmp_path: Path) ->
         "import sys\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
         "from pathlib import Path\n"
-        "from supervisor.files import FileLock\n"
+        "from runtime.process.files import FileLock\n"
         f"lock = FileLock(Path({str(tmp_path / 'lock')!r}))\n"
         "print(lock.acquire(), flush=True)\n"
         "sys.stdin.read()\n"

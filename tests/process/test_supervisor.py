@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from settings.status import EngineStatus, write_status
-from supervisor.process import Patience
-from supervisor.session import Session
-from supervisor.specs import ProcessSpec
-from supervisor.summary import RunSummary
+from runtime.control.status import EngineStatus, write_status
+from runtime.supervisor.process import Patience
+from runtime.supervisor.session import Session
+from runtime.supervisor.specs import ProcessSpec
+from runtime.supervisor.summary import RunSummary
 
 HERE = Path(__file__).parent
 QUICK = Patience(

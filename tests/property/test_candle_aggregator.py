@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.market_data.aggregator import EMPTY, LATE_TICK, SUSPECT, CandleAggregator, SymbolBars
-from engine.market_data.bars import Bar
-from engine.market_data.timeframes import SECOND_NS, bar_open_ns
+from engine.model.bars import Bar
+from engine.model.timeframes import SECOND_NS, bar_open_ns
 
 TICK_NS = 100_000_000
 FRAMES = (SECOND_NS, 2 * SECOND_NS, 5 * SECOND_NS, 60 * SECOND_NS)

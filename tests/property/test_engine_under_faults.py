@@ -6,12 +6,12 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.core.effects import Append, Send
 from engine.core.engine import Engine
-from engine.core.events import Command, Event
 from engine.core.restore import restore, snapshot_of
-from engine.storage.records import Intent
-from engine.storage.recovered import Recovered
+from engine.journal.recovered import Recovered
+from engine.model.effects import Append, Send
+from engine.model.events import Command, Event
+from engine.model.records import Intent
 from gateways.wire import messages as wire
 from gateways.wire.cursor import Cursor
 from tests.engine_rig import Exchange, Rig, config, spec

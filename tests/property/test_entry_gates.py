@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.core.events import Command, JournalState, Timer
-from engine.market_data.timeframes import SECOND_NS
+from engine.model.events import Command, JournalState, Timer
+from engine.model.limits import RiskLimits, Verdict
+from engine.model.records import Intent
+from engine.model.timeframes import SECOND_NS
 from engine.risk import gates
 from engine.risk.gates import AccountFacts, SymbolFacts, blockers
-from engine.risk.limits import RiskLimits, Verdict
 from engine.risk.manager import RiskManager
-from engine.storage.records import Intent
 from gateways.wire.messages import AccountUpdate, Balance
 from tests.engine_rig import Rig
 from tests.order_events import intent

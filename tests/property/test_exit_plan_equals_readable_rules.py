@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.backtest.emulator.signal_rules import SignalRow, SignalRules
-from engine.execution.exit_plan import ExitPlan
-from engine.execution.exit_rules import ExitRules, PartialExit
+from engine.exits.plan import ExitPlan
+from engine.model.exit_rules import ExitRules, PartialExit
 from engine.strategies.base import Signals
 
 _percent = st.one_of(st.none(), st.sampled_from([0.2, 0.5, 1.0, 3.0]))

@@ -8,11 +8,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from engine.storage.journal import JournalOptions
-from engine.storage.records import SCHEMA_VERSION, JournalRecord, Start, Stop
-from engine.storage.recovered import read_folder, read_records
-from engine.storage.segment import segment_paths
-from engine.storage.tail import JournalTail
+from engine.journal.journal import JournalOptions
+from engine.journal.recovered import read_folder, read_records
+from engine.journal.segment import segment_paths
+from engine.journal.tail import JournalTail
+from engine.model.records import SCHEMA_VERSION, JournalRecord, Start, Stop
 from tests.journal_rig import leaving, note, opened
 
 OPTIONS = JournalOptions(segment_bytes=2_048, reserve_bytes=1_024, sync=False)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from engine.backtest.emulator import grid
 from engine.backtest.kernel import grid as kernel_grid
 from engine.core.engine import Engine
-from engine.execution.exit_rules import ExitRules
-from engine.execution.lots import level_to_tick
 from engine.execution.script_orders import Exit, RestingEntry, level_of
+from engine.model.exit_rules import ExitRules
+from engine.model.lots import level_to_tick
 from gateways.wire.messages import Side
 from tests.engine_rig import Rig, config, instrument, spec
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.engine import Engine
-from engine.core.events import Event
-from engine.execution.exit_rules import ExitRules, PartialExit
+from engine.model.events import Event
+from engine.model.exit_rules import ExitRules, PartialExit
 from gateways.wire import messages as wire
 from tests.engine_rig import Rig, config, instrument, spec
 from tests.unit.test_commands_in_each_state import command

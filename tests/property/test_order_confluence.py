@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from engine.execution.order_states import TERMINAL, TRANSITIONS, OrderState
-from engine.execution.order_store import Applied, Order, OrderStore
+from engine.orders.order_states import TERMINAL, TRANSITIONS, OrderState
+from engine.orders.order_store import Applied, Order, OrderStore
 from gateways.wire.messages import OrderUpdate, Reply
 from tests.order_events import PREFIX, intent, key, report, trade
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.execution.client_ids import (
+from engine.model.lots import decimal_of, from_lots, plain, quantity_down, to_lots
+from engine.model.positions import Position
+from engine.orders.client_ids import (
     CLIENT_ID_PATTERN,
     bar_cause,
     client_id_prefix,
@@ -15,14 +17,6 @@ from engine.execution.client_ids import (
     engine_id_from,
     fill_cause,
 )
-from engine.execution.lots import (
-    decimal_of,
-    from_lots,
-    plain,
-    quantity_down,
-    to_lots,
-)
-from engine.execution.positions import Position
 from gateways.wire.messages import Side
 
 D = Decimal

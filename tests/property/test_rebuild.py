@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.account.state import AccountStateStore
-from engine.execution.order_store import OrderStore
-from engine.storage.journal import Journal, JournalOptions
-from engine.storage.records import (
+from engine.core.saved_state import EngineState, encode_state, rebuild
+from engine.journal.journal import Journal, JournalOptions
+from engine.model.records import (
     AccountReport,
     Adjustment,
     CommandGiven,
@@ -22,7 +22,7 @@ from engine.storage.records import (
     Settled,
     Unknown,
 )
-from engine.storage.state import EngineState, encode_state, rebuild
+from engine.orders.order_store import OrderStore
 from tests.journal_rig import opened
 from tests.order_events import PREFIX, SYMBOL, intent, key, report, trade
 from tests.record_samples import account_update

@@ -4,7 +4,7 @@ import msgspec
 
 from engine.account.daily import DAY_NS
 from engine.account.state import AccountState, AccountStateStore
-from engine.storage.records import EXTERNAL, AccountReport
+from engine.model.records import EXTERNAL, AccountReport
 from gateways.wire.messages import Balance, MarkPrice, PositionReport
 from tests.order_events import SYMBOL, snapshot
 from tests.record_samples import account_update, fill

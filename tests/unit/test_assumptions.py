@@ -16,10 +16,10 @@ import pytest
 from engine.backtest.data.plans import Funding, SymbolPlan
 from engine.backtest.emulator.signal_runner import run_signals
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
 from engine.backtest.trades import BacktestResult, Trade
-from engine.execution.exit_rules import ExitRules, PartialExit
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
+from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
+from engine.model.exit_rules import ExitRules, PartialExit
 from engine.strategies.base import SignalArrays
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "assumptions.md"

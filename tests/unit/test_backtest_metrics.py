@@ -10,7 +10,7 @@ from engine.backtest.report import metrics
 from engine.backtest.report.hashes import trades_hash
 from engine.backtest.report.metrics import DAY_NS, Curve
 from engine.backtest.report.trades import COLUMNS, TEXT_COLUMNS
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 
 HOUR_NS = DAY_NS // 24
 

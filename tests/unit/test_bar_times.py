@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.market_data.bar_times import early_rows, ends_ns, gaps, usual_step_ns
-from engine.market_data.timeframes import duration_text
+from engine.model.timeframes import duration_text
 
 HOUR_NS = 3_600_000_000_000
 DAY_NS = 24 * HOUR_NS

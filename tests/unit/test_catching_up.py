@@ -6,14 +6,14 @@ from itertools import pairwise
 
 import pytest
 
-from engine.core.audit import StrategyChanged
 from engine.core.engine import Engine
-from engine.core.events import Event, Timer
 from engine.market_data.aggregator import MAX_FILLED_BARS
-from engine.market_data.bars import Bar, Bars
-from engine.market_data.timeframes import SECOND_NS, timeframe_ns
-from engine.risk.limits import RiskLimits
-from engine.storage.records import Signal
+from engine.model.audit import StrategyChanged
+from engine.model.bars import Bar, Bars
+from engine.model.events import Event, Timer
+from engine.model.limits import RiskLimits
+from engine.model.records import Signal
+from engine.model.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import Inputs, SignalArrays, Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.manager import SLICE_BARS
 from engine.strategies.slot import SlotState

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.core.audit import Answer
 from engine.core.engine import Engine
-from engine.core.events import Command, Event, JournalState
+from engine.model.audit import Answer
+from engine.model.events import Command, Event, JournalState
 from gateways.wire import messages as wire
 from tests.engine_rig import Rig, config, spec
 from tests.unit.test_engine_restarts import UP, restarted

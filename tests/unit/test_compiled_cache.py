@@ -6,15 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from engine.compiled import kernel_sources, source_hash
+from engine.compiled.functions import kernel_sources, source_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 
 _PROGRAM = """
 import numpy as np
-from engine.compiled import CACHE_FOLDER, cache_is_cold
+from engine.compiled.functions import CACHE_FOLDER, cache_is_cold
 from engine.strategies.ema_cross import EMACrossStrategy
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 cold = cache_is_cold()
 x = np.array([1.0, 2.0, 4.0, 8.0])
 bars = Bars("X", 1, np.arange(4), x, x, x, x, x)
@@ -81,4 +81,4 @@ def test_an_unwritable_cache_folder_falls_back_to_another(tmp_path: Path):
 
 def test_sources_include_what_kernel_files_import():
     names = {path.relative_to(ROOT).as_posix() for path in kernel_sources(ROOT)}
-    assert {"engine/compiled.py", "engine/indicators/sums.py", "engine/market_data/bars.py"} <= names
+    assert {"engine/compiled/functions.py", "engine/indicators/sums.py", "engine/model/bars.py"} <= names

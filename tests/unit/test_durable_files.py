@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.storage import journal as journal_module
-from engine.storage import segment, snapshots
+from engine.journal import journal as journal_module
+from engine.journal import segment, snapshots
 from gateways.simulator import journal as simulator_journal
 from gateways.simulator.persistence import Persistence
 from tests.journal_rig import note, opened

@@ -10,15 +10,15 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from engine.core.audit import HealthChanged, Notice
+from engine.account.leverage import AGAIN_NS
 from engine.core.engine import Engine
-from engine.core.events import Command, Event
-from engine.core.leverage import AGAIN_NS
-from engine.market_data.timeframes import SECOND_NS
-from engine.risk.limits import RiskLimits
-from engine.storage.records import Signal
+from engine.model.audit import HealthChanged, Notice
+from engine.model.events import Command, Event
+from engine.model.limits import RiskLimits
+from engine.model.records import Signal
+from engine.model.timeframes import SECOND_NS
 from gateways.wire import messages as wire
-from settings.shown import as_it_is
+from runtime.control.shown import as_it_is
 from tests.engine_rig import Rig, config, spec
 
 D = Decimal

@@ -3,13 +3,13 @@
 import asyncio
 from pathlib import Path
 
-from engine.control.server import ControlServer
-from engine.core.audit import Answer
-from engine.core.events import Command, Event
+from engine.model.audit import Answer
+from engine.model.events import Command, Event
 from engine.shell.chat import ChatThread, status_text
-from settings import Settings
-from settings.load import parse_settings
-from settings.status import EngineStatus, OrderStatus, PositionStatus, StrategyStatus
+from engine.shell.control_server import ControlServer
+from runtime.control.status import EngineStatus, OrderStatus, PositionStatus, StrategyStatus
+from runtime.settings import Settings
+from runtime.settings.load import parse_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = b"t" * 32

@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
-from engine.core.audit import Notice
-from engine.core.events import Timer
-from engine.market_data.timeframes import SECOND_NS
-from engine.storage.records import Signal
+from engine.model.audit import Notice
+from engine.model.events import Timer
+from engine.model.records import Signal
+from engine.model.timeframes import SECOND_NS
 from gateways.wire import messages as wire
 from tests.engine_rig import Rig
 

@@ -6,14 +6,14 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.core.audit import Notice
-from engine.core.config import EngineConfig
 from engine.core.engine import Engine
-from engine.core.events import Timer
 from engine.core.restore import restore
-from engine.execution.client_ids import client_order_id
-from engine.market_data.timeframes import SECOND_NS
-from engine.storage.records import Adjustment, Fill, Intent, Sent
+from engine.model.audit import Notice
+from engine.model.config import EngineConfig
+from engine.model.events import Timer
+from engine.model.records import Adjustment, Fill, Intent, Sent
+from engine.model.timeframes import SECOND_NS
+from engine.orders.client_ids import client_order_id
 from gateways.wire import messages as wire
 from tests.engine_rig import ENGINE_ID, START_NS, Rig, config, spec
 from tests.unit.test_engine_restarts import UP, journal_of, restarted

@@ -6,14 +6,14 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from engine.core.audit import Answer, Notice
 from engine.core.engine import Engine
-from engine.core.events import Command, Event
 from engine.core.restore import restore
-from engine.execution.exit_rules import ExitRules, PartialExit
-from engine.market_data.bars import Bar
-from engine.storage.records import Adjustment, Signal
-from engine.storage.recovered import Recovered
+from engine.journal.recovered import Recovered
+from engine.model.audit import Answer, Notice
+from engine.model.bars import Bar
+from engine.model.events import Command, Event
+from engine.model.exit_rules import ExitRules, PartialExit
+from engine.model.records import Adjustment, Signal
 from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire

@@ -6,14 +6,14 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.core.audit import CandleMarked, Notice, StrategyChanged
 from engine.core.engine import Engine
-from engine.core.events import Command, Event, JournalState
 from engine.core.restore import restore, snapshot_of
-from engine.execution.order_states import OrderState
-from engine.market_data.bars import Bar
-from engine.storage.records import Adjustment, Intent, JournalRecord, Settled, Signal, Unknown
-from engine.storage.recovered import Recovered
+from engine.journal.recovered import Recovered
+from engine.model.audit import CandleMarked, Notice, StrategyChanged
+from engine.model.bars import Bar
+from engine.model.events import Command, Event, JournalState
+from engine.model.records import Adjustment, Intent, JournalRecord, Settled, Signal, Unknown
+from engine.orders.order_states import OrderState
 from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire

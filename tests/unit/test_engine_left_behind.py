@@ -2,11 +2,11 @@
 
 import pytest
 
-from engine.core.config import EngineConfig
-from engine.core.effects import Append
 from engine.core.engine import Engine
 from engine.core.restore import restore
-from engine.storage.recovered import Recovered
+from engine.journal.recovered import Recovered
+from engine.model.config import EngineConfig
+from engine.model.effects import Append
 from gateways.wire import messages as wire
 from tests.engine_rig import Rig, config, spec
 from tests.unit.test_engine_positions_at_risk import OWNER, PROTECTED, TENTH, command, held

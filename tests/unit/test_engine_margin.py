@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.core.audit import Notice, PositionChanged
-from engine.storage.records import EquityMark
+from engine.model.audit import Notice, PositionChanged
+from engine.model.records import EquityMark
 from gateways.wire import messages as wire
-from settings.shown import as_it_is
+from runtime.control.shown import as_it_is
 from tests.engine_rig import START_NS, Rig, instrument
 
 UP = (100, 99, 98, 100, 101)

@@ -6,14 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.backtest.settings import Sizing
-from engine.core.audit import CandleClosed
 from engine.core.engine import Engine
-from engine.core.events import Event
-from engine.market_data.bars import BarFlag
 from engine.market_data.feeds import EventRecorder, ReplayFeed, read_events
-from engine.market_data.timeframes import SECOND_NS
-from engine.storage.records import Signal
+from engine.model.audit import CandleClosed
+from engine.model.bars import BarFlag
+from engine.model.broker_settings import Sizing
+from engine.model.events import Event
+from engine.model.records import Signal
+from engine.model.timeframes import SECOND_NS
 from engine.strategies.slot import SlotState, StrategyRefused
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Exchange, Rig, config, spec

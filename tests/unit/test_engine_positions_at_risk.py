@@ -6,14 +6,14 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.core.audit import Answer, Notice
-from engine.core.effects import Append
 from engine.core.engine import Engine
-from engine.core.events import Command, Event, LinkDown, Timer
-from engine.market_data.timeframes import SECOND_NS
-from engine.risk.limits import RiskLimits
+from engine.model.audit import Answer, Notice
+from engine.model.effects import Append
+from engine.model.events import Command, Event, LinkDown, Timer
+from engine.model.limits import RiskLimits
+from engine.model.records import Intent, Sent, Signal
+from engine.model.timeframes import SECOND_NS
 from engine.shell.status import StatusKeeper
-from engine.storage.records import Intent, Sent, Signal
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Rig, config, spec
 from tests.unit.test_engine_restarts import UP, mark, restarted

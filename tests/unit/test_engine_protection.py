@@ -5,13 +5,13 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.core.audit import Notice
 from engine.core.engine import Engine
-from engine.core.events import Event
 from engine.core.restore import restore
-from engine.execution.exit_rules import ExitRules, PartialExit
-from engine.storage.records import Adjustment, Intent, OrderReport
-from engine.storage.recovered import Recovered
+from engine.journal.recovered import Recovered
+from engine.model.audit import Notice
+from engine.model.events import Event
+from engine.model.exit_rules import ExitRules, PartialExit
+from engine.model.records import Adjustment, Intent, OrderReport
 from engine.strategies.slot import StrategyRefused
 from gateways.wire import messages as wire
 from tests.engine_rig import Rig, config, spec

@@ -5,13 +5,13 @@ from decimal import Decimal
 import pytest
 
 from engine.account.margin import liquidation_price, maintenance_of
-from engine.core.audit import Answer, HealthChanged
 from engine.core.engine import Engine
-from engine.core.events import Command, Event
 from engine.core.restore import restore
-from engine.market_data.timeframes import SECOND_NS
-from engine.storage.records import Signal
-from engine.storage.recovered import Recovered
+from engine.journal.recovered import Recovered
+from engine.model.audit import Answer, HealthChanged
+from engine.model.events import Command, Event
+from engine.model.records import Signal
+from engine.model.timeframes import SECOND_NS
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Rig, config, spec
 

@@ -5,22 +5,22 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from engine.account.attribution import settle_foreign
 from engine.account.state import AccountStateStore
-from engine.core.config import EngineConfig
-from engine.core.effects import Append
 from engine.core.engine import Engine
-from engine.core.events import Event, Timer
 from engine.core.restore import restore, snapshot_of
-from engine.execution.attribution import settle_foreign
-from engine.market_data.timeframes import SECOND_NS
-from engine.risk.limits import RiskLimits
+from engine.journal.recovered import Recovered
+from engine.journal.segment import JournalError
+from engine.model.config import EngineConfig
+from engine.model.effects import Append
+from engine.model.events import Event, Timer
+from engine.model.limits import RiskLimits
+from engine.model.records import EXTERNAL, AccountKnown, ExitState, Fill, Signal
+from engine.model.timeframes import SECOND_NS
 from engine.shell.status import StatusKeeper
-from engine.storage.records import EXTERNAL, AccountKnown, ExitState, Fill, Signal
-from engine.storage.recovered import Recovered
-from engine.storage.segment import JournalError
 from gateways.wire import messages as wire
 from gateways.wire.cursor import Cursor
-from settings.status import Counts
+from runtime.control.status import Counts
 from tests.engine_rig import START_NS, Exchange, Rig, config, spec
 
 UP = (100, 99, 98, 100, 101)

@@ -6,15 +6,15 @@ from typing import ClassVar
 
 import pytest
 
-from engine.core.audit import Notice
 from engine.core.engine import Engine
-from engine.core.events import Command, CommandName, Event
 from engine.core.restore import restore
 from engine.execution.script_broker import ScriptBroker
-from engine.market_data.bars import Bar
-from engine.risk.limits import RiskLimits
-from engine.storage.records import AmendIntent, Signal
-from engine.storage.recovered import Recovered
+from engine.journal.recovered import Recovered
+from engine.model.audit import Notice
+from engine.model.bars import Bar
+from engine.model.events import Command, CommandName, Event
+from engine.model.limits import RiskLimits
+from engine.model.records import AmendIntent, Signal
 from engine.strategies.base import Broker, ScriptStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState, StrategyRefused
 from gateways.wire import messages as wire

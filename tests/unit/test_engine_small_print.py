@@ -5,17 +5,17 @@ from decimal import Decimal
 import pytest
 
 from engine.account.state import AccountStateStore
-from engine.core.audit import Answer, CandleClosed, Notice, Ready
 from engine.core.commands import MAX_REMEMBERED
-from engine.core.config import of_settings
 from engine.core.engine import Engine
-from engine.core.events import Command, Event, LinkDown
-from engine.execution.order_states import OrderState
 from engine.market_data.aggregator import SymbolBars
-from engine.market_data.timeframes import SECOND_NS
-from engine.storage.records import EXTERNAL, Adjustment, Signal
+from engine.model.audit import Answer, CandleClosed, Notice, Ready
+from engine.model.config import of_settings
+from engine.model.events import Command, Event, LinkDown
+from engine.model.records import EXTERNAL, Adjustment, Signal
+from engine.model.timeframes import SECOND_NS
+from engine.orders.order_states import OrderState
 from gateways.wire import messages as wire
-from settings import load_settings
+from runtime.settings import load_settings
 from tests.engine_rig import START_NS, Rig, config, spec
 from tests.order_events import SYMBOL, snapshot
 from tests.record_samples import fill

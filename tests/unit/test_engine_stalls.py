@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from engine.core.events import Event
 from engine.market_data.feeds import RemoteFeed
-from engine.market_data.timeframes import SECOND_NS
-from engine.storage.records import Signal
+from engine.model.events import Event
+from engine.model.records import Signal
+from engine.model.timeframes import SECOND_NS
 from gateways.wire import messages as wire
 from gateways.wire.client import EngineIdentity
 from gateways.wire.cursor import Cursor

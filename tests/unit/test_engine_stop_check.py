@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import pytest
 
-from engine.core.audit import Notice
 from engine.core.engine import Engine
-from engine.core.events import Command, Event
 from engine.execution.stop_check import FIRST_NS, OWNER
-from engine.market_data.timeframes import SECOND_NS
-from engine.storage.records import Intent, Signal
+from engine.model.audit import Notice
+from engine.model.events import Command, Event
+from engine.model.records import Intent, Signal
+from engine.model.timeframes import SECOND_NS
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Rig, config, spec
 from tests.unit.test_engine_restarts import restarted

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.core.audit import CandleClosed, PositionChanged, Ready
-from engine.core.effects import Append, Send
-from engine.storage.records import Fill, Intent, Signal
+from engine.model.audit import CandleClosed, PositionChanged, Ready
+from engine.model.effects import Append, Send
+from engine.model.records import Fill, Intent, Signal
 from gateways.wire.messages import SubmitOrder
 from tests.engine_rig import Rig
 

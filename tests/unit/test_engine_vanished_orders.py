@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from engine.core.audit import Notice
 from engine.core.engine import Engine
 from engine.core.restore import restore
-from engine.execution.order_states import OrderState
-from engine.storage.records import Adjustment, Audit, Fill, Settled
-from engine.storage.recovered import Recovered
+from engine.journal.recovered import Recovered
+from engine.model.audit import Notice
+from engine.model.records import Adjustment, Audit, Fill, Settled
+from engine.orders.order_states import OrderState
 from gateways.wire import messages as wire
 from tests.engine_rig import Exchange, Rig, config, spec
 

@@ -4,8 +4,8 @@ from math import nan
 
 import pytest
 
-from engine.execution.exit_plan import ExitPlan, ExitPlanState, Planned
-from engine.execution.exit_rules import ExitRules, PartialExit
+from engine.exits.plan import ExitPlan, ExitPlanState, Planned
+from engine.model.exit_rules import ExitRules, PartialExit
 from engine.strategies.base import Signals
 
 LONG = Signals(enter_long=True, enter_short=False, exit_long=False, exit_short=False, risk_distance=2.0)

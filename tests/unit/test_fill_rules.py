@@ -6,7 +6,7 @@ from math import nan
 import pytest
 
 from engine.backtest.emulator.broker import BacktestBroker
-from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
+from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
 
 Row = tuple[float, float, float, float]
 Acts = dict[int, Callable[[BacktestBroker], None]]

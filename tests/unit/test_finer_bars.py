@@ -11,10 +11,10 @@ from engine.backtest.data.plans import SymbolPlan
 from engine.backtest.emulator.script_runner import run_script
 from engine.backtest.emulator.signal_runner import run_signals
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.settings import BrokerSettings, Market
-from engine.execution.exit_rules import ExitRules
 from engine.market_data.bar_times import usual_step_ns
-from engine.market_data.bars import Bar, Bars
+from engine.model.bars import Bar, Bars
+from engine.model.broker_settings import BrokerSettings, Market
+from engine.model.exit_rules import ExitRules
 from engine.strategies.base import Broker, ScriptStrategy, SignalArrays
 
 HOUR_NS = 3_600_000_000_000

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from engine.core.audit import Answer
-from engine.core.events import Command, CommandName
-from engine.risk.limits import RiskLimits
+from engine.model.audit import Answer
+from engine.model.events import Command, CommandName
+from engine.model.limits import RiskLimits
 from engine.shell.status import StatusKeeper
-from settings.status import EngineStatus, StrategyStatus
-from supervisor.status_tables import entries, strategies
+from runtime.control.status import EngineStatus, StrategyStatus
+from runtime.control.status_tables import entries, strategies
 from tests.engine_rig import Rig, config, spec
 from tests.unit.test_engine_restarts import UP, restarted
 

@@ -1,9 +1,9 @@
 """Bars that the exchange itself lacks are told with place and length, once, and do not stop the warm-up."""
 
-from engine.core.audit import Notice
 from engine.core.engine import Engine
-from engine.core.events import Event
-from engine.market_data.timeframes import SECOND_NS
+from engine.model.audit import Notice
+from engine.model.events import Event
+from engine.model.timeframes import SECOND_NS
 from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Exchange, Rig, config, spec

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.storage import journal as journal_module
-from engine.storage import spare
-from engine.storage.crc32c import crc32c
-from engine.storage.journal import Journal, JournalError, JournalFull, JournalOptions
-from engine.storage.records import SCHEMA_VERSION, JournalRecord, Start, Stop
-from engine.storage.recovered import read_folder, read_records
-from engine.storage.segment import header, segment_paths
-from engine.storage.snapshots import snapshot_paths
+from engine.journal import journal as journal_module
+from engine.journal import spare
+from engine.journal.crc32c import crc32c
+from engine.journal.journal import Journal, JournalError, JournalFull, JournalOptions
+from engine.journal.recovered import read_folder, read_records
+from engine.journal.segment import header, segment_paths
+from engine.journal.snapshots import snapshot_paths
+from engine.model.records import SCHEMA_VERSION, JournalRecord, Start, Stop
 from tests.journal_rig import ACCOUNT, leaving, note, opened, written
 from tests.order_events import intent
 from tests.record_samples import samples

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.storage import spare
-from engine.storage.crc32c import crc32c
-from engine.storage.journal import JournalError, JournalFull, JournalOptions
-from engine.storage.reading import base_paths
-from engine.storage.records import RecordsLost
-from engine.storage.recovered import read_folder
-from engine.storage.segment import HEADER_BYTES, account_digest, segment_paths
-from engine.storage.snapshots import snapshot_paths
+from engine.journal import spare
+from engine.journal.crc32c import crc32c
+from engine.journal.journal import JournalError, JournalFull, JournalOptions
+from engine.journal.recovered import read_folder
+from engine.journal.segment import HEADER_BYTES, account_digest, segment_paths
+from engine.journal.snapshots import snapshot_paths
+from engine.model.records import RecordsLost
+from engine.tables.reading import base_paths
 from tests.journal_rig import ACCOUNT, SMALL, note, opened, written
 
 LONG = JournalOptions(segment_bytes=1 << 20, reserve_bytes=4_096, sync=False)

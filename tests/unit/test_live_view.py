@@ -8,8 +8,7 @@ import msgspec
 import pytest
 from rich.console import Console as RichConsole
 
-from settings import Home, load_settings
-from settings.status import (
+from runtime.control.status import (
     CandleStatus,
     Counts,
     EngineStatus,
@@ -21,13 +20,14 @@ from settings.status import (
     read_status,
     write_status,
 )
-from supervisor.closing import closing_line, left_open
-from supervisor.console import Console
-from supervisor.session import Session
-from supervisor.specs import ProcessSpec
-from supervisor.status_tables import shortened
-from supervisor.summary import RunSummary, write_summary
-from supervisor.view import LiveView
+from runtime.control.status_tables import shortened
+from runtime.settings import Home, load_settings
+from runtime.supervisor.closing import closing_line, left_open
+from runtime.supervisor.console import Console
+from runtime.supervisor.session import Session
+from runtime.supervisor.specs import ProcessSpec
+from runtime.supervisor.summary import RunSummary, write_summary
+from runtime.supervisor.view import LiveView
 
 ROOT = Path(__file__).resolve().parents[2]
 SECOND_NS = 10**9

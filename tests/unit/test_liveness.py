@@ -1,6 +1,6 @@
 """A process that hangs is ended; a machine that stood still is no reason to end anything."""
 
-from supervisor.heartbeat import Liveness
+from runtime.process.heartbeat import Liveness
 
 
 class Beater:

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from engine.account.state import AccountStateStore
-from engine.core.audit import Notice
 from engine.core.engine import Engine
-from engine.market_data.timeframes import SECOND_NS
-from engine.risk.limits import RiskLimits
-from engine.storage.records import Signal
+from engine.model.audit import Notice
+from engine.model.limits import RiskLimits
+from engine.model.records import Signal
+from engine.model.timeframes import SECOND_NS
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Rig, config
 

@@ -6,13 +6,13 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.core.audit import Answer, Notice
-from engine.core.config import EngineConfig
 from engine.core.engine import Engine
-from engine.core.events import Command
 from engine.core.restore import restore, snapshot_of
-from engine.storage.records import EXTERNAL, LOST, Intent, OrderClaimed, RecordsLost, Signal
-from engine.storage.recovered import Recovered
+from engine.journal.recovered import Recovered
+from engine.model.audit import Answer, Notice
+from engine.model.config import EngineConfig
+from engine.model.events import Command
+from engine.model.records import EXTERNAL, LOST, Intent, OrderClaimed, RecordsLost, Signal
 from gateways.wire import messages as wire
 from gateways.wire.cursor import Cursor
 from tests.engine_rig import START_NS, Rig, config, spec

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.backtest.emulator.broker import BacktestBroker
-from engine.backtest.settings import BrokerSettings, Costs, Market
+from engine.model.broker_settings import BrokerSettings, Costs, Market
 
 Row = tuple[float, float, float, float]
 Acts = dict[int, Callable[[BacktestBroker], None]]

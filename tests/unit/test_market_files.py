@@ -15,7 +15,7 @@ from engine.backtest.data.samples import dataset
 from engine.backtest.parity.cases import prepare, settled_broker
 from engine.backtest.parity.config import BrokerConfig, ConfigError, ValidateConfig
 from engine.backtest.runs.config import broker_options, build_config
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 
 HOUR_NS = 3_600_000_000_000
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

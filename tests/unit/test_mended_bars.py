@@ -4,13 +4,13 @@ from decimal import Decimal
 
 import pytest
 
-from engine.core.audit import Notice
 from engine.core.engine import Engine
-from engine.core.events import Event, Timer
-from engine.market_data.bars import Bar, Bars
-from engine.market_data.timeframes import SECOND_NS, timeframe_ns
-from engine.risk.limits import RiskLimits
-from engine.storage.records import Signal
+from engine.model.audit import Notice
+from engine.model.bars import Bar, Bars
+from engine.model.events import Event, Timer
+from engine.model.limits import RiskLimits
+from engine.model.records import Signal
+from engine.model.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import Inputs, SignalArrays, Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire

@@ -10,14 +10,14 @@ from typing import get_args
 import pytest
 from typer.testing import CliRunner
 
-from engine.core.audit import Answer
-from engine.core.events import TOUCHES, Command, CommandName
 from engine.ctl import app
+from engine.model.audit import Answer
+from engine.model.events import TOUCHES, Command, CommandName
+from engine.model.records import CommandGiven, Replied
 from engine.shell.chat import COMMANDS
 from engine.shell.log_lines import line_of
-from engine.storage.records import CommandGiven, Replied
 from gateways.wire.messages import Reply
-from settings.shown import as_it_is
+from runtime.control.shown import as_it_is
 from tests.engine_rig import Rig
 from tests.order_events import report
 

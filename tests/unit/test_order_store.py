@@ -2,11 +2,11 @@ from decimal import Decimal
 
 import pytest
 
-from engine.execution.fill_ids import FillIds, SymbolFillIds
-from engine.execution.order_states import OrderState
-from engine.execution.order_store import OrderStore
 from engine.execution.reconcile import reconcile_orders
-from engine.storage.records import EXTERNAL, Intent, OrderReport, Replied, Sent, Settled, Unknown
+from engine.model.records import EXTERNAL, Intent, OrderReport, Replied, Sent, Settled, Unknown
+from engine.orders.fill_ids import FillIds, SymbolFillIds
+from engine.orders.order_states import OrderState
+from engine.orders.order_store import OrderStore
 from gateways.wire.messages import OrderUpdate, Reply
 from tests.order_events import PREFIX, SYMBOL, intent, key, report, snapshot, trade
 

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from engine.execution.order_states import OrderState
-from engine.execution.order_store import Order, OrderStore
+from engine.orders.order_states import OrderState
+from engine.orders.order_store import Order, OrderStore
 from gateways.wire.messages import Reply
 from tests.order_events import PREFIX, SYMBOL, intent, key, report, trade
 

@@ -5,12 +5,12 @@ from decimal import Decimal
 import pytest
 from msgspec import structs
 
-from engine.core.audit import CandleClosed, HealthChanged
 from engine.core.engine import Engine
-from engine.core.events import Event, LinkDown, LinkUp, Timer
-from engine.market_data.bars import Bar, BarFlag, Bars
-from engine.market_data.timeframes import SECOND_NS, timeframe_ns
-from engine.storage.records import Signal
+from engine.model.audit import CandleClosed, HealthChanged
+from engine.model.bars import Bar, BarFlag, Bars
+from engine.model.events import Event, LinkDown, LinkUp, Timer
+from engine.model.records import Signal
+from engine.model.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import Inputs, SignalArrays, Signals, SignalStrategy, StrategyParams, registry
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Exchange, Rig, config, spec

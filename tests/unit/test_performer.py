@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.audit import Notice
-from engine.core.effects import Append, Effect, Notify, Send
-from engine.core.events import JournalState, Timer
+from engine.journal.journal import JournalFull, open_journal
+from engine.model.audit import Notice
+from engine.model.effects import Append, Effect, Notify, Send
+from engine.model.events import JournalState, Timer
+from engine.model.records import Intent, JournalRecord, Sent
 from engine.shell import performer
 from engine.shell.performer import Performer
-from engine.storage.journal import JournalFull, open_journal
-from engine.storage.records import Intent, JournalRecord, Sent
 from gateways.wire.messages import Reply, SubmitOrder, ToGateway
 
 ORDER = SubmitOrder(1, "BTCUSDT", "nb-1", "BUY", "MARKET", Decimal("0.001"))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from engine.execution.exit_rules import ExitRules
 from engine.indicators import batch
 from engine.indicators.stream_averages import Ema
-from engine.market_data.bars import Bar, Bars
+from engine.model.bars import Bar, Bars
+from engine.model.exit_rules import ExitRules
 from engine.strategies import every
 from engine.strategies.base import SignalStrategy, registry
 from engine.strategies.thresholds import CommonParams, ThresholdStrategy

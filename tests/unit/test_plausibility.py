@@ -8,8 +8,8 @@ import pytest
 
 from engine.backtest.report import plausibility
 from engine.backtest.report.metrics import Columns
-from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
+from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
 
 N = 40
 PLAIN, CENTS = Costs(0.05), Market(tick=0.01, qty_step=1.0)

@@ -5,15 +5,15 @@ from decimal import Decimal
 
 import pytest
 
+from engine.account.attribution import settle_foreign
 from engine.account.state import AccountStateStore
-from engine.core.audit import Answer, Notice
 from engine.core.engine import Engine
-from engine.core.events import Command, Event
 from engine.core.restore import restore
-from engine.execution.attribution import settle_foreign
-from engine.market_data.timeframes import SECOND_NS
-from engine.storage.records import EXTERNAL, Adjustment, Fill, JournalRecord
-from engine.storage.recovered import Recovered
+from engine.journal.recovered import Recovered
+from engine.model.audit import Answer, Notice
+from engine.model.events import Command, Event
+from engine.model.records import EXTERNAL, Adjustment, Fill, JournalRecord
+from engine.model.timeframes import SECOND_NS
 from gateways.wire import messages as wire
 from tests.engine_rig import Rig, config, spec
 from tests.unit.test_engine_restarts import UP, fill, restarted

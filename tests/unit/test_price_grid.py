@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.backtest.data.price_grid import common_step, grid_of, off_grid, settled
-from engine.backtest.settings import BrokerSettings, Market
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
+from engine.model.broker_settings import BrokerSettings, Market
 
 _RANDOM = np.random.default_rng(7)
 

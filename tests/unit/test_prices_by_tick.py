@@ -8,21 +8,21 @@ import pytest
 from engine.backtest.report.settings import data_lines
 from engine.backtest.report.text import open_lines
 from engine.core.account_news import forced_close
-from engine.core.audit import Answer, CandleClosed, PositionChanged, Ready
 from engine.core.engine import Engine
-from engine.core.events import Command
-from engine.execution.exit_rules import ExitRules
-from engine.execution.order_store import OrderStore
-from engine.execution.price_text import PriceText
-from engine.market_data.bars import Bar
+from engine.model import records
+from engine.model.audit import Answer, CandleClosed, PositionChanged, Ready
+from engine.model.bars import Bar
+from engine.model.events import Command
+from engine.model.exit_rules import ExitRules
+from engine.model.price_text import PriceText
+from engine.model.records import JournalRecord
+from engine.orders.order_store import OrderStore
 from engine.shell.chat import status_text
 from engine.shell.log_lines import line_of
 from engine.shell.status import StatusKeeper
-from engine.storage import records
-from engine.storage.records import JournalRecord
-from settings.shown import as_it_is, price, readable
-from settings.status import EngineStatus, PositionStatus
-from supervisor.status_tables import markets, orders
+from runtime.control.shown import as_it_is, price, readable
+from runtime.control.status import EngineStatus, PositionStatus
+from runtime.control.status_tables import markets, orders
 from tests.engine_rig import Rig, config, instrument, spec
 from tests.order_events import PREFIX, intent, report
 from tests.unit.test_engine_restarts import UP

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.console import Console
-from supervisor.printer import MAX_WAITING_LINES
+from runtime.supervisor.console import Console
+from runtime.supervisor.printer import MAX_WAITING_LINES
 
 LINE = "x" * 100
 COUNT = 20_000

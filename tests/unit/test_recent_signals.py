@@ -4,10 +4,10 @@ import msgspec
 
 from engine.core.restore import snapshot_of
 from engine.execution.recent_signals import RECENT_SIGNALS, RecentSignals
+from engine.model.records import Signal
 from engine.shell.status import StatusKeeper
-from engine.storage.records import Signal
 from gateways.wire.cursor import Cursor
-from supervisor.status_tables import signals
+from runtime.control.status_tables import signals
 from tests.engine_rig import START_NS, Rig
 from tests.unit.test_engine_restarts import UP
 from tests.unit.test_why import why

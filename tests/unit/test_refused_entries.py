@@ -3,15 +3,15 @@
 from decimal import Decimal
 from itertools import pairwise
 
-from engine.core.audit import Notice
 from engine.core.engine import Engine
-from engine.core.events import Command
-from engine.market_data.bars import Bar
-from engine.market_data.timeframes import SECOND_NS
-from engine.risk.limits import RiskLimits
+from engine.model.audit import Notice
+from engine.model.bars import Bar
+from engine.model.events import Command
+from engine.model.limits import RiskLimits
+from engine.model.records import Signal
+from engine.model.timeframes import SECOND_NS
 from engine.risk.manager import RiskManager
 from engine.risk.rules import RefusedEntries
-from engine.storage.records import Signal
 from engine.strategies.base import Signals
 from engine.strategies.ema_cross import EMACrossParams, EMACrossStrategy
 from gateways.wire import messages as wire

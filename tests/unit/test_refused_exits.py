@@ -6,12 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.core.audit import Notice
 from engine.core.engine import Engine
-from engine.core.events import Event
-from engine.execution.exit_rules import ExitRules
-from engine.execution.refusals import RULES, Reaction
-from engine.market_data.timeframes import SECOND_NS
+from engine.model.audit import Notice
+from engine.model.events import Event
+from engine.model.exit_rules import ExitRules
+from engine.model.timeframes import SECOND_NS
+from engine.orders.refusals import RULES, Reaction
 from gateways.wire import messages as wire
 from tests.engine_rig import Exchange, Rig, config, instrument, spec
 from tests.unit.test_commands_in_each_state import command

@@ -11,11 +11,11 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from engine.core.effects import Append, Send
-from engine.execution.order_states import OrderState
+from engine.model.effects import Append, Send
+from engine.model.records import Intent, JournalRecord
+from engine.orders.order_states import OrderState
 from engine.risk.rules import Leverage, OrderNotional, OrderRate, PriceBand
 from engine.shell.rehearsal import REMEMBERED_IDS, SYMBOL, PaperJournal, Rehearsal
-from engine.storage.records import Intent, JournalRecord
 from gateways.binance.orders.rehearsal import Rehearsal as GatewayRehearsal
 from gateways.wire.messages import SubmitOrder
 from tests.engine_rig import Rig, config

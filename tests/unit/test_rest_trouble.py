@@ -2,13 +2,13 @@
 
 import pytest
 
-from engine.core.audit import HealthChanged
+from engine.model.audit import HealthChanged
 from engine.shell.chat import status_text
 from engine.shell.status import StatusKeeper
 from gateways.binance.protocol.classify import Kind, classify
 from gateways.binance.rest.trouble import KEPT, KEPT_NS, TEXT_CHARACTERS, RestTrouble
 from gateways.simulator.errors import not_there
-from supervisor.status_tables import blocked
+from runtime.control.status_tables import blocked
 from tests.engine_rig import Rig
 
 WHY = "BTCUSDT: no book or mark price or bars from fapi.binance.com since 21:43:10 UTC"

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from engine.account.state import AccountStateStore
-from engine.execution.order_store import OrderStore
+from engine.model.limits import RiskLimits, Verdict
+from engine.orders.order_store import OrderStore
 from engine.risk.context import RiskContext, context_for, reduces
-from engine.risk.limits import RiskLimits, Verdict
 from engine.risk.manager import RiskManager
 from gateways.wire.messages import MarkPrice
 from tests.order_events import PREFIX, SYMBOL, intent

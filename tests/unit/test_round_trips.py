@@ -5,10 +5,10 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.control.results import as_data, profit_data, profit_lines
-from engine.core.effects import Append
-from engine.storage.records import EXTERNAL, AccountReport, Adjustment, OrderReport, Start
-from engine.storage.round_trips import Results
+from engine.model.effects import Append
+from engine.model.records import EXTERNAL, AccountReport, Adjustment, OrderReport, Start
+from engine.shell.results import as_data, profit_data, profit_lines
+from engine.tables.round_trips import Results
 from gateways.wire.messages import AccountUpdate, Balance
 from tests.engine_rig import Rig
 from tests.order_events import ENGINE_ID, intent, report

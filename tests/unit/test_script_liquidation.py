@@ -14,10 +14,10 @@ from engine.backtest.emulator.script_runner import ScriptPlan, run_script, run_s
 from engine.backtest.emulator.signal_runner import run_signals
 from engine.backtest.parity.config import ConfigError
 from engine.backtest.runs.config import build_config
-from engine.backtest.settings import BrokerSettings, Market, Sizing
 from engine.backtest.trades import BacktestResult
-from engine.execution.exit_rules import ExitRules
-from engine.market_data.bars import Bar, Bars
+from engine.model.bars import Bar, Bars
+from engine.model.broker_settings import BrokerSettings, Market, Sizing
+from engine.model.exit_rules import ExitRules
 from engine.strategies.base import Broker, ScriptStrategy
 from tests.engine_cases import make_bars, make_finer, make_funding, make_signals
 

@@ -13,9 +13,17 @@ from typing import Literal
 import pytest
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from settings import ENVIRONMENTS, Home, Secret, SettingsError, load_settings, refusals, timeframe_to_ns
-from settings.environment import free_port, port_variable, remembered_ports, resolve_port
-from settings.page import page
+from runtime.settings import (
+    ENVIRONMENTS,
+    Home,
+    Secret,
+    SettingsError,
+    load_settings,
+    refusals,
+    timeframe_to_ns,
+)
+from runtime.settings.environment import free_port, port_variable, remembered_ports, resolve_port
+from runtime.settings.page import page
 
 ROOT = Path(__file__).resolve().parents[2]
 

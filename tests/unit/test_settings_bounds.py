@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from settings import SettingsError
-from settings.load import DEEPEST, parse_settings
+from runtime.settings import SettingsError
+from runtime.settings.load import DEEPEST, parse_settings
 
 DEEP = f"tables or lists are nested more than {DEEPEST} deep"
 LARGE = "is a whole number of more than 63 bits"

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from engine.core.effects import Append
-from engine.core.events import Event
+from engine.model.effects import Append
+from engine.model.events import Event
+from engine.model.records import JournalRecord, Signal, Start
 from engine.shell.status import StatusKeeper
-from engine.storage import replica as replica_module
-from engine.storage import schema
-from engine.storage.records import JournalRecord, Signal, Start
-from engine.storage.replica import Replica, ReplicaState
+from engine.tables import replica as replica_module
+from engine.tables import schema
+from engine.tables.replica import Replica, ReplicaState
 from gateways.wire import messages as wire
 from tests.engine_rig import ENGINE_ID, START_NS, Rig, config
 from tests.unit.test_engine_restarts import UP, restarted

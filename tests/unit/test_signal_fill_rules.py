@@ -5,10 +5,10 @@ import pytest
 
 from engine.backtest.data.plans import Funding, SymbolPlan
 from engine.backtest.emulator.signal_runner import run_signals
-from engine.backtest.settings import BrokerSettings, EntryOrder, Market, Sizing
 from engine.backtest.trades import BacktestResult
-from engine.execution.exit_rules import ExitRules, PartialExit
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
+from engine.model.broker_settings import BrokerSettings, EntryOrder, Market, Sizing
+from engine.model.exit_rules import ExitRules, PartialExit
 from engine.strategies.base import SignalArrays
 
 HOUR_NS = 3_600_000_000_000

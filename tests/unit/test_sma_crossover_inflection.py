@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from engine.market_data.bars import Bar, Bars
+from engine.model.bars import Bar, Bars
 from engine.strategies.base import registry
 from engine.strategies.sma_crossover_inflection import SMACrossoverInflectionStrategy
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from engine.core.engine import Engine
 from engine.shell.status import StatusKeeper
-from settings.status import StartMoney
+from runtime.control.status import StartMoney
 from tests.engine_rig import Rig, config
 from tests.unit.test_engine_restarts import UP, restarted
 

@@ -14,10 +14,10 @@ import pytest
 from engine.backtest import cli
 from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.script_runner import run_script
-from engine.backtest.settings import BrokerSettings, Market
 from engine.core.engine import Engine
-from engine.market_data.bars import Bar
-from engine.storage.records import JournalRecord, Signal
+from engine.model.bars import Bar
+from engine.model.broker_settings import BrokerSettings, Market
+from engine.model.records import JournalRecord, Signal
 from engine.strategies.base import Broker, ScriptStrategy, Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.calls import LARGEST, LONGEST_TEXT, MOST_ORDERS, StrategyFault
 from engine.strategies.slot import SlotState

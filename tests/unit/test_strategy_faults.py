@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.audit import Answer, StrategyChanged
 from engine.core.engine import Engine
-from engine.core.events import Command, CommandName, StrategyEnded
-from engine.market_data.bars import Bar
+from engine.model.audit import Answer, StrategyChanged
+from engine.model.bars import Bar
+from engine.model.events import Command, CommandName, StrategyEnded
 from engine.shell.log_lines import line_of
 from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.calls import LONGEST_TEXT
 from engine.strategies.slot import SlotState, StrategyRefused
-from settings.shown import as_it_is
+from runtime.control.shown import as_it_is
 from tests.engine_rig import Rig, config, spec
 
 UP = (100, 99, 98, 100, 101)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.engine import Engine
-from engine.market_data.bars import Bar
+from engine.model.bars import Bar
 from engine.strategies.base import Broker, ScriptStrategy, StrategyParams, StrategyRegistry, registry
 from engine.strategies.slot import SlotState, StrategyRefused, build_strategy
 from tests.engine_rig import Rig, config, spec

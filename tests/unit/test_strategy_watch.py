@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.market_data.bars import Bar
+from engine.model.bars import Bar
 from engine.shell import strategy_watch
 from engine.shell.strategy_watch import StrategyWatch, deaths_at_work
 from engine.strategies.slot import StrategySlot

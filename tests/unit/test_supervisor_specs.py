@@ -2,8 +2,8 @@
 
 import pytest
 
-from settings import load_settings
-from supervisor.specs import known_ports, process_specs
+from runtime.settings import load_settings
+from runtime.supervisor.specs import known_ports, process_specs
 
 
 @pytest.mark.parametrize("environment", ["demo", "paper"])

@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 from engine.core.engine import Engine
-from engine.market_data.bars import Bar, Bars
-from engine.risk.limits import RiskLimits
-from engine.storage.records import Signal
+from engine.model.bars import Bar, Bars
+from engine.model.limits import RiskLimits
+from engine.model.records import Signal
 from engine.strategies.base import (
     Inputs,
     SignalArrays,

@@ -16,7 +16,7 @@ EXCEPTIONS = ROOT / "tests" / "tidy_exceptions.toml"
 FILE_LINES = 500
 FUNCTION_LINES = 70
 CODE_FOLDERS = (
-    "settings", "supervisor", "gateways", "engine", "model_integration", "benchmarks", "research", "tests",
+    "runtime", "gateways", "engine", "model_integration", "benchmarks", "research", "tests",
 )  # fmt: skip
 POSIX_ONLY_MODULES = frozenset({"fcntl", "resource", "termios", "tty", "pty", "pwd", "grp"})
 POSIX_ONLY_NAMES = frozenset(
@@ -37,7 +37,7 @@ POSIX_ONLY_NAMES = frozenset(
         *("signal.SIGUSR2", "signal.SIGSTOP", "signal.SIGCONT", "signal.SIGALRM", "signal.setitimer"),
     }
 )
-POSIX_MODULE = "supervisor/posix.py"
+POSIX_MODULE = "runtime/process/posix.py"
 CLOCKS = frozenset(
     {
         *("time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter"),
@@ -47,8 +47,9 @@ CLOCKS = frozenset(
 )
 RANDOM_MODULES = frozenset({"random", "secrets"})
 DECIDING = (
-    "engine/core", "engine/market_data", "engine/indicators", "engine/strategies", "engine/execution",
-    "engine/risk", "engine/account", "engine/backtest", "gateways/wire/cursor.py", "gateways/wire/replay.py",
+    "engine/model", "engine/core", "engine/market_data", "engine/indicators", "engine/strategies",
+    "engine/exits", "engine/orders", "engine/execution", "engine/risk", "engine/account",
+    "engine/backtest", "gateways/wire/cursor.py", "gateways/wire/replay.py",
     "gateways/simulator/book.py", "gateways/simulator/exchange.py", "gateways/simulator/orders.py",
     "gateways/simulator/accounts.py",
 )  # fmt: skip
@@ -142,7 +143,7 @@ def test_the_engine_knows_of_gateways_only_the_wire() -> None:
     assert not wrong
 
 
-@pytest.mark.parametrize("folder", ["gateways/", "settings/", "supervisor/"])
+@pytest.mark.parametrize("folder", ["gateways/", "runtime/"])
 def test_nothing_under_the_engine_knows_the_engine(folder: str) -> None:
     wrong = [
         (one.name, name)
@@ -155,11 +156,11 @@ def test_nothing_under_the_engine_knows_the_engine(folder: str) -> None:
 
 
 def test_the_wire_and_the_settings_know_nothing_above_them() -> None:
-    above = ("gateways.binance", "gateways.simulator", "supervisor")
+    above = ("gateways.binance", "gateways.simulator", "runtime.supervisor")
     wrong = [
         (one.name, name)
         for one in sources()
-        if one.name.startswith(("gateways/wire/", "settings/"))
+        if one.name.startswith(("gateways/wire/", "runtime/settings/"))
         for name in imports(one.tree)
         if name.startswith(above)
     ]

@@ -8,9 +8,9 @@ import pytest
 
 from engine.account.state import AccountStateStore
 from engine.backtest.emulator.broker import BacktestBroker
-from engine.backtest.settings import BrokerSettings, Market
 from engine.execution.script_broker import ScriptBroker
-from engine.market_data.bars import Bar
+from engine.model.bars import Bar
+from engine.model.broker_settings import BrokerSettings, Market
 from engine.strategies.calls import SentenceError
 from engine.strategies.slot import StrategySlot
 from tests.engine_rig import instrument, spec

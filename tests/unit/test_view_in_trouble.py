@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console as RichConsole
 
-from settings import Home, load_settings
-from settings.shown import counted, money, price, quantity, readable
-from settings.status import EngineStatus, OrderStatus, PositionStatus, write_status
-from supervisor.console import Console
-from supervisor.session import Session
-from supervisor.specs import ProcessSpec
-from supervisor.summary import RunSummary
-from supervisor.view import LiveView, log_rows
+from runtime.control.shown import counted, money, price, quantity, readable
+from runtime.control.status import EngineStatus, OrderStatus, PositionStatus, write_status
+from runtime.settings import Home, load_settings
+from runtime.supervisor.console import Console
+from runtime.supervisor.session import Session
+from runtime.supervisor.specs import ProcessSpec
+from runtime.supervisor.summary import RunSummary
+from runtime.supervisor.view import LiveView, log_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 KNOWN = EngineStatus(

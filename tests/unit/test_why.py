@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from engine.backtest.settings import Sizing
-from engine.core.audit import Answer
-from engine.core.config import EngineConfig
 from engine.core.engine import Engine
-from engine.core.events import Command, CommandName, Event, JournalState
-from engine.risk.limits import RiskLimits
+from engine.model.audit import Answer
+from engine.model.broker_settings import Sizing
+from engine.model.config import EngineConfig
+from engine.model.events import Command, CommandName, Event, JournalState
+from engine.model.limits import RiskLimits
 from engine.strategies.calls import StrategyFault
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Rig, config, spec

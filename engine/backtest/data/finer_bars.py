@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.market_data.bar_times import ends_ns
-from engine.market_data.bars import Bars
-from engine.market_data.timeframes import duration_text
-from settings.shown import digits
+from engine.model.bars import Bars
+from engine.model.timeframes import duration_text
+from runtime.control.shown import digits
 
 _SAME = 1e-9
 """Relative difference up to which two floats are one price."""

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from engine.backtest.data.table_files import DataError
 from engine.market_data.bar_times import DAY_NS, HOUR_NS, Gap, gap_text, gaps
-from engine.market_data.bars import Bars
-from engine.market_data.timeframes import duration_text
+from engine.model.bars import Bars
+from engine.model.timeframes import duration_text
 
 GapRule = Literal["refuse", "keep", "fill"]
 _LONGEST_FILLED_NS = 7 * DAY_NS

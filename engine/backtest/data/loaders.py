@@ -22,8 +22,8 @@ from engine.backtest.data.samples import DATASETS, dataset
 from engine.backtest.data.table_files import DataError, read_table, told_with_line, with_line
 from engine.backtest.data.time_column import NO_ZONE, joined, times_ns
 from engine.market_data.bar_times import early_rows, usual_step_ns
-from engine.market_data.bars import Bars
-from engine.market_data.timeframes import duration_text
+from engine.model.bars import Bars
+from engine.model.timeframes import duration_text
 
 if TYPE_CHECKING:
     from engine.backtest.data.plans import Funding

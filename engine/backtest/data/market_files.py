@@ -14,9 +14,9 @@ from engine.backtest.data.instruments import read_instruments
 from engine.backtest.data.loaders import DataError, cut, load_bars, read_funding
 from engine.backtest.data.price_grid import Grid, grid_of, off_grid
 from engine.backtest.parity.config import BrokerConfig, ConfigError, minute, period_text, to_ns
-from engine.backtest.settings import BrokerSettings
-from engine.market_data.bars import Bars
-from settings.shown import digits
+from engine.model.bars import Bars
+from engine.model.broker_settings import BrokerSettings
+from runtime.control.shown import digits
 
 if TYPE_CHECKING:
     from engine.backtest.data.plans import Funding

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backtest.settings import BrokerSettings
-from engine.execution.exit_rules import ExitRules
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
+from engine.model.broker_settings import BrokerSettings
+from engine.model.exit_rules import ExitRules
 
 if TYPE_CHECKING:  # importing it would bring every strategy along
     from engine.strategies.base import SignalArrays

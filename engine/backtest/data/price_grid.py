@@ -10,8 +10,8 @@ from math import floor, log10
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.backtest.settings import BrokerSettings
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
+from engine.model.broker_settings import BrokerSettings
 
 ASSUMED_QTY_STEP = 0.0001
 _MOST_TICK_ASSUMED = 0.01

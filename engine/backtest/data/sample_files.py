@@ -10,7 +10,7 @@ import pyarrow.parquet as pa_parquet
 from engine.backtest.data.loaders import DataError
 from engine.backtest.data.output_folder import folder_in_one_step
 from engine.backtest.data.samples import DATASETS, dataset
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 
 
 def write_samples(out: Path, names: Sequence[str] | None, form: str) -> list[Path]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 
 _MASK = (1 << 64) - 1
 _STEPS = 8

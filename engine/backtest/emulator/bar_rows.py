@@ -2,7 +2,7 @@
 
 from engine.backtest.data import finer_bars
 from engine.backtest.data.plans import Funding
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 
 PriceBar = tuple[float, float, float, float]
 BarColumns = tuple[list[int], list[float], list[float], list[float], list[float], list[float]]

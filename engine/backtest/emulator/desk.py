@@ -10,7 +10,7 @@ from engine.backtest.emulator.account import Account
 from engine.backtest.emulator.grid import fill_price, floor_qty, round_qty, snap, steps_per_unit
 from engine.backtest.emulator.ledger import Ledger, Lot
 from engine.backtest.emulator.orders import LIQUIDATION, Entry, ExitLeg, OcaType, PendingOrder
-from engine.backtest.settings import BrokerSettings
+from engine.model.broker_settings import BrokerSettings
 
 if TYPE_CHECKING:
     from engine.backtest.emulator.risk import RiskGuard

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
+from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
 
 QtyType = Literal["fixed", "cash", "percent_of_equity"]
 CommissionType = Literal["percent", "cash_per_contract", "cash_per_order"]

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.price_path import path
-from engine.market_data.bars import Bar
+from engine.model.bars import Bar
 from engine.strategies.base import ScriptStrategy
 from engine.strategies.faults import decide
 

@@ -13,9 +13,9 @@ from engine.backtest.emulator.bar_rows import PriceBar, columns, funding_events,
 from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.equity_curve import EquityCurve
 from engine.backtest.emulator.recalculation import Recalculation
-from engine.backtest.settings import BrokerSettings
 from engine.backtest.trades import BacktestResult
-from engine.market_data.bars import Bar, Bars
+from engine.model.bars import Bar, Bars
+from engine.model.broker_settings import BrokerSettings
 from engine.strategies.base import ScriptStrategy
 from engine.strategies.faults import decide, fault_of
 

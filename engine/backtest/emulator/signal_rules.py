@@ -6,7 +6,7 @@ The numba engine and the live engine run the compiled plan instead; neither form
 from dataclasses import dataclass, replace
 from math import isnan, nan
 
-from engine.execution.exit_rules import ExitRules
+from engine.model.exit_rules import ExitRules
 
 _TOLERANCE = 1e-10
 

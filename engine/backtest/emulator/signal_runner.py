@@ -11,7 +11,7 @@ from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.signal_rules import SignalRow
 from engine.backtest.emulator.signal_script import SignalScript
 from engine.backtest.trades import BacktestResult, Trade
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 
 
 @dataclass(slots=True)

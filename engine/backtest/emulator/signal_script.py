@@ -10,8 +10,8 @@ from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.grid import floor_qty, round_level_down, round_level_up, snap
 from engine.backtest.emulator.orders import FIRST_PARTIAL_RANK, STOP_RANK, TARGET_RANK
 from engine.backtest.emulator.signal_rules import SignalRow, SignalRules
-from engine.backtest.settings import BrokerSettings
-from engine.execution.exit_rules import ExitRules
+from engine.model.broker_settings import BrokerSettings
+from engine.model.exit_rules import ExitRules
 
 _SIDE = {1: "Long", -1: "Short"}
 

@@ -5,8 +5,8 @@ from engine.backtest.kernel.layout import Account, Symbol, symbol_of
 from engine.backtest.kernel.lots import mark_lots, open_profit, pay_funding
 from engine.backtest.kernel.margin import cash, equity, liquidation_price
 from engine.backtest.kernel.orders import fill_market_orders, meet, watch_orders
-from engine.compiled import compiled
-from engine.compiled_memory import float_at, floats_at, int_at
+from engine.compiled.functions import compiled
+from engine.compiled.memory import float_at, floats_at, int_at
 
 _INF = float("inf")
 

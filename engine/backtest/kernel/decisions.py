@@ -15,9 +15,9 @@ from engine.backtest.kernel.layout import (
 )
 from engine.backtest.kernel.margin import equity
 from engine.backtest.kernel.orders import drop_levels, rest_stop, watch_orders
-from engine.compiled import compiled
-from engine.compiled_memory import byte_at, float_at, floats_at, int_at
-from engine.execution.exit_layout import (
+from engine.compiled.functions import compiled
+from engine.compiled.memory import byte_at, float_at, floats_at, int_at
+from engine.exits.layout import (
     ACTIONS_SIZE,
     CLOSE,
     CLOSE_TEXT,
@@ -29,8 +29,8 @@ from engine.execution.exit_layout import (
     S_COOLDOWN,
     STATE_SIZE,
 )
-from engine.execution.exit_plan import plan, resting_stop
-from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT, PARTIAL_EXIT
+from engine.exits.plan import plan, resting_stop
+from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT, PARTIAL_EXIT
 
 
 @compiled

@@ -13,9 +13,9 @@ from engine.backtest.data.plans import SymbolPlan
 from engine.backtest.data.price_grid import settled
 from engine.backtest.kernel.grid import whole_per_unit
 from engine.backtest.kernel.layout import ACCOUNT, BRACKET, LOT, PARTIAL_EXIT, SYMBOL, TRADE, Account, Symbol
-from engine.backtest.settings import BrokerSettings
-from engine.execution.exit_layout import ACTIONS_SIZE, encode, new_state
-from engine.execution.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, ExitRules
+from engine.exits.layout import ACTIONS_SIZE, encode, new_state
+from engine.model.broker_settings import BrokerSettings
+from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, ExitRules
 
 if TYPE_CHECKING:
     from engine.strategies.base import SignalArrays

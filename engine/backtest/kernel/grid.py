@@ -5,8 +5,8 @@ from math import isnan
 import numpy as np
 
 from engine.backtest.kernel.layout import Symbol
-from engine.compiled import compiled
-from engine.compiled_memory import float_at
+from engine.compiled.functions import compiled
+from engine.compiled.memory import float_at
 
 _LEVEL_TOLERANCE_TICKS = 1e-4
 _LOT_NOISE = 1e-9

@@ -6,9 +6,9 @@ currency; `bar` counts within a symbol, indices into the tape count over all sym
 
 import numpy as np
 
-from engine.compiled import compiled
-from engine.compiled_memory import record_at
-from engine.execution.exit_rules import SIGNAL_TEXTS
+from engine.compiled.functions import compiled
+from engine.compiled.memory import record_at
+from engine.model.exit_rules import SIGNAL_TEXTS
 
 LIQUIDATION = len(SIGNAL_TEXTS)
 TEXTS = (*SIGNAL_TEXTS, "Liquidation")

@@ -2,8 +2,8 @@
 
 from engine.backtest.kernel.grid import round_qty
 from engine.backtest.kernel.layout import Lot, Symbol, TradeRow, account_of, lot_of, trade_of
-from engine.compiled import compiled
-from engine.execution.exit_rules import NO_TEXT
+from engine.compiled.functions import compiled
+from engine.model.exit_rules import NO_TEXT
 
 
 @compiled

@@ -4,7 +4,7 @@ from math import isnan, nan
 
 from engine.backtest.kernel.layout import Account, Symbol, account_of, bracket_of, symbol_of
 from engine.backtest.kernel.lots import average_price, open_profit
-from engine.compiled import compiled
+from engine.compiled.functions import compiled
 
 
 @compiled

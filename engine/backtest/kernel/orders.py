@@ -10,9 +10,9 @@ from engine.backtest.kernel.grid import floor_qty, round_level, round_qty, slip,
 from engine.backtest.kernel.layout import LIQUIDATION, Symbol, account_of, partial_of
 from engine.backtest.kernel.lots import close_lots, open_lot
 from engine.backtest.kernel.margin import margin_allows
-from engine.compiled import compiled
-from engine.compiled_memory import floats_at
-from engine.execution.exit_layout import (
+from engine.compiled.functions import compiled
+from engine.compiled.memory import floats_at
+from engine.exits.layout import (
     R_FIRST_PARTIAL,
     R_PARTIALS,
     R_RESTING,
@@ -21,7 +21,7 @@ from engine.execution.exit_layout import (
     S_R,
     STATE_SIZE,
 )
-from engine.execution.exit_plan import (
+from engine.exits.plan import (
     open_trade,
     partial_level,
     resting_stop,
@@ -29,7 +29,7 @@ from engine.execution.exit_plan import (
     resting_target,
     stopped,
 )
-from engine.execution.exit_rules import PARTIAL_EXIT, TAKE_PROFIT
+from engine.model.exit_rules import PARTIAL_EXIT, TAKE_PROFIT
 
 _NOTHING, _ENTRY, _LIQUIDATION, _STOP, _TARGET, _FIRST_PARTIAL = -1, 0, 1, 2, 3, 4
 """What price can touch."""

@@ -21,8 +21,8 @@ from engine.backtest.parity.config import BrokerConfig, Case, ConfigError, Valid
 from engine.backtest.parity.tv_export import ListedTrade, read_trade_list
 from engine.backtest.runs.strategies import build_script, build_signal_strategy, strategy_class
 from engine.backtest.trades import BacktestResult
-from engine.execution.exit_rules import ExitRules
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
+from engine.model.exit_rules import ExitRules
 from engine.strategies.base import ScriptStrategy, SignalArrays, SignalStrategy
 from engine.strategies.faults import signals_of
 

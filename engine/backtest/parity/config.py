@@ -26,8 +26,8 @@ from pydantic import (
 from engine.backtest.data.gaps import GapRule
 from engine.backtest.data.price_grid import Grid
 from engine.backtest.data.time_column import parse_time, two_days
-from engine.backtest.settings import BrokerSettings, Costs, Market, Sizing
-from settings.refusals import first_problem, sentence
+from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
+from runtime.settings.refusals import first_problem, sentence
 
 _YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}")
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261

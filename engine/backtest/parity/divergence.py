@@ -11,8 +11,8 @@ from engine.backtest.parity.cases import CaseResult
 from engine.backtest.parity.comparison import Pair
 from engine.backtest.parity.tv_export import ListedTrade
 from engine.backtest.trades import Trade
-from engine.execution.exit_layout import S_COOLDOWN, S_ENTRY_BAR
-from engine.execution.exit_plan import ExitPlan
+from engine.exits.layout import S_COOLDOWN, S_ENTRY_BAR
+from engine.exits.plan import ExitPlan
 from engine.strategies.base import SignalArrays, Signals
 
 _FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")

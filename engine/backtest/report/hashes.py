@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backtest.report.trades import COLUMNS, TEXT_COLUMNS
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
 
 _PACKAGES = ("numpy", "numba", "pyarrow", "pydantic", "msgspec")
 

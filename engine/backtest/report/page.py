@@ -16,7 +16,7 @@ from engine.backtest.report import settings as report_settings
 from engine.backtest.report import text as report_text
 from engine.backtest.report.metrics import hold_equity
 from engine.backtest.report.settings import broker_line, data_lines
-from settings.shown import decimals_of, digits
+from runtime.control.shown import decimals_of, digits
 
 if TYPE_CHECKING:
     from engine.backtest.runs.run import Outcome

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from engine.backtest.emulator.orders import LIQUIDATION, MARGIN_CALL
 from engine.backtest.report.metrics import Columns
-from engine.backtest.settings import BrokerSettings
-from engine.market_data.bars import Bars
-from settings.shown import digits
+from engine.model.bars import Bars
+from engine.model.broker_settings import BrokerSettings
+from runtime.control.shown import digits
 
 _MANY = 30
 _NOISE = 2e-4

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.backtest.data.price_grid import settled
 from engine.backtest.parity.config import BrokerConfig
-from engine.market_data.bars import Bars
-from settings.shown import digits
+from engine.model.bars import Bars
+from runtime.control.shown import digits
 
 if TYPE_CHECKING:
     from engine.backtest.parity.cases import CaseResult

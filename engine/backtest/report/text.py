@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from engine.backtest.report.settings import broker_line, data_lines, params_lines
-from settings.shown import digits, price
+from runtime.control.shown import digits, price
 
 ROWS: tuple[tuple[str, str, str], ...] = (
     ("final equity", "final_equity", ".2f"),

@@ -19,8 +19,8 @@ from engine.backtest.parity.config import (
     check_period,
     read_json,
 )
-from engine.execution.exit_rules import ExitRules
-from settings.refusals import dotted, expected, sentence
+from engine.model.exit_rules import ExitRules
+from runtime.settings.refusals import dotted, expected, sentence
 
 BROKER_DEFAULTS = {"commission_percent": 0.05, "slippage_ticks": 1, "percent_of_equity": 10.0}
 """What a backtest costs and buys where nobody says otherwise, beside the defaults of `BrokerConfig`."""

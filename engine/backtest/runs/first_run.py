@@ -3,7 +3,7 @@
 import sys
 from functools import cache
 
-from engine import compiled
+from engine.compiled import functions as compiled
 
 
 @cache

@@ -18,8 +18,8 @@ from engine.backtest.runs.config import RunConfig, StrategyChoice, changed_exits
 from engine.backtest.runs.first_run import say_when_compiling
 from engine.backtest.runs.strategies import build_script, build_signal_strategy, strategy_class
 from engine.backtest.trades import BacktestResult
-from engine.execution.exit_rules import ExitRules
-from engine.market_data.bars import Bars
+from engine.model.bars import Bars
+from engine.model.exit_rules import ExitRules
 from engine.strategies.base import ScriptStrategy, SignalArrays, SignalStrategy
 from engine.strategies.calls import StrategyFault
 from engine.strategies.faults import signals_of

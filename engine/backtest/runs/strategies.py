@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from engine.backtest.parity.config import ConfigError
 from engine.strategies.base import ScriptStrategy, SignalStrategy, registry
 from engine.strategies.faults import what_and_where
-from settings.refusals import sentence
+from runtime.settings.refusals import sentence
 
 AnyClass = type[SignalStrategy] | type[ScriptStrategy]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateways.binance.protocol.errors import ConfigurationError
-from settings import Settings
+from runtime.settings import Settings
 
 LEGACY_KEYS = Path(__file__).resolve().parents[1] / "vault" / "binance_keys"
 

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from engine.market_data.bars import Bar
+from engine.model.bars import Bar
 from engine.strategies.base import Broker, ScriptStrategy, StrategyParams, registry
 
 

@@ -1,8 +1,8 @@
 """A script for faulty days: every eight seconds a market entry with target and stop, and a limit entry that
 moves, fills in part and is cancelled. It remembers nothing, so a restart changes nothing."""
 
-from engine.market_data.bars import Bar
-from engine.market_data.timeframes import SECOND_NS
+from engine.model.bars import Bar
+from engine.model.timeframes import SECOND_NS
 from engine.strategies.base import Broker, Direction, ScriptStrategy, StrategyParams, registry
 
 CYCLE = 8

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from engine.market_data.bars import Bar, Bars
-from engine.market_data.timeframes import SECOND_NS
+from engine.model.bars import Bar, Bars
+from engine.model.timeframes import SECOND_NS
 from engine.strategies.base import SignalArrays, Signals, SignalStrategy, StrategyParams, registry
 
 PERIOD_SECONDS = 2

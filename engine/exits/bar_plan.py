@@ -1,0 +1,109 @@
+"""What one closed bar asks for, given the position: the compiled exit rules as the live engine calls them."""
+
+from decimal import Decimal
+from math import isnan, nan
+from typing import Literal
+
+import msgspec
+
+from engine.exits.layout import S_STOP
+from engine.exits.plan import ExitPlan, ExitPlanState
+from engine.model.bars import Bar
+from engine.model.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, ExitRules
+from engine.strategies.base import Signals
+
+ZERO = Decimal(0)
+
+
+class Action(msgspec.Struct, frozen=True):
+    """`close` leaves `qty_base` of the position (None: all of it); `enter` takes the `direction`, 1 or -1."""
+
+    kind: Literal["close", "enter"]
+    text: str
+    direction: int = 0
+    qty_base: Decimal | None = None
+    entry_id: str = ""
+
+
+class _Saved(msgspec.Struct, frozen=True, array_like=True):
+    plan: ExitPlanState
+    first_qty_base: Decimal
+    direction: int
+
+
+class BarPlan:
+    """The exit rules of one strategy on one symbol.
+
+    Bars are numbered by their open time, so the count of held bars goes on over a restart.
+    """
+
+    def __init__(self, rules: ExitRules) -> None:
+        self.rules = rules
+        self.exits = ExitPlan(rules)
+        self._first_qty_base = ZERO
+        self._direction = 0
+
+    def on_bar(
+        self, bar: Bar, signals: Signals, position_base: Decimal, entry_price: Decimal
+    ) -> tuple[Action, ...]:
+        """What to do at the next open. `position_base` is signed."""
+        self.on_position(position_base)
+        planned = self.exits.on_bar(
+            bar.open_time_ns // bar.timeframe_ns,
+            bar.high,
+            bar.low,
+            signals,
+            float(position_base),
+            float(entry_price) if position_base else nan,
+        )
+        actions: tuple[Action, ...] = ()
+        if planned.close:
+            actions += (Action("close", planned.close),)
+        elif planned.partial_fraction:
+            qty = min(abs(position_base), self.part_of_trade(planned.partial_fraction))
+            actions += (Action("close", SIGNAL_TEXTS[PARTIAL_EXIT], 0, qty),)
+        if planned.enter_direction:
+            actions += (Action("enter", planned.enter_text, planned.enter_direction),)
+        return actions
+
+    def on_position(self, position_base: Decimal) -> None:
+        """Remember the largest size of the running trade: partial exits are fractions of it."""
+        direction = (position_base > ZERO) - (position_base < ZERO)
+        size = abs(position_base)
+        if direction != self._direction:
+            self._direction = direction
+            self._first_qty_base = size
+        else:
+            self._first_qty_base = max(size, self._first_qty_base)
+
+    def seen_of(self, position_base: Decimal) -> Decimal:
+        """How much of that position the rules have met: nothing of one that has turned since."""
+        if position_base * self._direction <= ZERO:
+            return ZERO
+        return self._direction * min(abs(position_base), self._first_qty_base)
+
+    def part_of_trade(self, fraction: float) -> Decimal:
+        """That fraction of the running trade's largest size, not yet on the grid."""
+        return self._first_qty_base * Decimal(repr(fraction))
+
+    @property
+    def partials_done(self) -> int:
+        """How many partial exits of the running trade are behind it."""
+        return len(self.rules.partial_exits) - len(self.exits.levels().partial_exits)
+
+    @property
+    def watched_stop(self) -> float | None:
+        """Level of a stop that is tested on closed bars and rests nowhere; None without one."""
+        level = nan if self.rules.stop_kind == "resting" else self.exits.snapshot().values[S_STOP]
+        return None if isnan(level) else level
+
+    def state(self) -> bytes:
+        """For the journal."""
+        return msgspec.msgpack.encode(_Saved(self.exits.snapshot(), self._first_qty_base, self._direction))
+
+    def restore(self, state: bytes) -> None:
+        """From the journal; ValueError when it is of another version."""
+        saved = msgspec.msgpack.decode(state, type=_Saved)
+        self.exits.restore(saved.plan)
+        self._first_qty_base = saved.first_qty_base
+        self._direction = saved.direction

@@ -1,0 +1,99 @@
+"""What the parts of the core share: the clock, the way out, and the newest market."""
+
+from collections.abc import Callable, Sequence
+
+from engine.model.audit import AuditEvent, Notice, Severity
+from engine.model.effects import Append, Effect, Notify, Send
+from engine.model.records import JournalRecord
+from gateways.wire.messages import ToGateway
+
+NO_EFFECTS: Sequence[Effect] = ()
+
+
+class Clock:
+    """Time as events have brought it. Never read from the machine.
+
+    `offset_ns` is exchange time minus local time, as the gateway last measured it.
+    """
+
+    __slots__ = ("now_ns", "offset_ns")
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self.offset_ns = 0
+
+    def advance(self, now_ns: int) -> None:
+        """Move on; a time that lies behind changes nothing."""
+        self.now_ns = max(self.now_ns, now_ns)
+
+    @property
+    def exchange_now_ns(self) -> int:
+        """Estimated exchange time."""
+        return self.now_ns + self.offset_ns
+
+
+class Outbox:
+    """Collects the effects of one event, in order."""
+
+    __slots__ = ("clock", "effects", "hurry", "last_request_id")
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.effects: list[Effect] = []
+        self.last_request_id = 0
+        self.hurry: Callable[[Sequence[Effect]], None] | None = None
+
+    def append(self, record: JournalRecord) -> None:
+        """To the journal."""
+        self.effects.append(Append(record))
+
+    def send(self, message: ToGateway) -> None:
+        """To the gateway."""
+        self.effects.append(Send(message))
+
+    def notify(self, event: AuditEvent) -> None:
+        """To whoever watches."""
+        self.effects.append(Notify(event))
+
+    def notice(self, level: Severity, text: str) -> None:
+        """One line to whoever watches."""
+        self.effects.append(Notify(Notice(self.clock.now_ns, level, text)))
+
+    def next_request_id(self) -> int:
+        """A number that the answer will carry."""
+        self.last_request_id += 1
+        return self.last_request_id
+
+    def urge(self) -> None:
+        """What has been collected cannot wait for the rest of the event: an order is among it.
+
+        With `hurry` set the shell performs it now, in the same order in which it would later.
+        """
+        if self.hurry is not None and self.effects:
+            self.hurry(self.take())
+
+    def take(self) -> Sequence[Effect]:
+        """Everything collected; the box is empty afterwards."""
+        if not self.effects:
+            return NO_EFFECTS
+        effects = self.effects
+        self.effects = []
+        return effects
+
+
+class Touch:
+    """Newest best bid and ask of one symbol, and when its tick and its mark price came (0: never)."""
+
+    __slots__ = ("ask", "bid", "mark_time_ns", "receive_time_ns", "ticks")
+
+    def __init__(self) -> None:
+        self.bid = 0.0
+        self.ask = 0.0
+        self.receive_time_ns = 0
+        self.mark_time_ns = 0
+        self.ticks = 0
+
+    @property
+    def mid(self) -> float:
+        """The mean of bid and ask."""
+        return (self.bid + self.ask) * 0.5

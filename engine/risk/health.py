@@ -1,0 +1,235 @@
+"""The facts that the gates of entries look at, as events told them."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from engine.account.leverage import Leverages
+from engine.account.state import AccountStateStore
+from engine.market_data.bar_watch import BarWatch
+from engine.model.audit import Severity
+from engine.model.config import EngineConfig
+from engine.model.context import Clock, Touch
+from engine.model.price_text import PriceText
+from engine.model.timeframes import time_text, utc_text
+from engine.orders.client_ids import is_of_an_engine
+from engine.orders.order_store import OrderStore
+from engine.risk.gates import AccountFacts, SymbolFacts, blockers
+from engine.risk.manager import RiskManager
+from gateways.wire.messages import GatewayStatus, Instrument, PositionReport, Snapshot
+
+ROOM_PERCENT = 90
+"""Beyond that the gateway keeps what is left of a minute's requests for stops and cancels."""
+_UNKNOWN = Decimal(0)
+
+
+class Health:
+    """State of links, data, clock and account as the events told it. `instruments` are filters by symbol."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        clock: Clock,
+        touches: Mapping[str, Touch],
+        account: AccountStateStore,
+        risk: RiskManager,
+        leverages: Leverages,
+        bars: BarWatch,
+        store: OrderStore,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._touches = touches
+        self._account = account
+        self._risk = risk
+        self._leverages = leverages
+        self._margin_modes: dict[str, str] = {}
+        self._bars = bars
+        self._store = store
+        self.stops_refused: set[str] = set()
+        self.instruments: dict[str, Instrument] = {}
+        self.show_price = PriceText(self.instruments)
+        self.connected = False
+        self.reconciled = False
+        self.ever_reconciled = False
+        self.journal_ok = True
+        self.records_known = True
+        self.hedge_mode = False
+        self.multi_assets = False
+        self.paused = False
+        self.paused_since_ns = 0
+        """0: a journal of an earlier version does not tell."""
+        self.set_back = False
+        self.status: GatewayStatus | None = None
+        self.fresh_symbols: frozenset[str] = frozenset()
+
+    def on_status(self, status: GatewayStatus) -> None:
+        """Take the gateway's report of itself."""
+        self.status = status
+        self.fresh_symbols = frozenset(status.fresh_symbols)
+        if status.multi_assets_margin is not None:
+            self.multi_assets = status.multi_assets_margin
+        self._clock.offset_ns = status.clock_offset_ns
+
+    def on_modes(self, snapshot: Snapshot) -> None:
+        """Take the modes of the account."""
+        self.hedge_mode = snapshot.hedge_mode
+        self.multi_assets = snapshot.multi_assets_margin
+
+    def on_positions(self, reports: Iterable[PositionReport]) -> None:
+        """Take the margin mode of each symbol that is named."""
+        for report in reports:
+            if report.margin_type:
+                self._margin_modes[report.symbol] = report.margin_type
+
+    def pause(self, since_ns: int) -> None:
+        """Keep every entry out until `resume`; since the first time it was said."""
+        if not self.paused:
+            self.paused, self.paused_since_ns = True, since_ns
+
+    def resume(self) -> None:
+        """Let entries in again."""
+        self.paused, self.paused_since_ns = False, 0
+
+    def on_link(self, *, up: bool) -> None:
+        """The connection to the gateway came or went; either way the world must be compared again."""
+        self.connected = up
+        self.reconciled = False
+        if not up:
+            self.status = None
+            self.fresh_symbols = frozenset()
+
+    def is_fresh(self, symbol: str) -> bool:
+        """Whether the symbol's book is synchronised and its last tick young enough."""
+        touch = self._touches.get(symbol)
+        if touch is None or touch.receive_time_ns == 0 or symbol not in self.fresh_symbols:
+            return False
+        return self._clock.now_ns - touch.receive_time_ns <= self._config.stale_after_ns
+
+    @property
+    def clock_ok(self) -> bool:
+        """Whether the exchange's clock is known well enough, and ours is not far from it."""
+        status = self.status
+        if status is None:
+            return False
+        return (
+            status.clock_uncertainty_ns <= self._config.max_clock_uncertainty_ns
+            and abs(status.clock_offset_ns) <= self._config.max_clock_offset_ns
+        )
+
+    @property
+    def private_stream(self) -> str:
+        """State of the stream that brings order events ("": not told)."""
+        return "" if self.status is None else self.status.streams.get("private", "up")
+
+    @property
+    def requests_ok(self) -> bool:
+        """Whether there is room for requests left in this minute: what is entered must be left, too."""
+        status = self.status
+        return status is None or 100 * status.used_weight_1m <= ROOM_PERCENT * status.weight_limit_1m
+
+    @property
+    def answers_come(self) -> bool:
+        """Whether a request sent now would be answered, as far as the gateway tells."""
+        return self.status is not None and self.requests_ok and self.status.streams.get("rest", "up") == "up"
+
+    @property
+    def stopped_until_ns(self) -> int:
+        """Until when the exchange has stopped all requests, by our clock; 0 where none is stopped, or exits
+        try on."""
+        status = self.status
+        if status is None or not status.banned_until_ns or status.exits_try_on:
+            return 0
+        return status.banned_until_ns - status.clock_offset_ns
+
+    @property
+    def unanswered(self) -> str:
+        """What the exchange says it cannot answer now ("": nothing)."""
+        return "" if self.status is None else self.status.unanswered
+
+    @property
+    def links_up(self) -> bool:
+        """Whether the private stream and requests work, as far as the gateway tells."""
+        status = self.status
+        return status is not None and all(
+            status.streams.get(name, "up") == "up" for name in ("private", "rest")
+        )
+
+    def account_facts(self) -> AccountFacts:
+        """What the gates of the account look at, as of now."""
+        return AccountFacts(
+            connected=self.connected,
+            clock_set_back=self.set_back,
+            reconciled=self.reconciled,
+            hedge_mode=self.hedge_mode,
+            multi_assets=self.multi_assets,
+            keys_refused="" if self.status is None else self.status.keys_refused,
+            links_up=self.links_up,
+            requests_left=self.requests_ok,
+            clock_ok=self.clock_ok,
+            journal_ok=self.journal_ok,
+            rebuild="" if self.records_known else self._config.ctl("rebuild"),
+            paused="" if self._risk.killed else self._paused_since(),  # one cause is told, not two
+            killed=self._risk.killed,
+            daily_pnl_quote=self._account.daily_pnl,
+            max_daily_loss_quote=self._config.limits.max_daily_loss_quote,
+        )
+
+    def _paused_since(self) -> str:
+        if not self.paused:
+            return ""
+        return utc_text(self.paused_since_ns) if self.paused_since_ns else "an earlier run"
+
+    def symbol_facts(self, symbol: str, others: Mapping[str, str] | None = None) -> SymbolFacts:
+        """What the gates of a symbol look at, as of now. `others`: `_other_engines`, where many are asked."""
+        touch, instrument = self._touches.get(symbol), self.instruments.get(symbol)
+        mark_time_ns = 0 if touch is None else touch.mark_time_ns
+        is_fresh = self.is_fresh(symbol)
+        return SymbolFacts(
+            symbol=symbol,
+            quote_asset="" if instrument is None else instrument.quote_asset,
+            money=self._account.quote_asset,
+            status="" if instrument is None else instrument.status,
+            margin_mode=self._margin_modes.get(symbol, ""),
+            unconfirmed_leverage=self._leverages.unconfirmed(symbol),
+            stop_refused=symbol in self.stops_refused,
+            other_engine=(self._other_engines() if others is None else others).get(symbol, ""),
+            book_fresh=is_fresh,
+            book_since="" if is_fresh else self._book_since(symbol),
+            overdue=self._bars.silent.get(symbol, ""),
+            mark_price=self._account.mark(symbol) or _UNKNOWN,
+            mark_age_ns=self._clock.now_ns - mark_time_ns if mark_time_ns else None,
+        )
+
+    def _other_engines(self) -> dict[str, str]:
+        """By symbol, an order there that another engine made: one whose journal was lost, or that trades
+        elsewhere."""
+        found: dict[str, str] = {}
+        for order in self._store.open_orders():
+            if order.is_external and is_of_an_engine(order.client_order_id):
+                found.setdefault(order.intent.symbol, order.client_order_id)
+        return found
+
+    def _book_since(self, symbol: str) -> str:
+        """The minute in which the last tick of a fresh book came."""
+        last_ns = self._touches[symbol].receive_time_ns if symbol in self._touches else 0
+        return time_text(last_ns + self._clock.offset_ns) if last_ns > 1 else ""
+
+    def blockers(self, symbol: str = "") -> tuple[str, ...]:
+        """What keeps entries out, for a person: of one symbol, or of all."""
+        symbols = (symbol,) if symbol else self._config.symbols
+        others = self._other_engines()
+        found = blockers(self.account_facts(), (self.symbol_facts(one, others) for one in symbols))
+        return (
+            (f"the exchange cannot answer ({self.unanswered})", *found)
+            if found and self.unanswered
+            else found
+        )
+
+
+def told_stop(status: GatewayStatus) -> tuple[Severity, str]:
+    """What a stop of requests means, and how grave it is."""
+    seconds = (status.banned_until_ns - status.time_ns - status.clock_offset_ns) / 1e9
+    text = f"the exchange takes no requests for another {seconds:.0f} s"
+    if status.exits_try_on:
+        text = f"403 instead of the exchange: requests wait {seconds:.0f} s, exits and cancels try on"
+    return "critical" if seconds > 60.0 else "warning", text

@@ -1,0 +1,69 @@
+"""Starts the process that keeps the tables up to the journal, starts it again, and ends it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+_REFUSED = 2
+_FIRST_WAIT_S = 10.0
+_LONGEST_WAIT_S = 600.0
+
+
+class TablesProcess:
+    """Runs `python -m engine.tables follow ENV` beside the engine.
+
+    The child ends when its stdin closes, so also when this process dies in whatever way. Its death harms
+    nobody: the tables lag until `revive` starts it again.
+    """
+
+    def __init__(self, environment: str) -> None:
+        self._environment = environment
+        self._child = self._started()
+        self._next_start_s = _FIRST_WAIT_S
+        self._wait_s = _FIRST_WAIT_S
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the child is alive."""
+        return self._child.poll() is None
+
+    def revive(self, now_s: float) -> None:
+        """Start it again when it has died, ever more slowly; not where its configuration was refused.
+
+        `now_s` is counted from the start of the first one.
+        """
+        if self.is_running or self._child.returncode == _REFUSED or now_s < self._next_start_s:
+            return
+        self._close_stdin()
+        self._child = self._started()
+        self._wait_s = min(2 * self._wait_s, _LONGEST_WAIT_S)
+        self._next_start_s = now_s + self._wait_s
+
+    def stop(self, timeout_s: float = 5.0) -> int:
+        """Let it catch up and end; returns its exit code. It is killed when that takes too long."""
+        self._close_stdin()
+        try:
+            return self._child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def kill(self) -> int:
+        """End it at once, which loses nothing."""
+        self._child.kill()
+        return self._child.wait()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        # A session of its own keeps Ctrl+C away from it, which comes before the engine's last records.
+        return subprocess.Popen(  # noqa: S603  # our own module, with a checked name
+            [sys.executable, "-m", "engine.tables", "follow", self._environment],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            cwd=_ROOT,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+
+    def _close_stdin(self) -> None:
+        if self._child.stdin is not None:
+            self._child.stdin.close()

@@ -1,0 +1,5 @@
+"""`python -m engine.tables`."""
+
+from engine.tables.command import app
+
+app()

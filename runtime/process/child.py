@@ -1,0 +1,107 @@
+"""What each of the three processes shares: its command line, its heartbeat, and when to stop.
+
+The supervisor holds the writing end of every child's stdin. When it stops a child, or dies itself in
+whatever way, that pipe closes, and the child ends: the one way that works on every platform.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from runtime.process.heartbeat import begin_to_beat
+
+EXIT_FORCED = 70
+"""A process that was told to stop and hung."""
+FORCE_AFTER_SECONDS = 10.0
+WAS_UP_VARIABLE = "NEXTBAR_WAS_UP"
+"""Set for a process that was up in this run before: it is to go on, not to be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessArguments:
+    """Command line of gateway and engine."""
+
+    environment: str
+    symbol: str | None
+    accept_real_orders: bool
+    exit_with_stdin: bool
+    check: bool = False
+
+
+def parse_arguments(
+    description: str, argv: Sequence[str] | None = None, *, can_check: bool = False
+) -> ProcessArguments:
+    """`[ENV] [SYMBOL] [--i-accept-real-orders] [--exit-with-stdin]`; wrong ones end with code 2.
+
+    `can_check` adds `--check`: look at the configuration, start nothing.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("environment", nargs="?", default="demo", help="demo, paper, testnet or live")
+    parser.add_argument("symbol", nargs="?", help="trade only this one, as BTCUSDT")
+    parser.add_argument("--i-accept-real-orders", action="store_true", help="needed by live")
+    parser.add_argument("--exit-with-stdin", action="store_true", help="stop when stdin closes")
+    if can_check:
+        parser.add_argument(
+            "--check", action="store_true", help="say whether the configuration is good, and end"
+        )
+    found = parser.parse_args(argv)
+    return ProcessArguments(
+        found.environment,
+        found.symbol,
+        found.i_accept_real_orders,
+        found.exit_with_stdin,
+        can_check and found.check,
+    )
+
+
+def stop_on_request(stop: Callable[[], None], *, exit_with_stdin: bool) -> None:
+    """Call `stop` once on the running loop when the process is asked to end.
+
+    Asked means SIGTERM, SIGINT (Ctrl+C, Ctrl+Break) or, with `exit_with_stdin`, the end of stdin. When the
+    process is still there ten seconds later it is ended with code 70. From now on the supervisor, if there is
+    one, is shown that the loop runs.
+    """
+    loop = asyncio.get_running_loop()
+    begin_to_beat(loop)
+    asked = threading.Event()
+
+    def ask() -> None:
+        if asked.is_set():
+            return
+        asked.set()
+        threading.Thread(target=_force, name="forced exit", daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # the loop has ended already
+            loop.call_soon_threadsafe(stop)
+
+    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, lambda *_: ask())
+    if exit_with_stdin:
+        at_end_of_stdin(ask)
+
+
+def at_end_of_stdin(ask: Callable[[], None]) -> None:
+    """Call `ask` on another thread when stdin has ended.
+
+    It reads the descriptor: a thread that waits inside `sys.stdin` holds a lock that ending Python needs.
+    """
+    threading.Thread(target=_wait_for_end_of_stdin, args=(ask,), name="stdin", daemon=True).start()
+
+
+def _wait_for_end_of_stdin(ask: Callable[[], None]) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0, 4096):
+            pass
+    ask()
+
+
+def _force() -> None:
+    threading.Event().wait(FORCE_AFTER_SECONDS)
+    os._exit(EXIT_FORCED)

@@ -1,0 +1,81 @@
+"""File operations that differ between POSIX and Windows, under one name each."""
+
+import contextlib
+import os
+import stat
+import sys
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def try_lock(descriptor: int) -> bool:
+        """Lock the open file for this process alone; false when another one holds it."""
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def preallocate(descriptor: int, size: int) -> None:
+        """Reserve disk space for the first `size` bytes. OSError when there is not enough."""
+        if os.fstat(descriptor).st_size < size:
+            os.ftruncate(descriptor, size)
+
+    def sync_data(descriptor: int) -> None:
+        """Make written bytes durable."""
+        os.fsync(descriptor)
+
+    def sync_folder(path: str) -> None:
+        """Windows has nothing to do here."""
+
+else:
+    from runtime.process.posix import preallocate, sync_data, sync_folder, try_lock
+
+__all__ = ["FileLock", "keep_private", "preallocate", "sync_data", "sync_folder", "try_lock"]
+
+
+def keep_private(tree: Path, *folders: Path) -> None:
+    """Nobody else on this machine reads what this process writes from now on, nor what is in `tree`, nor
+    enters `folders`. They are made where they are missing.
+
+    What belongs to another user, or to a file system that takes no change, is left as it is. Windows has no
+    such permission bits: there the user's profile is private by itself.
+    """
+    os.umask(0o077)
+    for folder in (tree, *folders):
+        folder.mkdir(parents=True, exist_ok=True)
+    if os.name == "posix":
+        for path in (*folders, tree, *tree.rglob("*")):
+            with contextlib.suppress(OSError):
+                _take_from_others(path)
+
+
+def _take_from_others(path: Path) -> None:
+    mode = path.lstat().st_mode
+    if mode & 0o077 and not stat.S_ISLNK(mode):
+        path.chmod(stat.S_IMODE(mode) & ~0o077)
+
+
+class FileLock:
+    """A file only one process holds. The system frees it when the process ends, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock; false when another process holds it. OSError when the file cannot be made."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        if not try_lock(descriptor):
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Give it back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

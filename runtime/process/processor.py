@@ -1,0 +1,15 @@
+"""Sharing a processor with the processes beside us."""
+
+import sys
+
+if sys.platform == "win32":
+    import time
+
+    def give_way() -> None:
+        """Let a process that waits for this processor run first."""
+        time.sleep(0)
+
+else:
+    from runtime.process.posix import give_way
+
+__all__ = ["give_way"]

@@ -1,0 +1,87 @@
+"""Which processes an environment has and how each is started."""
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runtime.settings import Settings
+from runtime.settings.environment import PortName, free_port, is_free, port_variable, remember_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+START_ORDER = ("simulator", "gateway", "engine")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One process. It is ready when a line of its output holds `ready_line`; "" is ready at once.
+
+    `waits_for` names a process that must be ready before this one is started.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+    ready_line: str = ""
+    waits_for: str = ""
+
+
+def known_ports(settings: Settings) -> dict[PortName, int]:
+    """Ports as the settings have them."""
+    ports: dict[PortName, int] = {"wire": settings.wire.port, "control": settings.engine.control_port}
+    if settings.simulator.enabled:
+        ports["simulator"] = settings.simulator.port
+    return ports
+
+
+def claim_ports(settings: Settings) -> dict[PortName, int]:
+    """Ports of this run; a remembered one that is taken is replaced, those of the file are free."""
+    ports = known_ports(settings)
+    for name, port in ports.items():
+        if not is_free(port):
+            ports[name] = remember_port(name, free_port(), settings.data_dir)
+    return ports
+
+
+def process_specs(
+    settings: Settings, ports: dict[PortName, int], *, symbol: str | None, accept_real_orders: bool
+) -> tuple[ProcessSpec, ...]:
+    """Processes of the environment, in the order in which they are started."""
+    common = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+    common |= {port_variable(name): str(port) for name, port in ports.items()}
+    arguments: list[str] = [settings.environment]
+    if symbol is not None:
+        arguments.append(symbol)
+    if accept_real_orders:
+        arguments.append("--i-accept-real-orders")
+    simulated = settings.simulator.enabled
+    specs = []
+    if simulated:
+        specs.append(_simulator(settings, ports["simulator"], common))
+    for name, script, ready_line, waits_for in (
+        ("gateway", "gateways/binance/run_binance.py", "listening ", "simulator" if simulated else ""),
+        # Where keys can be missing the engine waits until the gateway has found them.
+        ("engine", "engine/main.py", "control port ", "" if simulated else "gateway"),
+    ):
+        command = (sys.executable, str(ROOT / script), *arguments, "--exit-with-stdin")
+        specs.append(ProcessSpec(name, command, common, ready_line, waits_for))
+    return tuple(specs)
+
+
+def _simulator(settings: Settings, port: int, common: dict[str, str]) -> ProcessSpec:
+    simulator, clock = settings.simulator, settings.clock
+    command = [sys.executable, "-m", "gateways.simulator"]
+    command += ["--port", str(port), "--market", simulator.market]
+    command += ["--seed", str(simulator.seed), "--state", str(settings.simulator_dir)]
+    command += ["--symbols", ",".join(settings.symbols), "--exit-with-stdin"]
+    # As live: a stream asked for on the wrong path stays silent, so the demo would show it.
+    command.append("--strict-routing")
+    if clock.speed != 1.0:
+        command += ["--speed", f"{clock.speed:g}", "--epoch", str(clock.epoch_ms)]
+    if simulator.keep_times:
+        command.append("--keep-times")
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
+    return ProcessSpec(
+        "simulator", tuple(command), {**common, "PYTHONPATH": path}, ready_line="listening on http://"
+    )
