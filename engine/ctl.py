@@ -12,10 +12,10 @@ import typer
 from rich.console import Console as Screen
 from rich.text import Text
 
-from engine.model.events import TOUCHES
 from gateways.wire.errors import TokenError
 from gateways.wire.token import load_token
 from runtime.control.client import NotAnEngine, connect
+from runtime.control.commands import TOUCHES
 from runtime.control.protocol import AuditLine, Request, Response
 from runtime.control.shown import ShowPrice, price, readable
 from runtime.control.status import EngineStatus, read_status

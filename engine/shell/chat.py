@@ -9,10 +9,10 @@ from typing import get_args
 
 import msgspec
 
-from engine.model.events import TOUCHES, CommandName
 from engine.notifications.keys import TelegramKeysError, load_telegram_keys
 from engine.notifications.setup import telegram_key_paths
 from runtime.control.client import connect
+from runtime.control.commands import TOUCHES, CommandName
 from runtime.control.protocol import Request, Response
 from runtime.control.shown import counted, readable
 from runtime.control.status import EngineStatus, StrategyStatus

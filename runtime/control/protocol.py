@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from engine.model.events import CommandName
+from runtime.control.commands import CommandName
 
 LINE_LIMIT = 64 * 1024
 Text = Annotated[str, msgspec.Meta(max_length=200)]

@@ -12,12 +12,13 @@ from engine.execution.script_broker import ScriptBroker
 from engine.journal.recovered import Recovered
 from engine.model.audit import Notice
 from engine.model.bars import Bar
-from engine.model.events import Command, CommandName, Event
+from engine.model.events import Command, Event
 from engine.model.limits import RiskLimits
 from engine.model.records import AmendIntent, Signal
 from engine.strategies.base import Broker, ScriptStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState, StrategyRefused
 from gateways.wire import messages as wire
+from runtime.control.commands import CommandName
 from tests.engine_rig import Rig, config, instrument, spec
 
 Act = Callable[[Bar, Broker], None]

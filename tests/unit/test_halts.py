@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from engine.model.audit import Answer
-from engine.model.events import Command, CommandName
+from engine.model.events import Command
 from engine.model.limits import RiskLimits
 from engine.shell.status import StatusKeeper
+from runtime.control.commands import CommandName
 from runtime.control.status import EngineStatus, StrategyStatus
 from runtime.control.status_tables import entries, strategies
 from tests.engine_rig import Rig, config, spec

@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 
 from engine.ctl import app
 from engine.model.audit import Answer
-from engine.model.events import TOUCHES, Command, CommandName
+from engine.model.events import Command
 from engine.model.records import CommandGiven, Replied
 from engine.shell.chat import COMMANDS
 from engine.shell.log_lines import line_of
 from gateways.wire.messages import Reply
+from runtime.control.commands import TOUCHES, CommandName
 from runtime.control.shown import as_it_is
 from tests.engine_rig import Rig
 from tests.order_events import report

@@ -11,11 +11,12 @@ import pytest
 from engine.core.engine import Engine
 from engine.model.audit import Answer, StrategyChanged
 from engine.model.bars import Bar
-from engine.model.events import Command, CommandName, StrategyEnded
+from engine.model.events import Command, StrategyEnded
 from engine.shell.log_lines import line_of
 from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
 from engine.strategies.calls import LONGEST_TEXT
 from engine.strategies.slot import SlotState, StrategyRefused
+from runtime.control.commands import CommandName
 from runtime.control.shown import as_it_is
 from tests.engine_rig import Rig, config, spec
 

@@ -9,10 +9,11 @@ from engine.core.engine import Engine
 from engine.model.audit import Answer
 from engine.model.broker_settings import Sizing
 from engine.model.config import EngineConfig
-from engine.model.events import Command, CommandName, Event, JournalState
+from engine.model.events import Command, Event, JournalState
 from engine.model.limits import RiskLimits
 from engine.strategies.calls import StrategyFault
 from gateways.wire import messages as wire
+from runtime.control.commands import CommandName
 from tests.engine_rig import START_NS, Rig, config, spec
 from tests.unit.test_engine_restarts import UP, mark, restarted
 
