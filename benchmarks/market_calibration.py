@@ -27,12 +27,12 @@ sys.path.insert(0, str(ROOT))
 
 from market_statistics import BOOK_EVERY_MS, BOOK_LEVELS, Observed  # noqa: E402
 
-from gateways.simulator.events import NullListener, Trade  # noqa: E402 - the path is set above
-from gateways.simulator.exchange import Exchange  # noqa: E402
+from gateways.simulator.exchange.exchange import Exchange  # noqa: E402 - the path is set above
+from gateways.simulator.exchange.model.events import NullListener, Trade  # noqa: E402
+from gateways.simulator.exchange.model.symbols import default_symbols  # noqa: E402
 from gateways.simulator.market_data import MarketData  # noqa: E402
 from gateways.simulator.markets import MarketError, MarketOptions, parse_market  # noqa: E402
 from gateways.simulator.markets.frames import Recording, read_recording  # noqa: E402
-from gateways.simulator.symbols import default_symbols  # noqa: E402
 
 START_MS: Final = 1_795_000_000_000
 STEP_MS: Final = 250

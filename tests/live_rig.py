@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from gateways.simulator.clock import SimClock, wall_ms
-from gateways.simulator.market_data.feed import SymbolFeed
+from gateways.simulator.api.venue.clock import SimClock, wall_ms
+from gateways.simulator.api.venue.venue import Venue, VenueOptions
+from gateways.simulator.exchange.model.symbols import default_symbols
+from gateways.simulator.market_data.symbol_feed import SymbolFeed
 from gateways.simulator.markets import MarketOptions
 from gateways.simulator.markets.live import LiveMarket
 from gateways.simulator.markets.synthetic import SyntheticMarket
 from gateways.simulator.server import Server, call_later_on
-from gateways.simulator.symbols import default_symbols
-from gateways.simulator.venue import Venue, VenueOptions
 from tests.market_rig import MarketRig
 
 OPTIONS = MarketOptions(symbols=("BTCUSDT",))

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gateways.simulator.events import NullListener, Trade
-from gateways.simulator.exchange import Exchange
+from gateways.simulator.exchange.exchange import Exchange
+from gateways.simulator.exchange.model.events import NullListener, Trade
+from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.market_data import MarketData
 from gateways.simulator.markets import Market
-from gateways.simulator.symbols import default_symbols
 
 START_MS = 1_795_162_991_123
 ROOT = Path(__file__).resolve().parents[1]

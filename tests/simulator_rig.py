@@ -7,11 +7,18 @@ from decimal import Decimal
 
 import pytest
 
-from gateways.simulator.errors import ApiError
-from gateways.simulator.events import AccountEvent, AlgoEvent, ForcedOrder, OrderEvent, Trade, UserEvent
-from gateways.simulator.exchange import Exchange
-from gateways.simulator.orders import AlgoOrder, AlgoRequest, Order, OrderRequest
-from gateways.simulator.symbols import SymbolSpec, default_symbols
+from gateways.simulator.exchange.exchange import Exchange
+from gateways.simulator.exchange.model.errors import ApiError
+from gateways.simulator.exchange.model.events import (
+    AccountEvent,
+    AlgoEvent,
+    ForcedOrder,
+    OrderEvent,
+    Trade,
+    UserEvent,
+)
+from gateways.simulator.exchange.model.orders import AlgoOrder, AlgoRequest, Order, OrderRequest
+from gateways.simulator.exchange.model.symbols import SymbolSpec, default_symbols
 
 NOW = 1_760_000_400_000
 """2025-10-09 09:00:00 UTC, an hour after a funding."""

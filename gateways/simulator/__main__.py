@@ -17,19 +17,19 @@ from typing import Any
 
 import structlog
 
-from gateways.simulator.api_keys import load_or_make_keys
-from gateways.simulator.bounded_json import MAX_MAGNITUDE
-from gateways.simulator.clock import ClockError, SimClock, open_clock
-from gateways.simulator.control_token import load_or_make_token
-from gateways.simulator.journal import StateDamagedError
-from gateways.simulator.limits import LimitSettings
-from gateways.simulator.market_data.store import StoreError
+from gateways.simulator.api.access.control_token import load_or_make_token
+from gateways.simulator.api.access.keys import load_or_make_keys
+from gateways.simulator.api.access.rate_limits import LimitSettings
+from gateways.simulator.api.requests.bounded_json import MAX_MAGNITUDE
+from gateways.simulator.api.venue.clock import ClockError, SimClock, open_clock
+from gateways.simulator.api.venue.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, VenueOptions
+from gateways.simulator.exchange.model.symbols import SymbolSpec, default_symbols
+from gateways.simulator.market_data.history.files import StoreError
 from gateways.simulator.markets import Market, MarketOptions, parse_market
 from gateways.simulator.markets.base import MarketError
 from gateways.simulator.markets.parse import KINDS
 from gateways.simulator.server import Server, SocketRules, call_later_on
-from gateways.simulator.symbols import SymbolSpec, default_symbols
-from gateways.simulator.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, VenueOptions
+from gateways.simulator.store.journal import StateDamagedError
 from runtime.process.child import WAS_UP_VARIABLE, stop_on_request
 from runtime.process.files import FileLock, keep_private
 
@@ -233,7 +233,7 @@ async def _listen(server: Server, options: argparse.Namespace) -> int | None:
 
 
 def _read_public_key(path: Path) -> str:
-    from gateways.simulator.public_keys import PublicKey  # noqa: PLC0415 - 50 ms that few runs need
+    from gateways.simulator.api.access.public_keys import PublicKey  # noqa: PLC0415 - 50 ms that few runs need
 
     try:
         return PublicKey(path.read_text()).pem

@@ -9,18 +9,24 @@ from dataclasses import dataclass
 from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.web_protocol import RequestPayloadError
 
-from gateways.simulator import control_token
-from gateways.simulator.auth import signed_text
-from gateways.simulator.control import Control
-from gateways.simulator.errors import ApiError
+from gateways.simulator.api.access import control_token
+from gateways.simulator.api.access.signatures import signed_text
+from gateways.simulator.api.control import Control
+from gateways.simulator.api.requests.failures import http_logger, request_failed
+from gateways.simulator.api.requests.params import Params
+from gateways.simulator.api.rest.dispatch import (
+    Answer,
+    Credentials,
+    CutConnectionError,
+    Dispatcher,
+    error_body,
+)
+from gateways.simulator.api.streams.hub import StreamSocket
+from gateways.simulator.api.streams.requests import StreamUrl, answer, parse_stream_url
+from gateways.simulator.api.venue.venue import Venue
+from gateways.simulator.api.ws_api import WsApi
+from gateways.simulator.exchange.model.errors import ApiError
 from gateways.simulator.markets import Market
-from gateways.simulator.mishaps import http_logger, request_failed
-from gateways.simulator.rest_dispatch import Answer, Credentials, CutConnectionError, Dispatcher, error_body
-from gateways.simulator.rest_params import Params
-from gateways.simulator.stream_requests import StreamUrl, answer, parse_stream_url
-from gateways.simulator.streams import StreamSocket
-from gateways.simulator.venue import Venue
-from gateways.simulator.ws_api import WsApi
 
 MAX_BODY_BYTES = 1 << 20
 MAX_MESSAGE_BYTES = 1 << 20

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.exchange.model.symbols import default_symbols
 from runtime.settings import Settings
 from runtime.settings.environment import Home, PortName, is_free, port_variable
 from runtime.settings.load import parse_settings

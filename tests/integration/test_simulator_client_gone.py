@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gateways.simulator.clock import SimClock
+from gateways.simulator.api.venue.clock import SimClock
+from gateways.simulator.api.venue.venue import Venue, VenueOptions
+from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.server import Server, call_later_on
-from gateways.simulator.symbols import default_symbols
-from gateways.simulator.venue import Venue, VenueOptions
 
 HANDSHAKE = (
     "GET /public/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

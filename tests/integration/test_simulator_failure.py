@@ -10,11 +10,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateways.simulator.clock import SimClock
+from gateways.simulator.api.venue.clock import SimClock
+from gateways.simulator.api.venue.venue import DEFAULT_ACCOUNT, Venue, VenueOptions
+from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.markets import MarketOptions, parse_market
 from gateways.simulator.server import Server, call_later_on
-from gateways.simulator.symbols import default_symbols
-from gateways.simulator.venue import DEFAULT_ACCOUNT, Venue, VenueOptions
 
 SPECS = {"BTCUSDT": default_symbols()["BTCUSDT"]}
 

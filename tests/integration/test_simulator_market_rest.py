@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gateways.simulator.errors import ApiError
-from gateways.simulator.market_data.rows import INTERVAL_MS
-from gateways.simulator.market_data.store import MarketStore, StoreError
-from gateways.simulator.market_data.streams import parse_stream
+from gateways.simulator.exchange.model.errors import ApiError
+from gateways.simulator.market_data.history.files import MarketStore, StoreError
+from gateways.simulator.market_data.history.rows import INTERVAL_MS
+from gateways.simulator.market_data.stream_names import parse_stream
 from gateways.simulator.markets import MarketOptions
 from gateways.simulator.markets.synthetic import SyntheticMarket
 from tests.market_rig import MarketRig

@@ -7,17 +7,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from gateways.simulator.clock import SimClock
-from gateways.simulator.errors import ApiError
+from gateways.simulator.api.requests.params import Params
+from gateways.simulator.api.rest.endpoint import Call
+from gateways.simulator.api.rest.orders import place
+from gateways.simulator.api.venue.clock import SimClock
+from gateways.simulator.api.venue.venue import DEFAULT_ACCOUNT, Venue, VenueOptions
+from gateways.simulator.exchange.model.errors import ApiError
+from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.markets import Market, MarketOptions
 from gateways.simulator.markets.klines import KlinesMarket
 from gateways.simulator.markets.live import LiveMarket
 from gateways.simulator.markets.upstream import Upstream
-from gateways.simulator.rest_endpoints import Call
-from gateways.simulator.rest_orders import place
-from gateways.simulator.rest_params import Params
-from gateways.simulator.symbols import default_symbols
-from gateways.simulator.venue import DEFAULT_ACCOUNT, Venue, VenueOptions
 from tests.live_rig import MINUTE_MS, OPTIONS, Sink, Source, Wall
 from tests.market_rig import START_MS, MarketRig
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateways.simulator.clock import SimClock
+from gateways.simulator.api.venue.clock import SimClock
 from gateways.simulator.markets import MarketError, MarketOptions, parse_market
 from gateways.simulator.markets.synthetic import SyntheticMarket
 from tests.market_rig import START_MS, ClientBook, MarketRig

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.markets import MarketOptions, parse_market
-from gateways.simulator.markets.profiles import REGIMES
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.markets.flow.profiles import REGIMES
 from tests.market_rig import TICKS, MarketRig
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.orders.order_states import UNSETTLED
-from gateways.simulator.control_token import FILE, HEADER
+from gateways.simulator.api.access.control_token import FILE, HEADER
 from runtime.control.status import EngineStatus
 from runtime.settings.environment import free_port
 from tests.long.fault_proxy import Proxy

@@ -8,12 +8,12 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-from gateways.simulator import state_record
-from gateways.simulator.events import NullListener, Trade
-from gateways.simulator.exchange import Exchange
-from gateways.simulator.orders import OrderRequest
-from gateways.simulator.persistence import Persistence
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.exchange.exchange import Exchange
+from gateways.simulator.exchange.model.events import NullListener, Trade
+from gateways.simulator.exchange.model.orders import OrderRequest
+from gateways.simulator.exchange.model.symbols import default_symbols
+from gateways.simulator.store import records as state_record
+from gateways.simulator.store.persistence import Persistence
 
 SYMBOL = "BTCUSDT"
 NOW = 1_760_000_400_000

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from gateways.simulator.control_token import FILE, HEADER
+from gateways.simulator.api.access.control_token import FILE, HEADER
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = "/fapi/v1/order"

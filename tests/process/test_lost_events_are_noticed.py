@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateways.simulator.control_token import FILE, HEADER
+from gateways.simulator.api.access.control_token import FILE, HEADER
 from tests.process.test_engine_end_to_end import Trio, wait_until
 
 CONFIG = """

@@ -10,8 +10,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from gateways.simulator.rest_dispatch import ENDPOINTS
-from gateways.simulator.ws_api import METHODS
+from gateways.simulator.api.rest.dispatch import ENDPOINTS
+from gateways.simulator.api.ws_api import METHODS
 from tests.process.simulator_process import KEY, simulator
 
 GOOD = {

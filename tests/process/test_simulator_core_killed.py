@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gateways.simulator.events import NullListener
-from gateways.simulator.exchange import Exchange
-from gateways.simulator.persistence import Persistence
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.exchange.exchange import Exchange
+from gateways.simulator.exchange.model.events import NullListener
+from gateways.simulator.exchange.model.symbols import default_symbols
+from gateways.simulator.store.persistence import Persistence
 
 ROOT = Path(__file__).parents[2]
 WRITER = Path(__file__).with_name("simulator_core_writer.py")

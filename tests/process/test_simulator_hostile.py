@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.sync.client import connect
 
-from gateways.simulator.control_token import HEADER
+from gateways.simulator.api.access.control_token import HEADER
 from tests.process.simulator_process import KEY, Simulator, now_ms, sign, simulator
 
 DEEP = "[" * 5000 + "]" * 5000

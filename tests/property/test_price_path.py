@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateways.simulator.markets.price_path import PricePath
-from gateways.simulator.markets.profiles import REGIMES, profile_for
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.exchange.model.symbols import default_symbols
+from gateways.simulator.markets.flow.price_path import PricePath
+from gateways.simulator.markets.flow.profiles import REGIMES, profile_for
 
 MINUTE_MS = 60_000
 DAY_MINUTES = 1440

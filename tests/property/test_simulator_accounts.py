@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gateways.simulator import liquidation
-from gateways.simulator.errors import ApiError
+from gateways.simulator.exchange import liquidation
+from gateways.simulator.exchange.model.errors import ApiError
 from tests.simulator_rig import SYMBOL, D, Desk
 
 SIDES = st.sampled_from(["BUY", "SELL"])

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateways.simulator.market_data.bars import Bars
-from gateways.simulator.market_data.history import History, HistoryProfile
-from gateways.simulator.market_data.rows import (
+from gateways.simulator.market_data.history.bars import Bars
+from gateways.simulator.market_data.history.invented import History, HistoryProfile
+from gateways.simulator.market_data.history.rows import (
     CLOSE,
     COUNT,
     DAY_MS,

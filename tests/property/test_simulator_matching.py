@@ -13,11 +13,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gateways.simulator.errors import ApiError
-from gateways.simulator.events import NullListener, Trade
-from gateways.simulator.exchange import Exchange
-from gateways.simulator.orders import AmendRequest, OrderRequest
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.exchange.exchange import Exchange
+from gateways.simulator.exchange.model.errors import ApiError
+from gateways.simulator.exchange.model.events import NullListener, Trade
+from gateways.simulator.exchange.model.orders import AmendRequest, OrderRequest
+from gateways.simulator.exchange.model.symbols import default_symbols
 
 D = Decimal
 NOW = 1_760_000_400_000

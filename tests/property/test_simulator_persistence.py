@@ -12,14 +12,15 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from gateways.simulator import journal, state_record
-from gateways.simulator.exchange import Exchange
-from gateways.simulator.journal import StateDamagedError
-from gateways.simulator.orders import AmendRequest, OrderRequest
-from gateways.simulator.persistence import Persistence as Store
-from gateways.simulator.state import ExchangeState
-from gateways.simulator.state_record import StateRecord, cut
-from gateways.simulator.symbols import make_brackets
+from gateways.simulator.exchange.exchange import Exchange
+from gateways.simulator.exchange.model.orders import AmendRequest, OrderRequest
+from gateways.simulator.exchange.model.state import ExchangeState
+from gateways.simulator.exchange.model.symbols import make_brackets
+from gateways.simulator.store import journal
+from gateways.simulator.store import records as state_record
+from gateways.simulator.store.journal import StateDamagedError
+from gateways.simulator.store.persistence import Persistence as Store
+from gateways.simulator.store.records import StateRecord, cut
 from tests.simulator_rig import SYMBOL, D, Desk, Recorder
 
 Step = Callable[[Desk], object]
@@ -314,7 +315,7 @@ def test_what_is_not_committed_does_not_get_into_a_snapshot(tmp_path: Path):
 
 
 def test_long_old_files_are_removed_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("gateways.simulator.persistence._REMOVED_AT_ONCE", 500)
+    monkeypatch.setattr("gateways.simulator.store.persistence._REMOVED_AT_ONCE", 500)
     _, states, _ = written(tmp_path / "s", max_journal_bytes=3_000)
     assert len(list((tmp_path / "s").glob("*-*.*"))) == 4
     exchange, _ = restored(tmp_path / "s")

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateways.simulator.errors import ApiError
+from gateways.simulator.exchange.model.errors import ApiError
 from tests.simulator_rig import SYMBOL, Desk
 
 SIDES = st.sampled_from(["BUY", "SELL"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateways.simulator.__main__ import EXIT_USAGE, main
-from gateways.simulator.journal import StateDamagedError
+from gateways.simulator.store.journal import StateDamagedError
 from tests.property.test_simulator_persistence import Persistence, journal_of, restored, written
 from tests.simulator_rig import Desk
 

@@ -9,8 +9,8 @@ import pytest
 
 from engine.journal import journal as journal_module
 from engine.journal import segment, snapshots
-from gateways.simulator import journal as simulator_journal
-from gateways.simulator.persistence import Persistence
+from gateways.simulator.store import journal as simulator_journal
+from gateways.simulator.store.persistence import Persistence
 from tests.journal_rig import note, opened
 from tests.simulator_rig import Desk
 

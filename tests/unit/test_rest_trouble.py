@@ -7,7 +7,7 @@ from engine.shell.chat import status_text
 from engine.shell.status import StatusKeeper
 from gateways.binance.protocol.classify import Kind, classify
 from gateways.binance.rest.trouble import KEPT, KEPT_NS, TEXT_CHARACTERS, RestTrouble
-from gateways.simulator.errors import not_there
+from gateways.simulator.exchange.model.errors import not_there
 from runtime.control.status_tables import blocked
 from tests.engine_rig import Rig
 

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from gateways.simulator.api_keys import KeyRing
-from gateways.simulator.auth import check_signature, signed_text
-from gateways.simulator.errors import ApiError
-from gateways.simulator.public_keys import PublicKey
+from gateways.simulator.api.access.keys import KeyRing
+from gateways.simulator.api.access.public_keys import PublicKey
+from gateways.simulator.api.access.signatures import check_signature, signed_text
+from gateways.simulator.exchange.model.errors import ApiError
 
 TEXT = "symbol=BTCUSDT&timestamp=1591702613943"
 ED25519 = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

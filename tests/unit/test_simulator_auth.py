@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from gateways.simulator.api_keys import KeyRing, load_or_make_keys
-from gateways.simulator.auth import check_signature, check_timestamp, signed_text, ws_signed_text
-from gateways.simulator.errors import ApiError
-from gateways.simulator.rest_params import Params
+from gateways.simulator.api.access.keys import KeyRing, load_or_make_keys
+from gateways.simulator.api.access.signatures import (
+    check_signature,
+    check_timestamp,
+    signed_text,
+    ws_signed_text,
+)
+from gateways.simulator.api.requests.params import Params
+from gateways.simulator.exchange.model.errors import ApiError
 
 SECRET = "2b5eb11e18796d12d88f13dc27dbbd02c2cc51ff7059765ed9821957d82bb4d9"
 PAYLOAD = (

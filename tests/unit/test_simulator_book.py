@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateways.simulator.book import Book, Entry
+from gateways.simulator.exchange.model.book import Book, Entry
 
 
 def resting(book: Book, side: str, price: int, lots: int, order_id: int = 1) -> Entry:

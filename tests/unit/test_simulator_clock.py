@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gateways.simulator.clock import ClockError, SimClock, open_clock
+from gateways.simulator.api.venue.clock import ClockError, SimClock, open_clock
 
 
 class Wall:

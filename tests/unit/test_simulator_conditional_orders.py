@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateways.simulator.orders import AlgoRequest
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.exchange.model.orders import AlgoRequest
+from gateways.simulator.exchange.model.symbols import default_symbols
 from tests.simulator_rig import SYMBOL, D, Desk, refused
 
 STOP_SELL = AlgoRequest(SYMBOL, "SELL", "STOP_MARKET", quantity=D("0.1"), trigger_price=D("49900"))

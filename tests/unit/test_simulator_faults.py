@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from gateways.simulator.api_keys import ApiKey, Secret
-from gateways.simulator.errors import ApiError
-from gateways.simulator.faults import EventFault, Fault, Faults
-from gateways.simulator.rest_params import Params
-from gateways.simulator.user_streams import LIFE_MS, ListenKeys, UserStreams
+from gateways.simulator.api.access.keys import ApiKey, Secret
+from gateways.simulator.api.requests.faults import EventFault, Fault, Faults
+from gateways.simulator.api.requests.params import Params
+from gateways.simulator.api.streams.user_data import LIFE_MS, ListenKeys, UserStreams
+from gateways.simulator.exchange.model.errors import ApiError
 
 OWNER = ApiKey("key", "1", Secret("secret"))
 NOTHING = Params({})

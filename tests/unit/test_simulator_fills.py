@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from gateways.simulator.format_events import order_trade_update
-from gateways.simulator.format_orders import user_trade
-from gateways.simulator.orders import OrderRequest
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.api.formats.events import order_trade_update
+from gateways.simulator.api.formats.orders import user_trade
+from gateways.simulator.exchange.model.orders import OrderRequest
+from gateways.simulator.exchange.model.symbols import default_symbols
 from tests.simulator_rig import NOW, SYMBOL, D, Desk, refused
 
 TICK = D("0.1")

@@ -4,9 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from gateways.simulator import format_account, format_events, format_numbers, format_orders
-from gateways.simulator.accounts import AccountSummary, AssetRow, PositionRow
-from gateways.simulator.events import (
+from gateways.simulator.api.access.rate_limits import LimitSettings
+from gateways.simulator.api.formats import account as format_account
+from gateways.simulator.api.formats import events as format_events
+from gateways.simulator.api.formats import numbers as format_numbers
+from gateways.simulator.api.formats import orders as format_orders
+from gateways.simulator.api.formats.exchange_info import exchange_info
+from gateways.simulator.exchange.model.accounts import AccountSummary, AssetRow, PositionRow
+from gateways.simulator.exchange.model.events import (
     AccountConfigEvent,
     AccountEvent,
     AlgoEvent,
@@ -17,10 +22,8 @@ from gateways.simulator.events import (
     OrderEvent,
     PositionChange,
 )
-from gateways.simulator.format_exchange_info import exchange_info
-from gateways.simulator.limits import LimitSettings
-from gateways.simulator.orders import AlgoOrder, Order
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.exchange.model.orders import AlgoOrder, Order
+from gateways.simulator.exchange.model.symbols import default_symbols
 
 SPECS = default_symbols()
 BTC = SPECS["BTCUSDT"]

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateways.simulator.limits import LimitError, Limits, LimitSettings
+from gateways.simulator.api.access.rate_limits import LimitError, Limits, LimitSettings
 
 MINUTE_MS = 60_000
 NOW_MS = 1_700_000_040_000 // MINUTE_MS * MINUTE_MS

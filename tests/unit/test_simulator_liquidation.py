@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from gateways.simulator.events import MarginCallEvent
-from gateways.simulator.orders import OrderRequest
-from gateways.simulator.symbols import make_brackets
+from gateways.simulator.exchange.model.events import MarginCallEvent
+from gateways.simulator.exchange.model.orders import OrderRequest
+from gateways.simulator.exchange.model.symbols import make_brackets
 from tests.simulator_rig import SYMBOL, D, Desk
 
 

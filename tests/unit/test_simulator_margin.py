@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateways.simulator.orders import AmendRequest, OrderRequest
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.exchange.model.orders import AmendRequest, OrderRequest
+from gateways.simulator.exchange.model.symbols import default_symbols
 from tests.simulator_rig import SYMBOL, D, Desk, refused
 
 BTC_CUMS = [0, 300, 1500, 12000, 132000, 482000, 2982000, 14482000, 26482000, 41482000, 121482000, 421482000]

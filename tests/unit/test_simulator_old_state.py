@@ -4,8 +4,8 @@ import base64
 import zlib
 from pathlib import Path
 
-from gateways.simulator.exchange import Exchange
-from gateways.simulator.persistence import Persistence
+from gateways.simulator.exchange.exchange import Exchange
+from gateways.simulator.store.persistence import Persistence
 from tests.simulator_rig import NOW, SYMBOL, D, Desk, Recorder
 
 SNAPSHOT = (

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateways.simulator.events import AccountEvent, OrderEvent
-from gateways.simulator.orders import AmendRequest
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.exchange.model.events import AccountEvent, OrderEvent
+from gateways.simulator.exchange.model.orders import AmendRequest
+from gateways.simulator.exchange.model.symbols import default_symbols
 from tests.simulator_rig import SYMBOL, D, Desk, refused
 
 

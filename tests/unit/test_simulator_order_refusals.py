@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from gateways.simulator.errors import ApiError, documented_codes, refusal
-from gateways.simulator.orders import AmendRequest, OrderRequest
-from gateways.simulator.symbols import default_symbols
+from gateways.simulator.exchange.model.errors import ApiError, documented_codes, refusal
+from gateways.simulator.exchange.model.orders import AmendRequest, OrderRequest
+from gateways.simulator.exchange.model.symbols import default_symbols
 from tests.simulator_rig import NOW, SYMBOL, D, Desk, refused
 
 GOOD = OrderRequest(SYMBOL, "BUY", "LIMIT", time_in_force="GTC", quantity=D("0.01"), price=D("49000"))

@@ -3,8 +3,8 @@ from decimal import Decimal
 
 import pytest
 
-from gateways.simulator.errors import ApiError
-from gateways.simulator.rest_params import Params
+from gateways.simulator.api.requests.params import Params
+from gateways.simulator.exchange.model.errors import ApiError
 
 
 def code_of(action: Callable[..., object], *args: object):

@@ -1,6 +1,6 @@
 """What order, trade and income queries remember and return."""
 
-from gateways.simulator.orders import OrderRequest
+from gateways.simulator.exchange.model.orders import OrderRequest
 from tests.simulator_rig import SYMBOL, D, Desk, refused
 
 DAY = 86_400_000

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gateways.simulator.events import AccountConfigEvent, AccountEvent
-from gateways.simulator.format_account import margin_change
+from gateways.simulator.api.formats.account import margin_change
+from gateways.simulator.exchange.model.events import AccountConfigEvent, AccountEvent
 from tests.simulator_rig import SYMBOL, D, Desk, refused
 
 

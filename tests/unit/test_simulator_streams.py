@@ -3,8 +3,8 @@ import zlib
 
 import pytest
 
-from gateways.simulator.stream_requests import answer, parse_stream_url
-from gateways.simulator.streams import MAX_BACKLOG_BYTES, Hub, StreamSocket, class_of, text_frame
+from gateways.simulator.api.streams.hub import MAX_BACKLOG_BYTES, Hub, StreamSocket, class_of, text_frame
+from gateways.simulator.api.streams.requests import answer, parse_stream_url
 
 
 class Transport:

@@ -50,8 +50,7 @@ DECIDING = (
     "engine/model", "engine/core", "engine/market_data", "engine/indicators", "engine/strategies",
     "engine/exits", "engine/orders", "engine/execution", "engine/risk", "engine/account",
     "engine/backtest", "gateways/wire/cursor.py", "gateways/wire/replay.py",
-    "gateways/simulator/book.py", "gateways/simulator/exchange.py", "gateways/simulator/orders.py",
-    "gateways/simulator/accounts.py",
+    "gateways/simulator/exchange",
 )  # fmt: skip
 
 

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from gateways.simulator.market_data.depth_feed import DepthDiff
-from gateways.simulator.market_data.money import Printer
-from gateways.simulator.market_data.rows import (
+from gateways.simulator.market_data.depth import DepthDiff
+from gateways.simulator.market_data.history.rows import (
     CLOSE,
     COUNT,
     FIRST_ID,
@@ -19,6 +18,7 @@ from gateways.simulator.market_data.rows import (
     VOLUME,
     next_open_time,
 )
+from gateways.simulator.market_data.number_format import Printer
 from gateways.simulator.market_data.tape import AggTrade, PublicTrade
 
 Payload = dict[str, Any]

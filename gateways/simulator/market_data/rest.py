@@ -5,13 +5,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
-from gateways.simulator.errors import ApiError, invalid_parameter, missing_parameter, not_there, refusal
+from gateways.simulator.api.requests.params import Params
+from gateways.simulator.exchange.model.errors import (
+    ApiError,
+    invalid_parameter,
+    missing_parameter,
+    not_there,
+    refusal,
+)
 from gateways.simulator.market_data import payloads
-from gateways.simulator.market_data.bars import HistoryMissingError
-from gateways.simulator.market_data.feed import SymbolFeed
-from gateways.simulator.market_data.funding import settlements
-from gateways.simulator.market_data.public_book import ASK, BID
-from gateways.simulator.market_data.rows import (
+from gateways.simulator.market_data.history.bars import HistoryMissingError
+from gateways.simulator.market_data.history.funding import settlements
+from gateways.simulator.market_data.history.rows import (
     COUNT,
     DAY_MS,
     FIRST_ID,
@@ -21,11 +26,12 @@ from gateways.simulator.market_data.rows import (
     VOLUME,
     next_open_time,
 )
+from gateways.simulator.market_data.public_book import ASK, BID
+from gateways.simulator.market_data.symbol_feed import SymbolFeed
 from gateways.simulator.market_data.tape import PublicTrade
-from gateways.simulator.rest_params import Params
 
 if TYPE_CHECKING:
-    from gateways.simulator.market_data.component import MarketData
+    from gateways.simulator.market_data.market_data import MarketData
 
 _DEPTH_LIMITS: Final = (5, 10, 20, 50, 100, 500, 1000)
 Row = dict[str, Any]

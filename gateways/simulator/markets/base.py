@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gateways.simulator.exchange import Exchange
+from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.market_data import MarketData
 
 

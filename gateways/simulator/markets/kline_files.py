@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gateways.simulator.exchange.model.symbols import SymbolSpec
 from gateways.simulator.markets.base import MarketError
-from gateways.simulator.symbols import SymbolSpec
 
 _YEAR_1990_S = 631_152_000
 _MOST_VOLUME = 1e12

@@ -14,9 +14,9 @@ from typing import Final
 import msgspec
 import structlog
 
-from gateways.simulator.exchange import Exchange
+from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.market_data import MarketData
-from gateways.simulator.market_data.feed import SymbolFeed
+from gateways.simulator.market_data.symbol_feed import SymbolFeed
 from gateways.simulator.market_data.tape import PublicTrade
 from gateways.simulator.markets.base import MarketError, MarketOptions
 from gateways.simulator.markets.kline_files import GridBars, bar_path, odd_distance, read_bars

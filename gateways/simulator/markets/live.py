@@ -23,9 +23,9 @@ import msgspec
 import structlog
 import websockets
 
-from gateways.simulator.exchange import Exchange
+from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.market_data import MarketData
-from gateways.simulator.market_data.rows import MINUTE_MS, OPEN_TIME, Rows
+from gateways.simulator.market_data.history.rows import MINUTE_MS, OPEN_TIME, Rows
 from gateways.simulator.markets.base import MarketError, MarketOptions
 from gateways.simulator.markets.frames import check_frame
 from gateways.simulator.markets.relay import RelayedSymbol

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gateways.simulator.markets.base import Market, MarketError, MarketOptions
-from gateways.simulator.markets.profiles import REGIMES
+from gateways.simulator.markets.flow.profiles import REGIMES
 from gateways.simulator.markets.synthetic import SyntheticMarket
 
 KINDS = (

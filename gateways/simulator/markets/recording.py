@@ -17,10 +17,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from gateways.simulator.exchange import Exchange
+from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.market_data import MarketData
-from gateways.simulator.market_data.money import Printer
-from gateways.simulator.market_data.streams import Stream
+from gateways.simulator.market_data.number_format import Printer
+from gateways.simulator.market_data.stream_names import Stream
 from gateways.simulator.markets.base import MarketError, MarketOptions
 from gateways.simulator.markets.frames import RecordedFrame, Recording, read_recording
 from gateways.simulator.markets.relay import RelayedSymbol

@@ -3,12 +3,12 @@
 from bisect import bisect_left, bisect_right
 from typing import Any, Final
 
-from gateways.simulator.exchange import Exchange
+from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.market_data import MarketData, payloads
-from gateways.simulator.market_data.depth_feed import DepthDiff
-from gateways.simulator.market_data.feed import SymbolFeed
-from gateways.simulator.market_data.money import Printer
+from gateways.simulator.market_data.depth import DepthDiff
+from gateways.simulator.market_data.number_format import Printer
 from gateways.simulator.market_data.public_book import ASK, BID, Change
+from gateways.simulator.market_data.symbol_feed import SymbolFeed
 from gateways.simulator.market_data.tape import PublicTrade
 
 _SIDES: Final = ((BID, "BUY"), (ASK, "SELL"))

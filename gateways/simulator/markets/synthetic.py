@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from heapq import heapify, heapreplace
 
-from gateways.simulator.exchange import Exchange
+from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.market_data import MarketData
 from gateways.simulator.markets.base import MarketError, MarketOptions
-from gateways.simulator.markets.flow import SymbolFlow
-from gateways.simulator.markets.profiles import profile_for
+from gateways.simulator.markets.flow.order_flow import SymbolFlow
+from gateways.simulator.markets.flow.profiles import profile_for
 
 _MAX_LATE_MS = 60_000
 

@@ -9,10 +9,10 @@ import aiohttp
 import msgspec
 import numpy as np
 
-from gateways.simulator.market_data.money import Printer
-from gateways.simulator.market_data.rows import MINUTE_MS, OPEN_TIME, Rows, Unit, empty_rows
+from gateways.simulator.exchange.model.symbols import SymbolSpec
+from gateways.simulator.market_data.history.rows import MINUTE_MS, OPEN_TIME, Rows, Unit, empty_rows
+from gateways.simulator.market_data.number_format import Printer
 from gateways.simulator.markets.frames import checked_snapshot
-from gateways.simulator.symbols import SymbolSpec
 
 PAGE: Final = 1500
 FIRST_PAGES: Final[Mapping[Unit, int]] = {"1m": 1, "1h": 1, "1d": 1}

@@ -1,0 +1,34 @@
+"""The token that commands of `/_control` which change something carry in the header `X-Control-Token`."""
+
+import hmac
+import re
+import secrets
+from pathlib import Path
+
+from gateways.simulator.api.access.keys import write_private
+from gateways.simulator.store.journal import StateDamagedError
+
+HEADER = "X-Control-Token"
+FILE = "control_token"
+_FORM = re.compile(r"[0-9a-f]{64}")
+
+
+def load_or_make_token(state: Path) -> str:
+    """The token in `DIR/control_token`, made at the first start and readable by its owner only.
+
+    Raises `StateDamagedError` for a file without one.
+    """
+    path = state / FILE
+    if path.exists():
+        token = path.read_text("utf-8", "replace").strip()
+        if not _FORM.fullmatch(token):
+            raise StateDamagedError(f"{path}: expected 64 hexadecimal digits; mend or remove it")
+        return token
+    token = secrets.token_hex(32)
+    write_private(path, token + "\n")
+    return token
+
+
+def is_right(token: str, given: str | None) -> bool:
+    """Tell whether the header held the token; the time it takes says nothing about it."""
+    return hmac.compare_digest(token.encode(), (given or "").encode("utf-8", "surrogateescape"))

@@ -1,0 +1,293 @@
+"""`/_control/…`: what a test or a person does to the exchange from behind the counter.
+
+JSON in, JSON out; documented in docs/simulator.md. Commands that change something carry the token of the
+state folder, unless the simulator was started with --open-control.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from gateways.simulator.api import control_commands as command
+from gateways.simulator.api.access.control_token import FILE, HEADER, is_right
+from gateways.simulator.api.formats.orders import algo_answer, order_answer
+from gateways.simulator.api.requests.bounded_json import check_finite, decode
+from gateways.simulator.api.requests.faults import EventFault, Fault
+from gateways.simulator.api.requests.params import Params
+from gateways.simulator.api.rest.algo_orders import algo_request
+from gateways.simulator.api.rest.dispatch import Answer
+from gateways.simulator.api.rest.orders import order_request
+from gateways.simulator.api.venue.venue import DEFAULT_ACCOUNT, Venue
+from gateways.simulator.exchange.model.errors import ApiError
+from gateways.simulator.exchange.model.symbols import make_brackets
+
+PREFIX = "/_control/"
+_APP_PREFIX = "ios_"
+_C = TypeVar("_C", bound=command.Command)
+
+
+class Rules(Protocol):
+    """Settings of stream connections."""
+
+    ping_s: float
+    pong_s: float
+    life_s: float
+    messages_per_s: int
+
+
+class Control:
+    """Performs control commands on one venue; without a `token` whoever asks may change it."""
+
+    def __init__(self, venue: Venue, rules: Rules, token: str | None) -> None:
+        self._token = token
+        self._venue = venue
+        self._rules = rules
+        self._commands: dict[tuple[str, str], Callable[[bytes], Any]] = {
+            ("GET", "state"): self._state,
+            ("GET", "faults"): lambda _: venue.faults.listing(),
+            ("POST", "faults"): self._add_fault,
+            ("DELETE", "faults"): self._clear_faults,
+            ("POST", "events"): self._add_event_fault,
+            ("POST", "silence"): self._silence,
+            ("POST", "drop"): self._drop,
+            ("POST", "price"): self._price,
+            ("POST", "funding"): self._funding,
+            ("POST", "brackets"): self._brackets,
+            ("POST", "balance"): self._balance,
+            ("POST", "account"): self._account,
+            ("POST", "order"): self._order,
+            ("DELETE", "order"): self._cancel,
+            ("POST", "algoOrder"): self._algo_order,
+            ("DELETE", "listenKey"): self._kill_listen_keys,
+            ("POST", "clock"): self._clock,
+            ("POST", "limits"): self._limits,
+            ("POST", "sockets"): self._sockets,
+            ("POST", "snapshot"): self._snapshot,
+        }
+
+    def answer(self, method: str, path: str, body: str, token: str | None) -> Answer:
+        """Perform one command; a refusal is `{"error": sentence}` with status 400, 401 or 404."""
+        handler = self._commands.get((method, path.removeprefix(PREFIX)))
+        if handler is None:
+            known = ", ".join(f"{verb} {PREFIX}{name}" for verb, name in self._commands)
+            return _json(404, {"error": f"no command {method} {path}; there are {known}"})
+        if method != "GET" and self._token is not None and not is_right(self._token, token):
+            why = f"the header {HEADER} must hold what {FILE} in the state folder says"
+            return _json(401, {"error": f"{method} {path}: {why} (or start with --open-control)"})
+        try:
+            result = handler(body.encode("utf-8", "replace") or b"{}")
+        except ValueError as error:
+            return _json(400, {"error": str(error).encode("utf-8", "replace").decode()})
+        except ApiError as error:
+            return _json(400, {"error": error.message, "code": error.code})
+        self._venue.commit()
+        self._venue.wake()
+        return _json(200, result)
+
+    def _state(self, _body: bytes) -> object:
+        venue = self._venue
+        exchange = venue.exchange
+        symbols = {
+            symbol: {
+                "mark": str(exchange.mark_price(symbol)),
+                "index": str(exchange.index_price(symbol)),
+                "last": str(exchange.last_price(symbol)),
+                "funding_rate": str(exchange.funding_rate(symbol)),
+                "next_funding_ms": exchange.next_funding_ms(symbol),
+            }
+            for symbol in exchange.specs
+        }
+        return {
+            "now_ms": venue.clock.now_ms(),
+            "skew_ms": venue.clock.skew_ms,
+            "speed": venue.clock.speed,
+            "accounts": exchange.account_ids(),
+            "symbols": symbols,
+            "stream_connections": len(venue.hub.sockets),
+            "streams": [name for name in venue.hub.wanted() if "@" in name or "!" in name],
+            "strict_routing": venue.hub.strict_routing,
+            "faults": venue.faults.listing(),
+        }
+
+    def _add_fault(self, body: bytes) -> object:
+        asked = _read(body, command.AddFault)
+        return dataclasses.asdict(self._venue.faults.add_request(Fault(**msgspec.structs.asdict(asked))))
+
+    def _add_event_fault(self, body: bytes) -> object:
+        asked = _read(body, command.AddEventFault)
+        return dataclasses.asdict(self._venue.faults.add_event(EventFault(**msgspec.structs.asdict(asked))))
+
+    def _clear_faults(self, _body: bytes) -> object:
+        self._venue.faults.clear()
+        self._venue.hub.silence(())
+        return {}
+
+    def _silence(self, body: bytes) -> object:
+        self._venue.hub.silence(_read(body, command.Silence).streams)
+        return {}
+
+    def _drop(self, body: bytes) -> object:
+        return {"dropped": self._venue.hub.drop_all(_read(body, command.Drop).route)}
+
+    def _price(self, body: bytes) -> object:
+        asked = _read(body, command.SetPrice)
+        venue, now_ms = self._venue, self._venue.clock.now_ms()
+        spec = venue.spec(asked.symbol)
+        for name, price in (("index", asked.index), ("mark", asked.mark), ("last", asked.last)):
+            if price is not None and not spec.tick_size <= price <= spec.max_price:
+                raise ValueError(f"{name}: expected a price from {spec.tick_size} to {spec.max_price}")
+        if asked.index is not None:
+            venue.exchange.set_index_price(asked.symbol, asked.index, now_ms)
+        if asked.mark is not None or asked.release_mark:
+            venue.exchange.set_mark_price(asked.symbol, asked.mark, now_ms)
+        if asked.last is not None:
+            self._trade_to(asked.symbol, spec.price_to_ticks(asked.last), now_ms)
+        venue.exchange.after_market(asked.symbol, now_ms)
+        return {
+            "mark": str(venue.exchange.mark_price(asked.symbol)),
+            "index": str(venue.exchange.index_price(asked.symbol)),
+            "last": str(venue.exchange.last_price(asked.symbol)),
+        }
+
+    def _trade_to(self, symbol: str, ticks: int, now_ms: int) -> None:
+        """Take everything up (or down) to a price, then print one lot there.
+
+        Where that empties a side of the book, as much as was taken waits at the price reached: a fall meets
+        buyers there, and the stops it triggers have somebody to trade with.
+        """
+        exchange = self._venue.exchange
+        book = exchange.book(symbol)
+        ask, bid = book.best_ask(), book.best_bid()
+        enough = 10**12
+        if ask is not None and ticks >= ask:
+            taken = enough - exchange.market_take(symbol, "BUY", enough, ticks, now_ms)
+            if book.best_ask() is None:
+                book.add("SELL", ticks, taken)
+        elif bid is not None and ticks <= bid:
+            taken = enough - exchange.market_take(symbol, "SELL", enough, ticks, now_ms)
+            if book.best_bid() is None:
+                book.add("BUY", ticks, taken)
+        exchange.print_trade(symbol, ticks, 1, buyer_is_maker=False, now_ms=now_ms)
+
+    def _funding(self, body: bytes) -> object:
+        asked = _read(body, command.SetFunding)
+        self._venue.spec(asked.symbol)
+        if asked.rate is not None and abs(asked.rate) > 1:
+            raise ValueError("rate: expected a number from -1 to 1")
+        self._venue.exchange.set_funding_rate(asked.symbol, asked.rate, self._venue.clock.now_ms())
+        return {"next_funding_ms": self._venue.exchange.next_funding_ms(asked.symbol)}
+
+    def _brackets(self, body: bytes) -> object:
+        asked = _read(body, command.SetBrackets)
+        if not asked.rows:
+            raise ValueError("rows: expected at least one bracket")
+        caps = [row.notional_cap for row in asked.rows]
+        if caps != sorted(set(caps)) or not all(0 < row.maint_margin_ratio < 1 for row in asked.rows):
+            raise ValueError("rows: expected rising notional_cap, and maint_margin_ratio between 0 and 1")
+        self._venue.spec(asked.symbol)
+        rows = [(row.leverage, row.notional_cap, str(row.maint_margin_ratio)) for row in asked.rows]
+        self._venue.exchange.set_brackets(asked.symbol, make_brackets(rows), self._venue.clock.now_ms())
+        return {}
+
+    def _balance(self, body: bytes) -> object:
+        asked = _read(body, command.Deposit)
+        account = asked.account or DEFAULT_ACCOUNT
+        self._check_account(account)
+        self._venue.exchange.deposit(account, asked.amount, self._venue.clock.now_ms())
+        total = self._venue.exchange.account_summary(account).total
+        return {"wallet_balance": str(total.wallet_balance)}
+
+    def _account(self, body: bytes) -> object:
+        asked = _read(body, command.NewAccount)
+        if (asked.secret is None) == (asked.public_key is None):
+            raise ValueError("expected either secret or public_key")
+        self._venue.keys.keep(asked.key, asked.account, secret=asked.secret, pem=asked.public_key)
+        self._venue.exchange.create_account(asked.account, asked.balance, self._venue.clock.now_ms())
+        return {"account": asked.account}
+
+    def _order(self, body: bytes) -> object:
+        """An order of the same account, as if placed by hand in the app."""
+        account, params, now_ms = self._manual(body, "newClientOrderId")
+        order = self._venue.exchange.submit(account, order_request(params), now_ms)
+        return order_answer(self._venue.spec(order.symbol), order, legacy_avg_price=True)
+
+    def _algo_order(self, body: bytes) -> object:
+        account, params, now_ms = self._manual(body, "clientAlgoId")
+        order = self._venue.exchange.submit_algo(account, algo_request(params), now_ms)
+        return algo_answer(self._venue.spec(order.symbol), order)
+
+    def _cancel(self, body: bytes) -> object:
+        account, params, now_ms = self._manual(body, "")
+        order = self._venue.exchange.cancel(
+            account,
+            params.require("symbol").upper(),
+            params.integer("orderId"),
+            params.text("origClientOrderId"),
+            now_ms,
+        )
+        return order_answer(self._venue.spec(order.symbol), order)
+
+    def _manual(self, body: bytes, client_id: str) -> tuple[str, Params, int]:
+        values = decode(body, dict[str, Any])
+        account = str(values.pop("account", DEFAULT_ACCOUNT))
+        self._check_account(account)
+        now_ms = self._venue.clock.now_ms()
+        if client_id:
+            values.setdefault(client_id, f"{_APP_PREFIX}{self._venue.exchange.next_update_id()}")
+        if client_id == "clientAlgoId":
+            values.setdefault("algoType", "CONDITIONAL")
+        return account, Params.of_json(values), now_ms
+
+    def _kill_listen_keys(self, _body: bytes) -> object:
+        """End all listen keys as if nobody had kept them alive."""
+        killed = self._venue.listen_keys.take_all()
+        for key in killed:
+            self._venue.users.end(key, self._venue.clock.now_ms())
+        return {"killed": len(killed)}
+
+    def _clock(self, body: bytes) -> object:
+        self._venue.clock.skew_ms = _read(body, command.Clock).skew_ms
+        return {"server_ms": self._venue.clock.server_ms()}
+
+    def _limits(self, body: bytes) -> object:
+        asked = _read(body, command.SetLimits)
+        limits = self._venue.limits
+        _overwrite(limits.settings, asked)
+        if asked.reset:
+            limits.reset()
+        if asked.exhaust:
+            limits.exhaust(self._venue.clock.now_ms())
+        return dataclasses.asdict(limits.settings)
+
+    def _sockets(self, body: bytes) -> object:
+        asked = _read(body, command.SocketSettings)
+        _overwrite(self._rules, asked)
+        if asked.strict_routing is not None:
+            self._venue.hub.strict_routing = asked.strict_routing
+        return {}
+
+    def _snapshot(self, _body: bytes) -> object:
+        self._venue.persistence.begin_snapshot()
+        return {}
+
+    def _check_account(self, account: str) -> None:
+        if account not in self._venue.exchange.account_ids():
+            raise ValueError(f"account: {account} does not exist")
+
+
+def _overwrite(target: object, asked: command.Command) -> None:
+    for name, value in msgspec.structs.asdict(asked).items():
+        if value is not None and hasattr(target, name):
+            setattr(target, name, value)
+
+
+def _read(body: bytes, kind: type[_C]) -> _C:
+    command = decode(body, kind)
+    check_finite(command)
+    return command
+
+
+def _json(status: int, result: object) -> Answer:
+    return Answer(status, msgspec.json.encode(result), {})

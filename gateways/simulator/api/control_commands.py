@@ -1,0 +1,137 @@
+"""Bodies of the control API: one struct a command.
+
+Unknown fields, wrong types and numbers out of bounds are refused.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gateways.simulator.api.requests.faults import FaultKind
+
+Times = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+DelayMs = Annotated[int, Meta(ge=0, le=600_000)]
+Limit = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Name = Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_.-]+$")]
+Pattern = Annotated[str, Meta(max_length=200)]
+Seconds = Annotated[float, Meta(ge=0.05, le=1_000_000)]
+MAX_SKEW_MS = 86_400_000
+"""A day: what happens in a time passed over has to be gone through."""
+
+
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all bodies."""
+
+
+class AddFault(Command, frozen=True):
+    """POST faults: the next `times` (null: all) requests matching `endpoint` meet `kind`."""
+
+    endpoint: Pattern
+    kind: FaultKind
+    times: Times | None = 1
+    skip: Limit = 0
+    delay_ms: DelayMs = 0
+    code: Annotated[int, Meta(ge=-100_000, le=100_000)] = -1000
+    message: Annotated[str, Meta(max_length=1000)] = "An unknown error occurred while processing the request."
+    http_status: Annotated[int, Meta(ge=200, le=599)] = 400
+    retry_after_s: Limit | None = None
+
+
+class AddEventFault(Command, frozen=True):
+    """POST events: the next `times` user events of a type are lost, doubled or late."""
+
+    event: Pattern
+    action: Literal["lose", "duplicate", "delay"]
+    times: Times | None = 1
+    delay_ms: DelayMs = 0
+
+
+class Silence(Command, frozen=True):
+    """POST silence: nothing on streams matching these patterns (listen keys too); [] ends it."""
+
+    streams: Annotated[list[Pattern], Meta(max_length=1024)]
+
+
+class Drop(Command, frozen=True):
+    """POST drop: cut stream connections, of one route or all."""
+
+    route: Literal["", "public", "market", "private"] | None = None
+
+
+class SetPrice(Command, frozen=True):
+    """POST price: pin the mark price, set the index, or trade through the book to a last price."""
+
+    symbol: str
+    index: Decimal | None = None
+    mark: Decimal | None = None
+    release_mark: bool = False
+    last: Decimal | None = None
+
+
+class SetFunding(Command, frozen=True):
+    """POST funding: pin the rate of the running period; null lets the formula decide again."""
+
+    symbol: str
+    rate: Decimal | None = None
+
+
+class BracketRow(Command, frozen=True):
+    """One leverage bracket; floors and `cum` follow from the rows before."""
+
+    leverage: Annotated[int, Meta(ge=1, le=1000)]
+    notional_cap: Annotated[int, Meta(ge=1, le=10**15)]
+    maint_margin_ratio: Decimal
+
+
+class SetBrackets(Command, frozen=True):
+    """POST brackets."""
+
+    symbol: str
+    rows: Annotated[list[BracketRow], Meta(max_length=100)]
+
+
+class Deposit(Command, frozen=True):
+    """POST balance: add to the wallet (negative: take away)."""
+
+    amount: Decimal
+    account: str | None = None
+
+
+class NewAccount(Command, frozen=True):
+    """POST account: a key, and its account where there is none of that name yet."""
+
+    account: Name
+    key: Name
+    secret: str | None = None
+    public_key: str | None = None
+    balance: Decimal = Decimal(10_000)
+
+
+class Clock(Command, frozen=True):
+    """POST clock: how far the exchange's clock is ahead of (negative: behind) the machine's."""
+
+    skew_ms: Annotated[int, Meta(ge=-MAX_SKEW_MS, le=MAX_SKEW_MS)]
+
+
+class SetLimits(Command, frozen=True):
+    """POST limits: change the limits, use up the present minute, or forget counts and bans."""
+
+    weight_1m: Limit | None = None
+    orders_10s: Limit | None = None
+    orders_1m: Limit | None = None
+    ban_after: Limit | None = None
+    ban_ms: Limit | None = None
+    exhaust: bool = False
+    reset: bool = False
+
+
+class SocketSettings(Command, frozen=True):
+    """POST sockets: pings, life and message rate of stream connections."""
+
+    ping_s: Seconds | None = None
+    pong_s: Seconds | None = None
+    life_s: Seconds | None = None
+    messages_per_s: Limit | None = None
+    strict_routing: bool | None = None

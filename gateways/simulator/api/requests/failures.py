@@ -1,0 +1,46 @@
+"""What a client is told, and the log says, when a request fails by a fault of ours."""
+
+import logging
+import traceback
+
+import structlog
+
+from gateways.simulator.exchange.model.errors import ApiError
+
+_MOST_TOLD = 100
+_log = structlog.get_logger("simulator")
+_told_places: set[str] = set()
+_told_lines: set[str] = set()
+
+
+def request_failed(what: str, error: Exception) -> ApiError:
+    """Log an unforeseen error of one request; the answer says that its outcome is unknown (-1000, 500).
+
+    The traceback is logged once for each place that fails, so that nobody can fill the disk with it.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
+    what = ascii(what)[1:-1][:200]
+    _log.error(f"{what} failed: {type(error).__name__} at {place}; the client got a 500")
+    if place not in _told_places and len(_told_places) < _MOST_TOLD:
+        _told_places.add(place)
+        _log.error("".join(traceback.format_exception(error)[-8:]).rstrip())
+    return ApiError(-1000, "An unknown error occurred while processing the request.", 500)
+
+
+def http_logger() -> logging.Logger:
+    """What the HTTP server says about requests that are none: a line each, without a traceback."""
+    logger = logging.getLogger("simulator.http")
+    logger.propagate = False
+    logger.handlers = [_OneLine()]
+    return logger
+
+
+class _OneLine(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        said = record.getMessage() if error is None else f"{type(error).__name__}: {error}"
+        line = ascii(" ".join(said.split()))[1:-1][:200]
+        if record.levelno >= logging.WARNING and line not in _told_lines and len(_told_lines) < _MOST_TOLD:
+            _told_lines.add(line)
+            _log.warning(f"a request could not be read: {line}")

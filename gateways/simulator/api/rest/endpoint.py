@@ -1,0 +1,73 @@
+"""What an endpoint is, and what its handler gets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from gateways.simulator.api.access.keys import ApiKey
+from gateways.simulator.api.requests.params import Params
+from gateways.simulator.api.venue.venue import Venue
+from gateways.simulator.exchange.model.errors import ApiError
+
+SUCCESS = {"code": 200, "msg": "success"}
+
+
+class Security(Enum):
+    """Binance's security types: nothing, the key alone, or key, timestamp and signature."""
+
+    NONE = 0
+    KEY = 1
+    SIGNED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One checked request. `owner` stands for every endpoint that needs a key."""
+
+    params: Params
+    now_ms: int
+    owner: ApiKey | None
+    address: str
+
+    @property
+    def account(self) -> str:
+        """Account of the caller."""
+        assert self.owner is not None
+        return self.owner.account
+
+    @property
+    def symbol(self) -> str:
+        """The mandatory symbol, in upper case."""
+        return self.params.require("symbol").upper()
+
+    def order_ids(self) -> tuple[int | None, str | None]:
+        """`orderId` and `origClientOrderId`, one of which is mandatory."""
+        order_id, client_id = self.params.integer("orderId"), self.params.text("origClientOrderId")
+        if order_id is None and client_id is None:
+            raise ApiError(
+                -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
+            )
+        return order_id, client_id
+
+
+Handler = Callable[[Venue, Call], Any]
+Weight = int | Callable[[Params], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One method and path. `orders` are the order counts (per 10 s, per minute) of one request."""
+
+    handler: Handler
+    security: Security = Security.NONE
+    weight: Weight = 1
+    required: tuple[str, ...] = ()
+    orders: tuple[int, int] = (0, 0)
+    funding_pool: bool = False
+    spot_headers: bool = False
+    """Whether the used weight is told under its older name too, as the spot host does."""
+
+    def weight_of(self, params: Params) -> int:
+        """Request weight of a request with these parameters."""
+        return self.weight if isinstance(self.weight, int) else self.weight(params)

@@ -1,0 +1,356 @@
+"""Everything public about one symbol: what changed, which streams are due, what they carry."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import numpy as np
+
+from gateways.simulator.exchange.model.symbols import SymbolSpec
+from gateways.simulator.market_data import payloads
+from gateways.simulator.market_data.depth import DepthDiff, DepthFeed
+from gateways.simulator.market_data.history.bars import Bars
+from gateways.simulator.market_data.history.invented import History
+from gateways.simulator.market_data.history.rows import (
+    COUNT,
+    DAY_MS,
+    MINUTE_MS,
+    OPEN_TIME,
+    Rows,
+    next_open_time,
+    open_time,
+    whole,
+)
+from gateways.simulator.market_data.number_format import Printer
+from gateways.simulator.market_data.payloads import Payload
+from gateways.simulator.market_data.public_book import ASK, BID, Change
+from gateways.simulator.market_data.stream_names import Stream
+from gateways.simulator.market_data.tape import PublicTrade, Tape
+
+Publish = Callable[[str, Payload], None]
+"""`publish(stream_name, payload)`: one event of one stream; the payload is the raw frame's JSON object."""
+
+_MINUTE: Final = "minute"
+_KLINE_KINDS: Final = frozenset({"kline", "continuousKline"})
+
+
+class SymbolFeed:
+    """Book, tape and bars of one symbol, and the streams made from them."""
+
+    def __init__(
+        self,
+        spec: SymbolSpec,
+        bars: Bars,
+        publish: Publish,
+        mark_frame: Callable[[str, int], Payload],
+        *,
+        last_update_id: int,
+        last_agg_id: int,
+    ) -> None:
+        self.spec = spec
+        self.symbol = spec.symbol
+        self.printer = Printer(spec)
+        self.bars = bars
+        self.depth = DepthFeed(last_update_id)
+        self.tape = Tape(last_agg_id)
+        self.genesis = (0, 0)
+        """Time (ms) and price (ticks) at which the invented history ends."""
+        self.relayed: frozenset[int] = frozenset()
+        """Depth cadences (ms) whose frames, and then bookTicker's too, come from the market."""
+        self.own_trades = True
+        """Whether the exchange's trades are the public ones; else the market relays its own."""
+        self.own_bars = True
+        """Whether minutes are made from trades and the clock; else the market tells them to `bars`."""
+        self.why_not = ""
+        """Why nothing true can be answered about the symbol now; empty if it can."""
+        self.stands = False
+        """Whether the market stands still: no minutes, nothing published by the clock, until `go_on`."""
+        self.history: History | None = None
+        self.changed_ms = 0
+        self.traded_ms = 0
+        self.on_closed: Callable[[list[Rows]], None] = _ignore
+        self._publish = publish
+        self._mark_frame = mark_frame
+        self._streams: dict[str, Stream] = {}
+        self._kinds: dict[str, list[str]] = {}
+        self._due: dict[str, int] = {_MINUTE: bars.next_minute_ms}
+        self._next_ms = bars.next_minute_ms
+        self._top = ((0, 0), (0, 0))
+        self._partial_ids: dict[str, int] = {}
+        self._day: Rows | None = None
+
+    @property
+    def next_ms(self) -> int:
+        """When `advance` has something to do."""
+        return self._next_ms
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something true to answer."""
+        return not self.why_not
+
+    def stand(self, now_ms: int) -> None:
+        """The market stands still from now on: it waits, has ended, or has lost its source."""
+        if not self.stands:
+            self.advance(now_ms)
+            self.stands = True
+
+    def go_on(self, now_ms: int, next_ticks: int | None = None) -> None:
+        """End a standstill; with `next_ticks` invented minutes lead there, else a hole stays in the bars."""
+        self.stands = False
+        between: Rows | None = None
+        if next_ticks is not None and self.history is not None:
+            start_ms, end_ms = self.bars.next_minute_ms, now_ms // MINUTE_MS * MINUTE_MS
+            if not self.bars.open_row[COUNT]:
+                start_ms -= MINUTE_MS
+            between = self.history.between(start_ms, end_ms, (self.bars.last_ticks, next_ticks))
+        closed = self.bars.skip_to(now_ms, between)
+        if closed:
+            self._day = None
+            self.on_closed(closed)
+        self._due[_MINUTE] = self.bars.next_minute_ms
+        self._next_ms = min(self._due.values())
+
+    def tell_bar(self, row: list[int], *, closed: bool) -> None:
+        """Take the open minute as the market tells it."""
+        self._bar_told(self.bars.tell(row, closed=closed), row[OPEN_TIME])
+
+    def extend_bars(self, rows: Rows) -> None:
+        """Take minutes the market had missed, up to the open one."""
+        if len(rows):
+            self._bar_told(self.bars.extend(rows), int(rows[-1, OPEN_TIME]))
+
+    def _bar_told(self, closed: list[Rows], now_ms: int) -> None:
+        if closed:
+            self._minutes_closed(closed, now_ms + MINUTE_MS)
+        else:
+            self._schedule_kinds(_KLINE_KINDS, now_ms)
+
+    def _schedule_kinds(self, kinds: Iterable[str], now_ms: int) -> None:
+        for kind in sorted(kinds):
+            for name in self._kinds.get(kind, ()):
+                self._schedule(name, _boundary(now_ms, self._streams[name].cadence_ms))
+
+    @property
+    def _is_quiet(self) -> bool:
+        return self.stands or not self.ready
+
+    def wants(self, kind: str) -> bool:
+        """Whether anybody listens to a kind of stream."""
+        return kind in self._kinds
+
+    def open_stream(self, stream: Stream, now_ms: int) -> None:
+        """Begin to build a stream."""
+        self._streams[stream.name] = stream
+        self._kinds.setdefault(stream.kind, []).append(stream.name)
+        if stream.kind == "aggTrade" and len(self._kinds["aggTrade"]) == 1:
+            self.tape.take_aggregates()  # those that were made before anybody listened
+        if stream.kind == "depth":
+            if stream.cadence_ms not in self.relayed:
+                self.depth.open_cadence(stream.cadence_ms)
+        elif stream.kind in {"markPrice", "ticker", "miniTicker"}:
+            self._schedule(stream.name, _boundary(now_ms, stream.cadence_ms))
+
+    def close_stream(self, stream: Stream) -> None:
+        """Stop building a stream."""
+        if self._streams.pop(stream.name, None) is None:
+            return
+        self._due.pop(stream.name, None)
+        self._partial_ids.pop(stream.name, None)
+        names = self._kinds[stream.kind]
+        names.remove(stream.name)
+        if not names:
+            del self._kinds[stream.kind]
+        if stream.kind == "depth" and not self._names_at(stream.cadence_ms):
+            self.depth.close_cadence(stream.cadence_ms)
+
+    def _names_at(self, cadence_ms: int) -> list[str]:
+        return [name for name in self._kinds.get("depth", ()) if self._streams[name].cadence_ms == cadence_ms]
+
+    def _schedule(self, key: str, at_ms: int) -> None:
+        if key not in self._due:
+            self._due[key] = at_ms
+            self._next_ms = min(self._next_ms, at_ms)
+
+    def change_book(self, changes: Sequence[Change], now_ms: int) -> None:
+        """Take the new sizes of changed levels as one batch."""
+        if self.depth.apply(changes, now_ms):
+            self._book_changed(now_ms)
+
+    def relay_book(
+        self, ids: tuple[int, int], changes: Sequence[Change], now_ms: int, previous_id: int | None
+    ) -> None:
+        """Take a diff whose frame is published by its market, with its first and last id."""
+        if previous_id is not None:
+            self.depth.break_chain(previous_id)
+        self.depth.relay(ids, changes, now_ms)
+        self._book_changed(now_ms)
+
+    def _book_changed(self, now_ms: int) -> None:
+        self.changed_ms = now_ms
+        if "depth" in self._kinds:
+            self._publish_depth(now_ms)
+        if "partial" in self._kinds:
+            for name in self._kinds["partial"]:
+                self._schedule(name, _boundary(now_ms, self._streams[name].cadence_ms))
+        book = self.depth.book
+        top = (book.best(BID), book.best(ASK))
+        if top != self._top:
+            self._top = top
+            if self.relayed:
+                return
+            for name in self._kinds.get("bookTicker", ()):
+                self._publish(name, self.book_ticker(now_ms))
+
+    def book_ticker(self, now_ms: int) -> Payload:
+        """Best bid and ask as a `bookTicker` frame."""
+        return payloads.book_ticker(self.symbol, self.printer, self.depth.last_id, self._top, now_ms)
+
+    def _publish_depth(self, now_ms: int) -> None:
+        for cadence in self.depth.cadences:
+            diff = self.depth.take(cadence, now_ms) if cadence == 0 else None
+            if diff is not None:
+                self._send_diff(cadence, diff, now_ms)
+        due = self.depth.next_due_ms()
+        if due is not None:
+            self._schedule("depth", due)
+
+    def _send_diff(self, cadence: int, diff: DepthDiff, now_ms: int) -> None:
+        payload = payloads.depth_update(self.symbol, self.printer, diff, now_ms, self.changed_ms)
+        for name in self._names_at(cadence):
+            self._publish(name, payload)
+
+    def add_trade(self, made: PublicTrade, *, aggregate_it: bool = True, publish: bool = True) -> None:
+        """Take one public trade; `publish` False if its own frame goes out already."""
+        kinds = {"aggTrade"}
+        if self.own_bars:
+            closed = self.bars.add_trade(
+                made.ticks, made.lots, not made.buyer_is_maker, made.time_ms, made.trade_id
+            )
+            if closed:
+                self._minutes_closed(closed, made.time_ms)
+            kinds |= _KLINE_KINDS
+        self.tape.add(made, aggregate=aggregate_it)
+        self.traded_ms = made.time_ms
+        if publish:
+            for name in self._kinds.get("trade", ()):
+                self._publish(name, payloads.trade(self.symbol, self.printer, made))
+        self._schedule_kinds(kinds, made.time_ms)
+
+    def advance(self, now_ms: int) -> None:
+        """Publish what is due, in order of time, ties in order of name."""
+        while self._next_ms <= now_ms:
+            at_ms, key = min((at, key) for key, at in self._due.items())
+            if at_ms > now_ms:
+                self._next_ms = at_ms
+                return
+            del self._due[key]
+            self._run(key, at_ms, now_ms)
+            self._next_ms = min(self._due.values())
+
+    def _run(self, key: str, at_ms: int, now_ms: int) -> None:
+        if key == _MINUTE:
+            if self.stands or not self.own_bars:
+                self._due[_MINUTE] = _boundary(now_ms, MINUTE_MS)
+                return
+            self._minutes_closed(self.bars.roll(at_ms), at_ms)
+            self._due[_MINUTE] = self.bars.next_minute_ms
+            return
+        if key == "depth":
+            for cadence in self.depth.cadences:
+                diff = self.depth.take(cadence, at_ms)
+                if diff is not None:
+                    self._send_diff(cadence, diff, at_ms)
+            due = self.depth.next_due_ms()
+            if due is not None:
+                self._due["depth"] = due
+            return
+        stream = self._streams[key]
+        if stream.kind in {"markPrice", "ticker", "miniTicker"}:
+            self._due[key] = _boundary(max(at_ms, now_ms - MINUTE_MS), stream.cadence_ms)
+        self._publish_due(stream, at_ms)
+
+    def _publish_due(self, stream: Stream, at_ms: int) -> None:
+        if self._is_quiet and stream.kind != "aggTrade":
+            return
+        if stream.kind == "partial":
+            last_id, book = self.depth.last_id, self.depth.book
+            previous = self._partial_ids.get(stream.name, last_id)
+            self._partial_ids[stream.name] = last_id
+            bids, asks = book.top(BID, stream.levels), book.top(ASK, stream.levels)
+            diff = DepthDiff(min(previous + 1, last_id), last_id, previous, bids, asks)
+            payload = payloads.depth_update(self.symbol, self.printer, diff, at_ms, self.changed_ms)
+            self._publish(stream.name, payload)
+        elif stream.kind == "aggTrade":
+            for made in self.tape.take_aggregates():
+                for name in self._kinds["aggTrade"]:
+                    self._publish(name, payloads.agg_trade(self.symbol, self.printer, made, at_ms))
+        elif stream.kind in _KLINE_KINDS:
+            row = self.bars.current(stream.interval)[0].tolist()
+            self._publish_kline(stream, row, at_ms, closed=False)
+        elif stream.kind == "markPrice":
+            self._publish(stream.name, self._mark_frame(self.symbol, at_ms))
+        elif stream.kind == "ticker":
+            self._publish(stream.name, self.ticker(at_ms))
+        elif stream.kind == "miniTicker":
+            self._publish(stream.name, self.mini_ticker(at_ms))
+
+    def _publish_kline(self, stream: Stream, row: list[int], at_ms: int, *, closed: bool) -> None:
+        build = payloads.kline if stream.kind == "kline" else payloads.continuous_kline
+        self._publish(
+            stream.name, build(self.symbol, self.printer, stream.interval, row, at_ms, closed=closed)
+        )
+
+    def _minutes_closed(self, closed: list[Rows], now_ms: int) -> None:
+        self.on_closed(closed)
+        self._day = None
+        if not self.ready:
+            return
+        if self._due.get(_MINUTE, 0) < self.bars.next_minute_ms and _MINUTE in self._due:
+            self._due[_MINUTE] = self.bars.next_minute_ms
+        for kind in sorted(_KLINE_KINDS):
+            for name in self._kinds.get(kind, ()):
+                stream = self._streams[name]
+                for minute in closed:
+                    end = int(minute[0, OPEN_TIME]) + MINUTE_MS
+                    bar = self.bars.closed_bar(stream.interval, open_time(stream.interval, end - MINUTE_MS))
+                    if next_open_time(stream.interval, int(bar[0, OPEN_TIME])) == end:
+                        self._due.pop(name, None)
+                        self._publish_kline(stream, bar[0].tolist(), now_ms, closed=True)
+
+    def day_row(self, now_ms: int) -> list[int]:
+        """Join the last 24 hours into one row."""
+        self.advance(now_ms)
+        if self._day is None:
+            open_ms = self.bars.open_row[OPEN_TIME]
+            self._day = self.bars.minutes(open_ms - DAY_MS + MINUTE_MS, open_ms)
+            if len(self._day):
+                self._day = whole(self._day)
+        current = np.array([self.bars.open_row], dtype=np.int64)
+        row: list[int] = whole(np.concatenate((self._day, current)))[0].tolist()
+        return row
+
+    def day(self, now_ms: int) -> Payload:
+        """The 24 h numbers as REST names them."""
+        return payloads.day_numbers(self.printer, self.day_row(now_ms))
+
+    def last_size(self) -> str:
+        """Size of the last trade."""
+        return self.printer.size(self.tape.trades[-1].lots if self.tape.trades else 0)
+
+    def ticker(self, now_ms: int) -> Payload:
+        """`24hrTicker`."""
+        times = (now_ms - DAY_MS, now_ms)
+        return payloads.ticker(self.symbol, self.day(now_ms), self.last_size(), times, now_ms)
+
+    def mini_ticker(self, now_ms: int) -> Payload:
+        """`24hrMiniTicker`."""
+        return payloads.mini_ticker(self.symbol, self.day(now_ms), now_ms)
+
+
+def _boundary(now_ms: int, cadence_ms: int) -> int:
+    """Next multiple of the cadence after `now_ms`."""
+    return now_ms // cadence_ms * cadence_ms + cadence_ms
+
+
+def _ignore(_closed: list[Rows]) -> None:
+    """Nobody keeps closed minutes."""

@@ -1,0 +1,161 @@
+"""The latent price of one synthetic symbol: metaorders, and the moves that follow from them.
+
+A metaorder is somebody's large order in one direction, worked off in many child orders. Its duration is
+Pareto distributed with exponent 1.5, so that the signs of trades stay correlated over many trades (Lillo,
+Mike and Farmer, "Theory for long memory in supply and demand", Phys. Rev. E 71, 066122, 2005). Moves of
+the best bid start at random times and go in the direction of the metaorder of that moment; before each, a
+lead begins in which the order flow can show where the price will go.
+
+The price is drawn back to its home: the further away it is, the fewer metaorders lead further away.
+"""
+
+import math
+from collections import deque
+from random import Random
+
+from gateways.simulator.markets.flow.profiles import FlowProfile
+
+OPENING_MS = 75_000
+"""After a start: the price swings to and fro, so that whoever has just connected sees something happen."""
+
+_TAIL = 1.5
+_LONGEST_MS = 60_000.0
+_LEAD_MS = 700.0
+_AFTER_MOVE_MS = 1000.0
+_FOLLOW_MS = 1200.0
+_STEP_MS = 25.0
+_WITHIN_SHARE = 0.6
+_BETWEEN_SHARE = 0.8
+"""Moves that follow one another are alike: how much of the spread is within such a run, and between runs."""
+
+_PULL = 1.0
+_STRONGEST_PULL = 0.25
+
+
+class PricePath:
+    """Where the best bid belongs (`bid`, ticks) and who pushes it (`side`: 1 buyers, -1 sellers).
+
+    Driven from outside: whenever time reaches `next_ms`, call `advance`.
+    """
+
+    def __init__(self, profile: FlowProfile, seed: str) -> None:
+        # Seeded and never security relevant: the same seed must give the same market.
+        self._rng = Random(seed)  # noqa: S311
+        self._profile = profile
+        self.bid = 2
+        self.side = 1
+        self.is_leading = False
+        """A move in the direction of `side` is about to start."""
+        self._home = 2
+        self._longest_move = 20
+        self._trend = 1
+        self._vigour = 1.0
+        self._opening_end_ms = 0.0
+        self._side_end_ms = 0.0
+        self._trend_end_ms = 0.0
+        self._lead_ms = 0.0
+        self._move_ms = 0.0
+        self._steps: deque[tuple[float, int]] = deque()
+        self.next_ms = 0.0
+        """Time of the next change."""
+
+    def start(self, price_ticks: int, home_ticks: int, longest_move_ticks: int, now_ms: int) -> None:
+        """Begin at a price; in the long run it is drawn back to `home_ticks`."""
+        rng = self._rng
+        self.bid = max(2, price_ticks)
+        self._home = max(2, home_ticks)
+        self._longest_move = longest_move_ticks
+        self.side = rng.choice((-1, 1))
+        self._trend = rng.choice((-1, 1))
+        self._opening_end_ms = now_ms + OPENING_MS
+        self._side_end_ms = now_ms + rng.uniform(4000.0, 8000.0)
+        self._trend_end_ms = now_ms + rng.expovariate(1.0 / self._profile.trend_ms)
+        self._draw_vigour()
+        self._schedule_move(now_ms + 1000.0 * rng.uniform(0.5, 2.5), now_ms)
+        self._find_next()
+
+    def skip(self, late_ms: float) -> None:
+        """Leave out what a stopped clock missed."""
+        self._side_end_ms += late_ms
+        self._trend_end_ms += late_ms
+        self._lead_ms += late_ms
+        self._move_ms += late_ms
+        self._steps = deque((at + late_ms, bid) for at, bid in self._steps)
+        self.next_ms += late_ms
+
+    def advance(self) -> None:
+        """Let the next change happen: a step of a move, the begin of a lead or a move, a new metaorder."""
+        at_ms = self.next_ms
+        if self._steps:
+            self.bid = self._steps.popleft()[1]
+        elif self._lead_ms <= at_ms:
+            self._begin_lead(at_ms)
+        elif self._move_ms <= at_ms:
+            self._begin_move(at_ms)
+        else:
+            self._begin_metaorder(at_ms)
+        self._find_next()
+
+    def _find_next(self) -> None:
+        if self._steps:
+            self.next_ms = self._steps[0][0]
+        else:
+            self.next_ms = min(self._side_end_ms, self._move_ms, self._lead_ms)
+
+    def _begin_lead(self, at_ms: float) -> None:
+        self.is_leading = True
+        self._lead_ms = math.inf
+        if at_ms >= self._opening_end_ms:
+            after = self._move_ms + self._rng.expovariate(1.0 / _AFTER_MOVE_MS)
+            self._side_end_ms = max(self._side_end_ms, after)
+
+    def _begin_metaorder(self, at_ms: float) -> None:
+        rng, profile = self._rng, self._profile
+        if at_ms < self._opening_end_ms:
+            self.side = -self.side
+            self._side_end_ms = at_ms + rng.uniform(6000.0, 8000.0)
+            return
+        duration = profile.metaorder_ms * (1.0 - rng.random()) ** (-1.0 / _TAIL)
+        self._side_end_ms = at_ms + min(duration, _LONGEST_MS)
+        if at_ms >= self._trend_end_ms:
+            self._trend_end_ms = at_ms + rng.expovariate(1.0 / profile.trend_ms)
+            self._trend = rng.choice((-1, 1))
+        pull = _PULL * math.log(self._home / self.bid)
+        pull = max(-_STRONGEST_PULL, min(_STRONGEST_PULL, pull))
+        self.side = 1 if rng.random() < 0.5 + pull + self._trend * profile.trend_share else -1
+
+    def _begin_move(self, at_ms: float) -> None:
+        """Plan a move as a few steps, and when the next one starts."""
+        rng, profile = self._rng, self._profile
+        self.is_leading = False
+        is_opening = at_ms < self._opening_end_ms
+        ticks = int(self._vigour * rng.lognormvariate(0.0, _WITHIN_SHARE * profile.move_spread))
+        ticks = min(max(1, ticks), self._longest_move)
+        if is_opening:
+            ticks = max(1, ticks // 3)
+        target = max(2, self.bid + self.side * ticks)
+        steps = min(ticks, 2 + int(rng.expovariate(0.45)))
+        now, bid = at_ms, self.bid
+        for index in range(steps):
+            bid = target if index == steps - 1 else bid + (target - bid) // (steps - index)
+            self._steps.append((now, bid))
+            now += rng.expovariate(1.0 / _STEP_MS)
+        self._side_end_ms = max(self._side_end_ms, now)
+        if is_opening:
+            gap = rng.uniform(500.0, 1600.0)
+        elif rng.random() < profile.move_follow:
+            gap = rng.expovariate(1.0 / _FOLLOW_MS)
+        else:
+            gap = rng.expovariate(profile.move_rate / 1000.0)
+            self._draw_vigour()
+        self._schedule_move(now + gap, now)
+
+    def _draw_vigour(self) -> None:
+        """Draw the median size of the moves that follow one another from now on."""
+        profile = self._profile
+        spread = _BETWEEN_SHARE * profile.move_spread
+        self._vigour = self._rng.lognormvariate(math.log(profile.move_median_ticks), spread)
+
+    def _schedule_move(self, move_ms: float, now_ms: float) -> None:
+        self._move_ms = move_ms
+        self._lead_ms = max(now_ms, move_ms - self._rng.expovariate(1.0 / _LEAD_MS))
