@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import short_run
+from runtime.process import short_run
 
 short_run.begin()
 
@@ -33,7 +33,7 @@ from engine.indicators.batch import atr, ema, rsi
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
 from engine.model.exit_rules import ExitRules, PartialExit
-from engine.strategies.base import SignalArrays
+from engine.model.signals import SignalArrays
 
 GROUP = 6
 """Five-minute bars in an informative one."""

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engine.model.bars import Bar, Bars
-from engine.strategies.base import SignalArrays
+from engine.model.signals import SignalArrays
 
 FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
 TAG, RISK = "tag", "risk_distance"

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.bars import Bars
-from engine.strategies.base import SignalArrays, SignalStrategy
+from engine.model.signals import SignalArrays
+from engine.strategies.base import SignalStrategy
 from model_integration.frame import FLAGS, bar_at
 from model_integration.vectorized import VectorizedStrategy, twin_of
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from engine.model.bars import Bar, Bars
 from engine.model.exit_rules import ExitRules
-from engine.strategies.base import Inputs, SignalArrays, Signals, SignalStrategy, StrategyParams, registry
+from engine.model.signals import SignalArrays, Signals
+from engine.strategies.base import Inputs, SignalStrategy, StrategyParams, registry
 from model_integration.frame import arrays_of, bar_at, frame_of
 from model_integration.twins import TWINS
 

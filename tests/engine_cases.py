@@ -9,7 +9,7 @@ from engine.backtest.data.plans import Funding, SymbolPlan
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
 from engine.model.exit_rules import ExitRules, PartialExit
-from engine.strategies.base import SignalArrays
+from engine.model.signals import SignalArrays
 
 HOUR_NS = 3_600_000_000_000
 _START_NS = 1_700_000_000 * 1_000_000_000 // HOUR_NS * HOUR_NS

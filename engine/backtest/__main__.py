@@ -1,6 +1,6 @@
 """`python -m engine.backtest`: see `cli`."""
 
-from engine import short_run
+from runtime.process import short_run
 
 if __name__ == "__main__":
     short_run.begin()

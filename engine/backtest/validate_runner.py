@@ -16,7 +16,7 @@ def main() -> None:
         package = Path(__file__).resolve().parents[1]
         sys.path[:] = [str(package.parent), *(path for path in sys.path if Path(path).resolve() != package)]
     # Only now can the package be found by its own name.
-    from engine import short_run  # noqa: PLC0415
+    from runtime.process import short_run  # noqa: PLC0415
 
     short_run.begin()
     from engine.backtest.parity.command import app  # noqa: PLC0415

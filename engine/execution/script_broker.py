@@ -22,7 +22,8 @@ from engine.model.audit import Severity
 from engine.model.bars import Bar
 from engine.model.lots import decimal_of, plain, quantity_down
 from engine.model.records import Fill
-from engine.strategies.base import Direction, ScriptStrategy
+from engine.model.signals import Direction
+from engine.strategies.base import ScriptStrategy
 from engine.strategies.calls import check_call, check_room
 from engine.strategies.slot import StrategyRefused, StrategySlot
 from gateways.wire.messages import Instrument

@@ -8,10 +8,10 @@ from engine.execution.recent_signals import RecentSignals
 from engine.model import records
 from engine.model.context import Clock, Outbox
 from engine.model.limits import Verdict
+from engine.model.signals import Signals
 from engine.model.timeframes import SECOND_NS
 from engine.orders.order_store import Order
 from engine.orders.signal_fate import OrderOf, refused_order, settled_signal
-from engine.strategies.base import Signals
 from engine.strategies.slot import Decision, Fate
 from runtime.control.shown import ShowPrice
 

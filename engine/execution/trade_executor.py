@@ -30,11 +30,12 @@ from engine.model.context import Clock, Outbox
 from engine.model.limits import Verdict
 from engine.model.lots import quantity_down
 from engine.model.records import Fill, Intent
+from engine.model.signals import Signals
 from engine.orders.client_ids import bar_cause, fill_cause
 from engine.orders.order_states import UNSETTLED, OrderState
 from engine.orders.order_store import Applied, Order, OrderStore
 from engine.orders.refusals import has_fired_in_vain, is_nothing_to_reduce
-from engine.strategies.base import Broker, ScriptStrategy, Signals
+from engine.strategies.base import Broker, ScriptStrategy
 from engine.strategies.slot import Decision, SlotState, StrategySlot
 
 ZERO = Decimal(0)

@@ -10,7 +10,7 @@ from engine.exits.layout import S_STOP
 from engine.exits.plan import ExitPlan, ExitPlanState
 from engine.model.bars import Bar
 from engine.model.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, ExitRules
-from engine.strategies.base import Signals
+from engine.model.signals import Signals
 
 ZERO = Decimal(0)
 

@@ -86,7 +86,7 @@ from engine.model.exit_rules import (
 )
 
 if TYPE_CHECKING:
-    from engine.strategies.base import Signals
+    from engine.model.signals import Signals
 
 _TOLERANCE = 1e-10
 

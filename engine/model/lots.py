@@ -5,7 +5,7 @@ Kernels speak integer lots and ticks; orders speak Decimal. Serialisation is pla
 
 from decimal import ROUND_FLOOR, Decimal
 
-from engine.backtest.emulator.grid import level_ticks
+from engine.model.levels import level_ticks
 from gateways.wire.messages import Side
 
 

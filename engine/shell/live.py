@@ -15,11 +15,12 @@ from engine.core.restore import restore, snapshot_of
 from engine.journal.journal import JournalError, JournalFull, JournalOptions, open_journal
 from engine.market_data.feeds import RemoteFeed
 from engine.model.audit import AuditEvent
-from engine.model.config import EngineConfig, of_settings
+from engine.model.config import EngineConfig
 from engine.model.events import Event, JournalState, LinkDown, Stop, StrategyEnded, Timer
 from engine.model.records import JournalRecord
 from engine.orders.client_ids import client_id_prefix, engine_id_from
 from engine.shell.chat import ChatThread
+from engine.shell.configure import of_settings
 from engine.shell.control_server import ControlServer
 from engine.shell.observers import Observers
 from engine.shell.performer import Performer

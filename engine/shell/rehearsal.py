@@ -19,9 +19,9 @@ from engine.model.config import EngineConfig, StrategySpec
 from engine.model.events import LinkUp
 from engine.model.limits import RiskLimits
 from engine.model.records import JournalRecord
+from engine.model.signals import Signals
 from engine.model.timeframes import SECOND_NS
 from engine.shell.performer import Performer
-from engine.strategies.base import Signals
 from engine.strategies.ema_cross import EMACrossParams, EMACrossStrategy
 from gateways.wire import messages as wire
 from gateways.wire.framing import TO_GATEWAY_LIMIT, encode

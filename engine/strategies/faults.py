@@ -9,8 +9,9 @@ from pathlib import Path
 
 from engine.compiled.faults import CompileError
 from engine.model.bars import Bar, Bars
+from engine.model.signals import SignalArrays
 from engine.model.timeframes import utc_text
-from engine.strategies.base import Broker, ScriptStrategy, SignalArrays, SignalStrategy
+from engine.strategies.base import Broker, ScriptStrategy, SignalStrategy
 from engine.strategies.calls import LONGEST_TEXT, SentenceError, StrategyFault
 
 LONGEST_TRACE = 8_000

@@ -10,8 +10,9 @@ from typing import Protocol, cast
 import numpy as np
 
 from engine.model.bars import Bar
+from engine.model.signals import Signals
 from engine.model.timeframes import utc_text
-from engine.strategies.base import Broker, ScriptStrategy, Signals, SignalStrategy
+from engine.strategies.base import Broker, ScriptStrategy, SignalStrategy
 from engine.strategies.calls import LONGEST_TEXT, StrategyFault, is_number, is_text
 from engine.strategies.faults import fault_of
 from engine.strategies.slot import StrategySlot

@@ -13,7 +13,8 @@ import numpy as np
 from engine.compiled.functions import FloatArray, State, Step, drive, ready
 from engine.model.bars import Bar, Bars
 from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT
-from engine.strategies.base import SignalArrays, Signals, SignalStrategy, StrategyParams
+from engine.model.signals import SignalArrays, Signals
+from engine.strategies.base import SignalStrategy, StrategyParams
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = 0, 1, 2, 3, 4
 """Columns of a step's input row."""

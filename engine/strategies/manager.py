@@ -15,8 +15,9 @@ from engine.model.bars import Bar, BarFlag, CandleKind
 from engine.model.config import EngineConfig
 from engine.model.context import Clock, Outbox
 from engine.model.events import StrategyEnded
+from engine.model.signals import Signals
 from engine.model.timeframes import NEVER_NS, SECOND_NS, timeframe_text
-from engine.strategies.base import Broker, Signals, SignalStrategy
+from engine.strategies.base import Broker, SignalStrategy
 from engine.strategies.calls import StrategyFault
 from engine.strategies.guard import Guard
 from engine.strategies.mending import Mending

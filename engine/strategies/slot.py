@@ -10,8 +10,9 @@ from engine.market_data.klines import MAX_KLINES
 from engine.model.bars import Bar
 from engine.model.broker_settings import Sizing
 from engine.model.config import StrategySpec
+from engine.model.signals import Signals
 from engine.model.timeframes import SECOND_NS, timeframe_ns
-from engine.strategies.base import ScriptStrategy, Signals, SignalStrategy, StrategyParams, registry
+from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams, registry
 from engine.strategies.calls import SentenceError
 from engine.strategies.faults import what_and_where
 from runtime.settings.refusals import expected

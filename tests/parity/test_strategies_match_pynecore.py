@@ -15,7 +15,8 @@ import pytest
 
 from engine.exits.plan import ExitPlan, Planned
 from engine.model.bars import Bars
-from engine.strategies.base import Signals, SignalStrategy, registry
+from engine.model.signals import Signals
+from engine.strategies.base import SignalStrategy, registry
 
 HERE = Path(__file__).resolve().parent
 VARIANTS = 5

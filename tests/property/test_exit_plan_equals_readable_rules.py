@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.backtest.emulator.signal_rules import SignalRow, SignalRules
 from engine.exits.plan import ExitPlan
 from engine.model.exit_rules import ExitRules, PartialExit
-from engine.strategies.base import Signals
+from engine.model.signals import Signals
 
 _percent = st.one_of(st.none(), st.sampled_from([0.2, 0.5, 1.0, 3.0]))
 _multiple = st.one_of(st.none(), st.sampled_from([0.5, 1.0, 2.0]))

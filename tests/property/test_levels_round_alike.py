@@ -13,6 +13,7 @@ from engine.backtest.kernel import grid as kernel_grid
 from engine.core.engine import Engine
 from engine.execution.script_orders import Exit, RestingEntry, level_of
 from engine.model.exit_rules import ExitRules
+from engine.model.levels import level_ticks
 from engine.model.lots import level_to_tick
 from gateways.wire.messages import Side
 from tests.engine_rig import Rig, config, instrument, spec
@@ -49,7 +50,7 @@ def test_both_engines_and_live_place_a_level_at_the_same_tick(
     upwards = rounds_up(side, kind)
     live = level_to_tick(level, tick, side, is_stop=kind == "stop")
     broker = (grid.round_level_up if upwards else grid.round_level_down)(level, float(tick))
-    assert grid.level_ticks(level, float(tick), upwards=upwards) == live / tick
+    assert level_ticks(level, float(tick), upwards=upwards) == live / tick
     assert kernel_grid.level_ticks(level, float(tick), upwards) == float(live / tick)
     assert broker == pytest.approx(float(live), rel=1e-15, abs=0.0)
     assert abs(D(level) - live) < tick * D("1.0001")

@@ -20,7 +20,7 @@ from engine.backtest.trades import BacktestResult, Trade
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
 from engine.model.exit_rules import ExitRules, PartialExit
-from engine.strategies.base import SignalArrays
+from engine.model.signals import SignalArrays
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "assumptions.md"
 HOUR_NS = 3_600_000_000_000

@@ -14,7 +14,8 @@ from engine.model.bars import Bar
 from engine.model.events import Command, Event
 from engine.model.exit_rules import ExitRules, PartialExit
 from engine.model.records import Adjustment, Signal
-from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
+from engine.model.signals import Signals
+from engine.strategies.base import SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire
 from tests.engine_rig import Rig, config, spec

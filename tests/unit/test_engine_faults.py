@@ -13,8 +13,9 @@ from engine.model.audit import CandleMarked, Notice, StrategyChanged
 from engine.model.bars import Bar
 from engine.model.events import Command, Event, JournalState
 from engine.model.records import Adjustment, Intent, JournalRecord, Settled, Signal, Unknown
+from engine.model.signals import Signals
 from engine.orders.order_states import OrderState
-from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
+from engine.strategies.base import SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire
 from gateways.wire.cursor import Cursor

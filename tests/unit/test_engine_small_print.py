@@ -9,11 +9,11 @@ from engine.core.commands import MAX_REMEMBERED
 from engine.core.engine import Engine
 from engine.market_data.aggregator import SymbolBars
 from engine.model.audit import Answer, CandleClosed, Notice, Ready
-from engine.model.config import of_settings
 from engine.model.events import Command, Event, LinkDown
 from engine.model.records import EXTERNAL, Adjustment, Signal
 from engine.model.timeframes import SECOND_NS
 from engine.orders.order_states import OrderState
+from engine.shell.configure import of_settings
 from gateways.wire import messages as wire
 from runtime.settings import load_settings
 from tests.engine_rig import START_NS, Rig, config, spec

@@ -6,7 +6,7 @@ import pytest
 
 from engine.exits.plan import ExitPlan, ExitPlanState, Planned
 from engine.model.exit_rules import ExitRules, PartialExit
-from engine.strategies.base import Signals
+from engine.model.signals import Signals
 
 LONG = Signals(enter_long=True, enter_short=False, exit_long=False, exit_short=False, risk_distance=2.0)
 SHORT = Signals(enter_long=False, enter_short=True, exit_long=False, exit_short=False)

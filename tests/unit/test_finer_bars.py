@@ -15,7 +15,8 @@ from engine.market_data.bar_times import usual_step_ns
 from engine.model.bars import Bar, Bars
 from engine.model.broker_settings import BrokerSettings, Market
 from engine.model.exit_rules import ExitRules
-from engine.strategies.base import Broker, ScriptStrategy, SignalArrays
+from engine.model.signals import SignalArrays
+from engine.strategies.base import Broker, ScriptStrategy
 
 HOUR_NS = 3_600_000_000_000
 NEW_YORK = ZoneInfo("America/New_York")

@@ -10,8 +10,9 @@ from engine.model.bars import Bar, Bars
 from engine.model.events import Event, Timer
 from engine.model.limits import RiskLimits
 from engine.model.records import Signal
+from engine.model.signals import SignalArrays, Signals
 from engine.model.timeframes import SECOND_NS, timeframe_ns
-from engine.strategies.base import Inputs, SignalArrays, Signals, SignalStrategy, StrategyParams, registry
+from engine.strategies.base import Inputs, SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Exchange, Rig, config, spec

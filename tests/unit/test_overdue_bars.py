@@ -10,8 +10,9 @@ from engine.model.audit import CandleClosed, HealthChanged
 from engine.model.bars import Bar, BarFlag, Bars
 from engine.model.events import Event, LinkDown, LinkUp, Timer
 from engine.model.records import Signal
+from engine.model.signals import SignalArrays, Signals
 from engine.model.timeframes import SECOND_NS, timeframe_ns
-from engine.strategies.base import Inputs, SignalArrays, Signals, SignalStrategy, StrategyParams, registry
+from engine.strategies.base import Inputs, SignalStrategy, StrategyParams, registry
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Exchange, Rig, config, spec
 

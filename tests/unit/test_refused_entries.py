@@ -9,10 +9,10 @@ from engine.model.bars import Bar
 from engine.model.events import Command
 from engine.model.limits import RiskLimits
 from engine.model.records import Signal
+from engine.model.signals import Signals
 from engine.model.timeframes import SECOND_NS
 from engine.risk.manager import RiskManager
 from engine.risk.rules import RefusedEntries
-from engine.strategies.base import Signals
 from engine.strategies.ema_cross import EMACrossParams, EMACrossStrategy
 from gateways.wire import messages as wire
 from tests.engine_rig import START_NS, Rig, config, spec

@@ -9,7 +9,7 @@ from engine.backtest.trades import BacktestResult
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, EntryOrder, Market, Sizing
 from engine.model.exit_rules import ExitRules, PartialExit
-from engine.strategies.base import SignalArrays
+from engine.model.signals import SignalArrays
 
 HOUR_NS = 3_600_000_000_000
 MARKET = Market(tick=0.1, qty_step=0.01)

@@ -18,7 +18,8 @@ from engine.core.engine import Engine
 from engine.model.bars import Bar
 from engine.model.broker_settings import BrokerSettings, Market
 from engine.model.records import JournalRecord, Signal
-from engine.strategies.base import Broker, ScriptStrategy, Signals, SignalStrategy, StrategyParams, registry
+from engine.model.signals import Signals
+from engine.strategies.base import Broker, ScriptStrategy, SignalStrategy, StrategyParams, registry
 from engine.strategies.calls import LARGEST, LONGEST_TEXT, MOST_ORDERS, StrategyFault
 from engine.strategies.slot import SlotState
 from tests.engine_cases import make_bars

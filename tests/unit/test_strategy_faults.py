@@ -12,8 +12,9 @@ from engine.core.engine import Engine
 from engine.model.audit import Answer, StrategyChanged
 from engine.model.bars import Bar
 from engine.model.events import Command, StrategyEnded
+from engine.model.signals import Signals
 from engine.shell.log_lines import line_of
-from engine.strategies.base import Signals, SignalStrategy, StrategyParams, registry
+from engine.strategies.base import SignalStrategy, StrategyParams, registry
 from engine.strategies.calls import LONGEST_TEXT
 from engine.strategies.slot import SlotState, StrategyRefused
 from runtime.control.commands import CommandName

@@ -6,14 +6,8 @@ from engine.core.engine import Engine
 from engine.model.bars import Bar, Bars
 from engine.model.limits import RiskLimits
 from engine.model.records import Signal
-from engine.strategies.base import (
-    Inputs,
-    SignalArrays,
-    Signals,
-    SignalStrategy,
-    StrategyParams,
-    registry,
-)
+from engine.model.signals import SignalArrays, Signals
+from engine.strategies.base import Inputs, SignalStrategy, StrategyParams, registry
 from tests.engine_rig import START_NS, Rig, config, spec
 
 SECOND_NS = 1_000_000_000

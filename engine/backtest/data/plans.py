@@ -13,7 +13,7 @@ from engine.model.broker_settings import BrokerSettings
 from engine.model.exit_rules import ExitRules
 
 if TYPE_CHECKING:  # importing it would bring every strategy along
-    from engine.strategies.base import SignalArrays
+    from engine.model.signals import SignalArrays
 
 
 @dataclass(frozen=True, slots=True)

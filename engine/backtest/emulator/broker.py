@@ -31,7 +31,7 @@ from engine.model.broker_settings import BrokerSettings
 from engine.strategies.calls import check_call, check_entry
 
 if TYPE_CHECKING:  # it brings numpy and pydantic along
-    from engine.strategies.base import Direction
+    from engine.model.signals import Direction
 
 
 class BacktestBroker(BrokerView):

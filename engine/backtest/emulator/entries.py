@@ -11,7 +11,7 @@ from engine.backtest.emulator.margin import margin_ratio
 from engine.backtest.emulator.orders import Kind, OcaType, PendingOrder
 
 if TYPE_CHECKING:  # it brings numpy and pydantic along
-    from engine.strategies.base import Direction
+    from engine.model.signals import Direction
 
 _SIGN = {"long": 1, "short": -1}
 

@@ -5,19 +5,11 @@ quantities are truncated to the smallest contract.
 """
 
 from functools import lru_cache
-from math import ceil, floor, isnan
+from math import floor, isnan
 
-_LEVEL_TOLERANCE_TICKS = 1e-4
+from engine.model.levels import level_ticks
+
 _LOT_NOISE = 1e-9
-
-
-def level_ticks(price: float, tick: float, *, upwards: bool) -> int:
-    """A level in whole ticks: the fewest not below it if `upwards`, else the most not above it.
-
-    The live engine rounds by this function too, so both place a level at the same tick.
-    """
-    ticks = price / tick
-    return ceil(ticks - _LEVEL_TOLERANCE_TICKS) if upwards else floor(ticks + _LEVEL_TOLERANCE_TICKS)
 
 
 def round_level_up(price: float, tick: float) -> float:

@@ -18,7 +18,7 @@ from engine.model.broker_settings import BrokerSettings
 from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, ExitRules
 
 if TYPE_CHECKING:
-    from engine.strategies.base import SignalArrays
+    from engine.model.signals import SignalArrays
 
 _SIZINGS = ("fixed", "cash", "percent_of_equity", "risk_percent")
 _ENTRIES = ("market", "limit", "stop", "stop_limit")

@@ -23,7 +23,8 @@ from engine.backtest.runs.strategies import build_script, build_signal_strategy,
 from engine.backtest.trades import BacktestResult
 from engine.model.bars import Bars
 from engine.model.exit_rules import ExitRules
-from engine.strategies.base import ScriptStrategy, SignalArrays, SignalStrategy
+from engine.model.signals import SignalArrays
+from engine.strategies.base import ScriptStrategy, SignalStrategy
 from engine.strategies.faults import signals_of
 
 Engine = Callable[[Sequence[SymbolPlan]], BacktestResult]

@@ -13,7 +13,7 @@ from engine.backtest.parity.tv_export import ListedTrade
 from engine.backtest.trades import Trade
 from engine.exits.layout import S_COOLDOWN, S_ENTRY_BAR
 from engine.exits.plan import ExitPlan
-from engine.strategies.base import SignalArrays, Signals
+from engine.model.signals import SignalArrays, Signals
 
 _FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
 

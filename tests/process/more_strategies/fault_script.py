@@ -2,8 +2,9 @@
 moves, fills in part and is cancelled. It remembers nothing, so a restart changes nothing."""
 
 from engine.model.bars import Bar
+from engine.model.signals import Direction
 from engine.model.timeframes import SECOND_NS
-from engine.strategies.base import Broker, Direction, ScriptStrategy, StrategyParams, registry
+from engine.strategies.base import Broker, ScriptStrategy, StrategyParams, registry
 
 CYCLE = 8
 NEAR, FAR = 0.00002, 0.002

@@ -3,8 +3,9 @@
 import numpy as np
 
 from engine.model.bars import Bar, Bars
+from engine.model.signals import SignalArrays, Signals
 from engine.model.timeframes import SECOND_NS
-from engine.strategies.base import SignalArrays, Signals, SignalStrategy, StrategyParams, registry
+from engine.strategies.base import SignalStrategy, StrategyParams, registry
 
 PERIOD_SECONDS = 2
 
