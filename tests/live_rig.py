@@ -6,6 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from gateways.simulator.api.requests.params import Params
+from gateways.simulator.api.rest.endpoint import Call
+from gateways.simulator.api.rest.klines import klines
 from gateways.simulator.api.venue.clock import SimClock, wall_ms
 from gateways.simulator.api.venue.venue import Venue, VenueOptions
 from gateways.simulator.exchange.model.symbols import default_symbols
@@ -50,10 +53,8 @@ class Source:
         return f"http://127.0.0.1:{self.port}"
 
     def klines(self, interval: str, limit: int) -> list[list[Any]]:
-        params = {"symbol": "BTCUSDT", "interval": interval, "limit": str(limit)}
-        rows = self.venue.data.rest("klines", params, self.venue.clock.now_ms())
-        assert isinstance(rows, list)
-        return rows
+        params = Params({"symbol": "BTCUSDT", "interval": interval, "limit": str(limit)})
+        return klines(self.venue, Call(params, self.venue.clock.now_ms(), None, ""))
 
     async def __aenter__(self) -> Self:
         self.port = await self._server.start("127.0.0.1", self.port)

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from gateways.simulator.api.requests.params import Params
+from gateways.simulator.api.rest.endpoint import Call
+from gateways.simulator.api.rest.public import PUBLIC_ENDPOINTS
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.exchange.model.events import NullListener, Trade
 from gateways.simulator.exchange.model.symbols import default_symbols
@@ -69,7 +72,8 @@ class MarketRig(NullListener):
         return [frame for name, frame in taken if stream is None or name == stream]
 
     def rest(self, name: str, **params: object) -> Any:  # noqa: ANN401 - whatever the endpoint answers
-        return self.data.rest(name, {key: str(value) for key, value in params.items()}, self.now_ms)
+        call = Call(Params({key: str(value) for key, value in params.items()}), self.now_ms, None, "")
+        return PUBLIC_ENDPOINTS["GET", f"/fapi/v1/{name}"].handler(self, call)
 
 
 class ClientBook:

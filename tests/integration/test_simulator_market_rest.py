@@ -37,7 +37,6 @@ def rig() -> MarketRig:
         ("continuousKlines", {"pair": "BTCUSDT", "contractType": "X", "interval": "1m"}, -1130),
         ("aggTrades", {"symbol": "BTCUSDT", "startTime": 1, "endTime": 3_600_002}, -1127),
         ("trades", {"symbol": "BTCUSDT", "limit": 0}, -1130),
-        ("nothing", {}, -5000),
     ],
 )
 def test_refusals_have_their_codes(rig: MarketRig, name: str, params: dict[str, object], code: int):

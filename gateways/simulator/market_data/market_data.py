@@ -1,4 +1,4 @@
-"""`MarketData`: streams and REST answers made from the book and the trades."""
+"""`MarketData`: public streams, candles and trades made from the book and the trades."""
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from gateways.simulator.api.requests.params import Params
 from gateways.simulator.exchange.exchange import Exchange
+from gateways.simulator.exchange.model.errors import not_there, refusal
 from gateways.simulator.exchange.model.events import Trade
 from gateways.simulator.exchange.model.symbols import SymbolSpec
 from gateways.simulator.market_data.depth import IDS_PER_MS
@@ -17,7 +17,6 @@ from gateways.simulator.market_data.history.invented import History, HistoryProf
 from gateways.simulator.market_data.history.rows import MINUTE_MS, Rows
 from gateways.simulator.market_data.payloads import Payload
 from gateways.simulator.market_data.public_book import ASK, BID, Change
-from gateways.simulator.market_data.rest import Json, MarketRest
 from gateways.simulator.market_data.stream_names import Stream, parse_stream
 from gateways.simulator.market_data.symbol_feed import Publish, SymbolFeed
 from gateways.simulator.market_data.tape import PublicTrade
@@ -58,7 +57,6 @@ class MarketData:
         self._early: dict[str, Stream] = {}
         self._arrays: dict[str, tuple[Stream, int]] = {}
         self._exchange: Exchange | None = None
-        self._rest = MarketRest(self)
         self._housekeeping_ms = now_ms + _HOUSEKEEPING_MS
         self.on_subscribe: list[Callable[[Stream], None]] = []
         """Called with each stream that gets its first subscriber (a recording waits for one)."""
@@ -135,6 +133,15 @@ class MarketData:
     def feed(self, symbol: str) -> SymbolFeed | None:
         """Feed of a symbol, None if no market has opened it."""
         return self._feeds.get(symbol)
+
+    def ready_feed(self, symbol: str) -> SymbolFeed:
+        """Feed of a symbol that has data; -1121 for one without a market, 503 while its data is missing."""
+        feed = self._feeds.get(symbol)
+        if feed is None:
+            raise refusal(-1121)
+        if not feed.ready:
+            raise not_there(f"{symbol}: {feed.why_not}")
+        return feed
 
     @property
     def symbols(self) -> list[str]:
@@ -270,8 +277,6 @@ class MarketData:
         if parsed is not None and parsed.symbol in self._feeds:
             self._feeds[parsed.symbol].close_stream(parsed)
 
-    # Answers.
-
     def mark_frame(self, symbol: str, now_ms: int) -> Payload:
         """`markPriceUpdate` of a symbol."""
         exchange = self.exchange
@@ -288,13 +293,6 @@ class MarketData:
             "T": exchange.next_funding_ms(symbol),
             "st": 1,
         }
-
-    def rest(self, name: str, params: Params | Mapping[str, str], now_ms: int) -> Json:
-        """Answer a market data request, `name` being the path after /fapi/v1/ (v2: `v2/ticker/price`).
-
-        Raises `ApiError` with Binance's code. Returns what is to be encoded as JSON.
-        """
-        return self._rest.answer(name, params if isinstance(params, Params) else Params(params), now_ms)
 
     def _save(self) -> None:
         if self._store is None:

@@ -3,8 +3,7 @@
 from gateways.simulator.api.formats import account as shape
 from gateways.simulator.api.formats.exchange_info import rate_limits
 from gateways.simulator.api.formats.numbers import plain
-from gateways.simulator.api.rest.endpoint import SUCCESS, Call, Endpoint, Handler, Security
-from gateways.simulator.api.rest.orders import row_limit
+from gateways.simulator.api.rest.endpoint import SUCCESS, Call, Endpoint, Handler, Security, row_limit
 from gateways.simulator.api.venue.venue import Venue
 from gateways.simulator.exchange.model.accounts import PositionRow
 from gateways.simulator.exchange.model.errors import invalid_parameter, missing_parameter

@@ -2,8 +2,7 @@
 
 from gateways.simulator.api.formats.orders import algo_answer, algo_cancelled, algo_listed, algo_query
 from gateways.simulator.api.requests.params import Params
-from gateways.simulator.api.rest.endpoint import Call, Endpoint, Security
-from gateways.simulator.api.rest.orders import row_limit
+from gateways.simulator.api.rest.endpoint import Call, Endpoint, Security, row_limit
 from gateways.simulator.api.venue.venue import Venue
 from gateways.simulator.exchange.model.errors import ApiError
 from gateways.simulator.exchange.model.orders import AlgoRequest

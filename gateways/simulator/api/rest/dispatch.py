@@ -15,14 +15,14 @@ from gateways.simulator.api.requests.params import Params
 from gateways.simulator.api.rest.account import ACCOUNT_ENDPOINTS
 from gateways.simulator.api.rest.algo_orders import ALGO_ENDPOINTS
 from gateways.simulator.api.rest.endpoint import Call, Endpoint, Security
-from gateways.simulator.api.rest.market import MARKET_ENDPOINTS
-from gateways.simulator.api.rest.minor import MINOR_ENDPOINTS
 from gateways.simulator.api.rest.orders import ORDER_ENDPOINTS
+from gateways.simulator.api.rest.public import PUBLIC_ENDPOINTS
+from gateways.simulator.api.rest.stubs import STUB_ENDPOINTS
 from gateways.simulator.api.venue.venue import Venue
 from gateways.simulator.exchange.model.errors import ApiError
 
 ENDPOINTS: dict[tuple[str, str], Endpoint] = (
-    MARKET_ENDPOINTS | ORDER_ENDPOINTS | ALGO_ENDPOINTS | ACCOUNT_ENDPOINTS | MINOR_ENDPOINTS
+    PUBLIC_ENDPOINTS | ORDER_ENDPOINTS | ALGO_ENDPOINTS | ACCOUNT_ENDPOINTS | STUB_ENDPOINTS
 )
 JSON = "application/json"
 

@@ -8,7 +8,8 @@ from typing import Any
 from gateways.simulator.api.access.keys import ApiKey
 from gateways.simulator.api.requests.params import Params
 from gateways.simulator.api.venue.venue import Venue
-from gateways.simulator.exchange.model.errors import ApiError
+from gateways.simulator.exchange.model.errors import ApiError, invalid_parameter
+from gateways.simulator.market_data.symbol_feed import SymbolFeed
 
 SUCCESS = {"code": 200, "msg": "success"}
 
@@ -49,6 +50,21 @@ class Call:
                 -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
             )
         return order_id, client_id
+
+
+def row_limit(params: Params, default: int, most: int) -> int:
+    """`limit` of a list, -1130 where it is not between 1 and the maximum."""
+    limit = params.integer("limit")
+    if limit is None:
+        return default
+    if not 1 <= limit <= most:
+        raise invalid_parameter("limit")
+    return limit
+
+
+def requested_feed(venue: Venue, call: Call, name: str = "symbol") -> SymbolFeed:
+    """Market data of the symbol in a mandatory parameter (-1102, -1121); 503 while there is none."""
+    return venue.data.ready_feed(call.params.require(name).upper())
 
 
 Handler = Callable[[Venue, Call], Any]

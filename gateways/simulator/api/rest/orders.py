@@ -13,7 +13,7 @@ from gateways.simulator.api.formats.orders import (
     user_trade,
 )
 from gateways.simulator.api.requests.params import Params
-from gateways.simulator.api.rest.endpoint import Call, Endpoint, Handler, Security, Weight
+from gateways.simulator.api.rest.endpoint import Call, Endpoint, Handler, Security, Weight, row_limit
 from gateways.simulator.api.venue.venue import Venue
 from gateways.simulator.exchange.model.errors import ApiError, invalid_parameter, missing_parameter, refusal
 from gateways.simulator.exchange.model.orders import AmendRequest, Order, OrderRequest
@@ -219,16 +219,6 @@ def list_forced(venue: Venue, call: Call) -> object:
         call.account, call.params.upper("symbol"), row_limit(call.params, 50, 100)
     )
     return [forced_order(venue.spec(row.order.symbol), row.order) for row in forced]
-
-
-def row_limit(params: Params, default: int, most: int) -> int:
-    """`limit` of a list, -1130 where it is not between 1 and the maximum."""
-    limit = params.integer("limit")
-    if limit is None:
-        return default
-    if not 1 <= limit <= most:
-        raise invalid_parameter("limit")
-    return limit
 
 
 def _batch(call: Call) -> list[Params]:

@@ -1,7 +1,8 @@
 """Endpoints that carry little here: statistics, other products, other hosts on the same port."""
 
+from gateways.simulator.api.rest import market_data
 from gateways.simulator.api.rest.endpoint import Call, Endpoint, Handler, Security
-from gateways.simulator.api.rest.market import from_market_data, ping, server_time
+from gateways.simulator.api.rest.public import ping, server_time
 from gateways.simulator.api.venue.venue import Venue
 
 
@@ -69,9 +70,9 @@ _STATISTICS = (
     "basis",
     "delivery-price",
 )
-MINOR_ENDPOINTS: dict[tuple[str, str], Endpoint] = {
+STUB_ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", "/fapi/v1/apiTradingStatus"): Endpoint(trading_status, Security.SIGNED),
-    ("GET", "/fapi/v1/rpiDepth"): _public(from_market_data("depth"), 20, ("symbol",)),
+    ("GET", "/fapi/v1/rpiDepth"): _public(market_data.depth, 20, ("symbol",)),
     ("GET", "/fapi/v1/constituents"): _public(constituents, 2, ("symbol",)),
     ("GET", "/fapi/v1/tradingSchedule"): _public(trading_schedule, 5),
     ("GET", "/fapi/v1/indexInfo"): _public(nothing),
