@@ -16,6 +16,9 @@ from engine.journal.segment import (
 )
 from engine.model.records import JournalRecord
 
+Frame = tuple[int, JournalRecord, bytes]
+"""A record with its sequence and the bytes it is written in."""
+
 
 class JournalTail:
     """`read` gives what is new since the last call. Only whole frames are seen; nothing is ever locked.
@@ -40,7 +43,11 @@ class JournalTail:
 
         JournalError when the files needed are missing, not readable, or damaged at the next record.
         """
-        found: list[tuple[int, JournalRecord]] = []
+        return [(sequence, record) for sequence, record, _ in self.read_frames(limit)]
+
+    def read_frames(self, limit: int = 5_000) -> list[Frame]:
+        """As `read`, with the bytes of each record."""
+        found: list[Frame] = []
         while len(found) < limit and self._find_file():
             before = len(found)
             rest = self._read_file(found, limit)
@@ -109,7 +116,7 @@ class JournalTail:
             file.seek(self._offset)
             return file.read()
 
-    def _read_file(self, found: list[tuple[int, JournalRecord]], limit: int) -> bytes:
+    def _read_file(self, found: list[Frame], limit: int) -> bytes:
         """Put what can be read to `found`; returns the file's bytes from where it began to read."""
         if self._path is None:
             return b""
@@ -117,7 +124,7 @@ class JournalTail:
         start = self._offset
         for sequence, payload, end in frames(data, 0, self.next_sequence):
             try:
-                found.append((sequence, decode_record(payload, self._path.name, sequence)))
+                found.append((sequence, decode_record(payload, self._path.name, sequence), payload))
             except JournalError:
                 if found:
                     break  # what was read counts; the next call says this again

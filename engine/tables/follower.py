@@ -80,7 +80,7 @@ class Follower:
         count = 0
         while records := reading.read(_BATCH):
             if self._apply(reading):
-                count += len(records)
+                count += records
             else:
                 reading = self._begin()  # somebody else wrote the tables meanwhile: go on from there
         return count

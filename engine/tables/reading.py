@@ -12,7 +12,6 @@ import msgspec
 from engine.journal.segment import JournalError, numbered, segment_paths
 from engine.journal.snapshots import SnapshotFile, read_snapshot, write_content
 from engine.journal.tail import JournalTail
-from engine.model.records import JournalRecord
 from engine.tables.replica import Replica, ReplicaState
 
 _NO_ACCOUNT = bytes(32)
@@ -89,14 +88,16 @@ class Reading:
         """The same for the same records, wherever reading began."""
         return self._digest.hex()
 
-    def read(self, limit: int) -> list[tuple[int, JournalRecord]]:
-        """Take in at most `limit` further records; an empty list when there are none yet."""
-        records = self._tail.read(limit)
-        for sequence, record in records:
-            chained = self._digest + msgspec.msgpack.encode(record)
-            self._digest = hashlib.blake2b(chained, digest_size=16).digest()
+    def read(self, limit: int) -> int:
+        """Take in at most `limit` further records; how many that were, 0 when there are none yet.
+
+        Digested are the bytes in the file: written anew, a record of an earlier version has further fields.
+        """
+        found = self._tail.read_frames(limit)
+        for sequence, record, payload in found:
+            self._digest = hashlib.blake2b(self._digest + payload, digest_size=16).digest()
             self.replica.apply(sequence, record)
-        return records
+        return len(found)
 
     def base(self) -> Base:
         """For `write_base`, as of the last record read."""
