@@ -45,8 +45,8 @@ def symbol_facts(symbol: str = SYMBOL, **changes: object) -> SymbolFacts:
         "book_fresh": True,
         "book_since": "",
         "overdue": "",
-        "mark_price": Decimal(50_000),
-        "mark_age_ns": 0,
+        "mark_known": True,
+        "mark_stale": False,
     }
     return SymbolFacts(**(fields | changes))  # type: ignore[arg-type]
 
@@ -54,7 +54,7 @@ def symbol_facts(symbol: str = SYMBOL, **changes: object) -> SymbolFacts:
 def risk_context(**changes: object) -> RiskContext:
     """A flat account; a change that is no field of the context is one of the facts of its gates."""
     account = {name: changes.pop(name) for name in AccountFacts.__struct_fields__ if name in changes}
-    of_symbol = set(SymbolFacts.__struct_fields__) - {"symbol", "mark_price"}
+    of_symbol = set(SymbolFacts.__struct_fields__) - {"symbol"}
     symbol = {name: changes.pop(name) for name in of_symbol if name in changes}
     fields: dict[str, object] = {
         "now_ns": 1_000,

@@ -1,17 +1,19 @@
-"""What the exchange does to the account by itself, told once: liquidations, clearance fees, fees in other
-assets."""
+"""What becomes of the account: what the exchange does to it by itself is told once (liquidations, clearance
+fees, fees in other assets), its days and its equity go on record."""
 
 from engine.account.daily import TRANSFERS
 from engine.account.state import FUNDING, MAKER_FEE, TAKER_FEE, AccountStateStore
 from engine.model.audit import Severity
 from engine.model.context import Outbox
 from engine.model.lots import plain
+from engine.model.records import EquityMark
 from engine.orders.order_states import TERMINAL
 from engine.orders.order_store import Applied, Order
 from gateways.wire.messages import AccountUpdate
 from runtime.control.shown import ShowPrice
 
 INSURANCE = "INSURANCE_CLEAR"
+EQUITY_EVERY_NS = 60_000_000_000
 _FORCED = {
     "autoclose-": "liquidation: the exchange has closed {what}",
     "adl_autoclose": "auto-deleveraging: the exchange has closed {what} to settle somebody else's loss",
@@ -35,13 +37,14 @@ def forced_close(order: Order, price: ShowPrice) -> str:
 
 
 class AccountNews:
-    """Watches fills and account updates, and tells what nobody here has asked for."""
+    """Watches fills and account updates, tells what nobody here has asked for, and keeps the records."""
 
     def __init__(self, out: Outbox, account: AccountStateStore, price: ShowPrice) -> None:
         self._price = price
         self._out = out
         self._account = account
         self._told_fees: set[str] = set()
+        self._next_equity_ns = 0
 
     def on_applied(self, applied: Applied) -> None:
         """News of an order; a forced close is told when it has ended."""
@@ -70,6 +73,29 @@ class AccountNews:
             level: Severity = "critical" if update.reason == INSURANCE else "warning"
             counts = "; it counts in today's result" if balance.asset == self._account.quote_asset else ""
             self._out.notice(level, f"{text}{counts}")
+
+    def note_day(self) -> None:
+        """Where today's P&L begins goes on record."""
+        began = self._account.take_new_day()
+        if began is not None:
+            self._out.append(began)
+
+    def note_equity(self) -> None:
+        """A point of the equity curve, once a minute."""
+        now_ns = self._out.clock.now_ns
+        if now_ns < self._next_equity_ns:
+            return
+        self._next_equity_ns = now_ns + EQUITY_EVERY_NS
+        account = self._account
+        self._out.append(
+            EquityMark(
+                account.wallet_balance, account.realised_pnl, account.unrealised_pnl, account.fees, now_ns
+            )
+        )
+
+    def on_set_back(self, now_ns: int) -> None:
+        """The clock went back: the next point is due."""
+        self._next_equity_ns = min(self._next_equity_ns, now_ns)
 
     def _tell_other_fees(self, asset: str) -> None:
         """Once of each asset: the fees shown are without what is paid in it."""

@@ -14,6 +14,7 @@ from engine.account.state import AccountStateStore
 from engine.core.account_news import AccountNews
 from engine.core.commands import Commands
 from engine.core.comparison import Comparison
+from engine.core.deadlines import Deadlines
 from engine.core.halts import Halts
 from engine.core.lanes import Lane
 from engine.core.lost_records import LostRecords
@@ -33,8 +34,8 @@ from engine.model.context import NO_EFFECTS, Clock, Outbox
 from engine.model.effects import Effect
 from engine.model.events import Command, Event, JournalState, LinkDown, LinkUp, Stop, StrategyEnded, Timer
 from engine.model.lots import decimal_of
-from engine.model.records import AccountReport, EquityMark
-from engine.model.timeframes import NEVER_NS, timeframe_ns, timeframe_text
+from engine.model.records import AccountReport
+from engine.model.timeframes import timeframe_ns, timeframe_text
 from engine.orders.order_store import Applied, OrderStore
 from engine.risk.gate_news import GateNews
 from engine.risk.health import Health, told_stop
@@ -44,7 +45,6 @@ from engine.strategies.slot import Decision
 from gateways.wire import messages as wire
 from runtime.control.status import Counts
 
-EQUITY_EVERY_NS = 60_000_000_000
 SET_BACK_NS = 1_000_000_000
 """A clock that goes back by less is only being adjusted: time stands still for so long."""
 _QUICK = frozenset({wire.OrderBookTick, wire.TradeTick})
@@ -56,10 +56,9 @@ _FREQUENT = _QUICK | {wire.MarkPrice, wire.Kline, wire.OrderUpdate, wire.Account
 class Engine:
     """The parts, and the way between them. docs/architecture.md explains their words.
 
-    Each part that waits for a time has `deadline_ns` and `on_time`; `next_deadline_ns` is the earliest. Parts
-    that must tell the core something are given one of its methods: `_on_applied`: the exchange said something
-    new about an order; `_on_sent`: an order has left; `_on_doubt`: our view and the exchange's do not fit;
-    `_on_reconciled`: they agree.
+    Parts that must tell the core something are given one of its methods: `_on_applied`: the exchange said
+    something new about an order; `_on_doubt`: our view and the exchange's do not fit; `_on_reconciled`: they
+    agree.
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -79,7 +78,7 @@ class Engine:
             config, self.clock, self.lanes, self.account, self.risk, self.leverages, self.bars, self.store
         )
         self.account_news = AccountNews(self.out, self.account, self.health.show_price)
-        self.orders = OrderExecutor(config, self.clock, self.out, self.store, self._on_applied, self._on_sent)
+        self.orders = OrderExecutor(config, self.clock, self.out, self.store, self._on_applied)
         self.gate = OrderGate(
             config, self.clock, self.health, self.lanes, self.store, self.account, self.risk, self.orders
         )
@@ -103,23 +102,9 @@ class Engine:
         self.recovery = self._make_recovery()
         self.comparison = self._make_comparison()
         self.lost, self.commands = LostRecords(self), Commands(self)
-        self._timed = (
-            self.orders,
-            self.strategies,
-            self.recovery,
-            self.trades,
-            self.comparison,
-            self.leverages,
-            self.bars,
-            self.stop_check,
-        )
-        self.next_deadline_ns = NEVER_NS
-        self.tick_to_order_ns: list[int] = []
+        self._deadlines = self._make_deadlines()
         self.rejects = 0
         self.earlier = Counts()
-        self._timer_ns = 0
-        self._link_reason = ""
-        self._next_equity_ns = 0
         self.gate_news = GateNews(self.health, self.clock, self.out)
         self.bars.on_change = self.gate_news.hurry
         self.bars.on_trades_lost = lambda symbol: self.candles.tracks[symbol, "trade"].mark_hole()
@@ -152,6 +137,24 @@ class Engine:
             self.recovery.begin,
             self.recovery.on_agreed,
         )
+
+    def _make_deadlines(self) -> Deadlines:
+        parts = (
+            self.orders,
+            self.strategies,
+            self.recovery,
+            self.trades,
+            self.comparison,
+            self.leverages,
+            self.bars,
+            self.stop_check,
+        )
+        return Deadlines(self.clock, self.candles, self._deliver, parts)
+
+    @property
+    def next_deadline_ns(self) -> int:
+        """When the next thing is due."""
+        return self._deadlines.next_ns
 
     def _connect_strategies(self) -> None:
         """A desk for each, and ticks to their candles."""
@@ -193,9 +196,9 @@ class Engine:
         """
         kind = type(event)
         self._handlers[kind](event)
-        if kind in _QUICK and not self.out.effects and self.clock.now_ns < self.next_deadline_ns:
+        if kind in _QUICK and not self.out.effects and self.clock.now_ns < self._deadlines.next_ns:
             return NO_EFFECTS
-        self._meet_deadlines()
+        self._deadlines.meet()
         if kind not in _FREQUENT or self.clock.now_ns >= self.gate_news.due_ns:
             self.gate_news.tell()
         return self.out.take()
@@ -275,7 +278,7 @@ class Engine:
         if fill is not None:
             self.out.append(fill)
             self.account.on_fill(fill)
-            self._note_day()
+            self.account_news.note_day()
             self.recovery.last_fill_ns = max(self.recovery.last_fill_ns, fill.time_ns)
             self._tell_position(fill.symbol)
         self.account_news.on_applied(applied)
@@ -322,37 +325,17 @@ class Engine:
         self.out.append(AccountReport(update, self.clock.now_ns))
         self.account.on_account_update(update)
         self.health.on_positions(update.positions)
-        self._note_day()
+        self.account_news.note_day()
         self.account_news.on_account(update)
         self.recovery.watch_position()
 
     def _on_mark(self, mark: wire.MarkPrice) -> None:
         self.account.on_mark(mark)
         self.lanes[mark.symbol].mark_time_ns = mark.receive_time_ns
-        self._note_day()
+        self.account_news.note_day()
         self.margin.look()
-        if self.health.reconciled and self.clock.now_ns >= self._next_equity_ns:
-            self._next_equity_ns = self.clock.now_ns + EQUITY_EVERY_NS
-            self._note_equity()
-
-    def _note_equity(self) -> None:
-        """A point of the equity curve."""
-        account = self.account
-        self.out.append(
-            EquityMark(
-                account.wallet_balance,
-                account.realised_pnl,
-                account.unrealised_pnl,
-                account.fees,
-                self.clock.now_ns,
-            )
-        )
-
-    def _note_day(self) -> None:
-        """Where today's P&L begins goes on record."""
-        began = self.account.take_new_day()
-        if began is not None:
-            self.out.append(began)
+        if self.health.reconciled:
+            self.account_news.note_equity()
 
     def _on_snapshot(self, snapshot: wire.Snapshot) -> None:
         for instrument in snapshot.instruments:
@@ -388,7 +371,11 @@ class Engine:
         if old is not None and not answered and self.health.answers_come:
             self.orders.ask_again()
             self.trades.exits.on_answers()
-        if self.health.set_back and self.health.clock_ok and status.time_ns < self._timer_ns + SET_BACK_NS:
+        if (
+            self.health.set_back
+            and self.health.clock_ok
+            and status.time_ns < self.clock.timer_ns + SET_BACK_NS
+        ):
             self._after_set_back()
         if before not in {"", "up"} and self.health.private_stream == "up" and self.health.reconciled:
             self.recovery.begin("the private stream is back")
@@ -402,9 +389,9 @@ class Engine:
 
     def _on_link_down(self, link: LinkDown) -> None:
         self.clock.advance(link.now_ns)
-        if self.health.connected or link.reason != self._link_reason:
+        if self.health.connected or link.reason != self.health.link_reason:
             self.out.notice("warning", f"the link to the gateway is down: {link.reason}")
-        self._link_reason = link.reason
+        self.health.link_reason = link.reason
         self.candles.mark_hole()
         self.health.on_link(up=False)
         self.bars.end()
@@ -416,10 +403,10 @@ class Engine:
     def _on_timer(self, timer: Timer) -> None:
         """Time as the machine's clock has it now. It may have been set ahead, and later back."""
         # What was under way while the clock was ahead may carry its time a second time.
-        before_ns = self.clock.now_ns if self.health.set_back else self._timer_ns
+        before_ns = self.clock.now_ns if self.health.set_back else self.clock.timer_ns
         if timer.now_ns < before_ns - SET_BACK_NS:
             self._on_set_back(timer.now_ns)
-        self._timer_ns = timer.now_ns
+        self.clock.timer_ns = timer.now_ns
         self.clock.advance(timer.now_ns)
         self._decide(self.strategies.go_on())
 
@@ -436,9 +423,10 @@ class Engine:
         for lane in self.lanes.values():
             lane.receive_time_ns = min(lane.receive_time_ns, 1)
             lane.mark_time_ns = min(lane.mark_time_ns, now_ns)
-        for part in (*self._timed, self.risk):
+        for part in self._deadlines.parts:
             part.on_set_back(now_ns)
-        self._next_equity_ns = min(self._next_equity_ns, now_ns)
+        self.account_news.on_set_back(now_ns)
+        self.risk.on_set_back(now_ns)
         self.gate_news.hurry()
         if self.health.connected:
             self.recovery.begin("the machine's clock was set back")
@@ -453,24 +441,6 @@ class Engine:
 
     def _on_journal(self, state: JournalState) -> None:
         self.health.journal_ok = state.accepts_entries
-
-    def _on_sent(self, latency_ns: int) -> None:
-        """From a tick's arrival in the gateway to the departure of the order it led to."""
-        self.tick_to_order_ns.append(latency_ns)
-        del self.tick_to_order_ns[:-10_000]
-
-    def _meet_deadlines(self) -> None:
-        """Do what has become due, and say when the next thing will be."""
-        now = self.clock.now_ns
-        if self.candles.deadline_ns - self.clock.offset_ns <= now:
-            bars = self.candles.on_time(self.clock.exchange_now_ns)
-            if bars:
-                self._deliver(bars, 0)
-        for part in self._timed:
-            if part.deadline_ns <= now:
-                part.on_time()
-        candles_ns = self.candles.deadline_ns - self.clock.offset_ns
-        self.next_deadline_ns = min(candles_ns, *(part.deadline_ns for part in self._timed))
 
     def _tell_position(self, symbol: str) -> None:
         position = self.account.position(symbol)

@@ -7,6 +7,7 @@ as absence only after a grace time; a failed query proves nothing and is asked a
 again, under a new attempt's id, only with proof that the attempt before did not happen.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -31,6 +32,7 @@ from gateways.wire.messages import AmendOrder, CancelOrder, OrderUpdate, QueryOr
 
 Request = Literal["submit", "cancel", "amend", "query"]
 MOST_DOUBLINGS = 3
+LATENCIES_KEPT = 10_000
 TELL_AT_REFUSALS = 2
 """So many refused cancels of a resting order are no race with its end any more."""
 MARKET_OPEN_NS = 3 * SECOND_NS
@@ -51,8 +53,8 @@ class _Pending:
 class OrderExecutor:
     """Places, amends, cancels; settles what is unknown.
 
-    `on_applied` is called with every report that changed something. `on_sent` gets, for each order that a
-    tick led to, the nanoseconds from the tick's arrival in the gateway to the order's departure.
+    `on_applied` is called with every report that changed something. `tick_to_order_ns` has, for the newest
+    orders that a tick led to, the time from the tick's arrival in the gateway to the order's departure.
     """
 
     def __init__(
@@ -62,14 +64,13 @@ class OrderExecutor:
         out: Outbox,
         store: OrderStore,
         on_applied: Callable[[Applied], None],
-        on_sent: Callable[[int], None],
     ) -> None:
         self._config = config
         self._clock = clock
         self._out = out
         self._store = store
         self._on_applied = on_applied
-        self._on_sent = on_sent
+        self.tick_to_order_ns: deque[int] = deque(maxlen=LATENCIES_KEPT)
         self._pending: dict[int, _Pending] = {}
         self._queries: dict[str, int] = {}
         self._failed_queries: dict[str, int] = {}
@@ -172,7 +173,7 @@ class OrderExecutor:
         key = pending.client_order_id
         self._out.append(Replied(key, pending.request, reply, self._clock.now_ns))
         if pending.caused_by_receive_ns and reply.sent_time_ns:
-            self._on_sent(reply.sent_time_ns - pending.caused_by_receive_ns)
+            self.tick_to_order_ns.append(reply.sent_time_ns - pending.caused_by_receive_ns)
         self._took(self._store.on_reply(key, pending.request, reply))
         if pending.request == "submit":
             self._after_submit(key, reply)

@@ -286,7 +286,7 @@ class TradeExecutor:
     @property
     def deadline_ns(self) -> int:
         """When something is due."""
-        protections = (one.deadline_ns for one in self._protected)
+        protections = [one.deadline_ns for one in self._protected]
         return min(self.resting.deadline_ns, self.exits.deadline_ns, *protections)
 
     def on_time(self) -> None:

@@ -13,14 +13,16 @@ NO_EFFECTS: Sequence[Effect] = ()
 class Clock:
     """Time as events have brought it. Never read from the machine.
 
-    `offset_ns` is exchange time minus local time, as the gateway last measured it.
+    `offset_ns` is exchange time minus local time, as the gateway last measured it; `timer_ns` is what the
+    machine's clock said when it was last read.
     """
 
-    __slots__ = ("now_ns", "offset_ns")
+    __slots__ = ("now_ns", "offset_ns", "timer_ns")
 
     def __init__(self) -> None:
         self.now_ns = 0
         self.offset_ns = 0
+        self.timer_ns = 0
 
     def advance(self, now_ns: int) -> None:
         """Move on; a time that lies behind changes nothing."""

@@ -6,7 +6,7 @@ gates but the first: they need only a connection.
 
 A new gate takes three lines: a field of `AccountFacts` or `SymbolFacts` (without a default), the gate in the
 list below, and what fills the field in `engine/risk/health.py`. A sentence holds no number that changes by
-itself: each new wording is told.
+itself: each new wording is told. Nor should a fact: where none has changed, sentences are not made again.
 """
 
 from collections.abc import Callable, Iterable
@@ -35,7 +35,7 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     limit. `rebuild` is what to type where the journal lacks records ("": it has all). `paused` is since when
     everything is paused, in words ("": it is not). `killed` says
     that the kill switch is on, since when and by whom ("": it is off), `keys_refused` what the exchange says
-    against the API key ("": nothing).
+    against the API key ("": nothing). `daily_pnl_quote` is counted where a day's loss is limited, else 0.
     """
 
     connected: bool
@@ -69,7 +69,8 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     ("": not known). `other_engine` is an open order that an engine other than this one made ("": none).
     `book_since` is when the book stopped
     being fresh, in words ("": it never was), `overdue` what else should have come by a stream, and since when
-    ("": nothing). `mark_age_ns` is since the stream brought the mark price (None: it has not yet).
+    ("": nothing). `mark_known` says that the stream has brought a mark price, `mark_stale` that the newest is
+    too old.
     """
 
     symbol: str
@@ -83,8 +84,8 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     book_fresh: bool
     book_since: str
     overdue: str
-    mark_price: Decimal
-    mark_age_ns: int | None
+    mark_known: bool
+    mark_stale: bool
 
 
 class Gate(msgspec.Struct, Generic[Facts], frozen=True):
@@ -174,10 +175,10 @@ SYMBOL_GATES: tuple[Gate[SymbolFacts], ...] = (
         lambda facts: f"no fresh book since {facts.book_since}" if facts.book_since else "no fresh book",
     ),
     Gate("overdue", lambda facts: facts.overdue != "", lambda facts: facts.overdue),
-    Gate("mark", lambda facts: facts.mark_price <= 0 or facts.mark_age_ns is None, "no mark price has come"),
+    Gate("mark", lambda facts: not facts.mark_known, "no mark price has come"),
     Gate(
         "mark_age",
-        lambda facts: facts.mark_age_ns is not None and facts.mark_age_ns > STALE_MARK_NS,
+        lambda facts: facts.mark_stale,
         f"the mark price is older than {STALE_MARK_NS // 1_000_000_000} s",
     ),
 )

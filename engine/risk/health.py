@@ -13,7 +13,7 @@ from engine.model.price_text import PriceText
 from engine.model.timeframes import time_text, utc_text
 from engine.orders.client_ids import is_of_an_engine
 from engine.orders.order_store import OrderStore
-from engine.risk.gates import AccountFacts, SymbolFacts, blockers
+from engine.risk.gates import STALE_MARK_NS, AccountFacts, SymbolFacts, blockers
 from engine.risk.manager import RiskManager
 from gateways.wire.messages import GatewayStatus, Instrument, PositionReport, Snapshot
 
@@ -49,6 +49,8 @@ class Health:
         self.instruments: dict[str, Instrument] = {}
         self.show_price = PriceText(self.instruments)
         self.connected = False
+        self.link_reason = ""
+        """Why the connection to the gateway was lost last."""
         self.reconciled = False
         self.ever_reconciled = False
         self.journal_ok = True
@@ -61,6 +63,8 @@ class Health:
         self.set_back = False
         self.status: GatewayStatus | None = None
         self.fresh_symbols: frozenset[str] = frozenset()
+        self._judged: tuple[AccountFacts, tuple[SymbolFacts, ...]] | None = None
+        self._closed: tuple[str, ...] = ()
 
     def on_status(self, status: GatewayStatus) -> None:
         """Take the gateway's report of itself."""
@@ -149,13 +153,14 @@ class Health:
     @property
     def links_up(self) -> bool:
         """Whether the private stream and requests work, as far as the gateway tells."""
-        status = self.status
-        return status is not None and all(
-            status.streams.get(name, "up") == "up" for name in ("private", "rest")
-        )
+        if self.status is None:
+            return False
+        streams = self.status.streams
+        return streams.get("private", "up") == "up" and streams.get("rest", "up") == "up"
 
     def account_facts(self) -> AccountFacts:
         """What the gates of the account look at, as of now."""
+        max_daily_loss = self._config.limits.max_daily_loss_quote
         return AccountFacts(
             connected=self.connected,
             clock_set_back=self.set_back,
@@ -170,8 +175,8 @@ class Health:
             rebuild="" if self.records_known else self._config.ctl("rebuild"),
             paused="" if self._risk.killed else self._paused_since(),  # one cause is told, not two
             killed=self._risk.killed,
-            daily_pnl_quote=self._account.daily_pnl,
-            max_daily_loss_quote=self._config.limits.max_daily_loss_quote,
+            daily_pnl_quote=_UNKNOWN if max_daily_loss is None else self._account.daily_pnl,
+            max_daily_loss_quote=max_daily_loss,
         )
 
     def _paused_since(self) -> str:
@@ -196,8 +201,8 @@ class Health:
             book_fresh=is_fresh,
             book_since="" if is_fresh else self._book_since(symbol),
             overdue=self._bars.silent.get(symbol, ""),
-            mark_price=self._account.mark(symbol) or _UNKNOWN,
-            mark_age_ns=self._clock.now_ns - mark_time_ns if mark_time_ns else None,
+            mark_known=mark_time_ns != 0 and (self._account.mark(symbol) or 0) > 0,
+            mark_stale=mark_time_ns != 0 and self._clock.now_ns - mark_time_ns > STALE_MARK_NS,
         )
 
     def _other_engines(self) -> dict[str, str]:
@@ -218,7 +223,10 @@ class Health:
         """What keeps entries out, for a person: of one symbol, or of all."""
         symbols = (symbol,) if symbol else self._config.symbols
         others = self._other_engines()
-        found = blockers(self.account_facts(), (self.symbol_facts(one, others) for one in symbols))
+        facts = self.account_facts(), tuple([self.symbol_facts(one, others) for one in symbols])
+        if facts != self._judged:  # else the sentences are the same: nothing but the facts makes them
+            self._judged, self._closed = facts, blockers(*facts)
+        found = self._closed
         return (
             (f"the exchange cannot answer ({self.unanswered})", *found)
             if found and self.unanswered

@@ -92,7 +92,7 @@ class StatusKeeper:
             wallet_balance=self._wallet(),
             funding=plain(account.funding),
             at_start=self._at_start,
-            tick_to_order_us=_latency(engine.tick_to_order_ns),
+            tick_to_order_us=_latency(engine.orders.tick_to_order_ns),
             last_prices={symbol: lane.mid for symbol, lane in engine.lanes.items() if lane.ticks},
             last_candles=tuple(self._last_candles[symbol] for symbol in sorted(self._last_candles)),
             recent_signals=tuple(

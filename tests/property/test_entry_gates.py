@@ -34,8 +34,6 @@ VALUES: dict[str, tuple[object, ...]] = {
     "symbol": ("BTCUSDT",),
     "quote_asset": ("", "USDT", "USDC"),
     "money": ("USDT",),
-    "mark_price": (D(0), D(50_000)),
-    "mark_age_ns": (None, 0, gates.STALE_MARK_NS, gates.STALE_MARK_NS + 1),
 }
 """Of the fields that are no plain yes or no."""
 
@@ -54,6 +52,7 @@ def verdict(account: AccountFacts, symbol: SymbolFacts, order: Intent | None = N
 ALL_WRONG = symbol_facts(
     **{name: values[0] for name, values in VALUES.items() if name in SymbolFacts.__struct_fields__},
     book_fresh=False,
+    mark_known=False,
 )
 
 
@@ -102,7 +101,7 @@ def test_every_gate_is_on_the_page() -> None:
 
 def test_symbols_with_the_same_trouble_share_a_sentence() -> None:
     stale = [symbol_facts(f"S{number}USDT", book_fresh=False) for number in range(7)]
-    said = blockers(account_facts(), [*stale, symbol_facts(mark_age_ns=None)])
+    said = blockers(account_facts(), [*stale, symbol_facts(mark_known=False)])
     assert said == (
         "S0USDT, S1USDT, S2USDT, S3USDT, S4USDT and 2 more: no fresh book",
         "BTCUSDT: no mark price has come",

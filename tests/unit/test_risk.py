@@ -94,7 +94,7 @@ def test_a_limit_itself_is_still_allowed(order: dict[str, object], facts: dict[s
 EVERYTHING_WRONG: dict[str, object] = {
     "reconciled": False,
     "book_fresh": False,
-    "mark_age_ns": None,
+    "mark_known": False,
     "killed": "by hand",
     "clock_ok": False,
     "journal_ok": False,
