@@ -18,16 +18,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import aiohttp
 import msgspec
 import uvloop
+from ccxt.async_support.binanceusdm import binanceusdm
 
 from gateways.binance.orders.desk import OrderDesk
 from gateways.binance.orders.requests import OrderRequests
 from gateways.binance.protocol.frames import BookTickerFrame, DepthFrame, decode, snapshot_from
+from gateways.binance.protocol.requests import Requests
 from gateways.binance.protocol.signing import Signer
-from gateways.binance.rest.client import ExchangeClient
 from gateways.binance.rest.clock import ExchangeClock
 from gateways.binance.rest.http_pool import HttpPool
 from gateways.binance.rest.request_budget import RequestBudget
-from gateways.binance.setup.keys import ApiKeys
 from gateways.binance.streams.symbol_feed import SymbolFeed
 from gateways.wire.framing import TO_ENGINE_LIMIT, encode
 from gateways.wire.messages import OrderBookTick, SubmitOrder
@@ -133,7 +133,7 @@ async def order_path() -> None:
     pool.on_state = lambda _is_up: is_up.set()
     pool.start()
     await is_up.wait()
-    requests = OrderRequests(url, Signer("k" * 64, "s" * 64), clock.timestamp_ms, 5000)
+    requests = OrderRequests(Requests(url, Signer("k" * 64, "s" * 64), clock.timestamp_ms, 5000))
     desk = OrderDesk(
         pool,
         requests,
@@ -165,7 +165,8 @@ async def order_path() -> None:
                 await answer.read()
             arrived.append((Echo.arrived_ns - start) / 1000)
     show("aiohttp client: the same", arrived)
-    client = ExchangeClient(url, ApiKeys("k" * 64, "s" * 64), clock, budget, 5000)
+    client = binanceusdm({"apiKey": "k" * 64, "secret": "s" * 64, "enableRateLimit": False})
+    client.urls["api"] = dict.fromkeys(client.urls["api"], f"{url}/fapi/v1")
     arrived = []
     for _ in range(ORDERS // 3):
         start = time.perf_counter_ns()

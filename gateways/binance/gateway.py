@@ -24,10 +24,11 @@ from gateways.binance.orders.requests import OrderRequests
 from gateways.binance.protocol.classify import Failure, Hint
 from gateways.binance.protocol.errors import ConfigurationError, RestBlocked, RestError
 from gateways.binance.protocol.frames import DepthSnapshot, snapshot_from
+from gateways.binance.protocol.requests import Requests
 from gateways.binance.protocol.signing import Signer
 from gateways.binance.protocol.translate import MS
 from gateways.binance.rest.bans import FILE_NAME, Bans
-from gateways.binance.rest.client import ExchangeClient, RestData
+from gateways.binance.rest.client import RestClient
 from gateways.binance.rest.clock import ExchangeClock
 from gateways.binance.rest.http_pool import HttpPool
 from gateways.binance.rest.klines import fetch_klines
@@ -63,6 +64,8 @@ from gateways.wire.server import EngineConnection, WireServer
 from runtime.settings.environment import listen
 
 STATUS_SECONDS = 1.0
+READ_SECONDS = 10.0
+"""So long a read waits for its answer, and for a connection where all are in use."""
 START_CHECK_SECONDS = 5.0
 """So long an engine's start waits for an exchange that does not answer."""
 CHECK_AGAIN_SECONDS = 2.0
@@ -96,9 +99,11 @@ class Gateway:
         self.clock = ExchangeClock(monotonic_ns, wall_ns)
         self.budget = RequestBudget(self.clock.now_ns)
         self.server = WireServer(self, gateway=config.name, token=token, epoch=wall_ns())
-        self._client = ExchangeClient(config.rest_url, keys, self.clock, self.budget, config.window_ms)
-        self._client.on_hint = self._on_hint
-        self._rest = RestData(self._client, Pacer(self.budget, config.clock_speed))
+        signer = Signer(keys.api_key, keys.api_secret)
+        self._read_pool = HttpPool(
+            config.rest_url, warm=0, timeout_seconds=READ_SECONDS, wait_seconds=READ_SECONDS
+        )
+        self._rest = self._make_rest(signer)
         self._history = History(self._rest, self._now_ms)
         self._instruments = Instruments(self._rest, self.budget, lambda: tuple(self.market.feeds))
         account = self._account = Account(self._rest)
@@ -107,7 +112,7 @@ class Gateway:
         self._leverage = LeverageRequests(self._rest, self._on_leverage, self.spawn, wall_ns)
         self._open_orders = OpenOrders()
         self._requests = OrderRequests(
-            config.rest_url, Signer(keys.api_key, keys.api_secret), self.clock.timestamp_ms, config.window_ms
+            Requests(config.rest_url, signer, self.clock.timestamp_ms, config.window_ms)
         )
         self._pool = HttpPool(config.rest_url)
         self._pool.on_state = self._on_rest_state
@@ -136,6 +141,14 @@ class Gateway:
         )
         self.user = self._make_user_stream(account, random)
         self._handlers = self._make_handlers()
+
+    def _make_rest(self, signer: Signer) -> RestClient:
+        config, clock = self.config, self.clock
+        requests = Requests(config.rest_url, signer, clock.timestamp_ms, config.window_ms, packed=True)
+        pacer = Pacer(self.budget, config.clock_speed)
+        rest = RestClient(self._read_pool, requests, self.budget, pacer, clock.now_ns)
+        rest.on_hint = self._on_hint
+        return rest
 
     def _make_desk(self) -> OrderDesk:
         return OrderDesk(
@@ -205,6 +218,7 @@ class Gateway:
             bans.resume()
         tell_start(self.budget, len(self.config.symbols))
         self._pool.start()
+        self._read_pool.start()
         self.spawn(self._time.run())
         self.spawn(self._tell_status())
         self.spawn(self._keep_rules())
@@ -266,7 +280,7 @@ class Gateway:
         await self.server.close()
         await self._background.close()
         await self._pool.close()
-        await self._rest.close()
+        await self._read_pool.close()
 
     def on_connected(self, engine: EngineConnection) -> None:
         """An engine is let in."""
@@ -309,7 +323,7 @@ class Gateway:
             resyncs=self.market.resyncs,
             multi_assets_margin=self._account.multi_assets,
             keys_refused=self._key_watch.refused,
-            unanswered=self._client.trouble.text,
+            unanswered=self._rest.trouble.text,
         )
 
     def _now_ms(self) -> int:
@@ -381,7 +395,7 @@ class Gateway:
         return found
 
     async def _listen_key(self, method: str) -> str:
-        answer = await self._rest.signed("listenKey", {}, 1, method=method, priority=Priority.CANCEL)
+        answer = await self._rest.listen_key(method)
         key = answer.get("listenKey", "") if isinstance(answer, dict) else ""
         if method == "POST" and not key:
             raise RestError.refused("the exchange gave no listen key")

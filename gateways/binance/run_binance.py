@@ -109,9 +109,6 @@ async def _serve(config: GatewayConfig, keys: ApiKeys, token: bytes, *, exit_wit
         random=random.Random().random,  # noqa: S311 - jitter of back-offs
         was_up=WAS_UP_VARIABLE in os.environ,
     )
-    # ccxt brings some 200,000 long-lived objects; a full collection over them takes 75 ms.
-    gc.collect()
-    gc.freeze()
     running = asyncio.ensure_future(gateway.run(_tell_listening))
 
     def stop() -> None:

@@ -204,3 +204,35 @@ def test_a_request_taken_back_as_a_connection_comes_free_is_not_sent_and_the_nex
         assert not any(b"second" in request for request in seen)
 
     asyncio.run(scenario())
+
+
+def test_who_waits_for_a_server_that_cannot_be_reached_learns_it_at_once():
+    async def scenario() -> None:
+        server = await asyncio.start_server(answering, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        server.close()
+        await server.wait_closed()
+        pool = HttpPool(f"http://127.0.0.1:{port}", warm=0, wait_seconds=3_600.0)
+        pool.start()
+        with pytest.raises(HttpFailed, match="no connection to the exchange: ") as caught:
+            await pool.send(REQUEST)
+        assert not caught.value.bytes_left
+        await pool.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_kept_connection_that_is_lost_is_told_from_a_fresh_one():
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+
+    async def scenario() -> None:
+        async with serving(once, warm=1, most=1) as (pool, _opened):
+            await pool.send(REQUEST)
+            with pytest.raises(HttpFailed) as caught:
+                await pool.send(REQUEST)
+            assert caught.value.was_kept
+
+    asyncio.run(scenario())

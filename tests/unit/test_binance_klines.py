@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, cast
 
 from gateways.binance.protocol.frames import decode
-from gateways.binance.rest.client import RestData
+from gateways.binance.rest.client import RestClient
 from gateways.binance.rest.klines import fetch_klines, kline_of
 from gateways.wire.messages import Kline
 
@@ -29,7 +29,7 @@ def fetched(now_ms: int) -> Kline:
         async def public(self, *_: object) -> list[list[object]]:
             return [[OPEN_MS, "1", "5", "0.5", "4", "6", OPEN_MS + MINUTE_MS - 1, "7", 9, "0", "0", "0"]]
 
-    rest = cast("RestData", Rest())
+    rest = cast("RestClient", Rest())
     (one,) = asyncio.run(fetch_klines(rest, "BTCUSDT", "1m", 1, 0, now_ms * 1_000_000))
     return one
 

@@ -12,6 +12,7 @@ import pytest
 from gateways.binance.orders.desk import SCAN_OVERLAP_MS, OrderDesk
 from gateways.binance.orders.requests import OrderRequests
 from gateways.binance.protocol.errors import RestBlocked
+from gateways.binance.protocol.requests import Requests
 from gateways.binance.protocol.signing import Signer
 from gateways.binance.protocol.translate import order_row
 from gateways.binance.rest.http_connection import HttpAnswer, HttpFailed
@@ -105,7 +106,7 @@ def told(
         signer = Signer("the-key", "s")
         desk = OrderDesk(
             pool,  # type: ignore[arg-type]  # a stand-in
-            OrderRequests("http://127.0.0.1:8080", signer, lambda: 1, 5000),
+            OrderRequests(Requests("http://127.0.0.1:8080", signer, lambda: 1, 5000)),
             RequestBudget(lambda: NOW_NS, weight),
             past or Past(),  # type: ignore[arg-type]  # a stand-in
             wall_ns=lambda: NOW_NS,

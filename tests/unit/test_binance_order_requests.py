@@ -5,12 +5,13 @@ from decimal import Decimal
 import pytest
 
 from gateways.binance.orders.requests import BadOrder, OrderRequests, plain
+from gateways.binance.protocol.requests import Requests
 from gateways.binance.protocol.signing import Signer
 from gateways.wire.messages import AmendOrder, CancelOrder, QueryOrder, SubmitOrder
 
 
 def requests() -> OrderRequests:
-    return OrderRequests("http://127.0.0.1:8080", Signer("the-key", "s"), lambda: 1234, 5000)
+    return OrderRequests(Requests("http://127.0.0.1:8080", Signer("the-key", "s"), lambda: 1234, 5000))
 
 
 def first_line(data: bytes) -> str:

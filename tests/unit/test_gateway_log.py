@@ -46,7 +46,7 @@ def test_a_name_that_cannot_be_resolved_is_one_sentence_a_minute() -> None:
     said = log.say("warning", "cannot connect", link="rest", reason=why)
     assert said.endswith("WARNING no connection to fapi.binance.com: name could not be resolved")
     assert not log.say("warning", "cannot connect", link="market", reason=why)
-    unreached = "GET depth: ExchangeNotAvailable"
+    unreached = "GET depth: no connection to the exchange"
     assert not log.say("warning", "no book snapshot", symbol="BTCUSDT", reason=unreached)
     log.seconds = 59.0
     assert not log.say("warning", "cannot connect", link="rest", reason=why)

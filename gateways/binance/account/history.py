@@ -16,7 +16,7 @@ from gateways.binance.protocol.translate import (
     integer,
     order_row,
 )
-from gateways.binance.rest.client import RestData
+from gateways.binance.rest.client import RestClient
 from gateways.binance.rest.request_budget import Priority
 from gateways.wire.messages import OrderUpdate
 
@@ -36,7 +36,7 @@ Row = Mapping[str, Any]
 class History:
     """`now_ms` is estimated exchange time."""
 
-    def __init__(self, rest: RestData, now_ms: Callable[[], int]) -> None:
+    def __init__(self, rest: RestClient, now_ms: Callable[[], int]) -> None:
         self._rest = rest
         self._now_ms = now_ms
 

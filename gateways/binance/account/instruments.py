@@ -11,7 +11,7 @@ import structlog
 from gateways.binance.protocol.classify import Failure
 from gateways.binance.protocol.errors import RestBlocked, RestError
 from gateways.binance.protocol.translate import Json, decimal, integer
-from gateways.binance.rest.client import RestData
+from gateways.binance.rest.client import RestClient
 from gateways.binance.rest.request_budget import Priority, RequestBudget
 from gateways.wire.messages import Bracket, Instrument
 
@@ -94,7 +94,9 @@ class Instruments:
     `wanted` names the symbols whose filters are kept from one answer, which has those of all.
     """
 
-    def __init__(self, rest: RestData, budget: RequestBudget, wanted: Callable[[], Collection[str]]) -> None:
+    def __init__(
+        self, rest: RestClient, budget: RequestBudget, wanted: Callable[[], Collection[str]]
+    ) -> None:
         self._rest = rest
         self._budget = budget
         self._wanted = wanted

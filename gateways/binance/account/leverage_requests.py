@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from gateways.binance.protocol.errors import RestBlocked, RestError
-from gateways.binance.rest.client import RestData
+from gateways.binance.rest.client import RestClient
 from gateways.binance.rest.request_budget import Priority
 from gateways.wire.messages import Reply, SetLeverage
 from gateways.wire.server import EngineConnection
@@ -16,7 +16,7 @@ class LeverageRequests:
 
     def __init__(
         self,
-        rest: RestData,
+        rest: RestClient,
         on_set: Callable[[str], Awaitable[None]],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         wall_ns: Callable[[], int],

@@ -11,7 +11,7 @@ from gateways.binance.account.instruments import Instruments, row_of
 from gateways.binance.protocol.classify import Failure
 from gateways.binance.protocol.errors import RestBlocked, RestError
 from gateways.binance.protocol.translate import MS, Json, decimal, flag
-from gateways.binance.rest.client import RestData
+from gateways.binance.rest.client import RestClient
 from gateways.wire.messages import AccountUpdate, Balance, Instrument, OrderUpdate, PositionReport, Snapshot
 from gateways.wire.words import AccountChange
 
@@ -24,7 +24,7 @@ _log = structlog.get_logger("gateway.snapshot")
 class Account:
     """Balances, positions and modes from REST."""
 
-    def __init__(self, rest: RestData) -> None:
+    def __init__(self, rest: RestClient) -> None:
         self._rest = rest
         self._mode_events = 0
         self.account_id = ""

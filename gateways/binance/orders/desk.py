@@ -14,10 +14,10 @@ import msgspec
 
 from gateways.binance.account.history import History
 from gateways.binance.orders.requests import ALGO_TYPES, BadOrder, OrderRequests
-from gateways.binance.protocol.classify import Failure, Kind, classify, network_failure
+from gateways.binance.protocol.classify import Failure, Kind, network_failure
 from gateways.binance.protocol.errors import RestBlocked, RestError
 from gateways.binance.protocol.translate import MS, Json, Untranslatable, algo_row, order_row
-from gateways.binance.rest.client import code_and_text, parse_json, react_to
+from gateways.binance.rest.answers import judge
 from gateways.binance.rest.http_connection import HttpAnswer, HttpFailed
 from gateways.binance.rest.http_pool import HttpPool
 from gateways.binance.rest.request_budget import Priority, RequestBudget
@@ -168,19 +168,13 @@ class OrderDesk:
             return network_failure(kind, str(error), bytes_left=error.bytes_left), None
         if error is not None:
             raise error
-        answer = done.result()
-        self._budget.on_headers(answer.headers)
-        row = parse_json(answer.body)
-        code, text = code_and_text(row)
-        failure = classify(kind, answer.status, code, text or answer.body[:200].decode("latin-1"))
-        if failure is not None:
-            react_to(failure, self._budget, answer.headers, text)
-            self._on_hint(failure)
-        elif not isinstance(row, dict):
-            # A page of something between us and the exchange, under status 200.
+        failure, row = judge(kind, done.result(), self._budget)
+        if failure is None and not isinstance(row, dict):
             failure = network_failure(kind, "the answer is no JSON object", bytes_left=True)
-        else:
+        elif failure is None:
             self._budget.let_go()
+        elif failure.status:
+            self._on_hint(failure)
         return failure, row
 
     def _look_closer(self, engine: EngineConnection, request: OrderRequest, reply: Reply) -> bool:

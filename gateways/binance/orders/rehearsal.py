@@ -13,6 +13,7 @@ from typing import Any, cast
 from gateways.binance.account.history import History
 from gateways.binance.orders.desk import OrderDesk
 from gateways.binance.orders.requests import OrderRequests
+from gateways.binance.protocol.requests import Requests
 from gateways.binance.protocol.signing import Signer
 from gateways.binance.rest.http_pool import HttpPool
 from gateways.binance.rest.request_budget import RequestBudget
@@ -67,9 +68,8 @@ class Rehearsal:
         self._passed_ns = 0
         self._decoder = gateway_decoder()
         self._frame = encode(_ORDER)
-        requests = OrderRequests(
-            base_url, Signer("rehearsal", "rehearsal"), lambda: wall_ns() // 1_000_000, window_ms
-        )
+        signer = Signer("rehearsal", "rehearsal")
+        requests = OrderRequests(Requests(base_url, signer, lambda: wall_ns() // 1_000_000, window_ms))
         self._desk = OrderDesk(
             cast(HttpPool, self.pool),
             requests,

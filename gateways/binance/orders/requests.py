@@ -1,11 +1,10 @@
 """Orders by our own signed requests: text of the request made with what is fixed prepared beforehand."""
 
 import re
-from collections.abc import Callable
 from decimal import Decimal
 
-from gateways.binance.protocol.signing import Signer, encode
-from gateways.binance.rest.http_connection import Origin
+from gateways.binance.protocol.requests import Requests
+from gateways.binance.protocol.signing import encode
 from gateways.wire.messages import (
     AmendOrder,
     CancelOrder,
@@ -31,19 +30,11 @@ def plain(number: Decimal) -> str:
 
 
 class OrderRequests:
-    """Makes the bytes of order requests. `timestamp_ms` is read at the last moment."""
+    """Makes the bytes of order requests."""
 
-    def __init__(
-        self, base_url: str, signer: Signer, timestamp_ms: Callable[[], int], window_ms: int
-    ) -> None:
-        origin = Origin.of(base_url)
-        self._sign = signer.sign
-        self._timestamp_ms = timestamp_ms
-        self._window = f"&recvWindow={window_ms}&timestamp="
-        self._tail = (
-            f" HTTP/1.1\r\nHost: {origin.host_header}\r\nX-MBX-APIKEY: {signer.api_key}\r\n"
-            "Content-Length: 0\r\nUser-Agent: nextbar\r\nAccept: application/json\r\n\r\n"
-        )
+    def __init__(self, requests: Requests) -> None:
+        self._signed = requests.signed
+        self._public = requests.public
         self._symbols: dict[str, str] = {}
 
     def submit(self, order: SubmitOrder) -> bytes:
@@ -78,7 +69,7 @@ class OrderRequests:
 
     def time(self) -> bytes:
         """GET time; unsigned."""
-        return ("GET /fapi/v1/time" + self._tail).encode("ascii")
+        return self._public("GET /fapi/v1/time")
 
     def _plain_order(self, order: SubmitOrder) -> str:
         text = (
@@ -116,10 +107,6 @@ class OrderRequests:
             return self._signed(f"{method} /fapi/v1/algoOrder?", text)
         text = f"symbol={self._symbol(symbol)}&origClientOrderId={client_id}"
         return self._signed(f"{method} /fapi/v1/order?", text)
-
-    def _signed(self, head: str, text: str) -> bytes:
-        query = self._sign(f"{text}{self._window}{self._timestamp_ms()}")
-        return (head + query + self._tail).encode("ascii")
 
     def _symbol(self, symbol: str) -> str:
         encoded = self._symbols.get(symbol)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 over kept-alive connections, for the one path where microseconds count: orders.
+"""HTTP/1.1 over kept-alive connections, made for the one path where microseconds count: orders.
 
 A request is one `transport.write` of bytes made beforehand, at once, from whatever callback wants it: no
 task, no queue, no header objects. One request at a time on a connection (no pipelining), since an answer
@@ -9,18 +9,21 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
-from urllib.parse import urlsplit
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
 
 class HttpFailed(Exception):
-    """No answer. `bytes_left` tells whether the request may have reached the server."""
+    """No answer. `bytes_left` tells whether the request may have reached the server.
 
-    def __init__(self, message: str, *, bytes_left: bool) -> None:
+    `was_kept`: the connection had been in use before and was lost, as when the server ends idle ones.
+    """
+
+    def __init__(self, message: str, *, bytes_left: bool, was_kept: bool = False) -> None:
         super().__init__(message)
         self.bytes_left = bytes_left
+        self.was_kept = was_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +241,9 @@ class HttpConnection(asyncio.Protocol):
             self._answer(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Whoever waits learns that his request left."""
+        """Whoever waits learns that the request left."""
         self._transport = None
-        self._fail(f"the connection was lost{f': {exc}' if exc else ''}")
+        self._fail(f"the connection was lost{f': {exc}' if exc else ''}", was_kept=self.has_answered)
         self._on_lost(self)
 
     def abort(self) -> None:
@@ -268,36 +271,13 @@ class HttpConnection(asyncio.Protocol):
         self._fail(message)
         self.abort()
 
-    def _fail(self, message: str) -> None:
+    def _fail(self, message: str, *, was_kept: bool = False) -> None:
         waiting, self._waiting = self._waiting, None
         self._stop_timer()
         if waiting is not None and not waiting.done():
-            waiting.set_exception(HttpFailed(message, bytes_left=True))
+            waiting.set_exception(HttpFailed(message, bytes_left=True, was_kept=was_kept))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the pool connects."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, url: str) -> "Origin":
-        """Of `http://host:port` or `https://host`."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no http(s) address")
-        return cls(parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-
-    @property
-    def host_header(self) -> str:
-        """As in `Host:`."""
-        default = 443 if self.scheme == "https" else 80
-        return self.host if self.port == default else f"{self.host}:{self.port}"

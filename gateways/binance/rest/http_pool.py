@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import structlog
 
+from gateways.binance.protocol.requests import Origin
 from gateways.binance.protocol.tls import client_context
-from gateways.binance.rest.http_connection import HttpAnswer, HttpConnection, HttpFailed, Origin
+from gateways.binance.rest.http_connection import HttpAnswer, HttpConnection, HttpFailed
 
 CONNECT_SECONDS = 5.0
 WAIT_SECONDS = 0.5
 """How long a request may wait for a connection when all are busy."""
+UNREACHED = "no connection to the exchange"
 LASTING_SECONDS = 1.0
 SAY_AGAIN = 30
 """Of so many failures to connect in a row one is logged."""
@@ -20,17 +22,29 @@ _log = structlog.get_logger("gateway.rest")
 
 
 class HttpPool:
-    """At least `warm` connections are kept open, at most `most` exist. `start` it inside the loop."""
+    """At least `warm` connections are kept open, at most `most` exist. `start` it inside the loop.
 
-    def __init__(self, url: str, *, warm: int = 2, most: int = 8, timeout_seconds: float = 5.0) -> None:
+    An answer may take `timeout_seconds`, a connection to send on `wait_seconds`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        warm: int = 2,
+        most: int = 8,
+        timeout_seconds: float = 5.0,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
         self.origin = Origin.of(url)
         self._warm = warm
         self._most = most
         self._timeout = timeout_seconds
+        self._wait = wait_seconds
         self._ssl = client_context() if self.origin.scheme == "https" else None
         self._idle: deque[HttpConnection] = deque()
         self._all: set[HttpConnection] = set()
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiters: deque[asyncio.Future[str]] = deque()
         self._wake = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._failures = 0
@@ -73,7 +87,7 @@ class HttpPool:
         A callable makes the request at the last moment. `oldest` takes the connection unused longest, so
         that regular small requests keep all of them alive.
         """
-        deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
+        deadline = asyncio.get_running_loop().time() + self._wait
         while True:
             if oldest:
                 self._idle.rotate(1)
@@ -83,26 +97,28 @@ class HttpPool:
                 return await connection.send(data, self._timeout)
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0.0:
-                raise HttpFailed("no connection to the exchange", bytes_left=False)
+                raise HttpFailed(UNREACHED, bytes_left=False)
             self._wake.set()
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiter: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             try:
                 # Not wait_for: in Python 3.11 it loses a cancellation that comes with the answer.
                 async with asyncio.timeout(left):
-                    await waiter
+                    reason = await waiter
             except TimeoutError:
                 self._leave(waiter)
-                raise HttpFailed("no connection to the exchange", bytes_left=False) from None
+                raise HttpFailed(UNREACHED, bytes_left=False) from None
             except asyncio.CancelledError:
                 self._leave(waiter)
                 raise
+            if reason:
+                raise HttpFailed(f"{UNREACHED}: {reason}", bytes_left=False)
 
-    def _leave(self, waiter: "asyncio.Future[None]") -> None:
+    def _leave(self, waiter: "asyncio.Future[str]") -> None:
         """Wait no longer; a call that came all the same is passed on to the next who waits."""
         if waiter in self._waiters:
             self._waiters.remove(waiter)
-        elif not waiter.cancelled():
+        elif not waiter.cancelled() and not waiter.result():
             self._call_waiter()
 
     def _take(self) -> HttpConnection | None:
@@ -124,11 +140,12 @@ class HttpPool:
             self._said_up = is_up
             self.on_state(is_up)
 
-    def _call_waiter(self) -> None:
+    def _call_waiter(self, reason: str = "") -> None:
+        """Let the next one try, or tell it why that is in vain."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(reason)
                 return
 
     def _on_lost(self, connection: HttpConnection) -> None:
@@ -155,11 +172,18 @@ class HttpPool:
             reason = await self._open()
             if reason:
                 self._failed(reason)
+                if not self._all:
+                    self._turn_away(reason)
 
     def _failed(self, reason: str) -> None:
         self._failures += 1
         if self._failures == 1 or self._failures % SAY_AGAIN == 0:
             _log.warning("cannot connect", link="rest", reason=reason)
+
+    def _turn_away(self, reason: str) -> None:
+        """The exchange cannot be reached: whoever waits learns it now."""
+        while self._waiters:
+            self._call_waiter(reason)
 
     async def _open(self) -> str:
         """One more connection; returns why not."""

@@ -7,7 +7,7 @@ from gateways.binance.protocol.classify import Failure
 from gateways.binance.protocol.errors import RestError
 from gateways.binance.protocol.frames import KlineFrame
 from gateways.binance.protocol.translate import MS
-from gateways.binance.rest.client import RestData
+from gateways.binance.rest.client import RestClient
 from gateways.wire.messages import Kline
 
 PAGE = 1500
@@ -16,7 +16,7 @@ _NO_BARS = Failure("transient", 0, "GET klines: the answer is no list of bars")
 
 
 async def fetch_klines(
-    rest: RestData, symbol: str, interval: str, limit: int, end_time_ns: int, now_ns: int
+    rest: RestClient, symbol: str, interval: str, limit: int, end_time_ns: int, now_ns: int
 ) -> tuple[Kline, ...]:
     """The newest `limit` bars that open before `end_time_ns` (0: now), ascending. RestError, RestBlocked."""
     rows: dict[int, Sequence[Any]] = {}

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from enum import Enum
 
+from gateways.binance.protocol.classify import Failure, Hint
+
 MINUTE_NS = 60_000_000_000
 TURN_NS = 1_000_000_000
 """So long into a window an answer may still tell the count of the window before."""
@@ -16,6 +18,9 @@ LONGEST_STOP_NS = 3 * 24 * 3600 * 1_000_000_000
 """No ban of the exchange is longer."""
 TRY_ON_NS = 2_000_000_000
 """While requests are held, so far apart each kind of request that leaves a position is tried."""
+BAN_SECONDS, LIMIT_SECONDS = 120.0, 5.0
+"""Where the exchange names no term."""
+TOO_MANY_ORDERS = -1015
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 
 
@@ -179,8 +184,19 @@ class RequestBudget:
                 # Answers come out of order; within a window the count only grows.
                 window.used = max(window.used, int(text))
 
+    def on_failure(self, failure: Failure, headers: Mapping[str, str], text: str) -> None:
+        """Stop what the exchange wants stopped, and for as long as it wants."""
+        if failure.code == TOO_MANY_ORDERS:
+            self.exhaust_orders(headers)
+        elif failure.hint is Hint.BANNED:
+            self.stop(headers, text, BAN_SECONDS)
+        elif failure.hint is Hint.BLOCKED:
+            self.hold(headers, BAN_SECONDS)
+        elif failure.hint is Hint.LIMITED:
+            self.stop(headers, text, LIMIT_SECONDS)
+
     def exhaust_orders(self, headers: Mapping[str, str]) -> None:
-        """-1015, too many orders: none until the exchange's own term, or the shorter window, has passed."""
+        """Too many orders: none until the exchange's own term, or the shorter window, has passed."""
         now_ns = self._now_ns()
         seconds = headers.get("retry-after", "")
         term_ns = int(seconds) * 1_000_000_000 if seconds.isdigit() else 0

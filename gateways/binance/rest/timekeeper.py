@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from gateways.binance.protocol.classify import Kind, classify
-from gateways.binance.rest.client import code_and_text, parse_json, react_to
+from gateways.binance.protocol.classify import Kind
+from gateways.binance.rest.answers import judge
 from gateways.binance.rest.clock import ExchangeClock
 from gateways.binance.rest.http_connection import HttpAnswer, HttpFailed
 from gateways.binance.rest.http_pool import HttpPool
@@ -83,12 +83,8 @@ class TimeKeeper:
 
     def _read(self, answer: HttpAnswer) -> int | None:
         """None for what tells no time. A ban told here counts like any other."""
-        self._budget.on_headers(answer.headers)
-        row = parse_json(answer.body)
-        code, text = code_and_text(row)
-        failure = classify(Kind.READ, answer.status, code, text)
+        failure, row = judge(Kind.READ, answer, self._budget)
         if failure is not None:
-            react_to(failure, self._budget, answer.headers, text)
             return None
         time_ms = row.get("serverTime") if isinstance(row, dict) else None
         return time_ms if isinstance(time_ms, int) else None

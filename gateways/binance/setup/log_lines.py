@@ -24,9 +24,7 @@ UNRESOLVED = (
     "getaddrinfo failed",
     "No address associated",
 )
-
-
-UNREACHED = "ExchangeNotAvailable"
+UNREACHED = "no connection to the exchange"
 """Of requests that found no connection."""
 
 
