@@ -296,7 +296,7 @@ def run_checks(pytest_arguments: list[str]) -> int:
 
 
 def named_files(pytest_arguments: list[str]) -> list[str]:
-    """The files and folders among pytest's arguments: `tests/unit/test_risk.py::test_x` names one."""
+    """The files and folders among pytest's arguments: `FILE.py::test_x` names one."""
     paths = [one.partition("::")[0] for one in pytest_arguments if not one.startswith("-")]
     return [path for path in dict.fromkeys(paths) if path and (ROOT / path).exists()]
 

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from engine.backtest.data.plans import SymbolPlan  # noqa: E402
 from engine.backtest.emulator.signal_runner import run_signals  # noqa: E402
 from engine.backtest.kernel.runner import run_kernel  # noqa: E402  # found through the path set above
-from tests.engine_cases import plans  # noqa: E402
+from tests.support.engine_cases import plans  # noqa: E402
 
 
 def _note(counts: Counter[str], given_plans: list[SymbolPlan]) -> None:

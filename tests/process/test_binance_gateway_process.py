@@ -26,8 +26,8 @@ from gateways.wire.messages import (
 )
 from gateways.wire.token import load_or_make_token
 from runtime.settings.environment import free_port, ports_to_try
-from tests.binance_stand_in import KEY, SECRET, SYMBOL, StandIn, always
-from tests.gateway_rig import Engine
+from tests.support.binance_stand_in import KEY, SECRET, SYMBOL, StandIn, always
+from tests.support.gateway_rig import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 30.0

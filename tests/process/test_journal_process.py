@@ -11,8 +11,8 @@ import pytest
 
 from engine.journal.recovered import read_folder
 from engine.model.records import Intent
-from tests.journal_rig import opened
-from tests.order_events import intent
+from tests.support.journal_rig import opened
+from tests.support.order_events import intent
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +32,7 @@ def run(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize("seed", range(5))
 def test_a_killed_writer_loses_no_record_whose_flush_returned(tmp_path: Path, seed: int):
     writer = subprocess.Popen(
-        [sys.executable, "-m", "tests.journal_rig", str(tmp_path)],
+        [sys.executable, "-m", "tests.support.journal_rig", str(tmp_path)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -62,7 +62,7 @@ def test_a_killed_writer_loses_no_record_whose_flush_returned(tmp_path: Path, se
 
 def test_the_lock_dies_with_its_process(tmp_path: Path):
     code = (
-        "import sys, os; from pathlib import Path; from tests.journal_rig import opened\n"
+        "import sys, os; from pathlib import Path; from tests.support.journal_rig import opened\n"
         "opened(Path(sys.argv[1])); os._exit(3)"
     )
     assert run(code, str(tmp_path)).returncode == 3
@@ -72,7 +72,7 @@ def test_the_lock_dies_with_its_process(tmp_path: Path):
 def test_a_second_process_is_refused_in_one_sentence(tmp_path: Path):
     journal, _ = opened(tmp_path)
     code = (
-        "import sys; from pathlib import Path; from tests.journal_rig import opened\n"
+        "import sys; from pathlib import Path; from tests.support.journal_rig import opened\n"
         "from engine.journal.journal import JournalError\n"
         "try: opened(Path(sys.argv[1]))\n"
         "except JournalError as error: print(error)"
@@ -87,7 +87,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from engine.journal.journal import JournalError, JournalFull, JournalOptions
-from tests.journal_rig import leaving, note, opened
+from tests.support.journal_rig import leaving, note, opened
 journal, _ = opened(Path(sys.argv[1]), options=JournalOptions(segment_bytes=65_536, reserve_bytes=8_192))
 resource.setrlimit(resource.RLIMIT_FSIZE, (73_727, 73_727))
 try:
@@ -112,7 +112,7 @@ def test_where_no_further_file_fits_entries_stop_and_exits_use_the_reserve(tmp_p
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX")
 def test_a_disk_without_room_refuses_to_open_in_one_sentence(tmp_path: Path):
     code = (
-        "import resource, sys; from pathlib import Path; from tests.journal_rig import opened\n"
+        "import resource, sys; from pathlib import Path; from tests.support.journal_rig import opened\n"
         "from engine.journal.journal import JournalError\n"
         "import engine.journal.crc32c as c; c.crc32c(b'')\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"

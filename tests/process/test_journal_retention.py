@@ -20,9 +20,9 @@ from engine.tables.database import TablesRefused, make_engine
 from engine.tables.follower import Follower
 from engine.tables.reading import Reading, base_paths
 from engine.tables.retention import Retention, drop_up_to
-from tests.integration.test_tables import contents, trade_a_little
-from tests.journal_rig import opened
+from tests.integration.engine.tables.test_tables import contents, trade_a_little
 from tests.process.test_engine_end_to_end import CONFIG
+from tests.support.journal_rig import opened
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

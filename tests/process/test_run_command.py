@@ -476,7 +476,7 @@ def test_checks_of_named_files_look_at_those_alone(monkeypatch: pytest.MonkeyPat
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", note)
-    named = "tests/unit/test_tidy.py"
+    named = "tests/unit/house/test_tidy.py"
     assert run.run_checks(["-q", f"{named}::test_x", "-k", "no such file"]) == 0
     assert commands == [
         ["ruff", "format", "--check", named],

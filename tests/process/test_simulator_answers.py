@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.documented_answers import ANSWERS, fields_of
 from tests.process.simulator_process import KEY, ORDER, Simulator, limit_order, simulator
+from tests.support.documented_answers import ANSWERS, fields_of
 
 ALGO = "/fapi/v1/algoOrder"
 STOP = {"algoType": "CONDITIONAL", "symbol": "BTCUSDT", "side": "SELL", "type": "STOP_MARKET"}

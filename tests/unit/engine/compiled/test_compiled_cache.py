@@ -1,0 +1,83 @@
+"""Compiled code is kept between processes, and never used after its sources have changed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from engine.compiled.functions import kernel_sources, source_hash
+from tests.support.places import ROOT
+
+_PROGRAM = """
+import numpy as np
+from engine.compiled.functions import CACHE_FOLDER, cache_is_cold
+from engine.strategies.ema_cross import EMACrossStrategy
+from engine.model.bars import Bars
+cold = cache_is_cold()
+x = np.array([1.0, 2.0, 4.0, 8.0])
+bars = Bars("X", 1, np.arange(4), x, x, x, x, x)
+print(EMACrossStrategy(fast=2, slow=3).batch(bars).values[0, -1], CACHE_FOLDER.name, cold)
+"""
+
+
+def _run(tree: Path, cache: Path) -> tuple[str, str, str]:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(tree)}
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM],
+        cwd=tree,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    value, folder, cold = done.stdout.split()
+    return value, folder, cold
+
+
+def _copy_engine(tree: Path) -> None:
+    for path in kernel_sources(ROOT):
+        target = tree / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+        package = path.parent / "__init__.py"
+        if package.read_text(encoding="utf-8") == "":
+            (target.parent / "__init__.py").touch()
+    (tree / "engine" / "__init__.py").touch()
+    for name in ("strategies", "indicators"):
+        (tree / "engine" / name / "__init__.py").write_text("")
+
+
+def test_editing_a_callee_in_another_file_recompiles_its_callers(tmp_path: Path):
+    tree, cache = tmp_path / "tree", tmp_path / "cache"
+    _copy_engine(tree)
+    value, folder, cold = _run(tree, cache)
+    assert (value, cold) == (repr(1.5 + 2 / 3 * 2.5 + 2 / 3 * (8 - (1.5 + 2 / 3 * 2.5))), "True")
+    assert _run(tree, cache) == (value, folder, "False")
+    callee = tree / "engine" / "indicators" / "averages.py"
+    callee.write_text(callee.read_text().replace("2.0 / (length + 1.0)", "1.0 / (length + 1.0)"))
+    changed, other_folder, cold = _run(tree, cache)
+    assert changed != value
+    assert other_folder != folder
+    assert cold == "True"
+
+
+def test_the_folder_of_a_parent_process_is_not_nested_into(tmp_path: Path):
+    tree = tmp_path / "tree"
+    _copy_engine(tree)
+    folder = f"nextbar-{source_hash(tree)}"
+    _run(tree, tmp_path / "nextbar-0123")
+    assert (tmp_path / folder).is_dir()
+
+
+def test_an_unwritable_cache_folder_falls_back_to_another(tmp_path: Path):
+    tree, blocked = tmp_path / "tree", tmp_path / "file"
+    _copy_engine(tree)
+    blocked.touch()
+    _run(tree, blocked)
+    assert list((tree / "data" / "numba").glob("nextbar-*/**/*.nbi"))
+
+
+def test_sources_include_what_kernel_files_import():
+    names = {path.relative_to(ROOT).as_posix() for path in kernel_sources(ROOT)}
+    assert {"engine/compiled/functions.py", "engine/indicators/sums.py", "engine/model/bars.py"} <= names

@@ -1,0 +1,278 @@
+"""Every documented refusal of an order, and the order in which the checks come."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from gateways.simulator.exchange.model.errors import ApiError, documented_codes, refusal
+from gateways.simulator.exchange.model.orders import AmendRequest, OrderRequest
+from gateways.simulator.exchange.model.symbols import default_symbols
+from tests.support.simulator_rig import NOW, SYMBOL, D, Desk, refused
+
+GOOD = OrderRequest(SYMBOL, "BUY", "LIMIT", time_in_force="GTC", quantity=D("0.01"), price=D("49000"))
+MARKET = OrderRequest(SYMBOL, "BUY", "MARKET", quantity=D("0.01"))
+
+ROWS = {
+    "unknown symbol": (replace(GOOD, symbol="NOPEUSDT"), -1121),
+    "side": (replace(GOOD, side="LONG"), -1117),
+    "type": (replace(GOOD, type="ICEBERG"), -1116),
+    "stop at the order endpoint": (replace(GOOD, type="STOP"), -4120),
+    "stop market at the order endpoint": (replace(MARKET, type="STOP_MARKET"), -4120),
+    "take profit at the order endpoint": (replace(GOOD, type="TAKE_PROFIT"), -4120),
+    "trailing stop at the order endpoint": (replace(MARKET, type="TRAILING_STOP_MARKET"), -4120),
+    "time in force": (replace(GOOD, time_in_force="DAY"), -1115),
+    "position side word": (replace(GOOD, position_side="UP"), -4060),
+    "position side LONG in one-way mode": (replace(GOOD, position_side="LONG"), -4061),
+    "self-trade mode": (replace(GOOD, stp_mode="MAYBE"), -5039),
+    "limit without time in force": (replace(GOOD, time_in_force=None), -1102),
+    "limit without quantity": (replace(GOOD, quantity=None), -1102),
+    "limit without price": (replace(GOOD, price=None), -1102),
+    "market without quantity": (replace(MARKET, quantity=None), -1102),
+    "market with price": (replace(MARKET, price=D(1)), -1106),
+    "market with time in force": (replace(MARKET, time_in_force="GTC"), -1106),
+    "client id with a space": (replace(GOOD, new_client_order_id="a b"), -4015),
+    "client id of 37 characters": (replace(GOOD, new_client_order_id="x" * 37), -4015),
+    "empty client id": (replace(GOOD, new_client_order_id=""), -4015),
+    "quantity decimals": (replace(GOOD, quantity=D("0.0101")), -1111),
+    "price decimals": (replace(GOOD, price=D("49000.001")), -1111),
+    "price off the tick": (replace(GOOD, price=D("49000.05")), -4014),
+    "quantity zero": (replace(GOOD, quantity=D(0)), -4003),
+    "quantity negative": (replace(GOOD, quantity=D("-0.01")), -4003),
+    "quantity above LOT_SIZE": (replace(GOOD, quantity=D(1001)), -4005),
+    "market quantity above MARKET_LOT_SIZE": (replace(MARKET, quantity=D(121)), -4005),
+    "price zero": (replace(GOOD, price=D(0)), -4001),
+    "price above the maximum": (replace(GOOD, price=D(4529765)), -4002),
+    "price below the minimum": (replace(GOOD, price=D("556.7")), -4013),
+    "buy above the band": (replace(GOOD, price=D("52500.1")), -4016),
+    "sell below the band": (replace(GOOD, side="SELL", price=D("47499.9")), -4024),
+    "limit below the notional": (replace(GOOD, quantity=D("0.001"), price=D("49000")), -4164),
+    "market below the notional": (replace(MARKET, quantity=D("0.000")), -4003),
+    "GTD without a date": (replace(GOOD, time_in_force="GTD"), -1102),
+    "GTD within ten minutes": (replace(GOOD, time_in_force="GTD", good_till_date=NOW + 600_000), -5040),
+    "GTD after the year 9999": (
+        replace(GOOD, time_in_force="GTD", good_till_date=253_402_300_799_000),
+        -5040,
+    ),
+    "a date without GTD": (replace(GOOD, good_till_date=NOW + 900_000), -1106),
+    "price match with a price": (replace(GOOD, price_match="QUEUE"), -5037),
+    "price match word": (replace(GOOD, price=None, price_match="BEST"), -5037),
+    "price match on a market order": (replace(MARKET, price_match="QUEUE"), -5038),
+    "price match beyond the book": (replace(GOOD, price=None, price_match="QUEUE_20"), -5041),
+    "post-only that would cross": (replace(GOOD, time_in_force="GTX", price=D("50001")), -5022),
+    "fill-or-kill that cannot fill": (
+        replace(GOOD, time_in_force="FOK", price=D("50001"), quantity=D("1.001")),
+        -5021,
+    ),
+    "reduce-only without a position": (replace(GOOD, reduce_only=True), -2022),
+    "margin": (replace(GOOD, quantity=D(41), price=D(50000)), -2019),
+    "market margin": (replace(MARKET, quantity=D(41)), -2019),
+}
+
+
+@pytest.fixture
+def desk() -> Desk:
+    spec = replace(default_symbols()[SYMBOL], min_notional=D(50))
+    return Desk(spec=spec)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=list(ROWS))
+def test_an_order_is_refused_with_the_documented_code(desk: Desk, row: str):
+    request, code = ROWS[row]
+    with refused(code):
+        desk.ex.submit("a", request, desk.now)
+    assert desk.ex.open_orders("a") == []
+    assert desk.heard.events == []
+
+
+def test_the_good_request_of_the_table_is_accepted(desk: Desk):
+    assert desk.ex.submit("a", GOOD, desk.now).status == "NEW"
+    assert desk.ex.submit("a", MARKET, desk.now).status == "FILLED"
+
+
+def test_trailing_zeros_are_not_decimals(desk: Desk):
+    request = replace(GOOD, price=D("49000.0000"), quantity=D("0.0100000"))
+    assert desk.ex.submit("a", request, desk.now).status == "NEW"
+
+
+def test_decimals_are_checked_before_the_tick(desk: Desk):
+    with refused(-1111):
+        desk.ex.submit("a", replace(GOOD, price=D("49000.055")), desk.now)
+
+
+def test_quantity_off_the_step_of_a_coarse_symbol_is_refused():
+    spec = replace(default_symbols()[SYMBOL], step_size=D("0.005"), min_qty=D("0.005"))
+    desk = Desk(spec=spec)
+    with refused(-4023):
+        desk.limit("BUY", "0.011", "49000")
+    with refused(-4004):
+        desk.limit("BUY", "0.004", "49000")
+
+
+def test_the_notional_message_names_the_minimum(desk: Desk):
+    with pytest.raises(ApiError, match=r"no smaller than 50 \(unless"):
+        desk.limit("BUY", "0.001", "49000")
+
+
+def test_reduce_only_orders_need_no_minimum_notional(desk: Desk):
+    desk.market("BUY", "0.002")
+    assert desk.limit("SELL", "0.001", "50500", reduce_only=True).status == "NEW"
+
+
+def test_a_client_id_is_free_again_when_its_order_is_closed(desk: Desk):
+    first = desk.ex.submit("a", replace(GOOD, new_client_order_id="mine"), desk.now)
+    with refused(-4116):
+        desk.ex.submit("a", replace(GOOD, new_client_order_id="mine"), desk.now)
+    desk.ex.cancel("a", SYMBOL, first.order_id, None, desk.now)
+    second = desk.ex.submit("a", replace(GOOD, new_client_order_id="mine"), desk.now)
+    assert desk.ex.order("a", SYMBOL, None, "mine").order_id == second.order_id
+
+
+def test_two_accounts_may_use_one_client_id(desk: Desk):
+    for account in ("a", "b"):
+        assert desk.ex.submit(account, replace(GOOD, new_client_order_id="mine"), desk.now).status == "NEW"
+
+
+def test_made_client_ids_have_22_characters_and_differ(desk: Desk):
+    names = {desk.ex.submit("a", GOOD, desk.now).client_order_id for _ in range(50)}
+    assert len(names) == 50
+    assert {len(name) for name in names} == {22}
+
+
+def test_the_number_of_open_orders_of_a_symbol_is_limited():
+    desk = Desk(spec=replace(default_symbols()[SYMBOL], max_num_orders=3))
+    for _ in range(3):
+        desk.ex.submit("a", GOOD, desk.now)
+    with refused(-2025):
+        desk.ex.submit("a", GOOD, desk.now)
+
+
+def test_a_market_order_far_from_the_mark_price_is_refused(desk: Desk):
+    desk.mark("40000")
+    with refused(-4131):
+        desk.market("BUY", "0.01")
+
+
+def test_a_position_above_the_bracket_of_the_leverage_is_refused():
+    desk = Desk(wallet="1000000")
+    desk.ex.set_leverage("a", SYMBOL, 125, desk.now)
+    with refused(-2027):
+        desk.limit("BUY", "6.001", "50000")
+    assert desk.limit("BUY", "6.000", "50000").status == "NEW"
+    with refused(-2027):
+        desk.limit("BUY", "0.001", "50000")
+
+
+@pytest.mark.parametrize(("side", "code"), [("BUY", -4140), ("SELL", None)])
+def test_a_controlled_side_is_refused(side: str, code: int | None):
+    desk = Desk(spec=replace(default_symbols()[SYMBOL], position_control_side="BUY"))
+    if code is None:
+        assert desk.market(side, "0.01").status == "FILLED"
+        return
+    with refused(code):
+        desk.market(side, "0.01")
+
+
+def test_a_closed_symbol_takes_no_orders():
+    desk = Desk(spec=replace(default_symbols()[SYMBOL], status="SETTLING"))
+    with refused(-4141):
+        desk.market("BUY", "0.01")
+
+
+def test_hedge_mode_wants_a_position_side_and_no_reduce_only(desk: Desk):
+    desk.ex.set_position_mode("a", hedge_mode=True, now_ms=desk.now)
+    with refused(-4061):
+        desk.market("BUY", "0.01")
+    with refused(-4061):
+        desk.market("BUY", "0.01", position_side="BOTH")
+    with refused(-1106):
+        desk.market("SELL", "0.01", position_side="LONG", reduce_only=True)
+    with refused(-1106):
+        desk.market("SELL", "0.01", position_side="LONG", reduce_only=False)
+    with refused(-2022):
+        desk.market("SELL", "0.01", position_side="LONG")
+
+
+def amend(desk: Desk, target: int, **more: object) -> None:
+    terms = {"quantity": D("0.02"), "price": D("49000"), "order_id": target} | more
+    desk.ex.amend("a", AmendRequest(SYMBOL, "BUY", **terms), desk.now)  # type: ignore[arg-type]  # a table of fields
+
+
+AMENDMENTS: dict[str, tuple[dict[str, object], int]] = {
+    "unknown order": ({"order_id": 1}, -2013),
+    "no id": ({"order_id": None}, -1102),
+    "no quantity": ({"quantity": None}, -1102),
+    "no price": ({"price": None}, -1102),
+    "nothing changes": ({"quantity": D("0.01")}, -5027),
+    "tick": ({"price": D("49000.05")}, -4014),
+    "decimals": ({"price": D("49000.055")}, -1111),
+    "band": ({"price": D("52500.1")}, -4016),
+    "notional": ({"quantity": D("0.001")}, -5029),
+    "margin": ({"quantity": D(45)}, -2019),
+    "reduce-only differs": ({"reduce_only": True}, -5047),
+    "price match beyond the book": ({"price": None, "price_match": "QUEUE_20"}, -5041),
+}
+
+
+@pytest.mark.parametrize("row", AMENDMENTS, ids=list(AMENDMENTS))
+def test_a_refused_modification_leaves_the_order_as_it_was(desk: Desk, row: str):
+    order = desk.ex.submit("a", GOOD, desk.now)
+    desk.heard.events.clear()
+    more, code = AMENDMENTS[row]
+    with refused(code):
+        amend(desk, order.order_id, **more)
+    assert desk.ex.order("a", SYMBOL, order.order_id, None) == order
+    assert desk.ex.book(SYMBOL).size_at("BUY", 490_000) == 10
+    assert desk.heard.events == []
+
+
+def test_modifications_are_counted_up_to_the_limit():
+    desk = Desk(spec=replace(default_symbols()[SYMBOL], max_move_order_limit=2))
+    order = desk.ex.submit("a", GOOD, desk.now)
+    amend(desk, order.order_id)
+    amend(desk, order.order_id, quantity=D("0.03"))
+    with refused(-5026):
+        amend(desk, order.order_id, quantity=D("0.04"))
+
+
+CALLS: dict[str, tuple[Callable[[Desk], object], int]] = {
+    "cancel unknown": (lambda d: d.ex.cancel("a", SYMBOL, 5, None, d.now), -2011),
+    "cancel without id": (lambda d: d.ex.cancel("a", SYMBOL, None, None, d.now), -1102),
+    "query unknown": (lambda d: d.ex.order("a", SYMBOL, 5, None), -2013),
+    "open order unknown": (lambda d: d.ex.open_order("a", SYMBOL, None, "x"), -2013),
+    "cancel all of an unknown symbol": (lambda d: d.ex.cancel_all("a", "X", d.now), -1121),
+    "trades with id and time": (
+        lambda d: d.ex.user_trades("a", SYMBOL, d.now, from_id=1, start_ms=1),
+        -1128,
+    ),
+    "orders with start after end": (
+        lambda d: d.ex.all_orders("a", SYMBOL, d.now, start_ms=2, end_ms=1),
+        -1023,
+    ),
+    "orders over eight days": (
+        lambda d: d.ex.all_orders("a", SYMBOL, d.now, start_ms=0, end_ms=8 * 86_400_000),
+        -1127,
+    ),
+}
+
+
+@pytest.mark.parametrize("row", CALLS, ids=list(CALLS))
+def test_a_call_is_refused_with_the_documented_code(desk: Desk, row: str):
+    call, code = CALLS[row]
+    with refused(code):
+        call(desk)
+
+
+@pytest.mark.parametrize("code", documented_codes())
+def test_every_fixed_sentence_belongs_to_its_code(code: int):
+    error = refusal(code)
+    assert (error.code, error.http_status) == (code, 400)
+    assert error.message
+
+
+def test_infinite_numbers_are_malformed(desk: Desk):
+    with refused(-1102):
+        desk.ex.submit("a", replace(GOOD, quantity=Decimal("NaN")), desk.now)
+    with refused(-1102):
+        desk.ex.submit("a", replace(GOOD, price=Decimal("Infinity")), desk.now)
