@@ -25,9 +25,11 @@ from engine.journal.segment import HEADER_BYTES, decode_record, frames, segment_
 from engine.model.config import EngineConfig
 from engine.orders.client_ids import client_id_prefix
 from engine.shell.configure import of_settings
+from engine.shell.results import as_data, profit_data
 from engine.strategies.base import registry
 from engine.tables.database import make_engine
 from engine.tables.follower import Follower
+from engine.tables.round_trips import read_results
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.store.persistence import Persistence
@@ -182,6 +184,21 @@ def journal_lines(folder: Path) -> Any:  # noqa: ANN401  # JSON
         if record.__struct_config__.tag in {"fill", "signal"}
     ]
     return plain({"kinds": dict(sorted(kinds.items())), "fills_and_signals": rows})
+
+
+def earned(folder: Path) -> Any:  # noqa: ANN401  # JSON
+    """Trades and profit as `ctl` counts them."""
+    results = read_results(folder / "journal")
+    trips = [*results.closed, *results.still_open]
+    return plain(
+        {
+            "trades": as_data(trips),
+            "profit": profit_data(results, trips),
+            "funding": results.funding,
+            "other": results.other,
+            "fees_elsewhere": results.fees_elsewhere,
+        }
+    )
 
 
 def payloads(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -14,7 +14,7 @@ from gateways.simulator.api.streams.user_data import ListenKeys
 from gateways.simulator.market_data.history.files import MarketStore
 from tests.support import earlier_files as earlier
 
-JOURNALS = ("demo", "lost_records", "every_record", "paused")
+JOURNALS = ("demo", "lost_records", "every_record", "paused", "account_changes")
 ACCOUNT = "demo:simulator"
 
 
@@ -92,6 +92,13 @@ def test_tables_made_of_an_earlier_journal_have_the_same_rows(name: str, tmp_pat
     rows, count, notes = earlier.tables_made(folder)
     assert rows == earlier.told(name)["tables"]
     assert (count, notes) == (earlier.told(name)["recovered"]["next_sequence"] - 1, [])
+
+
+@pytest.mark.parametrize("name", earlier.told("profits"))
+def test_trades_profit_and_funding_of_an_earlier_journal_are_counted_alike(name: str, tmp_path: Path):
+    told = earlier.told("profits")[name]
+    said = earlier.earned(earlier.unpacked(name, tmp_path))
+    assert {part: said[part] for part in told} == told
 
 
 def test_tables_of_an_earlier_version_are_followed_and_not_made_anew(tmp_path: Path):
