@@ -1,5 +1,7 @@
 """What the trade executor keeps of one strategy on one symbol, and of one decision."""
 
+from decimal import Decimal
+
 import msgspec
 
 from engine.execution.order_gate import Placed
@@ -8,7 +10,10 @@ from engine.execution.script_broker import ScriptBroker
 from engine.exits.bar_plan import Action, BarPlan
 from engine.model.limits import Verdict
 from engine.model.records import Intent
+from engine.orders.order_store import Applied, OrderStore
 from engine.strategies.slot import Decision, StrategySlot
+
+ZERO = Decimal(0)
 
 
 class Followup(msgspec.Struct):
@@ -34,6 +39,23 @@ class Desk(msgspec.Struct):
     def key(self) -> tuple[str, str]:
         """Owner and symbol."""
         return self.slot.owner, self.slot.symbol
+
+    def coming(self, store: OrderStore) -> dict[str, int]:
+        """Ids and directions of market entries of a script that have yet to fill."""
+        order = store.get(self.entry_id) if self.entry_id else None
+        intents = [] if order is None or not order.is_open else [order.intent]
+        if self.followup is not None:
+            intents.append(self.followup.intent)
+        return {one.leg.removeprefix("entry:"): 1 if one.side == "BUY" else -1 for one in intents}
+
+    def tell_script(self, applied: Applied) -> None:
+        """What has come of an order of a script."""
+        order, fill = applied.order, applied.fill
+        if self.script is not None and fill is not None:
+            may_go_on = order.is_open or order.evidence.missing_base != ZERO
+            self.script.on_fill(fill, order.intent.leg, may_go_on=may_go_on)
+        elif self.script is not None and not order.is_open:
+            self.script.on_ended(order.client_order_id)
 
 
 class Outcome:

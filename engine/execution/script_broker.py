@@ -2,8 +2,8 @@
 
 Verbs are gathered while the script runs on a closed bar and carried out right after. Market entries and
 closes go out at once, which is the next open; limit and stop orders rest at the exchange until they fill,
-are cancelled or asked for with other prices. One entry in a direction at a time (no pyramiding). What
-cannot be placed is refused at start by `refuse_verbs`; a script that asks for it nevertheless fails alone.
+are cancelled or asked for with other prices. One entry in a direction at a time (no pyramiding). A script
+that asks for what cannot be placed (`script_verbs`) fails alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +14,11 @@ from typing import Literal
 import msgspec
 
 from engine.account.state import AccountStateStore
+from engine.execution.exit_legs import EnteredTrade, ExitLeg, ExitLegs
 from engine.execution.resting import RestingOrder
 from engine.execution.script_orders import Exit, RestingEntry, is_met_at_once, level_of
+from engine.execution.script_trades import OpenTrade, ScriptTrades
+from engine.execution.script_verbs import not_shared
 from engine.execution.sizing import TooSmall, entry_qty
 from engine.exits.bar_plan import Action
 from engine.model.audit import Severity
@@ -23,89 +26,58 @@ from engine.model.bars import Bar
 from engine.model.lots import decimal_of, plain, quantity_down
 from engine.model.records import Fill
 from engine.model.signals import Direction
-from engine.strategies.base import ScriptStrategy
 from engine.strategies.calls import check_call, check_room
 from engine.strategies.slot import StrategyRefused, StrategySlot
 from gateways.wire.messages import Instrument
 
 ZERO = Decimal(0)
-LIVE_VERBS = frozenset(
-    {
-        "entry",
-        "entry.limit",
-        "entry.stop",
-        "exit",
-        "exit.limit",
-        "exit.stop",
-        "exit.profit",
-        "exit.loss",
-        "close",
-        "close_all",
-        "cancel",
-        "cancel_all",
-    }
-)
 _ENTRY = "entry:"
-
-
-def refuse_verbs(slot: StrategySlot, *, shared: bool) -> None:
-    """`StrategyRefused` when the script uses what the live broker cannot place."""
-    if not isinstance(slot.strategy, ScriptStrategy):
-        return
-    where = f"{slot.spec.key}: " if slot.spec.key else ""
-    verbs = slot.strategy.verbs
-    unknown = sorted(verbs - LIVE_VERBS)
-    if unknown:
-        raise StrategyRefused(
-            f"{where}strategy {slot.owner} uses {', '.join(unknown)}, which cannot be placed live"
-        )
-    resting = sorted(verb for verb in verbs if verb.startswith(("exit", "entry.")))
-    if shared and resting:
-        raise StrategyRefused(where + _not_shared(slot, resting[0]))
-
-
-def _not_shared(slot: StrategySlot, verb: str) -> str:
-    return f"strategy {slot.owner} uses {verb} on {slot.symbol}, which other strategies trade too"
-
-
-class OpenTrade(msgspec.Struct, frozen=True):
-    """One open trade; `size` is signed."""
-
-    entry_id: str
-    entry_price: float
-    entry_bar_index: int
-    size: float
+_NOTHING: Mapping[str, int] = {}
+_FINEST_STEP = Decimal("1e-12")
+"""Until the exchange has told the step."""
 
 
 class MarketWish(msgspec.Struct, frozen=True):
-    """A market order asked for. `qty_base` None is default size for an entry, everything for a close."""
+    """A market order asked for. `qty_base` None is default size for an entry, everything for a close.
+
+    `leg` names the order of a close, by which its fills are told apart.
+    """
 
     kind: Literal["enter", "close"]
     id: str
     direction: int = 0
     qty_base: Decimal | None = None
     text: str = ""
+    leg: str = "close"
 
 
 class _Saved(msgspec.Struct, array_like=True):
+    """`exits` and `spent` are what versions before `legs` have written."""
+
     bar_index: int
     trades: list[OpenTrade]
     closed_trades: int
     entries: dict[str, RestingEntry]
     exits: dict[str, Exit]
     spent: list[str] = []
+    entered: list[EnteredTrade] = []
+    legs: list[ExitLeg] = []
 
 
 def actions_of(wishes: Sequence[MarketWish], held: Decimal) -> tuple[Action, ...]:
     """What is done of market orders asked for: the first close, then the last entry, which turns `held`."""
     closes = [one for one in wishes if one.kind == "close"][:1]
     entries = [one for one in wishes if one.kind == "enter" and one.direction * held <= ZERO][-1:]
-    actions = tuple(Action("close", one.text, 0, one.qty_base, one.id) for one in closes)
+    actions = tuple(Action("close", one.text, 0, one.qty_base, one.id, one.leg) for one in closes)
     for one in entries:
         if held and not closes:
             actions += (Action("close", one.text),)
         actions += (Action("enter", one.text, one.direction, one.qty_base, one.id),)
     return actions
+
+
+def _directions(entries: Mapping[str, RestingEntry]) -> dict[str, int]:
+    return {key: entry.direction for key, entry in entries.items()}
 
 
 def _given(value: float | None) -> float | None:
@@ -131,7 +103,6 @@ class ScriptBroker:
         self._shared = shared
         self._tell = tell
         self._told: set[str] = set()
-        self._spent: list[str] = []
         self._slot = slot
         self._account = account
         self._instruments = instruments
@@ -139,11 +110,11 @@ class ScriptBroker:
         self._close_price = nan
         self._bar_index = 0
         self._last_open_ns = 0
-        self._trades: list[OpenTrade] = []
-        self._closed_trades = 0
+        self._trades = ScriptTrades()
         self._entries: dict[str, RestingEntry] = {}
         self._entries_before: dict[str, RestingEntry] = {}
-        self._exits: dict[str, Exit] = {}
+        self._coming: dict[str, int] = {}
+        self._exits = ExitLegs()
         self._market: list[MarketWish] = []
 
     @property
@@ -151,8 +122,14 @@ class ScriptBroker:
         """The symbol's filters, once the exchange has told them."""
         return self._instruments.get(self._slot.symbol)
 
-    def begin_bar(self, bar: Bar, *, muted: bool) -> None:
-        """A bar has closed: forget what the last one asked for at market.
+    @property
+    def _step(self) -> Decimal:
+        instrument = self.instrument
+        return _FINEST_STEP if instrument is None else instrument.qty_step_base
+
+    def begin_bar(self, bar: Bar, *, muted: bool, coming: Mapping[str, int] = _NOTHING) -> None:
+        """A bar has closed: forget what the last one asked for at market. `coming` are ids and directions of
+        market entries that have yet to fill.
 
         Bars are numbered by their open time, so that holding is counted over a restart.
         """
@@ -163,7 +140,11 @@ class ScriptBroker:
         self._close_price = bar.close
         self._market = []
         self._entries_before = dict(self._entries)
+        self._coming = dict(coming)
         self.muted = muted
+        if self._trades.open and not self.position_size:  # somebody else has closed it
+            self._end_position()
+        self._exits.drop_orphans(self._pending())
 
     def take_market(self) -> list[MarketWish]:
         """Market orders asked for on this bar, in order; without any, exits that are met at once."""
@@ -171,16 +152,14 @@ class ScriptBroker:
         return market or ([] if self.muted else self.take_met())
 
     def take_met(self) -> list[MarketWish]:
-        """Exits of the open position whose level is met at once. One that leaves a part does so once."""
-        met = []
-        instrument = self.instrument
-        for key, order in self._exit_orders():
+        """The first exit whose level is met at once; the next follows when it has filled."""
+        held = decimal_of(abs(self.position_size))
+        for exit_id, leg, order in self._exit_orders():
+            instrument = self.instrument
             if instrument is not None and is_met_at_once(order, instrument.price_tick):
-                part = order.qty_base if decimal_of(abs(self.position_size)) > order.qty_base else None
-                if part is not None:
-                    self._spent.append(key)
-                met.append(MarketWish("close", key, 0, part, order.signal))
-        return met
+                part = order.qty_base if order.qty_base < held else None
+                return [MarketWish("close", exit_id, 0, part, order.signal, f"met:{leg}")]
+        return []
 
     def drop_entries(self, keep: frozenset[str]) -> None:
         """Entries of this bar are not followed; those that rest already may stay as they were."""
@@ -226,44 +205,63 @@ class ScriptBroker:
             order = entry.order(qty, instrument)
             if level_of(order) > ZERO:
                 wanted[_ENTRY + key] = order
-        for key, order in self._exit_orders():
+        for exit_id, leg, order in self._exit_orders():
             if level_of(order) > ZERO and not is_met_at_once(order, instrument.price_tick):
-                wanted[f"exit:{key}:{'stop' if order.is_stop else 'limit'}"] = order
+                wanted[leg] = order
             elif order.is_stop and order.side == "SELL":
-                self._tell_no_stop(key, order)
+                self._tell_no_stop(exit_id, order)
         return wanted
 
-    def on_fill(self, fill: Fill, leg: str) -> None:
-        """Keep the list of open trades: first in, first out."""
-        left = fill.signed_base
-        held = [one for one in self._trades if decimal_of(one.size) * left < ZERO]
-        for trade in held:
-            size = decimal_of(trade.size)
-            taken = min(abs(size), abs(left))
-            left -= taken if left > ZERO else -taken
-            rest = size - (taken if size > ZERO else -taken)
-            at = self._trades.index(trade)
-            if rest == ZERO:
-                del self._trades[at]
-                self._closed_trades += 1
-            else:
-                self._trades[at] = msgspec.structs.replace(trade, size=float(rest))
-            if left == ZERO:
-                break
-        if left:
-            name = leg.removeprefix("rest:").removeprefix(_ENTRY)
-            self._trades.append(OpenTrade(name, float(fill.price), self._bar_index + 1, float(left)))
-            self._entries.pop(name, None)
-        if not self._trades:
-            self._exits.clear()
-            self._spent.clear()
-            self._told.clear()
+    def on_fill(self, fill: Fill, leg: str, *, may_go_on: bool = False) -> None:
+        """Keep account of trades and exits. `may_go_on`: its order may fill further."""
+        opens = self._trades.reduce(fill.signed_base)
+        closes = abs(fill.signed_base) - abs(opens)
+        entry_id = leg.removeprefix("rest:").removeprefix(_ENTRY)
+        if closes:
+            pending = self._pending() if leg != "close" else _directions(self._entries)
+            pending.pop(entry_id, None)
+            self._exits.leave(leg, closes, pending)
+        if opens:
+            self._open(fill, entry_id, opens, may_go_on=may_go_on)
+        if not self._trades.open:
+            self._end_position()
+
+    def on_ended(self, client_order_id: str) -> None:
+        """An order fills no further."""
+        self._exits.end(client_order_id)
+
+    def _open(self, fill: Fill, entry_id: str, opens: Decimal, *, may_go_on: bool) -> None:
+        entry = self._exits.open(entry_id, fill.client_order_id, opens, fill.price)
+        entry.is_filling = may_go_on
+        self._exits.share_out(entry, self._step)
+        self._trades.add(entry, opens, self._bar_index + 1)
+        self._entries.pop(entry_id, None)
+        if not may_go_on:
+            self._coming.pop(entry_id, None)
+
+    def _end_position(self) -> None:
+        self._trades.open.clear()
+        self._exits.end_position()
+        self._exits.drop_orphans(self._pending())
+        self._told.clear()
+
+    def _pending(self) -> dict[str, int]:
+        """Ids of entries that have yet to fill, with their directions."""
+        return _directions(self._entries) | self._coming
 
     def state(self) -> bytes:
         """For the journal."""
+        legs = self._exits
         return msgspec.msgpack.encode(
             _Saved(
-                self._bar_index, self._trades, self._closed_trades, self._entries, self._exits, self._spent
+                self._bar_index,
+                self._trades.open,
+                self._trades.closed,
+                self._entries,
+                {},
+                [],
+                legs.entries,
+                legs.legs,
             )
         )
 
@@ -271,8 +269,21 @@ class ScriptBroker:
         """From the journal, as of the bar that opened at that time."""
         saved = msgspec.msgpack.decode(state, type=_Saved)
         self._bar_index, self._last_open_ns = saved.bar_index, bar_open_time_ns
-        self._trades, self._closed_trades = saved.trades, saved.closed_trades
-        self._entries, self._exits, self._spent = saved.entries, saved.exits, saved.spent
+        self._trades.open, self._trades.closed = saved.trades, saved.closed_trades
+        self._entries = saved.entries
+        self._exits.entries, self._exits.legs = saved.entered, saved.legs
+        if not saved.entered:
+            self._restore_earlier(saved)
+
+    def _restore_earlier(self, saved: _Saved) -> None:
+        """State of a version that remembered the last call of each exit only, and those met at once."""
+        for number, trade in enumerate(saved.trades):
+            size = decimal_of(trade.size)
+            self._exits.open(trade.entry_id, f"earlier{number}", size, decimal_of(trade.entry_price))
+        for exit_id, call in saved.exits.items():
+            self._exits.place(exit_id, call, _directions(saved.entries), self._step)
+        for leg in self._exits.legs:
+            leg.is_spent = leg.is_spent or leg.exit_id in saved.spent
 
     @property
     def bar_index(self) -> int:
@@ -315,12 +326,12 @@ class ScriptBroker:
     @property
     def open_trades(self) -> Sequence[OpenTrade]:
         """Open trades, oldest first."""
-        return tuple(self._trades)
+        return tuple(self._trades.open)
 
     @property
     def closed_trades(self) -> int:
         """Number of trades that are closed."""
-        return self._closed_trades
+        return self._trades.closed
 
     def entry(
         self,
@@ -357,6 +368,8 @@ class ScriptBroker:
             base = None if qty is None else decimal_of(qty)
             self._entries.pop(id, None)
             self._ask(MarketWish("enter", id, way, base, comment or id))
+            if self.position_size * way <= 0:
+                self._coming[id] = way
 
     def order(self, id: str, direction: Direction, qty: float | None = None, **_: object) -> None:
         """Not placed live: it knows no position, so nothing bounds it."""
@@ -382,7 +395,10 @@ class ScriptBroker:
         comment_loss: str = "",
         comment_trailing: str = "",
     ) -> None:
-        """A target, a stop, or both, that rest as long as the entry's position is open."""
+        """A target, a stop, or both, for every entry of `from_entry` ("" means any), open or pending.
+
+        Each fills once for each entry; without any level it only holds its share of the entry.
+        """
         sizes = {"qty": qty, "qty_percent": qty_percent}
         levels = {"profit": profit, "limit": limit, "loss": loss, "stop": stop}
         texts = {"comment_profit": comment_profit, "comment_loss": comment_loss}
@@ -391,12 +407,12 @@ class ScriptBroker:
         if oca_name or any(_given(one) is not None for one in (trail_price, trail_points, trail_offset)):
             raise StrategyRefused("trailing exits and OCA groups cannot be placed live")
         profit, limit, loss, stop = map(_given, levels.values())
-        if self.muted or limit is stop is profit is loss is None:
+        if self.muted:
             return
         self._refuse_shared("exit")
-        percent = float(qty_percent)
-        check_room("exit", len(self._exits.keys() - {id}))
-        self._exits[id] = Exit(from_entry, _given(qty), percent, limit, stop, profit, loss, comment or id)
+        check_room("exit", len({leg.exit_id for leg in self._exits.legs} - {id}))
+        call = Exit(from_entry, _given(qty), float(qty_percent), limit, stop, profit, loss, comment or id)
+        self._exits.place(id, call, self._pending(), self._step)
 
     def close(
         self,
@@ -410,18 +426,18 @@ class ScriptBroker:
         """Leave what the entry `id` holds, at market."""
         del immediately
         check_call("close", {"id": id, "comment": comment}, {"qty": qty, "qty_percent": qty_percent})
-        held = self._held_by(id)
+        held = self._exits.held_by(id)
         if self.muted or held == ZERO:
             return
         given = _given(qty)
         size = decimal_of(given) if given is not None else held * decimal_of(qty_percent) / 100
-        self._ask(MarketWish("close", id, 0, min(size, held), comment or f"Close {id}"))
+        self._ask(MarketWish("close", id, 0, min(size, held), comment or f"Close {id}", f"close:{id}"))
 
     def close_all(self, *, comment: str = "", immediately: bool = False) -> None:
         """Leave everything, at market."""
         del immediately
         check_call("close_all", {"comment": comment}, {})
-        if not self.muted and self._trades:
+        if not self.muted and self._trades.open:
             self._ask(MarketWish("close", "", 0, None, comment or "Close position"))
 
     def cancel(self, id: str) -> None:
@@ -429,13 +445,13 @@ class ScriptBroker:
         check_call("cancel", {"id": id}, {})
         if not self.muted:
             self._entries.pop(id, None)
-            self._exits.pop(id, None)
+            self._exits.cancel(id)
 
     def cancel_all(self) -> None:
         """Cancel every resting order."""
         if not self.muted:
             self._entries.clear()
-            self._exits.clear()
+            self._exits.legs.clear()
 
     def _ask(self, wish: MarketWish) -> None:
         """One more market order on this bar."""
@@ -445,27 +461,14 @@ class ScriptBroker:
     def _refuse_shared(self, verb: str) -> None:
         """For a script that does not declare in `verbs` what it uses."""
         if self._shared:
-            raise StrategyRefused(_not_shared(self._slot, verb))
+            raise StrategyRefused(not_shared(self._slot, verb))
 
-    def _held_by(self, entry_id: str) -> Decimal:
-        """Size of what an entry holds ("": all), without sign."""
-        return sum(
-            (abs(decimal_of(one.size)) for one in self._trades if entry_id in {"", one.entry_id}), ZERO
-        )
-
-    def _exit_orders(self) -> list[tuple[str, RestingOrder]]:
-        """The legs of the exits of the open position, with their ids, but for those that have left."""
+    def _exit_orders(self) -> list[tuple[str, str, RestingOrder]]:
+        """Exit ids, legs and orders of what is still to be left of the open position."""
         held, instrument = decimal_of(self.position_size), self.instrument
         if instrument is None or not held:
             return []
-        return [
-            (key, order)
-            for key, leaving in self._exits.items()
-            if key not in self._spent and (size := self._held_by(leaving.from_entry))
-            for order in leaving.orders(
-                1 if held > ZERO else -1, size, self.position_avg_price, instrument
-            ).values()
-        ]
+        return list(self._exits.orders(held, instrument))
 
     def _tell_no_stop(self, key: str, order: RestingOrder) -> None:
         """Once for each position and exit."""

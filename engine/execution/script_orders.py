@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.execution.resting import RestingOrder
-from engine.model.lots import decimal_of, level_to_tick, quantity_down
+from engine.model.lots import level_to_tick, quantity_down
 from gateways.wire.messages import Instrument, Side
 
 ZERO = Decimal(0)
@@ -48,15 +48,13 @@ class Exit(msgspec.Struct, frozen=True):
     text: str
 
     def orders(
-        self, direction: int, size: Decimal, average_price: float, instrument: Instrument
+        self, direction: int, size: Decimal, entry_price: float, instrument: Instrument
     ) -> dict[str, RestingOrder]:
-        """Its legs, "limit" and "stop", for a position of that size; both reduce-only."""
-        part = size * decimal_of(self.percent) / 100
-        base = part if self.qty_base is None else decimal_of(self.qty_base)
-        qty = quantity_down(min(base, size), instrument.qty_step_base)
+        """Its orders, "limit" and "stop", that leave `size` of an entry at that price; both reduce-only."""
+        qty = quantity_down(size, instrument.qty_step_base)
         tick = float(instrument.price_tick)
-        limit = _nearer(direction, self.limit, average_price, self.profit_ticks, tick)
-        stop = _nearer(-direction, self.stop, average_price, self.loss_ticks, tick)
+        limit = _nearer(direction, self.limit, entry_price, self.profit_ticks, tick)
+        stop = _nearer(-direction, self.stop, entry_price, self.loss_ticks, tick)
         side: Side = "SELL" if direction > 0 else "BUY"
         return {
             name: msgspec.structs.replace(

@@ -19,7 +19,8 @@ from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate, Placed
 from engine.execution.protection import STOP, Protection, rules_of
 from engine.execution.resting import RestingOrder, RestingOrders
-from engine.execution.script_broker import ScriptBroker, actions_of, refuse_verbs
+from engine.execution.script_broker import ScriptBroker, actions_of
+from engine.execution.script_verbs import refuse_verbs
 from engine.execution.signal_log import NO_SIGNALS, SignalLog, blocked
 from engine.execution.sizing import TooSmall, entry_qty
 from engine.execution.stop_check import UNPROTECTED
@@ -29,7 +30,7 @@ from engine.model.bars import Bar, BarFlag
 from engine.model.context import Clock, Outbox
 from engine.model.limits import Verdict
 from engine.model.lots import quantity_down
-from engine.model.records import Fill, Intent
+from engine.model.records import Intent
 from engine.model.signals import Signals
 from engine.orders.client_ids import bar_cause, fill_cause
 from engine.orders.order_states import UNSETTLED, OrderState
@@ -96,7 +97,7 @@ class TradeExecutor:
         if desk.script is None:
             raise TypeError(f"{slot.owner} is no script")
         live = slot.state in {SlotState.RUNNING, SlotState.PAUSED} and not bar.flags & BarFlag.BACKFILLED
-        desk.script.begin_bar(bar, muted=not live)
+        desk.script.begin_bar(bar, muted=not live, coming=desk.coming(self._store))
         return desk.script
 
     def on_signal(self, decision: Decision) -> Outcome | None:
@@ -185,12 +186,14 @@ class TradeExecutor:
         if desk is None:
             self._release_left_behind(intent.symbol)
             return
+        desk.tell_script(applied)
         if applied.fill is not None:
-            self._on_fill(desk, applied.fill)
+            cause = fill_cause(applied.fill.symbol, applied.fill.trade_id)
+            desk.protection.on_position(cause)
+            self._journal_state(desk)
             if not intent.is_exit:
-                cause = fill_cause(applied.fill.symbol, applied.fill.trade_id)
                 self._leave_as_told(desk, cause)
-                self._leave_at_met_levels(desk, cause)
+            self._leave_at_met_levels(desk, cause)
         if desk.followup is not None:
             self._go_on(desk, applied)
 
@@ -208,11 +211,9 @@ class TradeExecutor:
             self.exits.leave_as_told(*desk.key, cause)
 
     def _leave_at_met_levels(self, desk: Desk, cause: str) -> None:
-        """An entry of a script has filled, and price is past an exit that waited for it."""
+        """An order of a script has filled, and price is past an exit of what it holds."""
         for one in () if desk.script is None else desk.script.take_met():
-            self.exits.leave(
-                *desk.key, qty_base=one.qty_base, cause=cause, leg=f"met:{one.id}", signal=one.text
-            )
+            self.exits.leave(*desk.key, qty_base=one.qty_base, cause=cause, leg=one.leg, signal=one.text)
 
     def _release_left_behind(self, symbol: str) -> None:
         """Exits that rest for a strategy no longer configured stay with its position, entries do not."""
@@ -363,7 +364,7 @@ class TradeExecutor:
             slot.symbol,
             qty_base=qty,
             cause=self._bar_cause(decision),
-            leg="close",
+            leg=action.leg,
             signal=action.text,
         )
 
@@ -415,13 +416,6 @@ class TradeExecutor:
             desk.entry_id = placed.client_order_id
         return placed
 
-    def _on_fill(self, desk: Desk, fill: Fill) -> None:
-        if desk.script is not None:
-            order = self._store.get(fill.client_order_id)
-            desk.script.on_fill(fill, order.intent.leg if order is not None else "")
-        desk.protection.on_position(fill_cause(fill.symbol, fill.trade_id))
-        self._journal_state(desk)
-
     def _go_on(self, desk: Desk, applied: Applied) -> None:
         """The entry of a flip, once its close has filled; given up when it did not, or too late."""
         followup, slot = desk.followup, desk.slot
@@ -468,7 +462,7 @@ class TradeExecutor:
                 symbol,
                 qty_base=None if leg == STOP else intent.qty_base,
                 cause=intent.cause,
-                leg=f"past-stop{intent.attempt}",
+                leg=f"past-stop{intent.attempt}" + (f":{leg}" if leg != STOP else ""),
                 signal=intent.signal,
             )
 

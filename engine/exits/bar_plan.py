@@ -16,13 +16,17 @@ ZERO = Decimal(0)
 
 
 class Action(msgspec.Struct, frozen=True):
-    """`close` leaves `qty_base` of the position (None: all of it); `enter` takes the `direction`, 1 or -1."""
+    """`close` leaves `qty_base` of the position (None: all of it); `enter` takes the `direction`, 1 or -1.
+
+    `leg` names the order of a close among those of one bar.
+    """
 
     kind: Literal["close", "enter"]
     text: str
     direction: int = 0
     qty_base: Decimal | None = None
     entry_id: str = ""
+    leg: str = "close"
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
