@@ -36,7 +36,10 @@ GATEWAY = ("frame_arrived", "tick_written", "order_arrived", "order_written")
 ENGINE = ("tick_arrived", "decided", "durable", "order_sent")
 CONFIG = """
 symbols = ["BTCUSDT"]
+[engine]
+rehearse_ms = 2.0
 [gateway]
+rehearse_ms = 1.0
 rest_url = "http://127.0.0.1:{port}"
 public_stream_url = "ws://127.0.0.1:{port}/public"
 market_stream_url = "ws://127.0.0.1:{port}/market"

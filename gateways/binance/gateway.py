@@ -118,9 +118,6 @@ class Gateway:
         self._pool.on_state = self._on_rest_state
         self._time = TimeKeeper(self.clock, self.budget, self._pool, self._requests.time, monotonic_ns)
         self.desk = self._make_desk()
-        self._rehearsal = Rehearsal(
-            config.rest_url, wall_ns=wall_ns, every_s=config.rehearse_s, window_ms=config.window_ms
-        )
         self._start_check = StartCheck(
             config, account, self._instruments, self.clock, self.desk.may_trade, keys.source or "the key file"
         )
@@ -130,7 +127,7 @@ class Gateway:
         self._dead_man = switch_for(self.desk, self._open_orders, monotonic_ns)
         self.market = Market(
             config,
-            publish=self._publish,
+            publish=self._publisher(),
             fetch_snapshot=self._fetch_depth,
             on_state=self._on_state,
             on_sync=lambda: self.server.publish(self.status()),
@@ -182,7 +179,7 @@ class Gateway:
         )
         return UserStream(
             self.config.private_url,
-            listen_key=self._listen_key,
+            listen_key=self._rest.listen_key,
             emit=self._emit,
             sweep=sweeper.sweep,
             on_state=self._on_state,
@@ -204,10 +201,15 @@ class Gateway:
             Heartbeat: self._heartbeat,
         }
 
-    def _publish(self, event: MarketEvent) -> None:
-        """Market data to the engine; an order may be the answer."""
-        self.server.publish_market(event)
-        self._rehearsal.soon()
+    def _publisher(self) -> Callable[[MarketEvent], None]:
+        """Sends market data to the engine."""
+        send, config = self.server.publish_market, self.config
+        if not config.rehearse_s:
+            return send
+        every_s, window_ms = config.rehearse_s, config.window_ms
+        return Rehearsal(config.rest_url, wall_ns=self._wall_ns, every_s=every_s, window_ms=window_ms).behind(
+            send
+        )
 
     async def run(self, on_listening: Callable[[int], None]) -> None:
         """Serve. Ends by cancellation, or with the error of a part that failed in a way nobody foresaw."""
@@ -393,13 +395,6 @@ class Gateway:
                 if error.failure.outcome != "not_found":
                     raise
         return found
-
-    async def _listen_key(self, method: str) -> str:
-        answer = await self._rest.listen_key(method)
-        key = answer.get("listenKey", "") if isinstance(answer, dict) else ""
-        if method == "POST" and not key:
-            raise RestError.refused("the exchange gave no listen key")
-        return str(key)
 
     async def _fetch_depth(self, symbol: str) -> DepthSnapshot:
         params = {"symbol": symbol, "limit": 1000}

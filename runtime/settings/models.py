@@ -100,8 +100,9 @@ class GatewaySettings(_Section):
     """Levels a side in every tick."""
     depth_speed_ms: Literal[0, 100, 250, 500] = 100
     """Cadence of the exchange's depth stream; 0 is the fastest."""
-    rehearse_ms: Annotated[float, Field(ge=0, le=1000)] = 1.0
-    """The signing of an order is rehearsed behind a tick, at most so often; 0 is never."""
+    rehearse_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """The signing of an order is rehearsed behind a tick, at most so often; 0 is never. At 1 ms up to 2 % of
+    a core."""
     receive_window_ms: Annotated[int, Field(ge=100, le=60_000)] = 5_000
     """A signed request older than this is refused by the exchange."""
     dead_man_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
@@ -221,8 +222,9 @@ class EngineSettings(_Section):
     """How often the status file is written."""
     compare_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
     """How often positions and open orders are compared though nothing has happened; 0 is never."""
-    rehearse_ms: Annotated[float, Field(ge=0, le=1000)] = 2.0
-    """How often an order's way is rehearsed, so that it is warm; 0 is never. At 2 ms a tenth of a core."""
+    rehearse_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """How often an order's way is rehearsed, so that it is warm; 0 is never. At 2 ms a tenth of a core, for
+    orders a fifth quicker."""
     journal: JournalSettings = JournalSettings()
 
 

@@ -86,7 +86,7 @@ def test_a_signed_read_signs_what_it_sends(params: dict[str, Any], text: str) ->
 
 def test_a_listen_key_is_asked_for_with_the_key_alone() -> None:
     pool = Pool(answer({"listenKey": "L"}))
-    assert asked(pool, lambda rest: rest.listen_key("POST"))[0] == {"listenKey": "L"}
+    assert asked(pool, lambda rest: rest.listen_key("POST"))[0] == "L"
     assert pool.line() == "POST /fapi/v1/listenKey HTTP/1.1"
     assert b"X-MBX-APIKEY: the-key\r\n" in pool.sent[0]
 

@@ -19,6 +19,7 @@ from gateways.binance.rest.http_pool import HttpPool
 from gateways.binance.rest.request_budget import RequestBudget
 from gateways.wire.framing import encode, gateway_decoder
 from gateways.wire.messages import SubmitOrder
+from gateways.wire.outgoing import MarketEvent
 from gateways.wire.server import EngineConnection
 
 _ORDER = SubmitOrder(1, "REHEARSAL", "nbaaaaaa-ABCDEFGHIJKLMNOPQRSTUVWXYZA", "BUY", "MARKET", Decimal("0.01"))
@@ -64,7 +65,7 @@ class Rehearsal:
         self.engine = PaperEngine()
         self._loop = asyncio.get_running_loop()
         self._every_s = every_s
-        self._next_s = 0.0 if every_s else float("inf")
+        self._next_s = 0.0
         self._passed_ns = 0
         self._decoder = gateway_decoder()
         self._frame = encode(_ORDER)
@@ -79,6 +80,15 @@ class Rehearsal:
             on_hint=_ignore,
             spawn=_refuse,
         )
+
+    def behind(self, send: Callable[[MarketEvent], None]) -> Callable[[MarketEvent], None]:
+        """The same as `send`, with a rehearsal behind it."""
+
+        def sent(event: MarketEvent) -> None:
+            send(event)
+            self.soon()
+
+        return sent
 
     def soon(self) -> None:
         """A tick has left for the engine."""

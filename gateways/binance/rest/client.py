@@ -50,10 +50,14 @@ class RestClient:
         query = query_of(params)
         return await self._call(target, query, weight, priority, lambda: self._requests.public(target, query))
 
-    async def listen_key(self, method: str) -> Json:
+    async def listen_key(self, method: str) -> str:
         """Make (POST) or renew (PUT) the listen key of the account's stream. Takes no signature."""
         target = f"{method} /fapi/v1/listenKey"
-        return await self._call(target, "", 1, Priority.CANCEL, lambda: self._requests.keyed(target))
+        answer = await self._call(target, "", 1, Priority.CANCEL, lambda: self._requests.keyed(target))
+        key = answer.get("listenKey", "") if isinstance(answer, dict) else ""
+        if method == "POST" and not key:
+            raise RestError.refused("the exchange gave no listen key")
+        return str(key)
 
     async def rows(
         self,

@@ -82,6 +82,9 @@ def test_a_live_engine_rehearses_and_nothing_of_it_is_written_or_sent(
         monkeypatch.setattr(Rehearsal, "once", counted)
 
     live._feed.send = sent.append  # type: ignore[method-assign]  # a spy
+    live._settings = live._settings.model_copy(
+        update={"engine": live._settings.engine.model_copy(update={"rehearse_ms": 2.0})}
+    )
     assert run(live, reconcile) == 0
     assert seen[-1].sender.orders >= 200
     assert sent == []
@@ -89,6 +92,15 @@ def test_a_live_engine_rehearses_and_nothing_of_it_is_written_or_sent(
     written = [record for _, record in read_folder(folder, None).records]
     assert [type(record).__name__ for record in written] == ["Start", "Audit", "Stop"]
     assert "asked to stop" in repr(written[1])
+
+
+def test_nothing_is_rehearsed_unless_it_is_asked_for(
+    live: LiveEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr("engine.shell.live.Rehearsal", made.append)
+    live._keep_warm()
+    assert made == []
 
 
 def test_a_journal_that_fails_in_the_housekeeping_ends_the_process(live: LiveEngine) -> None:

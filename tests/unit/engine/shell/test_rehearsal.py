@@ -1,6 +1,7 @@
 """Rehearsals of an order's way: all of it is walked, and nothing comes of it."""
 
 import asyncio
+import dataclasses
 import os
 import socket
 import time
@@ -16,9 +17,13 @@ from engine.model.records import Intent, JournalRecord
 from engine.orders.order_states import OrderState
 from engine.risk.rules import Leverage, OrderNotional, OrderRate, PriceBand
 from engine.shell.rehearsal import REMEMBERED_IDS, SYMBOL, PaperJournal, Rehearsal
+from gateways.binance.gateway import Gateway
 from gateways.binance.orders.rehearsal import Rehearsal as GatewayRehearsal
+from gateways.binance.setup.keys import ApiKeys
 from gateways.wire.messages import SubmitOrder
+from gateways.wire.outgoing import MarketEvent
 from tests.support.engine_rig import Rig, config
+from tests.support.gateway_rig import config_for
 
 T = TypeVar("T")
 PRICES = (100, 99, 98, 100, 103, 101, 97, 99, 104, 90, 95, 99, 80, 103)
@@ -131,17 +136,37 @@ def test_the_gateway_signs_an_order_to_nowhere_with_a_key_of_nobody() -> None:
     assert b"X-MBX-APIKEY: rehearsal\r\n" in made.pool.request
 
 
-@pytest.mark.parametrize(("every_s", "taken"), [(0.0, 0), (3600.0, 1)])
-def test_many_ticks_together_lead_to_one_rehearsal_and_none_where_they_are_off(
-    every_s: float, taken: int
+@pytest.mark.parametrize(("every_s", "made"), [(0.0, 0), (0.001, 1)])
+def test_the_gateway_rehearses_only_where_it_is_asked_to(
+    every_s: float, made: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rehearsals: list[object] = []
+
+    class Counted(GatewayRehearsal):
+        def behind(self, send: Callable[[MarketEvent], None]) -> Callable[[MarketEvent], None]:
+            rehearsals.append(self)
+            return super().behind(send)
+
+    monkeypatch.setattr("gateways.binance.gateway.Rehearsal", Counted)
+
+    async def main() -> None:
+        config = config_for("http://127.0.0.1:1", "ws://127.0.0.1:1")
+        config = dataclasses.replace(config, rehearse_s=every_s)
+        keys = ApiKeys("k", "s")
+        Gateway(config, keys, b"t", monotonic_ns=lambda: 1, wall_ns=lambda: 1, random=lambda: 0.5)
+
+    asyncio.run(main())
+    assert len(rehearsals) == made
+
+
+def test_many_ticks_together_lead_to_one_rehearsal() -> None:
     def ticks(made: GatewayRehearsal) -> GatewayRehearsal:
         for _ in range(100):
             made.soon()
         assert made.pool.taken == 0, "not in the call that brings the tick"
         return made
 
-    assert rehearsed(ticks, every_s).pool.taken == taken
+    assert rehearsed(ticks, 3600.0).pool.taken == 1
 
 
 def test_a_rehearsal_does_not_give_the_processor_up(monkeypatch: pytest.MonkeyPatch) -> None:
