@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -23,8 +22,7 @@ from gateways.binance.rest.http_connection import HttpAnswer, HttpFailed
 from gateways.binance.rest.http_pool import HttpPool
 from gateways.binance.rest.pacing import Pacer
 from gateways.binance.rest.request_budget import RequestBudget
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.places import ROOT
 
 
 class Pool:
