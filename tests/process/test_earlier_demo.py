@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import earlier_files as earlier
 from tests.process.demo_rig import Demo
 from tests.process.turning import python_path
+from tests.support import earlier_files as earlier
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the demo's rig finds processes in /proc")
 

@@ -9,7 +9,7 @@ from gateways.binance.rest.bans import FILE_NAME, Bans
 from gateways.binance.rest.request_budget import RequestBudget
 from gateways.wire.token import load_token
 from runtime.settings.environment import remembered_ports
-from tests import earlier_files as earlier
+from tests.support import earlier_files as earlier
 
 NOW_NS = 1_790_000_000_000_000_000
 
