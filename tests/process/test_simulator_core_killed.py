@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateways.simulator.exchange import account_queries
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.exchange.model.events import NullListener
 from gateways.simulator.exchange.model.symbols import default_symbols
@@ -70,7 +71,7 @@ def test_what_was_answered_before_each_kill_is_there_after_it(tmp_path: Path):
         assert set(trades) <= booked
         assert sum(row.income for row in user.income) == user.account.wallet_balance
         filled = sum(t.qty_base if t.is_buyer else -t.qty_base for t in user.trades)
-        position = exchange.position_risk("main", "BTCUSDT")[0]
+        position = account_queries.position_rows(exchange.state, "main", "BTCUSDT")[0]
         assert position.position_amt == filled
     assert len(set(trades)) == len(trades)
     assert len(set(orders)) == len(orders)

@@ -30,6 +30,7 @@ from engine.strategies.base import registry
 from engine.tables.database import make_engine
 from engine.tables.follower import Follower
 from engine.tables.round_trips import read_results
+from gateways.simulator.exchange import account_queries, order_queries
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.store.persistence import Persistence
@@ -258,27 +259,27 @@ def exchange_as_written(exchange: Exchange) -> Any:  # noqa: ANN401  # JSON
 def exchange_says(exchange: Exchange) -> Any:  # noqa: ANN401  # JSON
     """Accounts, orders and positions by the exchange's own answers."""
     found: dict[str, Any] = {}
-    for account in exchange.account_ids():
-        total = exchange.account_summary(account)
+    for account in exchange.state.accounts:
+        total = account_queries.account_summary(exchange.state, account)
         found[account] = {
             "wallet": total.total.wallet_balance,
             "alias": total.alias,
             "open_orders": [
                 [one.client_order_id, one.symbol, one.side, one.type, one.price, one.orig_qty, one.status]
-                for one in exchange.open_orders(account)
+                for one in order_queries.open_orders(exchange.state, account)
             ],
             "open_algo_orders": [
                 [one.client_algo_id, one.symbol, one.side, one.order_type, one.trigger_price, one.quantity]
-                for one in exchange.open_algo_orders(account)
+                for one in order_queries.open_algo_orders(exchange.state, account)
             ],
             "positions": [
                 [one.symbol, one.position_side, one.position_amt, one.entry_price]
-                for symbol in exchange.specs
-                for one in exchange.position_risk(account, symbol)
+                for symbol in exchange.state.specs
+                for one in account_queries.position_rows(exchange.state, account, symbol)
             ],
             "trades": [
                 [one.trade_id, one.order_id, one.side, one.price, one.qty_base, one.commission]
-                for symbol in exchange.specs
+                for symbol in exchange.state.specs
                 for one in exchange.state.user(account).trades
                 if one.symbol == symbol
             ],

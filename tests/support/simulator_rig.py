@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from gateways.simulator.exchange import account_queries
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.exchange.model.errors import ApiError
 from gateways.simulator.exchange.model.events import (
@@ -83,6 +84,7 @@ class Desk:
         symbols = default_symbols()
         symbols = {SYMBOL: spec or symbols[SYMBOL], "ETHUSDT": symbols["ETHUSDT"]}
         self.ex = Exchange(symbols, self.heard)
+        self.state = self.ex.state
         self.now = NOW
         for account_id in ("a", "b"):
             self.ex.create_account(account_id, D(wallet), NOW)
@@ -128,14 +130,14 @@ class Desk:
         self.ex.book(SYMBOL).clear_anonymous()
 
     def amount(self, account: str = "a", side: str = "BOTH") -> Decimal:
-        rows = self.ex.position_risk(account, SYMBOL)
+        rows = account_queries.position_rows(self.state, account, SYMBOL)
         return next(row.position_amt for row in rows if row.position_side == side)
 
     def wallet(self, account: str = "a") -> Decimal:
-        return self.ex.account_summary(account).total.wallet_balance
+        return account_queries.account_summary(self.state, account).total.wallet_balance
 
     def available(self, account: str = "a") -> Decimal:
-        return self.ex.account_summary(account).total.available_balance
+        return account_queries.account_summary(self.state, account).total.available_balance
 
 
 @contextmanager

@@ -20,7 +20,10 @@ from gateways.simulator.api.rest.algo_orders import algo_request
 from gateways.simulator.api.rest.dispatch import Answer
 from gateways.simulator.api.rest.orders import order_request
 from gateways.simulator.api.venue.venue import DEFAULT_ACCOUNT, Venue
+from gateways.simulator.exchange import account_queries
+from gateways.simulator.exchange.accounts import mark_price
 from gateways.simulator.exchange.model.errors import ApiError
+from gateways.simulator.exchange.model.state import MarketState
 from gateways.simulator.exchange.model.symbols import make_brackets
 
 PREFIX = "/_control/"
@@ -88,22 +91,19 @@ class Control:
 
     def _state(self, _body: bytes) -> object:
         venue = self._venue
-        exchange = venue.exchange
         symbols = {
             symbol: {
-                "mark": str(exchange.mark_price(symbol)),
-                "index": str(exchange.index_price(symbol)),
-                "last": str(exchange.last_price(symbol)),
-                "funding_rate": str(exchange.funding_rate(symbol)),
-                "next_funding_ms": exchange.next_funding_ms(symbol),
+                **_prices(market),
+                "funding_rate": str(mark_price.funding_rate(market)),
+                "next_funding_ms": market.facts.next_funding_ms,
             }
-            for symbol in exchange.specs
+            for symbol, market in venue.state.markets.items()
         }
         return {
             "now_ms": venue.clock.now_ms(),
             "skew_ms": venue.clock.skew_ms,
             "speed": venue.clock.speed,
-            "accounts": exchange.account_ids(),
+            "accounts": list(venue.state.accounts),
             "symbols": symbols,
             "stream_connections": len(venue.hub.sockets),
             "streams": [name for name in venue.hub.wanted() if "@" in name or "!" in name],
@@ -145,11 +145,7 @@ class Control:
         if asked.last is not None:
             self._trade_to(asked.symbol, spec.price_to_ticks(asked.last), now_ms)
         venue.exchange.after_market(asked.symbol, now_ms)
-        return {
-            "mark": str(venue.exchange.mark_price(asked.symbol)),
-            "index": str(venue.exchange.index_price(asked.symbol)),
-            "last": str(venue.exchange.last_price(asked.symbol)),
-        }
+        return _prices(venue.state.market(asked.symbol))
 
     def _trade_to(self, symbol: str, ticks: int, now_ms: int) -> None:
         """Take everything up (or down) to a price, then print one lot there.
@@ -177,7 +173,7 @@ class Control:
         if asked.rate is not None and abs(asked.rate) > 1:
             raise ValueError("rate: expected a number from -1 to 1")
         self._venue.exchange.set_funding_rate(asked.symbol, asked.rate, self._venue.clock.now_ms())
-        return {"next_funding_ms": self._venue.exchange.next_funding_ms(asked.symbol)}
+        return {"next_funding_ms": self._venue.state.market(asked.symbol).facts.next_funding_ms}
 
     def _brackets(self, body: bytes) -> object:
         asked = _read(body, command.SetBrackets)
@@ -196,7 +192,7 @@ class Control:
         account = asked.account or DEFAULT_ACCOUNT
         self._check_account(account)
         self._venue.exchange.deposit(account, asked.amount, self._venue.clock.now_ms())
-        total = self._venue.exchange.account_summary(account).total
+        total = account_queries.account_summary(self._venue.state, account).total
         return {"wallet_balance": str(total.wallet_balance)}
 
     def _account(self, body: bytes) -> object:
@@ -273,8 +269,16 @@ class Control:
         return {}
 
     def _check_account(self, account: str) -> None:
-        if account not in self._venue.exchange.account_ids():
+        if account not in self._venue.state.accounts:
             raise ValueError(f"account: {account} does not exist")
+
+
+def _prices(market: MarketState) -> dict[str, str]:
+    return {
+        "mark": str(market.mark),
+        "index": str(mark_price.index_price(market)),
+        "last": str(market.last_price),
+    }
 
 
 def _overwrite(target: object, asked: command.Command) -> None:

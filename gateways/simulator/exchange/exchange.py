@@ -11,9 +11,9 @@ from hashlib import blake2b
 
 from gateways.simulator.exchange.accounts import funding, mark_price
 from gateways.simulator.exchange.accounts import settings as account_settings
-from gateways.simulator.exchange.exchange_view import ExchangeView
 from gateways.simulator.exchange.liquidation import check_account
 from gateways.simulator.exchange.model.accounts import Account
+from gateways.simulator.exchange.model.book import Book
 from gateways.simulator.exchange.model.events import Listener
 from gateways.simulator.exchange.model.orders import AlgoOrder, AlgoRequest, AmendRequest, Order, OrderRequest
 from gateways.simulator.exchange.model.state import AccountState, Dirty, ExchangeState, MarketState
@@ -27,7 +27,7 @@ _PASSES = 100
 """Bound on rounds of conditional orders and liquidations that follow from one another."""
 
 
-class Exchange(ExchangeView):
+class Exchange:
     """Markets, accounts and orders. Every refusal is an `ApiError`.
 
     Markets call the methods of the first group and `after_market` once per batch of changes; the server
@@ -35,9 +35,25 @@ class Exchange(ExchangeView):
     """
 
     def __init__(self, specs: dict[str, SymbolSpec], listener: Listener) -> None:
-        super().__init__(ExchangeState(specs, listener))
+        self.state = ExchangeState(specs, listener)
         self.is_persistent = False
         """Set by `Persistence`; without one the list of changes is thrown away after each call."""
+
+    def book(self, symbol: str) -> Book:
+        """Return the book of a symbol."""
+        return self.state.market(symbol).book
+
+    def next_deadline_ms(self) -> int:
+        """Return when `advance` has something to do next."""
+        deadlines = [market.next_mark_ms for market in self.state.markets.values()]
+        deadlines.extend(order.good_till_date for order in self.state.gtd_orders.values())
+        for user in self.state.accounts.values():
+            deadlines.extend(user.account.countdowns.values())
+        return min(deadlines)
+
+    def _at(self, now_ms: int) -> ExchangeState:
+        self.state.now_ms = now_ms
+        return self.state
 
     # Markets.
 

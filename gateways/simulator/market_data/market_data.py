@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from gateways.simulator.exchange.accounts import mark_price
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.exchange.model.errors import not_there, refusal
 from gateways.simulator.exchange.model.events import Trade
@@ -279,8 +280,8 @@ class MarketData:
 
     def mark_frame(self, symbol: str, now_ms: int) -> Payload:
         """`markPriceUpdate` of a symbol."""
-        exchange = self.exchange
-        mark, index = exchange.mark_price(symbol), exchange.index_price(symbol)
+        market = self.exchange.state.market(symbol)
+        mark, index = market.mark, mark_price.index_price(market)
         return {
             "e": "markPriceUpdate",
             "E": now_ms,
@@ -289,8 +290,8 @@ class MarketData:
             "ap": f"{mark:.8f}",
             "i": f"{index:.8f}",
             "P": f"{index:.8f}",
-            "r": f"{exchange.funding_rate(symbol):.8f}",
-            "T": exchange.next_funding_ms(symbol),
+            "r": f"{mark_price.funding_rate(market):.8f}",
+            "T": market.facts.next_funding_ms,
             "st": 1,
         }
 

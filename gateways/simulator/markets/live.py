@@ -23,6 +23,7 @@ import msgspec
 import structlog
 import websockets
 
+from gateways.simulator.exchange.accounts.mark_price import funding_rate
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.market_data import MarketData
 from gateways.simulator.market_data.history.rows import MINUTE_MS, OPEN_TIME, Rows
@@ -411,7 +412,7 @@ class LiveMarket:
         self._exchange.set_index_price(symbol, Decimal(frame["i"]), now_ms)
         self._exchange.set_mark_price(symbol, Decimal(frame["p"]), now_ms)
         rate = Decimal(frame["r"] or "0")
-        if rate != self._exchange.funding_rate(symbol):
+        if rate != funding_rate(self._exchange.state.market(symbol)):
             self._exchange.set_funding_rate(symbol, rate, now_ms)
 
         self._check_bars(symbol, frame["E"], now_ms)

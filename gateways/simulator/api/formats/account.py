@@ -7,12 +7,11 @@ from gateways.simulator.api.formats.numbers import average, money, plain, price,
 from gateways.simulator.exchange.model.accounts import (
     AccountSummary,
     AssetRow,
-    CommissionRate,
     IncomeRecord,
     MarginChange,
     PositionRow,
 )
-from gateways.simulator.exchange.model.symbols import Bracket, SymbolSpec
+from gateways.simulator.exchange.model.symbols import SymbolSpec
 
 JsonObject = dict[str, Any]
 Specs = dict[str, SymbolSpec]
@@ -144,7 +143,7 @@ def symbol_config(row: PositionRow) -> JsonObject:
     }
 
 
-def leverage_bracket(spec: SymbolSpec, brackets: tuple[Bracket, ...]) -> JsonObject:
+def leverage_bracket(spec: SymbolSpec) -> JsonObject:
     """Row of GET leverageBracket: numbers, not strings."""
     return {
         "symbol": spec.symbol,
@@ -158,18 +157,18 @@ def leverage_bracket(spec: SymbolSpec, brackets: tuple[Bracket, ...]) -> JsonObj
                 "maintMarginRatio": float(row.maint_margin_ratio),
                 "cum": float(row.cum),
             }
-            for row in brackets
+            for row in spec.brackets
         ],
     }
 
 
-def commission_rate(row: CommissionRate) -> JsonObject:
-    """GET commissionRate."""
+def commission_rate(spec: SymbolSpec) -> JsonObject:
+    """GET commissionRate: every account pays the symbol's fees."""
     return {
-        "symbol": row.symbol,
-        "makerCommissionRate": fixed_rate(row.maker),
-        "takerCommissionRate": fixed_rate(row.taker),
-        "rpiCommissionRate": fixed_rate(row.rpi),
+        "symbol": spec.symbol,
+        "makerCommissionRate": fixed_rate(spec.maker_fee),
+        "takerCommissionRate": fixed_rate(spec.taker_fee),
+        "rpiCommissionRate": fixed_rate(Decimal(0)),
     }
 
 

@@ -5,28 +5,29 @@ from gateways.simulator.api.formats.exchange_info import rate_limits
 from gateways.simulator.api.formats.numbers import plain
 from gateways.simulator.api.rest.endpoint import SUCCESS, Call, Endpoint, Handler, Security, row_limit
 from gateways.simulator.api.venue.venue import Venue
+from gateways.simulator.exchange import account_queries, history_queries
 from gateways.simulator.exchange.model.accounts import PositionRow
 from gateways.simulator.exchange.model.errors import invalid_parameter, missing_parameter
 
 
 def account_v3(venue: Venue, call: Call) -> object:
     """GET v3 account."""
-    return shape.account_v3(venue.exchange.specs, venue.exchange.account_summary(call.account))
+    return shape.account_v3(venue.state.specs, account_queries.account_summary(venue.state, call.account))
 
 
 def account_v2(venue: Venue, call: Call) -> object:
     """GET v2 account."""
-    return shape.account_v2(venue.exchange.specs, venue.exchange.account_summary(call.account))
+    return shape.account_v2(venue.state.specs, account_queries.account_summary(venue.state, call.account))
 
 
 def balance(venue: Venue, call: Call) -> object:
     """GET v2 and v3 balance."""
-    return shape.balances(venue.exchange.account_summary(call.account))
+    return shape.balances(account_queries.account_summary(venue.state, call.account))
 
 
 def account_config(venue: Venue, call: Call) -> object:
     """GET accountConfig."""
-    return shape.account_config(venue.exchange.account_summary(call.account))
+    return shape.account_config(account_queries.account_summary(venue.state, call.account))
 
 
 def position_risk_v3(venue: Venue, call: Call) -> object:
@@ -51,7 +52,7 @@ def _positions(venue: Venue, call: Call) -> list[PositionRow]:
     symbol = call.params.upper("symbol")
     if symbol is not None:
         venue.spec(symbol)
-    return venue.exchange.position_risk(call.account, symbol)
+    return account_queries.position_rows(venue.state, call.account, symbol)
 
 
 def adl_quantile(venue: Venue, call: Call) -> object:
@@ -66,14 +67,13 @@ def adl_quantile(venue: Venue, call: Call) -> object:
 def leverage_bracket(venue: Venue, call: Call) -> object:
     """GET leverageBracket: always an array."""
     symbol = call.params.upper("symbol")
-    specs = [venue.spec(symbol)] if symbol is not None else list(venue.exchange.specs.values())
-    return [shape.leverage_bracket(spec, venue.exchange.brackets(spec.symbol)) for spec in specs]
+    specs = [venue.spec(symbol)] if symbol is not None else list(venue.state.specs.values())
+    return [shape.leverage_bracket(spec) for spec in specs]
 
 
 def commission_rate(venue: Venue, call: Call) -> object:
     """GET commissionRate."""
-    venue.spec(call.symbol)
-    return shape.commission_rate(venue.exchange.commission(call.account, call.symbol))
+    return shape.commission_rate(venue.spec(call.symbol))
 
 
 def set_leverage(venue: Venue, call: Call) -> object:
@@ -121,11 +121,12 @@ def position_margin_history(venue: Venue, call: Call) -> object:
     kind = call.params.integer("type")
     if kind not in {None, 1, 2}:
         raise invalid_parameter("type")
-    rows = venue.exchange.margin_changes(
+    rows = history_queries.margin_changes(
+        venue.state,
         call.account,
         call.symbol,
         call.now_ms,
-        kind,
+        kind=kind,
         start_ms=call.params.integer("startTime"),
         end_ms=call.params.integer("endTime"),
         limit=row_limit(call.params, 500, 1000),
@@ -135,7 +136,7 @@ def position_margin_history(venue: Venue, call: Call) -> object:
 
 def position_mode(venue: Venue, call: Call) -> object:
     """GET positionSide/dual."""
-    return {"dualSidePosition": venue.exchange.account_summary(call.account).hedge_mode}
+    return {"dualSidePosition": venue.state.user(call.account).account.hedge_mode}
 
 
 def set_position_mode(venue: Venue, call: Call) -> object:
@@ -146,7 +147,7 @@ def set_position_mode(venue: Venue, call: Call) -> object:
 
 def multi_assets(venue: Venue, call: Call) -> object:
     """GET multiAssetsMargin."""
-    return {"multiAssetsMargin": venue.exchange.account_summary(call.account).multi_assets_mode}
+    return {"multiAssetsMargin": venue.state.user(call.account).account.multi_assets_mode}
 
 
 def set_multi_assets(venue: Venue, call: Call) -> object:
@@ -157,7 +158,7 @@ def set_multi_assets(venue: Venue, call: Call) -> object:
 
 def fee_burn(venue: Venue, call: Call) -> object:
     """GET feeBurn."""
-    return {"feeBurn": venue.exchange.account_summary(call.account).fee_burn}
+    return {"feeBurn": venue.state.user(call.account).account.fee_burn}
 
 
 def set_fee_burn(venue: Venue, call: Call) -> object:
@@ -168,7 +169,8 @@ def set_fee_burn(venue: Venue, call: Call) -> object:
 
 def income(venue: Venue, call: Call) -> object:
     """GET income."""
-    rows = venue.exchange.income(
+    rows = history_queries.income(
+        venue.state,
         call.account,
         call.now_ms,
         symbol=call.params.upper("symbol"),

@@ -4,6 +4,7 @@ from gateways.simulator.api.formats.orders import algo_answer, algo_cancelled, a
 from gateways.simulator.api.requests.params import Params
 from gateways.simulator.api.rest.endpoint import Call, Endpoint, Security, row_limit
 from gateways.simulator.api.venue.venue import Venue
+from gateways.simulator.exchange import history_queries, order_queries
 from gateways.simulator.exchange.model.errors import ApiError
 from gateways.simulator.exchange.model.orders import AlgoRequest
 
@@ -56,7 +57,7 @@ def cancel_all(venue: Venue, call: Call) -> object:
 
 def query(venue: Venue, call: Call) -> object:
     """GET algoOrder."""
-    order = venue.exchange.algo_order(call.account, *_ids(call))
+    order = order_queries.algo_order(venue.state, call.account, *_ids(call))
     return algo_query(venue.spec(order.symbol), order)
 
 
@@ -65,13 +66,14 @@ def list_open(venue: Venue, call: Call) -> object:
     symbol = call.params.upper("symbol")
     if symbol is not None:
         venue.spec(symbol)
-    orders = venue.exchange.open_algo_orders(call.account, symbol, call.params.integer("algoId"))
+    orders = order_queries.open_algo_orders(venue.state, call.account, symbol, call.params.integer("algoId"))
     return [algo_listed(venue.spec(order.symbol), order) for order in orders]
 
 
 def list_all(venue: Venue, call: Call) -> object:
     """GET allAlgoOrders."""
-    orders = venue.exchange.all_algo_orders(
+    orders = history_queries.all_algo_orders(
+        venue.state,
         call.account,
         call.symbol,
         call.now_ms,

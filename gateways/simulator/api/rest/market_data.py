@@ -145,7 +145,7 @@ def funding_rate(venue: Venue, call: Call) -> Json:
         feed = venue.data.feed(symbol)
         if feed is None:
             continue
-        settled = venue.data.exchange.funding_history(symbol)
+        settled = venue.data.exchange.state.market(symbol).funding_history
         seed = None if feed.history is None else crc32(symbol.encode())
         found = settlements(seed, feed.genesis[0], settled, start_ms, until, limit)
         for time_ms, rate, mark in found:

@@ -15,6 +15,7 @@ from gateways.simulator.api.formats.orders import (
 from gateways.simulator.api.requests.params import Params
 from gateways.simulator.api.rest.endpoint import Call, Endpoint, Handler, Security, Weight, row_limit
 from gateways.simulator.api.venue.venue import Venue
+from gateways.simulator.exchange import history_queries, order_queries
 from gateways.simulator.exchange.model.errors import ApiError, invalid_parameter, missing_parameter, refusal
 from gateways.simulator.exchange.model.orders import AmendRequest, Order, OrderRequest
 
@@ -155,13 +156,13 @@ def _cancel_one(venue: Venue, call: Call, params: Params) -> JsonObject:
 def query(venue: Venue, call: Call) -> object:
     """GET order."""
     order_id, client_id = call.order_ids()
-    return _row(venue, venue.exchange.order(call.account, call.symbol, order_id, client_id))
+    return _row(venue, order_queries.order(venue.state, call.account, call.symbol, order_id, client_id))
 
 
 def query_open(venue: Venue, call: Call) -> object:
     """GET openOrder."""
     order_id, client_id = call.order_ids()
-    return _row(venue, venue.exchange.open_order(call.account, call.symbol, order_id, client_id))
+    return _row(venue, order_queries.open_order(venue.state, call.account, call.symbol, order_id, client_id))
 
 
 def list_open(venue: Venue, call: Call) -> object:
@@ -169,12 +170,13 @@ def list_open(venue: Venue, call: Call) -> object:
     symbol = call.params.upper("symbol")
     if symbol is not None:
         venue.spec(symbol)
-    return [_row(venue, order) for order in venue.exchange.open_orders(call.account, symbol)]
+    return [_row(venue, order) for order in order_queries.open_orders(venue.state, call.account, symbol)]
 
 
 def list_all(venue: Venue, call: Call) -> object:
     """GET allOrders."""
-    orders = venue.exchange.all_orders(
+    orders = history_queries.all_orders(
+        venue.state,
         call.account,
         call.params.upper("symbol"),
         call.now_ms,
@@ -188,7 +190,8 @@ def list_all(venue: Venue, call: Call) -> object:
 
 def list_trades(venue: Venue, call: Call) -> object:
     """GET userTrades."""
-    trades = venue.exchange.user_trades(
+    trades = history_queries.user_trades(
+        venue.state,
         call.account,
         call.symbol,
         call.now_ms,
@@ -203,7 +206,8 @@ def list_trades(venue: Venue, call: Call) -> object:
 
 def list_amendments(venue: Venue, call: Call) -> object:
     """GET orderAmendment."""
-    changes = venue.exchange.amendments(
+    changes = history_queries.amendments(
+        venue.state,
         call.account,
         call.symbol,
         call.params.integer("orderId"),
@@ -215,8 +219,8 @@ def list_amendments(venue: Venue, call: Call) -> object:
 
 def list_forced(venue: Venue, call: Call) -> object:
     """GET forceOrders: the account's liquidations."""
-    forced = venue.exchange.forced_orders(
-        call.account, call.params.upper("symbol"), row_limit(call.params, 50, 100)
+    forced = history_queries.forced_orders(
+        venue.state, call.account, call.params.upper("symbol"), row_limit(call.params, 50, 100)
     )
     return [forced_order(venue.spec(row.order.symbol), row.order) for row in forced]
 

@@ -19,7 +19,7 @@ def server_time(venue: Venue, _call: Call) -> object:
 
 def info(venue: Venue, _call: Call) -> object:
     """GET exchangeInfo."""
-    return exchange_info(venue.exchange.specs, venue.limits.settings, venue.clock.server_ms())
+    return exchange_info(venue.state.specs, venue.limits.settings, venue.clock.server_ms())
 
 
 def _limit(params: Params, default: int) -> int:

@@ -4,6 +4,7 @@ from gateways.simulator.api.rest import market_data
 from gateways.simulator.api.rest.endpoint import Call, Endpoint, Handler, Security
 from gateways.simulator.api.rest.public import ping, server_time
 from gateways.simulator.api.venue.venue import Venue
+from gateways.simulator.exchange.accounts import mark_price
 
 
 def nothing(_venue: Venue, _call: Call) -> object:
@@ -19,7 +20,7 @@ def trading_status(_venue: Venue, call: Call) -> object:
 def constituents(venue: Venue, call: Call) -> object:
     """GET constituents: the index follows this market alone."""
     venue.spec(call.symbol)
-    price = f"{venue.exchange.index_price(call.symbol):.8f}"
+    price = f"{mark_price.index_price(venue.state.market(call.symbol)):.8f}"
     row = {"exchange": "simulator", "symbol": call.symbol, "price": price, "weight": "1.00000000"}
     return {"symbol": call.symbol, "time": call.now_ms, "constituents": [row]}
 
@@ -38,7 +39,7 @@ def system_status(_venue: Venue, _call: Call) -> object:
 def adl_risk(venue: Venue, call: Call) -> object:
     """GET symbolAdlRisk: low, as the insurance fund here has no end."""
     symbol = call.params.upper("symbol")
-    names = [venue.spec(symbol).symbol] if symbol else list(venue.exchange.state.markets)
+    names = [venue.spec(symbol).symbol] if symbol else list(venue.state.markets)
     rows = [{"symbol": name, "adlRisk": "low", "updateTime": call.now_ms} for name in names]
     return rows[0] if symbol else rows
 

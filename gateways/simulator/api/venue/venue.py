@@ -68,10 +68,11 @@ class Venue:
         self.listen_keys = ListenKeys(options.state / "listen_keys.json")
         self.users = UserStreams(self.hub, self.listen_keys, self.faults, call_later)
         self.exchange = Exchange(options.specs, self)
+        self.state = self.exchange.state
         self.persistence = Persistence(options.state, self.exchange)
         self.persistence.restore()
         self.exchange.create_account(DEFAULT_ACCOUNT, options.balance, now_ms)
-        self.keys.load(self.exchange.account_ids())
+        self.keys.load(self.state.accounts)
         self.data = MarketData(
             options.specs, self.hub.publish, now_ms=now_ms, seed=options.seed, state_dir=options.state
         )
@@ -93,7 +94,7 @@ class Venue:
 
     def spec(self, symbol: str) -> SymbolSpec:
         """Specification of a symbol; -1121 where it is unknown."""
-        found = self.exchange.specs.get(symbol)
+        found = self.state.specs.get(symbol)
         if found is None:
             raise refusal(-1121)
         return found
@@ -185,7 +186,7 @@ class Venue:
         self.wake()
 
     def _formatted(self, event: UserEvent, now_ms: int) -> list[tuple[str, dict[str, Any]]]:
-        specs = self.exchange.specs
+        specs = self.state.specs
         match event:
             case OrderEvent():
                 spec = specs[event.order.symbol]

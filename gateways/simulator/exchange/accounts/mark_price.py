@@ -84,7 +84,7 @@ def _median_mark(state: ExchangeState, market: MarketState) -> Decimal:
     share = Decimal(left) / market.spec.funding_interval_ms
     funded = index * (1 + funding_rate(market) * share)
     basis = sum(market.basis, ZERO) / len(market.basis) if market.basis else ZERO
-    last = market.last_ticks * market.spec.tick_size
+    last = market.last_price
     if not last:
         return money(index + basis)
     return money(sorted((funded, index + basis, last))[1])

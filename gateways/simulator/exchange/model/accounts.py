@@ -146,13 +146,3 @@ class AccountSummary:
     assets: list[AssetRow]
     positions: list[PositionRow]
     alias: str = ""
-
-
-@dataclass(slots=True)
-class CommissionRate:
-    """GET commissionRate."""
-
-    symbol: str
-    maker: Decimal
-    taker: Decimal
-    rpi: Decimal

@@ -106,6 +106,11 @@ class MarketState:
     """Restored orders that rejoin the book when the market has one again."""
     funding_history: deque[FundingRow] = field(default_factory=lambda: deque(maxlen=MAX_FUNDING_ROWS))
 
+    @property
+    def last_price(self) -> Decimal:
+        """Return the price of the last trade, 0 before the first."""
+        return self.spec.ticks_to_price(self.last_ticks)
+
 
 @dataclass(slots=True)
 class AccountState:

@@ -154,8 +154,7 @@ def _is_protected(market: MarketState, algo: AlgoOrder) -> bool:
     """PriceProtect: no trigger while last and mark differ by more than triggerProtect."""
     if not algo.price_protect or not market.mark or not market.last_ticks:
         return False
-    last = market.spec.ticks_to_price(market.last_ticks)
-    return abs(market.mark - last) / market.mark > market.spec.trigger_protect
+    return abs(market.mark - market.last_price) / market.mark > market.spec.trigger_protect
 
 
 def _position_to_close(user: AccountState, algo: AlgoOrder) -> int:

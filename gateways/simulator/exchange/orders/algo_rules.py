@@ -38,7 +38,7 @@ def working_price(market: MarketState, working_type: str) -> Decimal:
     """Return the price a trigger is compared with; 0 while there is none."""
     if working_type == "MARK_PRICE":
         return market.mark
-    return market.spec.ticks_to_price(market.last_ticks)
+    return market.last_price
 
 
 def is_reached(algo: AlgoOrder, price: Decimal) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from gateways.simulator.api.venue.clock import SimClock
 from gateways.simulator.api.venue.venue import DEFAULT_ACCOUNT, Venue, VenueOptions
+from gateways.simulator.exchange import account_queries
 from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.markets import MarketOptions, parse_market
 from gateways.simulator.server import Server, call_later_on
@@ -37,7 +38,7 @@ async def run_until_it_breaks(state: Path) -> str:
     try:
         venue.exchange.deposit(DEFAULT_ACCOUNT, Decimal(5), venue.clock.now_ms())
         venue.commit()
-        balance = str(venue.exchange.account_summary(DEFAULT_ACCOUNT).total.wallet_balance)
+        balance = str(account_queries.account_summary(venue.state, DEFAULT_ACCOUNT).total.wallet_balance)
         venue.exchange.deposit(DEFAULT_ACCOUNT, Decimal(1000), venue.clock.now_ms())
         venue.advance = break_down
         with pytest.raises(ZeroDivisionError):
@@ -54,10 +55,10 @@ def test_a_request_that_fails_is_that_requests_500_and_is_told(
         venue = make_venue(tmp_path)
         server = Server(venue)
         url = f"http://127.0.0.1:{await server.start('127.0.0.1', 0)}/fapi/v1/depth?symbol=BTCUSDT"
-        answering = venue.data.rest
+        answering = venue.data.ready_feed
         async with aiohttp.ClientSession() as session:
             for answers in (break_down, answering, break_down):
-                venue.data.rest = answers
+                venue.data.ready_feed = answers
                 reply = await session.get(url)
                 assert reply.status == (200 if answers == answering else 500)
                 assert answers == answering or (await reply.json())["code"] == -1000
@@ -74,7 +75,7 @@ def test_a_bug_in_a_market_step_ends_the_server_and_writes_nothing_more(tmp_path
 
     async def look_again() -> str:
         venue = make_venue(tmp_path)
-        found = str(venue.exchange.account_summary(DEFAULT_ACCOUNT).total.wallet_balance)
+        found = str(account_queries.account_summary(venue.state, DEFAULT_ACCOUNT).total.wallet_balance)
         venue.close()
         return found
 

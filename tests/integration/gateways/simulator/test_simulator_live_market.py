@@ -28,7 +28,7 @@ def test_book_trades_bars_and_mark_arrive(tmp_path: Path):
             client = ClientBook({"lastUpdateId": 0, "bids": [], "asks": []})
             await sink.until(lambda: sink.feed.ready)
             assert sink.klines("1h", 100)[:-1] == source.klines("1h", 100)[:-1]
-            assert sink.rig.exchange.mark_price("BTCUSDT") > 0
+            assert sink.rig.exchange.state.market("BTCUSDT").mark > 0
             await sink.until(lambda: len(_depth_frames(sink)) > 20)
             for frame in _depth_frames(sink):
                 client.apply(frame)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gateways.simulator.exchange import liquidation
+from gateways.simulator.exchange import account_queries, liquidation
 from gateways.simulator.exchange.model.errors import ApiError
 from tests.support.simulator_rig import SYMBOL, D, Desk
 
@@ -67,12 +67,12 @@ def test_every_change_of_the_wallet_is_a_fee_a_profit_or_funding(
     desk.ex.set_leverage("a", SYMBOL, leverage, desk.now)
     for action in actions:
         before = desk.wallet()
-        told = len(desk.ex.state.user("a").income)
+        told = len(desk.state.user("a").income)
         try:
             perform(desk, action, hedge=hedge)
         except ApiError:
             assert desk.wallet() == before
-        user = desk.ex.state.user("a")
+        user = desk.state.user("a")
         booked = [row.income for row in list(user.income)[told:]]
         assert desk.wallet() == before + sum(booked)
         check_account(desk)
@@ -100,7 +100,7 @@ def test_the_quick_look_at_margins_passes_over_nothing(
         for action in [("market", "BUY", lots, "LONG"), *actions]:
             with contextlib.suppress(ApiError):
                 perform(desk, action, hedge=hedge)
-        return [*desk.heard.events, *desk.heard.forced, desk.wallet(), desk.ex.state.counters]
+        return [*desk.heard.events, *desk.heard.forced, desk.wallet(), desk.state.counters]
 
     quick = heard()
     with pytest.MonkeyPatch.context() as patch:
@@ -110,10 +110,10 @@ def test_the_quick_look_at_margins_passes_over_nothing(
 
 def check_account(desk: Desk) -> None:
     """Check all that must hold of account "a" at any moment."""
-    summary = desk.ex.account_summary("a")
+    summary = account_queries.account_summary(desk.state, "a")
     total = summary.total
-    user = desk.ex.state.user("a")
-    trades = desk.ex.state.user("a").trades
+    user = desk.state.user("a")
+    trades = desk.state.user("a").trades
     held = sum(row.position_amt for row in summary.positions if row.symbol == SYMBOL)
     assert held == sum(t.qty_base if t.is_buyer else -t.qty_base for t in trades)
     assert total.available_balance >= 0
@@ -155,7 +155,7 @@ def test_a_position_is_liquidated_at_its_liquidation_price_and_not_before(
         desk.market(side, str(D(lots) / 1000))
     except ApiError:
         assume(False)
-    price = desk.ex.position_risk("a", SYMBOL)[0].liquidation_price
+    price = account_queries.position_rows(desk.state, "a", SYMBOL)[0].liquidation_price
     assume(desk.amount() and price)
     safer = 1 if side == "BUY" else -1
     amount = desk.amount()
@@ -181,9 +181,9 @@ def test_two_hedge_sides_are_liquidated_at_their_common_price(long: int, short: 
         desk.market("SELL", str(D(short) / 1000), position_side="SHORT")
     except ApiError:
         assume(False)
-    price = desk.ex.position_risk("a", SYMBOL)[1].liquidation_price
+    price = account_queries.position_rows(desk.state, "a", SYMBOL)[1].liquidation_price
     assume(price)
-    assert desk.ex.position_risk("a", SYMBOL)[2].liquidation_price == price
+    assert account_queries.position_rows(desk.state, "a", SYMBOL)[2].liquidation_price == price
     safer = 1 if price < 50_000 else -1
     held = (desk.amount(side="LONG"), desk.amount(side="SHORT"))
     desk.mark(str(price + safer * D("0.01")))

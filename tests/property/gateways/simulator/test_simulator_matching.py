@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from gateways.simulator.exchange import account_queries, order_queries
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.exchange.model.errors import ApiError
 from gateways.simulator.exchange.model.events import NullListener, Trade
@@ -274,7 +275,7 @@ class Matching(RuleBasedStateMachine):
             self.naive.put(order.side, price, account, order.order_id, left)
 
     def pick(self, account: str, place: int):
-        orders = self.ex.open_orders(account)
+        orders = order_queries.open_orders(self.ex.state, account)
         return orders[place % len(orders)] if orders else None
 
     @invariant()
@@ -305,7 +306,7 @@ class Matching(RuleBasedStateMachine):
             paid = sum(p * s if side == "BUY" else -p * s for _, _, side, p, s, _ in fills)
             fees = sum((p * s * (SPEC.maker_fee if m else SPEC.taker_fee) for *_, p, s, m in fills), D(0))
             position = self.ex.state.user(account).position(SYMBOL, "BOTH")
-            wallet = self.ex.account_summary(account).total.wallet_balance
+            wallet = account_queries.account_summary(self.ex.state, account).total.wallet_balance
             assert position.lots == lots
             assert wallet - position.cost == START - paid - fees
             assert position.lots or not position.cost
@@ -321,7 +322,7 @@ class Matching(RuleBasedStateMachine):
             for item in items
             if item[0] is not None
         }
-        orders = [o for account in ("a", "b") for o in self.ex.open_orders(account)]
+        orders = [o for account in ("a", "b") for o in order_queries.open_orders(self.ex.state, account)]
         assert {order.order_id: order.remaining_lots for order in orders} == held
 
 

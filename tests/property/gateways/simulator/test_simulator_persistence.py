@@ -12,6 +12,7 @@ from typing import ClassVar
 import msgspec
 import pytest
 
+from gateways.simulator.exchange import account_queries, order_queries
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.exchange.model.orders import AmendRequest, OrderRequest
 from gateways.simulator.exchange.model.state import ExchangeState
@@ -24,7 +25,7 @@ from gateways.simulator.store.records import StateRecord, cut
 from tests.support.simulator_rig import SYMBOL, D, Desk, Recorder
 
 Step = Callable[[Desk], object]
-SPECS = Desk().ex.specs
+SPECS = Desk().ex.state.specs
 
 
 class Persistence(Store):
@@ -111,13 +112,13 @@ def written(folder: Path, max_journal_bytes: int = 1 << 20) -> tuple[Desk, list[
     desk = Desk()
     store = Persistence(folder, desk.ex, max_journal_bytes)
     store.restore()
-    states, sizes = [contents(desk.ex.state)], [journal_of(folder).stat().st_size]
+    states, sizes = [contents(desk.state)], [journal_of(folder).stat().st_size]
     for step in steps():
         step(desk)
         store.commit()
         while store.has_work:
             store.proceed()
-        states.append(contents(desk.ex.state))
+        states.append(contents(desk.state))
         sizes.append(journal_of(folder).stat().st_size)
     return desk, states, sizes
 
@@ -142,10 +143,15 @@ def test_a_restart_finds_everything(tmp_path: Path):
     desk, states, _ = written(tmp_path / "s")
     exchange, _ = restored(tmp_path / "s")
     assert contents(exchange.state) == states[-1]
-    assert exchange.account_summary("a").total == desk.ex.account_summary("a").total
-    assert exchange.open_orders("a") == desk.ex.open_orders("a")
-    assert exchange.open_algo_orders("b") == desk.ex.open_algo_orders("b")
-    assert exchange.brackets(SYMBOL) == desk.ex.brackets(SYMBOL)
+    assert (
+        account_queries.account_summary(exchange.state, "a").total
+        == account_queries.account_summary(desk.state, "a").total
+    )
+    assert order_queries.open_orders(exchange.state, "a") == order_queries.open_orders(desk.state, "a")
+    assert order_queries.open_algo_orders(exchange.state, "b") == order_queries.open_algo_orders(
+        desk.state, "b"
+    )
+    assert exchange.state.market(SYMBOL).spec.brackets == desk.state.market(SYMBOL).spec.brackets
 
 
 def test_cut_at_every_byte_of_the_last_records_the_whole_ones_remain(
@@ -244,7 +250,7 @@ def test_a_kill_anywhere_in_a_snapshot_loses_nothing_and_doubles_nothing(tmp_pat
     for step in steps():
         step(desk)
         store.commit()
-        answered = contents(desk.ex.state, with_prices=False)
+        answered = contents(desk.state, with_prices=False)
         for _ in range(pace):
             seen_unfinished += any(folder.glob("*.tmp"))
             shutil.copytree(folder, copy)
@@ -273,7 +279,7 @@ def test_a_snapshot_takes_in_what_happens_while_it_is_written(tmp_path: Path):
         store.proceed()
     while store.has_work:
         store.proceed()
-    expected = contents(desk.ex.state, with_prices=False)
+    expected = contents(desk.state, with_prices=False)
     exchange, _ = restored(folder)
     assert contents(exchange.state, with_prices=False) == expected
     newest = max(folder.glob("snapshot-*.bin"))
@@ -299,7 +305,7 @@ def test_no_step_of_a_snapshot_takes_more_than_its_share_of_rows(tmp_path: Path)
     desk = Desk()
     for _ in range(300):
         desk.market("BUY", "0.002")
-    for record in cut(desk.ex.state):
+    for record in cut(desk.state):
         rows = sum(len(getattr(record, name)) for name in StateRecord.__struct_fields__[1:])
         assert rows <= state_record.SLICE_ROWS
 
@@ -330,7 +336,7 @@ def test_an_orderly_stop_leaves_a_snapshot_and_an_empty_journal(tmp_path: Path):
     store.close()
     assert journal_of(tmp_path).stat().st_size < 20
     exchange, _ = restored(tmp_path)
-    assert contents(exchange.state) == contents(desk.ex.state)
+    assert contents(exchange.state) == contents(desk.state)
 
 
 @pytest.mark.parametrize("limit", [1_500, 9_000, 1 << 20])
@@ -359,15 +365,15 @@ def _run(desk: Desk, folder: Path, limit: int, answered: list[bytes]) -> bytes:
     try:
         store = Persistence(folder, desk.ex, limit)
         store.restore()
-        answered.append(contents(desk.ex.state, with_prices=False))
+        answered.append(contents(desk.state, with_prices=False))
         for step in steps():
             step(desk)
             store.commit()
-            answered.append(contents(desk.ex.state, with_prices=False))
+            answered.append(contents(desk.state, with_prices=False))
             store.proceed()
     except OSError:
         pass
-    return contents(desk.ex.state, with_prices=False)
+    return contents(desk.state, with_prices=False)
 
 
 def _fail_nth(patch: pytest.MonkeyPatch, failing: int) -> Callable[[], bool]:
@@ -425,7 +431,7 @@ def test_after_a_failed_write_the_journal_takes_no_more(tmp_path: Path):
 
 def test_a_position_in_a_symbol_that_is_no_longer_traded_is_refused(tmp_path: Path):
     written(tmp_path)
-    exchange = Exchange({"ETHUSDT": Desk().ex.specs["ETHUSDT"]}, Recorder())
+    exchange = Exchange({"ETHUSDT": Desk().ex.state.specs["ETHUSDT"]}, Recorder())
     with pytest.raises(StateDamagedError, match="BTCUSDT: start the exchange with this symbol"):
         Persistence(tmp_path, exchange).restore()
 
@@ -461,7 +467,7 @@ def test_restored_orders_rejoin_the_book_behind_what_the_market_placed(tmp_path:
     exchange.after_market(SYMBOL, desk.now)
     assert book.size_at("BUY", 499_900) == 800
     exchange.market_take(SYMBOL, "SELL", 750, None, desk.now)
-    assert exchange.order("a", SYMBOL, order.order_id, None).executed_qty == D("0.050")
+    assert order_queries.order(exchange.state, "a", SYMBOL, order.order_id, None).executed_qty == D("0.050")
 
 
 def test_a_restored_order_can_be_cancelled_before_the_market_starts(tmp_path: Path):
@@ -484,4 +490,4 @@ def test_money_keeps_its_exact_digits(tmp_path: Path):
     desk.ex.deposit("a", Decimal("0.00000001"), desk.now)
     store.commit()
     exchange, _ = restored(tmp_path)
-    assert str(exchange.account_summary("a").total.wallet_balance) == "100000.00000001"
+    assert str(account_queries.account_summary(exchange.state, "a").total.wallet_balance) == "100000.00000001"

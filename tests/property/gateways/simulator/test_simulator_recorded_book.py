@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateways.simulator.exchange import order_queries
 from gateways.simulator.exchange.model.errors import ApiError
 from tests.support.simulator_rig import SYMBOL, Desk
 
@@ -22,8 +23,8 @@ def perform(desk: Desk, step: tuple[str, str, int, int], account: str) -> None:
     kind, side, offset, lots = step
     ticks = 500_000 + 5 * offset
     price, qty = (
-        str(desk.ex.specs[SYMBOL].ticks_to_price(ticks)),
-        str(desk.ex.specs[SYMBOL].lots_to_qty(lots)),
+        str(desk.state.specs[SYMBOL].ticks_to_price(ticks)),
+        str(desk.state.specs[SYMBOL].lots_to_qty(lots)),
     )
     book = desk.ex.book(SYMBOL)
     if kind == "set":
@@ -37,7 +38,7 @@ def perform(desk: Desk, step: tuple[str, str, int, int], account: str) -> None:
     elif kind == "market":
         desk.market(side, qty, account=account)
     elif kind == "cancel":
-        orders = desk.ex.open_orders(account)
+        orders = order_queries.open_orders(desk.state, account)
         if orders:
             desk.ex.cancel(account, SYMBOL, orders[offset % len(orders)].order_id, None, desk.now)
     else:
@@ -47,7 +48,7 @@ def perform(desk: Desk, step: tuple[str, str, int, int], account: str) -> None:
 
 def executed(desk: Desk) -> int:
     """Return the lots filled so far in both accounts."""
-    users = (desk.ex.state.user(account) for account in ("a", "b"))
+    users = (desk.state.user(account) for account in ("a", "b"))
     return sum(order.executed_lots for user in users for order in user.orders.values())
 
 
@@ -66,7 +67,11 @@ def test_no_order_stays_crossed_and_every_entry_is_an_open_order(steps: list):
 def check(desk: Desk) -> None:
     book = desk.ex.book(SYMBOL)
     entries = {entry.order_id: entry for side in ("BUY", "SELL") for entry in book.entries(side)}
-    orders = {order.order_id: order for account in ("a", "b") for order in desk.ex.open_orders(account)}
+    orders = {
+        order.order_id: order
+        for account in ("a", "b")
+        for order in order_queries.open_orders(desk.state, account)
+    }
     assert {order_id: entry.lots for order_id, entry in entries.items()} == {
         order_id: order.remaining_lots for order_id, order in orders.items()
     }
@@ -79,5 +84,5 @@ def check(desk: Desk) -> None:
             own = sum(e.lots for e in entries.values() if (e.side, e.price_ticks) == (side, ticks))
             assert lots == own + book.anonymous_at(side, ticks) > 0
     for account in ("a", "b"):
-        rows = desk.ex.state.user(account).income
+        rows = desk.state.user(account).income
         assert sum(row.income for row in rows) == desk.wallet(account)

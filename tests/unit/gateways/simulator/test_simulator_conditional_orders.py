@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateways.simulator.exchange import history_queries, order_queries
 from gateways.simulator.exchange.model.orders import AlgoRequest
 from gateways.simulator.exchange.model.symbols import default_symbols
 from tests.support.simulator_rig import SYMBOL, D, Desk, refused
@@ -89,7 +90,7 @@ def test_a_conditional_order_is_refused_with_the_documented_code(desk: Desk, row
     request, code = REFUSALS[row]
     with refused(code):
         desk.ex.submit_algo("a", request, desk.now)
-    assert desk.ex.open_algo_orders("a") == []
+    assert order_queries.open_algo_orders(desk.state, "a") == []
     assert desk.heard.events == []
 
 
@@ -135,8 +136,8 @@ def test_a_trigger_is_reached_at_its_price_and_not_before(desk: Desk, side: str,
         "algo TRIGGERED",
         "algo FINISHED",
     ]
-    done = desk.ex.algo_order("a", algo.algo_id, None)
-    child = desk.ex.order("a", SYMBOL, None, "c-1")
+    done = order_queries.algo_order(desk.state, "a", algo.algo_id, None)
+    child = order_queries.order(desk.state, "a", SYMBOL, None, "c-1")
     assert (child.type, child.orig_type, child.algo_id) == ("MARKET", kind, algo.algo_id)
     assert (done.actual_order_id, done.actual_type) == (child.order_id, "MARKET")
     assert (done.actual_qty, done.actual_price) == (D("0.100"), child.average_price)
@@ -159,9 +160,9 @@ def test_a_mark_price_trigger_ignores_trades(desk: Desk):
 def test_a_stop_limit_rests_after_its_trigger_and_finishes_when_filled(desk: Desk):
     algo = desk.algo("SELL", "STOP", trigger_price="49900", price="50000.5", quantity="0.1")
     trade_at(desk, 49900)
-    child = desk.ex.open_orders("a")[0]
+    child = order_queries.open_orders(desk.state, "a")[0]
     assert child.client_order_id == algo.client_algo_id
-    assert desk.ex.algo_order("a", algo.algo_id, None).algo_status == "TRIGGERED"
+    assert order_queries.algo_order(desk.state, "a", algo.algo_id, None).algo_status == "TRIGGERED"
     desk.heard.words()
     desk.ex.cancel("a", SYMBOL, child.order_id, None, desk.now)
     assert desk.heard.words() == ["CANCELED/CANCELED", "algo FINISHED"]
@@ -172,16 +173,19 @@ def test_a_waiting_order_reserves_nothing_and_a_poor_one_is_rejected_at_its_trig
     algo = desk.algo("BUY", "STOP_MARKET", trigger_price="50100", quantity="100")
     assert desk.available() == free
     trade_at(desk, 50100)
-    done = desk.ex.algo_order("a", algo.algo_id, None)
+    done = order_queries.algo_order(desk.state, "a", algo.algo_id, None)
     assert (done.algo_status, done.reject_reason) == ("REJECTED", "Margin is insufficient.")
     assert desk.heard.words() == ["algo NEW", "algo TRIGGERING", "algo REJECTED"]
-    assert desk.ex.all_orders("a", SYMBOL, desk.now) == []
+    assert history_queries.all_orders(desk.state, "a", SYMBOL, desk.now) == []
 
 
 def test_a_reduce_only_stop_without_a_position_is_rejected_at_its_trigger(desk: Desk):
     algo = desk.ex.submit_algo("a", replace(STOP_SELL, reduce_only=True), desk.now)
     trade_at(desk, 49900)
-    assert desk.ex.algo_order("a", algo.algo_id, None).reject_reason == "ReduceOnly Order is rejected."
+    assert (
+        order_queries.algo_order(desk.state, "a", algo.algo_id, None).reject_reason
+        == "ReduceOnly Order is rejected."
+    )
 
 
 def test_cancelling_ends_the_wait(desk: Desk):
@@ -197,7 +201,10 @@ def test_cancel_all_spares_ordinary_orders(desk: Desk):
     desk.limit("BUY", "0.1", "49000")
     desk.ex.submit_algo("a", STOP_SELL, desk.now)
     assert len(desk.ex.cancel_all_algo("a", SYMBOL, desk.now)) == 1
-    assert (len(desk.ex.open_orders("a")), desk.ex.open_algo_orders("a")) == (1, [])
+    assert (
+        len(order_queries.open_orders(desk.state, "a")),
+        order_queries.open_algo_orders(desk.state, "a"),
+    ) == (1, [])
 
 
 def test_close_position_closes_what_is_held_at_the_trigger(desk: Desk):
@@ -205,7 +212,7 @@ def test_close_position_closes_what_is_held_at_the_trigger(desk: Desk):
     algo = desk.algo("SELL", "STOP_MARKET", trigger_price="49900", close_position=True)
     desk.market("BUY", "0.2")
     trade_at(desk, 49900)
-    child = desk.ex.order("a", SYMBOL, None, algo.client_algo_id)
+    child = order_queries.order(desk.state, "a", SYMBOL, None, algo.client_algo_id)
     assert (child.orig_qty, child.close_position, desk.amount()) == (D("0.500"), True, 0)
 
 
@@ -237,7 +244,7 @@ def test_close_position_expires_with_its_position(desk: Desk):
     desk.market("BUY", "0.3")
     algo = desk.algo("SELL", "STOP_MARKET", trigger_price="49900", close_position=True)
     desk.market("SELL", "0.3")
-    assert desk.ex.algo_order("a", algo.algo_id, None).algo_status == "EXPIRED"
+    assert order_queries.algo_order(desk.state, "a", algo.algo_id, None).algo_status == "EXPIRED"
 
 
 def test_an_order_good_till_its_position_ends_expires_with_it(desk: Desk):
@@ -251,11 +258,11 @@ def test_an_order_good_till_its_position_ends_expires_with_it(desk: Desk):
         time_in_force="GTE_GTC",
     )
     desk.market("SELL", "0.3")
-    assert desk.ex.algo_order("a", algo.algo_id, None).algo_status == "EXPIRED"
+    assert order_queries.algo_order(desk.state, "a", algo.algo_id, None).algo_status == "EXPIRED"
 
 
 def test_price_protection_waits_while_last_and_mark_differ(desk: Desk):
-    desk.ex.set_spec(replace(desk.ex.specs[SYMBOL], trigger_protect=D("0.001")), desk.now)
+    desk.ex.set_spec(replace(desk.state.specs[SYMBOL], trigger_protect=D("0.001")), desk.now)
     desk.ex.submit_algo("a", replace(STOP_SELL, price_protect=True), desk.now)
     trade_at(desk, 49900)
     assert desk.heard.words() == ["algo NEW"]
@@ -268,7 +275,7 @@ def test_price_protection_waits_while_last_and_mark_differ(desk: Desk):
 def test_price_protection_lets_a_difference_of_just_the_share_of_the_mark_trigger(
     desk: Desk, side: str, price: str
 ):
-    desk.ex.set_spec(replace(desk.ex.specs[SYMBOL], trigger_protect=D("0.001")), desk.now)
+    desk.ex.set_spec(replace(desk.state.specs[SYMBOL], trigger_protect=D("0.001")), desk.now)
     desk.algo(side, "STOP_MARKET", trigger_price=price, quantity="0.1", price_protect=True)
     beyond = D("0.1") if side == "BUY" else D("-0.1")
     desk.ex.print_trade(SYMBOL, int((D(price) + beyond) * 10), 1, buyer_is_maker=False, now_ms=desk.now)
@@ -298,8 +305,8 @@ def test_a_position_that_another_trigger_of_the_batch_has_closed_leaves_nothing_
     desk.ex.after_market(SYMBOL, desk.now)
     assert desk.amount() == 0
     assert desk.heard.words()[-2:] == ["algo TRIGGERING", "algo EXPIRED"]
-    assert desk.ex.algo_order("a", stop.algo_id, None).algo_status == "FINISHED"
-    late = desk.ex.algo_order("a", target.algo_id, None)
+    assert order_queries.algo_order(desk.state, "a", stop.algo_id, None).algo_status == "FINISHED"
+    late = order_queries.algo_order(desk.state, "a", target.algo_id, None)
     assert (late.algo_status, late.actual_order_id, late.reject_reason) == ("EXPIRED", 0, "")
 
 
@@ -312,7 +319,7 @@ def test_a_trailing_stop_follows_the_best_price_after_its_activation(desk: Desk)
     assert desk.heard.words() == ["algo NEW"]
     trade_at(desk, 50500)
     assert desk.heard.words() == ["algo NEW"]
-    assert desk.ex.algo_order("a", algo.algo_id, None).is_activated
+    assert order_queries.algo_order(desk.state, "a", algo.algo_id, None).is_activated
     trade_at(desk, 51000)
     trade_at(desk, 50491)
     assert desk.heard.words() == []
@@ -325,9 +332,9 @@ def test_a_trailing_stop_without_activation_price_follows_from_the_start(desk: D
     assert desk.heard.words() == ["algo NEW", "algo NEW"]
     trade_at(desk, 49000)
     trade_at(desk, 49244)
-    assert desk.ex.algo_order("a", algo.algo_id, None).algo_status == "NEW"
+    assert order_queries.algo_order(desk.state, "a", algo.algo_id, None).algo_status == "NEW"
     trade_at(desk, 49245)
-    assert desk.ex.algo_order("a", algo.algo_id, None).algo_status == "FINISHED"
+    assert order_queries.algo_order(desk.state, "a", algo.algo_id, None).algo_status == "FINISHED"
 
 
 def test_a_touch_inside_a_batch_triggers(desk: Desk):
@@ -342,16 +349,19 @@ def test_a_childs_trades_trigger_the_next_order_in_the_same_step(desk: Desk):
     desk.algo("SELL", "STOP_MARKET", trigger_price="49998.5", quantity="1.5")
     second = desk.algo("SELL", "STOP_MARKET", trigger_price="49998", quantity="0.1")
     desk.take("SELL", 1)
-    assert desk.ex.algo_order("a", second.algo_id, None).algo_status == "NEW"
+    assert order_queries.algo_order(desk.state, "a", second.algo_id, None).algo_status == "NEW"
     trade_at(desk, 49998)
-    assert desk.ex.algo_order("a", second.algo_id, None).algo_status == "FINISHED"
+    assert order_queries.algo_order(desk.state, "a", second.algo_id, None).algo_status == "FINISHED"
 
 
 def test_conditional_orders_trigger_oldest_first(desk: Desk):
     first = desk.algo("SELL", "STOP_MARKET", trigger_price="49900", quantity="0.1")
     second = desk.algo("SELL", "STOP_MARKET", trigger_price="49950", quantity="0.1", account="b")
     trade_at(desk, 49000)
-    ids = [desk.ex.algo_order(o, a.algo_id, None).actual_order_id for o, a in (("a", first), ("b", second))]
+    ids = [
+        order_queries.algo_order(desk.state, o, a.algo_id, None).actual_order_id
+        for o, a in (("a", first), ("b", second))
+    ]
     assert ids == sorted(ids)
 
 
@@ -366,15 +376,15 @@ def test_a_dated_stop_limit_expires(desk: Desk):
         good_till_date=desk.now + 700_000,
     )
     desk.advance(700_000)
-    assert desk.ex.algo_order("a", algo.algo_id, None).algo_status == "EXPIRED"
+    assert order_queries.algo_order(desk.state, "a", algo.algo_id, None).algo_status == "EXPIRED"
 
 
 def test_all_conditional_orders_are_listed_from_an_id_on(desk: Desk):
     ids = [desk.ex.submit_algo("a", STOP_SELL, desk.now).algo_id for _ in range(3)]
-    listed = desk.ex.all_algo_orders("a", SYMBOL, desk.now, algo_id=ids[1])
+    listed = history_queries.all_algo_orders(desk.state, "a", SYMBOL, desk.now, algo_id=ids[1])
     assert [algo.algo_id for algo in listed] == ids[1:]
     with refused(-2013):
-        desk.ex.algo_order("b", ids[0], None)
+        order_queries.algo_order(desk.state, "b", ids[0], None)
 
 
 def test_the_protective_values_of_the_default_symbols_are_sane():

@@ -6,6 +6,7 @@ import pytest
 
 from gateways.simulator.api.formats.events import order_trade_update
 from gateways.simulator.api.formats.orders import user_trade
+from gateways.simulator.exchange import account_queries, history_queries, order_queries
 from gateways.simulator.exchange.model.orders import OrderRequest
 from gateways.simulator.exchange.model.symbols import default_symbols
 from tests.support.simulator_rig import NOW, SYMBOL, D, Desk, refused
@@ -14,7 +15,9 @@ TICK = D("0.1")
 
 
 def row(desk: Desk, side: str = "BOTH"):
-    return next(one for one in desk.ex.position_risk("a", SYMBOL) if one.position_side == side)
+    return next(
+        one for one in account_queries.position_rows(desk.state, "a", SYMBOL) if one.position_side == side
+    )
 
 
 def buy_eth(desk: Desk, qty: str, price: str = "2000") -> None:
@@ -29,7 +32,7 @@ def test_a_fill_is_kept_whole_in_the_history():
     desk.market("BUY", "0.4")
     desk.advance(1_000)
     desk.market("SELL", "0.4")
-    bought, sold = desk.ex.user_trades("a", SYMBOL, desk.now)
+    bought, sold = history_queries.user_trades(desk.state, "a", SYMBOL, desk.now)
     assert (bought.price, bought.qty_base, bought.quote_qty) == (50001, D("0.4"), D("20000.4"))
     assert (bought.realized_pnl, bought.commission, bought.commission_asset) == (0, D("10.0002"), "USDT")
     assert (bought.is_buyer, bought.is_maker, bought.side, bought.time_ms) == (True, False, "BUY", NOW)
@@ -41,13 +44,13 @@ def test_a_rebate_is_paid_to_the_maker_and_stays_negative_on_every_path():
     spec = replace(default_symbols()[SYMBOL], maker_fee=D("-0.0001"))
     desk = Desk(spec=spec)
     desk.limit("BUY", "1", "50000")
-    before = desk.ex.account_summary("a").total.wallet_balance
+    before = account_queries.account_summary(desk.state, "a").total.wallet_balance
     desk.take("SELL", 1_000)
     rebate = D("5.00000000")
-    (bought,) = desk.ex.user_trades("a", SYMBOL, desk.now)
+    (bought,) = history_queries.user_trades(desk.state, "a", SYMBOL, desk.now)
     assert (bought.is_maker, bought.commission) == (True, -rebate)
-    assert desk.ex.account_summary("a").total.wallet_balance == before + rebate
-    (income,) = desk.ex.income("a", desk.now, income_type="COMMISSION")
+    assert account_queries.account_summary(desk.state, "a").total.wallet_balance == before + rebate
+    (income,) = history_queries.income(desk.state, "a", desk.now, income_type="COMMISSION")
     assert income.income == rebate
     (fill,) = [one for one in desk.heard.order_events() if one.fill is not None]
     assert order_trade_update(spec, fill, desk.now)["o"]["n"] == "-5.00000000"
@@ -62,7 +65,7 @@ def test_a_fill_and_an_end_bear_the_time_at_which_they_happened():
     assert row(desk).update_time_ms == opened.update_time_ms == NOW + 500
     desk.advance(500)
     desk.ex.cancel("a", SYMBOL, order.order_id, None, desk.now)
-    assert desk.ex.order("a", SYMBOL, order.order_id, None).update_time_ms == NOW + 1_000
+    assert order_queries.order(desk.state, "a", SYMBOL, order.order_id, None).update_time_ms == NOW + 1_000
 
 
 def test_the_break_even_price_carries_every_commission_since_the_position_was_opened():
@@ -81,7 +84,7 @@ def test_a_filled_order_is_no_longer_in_the_book():
     desk = Desk()
     desk.limit("BUY", "0.1", "50000")
     assert desk.take("SELL", 100) == 0
-    assert desk.ex.state.market(SYMBOL).entries == {}
+    assert desk.state.market(SYMBOL).entries == {}
     assert desk.ex.book(SYMBOL).best_bid() == 499_990
 
 
@@ -91,7 +94,7 @@ def test_recorded_liquidity_at_the_very_price_of_an_order_fills_it():
         order = desk.limit(side, "0.1", "50000")
         desk.ex.book(SYMBOL).set_level(other, 500_000, 40)
         desk.ex.after_market(SYMBOL, desk.now)
-        assert desk.ex.order("a", SYMBOL, order.order_id, None).executed_qty == D("0.040")
+        assert order_queries.order(desk.state, "a", SYMBOL, order.order_id, None).executed_qty == D("0.040")
 
 
 def test_a_recorded_trade_without_a_number_gets_the_next_one():
@@ -108,7 +111,9 @@ def test_a_stop_sees_each_price_of_a_sweep_and_not_only_its_last():
     target = desk.algo("SELL", "TAKE_PROFIT_MARKET", quantity="0.1", trigger_price="50002")
     desk.market("BUY", "2.5", account="b")
     desk.ex.after_market(SYMBOL, desk.now)
-    statuses = [desk.ex.algo_order("a", one.algo_id, None).algo_status for one in (stop, target)]
+    statuses = [
+        order_queries.algo_order(desk.state, "a", one.algo_id, None).algo_status for one in (stop, target)
+    ]
     assert statuses == ["FINISHED", "FINISHED"]
 
 
@@ -169,7 +174,7 @@ def test_an_isolated_position_of_another_symbol_does_not_touch_a_cross_liquidati
     desk.ex.set_margin_type("a", "ETHUSDT", "ISOLATED", desk.now)
     buy_eth(desk, "5")
     desk.ex.set_mark_price("ETHUSDT", D(1990), desk.now)
-    wallet = desk.ex.account_summary("a").total.cross_wallet_balance
+    wallet = account_queries.account_summary(desk.state, "a").total.cross_wallet_balance
     assert row(desk).liquidation_price == (wallet - 50001) / (D("0.004") - 1)
 
 
@@ -182,7 +187,7 @@ def test_the_insurance_fund_takes_over_where_the_positions_own_margin_is_used_up
         desk.ex.set_margin_type("a", "ETHUSDT", "ISOLATED", desk.now)
         buy_eth(desk, "2")
         desk.ex.set_mark_price("ETHUSDT", D(1990), desk.now)
-    summary = desk.ex.account_summary("a").total
+    summary = account_queries.account_summary(desk.state, "a").total
     backing = summary.cross_wallet_balance
     desk.empty_book()
     desk.mark("48000")

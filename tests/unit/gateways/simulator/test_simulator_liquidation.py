@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from gateways.simulator.exchange import account_queries, history_queries, order_queries
 from gateways.simulator.exchange.model.events import MarginCallEvent
 from gateways.simulator.exchange.model.orders import OrderRequest
 from gateways.simulator.exchange.model.symbols import make_brackets
@@ -51,7 +52,7 @@ def test_below_it_the_position_is_closed_in_the_book():
 def test_without_a_book_the_insurance_fund_takes_over_at_the_bankruptcy_price():
     desk = long_at_the_edge()
     desk.empty_book()
-    fund = desk.ex.state.counters.insurance_fund
+    fund = desk.state.counters.insurance_fund
     desk.mark("49000")
     assert (desk.amount(), desk.wallet()) == (0, 0)
     assert desk.heard.words() == [
@@ -62,25 +63,25 @@ def test_without_a_book_the_insurance_fund_takes_over_at_the_bankruptcy_price():
     ]
     assert desk.heard.trades[-1].insurance
     loss = D("49026.1") - 49000
-    assert desk.ex.state.counters.insurance_fund == fund - loss + D("0.0995")
+    assert desk.state.counters.insurance_fund == fund - loss + D("0.0995")
 
 
 def test_the_clearance_fee_goes_to_the_insurance_fund():
     desk = long_at_the_edge()
-    fund = desk.ex.state.counters.insurance_fund
+    fund = desk.state.counters.insurance_fund
     desk.mark("49222.89")
     assert desk.heard.forced[0].average_price == 49999
-    assert desk.ex.state.counters.insurance_fund == fund + D("0.0125") * 49999
+    assert desk.state.counters.insurance_fund == fund + D("0.0125") * 49999
 
 
 def test_taking_over_above_the_bankruptcy_price_neither_costs_nor_pays_the_fund():
     desk = long_at_the_edge()
     desk.empty_book()
-    fund = desk.ex.state.counters.insurance_fund
+    fund = desk.state.counters.insurance_fund
     desk.mark("49200")
     assert desk.heard.forced[0].average_price == D("49026.1")
-    fee = -desk.ex.income("a", desk.now)[-1].income
-    assert desk.ex.state.counters.insurance_fund == fund + fee
+    fee = -history_queries.income(desk.state, "a", desk.now)[-1].income
+    assert desk.state.counters.insurance_fund == fund + fee
 
 
 @pytest.mark.parametrize(("short_of", "deleveraged"), [(D(0), False), (D("0.00000001"), True)])
@@ -89,20 +90,20 @@ def test_the_fund_takes_over_with_its_last_money_and_not_with_less(short_of: Dec
     desk.market("SELL", "0.01", account="b")
     desk.empty_book()
     loss = D("49026.1") - 49000
-    desk.ex.state.counters.insurance_fund = loss - short_of
+    desk.state.counters.insurance_fund = loss - short_of
     desk.mark("49000")
     assert (desk.amount("b") == 0) is deleveraged
-    fee = -desk.ex.income("a", desk.now)[-1].income
-    assert desk.ex.state.counters.insurance_fund == fee + (loss - short_of if deleveraged else 0)
+    fee = -history_queries.income(desk.state, "a", desk.now)[-1].income
+    assert desk.state.counters.insurance_fund == fee + (loss - short_of if deleveraged else 0)
 
 
 def test_an_isolated_position_takes_only_its_own_margin():
     desk = long_at_the_edge(isolated=True, wallet="5000")
     desk.empty_book()
-    outside = desk.ex.account_summary("a").total.cross_wallet_balance
+    outside = account_queries.account_summary(desk.state, "a").total.cross_wallet_balance
     desk.mark("49000")
     assert desk.amount() == 0
-    after = desk.ex.account_summary("a").total
+    after = account_queries.account_summary(desk.state, "a").total
     assert after.cross_wallet_balance == after.wallet_balance == outside
 
 
@@ -114,7 +115,7 @@ def test_isolated_liquidation_leaves_other_symbols_orders_alone():
     desk.ex.submit("a", eth, desk.now)
     desk.mark("49000")
     assert desk.amount() == 0
-    assert len(desk.ex.open_orders("a")) == 1
+    assert len(order_queries.open_orders(desk.state, "a")) == 1
 
 
 def test_a_short_is_liquidated_upwards():
@@ -131,9 +132,9 @@ def test_an_isolated_position_closed_in_the_book_takes_only_its_own_margin_too()
     desk = long_at_the_edge(isolated=True, wallet="5000")
     desk.empty_book()
     desk.ex.book(SYMBOL).add("BUY", 496_500, 1_000)
-    outside = desk.ex.account_summary("a").total.cross_wallet_balance
+    outside = account_queries.account_summary(desk.state, "a").total.cross_wallet_balance
     desk.mark("49000")
-    after = desk.ex.account_summary("a").total
+    after = account_queries.account_summary(desk.state, "a").total
     left = D("400.008") + D("49650") - D("50001")
     assert after.wallet_balance == outside + left - min(left, D("0.0125") * 49650)
 
@@ -143,30 +144,30 @@ def test_a_wallet_left_below_zero_by_fees_is_filled_up_by_the_fund():
     desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
     desk.ex.set_leverage("a", SYMBOL, 125, desk.now)
     desk.limit("BUY", "1", "50001")
-    assert desk.ex.account_summary("a").total.cross_wallet_balance == D("401.008") - D("400.008") - D(
-        "25.0005"
-    )
+    assert account_queries.account_summary(desk.state, "a").total.cross_wallet_balance == D("401.008") - D(
+        "400.008"
+    ) - D("25.0005")
     desk.empty_book()
-    fund = desk.ex.state.counters.insurance_fund
+    fund = desk.state.counters.insurance_fund
     desk.mark("49000")
     assert desk.wallet() == 0
-    assert desk.ex.income("a", desk.now)[-1].income == D("24.0005")
+    assert history_queries.income(desk.state, "a", desk.now)[-1].income == D("24.0005")
     loss = desk.heard.forced[0].average_price - 49000
-    rows = desk.ex.income("a", desk.now, income_type="INSURANCE_CLEAR")
-    assert desk.ex.state.counters.insurance_fund == fund - loss - sum(row.income for row in rows)
+    rows = history_queries.income(desk.state, "a", desk.now, income_type="INSURANCE_CLEAR")
+    assert desk.state.counters.insurance_fund == fund - loss - sum(row.income for row in rows)
 
 
 def test_when_the_fund_is_empty_opposite_positions_are_deleveraged():
     desk = long_at_the_edge()
     desk.market("SELL", "0.01", account="b")
     desk.empty_book()
-    desk.ex.state.counters.insurance_fund = D(0)
+    desk.state.counters.insurance_fund = D(0)
     desk.heard.events.clear()
     desk.mark("49000")
     assert (desk.amount("a"), desk.amount("b")) == (0, 0)
     words = desk.heard.words("b")
     assert words == ["NEW/NEW", "account ORDER", "CALCULATED/FILLED er=5"]
-    closed = desk.ex.order("b", SYMBOL, None, "adl_autoclose")
+    closed = order_queries.order(desk.state, "b", SYMBOL, None, "adl_autoclose")
     assert closed.average_price == D("49026.1")
 
 
@@ -192,7 +193,7 @@ def test_a_margin_call_is_sent_once_until_the_danger_is_over():
 def test_wallet_changes_are_explained_to_the_last_digit(mark: str):
     desk = long_at_the_edge()
     desk.mark(mark)
-    rows = desk.ex.income("a", desk.now, limit=1000)
+    rows = history_queries.income(desk.state, "a", desk.now, limit=1000)
     assert sum(row.income for row in rows) == desk.wallet() >= 0
 
 
@@ -209,7 +210,7 @@ def long_in_the_second_bracket(*, isolated: bool = False) -> Desk:
     desk.ex.set_leverage("a", SYMBOL, 20, desk.now)
     desk.market("BUY", "1")
     if isolated:
-        free = desk.ex.account_summary("a").total.available_balance
+        free = account_queries.account_summary(desk.state, "a").total.available_balance
         desk.ex.modify_position_margin("a", SYMBOL, None, free, 1, desk.now)
     desk.heard.events.clear()
     return desk
@@ -227,7 +228,9 @@ def test_a_large_position_goes_down_to_the_lower_bracket_and_lives_on(isolated: 
     (forced,) = desk.heard.forced
     assert (forced.order.status, forced.order.executed_qty) == ("FILLED", D("0.786"))
     fee = D("0.0125") * D("0.786") * 49999
-    assert desk.ex.income("a", desk.now, income_type="INSURANCE_CLEAR")[0].income == -fee.quantize(D("1e-8"))
+    assert history_queries.income(desk.state, "a", desk.now, income_type="INSURANCE_CLEAR")[
+        0
+    ].income == -fee.quantize(D("1e-8"))
 
 
 def test_what_is_still_short_of_margin_after_the_step_goes_whole():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateways.simulator.exchange import account_queries
 from gateways.simulator.exchange.model.orders import AmendRequest, OrderRequest
 from gateways.simulator.exchange.model.symbols import default_symbols
 from tests.support.simulator_rig import SYMBOL, D, Desk, refused
@@ -12,7 +13,7 @@ BTC_CUMS = [0, 300, 1500, 12000, 132000, 482000, 2982000, 14482000, 26482000, 41
 
 
 def row(desk: Desk, side: str = "BOTH", account: str = "a"):
-    rows = desk.ex.position_risk(account, SYMBOL)
+    rows = account_queries.position_rows(desk.state, account, SYMBOL)
     return next(r for r in rows if r.position_side == side)
 
 
@@ -27,7 +28,7 @@ def test_bracket_amounts_follow_from_floors_and_ratios():
 def test_a_position_reserves_notional_over_leverage():
     desk = Desk()
     desk.market("BUY", "1")
-    total = desk.ex.account_summary("a").total
+    total = account_queries.account_summary(desk.state, "a").total
     assert total.wallet_balance == D("99974.9995")
     assert total.unrealized_profit == -1
     assert total.margin_balance == D("99973.9995")
@@ -43,7 +44,7 @@ def test_profit_raises_what_is_available_but_not_what_can_be_withdrawn():
     desk = Desk()
     desk.market("BUY", "1")
     desk.mark("50101")
-    total = desk.ex.account_summary("a").total
+    total = account_queries.account_summary(desk.state, "a").total
     assert total.unrealized_profit == 100
     assert total.available_balance == D("99974.9995") + 100 - D("2505.05")
     assert total.max_withdraw_amount == total.available_balance - 100
@@ -62,7 +63,7 @@ def test_open_orders_reserve_the_larger_side(case: str):
     desk = Desk()
     for side, qty, price in orders:
         desk.limit(side, qty, price)
-    assert desk.ex.account_summary("a").total.open_order_initial_margin == D(reserved)
+    assert account_queries.account_summary(desk.state, "a").total.open_order_initial_margin == D(reserved)
 
 
 def test_open_orders_beside_a_position():
@@ -91,7 +92,7 @@ def test_hedge_sides_are_counted_separately():
     desk.limit("BUY", "1", "49000", position_side="LONG")
     desk.limit("SELL", "0.5", "51000", position_side="LONG")
     desk.limit("SELL", "1", "51000", position_side="SHORT")
-    total = desk.ex.account_summary("a").total
+    total = account_queries.account_summary(desk.state, "a").total
     assert total.position_initial_margin == 2500 + 1000
     assert total.open_order_initial_margin == 2450 + 2550
     assert (desk.amount(side="LONG"), desk.amount(side="SHORT")) == (1, D("-0.4"))

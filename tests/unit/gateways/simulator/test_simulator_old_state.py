@@ -4,6 +4,7 @@ import base64
 import zlib
 from pathlib import Path
 
+from gateways.simulator.exchange import account_queries, history_queries, order_queries
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.store.persistence import Persistence
 from tests.support.simulator_rig import NOW, SYMBOL, D, Desk, Recorder
@@ -48,7 +49,7 @@ def old_folder(folder: Path) -> Path:
 
 
 def opened(folder: Path) -> tuple[Exchange, Persistence]:
-    exchange = Exchange(Desk().ex.specs, Recorder())
+    exchange = Exchange(Desk().ex.state.specs, Recorder())
     store = Persistence(folder, exchange)
     assert store.restore()
     return exchange, store
@@ -57,12 +58,22 @@ def opened(folder: Path) -> tuple[Exchange, Persistence]:
 def assert_as_left(exchange: Exchange) -> None:
     assert exchange.state.user("a").account.wallet_balance == D("99974.999")
     assert exchange.state.user("b").account.wallet_balance == D("99995.2501")
-    assert [row.position_amt for row in exchange.position_risk("a", SYMBOL)] == [D("1.5")]
-    assert [row.position_amt for row in exchange.position_risk("b", SYMBOL)] == [D("-0.2")]
-    assert [order.client_order_id for order in exchange.open_orders("a")] == ["rest"]
-    assert [algo.order_type for algo in exchange.open_algo_orders("a")] == ["STOP_MARKET"]
-    assert [row.income_type for row in exchange.income("b", NOW)] == ["TRANSFER", "COMMISSION", "TRANSFER"]
-    assert len(exchange.user_trades("a", SYMBOL, NOW)) == 2
+    assert [row.position_amt for row in account_queries.position_rows(exchange.state, "a", SYMBOL)] == [
+        D("1.5")
+    ]
+    assert [row.position_amt for row in account_queries.position_rows(exchange.state, "b", SYMBOL)] == [
+        D("-0.2")
+    ]
+    assert [order.client_order_id for order in order_queries.open_orders(exchange.state, "a")] == ["rest"]
+    assert [algo.order_type for algo in order_queries.open_algo_orders(exchange.state, "a")] == [
+        "STOP_MARKET"
+    ]
+    assert [row.income_type for row in history_queries.income(exchange.state, "b", NOW)] == [
+        "TRANSFER",
+        "COMMISSION",
+        "TRANSFER",
+    ]
+    assert len(history_queries.user_trades(exchange.state, "a", SYMBOL, NOW)) == 2
 
 
 def test_an_old_folder_is_read_and_rewritten(tmp_path: Path):
@@ -72,22 +83,22 @@ def test_an_old_folder_is_read_and_rewritten(tmp_path: Path):
     store.close()
     again, store = opened(tmp_path)
     assert_as_left(again)
-    assert again.account_summary("a").alias == "SgsR"  # as before
+    assert account_queries.account_summary(again.state, "a").alias == "SgsR"  # as before
     store.abandon()
 
 
 def test_accounts_of_two_states_have_names_of_their_own(tmp_path: Path):
     names = set()
     for later_ms in (0, 1):
-        exchange = Exchange(Desk().ex.specs, Recorder())
+        exchange = Exchange(Desk().ex.state.specs, Recorder())
         exchange.create_account("a", D(1), NOW + later_ms)
-        names.add(exchange.account_summary("a").alias)
+        names.add(account_queries.account_summary(exchange.state, "a").alias)
     assert len(names) == 2
     store = Persistence(tmp_path, exchange)
     store.restore()
     store.close()
     again, store = opened(tmp_path)
-    assert again.account_summary("a").alias in names
+    assert account_queries.account_summary(again.state, "a").alias in names
     store.abandon()
 
 

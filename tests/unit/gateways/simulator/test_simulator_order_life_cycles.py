@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateways.simulator.exchange import history_queries, order_queries
 from gateways.simulator.exchange.model.events import AccountEvent, OrderEvent
 from gateways.simulator.exchange.model.orders import AmendRequest
 from gateways.simulator.exchange.model.symbols import default_symbols
@@ -23,7 +24,7 @@ def test_a_limit_order_rests_fills_in_parts_and_is_filled(desk: Desk):
     assert desk.heard.words() == ["account ORDER", "TRADE/PARTIALLY_FILLED"]
     desk.take("SELL", 10)
     assert desk.heard.words() == ["account ORDER", "TRADE/FILLED"]
-    done = desk.ex.order("a", SYMBOL, order.order_id, None)
+    done = order_queries.order(desk.state, "a", SYMBOL, order.order_id, None)
     assert (done.executed_qty, done.cum_quote, done.average_price) == (
         D("0.010"),
         D("499.99"),
@@ -88,13 +89,13 @@ def test_a_fill_or_kill_order_fills_wholly_or_leaves_no_trace(desk: Desk):
     with refused(-5021):
         desk.limit("BUY", "2", "50003", time_in_force="FOK")
     assert desk.heard.words() == []
-    assert len(desk.ex.all_orders("a", SYMBOL, desk.now)) == 1
+    assert len(history_queries.all_orders(desk.state, "a", SYMBOL, desk.now)) == 1
 
 
 def test_a_post_only_order_rests_or_leaves_no_trace(desk: Desk):
     with refused(-5022):
         desk.limit("SELL", "0.1", "49999", time_in_force="GTX")
-    assert desk.ex.all_orders("a", SYMBOL, desk.now) == []
+    assert history_queries.all_orders(desk.state, "a", SYMBOL, desk.now) == []
     assert desk.limit("SELL", "0.1", "50000", time_in_force="GTX").status == "NEW"
 
 
@@ -102,11 +103,11 @@ def test_a_dated_order_expires_at_its_second(desk: Desk):
     order = desk.limit("BUY", "0.1", "49000", time_in_force="GTD", good_till_date=desk.now + 700_999)
     assert order.good_till_date == desk.now + 700_000
     desk.advance(699_999)
-    assert desk.ex.open_orders("a") != []
+    assert order_queries.open_orders(desk.state, "a") != []
     assert desk.ex.next_deadline_ms() <= order.good_till_date
     desk.advance(1)
     assert desk.heard.words()[-1] == "EXPIRED/EXPIRED"
-    assert desk.ex.open_orders("a") == []
+    assert order_queries.open_orders(desk.state, "a") == []
 
 
 def test_cancelling_echoes_the_order_and_frees_the_level(desk: Desk):
@@ -125,8 +126,8 @@ def test_cancel_all_spares_conditional_orders_and_other_symbols(desk: Desk):
     desk.limit("BUY", "0.1", "49400")
     desk.algo("SELL", "STOP_MARKET", trigger_price="49000", quantity="0.1")
     assert len(desk.ex.cancel_all("a", SYMBOL, desk.now)) == 2
-    assert desk.ex.open_orders("a") == []
-    assert len(desk.ex.open_algo_orders("a")) == 1
+    assert order_queries.open_orders(desk.state, "a") == []
+    assert len(order_queries.open_algo_orders(desk.state, "a")) == 1
 
 
 def test_reserved_notionals_travel_with_the_order_event(desk: Desk):
@@ -142,7 +143,7 @@ def test_orders_of_two_accounts_match_in_price_time_order(desk: Desk):
     late = desk.limit("SELL", "0.1", "50000.5", account="b")
     taken = desk.market("BUY", "0.15")
     assert taken.average_price == D("50000.5")
-    assert desk.ex.order("b", SYMBOL, late.order_id, None).executed_qty == D("0.050")
+    assert order_queries.order(desk.state, "b", SYMBOL, late.order_id, None).executed_qty == D("0.050")
     fills = [e.fill for e in desk.heard.order_events("b") if e.fill]
     assert [fill.is_maker for fill in fills] == [True, True]
     assert [fill.commission_quote for fill in fills] == [D("1.00001"), D("0.500005")]
@@ -167,7 +168,7 @@ def test_self_trade_prevention_follows_the_takers_mode(desk: Desk, mode: str):
     taker = desk.limit("BUY", "0.1", "50001", stp_mode=mode)
     taker_status, maker_status, first_words = STP[mode]
     assert taker.status == taker_status
-    assert desk.ex.order("a", SYMBOL, maker.order_id, None).status == maker_status
+    assert order_queries.order(desk.state, "a", SYMBOL, maker.order_id, None).status == maker_status
     assert desk.heard.words()[: len(first_words)] == first_words
 
 
@@ -217,7 +218,7 @@ def test_a_modified_order_goes_to_the_back_of_the_queue(desk: Desk):
     assert desk.heard.words() == ["AMENDMENT/NEW"]
     desk.take("SELL", 1000 + 50)
     assert desk.heard.words("a") == []
-    rows = desk.ex.amendments("a", SYMBOL, order.order_id, None)
+    rows = history_queries.amendments(desk.state, "a", SYMBOL, order.order_id, None)
     assert [(row.qty_before, row.qty_after, row.count, row.modify_id) for row in rows] == [
         (D("0.100"), D("0.200"), 1, 77)
     ]
@@ -272,7 +273,7 @@ def test_reduce_only_orders_never_add_up_to_more_than_the_position(desk: Desk):
     desk.heard.words()
     near = desk.limit("SELL", "0.05", "50500", reduce_only=True)
     assert desk.heard.words() == ["EXPIRED/EXPIRED er=4", "NEW/NEW"]
-    assert desk.ex.order("a", SYMBOL, far.order_id, None).status == "EXPIRED"
+    assert order_queries.order(desk.state, "a", SYMBOL, far.order_id, None).status == "EXPIRED"
     assert near.status == "NEW"
 
 
@@ -295,8 +296,8 @@ def test_a_shrinking_position_knocks_out_reduce_only_orders_of_low_priority(desk
     desk.heard.words()
     desk.market("SELL", "0.03")
     assert desk.heard.words() == ["NEW/NEW", "account ORDER", "TRADE/FILLED", "EXPIRED/EXPIRED er=4"]
-    assert desk.ex.order("a", SYMBOL, far.order_id, None).status == "EXPIRED"
-    assert desk.ex.order("a", SYMBOL, near.order_id, None).status == "NEW"
+    assert order_queries.order(desk.state, "a", SYMBOL, far.order_id, None).status == "EXPIRED"
+    assert order_queries.order(desk.state, "a", SYMBOL, near.order_id, None).status == "NEW"
 
 
 def test_one_sweep_cannot_fill_a_reduce_only_order_after_the_position_is_gone(desk: Desk):
@@ -304,8 +305,8 @@ def test_one_sweep_cannot_fill_a_reduce_only_order_after_the_position_is_gone(de
     plain = desk.limit("SELL", "0.1", "50000.3")
     reducing = desk.limit("SELL", "0.1", "50000.4", reduce_only=True)
     desk.take("BUY", 500)
-    assert desk.ex.order("a", SYMBOL, plain.order_id, None).status == "FILLED"
-    assert desk.ex.order("a", SYMBOL, reducing.order_id, None).status == "EXPIRED"
+    assert order_queries.order(desk.state, "a", SYMBOL, plain.order_id, None).status == "FILLED"
+    assert order_queries.order(desk.state, "a", SYMBOL, reducing.order_id, None).status == "EXPIRED"
     assert desk.amount() == 0
 
 
@@ -315,7 +316,7 @@ def test_one_printed_trade_cannot_fill_a_reduce_only_order_after_the_position_is
     reducing = desk.limit("SELL", "0.1", "50000.4", reduce_only=True)
     desk.ex.print_trade(SYMBOL, 500_005, 500, buyer_is_maker=False, now_ms=desk.now)
     desk.ex.after_market(SYMBOL, desk.now)
-    assert desk.ex.order("a", SYMBOL, reducing.order_id, None).status == "EXPIRED"
+    assert order_queries.order(desk.state, "a", SYMBOL, reducing.order_id, None).status == "EXPIRED"
     assert desk.amount() == 0
 
 
@@ -325,7 +326,7 @@ def test_hedge_closing_orders_are_knocked_out_like_reduce_only_ones(desk: Desk):
     closing = desk.limit("SELL", "0.1", "50500", position_side="LONG")
     desk.market("SELL", "0.04", position_side="LONG")
     assert desk.heard.words()[-1] == "EXPIRED/EXPIRED er=4"
-    assert desk.ex.order("a", SYMBOL, closing.order_id, None).status == "EXPIRED"
+    assert order_queries.order(desk.state, "a", SYMBOL, closing.order_id, None).status == "EXPIRED"
     with refused(-2022):
         desk.limit("SELL", "0.07", "50500", position_side="LONG")
     assert desk.limit("SELL", "0.06", "50500", position_side="LONG").status == "NEW"
@@ -341,10 +342,10 @@ def test_the_countdown_cancels_the_symbols_orders_when_it_is_not_renewed(desk: D
     desk.advance(4_000)
     desk.ex.countdown_cancel_all("a", SYMBOL, 5_000, desk.now)
     desk.advance(4_999)
-    assert len(desk.ex.open_orders("a")) == 1
+    assert len(order_queries.open_orders(desk.state, "a")) == 1
     desk.advance(1)
-    assert desk.ex.open_orders("a") == []
-    assert len(desk.ex.open_algo_orders("a")) == 1
+    assert order_queries.open_orders(desk.state, "a") == []
+    assert len(order_queries.open_algo_orders(desk.state, "a")) == 1
 
 
 def test_a_countdown_of_zero_stops_the_switch(desk: Desk):
@@ -352,7 +353,7 @@ def test_a_countdown_of_zero_stops_the_switch(desk: Desk):
     desk.ex.countdown_cancel_all("a", SYMBOL, 5_000, desk.now)
     desk.ex.countdown_cancel_all("a", SYMBOL, 0, desk.now)
     desk.advance(60_000)
-    assert len(desk.ex.open_orders("a")) == 1
+    assert len(order_queries.open_orders(desk.state, "a")) == 1
 
 
 # Recordings.
@@ -363,7 +364,7 @@ def test_a_recorded_trade_fills_the_order_after_the_size_in_front_of_it(desk: De
     desk.heard.trades.clear()
     desk.ex.print_trade(SYMBOL, 499_990, 1_030, buyer_is_maker=True, now_ms=desk.now, trade_id=555)
     assert [(t.trade_id, t.printed, t.lots) for t in desk.heard.trades] == [(555, True, 1_030)]
-    assert desk.ex.order("a", SYMBOL, order.order_id, None).executed_qty == D("0.030")
+    assert order_queries.order(desk.state, "a", SYMBOL, order.order_id, None).executed_qty == D("0.030")
 
 
 def test_recorded_liquidity_taken_by_a_user_is_gone_until_its_level_is_updated(desk: Desk):
@@ -380,7 +381,7 @@ def test_an_order_that_recorded_liquidity_crosses_fills_at_its_own_price(desk: D
     book = desk.ex.book(SYMBOL)
     book.set_level("SELL", 499_995, 60)
     desk.ex.after_market(SYMBOL, desk.now)
-    filled = desk.ex.order("a", SYMBOL, order.order_id, None)
+    filled = order_queries.order(desk.state, "a", SYMBOL, order.order_id, None)
     assert (filled.executed_qty, filled.average_price) == (D("0.060"), D("50000.5"))
     assert book.size_at("SELL", 499_995) == 0
     assert not book.is_crossed()

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from gateways.simulator.exchange import history_queries, order_queries
 from gateways.simulator.exchange.model.errors import ApiError, documented_codes, refusal
 from gateways.simulator.exchange.model.orders import AmendRequest, OrderRequest
 from gateways.simulator.exchange.model.symbols import default_symbols
@@ -82,7 +83,7 @@ def test_an_order_is_refused_with_the_documented_code(desk: Desk, row: str):
     request, code = ROWS[row]
     with refused(code):
         desk.ex.submit("a", request, desk.now)
-    assert desk.ex.open_orders("a") == []
+    assert order_queries.open_orders(desk.state, "a") == []
     assert desk.heard.events == []
 
 
@@ -126,7 +127,7 @@ def test_a_client_id_is_free_again_when_its_order_is_closed(desk: Desk):
         desk.ex.submit("a", replace(GOOD, new_client_order_id="mine"), desk.now)
     desk.ex.cancel("a", SYMBOL, first.order_id, None, desk.now)
     second = desk.ex.submit("a", replace(GOOD, new_client_order_id="mine"), desk.now)
-    assert desk.ex.order("a", SYMBOL, None, "mine").order_id == second.order_id
+    assert order_queries.order(desk.state, "a", SYMBOL, None, "mine").order_id == second.order_id
 
 
 def test_two_accounts_may_use_one_client_id(desk: Desk):
@@ -222,7 +223,7 @@ def test_a_refused_modification_leaves_the_order_as_it_was(desk: Desk, row: str)
     more, code = AMENDMENTS[row]
     with refused(code):
         amend(desk, order.order_id, **more)
-    assert desk.ex.order("a", SYMBOL, order.order_id, None) == order
+    assert order_queries.order(desk.state, "a", SYMBOL, order.order_id, None) == order
     assert desk.ex.book(SYMBOL).size_at("BUY", 490_000) == 10
     assert desk.heard.events == []
 
@@ -239,19 +240,21 @@ def test_modifications_are_counted_up_to_the_limit():
 CALLS: dict[str, tuple[Callable[[Desk], object], int]] = {
     "cancel unknown": (lambda d: d.ex.cancel("a", SYMBOL, 5, None, d.now), -2011),
     "cancel without id": (lambda d: d.ex.cancel("a", SYMBOL, None, None, d.now), -1102),
-    "query unknown": (lambda d: d.ex.order("a", SYMBOL, 5, None), -2013),
-    "open order unknown": (lambda d: d.ex.open_order("a", SYMBOL, None, "x"), -2013),
+    "query unknown": (lambda d: order_queries.order(d.ex.state, "a", SYMBOL, 5, None), -2013),
+    "open order unknown": (lambda d: order_queries.open_order(d.ex.state, "a", SYMBOL, None, "x"), -2013),
     "cancel all of an unknown symbol": (lambda d: d.ex.cancel_all("a", "X", d.now), -1121),
     "trades with id and time": (
-        lambda d: d.ex.user_trades("a", SYMBOL, d.now, from_id=1, start_ms=1),
+        lambda d: history_queries.user_trades(d.ex.state, "a", SYMBOL, d.now, from_id=1, start_ms=1),
         -1128,
     ),
     "orders with start after end": (
-        lambda d: d.ex.all_orders("a", SYMBOL, d.now, start_ms=2, end_ms=1),
+        lambda d: history_queries.all_orders(d.ex.state, "a", SYMBOL, d.now, start_ms=2, end_ms=1),
         -1023,
     ),
     "orders over eight days": (
-        lambda d: d.ex.all_orders("a", SYMBOL, d.now, start_ms=0, end_ms=8 * 86_400_000),
+        lambda d: history_queries.all_orders(
+            d.ex.state, "a", SYMBOL, d.now, start_ms=0, end_ms=8 * 86_400_000
+        ),
         -1127,
     ),
 }

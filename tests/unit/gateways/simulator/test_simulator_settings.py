@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from gateways.simulator.api.formats.account import margin_change
+from gateways.simulator.exchange import account_queries, history_queries
 from gateways.simulator.exchange.model.events import AccountConfigEvent, AccountEvent
 from tests.support.simulator_rig import SYMBOL, D, Desk, refused
 
@@ -110,11 +111,11 @@ def test_a_setting_is_refused_with_the_documented_code(row: str):
     prepare, call, code = ROWS[row]
     desk = Desk()
     prepare(desk)
-    before = desk.ex.account_summary("a")
+    before = account_queries.account_summary(desk.state, "a")
     desk.heard.events.clear()
     with refused(code):
         call(desk)
-    assert desk.ex.account_summary("a") == before
+    assert account_queries.account_summary(desk.state, "a") == before
     assert desk.heard.events == []
 
 
@@ -134,8 +135,8 @@ def test_leverage_answers_with_the_largest_notional_and_tells_the_stream():
     event = desk.heard.events[0][1]
     assert isinstance(event, AccountConfigEvent)
     assert (event.symbol, event.leverage) == (SYMBOL, 10)
-    assert desk.ex.leverage("a", SYMBOL) == 10
-    assert desk.ex.leverage("b", SYMBOL) == 20
+    assert desk.state.user("a").config(SYMBOL).leverage == 10
+    assert desk.state.user("b").config(SYMBOL).leverage == 20
 
 
 def test_leverage_below_what_the_wallet_carries_is_refused():
@@ -160,28 +161,30 @@ def test_a_change_of_margin_type_pushes_the_rows_it_makes():
     assert event.reason == "MARGIN_TYPE_CHANGE"
     assert [row.position_side for row in event.positions] == ["BOTH", "LONG", "SHORT"]
     assert {row.margin_type for row in event.positions} == {"isolated"}
-    assert desk.ex.is_isolated("a", SYMBOL)
+    assert desk.state.user("a").config(SYMBOL).isolated
 
 
 def test_isolated_margin_moves_between_wallet_and_position():
     desk = Desk()
     isolated_long(desk)
-    row = desk.ex.position_risk("a", SYMBOL)[0]
-    cross = desk.ex.account_summary("a").total.cross_wallet_balance
+    row = account_queries.position_rows(desk.state, "a", SYMBOL)[0]
+    cross = account_queries.account_summary(desk.state, "a").total.cross_wallet_balance
     desk.ex.modify_position_margin("a", SYMBOL, "BOTH", D(100), 1, desk.now)
-    after = desk.ex.position_risk("a", SYMBOL)[0]
+    after = account_queries.position_rows(desk.state, "a", SYMBOL)[0]
     assert after.isolated_wallet == row.isolated_wallet + 100
     assert after.liquidation_price < row.liquidation_price
-    assert desk.ex.account_summary("a").total.cross_wallet_balance == cross - 100
+    assert account_queries.account_summary(desk.state, "a").total.cross_wallet_balance == cross - 100
     desk.ex.modify_position_margin("a", SYMBOL, None, D(99), 2, desk.now)
-    assert desk.ex.position_risk("a", SYMBOL)[0].isolated_wallet == row.isolated_wallet + 1
+    assert (
+        account_queries.position_rows(desk.state, "a", SYMBOL)[0].isolated_wallet == row.isolated_wallet + 1
+    )
 
 
 def test_a_closed_isolated_position_gives_its_margin_back():
     desk = Desk()
     isolated_long(desk)
     desk.market("SELL", "1")
-    total = desk.ex.account_summary("a").total
+    total = account_queries.account_summary(desk.state, "a").total
     assert total.cross_wallet_balance == total.wallet_balance == D(100000) - D("25.0005") - D("24.9995") - 2
 
 
@@ -191,21 +194,25 @@ def test_deposits_and_withdrawals_are_booked_and_told():
     desk.ex.deposit("a", D(-20), desk.now)
     assert desk.wallet() == 100_030
     assert desk.heard.words() == ["account DEPOSIT", "account WITHDRAW"]
-    assert [row.income for row in desk.ex.income("a", desk.now)] == [100000, 50, -20]
+    assert [row.income for row in history_queries.income(desk.state, "a", desk.now)] == [100000, 50, -20]
 
 
 def test_v2_rows_list_every_symbol_and_hedge_mode_every_side():
     desk = Desk()
-    assert [r.symbol for r in desk.ex.position_risk("a")] == [SYMBOL, "ETHUSDT"]
+    assert [r.symbol for r in account_queries.position_rows(desk.state, "a")] == [SYMBOL, "ETHUSDT"]
     desk.ex.set_position_mode("a", hedge_mode=True, now_ms=desk.now)
-    assert [r.position_side for r in desk.ex.position_risk("a", SYMBOL)] == ["BOTH", "LONG", "SHORT"]
+    assert [r.position_side for r in account_queries.position_rows(desk.state, "a", SYMBOL)] == [
+        "BOTH",
+        "LONG",
+        "SHORT",
+    ]
 
 
 def test_a_reduced_isolated_position_gives_its_share_of_margin_back():
     desk = Desk()
     isolated_long(desk)
     desk.market("SELL", "0.25")
-    assert desk.ex.position_risk("a", SYMBOL)[0].isolated_wallet == D("2500.05") * 3 / 4
+    assert account_queries.position_rows(desk.state, "a", SYMBOL)[0].isolated_wallet == D("2500.05") * 3 / 4
 
 
 def test_changes_of_isolated_margin_are_remembered_for_thirty_days():
@@ -215,7 +222,7 @@ def test_changes_of_isolated_margin_are_remembered_for_thirty_days():
     for amount, kind in ((D(100), 1), (D(40), 2)):
         desk.ex.modify_position_margin("a", SYMBOL, None, amount, kind, desk.now)
         desk.advance(1000)
-    rows = desk.ex.margin_changes("a", SYMBOL, desk.now)
+    rows = history_queries.margin_changes(desk.state, "a", SYMBOL, desk.now)
     assert [(row.kind, row.amount, row.position_side) for row in rows] == [(1, 100, "BOTH"), (2, 40, "BOTH")]
     assert margin_change(rows[0]) == {
         "symbol": SYMBOL,
@@ -226,8 +233,12 @@ def test_changes_of_isolated_margin_are_remembered_for_thirty_days():
         "time": desk.now - 2000,
         "positionSide": "BOTH",
     }
-    assert [row.kind for row in desk.ex.margin_changes("a", SYMBOL, desk.now, 2)] == [2]
-    assert desk.ex.margin_changes("a", SYMBOL, desk.now, end_ms=desk.now - 1500) == rows[:1]
+    assert [
+        row.kind for row in history_queries.margin_changes(desk.state, "a", SYMBOL, desk.now, kind=2)
+    ] == [2]
+    assert (
+        history_queries.margin_changes(desk.state, "a", SYMBOL, desk.now, end_ms=desk.now - 1500) == rows[:1]
+    )
     with refused(-1127):
-        desk.ex.margin_changes("a", SYMBOL, desk.now, start_ms=0, end_ms=31 * 86_400_000)
-    assert desk.ex.margin_changes("a", SYMBOL, desk.now + 31 * 86_400_000) == []
+        history_queries.margin_changes(desk.state, "a", SYMBOL, desk.now, start_ms=0, end_ms=31 * 86_400_000)
+    assert history_queries.margin_changes(desk.state, "a", SYMBOL, desk.now + 31 * 86_400_000) == []

@@ -1,14 +1,17 @@
 """What holds for a long holds for a short, and one hedge side leaves the other alone."""
 
+from gateways.simulator.exchange import account_queries, order_queries
 from tests.support.simulator_rig import SYMBOL, D, Desk, refused
 
 
 def row(desk: Desk, side: str = "BOTH"):
-    return next(one for one in desk.ex.position_risk("a", SYMBOL) if one.position_side == side)
+    return next(
+        one for one in account_queries.position_rows(desk.state, "a", SYMBOL) if one.position_side == side
+    )
 
 
 def status(desk: Desk, order_id: int) -> str:
-    return desk.ex.order("a", SYMBOL, order_id, None).status
+    return order_queries.order(desk.state, "a", SYMBOL, order_id, None).status
 
 
 def realised(desk: Desk) -> list[D]:
@@ -94,5 +97,8 @@ def test_the_queue_for_deleveraging_goes_by_profit_times_leverage():
     desk.market("SELL", "0.5", account="c")  # at 49,998, but with more leverage
     desk.market("SELL", "0.5", account="d")  # at 49,998
     desk.mark("49000")
-    places = {account: desk.ex.position_risk(account, SYMBOL)[0].adl for account in ("b", "c", "d")}
+    places = {
+        account: account_queries.position_rows(desk.state, account, SYMBOL)[0].adl
+        for account in ("b", "c", "d")
+    }
     assert places["c"] > places["b"] > places["d"]
