@@ -15,15 +15,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from engine.backtest.data.configuration import ConfigError, located
 from engine.backtest.data.loaders import DataError
 from engine.backtest.data.output_folder import check_folder
-from engine.backtest.parity.config import ConfigError, located
 from engine.strategies.calls import StrategyFault
 
 if TYPE_CHECKING:
-    from engine.backtest.data.market_files import Market
+    from engine.backtest.data.market import MarketData
+    from engine.backtest.report.result import Result
     from engine.backtest.runs.config import RunConfig
-    from engine.backtest.runs.run import Outcome
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 _COMMANDS = ("run", "sample", "strategies")
@@ -92,13 +92,13 @@ def run(
             strategy, data, param, exits, broker, finer, funding, instruments, start, end, gaps, engine
         )
         found = list(_outcomes(config, asked, jobs, out, (trades, page)))
-        outcomes = [one for one in found if not isinstance(one, StrategyFault)]
-        if outcomes:
-            _print(console, outcomes)
-        if outcomes and out is not None:
+        results = [one for one in found if not isinstance(one, StrategyFault)]
+        if results:
+            _print(console, results)
+        if results and out is not None:
             from engine.backtest.report.outputs import write_outputs  # noqa: PLC0415  # pyarrow's writers
 
-            earlier = write_outputs(out, outcomes, trades, page=page, are_several=len(found) > 1)
+            earlier = write_outputs(out, results, trades, page=page, are_several=len(found) > 1)
             told = f", replaces the results of {', '.join(earlier.names)} there" if earlier.names else ""
             console.print(f"written to {out}{told}", soft_wrap=True)
         _end_with([one for one in found if isinstance(one, StrategyFault)])
@@ -218,10 +218,10 @@ def _asked(
 
 def _outcomes(
     file: Path | None, asked: dict[str, Any], jobs: int, out: Path | None, form: tuple[str, bool]
-) -> "Iterator[Outcome | StrategyFault]":
+) -> "Iterator[Result | StrategyFault]":
     from engine.backtest.data.market_files import load_market  # noqa: PLC0415  # pydantic models
+    from engine.backtest.run import check  # noqa: PLC0415  # numba
     from engine.backtest.runs.config import build_config  # noqa: PLC0415  # pydantic models
-    from engine.backtest.runs.run import check  # noqa: PLC0415  # numba
 
     config = build_config(None if file is None else located(file), asked)
     if out is not None:
@@ -232,9 +232,9 @@ def _outcomes(
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("backtesting", total=len(config.strategies))
-        for outcome in _run_all(config, market, jobs):
+        for result in _run_all(config, market, jobs):
             progress.advance(task)
-            yield outcome
+            yield result
 
 
 def _check_out(out: Path, titles: list[str], suffix: str, page: bool) -> None:
@@ -246,8 +246,8 @@ def _check_out(out: Path, titles: list[str], suffix: str, page: bool) -> None:
     earlier_run(out, file_names(titles, suffix, page=page))
 
 
-def _run_all(config: "RunConfig", market: "Market", jobs: int) -> "Iterator[Outcome | StrategyFault]":
-    from engine.backtest.runs.run import run_or_fault  # noqa: PLC0415  # numba
+def _run_all(config: "RunConfig", market: "MarketData", jobs: int) -> "Iterator[Result | StrategyFault]":
+    from engine.backtest.run import run_or_fault  # noqa: PLC0415  # numba
 
     if jobs == 1 or len(config.strategies) == 1:
         for choice in config.strategies:
@@ -259,16 +259,16 @@ def _run_all(config: "RunConfig", market: "Market", jobs: int) -> "Iterator[Outc
     yield from Parallel(n_jobs=min(jobs, len(config.strategies)), return_as="generator")(work)
 
 
-def _print(console: Console, outcomes: "Sequence[Outcome]") -> None:
+def _print(console: Console, results: "Sequence[Result]") -> None:
     from engine.backtest.report.settings import broker_line, data_lines  # noqa: PLC0415  # pydantic models
     from engine.backtest.report.text import comparison, open_lines  # noqa: PLC0415  # with what run needs
 
-    summaries = [one.summary for one in outcomes]
+    summaries = [one.summary for one in results]
     for line in (*data_lines(summaries[0]), broker_line(summaries[0]["broker"])):
         console.print(line, soft_wrap=True)
     for table in comparison(summaries, console.width):
         console.print(table)
-    for one in outcomes:
+    for one in results:
         for text in (*open_lines(one.summary), *one.summary["warnings"]):
             console.print(f"{one.title}: {text}", soft_wrap=True)
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.backtest.data.market_files import load_market
 from engine.backtest.data.samples import DATASETS, dataset
 from engine.backtest.report.hashes import data_hash
+from engine.backtest.run import run_choice
 from engine.backtest.runs.config import build_config
-from engine.backtest.runs.run import run_choice
 
 CONFIGS = Path(__file__).resolve().parents[2] / "engine" / "backtest" / "configs"
 MARKETS = {
@@ -24,7 +25,7 @@ MARKETS = {
 def test_the_baseline_has_not_moved(engine: str):
     frozen = json.loads((CONFIGS / "baseline_result.json").read_text("utf-8"))
     config = build_config(CONFIGS / "baseline.json", {"engine": engine})
-    summary = run_choice(config, config.strategies[0]).summary
+    summary = run_choice(config, config.strategies[0], load_market(config)).summary
     assert {kind: summary["hashes"][kind] for kind in frozen["hashes"]} == frozen["hashes"]
     for name, value in frozen.items():
         if name != "hashes":

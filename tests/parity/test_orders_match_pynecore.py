@@ -28,9 +28,9 @@ import pytest
 
 from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.script_runner import run_script
-from engine.backtest.trades import BacktestResult
 from engine.model.bars import Bar, Bars
 from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
+from engine.model.trades import BacktestResult
 from engine.strategies.base import Broker, ScriptStrategy
 
 HERE = Path(__file__).resolve().parent

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.backtest.parity.cases import engines, prepare, run_case
+from engine.backtest.parity.cases import prepare, run_case
 from engine.backtest.parity.config import read_config
+from engine.backtest.runs.engines import engines
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "engine" / "backtest" / "configs"

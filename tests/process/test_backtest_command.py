@@ -438,7 +438,7 @@ def test_broker_settings_of_file_and_command_line_are_merged(tmp_path: Path):
 def test_a_folder_that_cannot_be_written_is_refused_before_the_run(
     tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("engine.backtest.runs.run.run_choice", None)
+    monkeypatch.setattr("engine.backtest.run.run_choice", None)
     (tmp_path / "file").write_text("")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "cci").write_text("")

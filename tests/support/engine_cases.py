@@ -5,7 +5,8 @@ from math import nan
 import numpy as np
 from hypothesis import strategies as st
 
-from engine.backtest.data.plans import Funding, SymbolPlan
+from engine.backtest.data.funding import Funding
+from engine.backtest.data.plans import SymbolPlan
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
 from engine.model.exit_rules import ExitRules, PartialExit

@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.backtest.data.columns import column as column_of
 from engine.backtest.data.columns import numbers
+from engine.backtest.data.funding import Funding
 from engine.backtest.data.samples import DATASETS, dataset
 from engine.backtest.data.table_files import DataError, read_table, told_with_line, with_line
 from engine.backtest.data.time_column import NO_ZONE, joined, times_ns
@@ -25,10 +25,7 @@ from engine.market_data.bar_times import early_rows, usual_step_ns
 from engine.model.bars import Bars
 from engine.model.timeframes import duration_text
 
-if TYPE_CHECKING:
-    from engine.backtest.data.plans import Funding
-
-__all__ = ["DataError", "Loaded", "cut", "load_bars", "open_bars", "read_bars", "read_funding"]
+__all__ = ["DataError", "Loaded", "check_bars", "cut", "load_bars", "open_bars", "read_bars", "read_funding"]
 
 _PRICES = ("open", "high", "low", "close")
 _TIME_NAMES = (
@@ -220,7 +217,7 @@ def _odd_times(path: Path, time_ns: NDArray[np.int64], usual: int, rows: NDArray
     return notes
 
 
-def read_funding(path: Path) -> "Funding":
+def read_funding(path: Path) -> Funding:
     """Funding events from columns funding_time and funding_rate (what a long pays, a fraction).
 
     Raises `DataError`.
@@ -229,9 +226,7 @@ def read_funding(path: Path) -> "Funding":
         return _read_funding(path)
 
 
-def _read_funding(path: Path) -> "Funding":
-    from engine.backtest.data.plans import Funding  # noqa: PLC0415  # brings all strategies, and so numba
-
+def _read_funding(path: Path) -> Funding:
     table = read_table(path, "funding")
     names = {_plain(name): name for name in reversed(table.column_names)}
     time_name, rate_name = _named(names, *_FUNDING_TIMES, *_TIME_NAMES), _named(names, *_FUNDING_RATES)
@@ -249,6 +244,21 @@ def _read_funding(path: Path) -> "Funding":
     if bad.any():
         raise DataError(f"{path}, row {rows[int(np.argmax(bad))]}: funding_rate is no number")
     return Funding(time_ns, rate)
+
+
+def check_bars(bars: Bars) -> None:
+    """Raise `DataError` where bars in memory are not what a file of bars must be."""
+    what = f"bars of {bars.symbol}"
+    columns = {name: getattr(bars, name) for name in ("open_time_ns", *_PRICES, "volume_base")}
+    for name, values in columns.items():
+        kind = np.int64 if name == "open_time_ns" else np.float64
+        if not isinstance(values, np.ndarray) or values.dtype != kind or values.shape != (len(bars),):
+            raise DataError(f"{what}: {name} is no array of {len(bars)} {np.dtype(kind)} numbers")
+    if len(bars) < 2:
+        raise DataError(f"{what}: {len(bars)} of them, expected at least two")
+    rows = np.arange(1, len(bars) + 1)
+    _check_prices(what, {name: columns[name] for name in _PRICES}, bars.volume_base, rows)
+    _check_order(what, bars.open_time_ns, rows)
 
 
 def cut(bars: Bars, start_ns: int | None, end_ns: int | None = None) -> Bars:
@@ -294,19 +304,19 @@ def _printed(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _check_order(
-    path: Path, time_ns: NDArray[np.int64], rows: NDArray[np.int64], name: str = "open_time"
+    source: object, time_ns: NDArray[np.int64], rows: NDArray[np.int64], name: str = "open_time"
 ) -> None:
     step = np.diff(time_ns)
     if (step > 0).all():
         return
     at = int(np.argmax(step <= 0)) + 1
     if step[at - 1] == 0:
-        raise DataError(f"{path}, row {rows[at]}: the same {name} as the row before, expected each once")
-    raise DataError(f"{path}, row {rows[at]}: opens before the row above, expected rows sorted by {name}")
+        raise DataError(f"{source}, row {rows[at]}: the same {name} as the row before, expected each once")
+    raise DataError(f"{source}, row {rows[at]}: opens before the row above, expected rows sorted by {name}")
 
 
 def _check_prices(
-    path: Path,
+    source: object,
     prices: dict[str, NDArray[np.float64]],
     volume: NDArray[np.float64],
     rows: NDArray[np.int64],
@@ -316,25 +326,25 @@ def _check_prices(
         if bad.any():
             at = int(np.argmax(bad))
             raise DataError(
-                f"{path}, row {rows[at]}: {name} is {values[at]}, expected a positive price below 1e15"
+                f"{source}, row {rows[at]}: {name} is {values[at]}, expected a positive price below 1e15"
             )
     high, low = prices["high"], prices["low"]
     wrong = high < low
     if wrong.any():
         at = int(np.argmax(wrong))
-        raise DataError(f"{path}, row {rows[at]}: high {high[at]} is below low {low[at]}")
+        raise DataError(f"{source}, row {rows[at]}: high {high[at]} is below low {low[at]}")
     for name in ("open", "close"):
         outside = (prices[name] > high) | (prices[name] < low)
         if outside.any():
             at = int(np.argmax(outside))
             raise DataError(
-                f"{path}, row {rows[at]}: {name} {prices[name][at]}"
+                f"{source}, row {rows[at]}: {name} {prices[name][at]}"
                 f" lies outside low {low[at]} and high {high[at]}"
             )
     bad = ~((volume >= 0) & (volume < _NO_VOLUME_ABOVE))
     if bad.any():
         at = int(np.argmax(bad))
-        raise DataError(f"{path}, row {rows[at]}: volume is {volume[at]}, expected from 0 to 1e30")
+        raise DataError(f"{source}, row {rows[at]}: volume is {volume[at]}, expected from 0 to 1e30")
 
 
 def _first(mask: pa.ChunkedArray) -> int:

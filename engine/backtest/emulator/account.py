@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.backtest.emulator.desk import Desk
-    from engine.backtest.trades import Trade
     from engine.model.broker_settings import Market
+    from engine.model.trades import Trade
 
 
 class Account:

@@ -1,7 +1,7 @@
 """Bars and funding as Python numbers for the event-driven engine."""
 
 from engine.backtest.data import finer_bars
-from engine.backtest.data.plans import Funding
+from engine.backtest.data.funding import Funding
 from engine.model.bars import Bars
 
 PriceBar = tuple[float, float, float, float]

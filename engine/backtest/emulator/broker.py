@@ -26,8 +26,8 @@ from engine.backtest.emulator.margin_calls import MarginCalls
 from engine.backtest.emulator.orders import ExitCall, OcaType, PendingOrder
 from engine.backtest.emulator.risk import RiskGuard, RiskRules
 from engine.backtest.emulator.view import BrokerView
-from engine.backtest.trades import Trade
 from engine.model.broker_settings import BrokerSettings
+from engine.model.trades import Trade
 from engine.strategies.calls import check_call, check_entry
 
 if TYPE_CHECKING:  # it brings numpy and pydantic along

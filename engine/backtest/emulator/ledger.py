@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from engine.backtest.trades import Trade
 from engine.model.broker_settings import Costs, Market
+from engine.model.trades import Trade
 
 
 class Lot:

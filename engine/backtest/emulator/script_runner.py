@@ -6,16 +6,16 @@ from itertools import repeat
 
 import numpy as np
 
-from engine.backtest.data.plans import Funding
+from engine.backtest.data.funding import Funding
 from engine.backtest.data.price_grid import settled
 from engine.backtest.emulator.account import Account
 from engine.backtest.emulator.bar_rows import PriceBar, columns, funding_events, inside
 from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.equity_curve import EquityCurve
 from engine.backtest.emulator.recalculation import Recalculation
-from engine.backtest.trades import BacktestResult
 from engine.model.bars import Bar, Bars
 from engine.model.broker_settings import BrokerSettings
+from engine.model.trades import BacktestResult
 from engine.strategies.base import ScriptStrategy
 from engine.strategies.faults import decide, fault_of
 

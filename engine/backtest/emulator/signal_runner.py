@@ -10,8 +10,8 @@ from engine.backtest.emulator.bar_rows import inside
 from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.signal_rules import SignalRow
 from engine.backtest.emulator.signal_script import SignalScript
-from engine.backtest.trades import BacktestResult, Trade
 from engine.model.bars import Bars
+from engine.model.trades import BacktestResult, Trade
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from engine.backtest.emulator.desk import Desk
 from engine.backtest.emulator.ledger import Lot
 from engine.backtest.emulator.margin import margin_ratio
 from engine.backtest.emulator.stats import BrokerStats
-from engine.backtest.trades import Trade
+from engine.model.trades import Trade
 
 
 class BrokerView:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backtest.kernel.layout import TEXTS
-from engine.backtest.trades import BacktestResult, Trade
+from engine.model.trades import BacktestResult, Trade
 
 
 class KernelResult(BacktestResult):

@@ -1,6 +1,6 @@
 """Runs the cases of a validation configuration through the engines."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cache
@@ -8,26 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.backtest.data.broker_config import BrokerConfig
+from engine.backtest.data.configuration import ConfigError, period_text, to_ns
 from engine.backtest.data.gaps import by_rule
 from engine.backtest.data.loaders import DataError, cut, load_bars
-from engine.backtest.data.market_files import finer_for, grid_for
+from engine.backtest.data.market import grid_for
+from engine.backtest.data.market_files import finer_for
 from engine.backtest.data.plans import SymbolPlan
 from engine.backtest.data.price_grid import ASSUMED_QTY_STEP
 from engine.backtest.emulator.script_runner import run_script
-from engine.backtest.emulator.signal_runner import run_signals
-from engine.backtest.kernel.runner import run_kernel
 from engine.backtest.parity.comparison import Comparison, compare
-from engine.backtest.parity.config import BrokerConfig, Case, ConfigError, ValidateConfig, period_text, to_ns
+from engine.backtest.parity.config import Case, ValidateConfig
 from engine.backtest.parity.tv_export import ListedTrade, read_trade_list
-from engine.backtest.runs.strategies import build_script, build_signal_strategy, strategy_class
-from engine.backtest.trades import BacktestResult
+from engine.backtest.runs.engines import Engine, engine_of, engines
+from engine.backtest.runs.strategies import built, strategy_class
 from engine.model.bars import Bars
 from engine.model.exit_rules import ExitRules
 from engine.model.signals import SignalArrays
+from engine.model.trades import BacktestResult
 from engine.strategies.base import ScriptStrategy, SignalStrategy
 from engine.strategies.faults import signals_of
-
-Engine = Callable[[Sequence[SymbolPlan]], BacktestResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +71,11 @@ class CaseResult:
         return self.strategy.value_names if isinstance(self.strategy, SignalStrategy) else ()
 
 
-def engines() -> Mapping[str, Engine]:
-    """Name and entry point of the engines that must agree on a signal strategy."""
-    return {"kernel": run_kernel, "event": run_signals}
-
-
 def engines_of(case: Case) -> Mapping[str, Engine]:
     """Those that can run the case: a script runs in the event-driven engine alone."""
     if isinstance(build_strategy(case), SignalStrategy):
         return engines()
-    return {"event": run_signals}
+    return {"event": engine_of("event")}
 
 
 def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prepared]:
@@ -135,10 +130,7 @@ def bars_of(case: Case, history: Bars) -> Bars:
 def build_strategy(case: Case) -> SignalStrategy | ScriptStrategy:
     """The case's strategy, registered or `package.module:Class`, or `ConfigError`."""
     try:
-        cls = strategy_class(case.strategy)
-        if issubclass(cls, SignalStrategy):
-            return build_signal_strategy(cls, case.params)
-        return build_script(cls, case.params)
+        return built(strategy_class(case.strategy), case.params)
     except ConfigError as e:
         raise ConfigError(f"case {case.name}: {e}") from e
 

@@ -13,11 +13,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from engine.backtest.data.configuration import ConfigError
 from engine.backtest.parity import guesses
-from engine.backtest.parity.cases import CaseResult, Engine, Prepared, bars_of, build_strategy, run_case
-from engine.backtest.parity.config import Case, ConfigError
+from engine.backtest.parity.cases import CaseResult, Prepared, bars_of, build_strategy, run_case
+from engine.backtest.parity.config import Case
 from engine.backtest.parity.divergence import Divergence, stamp
 from engine.backtest.parity.tv_export import restamped
+from engine.backtest.runs.engines import Engine
 from engine.strategies.base import SignalStrategy
 
 _SECOND_NS = 1_000_000_000

@@ -8,16 +8,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from engine.backtest.data.configuration import ConfigError, located
 from engine.backtest.data.loaders import DataError
 from engine.backtest.data.output_folder import check_folder
 from engine.backtest.parity import report as parity_report
-from engine.backtest.parity.cases import CaseResult, Engine, Prepared, engines_of, prepare, run_case
+from engine.backtest.parity.cases import CaseResult, Prepared, engines_of, prepare, run_case
 from engine.backtest.parity.causes import likely_cause
-from engine.backtest.parity.config import ConfigError, located, read_config
+from engine.backtest.parity.config import read_config
 from engine.backtest.parity.divergence import first_divergence
 from engine.backtest.parity.report import Told
+from engine.backtest.parity.settings import case_lines
 from engine.backtest.parity.tv_export import ExportError
-from engine.backtest.report.settings import case_lines
+from engine.backtest.runs.engines import Engine
 from engine.backtest.runs.first_run import say_when_compiling
 from engine.strategies.calls import StrategyFault
 

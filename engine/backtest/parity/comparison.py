@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from engine.backtest.parity.money import MoneyColumns, Printer, Verdict
 from engine.backtest.parity.tv_export import MONEY_COLUMNS, ListedTrade
-from engine.backtest.trades import Trade
+from engine.model.trades import Trade
 
 EXACT_COLUMNS = (
     "entry_time",

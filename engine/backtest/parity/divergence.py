@@ -10,10 +10,10 @@ import numpy as np
 from engine.backtest.parity.cases import CaseResult
 from engine.backtest.parity.comparison import Pair
 from engine.backtest.parity.tv_export import ListedTrade
-from engine.backtest.trades import Trade
 from engine.exits.layout import S_COOLDOWN, S_ENTRY_BAR
 from engine.exits.plan import ExitPlan
 from engine.model.signals import SignalArrays, Signals
+from engine.model.trades import Trade
 
 _FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
 

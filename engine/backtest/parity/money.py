@@ -12,7 +12,7 @@ from engine.backtest.parity.tv_export import (
     printed_percent,
     single,
 )
-from engine.backtest.trades import Trade
+from engine.model.trades import Trade
 
 Verdict = Literal["equal", "rounding", "different"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backtest.parity.divergence import differing_money, stamp, zone_name
-from engine.backtest.report.settings import case_lines
+from engine.backtest.parity.settings import case_lines
 
 if TYPE_CHECKING:
     from engine.backtest.parity.report import Told

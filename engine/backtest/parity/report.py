@@ -15,7 +15,7 @@ from engine.backtest.parity.cases import CaseResult
 from engine.backtest.parity.causes import Cause
 from engine.backtest.parity.divergence import Divergence, differing_money, stamp, zone_name
 from engine.backtest.parity.page import write_page
-from engine.backtest.report.settings import case_lines
+from engine.backtest.parity.settings import case_lines
 
 _SIDE_COLUMNS = (
     "entry_time_ns",

@@ -10,7 +10,7 @@ from engine.backtest.report.earlier import SUMMARY, EarlierRun, earlier_run, wri
 from engine.backtest.report.trades import write_equity, write_trades
 
 if TYPE_CHECKING:
-    from engine.backtest.runs.run import Outcome
+    from engine.backtest.report.result import Result
 
 
 def file_names(titles: Sequence[str], suffix: str, *, page: bool) -> list[str]:
@@ -21,7 +21,7 @@ def file_names(titles: Sequence[str], suffix: str, *, page: bool) -> list[str]:
 
 
 def write_outputs(
-    out: Path, outcomes: "Sequence[Outcome]", suffix: str, *, page: bool, are_several: bool
+    out: Path, results: "Sequence[Result]", suffix: str, *, page: bool, are_several: bool
 ) -> EarlierRun:
     """Into `out` for one strategy; for several into a folder each, and the comparison into `out`.
 
@@ -32,7 +32,7 @@ def write_outputs(
     are in the way.
     """
     with folder_in_one_step(out) as folder:
-        _write_all(folder, outcomes, suffix, page=page, are_several=are_several)
+        _write_all(folder, results, suffix, page=page, are_several=are_several)
         written = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
         earlier = earlier_run(out, written)
     earlier.remove_all_but(written)
@@ -40,24 +40,24 @@ def write_outputs(
 
 
 def _write_all(
-    folder: Path, outcomes: "Sequence[Outcome]", suffix: str, *, page: bool, are_several: bool
+    folder: Path, results: "Sequence[Result]", suffix: str, *, page: bool, are_several: bool
 ) -> None:
     if not are_several:
-        _write_one(folder, outcomes[0], suffix, page=page)
+        _write_one(folder, results[0], suffix, page=page)
         return
-    for one in outcomes:
+    for one in results:
         (folder / one.title).mkdir()
         _write_one(folder / one.title, one, suffix, page=page)
-    summaries = [one.summary for one in outcomes]
+    summaries = [one.summary for one in results]
     (folder / "report.txt").write_text("\n".join(map(report_text.report, summaries)), encoding="utf-8")
     if page:
         from engine.backtest.report.page import write_comparison  # noqa: PLC0415  # plotly is slow
 
-        write_comparison(folder / "report.html", outcomes)
+        write_comparison(folder / "report.html", results)
     write_summary(folder, {"runs": summaries})
 
 
-def _write_one(folder: Path, one: "Outcome", suffix: str, *, page: bool) -> None:
+def _write_one(folder: Path, one: "Result", suffix: str, *, page: bool) -> None:
     write_trades(folder / f"trades.{suffix}", one.closed)
     write_trades(folder / f"open_trades.{suffix}", one.still_open)
     write_equity(folder / f"equity.{suffix}", one.curve)

@@ -19,7 +19,7 @@ from engine.backtest.report.settings import broker_line, data_lines
 from runtime.control.shown import decimals_of, digits
 
 if TYPE_CHECKING:
-    from engine.backtest.runs.run import Outcome
+    from engine.backtest.report.result import Result
 
 _MOST_BARS = 5_000
 _MOST_POINTS = 5_000
@@ -35,33 +35,33 @@ _FILLS = {
 """Words of the legend, form and colour of a fill, by its kind and the trade's direction."""
 
 
-def write_report(path: Path, outcome: "Outcome") -> None:
+def write_report(path: Path, result: "Result") -> None:
     """One strategy: equity, drawdown, price with indicators and fills, months, distribution, tables."""
-    summary = outcome.summary
+    summary = result.summary
     parts = [
         _made_with(summary, *report_settings.params_lines(summary)),
         _warnings(summary),
-        _equity_figure([outcome]),
-        *(_price(outcome, s) for s in outcome.bars),
+        _equity_figure([result]),
+        *(_price(result, s) for s in result.bars),
     ]
-    parts += [_months_figure(summary), _distribution(outcome), _comparison_table([summary])]
+    parts += [_months_figure(summary), _distribution(result), _comparison_table([summary])]
     if summary["still_open"]:
         parts.append(_open_table(summary))
     for title, key in (("symbol", "per_symbol"), ("tag", "per_tag"), ("month", "per_month")):
         parts.append(_group_table(title, summary[key]))
     parts.append(_origin(summary))
-    html_page.write(path, f"Backtest: {outcome.title}", parts)
+    html_page.write(path, f"Backtest: {result.title}", parts)
 
 
-def write_comparison(path: Path, outcomes: "Sequence[Outcome]") -> None:
+def write_comparison(path: Path, results: "Sequence[Result]") -> None:
     """Several strategies side by side."""
-    summaries = [one.summary for one in outcomes]
+    summaries = [one.summary for one in results]
     links = "".join(
-        f'<li><a href="{escape(one.title)}/report.html">{escape(one.title)}</a></li>' for one in outcomes
+        f'<li><a href="{escape(one.title)}/report.html">{escape(one.title)}</a></li>' for one in results
     )
     parts = [
         _made_with(summaries[0]),
-        _equity_figure(outcomes),
+        _equity_figure(results),
         _comparison_table(summaries),
         f"<ul>{links}</ul>",
     ]
@@ -74,20 +74,20 @@ def _made_with(summary: dict[str, Any], *more: str) -> str:
     return "<p>" + "<br>".join(map(escape, lines)) + "</p>"
 
 
-def _equity_figure(outcomes: "Sequence[Outcome]") -> str:
+def _equity_figure(results: "Sequence[Result]") -> str:
     page = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.03)
-    for k, one in enumerate(outcomes):
+    for k, one in enumerate(results):
         color = _COLORS[k % len(_COLORS)]
         curve, fall = one.curve, one.curve.drawdown_percent
         at = thinned(curve.equity, fall)
         x = curve.time_ns[at] / _MS
         both = {"x": x, "legendgroup": one.title, "line": {"color": color, "width": 1.5}, "col": 1}
         page.add_scatter(y=curve.equity[at], name=one.title, row=1, **both)
-        fill = "tozeroy" if len(outcomes) == 1 else "none"
+        fill = "tozeroy" if len(results) == 1 else "none"
         name = f"{one.title}, drawdown"
         page.add_scatter(y=fall[at], name=name, showlegend=False, fill=fill, row=2, **both)
-    if outcomes:
-        _add_hold(page, outcomes[0])
+    if results:
+        _add_hold(page, results[0])
     page.update_xaxes(type="date")
     page.update_yaxes(title_text="equity", row=1, col=1)
     page.update_yaxes(title_text="drawdown, %", row=2, col=1)
@@ -97,7 +97,7 @@ def _equity_figure(outcomes: "Sequence[Outcome]") -> str:
     return html_page.figure(page)
 
 
-def _add_hold(page: go.Figure, one: "Outcome") -> None:
+def _add_hold(page: go.Figure, one: "Result") -> None:
     """The same capital in the same symbols without trading."""
     held = hold_equity(one.curve, list(one.bars.values()))
     at = thinned(held)
@@ -106,9 +106,10 @@ def _add_hold(page: go.Figure, one: "Outcome") -> None:
     page.add_scatter(x=x, y=held[at], name="buy and hold", line=line, row=1, col=1)
 
 
-def _price(outcome: "Outcome", symbol: str) -> str:
+def _price(result: "Result", symbol: str) -> str:
     """Price with indicators and fills of the last bars; indicators far from price get their own panel."""
-    bars, values = outcome.bars[symbol], outcome.values.get(symbol, np.zeros((0, 0)))
+    bars, signals = result.bars[symbol], result.signals.get(symbol)
+    values = np.zeros((0, 0)) if signals is None else signals.values
     first = max(0, len(bars) - _MOST_BARS)
     x = bars.open_time_ns[first:] / _MS
     beside = [k for k in range(len(values)) if not _is_price_like(values[k], bars.close)]
@@ -132,21 +133,21 @@ def _price(outcome: "Outcome", symbol: str) -> str:
         row=1,
         col=1,
     )
-    for k, name in enumerate(outcome.value_names):
+    for k, name in enumerate(result.value_names):
         row = 2 if k in beside else 1
         page.add_scatter(x=x, y=values[k][first:], name=name, line_width=1, row=row, col=1)
     # Exits first and larger: where a position turns, both are at one place.
     for kind, size in (("exit", 16), ("entry", 11)):
         for direction in (1, -1):
-            _add_fills(page, outcome, symbol, kind, first, direction, size)
-    _add_open(page, outcome, symbol, first)
+            _add_fills(page, result, symbol, kind, first, direction, size)
+    _add_open(page, result, symbol, first)
     page.update_xaxes(type="date", rangeslider_visible=False)
     last = min(len(x), _FIRST_SHOWN)
     title = f"{symbol}{_shown(len(bars), len(x), last)}"
     page.update_layout(height=640, title=title, margin={"t": 40, "b": 30}, dragmode="pan")
     page.update_xaxes(range=[x[-last], x[-1]])
     over = [values[k][-last:] for k in range(len(values)) if k not in beside]
-    decimals = decimals_of(str(_tick_of(outcome.summary, symbol)))
+    decimals = decimals_of(str(_tick_of(result.summary, symbol)))
     page.update_yaxes(
         range=html_page.limits(bars.low[-last:], bars.high[-last:], *over),
         hoverformat=f".{decimals}f",
@@ -173,13 +174,13 @@ def _shown(bars: int, drawn: int, in_view: int) -> str:
 
 
 def _add_fills(
-    page: go.Figure, outcome: "Outcome", symbol: str, kind: str, first: int, direction: int, size: int
+    page: go.Figure, result: "Result", symbol: str, kind: str, first: int, direction: int, size: int
 ) -> None:
     """Fills of one kind and side, which the legend names by their colour and form."""
-    columns = outcome.closed
+    columns = result.closed
     if kind == "entry":
         columns = {
-            name: np.concatenate([values, outcome.still_open[name]]) for name, values in columns.items()
+            name: np.concatenate([values, result.still_open[name]]) for name, values in columns.items()
         }
     mine = (columns["symbol"] == symbol) & (columns[f"{kind}_bar"] >= first)
     mine &= np.sign(columns["direction"]) == direction
@@ -201,10 +202,10 @@ def _add_fills(
     )
 
 
-def _add_open(page: go.Figure, outcome: "Outcome", symbol: str, first: int) -> None:
+def _add_open(page: go.Figure, result: "Result", symbol: str, first: int) -> None:
     """Trades that are open at the end: from their entry to the last price."""
-    bars = outcome.bars[symbol]
-    for row in outcome.summary["still_open"]:
+    bars = result.bars[symbol]
+    for row in result.summary["still_open"]:
         if row["symbol"] != symbol:
             continue
         entered = max(np.datetime64(row["entry_time"], "ns").astype(np.int64), bars.open_time_ns[first])
@@ -243,9 +244,9 @@ def _months_figure(summary: dict[str, Any]) -> str:
     return html_page.figure(page)
 
 
-def _distribution(outcome: "Outcome") -> str:
-    columns = outcome.closed
-    notional = columns["qty"] * columns["entry_price"] * outcome.summary["broker"]["point_value"]
+def _distribution(result: "Result") -> str:
+    columns = result.closed
+    notional = columns["qty"] * columns["entry_price"] * result.summary["broker"]["point_value"]
     page = go.Figure(go.Histogram(x=columns["pnl"] / notional * 100.0, nbinsx=80))
     page.update_layout(
         height=320,

@@ -1,15 +1,11 @@
 """With which data and broker settings a result was made, in words: for every console and report."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from engine.backtest.data.price_grid import settled
-from engine.backtest.parity.config import BrokerConfig
+from engine.backtest.data.broker_config import BrokerConfig
 from engine.model.bars import Bars
 from runtime.control.shown import digits
-
-if TYPE_CHECKING:
-    from engine.backtest.parity.cases import CaseResult
 
 _ALWAYS = frozenset(
     {
@@ -57,15 +53,6 @@ def _other(name: str, value: object) -> str:
     if name == "brackets" and isinstance(value, Sequence):
         return f"{len(value)} maintenance bracket{'' if len(value) == 1 else 's'}"
     return f"{name} {value}"
-
-
-def case_lines(result: "CaseResult") -> list[str]:
-    """With what a case was run: bars, period, grid, what was said of the data, and broker settings."""
-    bars, broker = result.plan.bars, result.case.broker.model_dump()
-    market = settled(result.plan.settings, bars).market
-    data = {**bars_told(bars), "tick": market.tick, "qty_step": market.qty_step}
-    lines = [*data_lines({"data": [data], "notes": result.prepared.notes}), broker_line(broker)]
-    return [f"{result.case.name}: {lines[0]}", *(f"  {line}" for line in lines[1:])]
 
 
 def timeframe(seconds: int) -> str:

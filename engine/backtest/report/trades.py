@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backtest.report.metrics import Curve
-from engine.backtest.trades import BacktestResult, Trade
+from engine.model.trades import BacktestResult, Trade
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +29,11 @@ def trade_columns(result: BacktestResult, *, still_open: bool = False) -> dict[s
         return _from_records(rows, result.symbols)  # type: ignore[attr-defined]  # what has rows has symbols
     trades = result.open_trades if still_open else result.trades
     return {name: np.array([getattr(t, name) for t in trades], dtype=_dtype(name)) for name in COLUMNS}
+
+
+def trades_of(columns: dict[str, NDArray[Any]]) -> tuple[Trade, ...]:
+    """The trades of `trade_columns` as objects, exactly."""
+    return tuple(map(Trade, *(columns[name].tolist() for name in COLUMNS)))
 
 
 def open_rows(columns: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:

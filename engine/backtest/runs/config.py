@@ -1,34 +1,19 @@
 """What `python -m engine.backtest` is asked to run, from a file and from the command line."""
 
 import json
-from collections.abc import Mapping, Sequence
-from math import inf
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 
-from engine.backtest.data.gaps import GapRule
-from engine.backtest.parity.config import (
-    BrokerConfig,
-    ConfigError,
-    FilePath,
-    Moment,
-    Strict,
-    blamed,
-    check_period,
-    read_json,
-)
-from engine.model.exit_rules import ExitRules
-from runtime.settings.refusals import dotted, expected, sentence
+from engine.backtest.data.broker_config import merged_broker
+from engine.backtest.data.configuration import ConfigError, Strict, blamed, read_json
+from engine.backtest.data.market_files import DataConfig
+from engine.backtest.runs.engines import EngineName
+from runtime.settings.refusals import sentence
 
-BROKER_DEFAULTS = {"commission_percent": 0.05, "slippage_ticks": 1, "percent_of_equity": 10.0}
-"""What a backtest costs and buys where nobody says otherwise, beside the defaults of `BrokerConfig`."""
-
-_SIZES = ("cash", "percent_of_equity", "qty")
 _LONGEST_NAME = 100
-_FRACTIONS_TOLERANCE = 1e-9
-EngineName = Literal["kernel", "event"]
 
 
 class StrategyChoice(Strict):
@@ -56,30 +41,11 @@ class StrategyChoice(Strict):
         return name
 
 
-class RunConfig(Strict):
-    """Strategies that run side by side, each on an account of its own that all its symbols share.
-
-    `data` are files of bars or names of sample markets. `finer` (bars inside the bars) and `funding` are
-    files by symbol. `start` and `end` cut the data; `end` is the first bar left out.
-    `gaps` says what becomes of missing bars.
-    `instruments` is a saved answer of `exchangeInfo`, for tick, quantity step and smallest orders.
-    """
+class RunConfig(DataConfig):
+    """Strategies that run side by side, each on an account of its own that all its symbols share."""
 
     strategies: tuple[StrategyChoice, ...] = Field(min_length=1)
-    data: tuple[FilePath, ...] = Field(min_length=1)
-    finer: dict[str, FilePath] = Field(default_factory=dict)
-    funding: dict[str, FilePath] = Field(default_factory=dict)
-    instruments: FilePath | None = None
-    start: Moment | None = None
-    end: Moment | None = None
-    gaps: GapRule = "keep"
     engine: EngineName = "kernel"
-    broker: BrokerConfig = Field(default_factory=lambda: BrokerConfig.model_validate(BROKER_DEFAULTS))
-
-    @model_validator(mode="after")
-    def _start_before_end(self) -> Self:
-        check_period(self.start, self.end)
-        return self
 
 
 def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
@@ -101,8 +67,9 @@ def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
     ):
         if key not in raw | changes:
             raise ConfigError(f"{source}: {key} is missing, give {what}")
+    broker = merged_broker(raw.get("broker", {}), changes.get("broker", {}))
     try:
-        config = RunConfig.model_validate(raw | changes | {"broker": _merged_broker(raw, changes)})
+        config = RunConfig.model_validate(raw | changes | {"broker": broker})
     except ValidationError as e:
         raise ConfigError(f"{blamed(e, file, changes)}: {sentence(e, RunConfig)}") from e
     titles = [choice.title for choice in config.strategies]
@@ -110,31 +77,6 @@ def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
         if titles.count(title) > 1:
             raise ConfigError(f"{source}, strategies: {title!r} is there twice, give each a name of its own")
     return config
-
-
-def _merged_broker(*layers: Mapping[str, Any]) -> object:
-    """The broker settings of all layers, later ones first; a size replaces every size of the layers below."""
-    merged: dict[str, Any] = dict(BROKER_DEFAULTS)
-    for layer in layers:
-        given = layer.get("broker", {})
-        if not isinstance(given, dict):
-            return given  # refused by the model, with its key
-        if any(given.get(name) is not None for name in _SIZES):
-            merged = {name: value for name, value in merged.items() if name not in _SIZES}
-        own = _merged_symbols(merged.get("symbols"), given.get("symbols"))
-        merged |= given | ({"symbols": own} if own else {})
-    return merged
-
-
-def _merged_symbols(below: object, above: object) -> object:
-    """The settings of single symbols, merged key by key; what is no mapping is refused by the model."""
-    if not isinstance(below, dict) or not isinstance(above, dict):
-        return above or below
-    both = dict(below)
-    for symbol, given in above.items():
-        mine = both.get(symbol)
-        both[symbol] = mine | given if isinstance(mine, dict) and isinstance(given, dict) else given
-    return both
 
 
 def broker_options(texts: Sequence[str]) -> dict[str, Any]:
@@ -177,42 +119,3 @@ def named_value(option: str, text: str) -> tuple[str, object]:
         return name, json.loads(value)
     except (ValueError, RecursionError):
         return name, value
-
-
-def changed_exits(rules: ExitRules, changes: dict[str, object]) -> ExitRules:
-    """Exit rules with some fields replaced, checked by type; raises `ConfigError`."""
-    from dataclasses import asdict  # noqa: PLC0415  # only where something is changed
-
-    from pydantic import TypeAdapter  # noqa: PLC0415
-
-    if not changes:
-        return rules
-    known = asdict(rules)
-    for name in changes:
-        if name not in known:
-            raise ConfigError(f"exits.{name}: no such rule, there are {', '.join(sorted(known))}")
-    try:
-        changed = TypeAdapter(ExitRules).validate_python(known | changes)
-    except ValidationError as e:
-        first = e.errors()[0]
-        key, given = dotted(first["loc"]), first["input"]
-        raise ConfigError(f"exits.{key} is {given!r}, it should be {expected(first)}") from e
-    _check_exits(changed)
-    return changed
-
-
-def _check_exits(rules: ExitRules) -> None:
-    """Percents and multiples of R are above zero, counts of bars zero or more, fractions within the whole."""
-    for name in rules.__dataclass_fields__:
-        value = getattr(rules, name)
-        if isinstance(value, float) and not 0.0 < value < inf:
-            raise ConfigError(f"exits.{name}: {value}, expected a number above zero")
-        if isinstance(value, int) and value < 0:
-            raise ConfigError(f"exits.{name}: {value}, expected zero or more")
-    parts = rules.partial_exits
-    if not all(0.0 < part.at_r < inf and part.fraction > 0.0 for part in parts) or (
-        not sum(part.fraction for part in parts) <= 1.0 + _FRACTIONS_TOLERANCE
-    ):
-        raise ConfigError(
-            "exits.partial_exits: expected at_r and fraction above zero, fractions up to 1 in all"
-        )

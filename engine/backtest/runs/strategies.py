@@ -6,11 +6,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from engine.backtest.parity.config import ConfigError
+from engine.backtest.data.configuration import ConfigError
 from engine.strategies.base import ScriptStrategy, SignalStrategy, registry
 from engine.strategies.faults import what_and_where
 from runtime.settings.refusals import sentence
 
+AnyStrategy = SignalStrategy | ScriptStrategy
 AnyClass = type[SignalStrategy] | type[ScriptStrategy]
 
 
@@ -46,6 +47,27 @@ def strategy_class(name: str) -> AnyClass:
     if not isinstance(found, type) or not issubclass(found, SignalStrategy | ScriptStrategy):
         raise ConfigError(f"strategy {name}: expected a subclass of SignalStrategy or ScriptStrategy")
     return found
+
+
+def name_of(strategy: str | AnyClass | AnyStrategy) -> str:
+    """The name under which `strategy_class` finds it: the registered one, or `package.module:Class`."""
+    if isinstance(strategy, str):
+        return strategy
+    cls = strategy if isinstance(strategy, type) else type(strategy)
+    registered = getattr(cls, "name", "")
+    try:
+        if registered and registry.get(registered) is cls:
+            return registered
+    except KeyError:
+        pass
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def built(cls: AnyClass, params: Mapping[str, object]) -> AnyStrategy:
+    """A strategy with checked parameters; raises `ConfigError`."""
+    if issubclass(cls, SignalStrategy):
+        return build_signal_strategy(cls, params)
+    return build_script(cls, params)
 
 
 def build_signal_strategy(cls: type[SignalStrategy], params: Mapping[str, object]) -> SignalStrategy:

@@ -15,6 +15,6 @@ def test_every_public_name_is_there():
 
 
 def test_a_backtest_does_not_load_the_models():
-    words = "import sys, engine.backtest.runs.run; print('runtime.settings.models' in sys.modules)"
+    words = "import sys, engine.backtest.run; print('runtime.settings.models' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.backtest.data.plans import Funding
+from engine.backtest.data.funding import Funding
 from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.script_runner import run_script
-from engine.backtest.trades import BacktestResult
 from engine.model.bars import Bar, Bars
 from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
+from engine.model.trades import BacktestResult
 from engine.strategies.base import ScriptStrategy, StrategyParams
 
 MINUTE_NS = 60_000_000_000

@@ -11,9 +11,9 @@ from engine.backtest.data.price_grid import grid_of, settled
 from engine.backtest.emulator.script_runner import run_script
 from engine.backtest.emulator.signal_runner import run_signals
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.trades import BacktestResult
 from engine.model.bars import Bar, Bars
 from engine.model.broker_settings import BrokerSettings, Costs, Market
+from engine.model.trades import BacktestResult
 from engine.strategies.base import Broker, ScriptStrategy
 from tests.support.engine_cases import HOUR_NS, make_bars, plans
 

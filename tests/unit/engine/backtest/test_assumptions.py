@@ -12,14 +12,15 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from engine.backtest.data.plans import Funding, SymbolPlan
+from engine.backtest.data.funding import Funding
+from engine.backtest.data.plans import SymbolPlan
 from engine.backtest.emulator.signal_runner import run_signals
 from engine.backtest.kernel.runner import run_kernel
-from engine.backtest.trades import BacktestResult, Trade
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
 from engine.model.exit_rules import ExitRules, PartialExit
 from engine.model.signals import SignalArrays
+from engine.model.trades import BacktestResult, Trade
 from tests.support.places import ROOT
 
 PAGE = ROOT / "docs" / "assumptions.md"

@@ -13,13 +13,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from engine.backtest import cli
-from engine.backtest.parity.config import BrokerConfig
+from engine.backtest.data.broker_config import BROKER_DEFAULTS, BrokerConfig
 from engine.backtest.report import page as report_page
 from engine.backtest.report import text as report_text
 from engine.backtest.report.metrics import DAY_NS, Curve
 from engine.backtest.report.settings import broker_line, data_lines, timeframe
 from engine.backtest.report.trades import write_equity
-from engine.backtest.runs.config import BROKER_DEFAULTS
 from tests.support.places import ROOT
 
 SCRIPT = """

@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.backtest.data.broker_config import BrokerConfig
+from engine.backtest.data.configuration import ConfigError
 from engine.backtest.data.gaps import by_rule
 from engine.backtest.data.loaders import DataError, load_bars
-from engine.backtest.data.market_files import Market, load_market
+from engine.backtest.data.market import MarketData
+from engine.backtest.data.market_files import load_market
 from engine.backtest.data.sample_files import write_bars
 from engine.backtest.data.samples import dataset
 from engine.backtest.parity.cases import prepare, settled_broker
-from engine.backtest.parity.config import BrokerConfig, ConfigError, ValidateConfig
+from engine.backtest.parity.config import ValidateConfig
 from engine.backtest.runs.config import broker_options, build_config
 from engine.model.bars import Bars
 from tests.support.places import ROOT
@@ -34,7 +37,7 @@ def _written(folder: Path, name: str, bars: Bars) -> str:
     return str(folder / name)
 
 
-def _market(data: list[str], **more: Any) -> Market:  # noqa: ANN401  # pieces of a configuration
+def _market(data: list[str], **more: Any) -> MarketData:  # noqa: ANN401  # pieces of a configuration
     return load_market(build_config(None, {"strategies": RSI, "data": data, **more}))
 
 
@@ -44,7 +47,7 @@ def test_every_symbol_has_the_grid_of_its_data_unless_one_is_given(tmp_path: Pat
     given = broker_options(["HIGH.tick=0.5", "HIGH.min_qty=2", "qty_step=0.01"])
     config = build_config(None, {"strategies": RSI, "data": [low, high], "broker": given})
     market = load_market(config)
-    of_low, of_high = (market.settings(config, symbol).market for symbol in ("LOW", "HIGH"))
+    of_low, of_high = (market.settings(config.broker, symbol).market for symbol in ("LOW", "HIGH"))
     assert (of_low.tick, of_low.qty_step, of_low.min_qty) == (0.0001, 0.01, 0.0)
     assert (of_high.tick, of_high.qty_step, of_high.min_qty) == (0.5, 0.01, 2.0)
     assert (market.grids["LOW"].tick_source, market.grids["HIGH"].tick_source) == (
@@ -67,13 +70,13 @@ def test_an_instrument_goes_before_the_data_and_what_is_given_before_it(tmp_path
     raw = {"strategies": RSI, "data": [high, low], "instruments": str(tmp_path / "info.json")}
     config = build_config(None, raw)
     market = load_market(config)
-    known = market.settings(config, "HIGH").market
+    known = market.settings(config.broker, "HIGH").market
     assert (known.tick, known.qty_step, known.min_qty, known.min_notional) == (0.1, 0.001, 0.002, 100.0)
     assert market.grids["HIGH"].tick_source == "its instrument"
-    assert market.settings(config, "LOW").market.tick == 0.0001
+    assert market.settings(config.broker, "LOW").market.tick == 0.0001
     assert market.notes[0].startswith("HIGH: 1 of 3 bars have prices off the tick of 0.1 (its instrument)")
     config = build_config(None, raw | {"broker": broker_options(["HIGH.tick=0.05", "min_notional=5"])})
-    known = load_market(config).settings(config, "HIGH").market
+    known = load_market(config).settings(config.broker, "HIGH").market
     assert (known.tick, known.qty_step, known.min_notional) == (0.05, 0.001, 5.0)
 
 

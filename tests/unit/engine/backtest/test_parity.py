@@ -9,7 +9,7 @@ import pytest
 from engine.backtest.parity.comparison import Comparison, compare
 from engine.backtest.parity.divergence import differing_money
 from engine.backtest.parity.tv_export import ListedTrade, printed_money, printed_percent
-from engine.backtest.trades import Trade
+from engine.model.trades import Trade
 
 HOUR_NS = 3_600_000_000_000
 

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from engine.backtest.data.configuration import ConfigError
 from engine.backtest.data.plans import SymbolPlan
 from engine.backtest.emulator.pine_settings import pine_settings
 from engine.backtest.emulator.script_runner import ScriptPlan, run_script, run_scripts
 from engine.backtest.emulator.signal_runner import run_signals
-from engine.backtest.parity.config import ConfigError
 from engine.backtest.runs.config import build_config
-from engine.backtest.trades import BacktestResult
 from engine.model.bars import Bar, Bars
 from engine.model.broker_settings import BrokerSettings, Market, Sizing
 from engine.model.exit_rules import ExitRules
+from engine.model.trades import BacktestResult
 from engine.strategies.base import Broker, ScriptStrategy
 from tests.support.engine_cases import make_bars, make_finer, make_funding, make_signals
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from engine.backtest.data.plans import Funding, SymbolPlan
+from engine.backtest.data.funding import Funding
+from engine.backtest.data.plans import SymbolPlan
 from engine.backtest.emulator.signal_runner import run_signals
-from engine.backtest.trades import BacktestResult
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, EntryOrder, Market, Sizing
 from engine.model.exit_rules import ExitRules, PartialExit
 from engine.model.signals import SignalArrays
+from engine.model.trades import BacktestResult
 
 HOUR_NS = 3_600_000_000_000
 MARKET = Market(tick=0.1, qty_step=0.01)

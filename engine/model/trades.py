@@ -1,4 +1,4 @@
-"""The trade list: what both engines must produce identically."""
+"""The trades and the equity of a backtest: what both of its engines must produce identically."""
 
 from dataclasses import dataclass
 

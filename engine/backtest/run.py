@@ -1,0 +1,234 @@
+"""`backtest`: one strategy over bars on one account; and the same for the strategies of a configuration."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from pydantic import ValidationError
+
+from engine.backtest.data.broker_config import BrokerConfig, merged_broker
+from engine.backtest.data.configuration import ConfigError
+from engine.backtest.data.funding import Funding
+from engine.backtest.data.gaps import GapRule
+from engine.backtest.data.instruments import read_instruments
+from engine.backtest.data.market import MarketData, market_of
+from engine.backtest.data.price_grid import Grid
+from engine.backtest.report.metrics import Curve
+from engine.backtest.report.result import Result
+from engine.backtest.report.trades import trade_columns
+from engine.backtest.runs.config import RunConfig, StrategyChoice
+from engine.backtest.runs.engines import EngineName, run_scripts, run_signals
+from engine.backtest.runs.exits import changed_exits
+from engine.backtest.runs.first_run import say_when_compiling
+from engine.backtest.runs.strategies import AnyClass, AnyStrategy, built, name_of, strategy_class
+from engine.model.bars import Bars
+from engine.model.exit_rules import ExitRules
+from engine.model.signals import SignalArrays
+from engine.model.trades import BacktestResult
+from engine.strategies.base import ScriptStrategy, SignalStrategy
+from engine.strategies.calls import StrategyFault
+from engine.strategies.faults import signals_of
+from runtime.settings.refusals import sentence
+
+Part = TypeVar("Part", Bars, Funding)
+
+
+def backtest(
+    strategy: str | AnyClass | AnyStrategy,
+    bars: Bars | Iterable[Bars] | MarketData,
+    *,
+    params: Mapping[str, object] | None = None,
+    exits: ExitRules | Mapping[str, object] | None = None,
+    broker: BrokerConfig | Mapping[str, object] | None = None,
+    engine: EngineName = "kernel",
+    finer: Bars | Mapping[str, Bars] | None = None,
+    funding: Funding | Mapping[str, Funding] | None = None,
+    instruments: Path | Mapping[str, Grid] | None = None,
+    gaps: GapRule = "keep",
+    name: str = "",
+) -> Result:
+    """Backtest a strategy over the bars of one or several symbols that share one account.
+
+    `strategy` is a registered name, `package.module:Class`, a class, or an object. `params` are for a name or
+    a class. An object of a script keeps what it has seen, so it runs once and on one symbol.
+
+    `bars` are `Bars` of each symbol, or `MarketData` with everything about the data in it. `finer` (bars
+    inside the bars) and `funding` are by symbol; where there is one symbol, its own will do. `instruments`
+    are grids by symbol, or the file of a saved answer of `exchangeInfo`. `gaps` is the rule for missing bars.
+
+    `exits` replaces exit rules of a signal strategy, all or some by name. `broker` are settings by name on
+    top of the defaults of the command line; a `BrokerConfig` is taken as it is. `engine` "kernel" is
+    compiled, "event" the event-driven emulator, with the same trades; a script always runs in the emulator.
+    `name` is the result's title.
+
+    Raises `ConfigError` or `DataError` with what was wrong, `StrategyFault` for an exception in the strategy.
+    """
+    say_when_compiling()
+    how = _broker(broker)
+    market = _market(bars, how, finer, funding, instruments, gaps)
+    choice = _choice(strategy, params, exits, name)
+    ready = _ready(strategy, choice, list(market.bars))
+    try:
+        return _run(choice, ready, how, market, engine)
+    except StrategyFault as fault:
+        raise StrategyFault(f"strategy {choice.title}: {fault}", fault.trace) from None
+
+
+def check(choice: StrategyChoice) -> None:
+    """Raise `ConfigError` where the strategy, its parameters or exit rules cannot be used."""
+    _rules(_ready(choice.strategy, choice, [""])[0], choice)
+
+
+def run_choice(config: RunConfig, choice: StrategyChoice, market: MarketData) -> Result:
+    """`backtest` of one strategy of a configuration over its data."""
+    return backtest(
+        choice.strategy,
+        market,
+        params=choice.params,
+        exits=choice.exits,
+        broker=config.broker,
+        engine=config.engine,
+        name=choice.name,
+    )
+
+
+def run_or_fault(config: RunConfig, choice: StrategyChoice, market: MarketData) -> Result | StrategyFault:
+    """`run_choice` for a report, with a fault of the strategy as what it comes to: the others of a run go on.
+
+    What comes back can be sent between processes.
+    """
+    try:
+        return run_choice(config, choice, market).for_a_report()
+    except StrategyFault as fault:
+        return fault
+
+
+def _broker(given: BrokerConfig | Mapping[str, object] | None) -> BrokerConfig:
+    if isinstance(given, BrokerConfig):
+        return given
+    try:
+        return BrokerConfig.model_validate(merged_broker(dict(given or {})))
+    except ValidationError as e:
+        raise ConfigError(f"broker: {sentence(e, BrokerConfig)}") from e
+
+
+def _market(
+    bars: Bars | Iterable[Bars] | MarketData,
+    broker: BrokerConfig,
+    finer: Bars | Mapping[str, Bars] | None,
+    funding: Funding | Mapping[str, Funding] | None,
+    instruments: Path | Mapping[str, Grid] | None,
+    gaps: GapRule,
+) -> MarketData:
+    if isinstance(bars, MarketData):
+        if any(given is not None for given in (finer, funding, instruments)) or gaps != "keep":
+            raise ConfigError("finer, funding, instruments and gaps are part of the MarketData given")
+        return bars
+    histories = [bars] if isinstance(bars, Bars) else list(bars)
+    grids = read_instruments(instruments) if isinstance(instruments, Path) else instruments
+    return market_of(
+        histories,
+        broker,
+        finer=_by_symbol("finer", finer, histories),
+        funding=_by_symbol("funding", funding, histories),
+        instruments=grids or {},
+        gaps=gaps,
+    )
+
+
+def _by_symbol(
+    what: str, given: Part | Mapping[str, Part] | None, histories: list[Bars]
+) -> Mapping[str, Part]:
+    """By symbol already, or of the only symbol there is."""
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return given
+    if len(histories) != 1:
+        raise ConfigError(f"{what}: expected a mapping by symbol, there are {len(histories)} symbols")
+    return {histories[0].symbol: given}
+
+
+def _choice(
+    strategy: str | AnyClass | AnyStrategy,
+    params: Mapping[str, object] | None,
+    exits: ExitRules | Mapping[str, object] | None,
+    name: str,
+) -> StrategyChoice:
+    is_object = isinstance(strategy, SignalStrategy | ScriptStrategy)
+    if is_object and params:
+        raise ConfigError("params go with a strategy's name or class, an object has its own")
+    changes = asdict(exits) if isinstance(exits, ExitRules) else dict(exits or {})
+    asked = {"strategy": name_of(strategy), "name": name, "params": dict(params or {}), "exits": changes}
+    try:
+        return StrategyChoice.model_validate(asked)
+    except ValidationError as e:
+        raise ConfigError(sentence(e, StrategyChoice)) from e
+
+
+def _ready(
+    strategy: str | AnyClass | AnyStrategy, choice: StrategyChoice, symbols: list[str]
+) -> list[AnyStrategy]:
+    """The strategy ready to run: one object, or of a script one for each symbol."""
+    if isinstance(strategy, ScriptStrategy) and len(symbols) > 1:
+        raise ConfigError(
+            f"{choice.title}: a script's object trades one symbol, for {len(symbols)} give its class or name"
+        )
+    if isinstance(strategy, SignalStrategy | ScriptStrategy):
+        return [strategy]
+    cls = strategy_class(strategy) if isinstance(strategy, str) else strategy
+    first = built(cls, choice.params)
+    if isinstance(first, SignalStrategy):
+        return [first]
+    return [first, *(built(cls, choice.params) for _ in symbols[1:])]
+
+
+def _rules(strategy: AnyStrategy, choice: StrategyChoice) -> ExitRules | None:
+    """The strategy's exit rules with the changes; a script has none."""
+    if isinstance(strategy, SignalStrategy):
+        return changed_exits(strategy.exit_rules, choice.exits)
+    if choice.exits:
+        raise ConfigError(
+            f"{choice.strategy} is a script, it leaves by its own calls and takes no exit rules"
+        )
+    return None
+
+
+def _run(
+    choice: StrategyChoice,
+    ready: list[AnyStrategy],
+    broker: BrokerConfig,
+    market: MarketData,
+    engine: EngineName,
+) -> Result:
+    first, rules = ready[0], _rules(ready[0], choice)
+    signals: dict[str, SignalArrays] = {}
+    if isinstance(first, SignalStrategy) and rules is not None:
+        signals = {symbol: signals_of(first, bars) for symbol, bars in market.bars.items()}
+        ran = run_signals(engine, signals, rules, market, broker)
+    else:
+        engine = "event"
+        ran = run_scripts([one for one in ready if isinstance(one, ScriptStrategy)], market, broker)
+    return Result(
+        choice=choice,
+        engine=engine,
+        broker=broker,
+        market=market,
+        params=first.params.model_dump() if hasattr(first, "params") else dict(choice.params),
+        exit_rules=rules,
+        signals=signals,
+        value_names=first.value_names if isinstance(first, SignalStrategy) else (),
+        closed=trade_columns(ran),
+        still_open=trade_columns(ran, still_open=True),
+        curve=_curve(ran, market, broker),
+        margin_rejects=ran.margin_rejects,
+    )
+
+
+def _curve(ran: BacktestResult, market: MarketData, broker: BrokerConfig) -> Curve:
+    values: Any = getattr(ran, "equity_values", None)  # an array where the engine has one
+    times = np.unique(np.concatenate([bars.open_time_ns for bars in market.bars.values()]))
+    step = min(bars.timeframe_ns for bars in market.bars.values())
+    return Curve(times, np.asarray(ran.equity if values is None else values), broker.initial_capital, step)
