@@ -63,10 +63,11 @@ class Market:
 
     def run(self, ticks: Iterable[wire.OrderBookTick]) -> None:
         """Each tick, and what follows from it."""
-        process = self._core.process
+        decide, finish = self._core.decide, self._core.finish
         for tick in ticks:
-            effects = process(tick)
+            effects = decide(tick)
             if effects:
+                effects = [*effects, *finish()]
                 self._now_ns = tick.receive_time_ns
                 self._bid, self._ask = tick.bids[0][0], tick.asks[0][0]
                 for effect in effects:

@@ -1,10 +1,10 @@
-"""Ticks a second through `Engine.process`, beside NautilusTrader doing the same; relay; memory.
+"""Ticks a second through `Engine.decide`, beside NautilusTrader doing the same; relay; memory.
 
 `python benchmarks/tick_throughput.py [--ticks N] [--only engine,peer,relay,memory]`. The work: one symbol,
 1-second candles of the mid price, three EMA-cross strategies, market orders filled at the touch. The peer
 runs in an environment of its own, made on first use from `peers/nautilus.txt` in a cache folder outside the
 repository. Relay: frames into a real gateway process as fast as it takes them, wire ticks out. Memory:
-resident size while `Engine.process` takes ten million ticks.
+resident size while `Engine.decide` takes ten million ticks.
 """
 
 import argparse

@@ -20,7 +20,7 @@ from engine.strategies.slot import SlotState, StrategySlot
 from runtime.control.shown import counted
 
 if TYPE_CHECKING:
-    from engine.core.engine import Engine
+    from engine.core.parts import Parts
 
 MAX_REMEMBERED = 10_000
 _HALTING = frozenset({"pause", "flatten", "kill"})
@@ -32,7 +32,7 @@ ZERO = Decimal(0)
 class Commands:
     """Carries out what an operator says."""
 
-    def __init__(self, engine: "Engine") -> None:
+    def __init__(self, engine: "Parts") -> None:
         self._engine = engine
         self._done: OrderedDict[str, None] = OrderedDict()
 

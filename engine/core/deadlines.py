@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from engine.core.bar_delivery import Work
 from engine.market_data.aggregator import CandleAggregator
 from engine.model.bars import Bar
 from engine.model.context import Clock
@@ -35,7 +36,7 @@ class Deadlines:
         self,
         clock: Clock,
         candles: CandleAggregator,
-        deliver: Callable[[Sequence[Bar], int], None],
+        deliver: Callable[[Sequence[Bar]], Work],
         parts: tuple[Timed, ...],
     ) -> None:
         self._clock = clock
@@ -44,13 +45,13 @@ class Deadlines:
         self.parts = parts
         self.next_ns = NEVER_NS
 
-    def meet(self) -> None:
+    def meet(self) -> Work:
         """Do what has become due, and find out when the next thing will be."""
         now_ns = self._clock.now_ns
         if self._candles.deadline_ns - self._clock.offset_ns <= now_ns:
             bars = self._candles.on_time(self._clock.exchange_now_ns)
             if bars:
-                self._deliver(bars, 0)
+                yield from self._deliver(bars)
         earliest_ns = self._earliest_ns()
         if earliest_ns <= now_ns:
             for part in self.parts:

@@ -18,7 +18,7 @@ from engine.strategies.slot import StrategySlot
 from runtime.control.shown import counted
 
 if TYPE_CHECKING:
-    from engine.core.engine import Engine
+    from engine.core.parts import Parts
 
 _BARS_BACK = 3
 _ATTEMPTS = 3
@@ -28,7 +28,7 @@ _ZERO = Decimal(0)
 class LostRecords:
     """Notices it, says it, and mends it on command. `text` is what is known ("": nothing is missing)."""
 
-    def __init__(self, engine: "Engine") -> None:
+    def __init__(self, engine: "Parts") -> None:
         self._engine = engine
         self.text = ""
 

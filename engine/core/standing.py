@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from engine.strategies.slot import SlotState, StrategySlot
 
 if TYPE_CHECKING:
-    from engine.core.engine import Engine
+    from engine.core.parts import Parts
 
 _WORDS = {
     SlotState.WAITING: "waits for the first comparison with the exchange",
@@ -37,7 +37,7 @@ def state_of(slot: StrategySlot, held_base: Decimal) -> str:
     return f"{text}: {slot.reason}" if slot.state is SlotState.STOPPED and slot.reason else text
 
 
-def standing(slots: Iterable[StrategySlot], engine: "Engine") -> list[str]:
+def standing(slots: Iterable[StrategySlot], engine: "Parts") -> list[str]:
     """A line for each strategy: its state, and what keeps entries of its symbol out now."""
     lines = []
     left: dict[str, list[str]] = {}

@@ -1,6 +1,6 @@
 """What the parts of the core share: the clock, the way out, and the newest market."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from engine.model.audit import AuditEvent, Notice, Severity
 from engine.model.effects import Append, Effect, Notify, Send
@@ -37,13 +37,12 @@ class Clock:
 class Outbox:
     """Collects the effects of one event, in order."""
 
-    __slots__ = ("clock", "effects", "hurry", "last_request_id")
+    __slots__ = ("clock", "effects", "last_request_id")
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.effects: list[Effect] = []
         self.last_request_id = 0
-        self.hurry: Callable[[Sequence[Effect]], None] | None = None
 
     def append(self, record: JournalRecord) -> None:
         """To the journal."""
@@ -65,14 +64,6 @@ class Outbox:
         """A number that the answer will carry."""
         self.last_request_id += 1
         return self.last_request_id
-
-    def urge(self) -> None:
-        """What has been collected cannot wait for the rest of the event: an order is among it.
-
-        With `hurry` set the shell performs it now, in the same order in which it would later.
-        """
-        if self.hurry is not None and self.effects:
-            self.hurry(self.take())
 
     def take(self) -> Sequence[Effect]:
         """Everything collected; the box is empty afterwards."""

@@ -69,14 +69,14 @@ class Performer:
         self._held_since_ns = 0
         self.journal_is_dirty = False
         self.dropped_records = 0
-        engine.out.hurry = self._hand_on
 
     def take(self, event: Event) -> bool:
         """Give one event to the core and do what it wants. Whether there was anything to do."""
-        effects = self._engine.process(event)
+        effects = self._engine.decide(event)
         if not effects and not self._answers:
             return False
         self._hand_on(effects)
+        self._hand_on(self._engine.finish())
         self._take_answers()
         return True
 
@@ -95,7 +95,8 @@ class Performer:
 
     def _take_answers(self) -> None:
         while self._answers:
-            self._hand_on(self._engine.process(self._answers.popleft()))
+            self._hand_on(self._engine.decide(self._answers.popleft()))
+            self._hand_on(self._engine.finish())
 
     def _hand_on(self, effects: Sequence[Effect]) -> None:
         if not self._is_gathering:

@@ -51,7 +51,7 @@ class StatusKeeper:
             before.signals + self.signals,
             before.orders + self.orders,
             before.fills + self.fills,
-            before.rejects + self._engine.rejects,
+            before.rejects + self._engine.order_events.rejects,
         )
 
     def observe(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
@@ -83,7 +83,7 @@ class StatusKeeper:
             signals=self.signals,
             orders=self.orders,
             fills=self.fills,
-            rejects=engine.rejects,
+            rejects=engine.order_events.rejects,
             conflated_ticks=gateway.conflated_ticks if gateway is not None else 0,
             positions=self._positions(),
             realised_pnl=plain(account.realised_pnl),

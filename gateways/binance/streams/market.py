@@ -24,6 +24,7 @@ from gateways.binance.streams.link import LinkState, StreamLink, class_of
 from gateways.binance.streams.sockets import Together
 from gateways.binance.streams.symbol_feed import SymbolFeed
 from gateways.wire.messages import Kline, MarkPrice, OrderBookTick, TradeTick
+from gateways.wire.streams import kline_interval
 
 MS = 1_000_000
 MarketEvent = OrderBookTick | TradeTick | Kline | MarkPrice
@@ -125,8 +126,8 @@ class Market:
             self.feeds[symbol].set_depth(depth_levels)
         elif stream == "trade":
             self._want(f"{symbol.lower()}@trade")
-        elif stream.startswith("kline:") and stream[6:].isalnum():
-            self._want(f"{symbol.lower()}@kline_{stream[6:]}")
+        elif interval := kline_interval(stream):
+            self._want(f"{symbol.lower()}@kline_{interval}")
         elif stream != "mark":
             raise ValueError(f"unknown stream {stream!r}: book, trade, mark or kline:<interval>")
 

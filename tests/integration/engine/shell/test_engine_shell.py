@@ -48,15 +48,15 @@ def test_a_status_file_that_cannot_be_written_is_told_and_trading_goes_on(
     seen: list[int] = []
 
     def watch(live: LiveEngine) -> None:
-        process = live.engine.process
+        decide = live.engine.decide
 
         def counted(event: Event) -> object:
             seen.append(1)
             if len(seen) == 10:
                 live._end(0)
-            return process(event)
+            return decide(event)
 
-        live.engine.process = counted  # type: ignore[method-assign, assignment]  # a spy
+        live.engine.decide = counted  # type: ignore[method-assign, assignment]  # a spy
 
     assert run(live, watch) == 0
     assert len(seen) >= 10
@@ -127,10 +127,10 @@ def test_after_a_bug_nothing_is_decided_sent_or_written_any_more(live: LiveEngin
             live.engine.out.send(Heartbeat(1))
             raise ZeroDivisionError
 
-        process, live.engine.process = live.engine.process, broken  # type: ignore[method-assign, assignment]
+        decide, live.engine.decide = live.engine.decide, broken  # type: ignore[method-assign, assignment]
         loop = asyncio.get_running_loop()
         loop.call_soon(live.take, Timer(1))
-        loop.call_soon(setattr, live.engine, "process", process)
+        loop.call_soon(setattr, live.engine, "decide", decide)
         loop.call_soon(live.take, Timer(2))
 
     assert run(live, break_core) == 1
@@ -176,13 +176,13 @@ def test_nothing_is_decided_while_the_engine_ends(live: LiveEngine) -> None:
     kinds: list[str] = []
 
     def answer(live: LiveEngine) -> None:
-        process = live.engine.process
+        decide = live.engine.decide
 
         def seen(event: Event) -> object:
             kinds.append(type(event).__name__)
-            return process(event)
+            return decide(event)
 
-        live.engine.process = seen  # type: ignore[method-assign, assignment]  # a spy
+        live.engine.decide = seen  # type: ignore[method-assign, assignment]  # a spy
         live.take(Timer(live._now_ns() + 60_000_000_000))
         live.take(Command(live._now_ns(), "1", "kill"))
         live.take(trade(1, "1", "1"))
@@ -215,13 +215,13 @@ def test_a_journal_of_another_account_is_refused_before_anything_is_done(
     taken: list[Event] = []
 
     def hear(live: LiveEngine) -> None:
-        process = live.engine.process
+        decide = live.engine.decide
 
         def noted(event: Event) -> object:
             taken.append(event)
-            return process(event)
+            return decide(event)
 
-        live.engine.process = noted  # type: ignore[method-assign, assignment]  # a spy
+        live.engine.decide = noted  # type: ignore[method-assign, assignment]  # a spy
         live.engine.recovery.account_id = "SgsR"
         live.take(snapshot(account_id=account_id))
         live._end(0)

@@ -220,7 +220,7 @@ def test_an_order_that_never_arrived_is_proven_so_without_a_flood_of_requests() 
     asked = Counter(type(request) for request in rig.exchange.requests[before:])
     assert asked[wire.RequestSnapshot] <= 8
     assert asked[wire.QueryOrder] <= 12
-    assert rig.engine.rejects == 0
+    assert rig.engine.order_events.rejects == 0
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(5, "warning"), (7200, "critical")])
@@ -360,7 +360,7 @@ def test_a_refused_order_is_a_reject_and_the_strategy_may_try_on_its_next_signal
     rig = Rig().up()
     rig.exchange.on_submit = lambda order: [wire.Reply(order.request_id, "refused", -2019, "Margin")]
     rig.prices(*UP)
-    assert rig.engine.rejects == 1
+    assert rig.engine.order_events.rejects == 1
     rig.exchange.on_submit = lambda _: None
     rig.prices(99, 98, 97, start=5)
     assert rig.exchange.position == Decimal("-0.1")

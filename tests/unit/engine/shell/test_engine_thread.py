@@ -1,16 +1,23 @@
 """A tick becomes a candle, a signal, an order, a fill, a position; and all of it is written down."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from engine.model.audit import CandleClosed, PositionChanged, Ready
-from engine.model.effects import Append, Send
+from engine.model.effects import Append, Effect, Send
+from engine.model.events import Timer
 from engine.model.records import Fill, Intent, Signal
 from gateways.wire.messages import SubmitOrder
 from tests.support.engine_rig import Rig
 
 WAVE = (100, 101, 102, 103, 104, 103, 102, 101, 100, 101, 102, 103, 104)
+
+
+def places_an_order(effects: Sequence[Effect]) -> bool:
+    return any(isinstance(effect, Send) and isinstance(effect.message, SubmitOrder) for effect in effects)
 
 
 def test_a_turn_of_the_average_becomes_a_position():
@@ -57,3 +64,31 @@ def test_the_same_events_give_the_same_effects_to_the_byte():
     again = Rig()
     effects = [effect for event in rig.events for effect in again.engine.process(event)]
     assert msgspec.msgpack.encode(effects) == msgspec.msgpack.encode(rig.effects)
+
+
+def test_deciding_ends_with_the_order_and_finishing_brings_the_rest_in_the_order_of_the_whole():
+    rig = Rig().up().prices(*WAVE)
+    again = Rig().engine
+    whole, with_orders = [], 0
+    for event in rig.events:
+        decided = again.decide(event)
+        rest = again.finish()
+        assert again.finish() == ()
+        whole += [*decided, *rest]
+        if any(isinstance(effect, Append) and isinstance(effect.record, Signal) for effect in rest):
+            with_orders += 1
+            assert places_an_order(decided)
+    assert with_orders == 2
+    assert msgspec.msgpack.encode(whole) == msgspec.msgpack.encode(rig.effects)
+
+
+def test_an_event_is_not_decided_on_before_the_one_before_it_is_finished():
+    rig = Rig().up().prices(*WAVE)
+    again = Rig().engine
+    for event in rig.events:
+        decided = again.decide(event)
+        if places_an_order(decided):
+            break
+        again.finish()
+    with pytest.raises(RuntimeError, match="has not been finished"):
+        again.decide(Timer(rig.now_ns))

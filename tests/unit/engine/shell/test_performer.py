@@ -30,7 +30,7 @@ def performing(
 ) -> Iterator[list[str]]:
     """What is done for one event that leads to `effects`, as words in their order."""
     done: list[str] = []
-    core: Any = SimpleNamespace(process=lambda _: effects, out=SimpleNamespace(hurry=None))
+    core: Any = SimpleNamespace(decide=lambda _: effects, finish=tuple)
     journal, _ = open_journal(folder, account="test", now_ns=1, new_engine_id=lambda: "e1")
     durable = journal.durable_sequence
 
@@ -56,6 +56,23 @@ def test_without_a_request_nobody_is_given_way(tmp_path: Path, monkeypatch: pyte
         assert done == ["told"]
 
 
+def test_the_order_has_left_before_the_rest_of_its_event_is_worked_out(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    def finish() -> list[Effect]:
+        done.append("finished")
+        return [NOTICE]
+
+    core: Any = SimpleNamespace(decide=lambda _: [RECORD, Send(ORDER)], finish=finish)
+    gateway: Any = SimpleNamespace(send=lambda _: done.append("sent"))
+    journal, _ = open_journal(tmp_path, account="test", now_ns=1, new_engine_id=lambda: "e1")
+    Performer(core, journal, gateway, lambda events: done.append(f"told {len(events)}"), lambda: 5).take(
+        Timer(5)
+    )
+    assert done == ["sent", "told 1", "finished", "told 1"]
+    journal.close(9)
+
+
 class Together:
     """A performer whose events lead to an order each; what is done, as words in their order."""
 
@@ -66,10 +83,10 @@ class Together:
         flush = self.journal.flush
         monkeypatch.setattr(self.journal, "flush", lambda: (self.done.append("flushed"), flush()))
         monkeypatch.setattr(performer, "give_way", lambda: None)
-        core: Any = SimpleNamespace(process=self._process, out=SimpleNamespace(hurry=None))
+        core: Any = SimpleNamespace(decide=self._decide, finish=tuple)
         self.performer = Performer(core, self.journal, self, self._told, lambda: self.now_ns)
 
-    def _process(self, event: Timer) -> list[Effect]:
+    def _decide(self, event: Timer) -> list[Effect]:
         order = msgspec.structs.replace(ORDER, request_id=event.now_ns, client_order_id=f"nb-{event.now_ns}")
         return [NOTICE, Append(Sent(order.client_order_id, 1, 5)), Send(order)]
 
@@ -129,13 +146,13 @@ def test_an_order_that_found_no_room_in_the_journal_does_not_leave_with_the_othe
     events = {0: [Append(intent_of("nb-0")), Send(named("nb-0"))], 1: [RECORD, Send(named("nb-1"))]}
     heard: list[object] = []
 
-    def process(event: object) -> list[Effect]:
+    def decide(event: object) -> list[Effect]:
         if isinstance(event, Timer):
             return events[event.now_ns]
         heard.append(event)
         return []
 
-    monkeypatch.setattr(rig.performer, "_engine", SimpleNamespace(process=process))
+    monkeypatch.setattr(rig.performer, "_engine", SimpleNamespace(decide=decide, finish=tuple))
     rig.performer.gather()
     rig.performer.take(Timer(0))
     rig.performer.take(Timer(1))
