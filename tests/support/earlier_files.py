@@ -94,6 +94,26 @@ def differences(before: Any, now: Any, where: str = "") -> Iterator[str]:  # noq
         yield f"{where}: was {before!r}, is {now!r}"
 
 
+def with_open_exits(parts: Any, name: str) -> Any:  # noqa: ANN401  # JSON
+    """The same, the states of exit rules read out of the bytes they are kept in."""
+    rows = [[*row[:-1], _exits_in(bytes.fromhex(row[-1]))] for row in parts[name]]
+    return parts | {name: rows}
+
+
+def _exits_in(raw: bytes) -> Any:  # noqa: ANN401  # JSON
+    """Of a script: bar, open trades, closed trades, entries, and the exits of these trades and entries.
+
+    The first version kept exits by id; later ones keep legs, and none for entries that are gone.
+    """
+    state = plain(msgspec.msgpack.decode(raw))
+    if not isinstance(state[0], int):
+        return state
+    bar, trades, closed, entries, exits, _, *later = state
+    exits |= {leg[0]: leg[1] for leg in later[1]} if later else {}
+    alive = {"", *entries, *(trade["entry_id"] for trade in trades)}
+    return [bar, trades, closed, entries, {k: one for k, one in exits.items() if one["from_entry"] in alive}]
+
+
 def config_of(folder: Path, engine_id: str) -> EngineConfig:
     """Of the settings file beside the journal."""
     settings = load_settings("demo", home=Home(folder))
