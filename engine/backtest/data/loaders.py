@@ -255,7 +255,7 @@ def check_bars(bars: Bars) -> None:
         if not isinstance(values, np.ndarray) or values.dtype != kind or values.shape != (len(bars),):
             raise DataError(f"{what}: {name} is no array of {len(bars)} {np.dtype(kind)} numbers")
     if len(bars) < 2:
-        raise DataError(f"{what}: {len(bars)} of them, expected at least two")
+        raise DataError(f"{what}: {len(bars)} {'bar' if len(bars) == 1 else 'bars'}, expected at least two")
     rows = np.arange(1, len(bars) + 1)
     _check_prices(what, {name: columns[name] for name in _PRICES}, bars.volume_base, rows)
     _check_order(what, bars.open_time_ns, rows)
