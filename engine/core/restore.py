@@ -87,6 +87,7 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
     _count_sent_orders(engine)
     for state in rebuilt.exit_states:
         _restore_exits(engine, state)
+    engine.trades.replay(rebuilt.unseen)
     for order in engine.store.after_restart():
         engine.orders.query_soon(order.client_order_id)
     engine.trades.adopt_orders(engine.ownership.leaving)

@@ -19,13 +19,17 @@ class EngineState(msgspec.Struct, array_like=True):
 
 class Rebuilt(msgspec.Struct, frozen=True):
     """What a journal says beyond orders and account: the newest exit-rule states by strategy and symbol,
-    commands in order, `extra` of the snapshot; fills and number of refused orders of the records after it."""
+    commands in order, `extra` of the snapshot; fills and number of refused orders of the records after it.
+
+    `unseen` are fills that came after the newest state of their strategy's exit rules: a crash came between.
+    """
 
     exit_states: tuple[ExitState, ...]
     commands: tuple[CommandGiven, ...]
     extra: dict[str, bytes]
     fills: tuple[Fill, ...]
     rejections: int = 0
+    unseen: tuple[Fill, ...] = ()
 
 
 def encode_state(state: EngineState) -> bytes:
@@ -49,6 +53,7 @@ def rebuild(found: Recovered, orders: OrderStore, account: AccountStateStore) ->
         extra = state.extra
     commands: list[CommandGiven] = []
     fills: list[Fill] = []
+    unseen: dict[tuple[str, str], list[Fill]] = {}
     rejections = 0
     for _, record in found.records:
         applied = orders.replay(record)
@@ -56,11 +61,18 @@ def rebuild(found: Recovered, orders: OrderStore, account: AccountStateStore) ->
         if applied is not None and applied.fill is not None:
             account.on_fill(applied.fill)
             fills.append(applied.fill)
+            unseen.setdefault((applied.fill.strategy, applied.fill.symbol), []).append(applied.fill)
         account.replay(record)
         if isinstance(record, ExitState):
             exits[record.strategy, record.symbol] = record
+            unseen.pop((record.strategy, record.symbol), None)
         elif isinstance(record, CommandGiven):
             commands.append(record)
     return Rebuilt(
-        tuple(exits[key] for key in sorted(exits)), tuple(commands), extra, tuple(fills), rejections
+        tuple(exits[key] for key in sorted(exits)),
+        tuple(commands),
+        extra,
+        tuple(fills),
+        rejections,
+        tuple(fill for late in unseen.values() for fill in late),
     )

@@ -1,5 +1,6 @@
 """What the trade executor keeps of one strategy on one symbol, and of one decision."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -9,7 +10,7 @@ from engine.execution.protection import Protection
 from engine.execution.script_broker import ScriptBroker
 from engine.exits.bar_plan import Action, BarPlan
 from engine.model.limits import Verdict
-from engine.model.records import Intent
+from engine.model.records import Fill, Intent
 from engine.orders.order_store import Applied, OrderStore
 from engine.strategies.slot import Decision, StrategySlot
 
@@ -47,6 +48,19 @@ class Desk(msgspec.Struct):
         if self.followup is not None:
             intents.append(self.followup.intent)
         return {one.leg.removeprefix("entry:"): 1 if one.side == "BUY" else -1 for one in intents}
+
+    def replay_script(self, unseen: Iterable[Fill], store: OrderStore) -> None:
+        """After a restart: fills that the script's state has not seen, and orders that fill no further."""
+        if self.script is None:
+            return
+        for fill in unseen:
+            order = store.get(fill.client_order_id)
+            if (fill.strategy, fill.symbol) == self.key and order is not None:
+                self.script.on_fill(fill, order.intent.leg, may_go_on=order.is_open)
+        for key in self.script.filling():
+            order = store.get(key)
+            if order is None or not order.is_open:
+                self.script.on_ended(key)
 
     def tell_script(self, applied: Applied) -> None:
         """What has come of an order of a script."""

@@ -44,8 +44,9 @@ class EnteredTrade(msgspec.Struct, array_like=True):
 
 
 class ExitLeg(msgspec.Struct, array_like=True):
-    """What an exit call does to one entry. `entry_number` is 0 while it waits for an order of `entry_id`.
+    """What an exit call does to one entry, open in `direction`.
 
+    While it waits for an order of `entry_id`, `entry_number` is 0, and `direction` may be (0: either).
     `share_base` is how much of the entry it holds. Once it `is_spent`, later calls of its id change nothing.
     """
 
@@ -196,7 +197,7 @@ class ExitLegs:
         covering = [leg for leg in self.legs if leg.entry_number and leg.entry_id == entry.id]
         self.legs = [leg for leg in self.legs if leg not in waiting]
         for leg in (*waiting, *(one for one in covering if one.exit_id not in fired)):
-            if leg.direction == entry.direction and self._of(leg.exit_id, entry.number) is None:
+            if leg.direction in {0, entry.direction} and self._of(leg.exit_id, entry.number) is None:
                 self.legs.append(ExitLeg(leg.exit_id, leg.call, entry.id, entry.direction, entry.number))
 
     def _settle(self, qty_base: Decimal, entry_id: str, pending: Mapping[str, int]) -> None:

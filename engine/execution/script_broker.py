@@ -230,6 +230,10 @@ class ScriptBroker:
         """An order fills no further."""
         self._exits.end(client_order_id)
 
+    def filling(self) -> list[str]:
+        """Entry orders of the open position that may fill further."""
+        return [one.client_order_id for one in self._exits.entries if one.is_filling]
+
     def _open(self, fill: Fill, entry_id: str, opens: Decimal, *, may_go_on: bool) -> None:
         entry = self._exits.open(entry_id, fill.client_order_id, opens, fill.price)
         entry.is_filling = may_go_on
@@ -280,8 +284,10 @@ class ScriptBroker:
         for number, trade in enumerate(saved.trades):
             size = decimal_of(trade.size)
             self._exits.open(trade.entry_id, f"earlier{number}", size, decimal_of(trade.entry_price))
+        # Whether an entry was on its way it did not say: until the next bar exits wait for any that is named.
+        named = {call.from_entry: 0 for call in saved.exits.values() if call.from_entry}
         for exit_id, call in saved.exits.items():
-            self._exits.place(exit_id, call, _directions(saved.entries), self._step)
+            self._exits.place(exit_id, call, named | _directions(saved.entries), self._step)
         for leg in self._exits.legs:
             leg.is_spent = leg.is_spent or leg.exit_id in saved.spent
 

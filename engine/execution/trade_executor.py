@@ -6,7 +6,7 @@ would refuse the exit with it, and a wrong idea of the position would open one. 
 the same bar, so neither can happen twice. An entry whose close fills too late is dropped.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 
 import msgspec
@@ -30,7 +30,7 @@ from engine.model.bars import Bar, BarFlag
 from engine.model.context import Clock, Outbox
 from engine.model.limits import Verdict
 from engine.model.lots import quantity_down
-from engine.model.records import Intent
+from engine.model.records import Fill, Intent
 from engine.model.signals import Signals
 from engine.orders.client_ids import bar_cause, fill_cause
 from engine.orders.order_states import UNSETTLED, OrderState
@@ -316,6 +316,11 @@ class TradeExecutor:
         else:
             desk.plan.restore(state.state)
         desk.journalled = state.state
+
+    def replay(self, unseen: Iterable[Fill]) -> None:
+        """Fills of the journal that the states after which they came have not seen."""
+        for desk in self.desks.values():
+            desk.replay_script(unseen, self._store)
 
     def adopt_orders(self, left_behind: Collection[tuple[str, str]] = ()) -> None:
         """After the journal was read: open orders belong to their desks again, as far as they did; exits also

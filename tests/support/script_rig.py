@@ -144,9 +144,11 @@ class LiveScript:
             self.rig.tick(index + 0.2 * place, round(price - 0.1, 6))
             self._go(price)
 
-    def restart(self) -> None:
-        """A new engine begins from the journal of the old one."""
+    def restart(self, *, is_torn: bool = False) -> None:
+        """A new engine begins from the journal of the old one. A torn one ends with its last fill."""
         self.records += [one.record for one in self.rig.effects if hasattr(one, "record")]
+        while is_torn and not isinstance(self.records[-1], Fill):
+            self.records.pop()
         found = Recovered("aaaaaa", 1, None, tuple(enumerate(self.records, 1)), 0, (), 1, None, 0)
         engine = _engine()
         restore(engine, found)

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import ClassVar
 
+import msgspec
 import pytest
 
 from engine.core.engine import Engine
 from engine.core.restore import restore
 from engine.execution.script_broker import ScriptBroker
+from engine.execution.script_orders import Exit
+from engine.execution.script_trades import OpenTrade
 from engine.journal.recovered import Recovered
 from engine.model.audit import Notice
 from engine.model.bars import Bar
@@ -413,3 +416,23 @@ def test_an_exit_of_a_part_that_is_met_at_once_leaves_that_part_once_over_a_rest
     desk = rig.engine.trades.desks[OWNER, "BTCUSDT"]
     again.restore(desk.journalled, 0)
     assert again.take_met() == []
+
+
+def test_exits_of_a_journal_that_kept_calls_only_are_legs_of_what_is_open_or_on_its_way() -> None:
+    rig = scripted({1: lambda _, b: b.entry("L", "long", 0.4)}, "entry", "exit", "exit.limit")
+    rig.prices(100, 101, 102)
+    calls = {
+        "X": Exit("L", None, 50.0, 110.0, None, None, None, "X"),
+        "Y": Exit("L", None, 50.0, 111.0, None, None, None, "Y"),
+        "Z": Exit("S", None, 100.0, None, 120.0, None, None, "Z"),
+    }
+    before = [7, [OpenTrade("L", 102.2, 3, 0.4)], 0, {}, calls, ["Y"]]
+    slot, account = rig.engine.strategies.slots[0], rig.engine.account
+    broker = ScriptBroker(slot, account, {"BTCUSDT": instrument()})
+    broker.restore(msgspec.msgpack.encode(before), 0)
+    (leg,) = broker.resting_orders().items()
+    assert (leg[0], leg[1].qty_base, leg[1].price) == ("exit:X:limit", Decimal("0.2"), Decimal(110))
+    again = ScriptBroker(slot, account, {"BTCUSDT": instrument()})
+    again.restore(broker.state(), 0)
+    assert again.resting_orders() == broker.resting_orders()
+    assert again.state() == broker.state()

@@ -20,14 +20,19 @@ def steps(*prices: float) -> list[tuple[float, float, float, float]]:
 
 
 def exits_of(
-    acts: dict[int, Act], bars: Sequence[Sequence[float]], *, parts: int = 1, restart_after: int | None = None
+    acts: dict[int, Act],
+    bars: Sequence[Sequence[float]],
+    *,
+    parts: int = 1,
+    restart_after: int | None = None,
+    is_torn: bool = False,
 ) -> list[tuple[Decimal, str]]:
     """What exits have filled live, and that it is what they fill in the backtest."""
     live = LiveScript(acts, parts)
     for index, bar in enumerate(bars):
         live.bar(index, bar)
         if index == restart_after:
-            live.restart()
+            live.restart(is_torn=is_torn)
     expected, held = backtest_fills(acts, bars)
     assert live.filled() == expected
     assert live.market.position == held
@@ -72,6 +77,13 @@ def test_an_exit_of_half_called_on_each_bar_fills_once() -> None:
 def test_it_fills_once_in_parts_and_over_a_restart_too(parts: int, restart_after: int | None) -> None:
     acts = long_at_2(on_each(2, 12, half))
     assert exits_of(acts, RISE, parts=parts, restart_after=restart_after) == [(D("0.200"), "X")]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_fill_that_the_state_in_the_journal_has_not_seen_counts(parts: int) -> None:
+    acts = long_at_2(on_each(2, 12, half))
+    found = exits_of(acts, RISE, parts=parts, restart_after=3, is_torn=True)
+    assert found == [(D("0.200"), "X")]
 
 
 def test_an_exit_called_once_fills_once() -> None:
