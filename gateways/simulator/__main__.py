@@ -80,6 +80,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     add("--market", default="synthetic", help=KINDS)
     add("--symbols", default="BTCUSDT,ETHUSDT", help="comma-separated")
+    add(
+        "--list-symbols",
+        action=_ListSymbols,
+        nargs=0,
+        help="print all known symbols and end",
+    )
     add("--seed", type=int, default=1)
     add("--speed", type=float, default=1.0, help="simulated seconds in a real one, from the epoch on")
     add("--epoch", type=int, metavar="MS", help="moment (ms UTC) from which the speed counts")
@@ -101,6 +107,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--open-control", action="store_true", help="/_control changes things without its token")
     add("--exit-with-stdin", action="store_true", help="stop when stdin closes")
     return parser.parse_args(argv)
+
+
+class _ListSymbols(argparse.Action):
+    """Answers while the command line is read, so that no other option is required."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print("\n".join(default_symbols()))  # noqa: T201 - the answer of a command
+        parser.exit()
 
 
 def _balance(text: str) -> Decimal:

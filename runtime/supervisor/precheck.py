@@ -1,7 +1,8 @@
-"""What settings alone cannot see, looked at before anything starts: ports, symbols, strategies.
+"""Checks that settings alone cannot make, before anything starts: ports, symbols, strategies.
 
-The strategies are the engine's to know, so a short-lived engine process is asked. Its yes is remembered for
-that very configuration and those very sources: later starts do not ask again.
+Only the simulator knows its symbols and only the engine its strategies, so a short-lived process of each is
+asked. A good result is remembered for this very configuration and these very sources: later starts do not ask
+again.
 """
 
 import contextlib
@@ -12,13 +13,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from gateways.simulator.exchange.model.symbols import default_symbols
 from runtime.settings import Settings
 from runtime.settings.environment import Home, PortName, is_free, port_variable
 from runtime.settings.load import parse_settings
-from runtime.supervisor.specs import ROOT
+from runtime.supervisor.specs import ROOT, SIMULATOR, root_on_path
 
-SOURCES = ("engine", "runtime/settings", "gateways/wire")
+SOURCES = ("engine", "runtime", "gateways/wire", "gateways/simulator")
 CHECK_SECONDS = 300.0
 """The first start of all may have to compile the indicators."""
 CHECKING = (
@@ -27,15 +27,36 @@ CHECKING = (
 )
 
 
+class _CheckFailed(Exception):
+    """A process that was asked did not answer, or said no; the message is one sentence."""
+
+
 def refusal(
     settings: Settings, *, symbol: str | None, accept_real_orders: bool, say: Callable[[str], None]
 ) -> str:
     """One sentence about what would keep the environment from starting; "" when all is well.
 
-    `say` is told what is under way where a person would otherwise look at an empty screen.
+    `say` gets a line about slow work, so that nobody looks at an empty screen.
     """
-    wrong = _ports(settings) or _symbols(settings, symbol)
-    return wrong or _strategies(settings, symbol, accept_real_orders, say)
+    wrong = _ports(settings)
+    if wrong:
+        return wrong
+    mark = settings.data_dir / "checked"
+    seen = _digest(settings, symbol)
+    with contextlib.suppress(OSError):
+        if mark.read_text("ascii") == seen:
+            return ""
+    try:
+        wrong = _symbols(settings, symbol)
+        if wrong:
+            return wrong
+        say(CHECKING)
+        _check_engine(settings, symbol, accept_real_orders=accept_real_orders)
+    except _CheckFailed as error:
+        return str(error)
+    with contextlib.suppress(OSError):
+        mark.write_text(seen, "ascii")
+    return ""
 
 
 def _ports(settings: Settings) -> str:
@@ -67,7 +88,7 @@ def _symbols(settings: Settings, given: str | None) -> str:
     """The simulator has a fixed list. What a real exchange has, only the exchange can say."""
     if not settings.simulator.enabled:
         return ""
-    known = default_symbols()
+    known = _answer_of("simulator", ["-m", SIMULATOR, "--list-symbols"]).split()
     for index, symbol in enumerate(settings.symbols):
         if symbol not in known:
             if symbol == given:
@@ -77,34 +98,34 @@ def _symbols(settings: Settings, given: str | None) -> str:
     return ""
 
 
-def _strategies(
-    settings: Settings, symbol: str | None, accept_real_orders: bool, say: Callable[[str], None]
-) -> str:
-    mark = settings.data_dir / "checked"
-    seen = _digest(settings, symbol)
-    with contextlib.suppress(OSError):
-        if mark.read_text("ascii") == seen:
-            return ""
-    say(CHECKING)
-    command = [sys.executable, str(ROOT / "engine" / "main.py"), settings.environment]
-    command += [symbol] if symbol is not None else []
-    command += ["--i-accept-real-orders"] if accept_real_orders else []
+def _check_engine(settings: Settings, symbol: str | None, *, accept_real_orders: bool) -> None:
+    arguments = [str(ROOT / "engine" / "main.py"), settings.environment]
+    arguments += [symbol] if symbol is not None else []
+    arguments += ["--i-accept-real-orders"] if accept_real_orders else []
+    _answer_of("engine", [*arguments, "--check"])
+
+
+def _answer_of(process: str, arguments: list[str]) -> str:
+    """Standard output of one of our processes, run to its end."""
     try:
-        done = subprocess.run(  # noqa: S603  # our own engine
-            [*command, "--check"],
+        done = subprocess.run(  # noqa: S603  # our own process
+            [sys.executable, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
             timeout=CHECK_SECONDS,
+            env={**os.environ, **root_on_path()},
         )
     except subprocess.TimeoutExpired:
-        return f"the engine did not say within {CHECK_SECONDS:.0f} s whether its strategies can run"
+        raise _CheckFailed(
+            f"the {process} did not check the configuration within {CHECK_SECONDS:.0f} s"
+        ) from None
     if done.returncode:
         said = (done.stdout + done.stderr).decode("utf-8", "replace").strip().splitlines()
-        return said[-1] if said else f"the engine cannot start: it ended with code {done.returncode}"
-    with contextlib.suppress(OSError):
-        mark.write_text(seen, "ascii")
-    return ""
+        raise _CheckFailed(
+            said[-1] if said else f"the {process} cannot start: it ended with code {done.returncode}"
+        )
+    return done.stdout.decode("utf-8", "replace")
 
 
 def _digest(settings: Settings, symbol: str | None) -> str:

@@ -11,6 +11,7 @@ from runtime.settings.environment import PortName, free_port, is_free, port_vari
 ROOT = Path(__file__).resolve().parents[2]
 
 START_ORDER = ("simulator", "gateway", "engine")
+SIMULATOR = "gateways.simulator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,7 @@ def process_specs(
 
 def _simulator(settings: Settings, port: int, common: dict[str, str]) -> ProcessSpec:
     simulator, clock = settings.simulator, settings.clock
-    command = [sys.executable, "-m", "gateways.simulator"]
-    command += ["--port", str(port), "--market", simulator.market]
+    command = [sys.executable, "-m", SIMULATOR, "--port", str(port), "--market", simulator.market]
     command += ["--seed", str(simulator.seed), "--state", str(settings.simulator_dir)]
     command += ["--symbols", ",".join(settings.symbols), "--exit-with-stdin"]
     # As live: a stream asked for on the wrong path stays silent, so the demo would show it.
@@ -81,7 +81,11 @@ def _simulator(settings: Settings, port: int, common: dict[str, str]) -> Process
         command += ["--speed", f"{clock.speed:g}", "--epoch", str(clock.epoch_ms)]
     if simulator.keep_times:
         command.append("--keep-times")
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
     return ProcessSpec(
-        "simulator", tuple(command), {**common, "PYTHONPATH": path}, ready_line="listening on http://"
+        "simulator", tuple(command), {**common, **root_on_path()}, ready_line="listening on http://"
     )
+
+
+def root_on_path() -> dict[str, str]:
+    """Environment in which `python -m` finds our packages, whatever the working directory."""
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))}
