@@ -113,7 +113,7 @@ class _ListSymbols(argparse.Action):
     """Answers while the command line is read, so that no other option is required."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        print("\n".join(default_symbols()))  # noqa: T201 - the answer of a command
+        _say("\n".join(default_symbols()))
         parser.exit()
 
 

@@ -67,7 +67,7 @@ class Checkout:
             (self.root / package / "__init__.py").touch()
         (self.root / "runtime" / "supervisor" / "command.py").write_text(COMMAND)
         shutil.copy(ROOT / "run.py", self.root)
-        for name in ("runtime/supervisor/arguments.py", "process/files.py", "process/posix.py"):
+        for name in ("supervisor/arguments.py", "process/files.py", "process/posix.py"):
             shutil.copy(ROOT / "runtime" / name, self.root / "runtime" / name)
 
     def lock(self, version: str, sha256: str) -> None:

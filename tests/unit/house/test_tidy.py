@@ -131,41 +131,6 @@ def test_functions_fit_a_screen() -> None:
     assert not long
 
 
-def test_the_engine_knows_of_gateways_only_the_wire() -> None:
-    wrong = [
-        (one.name, name)
-        for one in sources()
-        if one.name.startswith("engine/")
-        for name in imports(one.tree)
-        if name.split(".")[0] == "gateways" and name != "gateways" and not name.startswith("gateways.wire")
-    ]
-    assert not wrong
-
-
-@pytest.mark.parametrize("folder", ["gateways/", "runtime/"])
-def test_nothing_under_the_engine_knows_the_engine(folder: str) -> None:
-    wrong = [
-        (one.name, name)
-        for one in sources()
-        if one.name.startswith(folder)
-        for name in imports(one.tree)
-        if name.split(".")[0] == "engine"
-    ]
-    assert not wrong
-
-
-def test_the_wire_and_the_settings_know_nothing_above_them() -> None:
-    above = ("gateways.binance", "gateways.simulator", "runtime.supervisor")
-    wrong = [
-        (one.name, name)
-        for one in sources()
-        if one.name.startswith(("gateways/wire/", "runtime/settings/"))
-        for name in imports(one.tree)
-        if name.startswith(above)
-    ]
-    assert not wrong
-
-
 def test_what_decides_reads_no_clock_and_throws_no_dice() -> None:
     wrong = [
         (one.name, name)
@@ -237,6 +202,8 @@ def test_every_exception_is_needed_and_has_a_reason() -> None:
     for rule, entries in exceptions().items():
         for what, reason in entries.items():
             assert len(reason) > 15, f"{rule} {what} needs a reason"
+            if rule == "circles":
+                continue  # test_floors.py sees whether it is needed
             name, _, function = what.partition(": ")
             assert name in by_name, f"{what} does not exist"
             if rule == "file_lines":
