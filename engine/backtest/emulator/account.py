@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.backtest.emulator.desk import Desk
+    from engine.backtest.emulator.symbol_state import SymbolState
     from engine.model.broker_settings import Market
     from engine.model.trades import Trade
 
 
 class Account:
-    """Initial capital, and the desks whose ledgers draw on it; closed trades in the order they closed."""
+    """Initial capital, and the symbols whose ledgers draw on it; closed trades in the order they closed."""
 
-    __slots__ = ("desks", "initial_capital", "margin_rejects", "trades")
+    __slots__ = ("initial_capital", "margin_rejects", "symbols", "trades")
 
     def __init__(self, initial_capital: float) -> None:
         self.initial_capital = initial_capital
-        self.desks: list[Desk] = []
+        self.symbols: list[SymbolState] = []
         self.trades: list[Trade] = []
         self.margin_rejects = 0
 
@@ -25,43 +25,43 @@ class Account:
     def cash(self) -> float:
         """Initial capital, gross profit of what was closed, commissions and funding."""
         cash = self.initial_capital
-        for desk in self.desks:
-            cash += desk.ledger.net_profit
+        for state in self.symbols:
+            cash += state.ledger.net_profit
         return cash
 
     @property
     def equity(self) -> float:
         """Cash and the open profit of every symbol at its last price."""
         cash, profit = self.initial_capital, 0.0
-        for desk in self.desks:
-            ledger = desk.ledger
+        for state in self.symbols:
+            ledger = state.ledger
             cash += ledger.realised - ledger.commission_paid + ledger.funding_paid
             if ledger.lots:
-                profit += ledger.open_profit(desk.close)
+                profit += ledger.open_profit(state.close)
         return cash + profit
 
-    def open_profit_without(self, excepted: Desk | None) -> float:
+    def open_profit_without(self, excepted: SymbolState | None) -> float:
         """Gross open profit at the last prices, of all symbols but one."""
         profit = 0.0
-        for desk in self.desks:
-            if desk is not excepted and desk.ledger.lots:
-                profit += desk.ledger.open_profit(desk.close)
+        for state in self.symbols:
+            if state is not excepted and state.ledger.lots:
+                profit += state.ledger.open_profit(state.close)
         return profit
 
-    def margin_without(self, excepted: Desk) -> float:
+    def margin_without(self, excepted: SymbolState) -> float:
         """Initial margin held by the other symbols' positions at their last price."""
         margin = 0.0
-        for desk in self.desks:
-            if desk is not excepted:
-                margin += _initial_margin(desk)
+        for state in self.symbols:
+            if state is not excepted:
+                margin += _initial_margin(state)
         return margin
 
-    def maintenance_without(self, excepted: Desk) -> float:
+    def maintenance_without(self, excepted: SymbolState) -> float:
         """Maintenance margin of the other symbols' positions at their last price."""
         margin = 0.0
-        for desk in self.desks:
-            if desk is not excepted:
-                margin += _maintenance(desk)
+        for state in self.symbols:
+            if state is not excepted:
+                margin += _maintenance(state)
         return margin
 
 
@@ -74,17 +74,17 @@ def bracket(market: Market, notional: float) -> tuple[float, float]:
     return found
 
 
-def _notional(desk: Desk) -> float:
-    size = abs(desk.ledger.position_size)
-    return size * desk.close * desk.settings.market.point_value if size else 0.0
+def _notional(state: SymbolState) -> float:
+    size = abs(state.ledger.position_size)
+    return size * state.close * state.settings.market.point_value if size else 0.0
 
 
-def _initial_margin(desk: Desk) -> float:
-    leverage = desk.settings.market.leverage
-    return _notional(desk) / leverage if leverage else 0.0
+def _initial_margin(state: SymbolState) -> float:
+    leverage = state.settings.market.leverage
+    return _notional(state) / leverage if leverage else 0.0
 
 
-def _maintenance(desk: Desk) -> float:
-    notional = _notional(desk)
-    ratio, cum = bracket(desk.settings.market, notional)
+def _maintenance(state: SymbolState) -> float:
+    notional = _notional(state)
+    ratio, cum = bracket(state.settings.market, notional)
     return notional * ratio - cum if notional else 0.0

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import isnan, nan
 
-from engine.backtest.emulator.desk import Desk
 from engine.backtest.emulator.exits import Exits
 from engine.backtest.emulator.fills import Fills
 from engine.backtest.emulator.margin_calls import MarginCalls
 from engine.backtest.emulator.orders import LIQUIDATION, ExitLeg, Leg, PendingOrder
 from engine.backtest.emulator.price_path import path
+from engine.backtest.emulator.symbol_state import SymbolState
 from engine.backtest.emulator.trails import Trails
 
 _CLOSING_LEG = 2
@@ -23,37 +23,37 @@ _Item = tuple[int, int, PendingOrder | ExitLeg, Leg]
 
 
 class Walker:
-    """Moves price over one desk."""
+    """Moves the price of one symbol along the path of a bar and fills what it meets."""
 
-    __slots__ = ("_calls", "_desk", "_exits", "_fills", "_trails")
+    __slots__ = ("_calls", "_exits", "_fills", "_state", "_trails")
 
-    def __init__(self, desk: Desk, exits: Exits, fills: Fills, calls: MarginCalls) -> None:
-        self._desk = desk
+    def __init__(self, state: SymbolState, exits: Exits, fills: Fills, calls: MarginCalls) -> None:
+        self._state = state
         self._exits = exits
         self._fills = fills
         self._calls = calls
-        self._trails = Trails(desk)
+        self._trails = Trails(state)
 
     def open_bar(self, open_: float) -> None:
         """Steps 2 and 3 of a bar: market orders, then what the open has jumped over."""
-        desk = self._desk
-        desk.is_inside = False
-        desk.opened_sign = 0
-        if desk.risk is not None:
-            desk.risk.begin_bar(open_)
-        if desk.orders or desk.exits:
-            desk.start_size = desk.ledger.position_size
-            desk.has_closed_at_open = False
+        state = self._state
+        state.is_inside = False
+        state.opened_sign = 0
+        if state.risk is not None:
+            state.risk.begin_bar(open_)
+        if state.orders or state.exits:
+            state.start_size = state.ledger.position_size
+            state.has_closed_at_open = False
             if self._calls.are_on:
-                desk.start_equity = desk.account.equity
-            if desk.exits:
+                state.start_equity = state.account.equity
+            if state.exits:
                 self._exits.drop_orphans()
             self._fill_market_orders(open_)
             self._fill_passed(open_)
         self._calls.check(open_)
         # Only what is still held lived through the open: what left there saw its own exit price instead.
-        if desk.ledger.lots:
-            desk.ledger.mark(open_)
+        if state.ledger.lots:
+            state.ledger.mark(open_)
 
     def walk_bar(
         self,
@@ -64,34 +64,34 @@ class Walker:
         finer: Sequence[tuple[float, float, float, float]] = (),
     ) -> None:
         """Step 4: walk the assumed path, or the paths of the finer bars one after the other."""
-        desk = self._desk
+        state = self._state
         self.begin(high, low)
-        if desk.orders or desk.exits or self._calls.are_on or desk.risk is not None:
+        if state.orders or state.exits or self._calls.are_on or state.risk is not None:
             for bar in finer or ((open_, high, low, close),):
                 self._walk_bar(*bar)
-        elif desk.ledger.lots:
-            desk.ledger.mark(high)
-            desk.ledger.mark(low)
+        elif state.ledger.lots:
+            state.ledger.mark(high)
+            state.ledger.mark(low)
 
     def begin(self, high: float, low: float) -> None:
         """From here on price moves inside the bar."""
-        desk = self._desk
-        desk.lived_high, desk.lived_low = high, low
-        desk.is_inside = True
+        state = self._state
+        state.lived_high, state.lived_low = high, low
+        state.is_inside = True
 
     def fill_at(self, price: float, *, at_close: bool = False) -> None:
         """Market orders, then every level that `price` has passed; at a close no trailing stop fills."""
         if at_close:
-            self._desk.start_size = nan
+            self._state.start_size = nan
         self._fill_market_orders(price)
         self._fill_passed(price, at_close=at_close)
 
     def _walk_bar(self, open_: float, high: float, low: float, close: float) -> None:
         self._fill_passed(open_)
-        if self._desk.ledger.lots:
-            self._desk.ledger.mark(open_)
+        if self._state.ledger.lots:
+            self._state.ledger.mark(open_)
         nodes = path(open_, high, low, close)
-        if not self._calls.are_on and self._desk.risk is None:
+        if not self._calls.are_on and self._state.risk is None:
             for start, end in pairwise(nodes):
                 self._walk(start, end)
             return
@@ -101,34 +101,34 @@ class Walker:
             self.walk_leg(start, end, closing=number == _CLOSING_LEG)
 
     def _fill_market_orders(self, price: float) -> None:
-        desk = self._desk
-        for order in [order for order in desk.orders.values() if order.is_market]:
-            if desk.orders.get(order.key) is order:
-                del desk.orders[order.key]
+        state = self._state
+        for order in [order for order in state.orders.values() if order.is_market]:
+            if state.orders.get(order.key) is order:
+                del state.orders[order.key]
                 self._fills.fill(order, price, slipped=True)
                 if order.kind == "close":
-                    desk.has_closed_at_open = True
+                    state.has_closed_at_open = True
 
     def _fill_passed(self, price: float, *, at_close: bool = False) -> None:
         """Levels that price has jumped over fill here: orders before exit legs, lower levels first."""
-        desk = self._desk
+        state = self._state
         self._trails.reach(price)
-        while desk.orders or desk.exits:
+        while state.orders or state.exits:
             passed: list[tuple[bool, int, float, int, PendingOrder | ExitLeg, Leg]] = [
                 (False, order.rank, level, order.seq, order, kind)
-                for order in desk.orders.values()
+                for order in state.orders.values()
                 for kind, level in self._passed_levels(order, price)
             ]
             passed += [
                 (True, 0, level, leg.seq, leg, kind)
-                for leg in desk.exits.values()
+                for leg in state.exits.values()
                 for kind, level in self._trails.passed(leg, price, trailing=not at_close)[:1]
             ]
             if not passed:
                 return
             passed.sort(key=lambda item: item[:4])
             batch = [(item[1], item[3], item[4], item[5]) for item in passed]
-            self._fill_batch(batch, price, at_open=not desk.is_inside, locks=not at_close)
+            self._fill_batch(batch, price, at_open=not state.is_inside, locks=not at_close)
 
     def _passed_levels(self, order: PendingOrder, price: float) -> list[tuple[Leg, float]]:
         if order.is_market:
@@ -136,7 +136,7 @@ class Walker:
         if order.waits_for_stop():
             passed = price >= order.stop if order.direction > 0 else price <= order.stop
             return [("stop", order.stop)] if passed else []
-        beyond = self._desk.limit_beyond
+        beyond = self._state.limit_beyond
         passed = price <= order.limit - beyond if order.direction > 0 else price >= order.limit + beyond
         return [("limit", order.limit)] if passed else []
 
@@ -145,43 +145,43 @@ class Walker:
 
         Beside a liquidation no leg is promised its quantity: nothing outlives the position.
         """
-        desk = self._desk
+        state = self._state
         locks = locks and all(item.key != ("level", LIQUIDATION) for _, _, item, _ in batch)
         for _, _, item, _ in batch if locks else ():
             if isinstance(item, ExitLeg) and item.entry is not None and (at_open or item.call.from_entry):
                 item.locked_qty = min(item.qty, item.entry.qty)
         for _, _, item, kind in batch:
             if isinstance(item, PendingOrder):
-                if desk.orders.get(item.key) is item:
+                if state.orders.get(item.key) is item:
                     self._touch(item, price)
-            elif desk.exits.get(item.key) is item and not item.is_spent:
+            elif state.exits.get(item.key) is item and not item.is_spent:
                 at = self._limit_price(-item.direction, item.limit, price) if kind == "limit" else price
                 self._fills.fill_leg(item, kind, at)
         for _, _, item, _ in batch:
             if isinstance(item, ExitLeg):
                 item.locked_qty = nan
                 if item.entry is not None and item.entry.qty <= 0.0:
-                    desk.exits.pop(item.key, None)
+                    state.exits.pop(item.key, None)
 
     def walk_leg(self, start: float, end: float, *, closing: bool = False) -> None:
         """Move price along one straight part of the path, and judge the account where it ends.
 
         Margin is judged at the close only after the script has run.
         """
-        desk = self._desk
-        fills = desk.fills
+        state = self._state
+        fills = state.fills
         self._walk(start, end)
         if not closing:
             self._calls.check_leg(end, fills)
-        if desk.risk is not None and desk.ledger.position_size * (end - start) < 0:
-            desk.risk.check_loss(end)
+        if state.risk is not None and state.ledger.position_size * (end - start) < 0:
+            state.risk.check_loss(end)
 
     def _walk(self, start: float, end: float) -> None:
         """Move price from `start` to `end`, filling what it meets in the order it meets it."""
-        desk = self._desk
+        state = self._state
         price = start
         rising = end >= start
-        while desk.orders or desk.exits:
+        while state.orders or state.exits:
             met = self._first_met(price, end, rising=rising)
             if met is None:
                 break
@@ -192,10 +192,10 @@ class Walker:
             self._fill_batch(batch, price, at_open=False)
             self._trails.reach(price)
         self._trails.reach(end)
-        if desk.ledger.lots:
-            desk.ledger.mark(end)
-            desk.lived_high = max(desk.lived_high, end)
-            desk.lived_low = min(desk.lived_low, end)
+        if state.ledger.lots:
+            state.ledger.mark(end)
+            state.lived_high = max(state.lived_high, end)
+            state.lived_low = min(state.lived_low, end)
 
     def _first_met(self, price: float, end: float, *, rising: bool) -> tuple[float, list[_Item]] | None:
         """The nearest level on the way, and everything that is met there."""
@@ -224,10 +224,10 @@ class Walker:
         self,
     ) -> list[tuple[int, int, PendingOrder | ExitLeg, Leg, float, bool]]:
         """Every level as (rank, sequence, what, which, price that has to be reached, by rising)."""
-        desk = self._desk
+        state = self._state
         found: list[tuple[int, int, PendingOrder | ExitLeg, Leg, float, bool]] = []
-        beyond = desk.limit_beyond
-        for order in desk.orders.values():
+        beyond = state.limit_beyond
+        for order in state.orders.values():
             if order.is_market:
                 continue
             if order.waits_for_stop():
@@ -235,7 +235,7 @@ class Walker:
             else:
                 limit = order.limit - order.direction * beyond
                 found.append((order.rank, order.seq, order, "limit", limit, order.direction < 0))
-        for leg in desk.exits.values():
+        for leg in state.exits.values():
             found += [(0, leg.seq, leg, *level) for level in self._trails.levels(leg)]
         return found
 
@@ -244,14 +244,14 @@ class Walker:
         if order.waits_for_stop() and not isnan(order.limit):
             order.is_armed = True
             return
-        del self._desk.orders[order.key]
+        del self._state.orders[order.key]
         is_limit = not isnan(order.limit)
-        gapped = not is_limit and not self._desk.is_inside
+        gapped = not is_limit and not self._state.is_inside
         at = self._limit_price(order.direction, order.limit, price) if is_limit else price
         self._fills.fill(order, at, slipped=not is_limit, gapped=gapped)
 
     def _limit_price(self, direction: int, limit: float, price: float) -> float:
         """A limit fills at its level or better; inside a bar price may have had to go beyond it."""
-        if not self._desk.limit_beyond or not self._desk.is_inside:
+        if not self._state.limit_beyond or not self._state.is_inside:
             return price
         return max(price, limit) if direction > 0 else min(price, limit)

@@ -4,18 +4,16 @@ A bar goes through `fill_bar` (what is pending fills: market orders at the open,
 along the assumed path), then the strategy is called once with the position as it stands, then `end_bar`
 (with `timing="bar_close"` what was just ordered fills at this close). Rules and evidence:
 `docs/assumptions.md`. The parts: `entries` (new orders), `bar_path` (what price meets), `fills`, `exits` and
-`trails` (what a fill does), `margin` and `margin_calls`, `ledger` (lots and money), all on one `Desk`.
+`trails` (what a fill does), `margin` and `margin_calls`, `ledger` (lots and money), all on one `SymbolState`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import nan
-from typing import TYPE_CHECKING
 
 from engine.backtest.emulator.account import Account
 from engine.backtest.emulator.bar_path import Walker
-from engine.backtest.emulator.desk import Desk
 from engine.backtest.emulator.entries import Entries
 from engine.backtest.emulator.exits import Exits
 from engine.backtest.emulator.fills import Fills
@@ -25,75 +23,74 @@ from engine.backtest.emulator.margin import liquidation_price, rest_liquidation
 from engine.backtest.emulator.margin_calls import MarginCalls
 from engine.backtest.emulator.orders import ExitCall, OcaType, PendingOrder
 from engine.backtest.emulator.risk import RiskGuard, RiskRules
+from engine.backtest.emulator.symbol_state import SymbolState
 from engine.backtest.emulator.view import BrokerView
 from engine.model.broker_settings import BrokerSettings
+from engine.model.signals import Direction
 from engine.model.trades import Trade
 from engine.strategies.calls import check_call, check_entry
-
-if TYPE_CHECKING:  # it brings numpy and pydantic along
-    from engine.model.signals import Direction
 
 
 class BacktestBroker(BrokerView):
     """Pending orders, position and money of one symbol. Implements the strategies' `Broker` port."""
 
     def __init__(self, symbol: str, settings: BrokerSettings, account: Account | None = None) -> None:
-        desk = Desk(symbol, settings, account or Account(settings.initial_capital))
-        super().__init__(desk)
-        desk.account.desks.append(desk)
-        self._exits = Exits(desk)
-        self._entries = Entries(desk)
-        self._fills = Fills(desk, self._exits)
-        self._calls = MarginCalls(desk, self._exits)
+        state = SymbolState(symbol, settings, account or Account(settings.initial_capital))
+        super().__init__(state)
+        state.account.symbols.append(state)
+        self._exits = Exits(state)
+        self._entries = Entries(state)
+        self._fills = Fills(state, self._exits)
+        self._calls = MarginCalls(state, self._exits)
         self._has_calls = self._calls.are_on
         self._has_leverage = settings.market.leverage > 0.0
-        desk.is_watched = self._has_calls or self._has_leverage
-        self._walker = Walker(desk, self._exits, self._fills, self._calls)
+        state.is_watched = self._has_calls or self._has_leverage
+        self._walker = Walker(state, self._exits, self._fills, self._calls)
         self._fills_at_close = settings.timing == "bar_close"
 
     @property
     def ledger(self) -> Ledger:
         """Lots and money of the symbol."""
         self._stats.end_calm()
-        return self._desk.ledger
+        return self._state.ledger
 
     @property
     def account(self) -> Account:
         """What the symbols share."""
-        return self._desk.account
+        return self._state.account
 
     @property
     def point_value(self) -> float:
         """Account currency for each unit of price and quantity."""
-        return self._desk.point_value
+        return self._state.point_value
 
     @property
     def fills(self) -> int:
         """Number of fills so far."""
-        return self._desk.fills
+        return self._state.fills
 
     @property
     def risk(self) -> RiskRules:
         """Pine's `strategy.risk.*`."""
-        desk = self._desk
-        if desk.risk is None:
+        state = self._state
+        if state.risk is None:
             self._stats.end_calm()
-            desk.risk = RiskGuard(desk, self._exits)
-            desk.is_watched = True
-        return desk.risk.rules
+            state.risk = RiskGuard(state, self._exits)
+            state.is_watched = True
+        return state.risk.rules
 
     def watch(self, on_opened: Callable[[int, float], None], on_level: Callable[[str], None]) -> None:
         """Be told of a position's first fill (direction, price) and of each filled exit level (its name)."""
-        self._desk.on_opened = on_opened
-        self._desk.on_level = on_level
+        self._state.on_opened = on_opened
+        self._state.on_level = on_level
 
     def liquidation_price(self) -> float:
         """Price at which the account's equity equals all maintenance margins; nan where there is none."""
-        return liquidation_price(self._desk)
+        return liquidation_price(self._state)
 
     def default_qty(self, sign: int, price: float | None = None) -> float:
         """Default-sized quantity at `price`, or at the last close moved by the slippage."""
-        return self._desk.default_qty(sign, price)
+        return self._state.default_qty(sign, price)
 
     def entry(
         self,
@@ -155,8 +152,8 @@ class BacktestBroker(BrokerView):
 
         Without any level a leg only holds its share of the entry.
         """
-        desk = self._desk
-        if not desk.entries and not desk.orders:
+        state = self._state
+        if not state.entries and not state.orders:
             return
         sizes = {"qty": qty, "qty_percent": qty_percent}
         levels = {"profit": profit, "limit": limit, "loss": loss, "stop": stop}
@@ -198,59 +195,59 @@ class BacktestBroker(BrokerView):
         Several closes of one bar add up, each sized against what the ones before leave.
         """
         check_call("close", {"id": id, "comment": comment}, {"qty": qty, "qty_percent": qty_percent})
-        desk = self._desk
+        state = self._state
         held = base = 0.0
-        for entry in desk.entries:
+        for entry in state.entries:
             if entry.id == id:
                 held += entry.qty
                 base += entry.first_qty
-        bound = desk.round_qty(held - self._asked(id))
+        bound = state.round_qty(held - self._asked(id))
         if bound <= 0.0:
             return
-        wanted = 0.0 if qty is None else floor_qty(min(abs(qty), bound), desk.step)
+        wanted = 0.0 if qty is None else floor_qty(min(abs(qty), bound), state.step)
         if qty is None and qty_percent < 100.0:
-            if desk.settings.close_rule == "FIFO":
+            if state.settings.close_rule == "FIFO":
                 base = bound
-            wanted = min(bound, max(floor_qty(base * qty_percent / 100.0, desk.step), desk.step))
+            wanted = min(bound, max(floor_qty(base * qty_percent / 100.0, state.step), state.step))
         self._close(id, wanted or bound, comment or f"Close entry(s) order {id}", now=immediately)
 
     def close_all(self, *, comment: str = "", immediately: bool = False) -> None:
         """Leave the whole position with a market order."""
         check_call("close_all", {"comment": comment}, {})
-        size = abs(self._desk.ledger.position_size)
+        size = abs(self._state.ledger.position_size)
         if size:
             self._close("", size, comment or "Close position order", now=immediately)
 
     def close_part(self, qty: float, *, comment: str) -> None:
         """Leave `qty` of the position with a market order; the close rule says which lots go."""
         order = self._close("", qty, comment, now=False)
-        order.takes_newest = self._desk.settings.close_rule == "ANY"
+        order.takes_newest = self._state.settings.close_rule == "ANY"
 
     def cancel(self, id: str) -> None:
         """Remove pending orders and exit legs of that id."""
         check_call("cancel", {"id": id}, {})
-        desk = self._desk
-        for key in [key for key in desk.orders if key[1] == id and key[0] not in ("close", "level")]:
-            del desk.orders[key]
-        for leg_key in [leg_key for leg_key in desk.exits if leg_key[0] == id]:
-            del desk.exits[leg_key]
+        state = self._state
+        for key in [key for key in state.orders if key[1] == id and key[0] not in ("close", "level")]:
+            del state.orders[key]
+        for leg_key in [leg_key for leg_key in state.exits if leg_key[0] == id]:
+            del state.exits[leg_key]
 
     def cancel_all(self) -> None:
         """Remove every pending order and exit leg; a liquidation is nobody's to cancel."""
-        desk = self._desk
-        for key in [key for key in desk.orders if key[0] != "level"]:
-            del desk.orders[key]
-        desk.exits.clear()
+        state = self._state
+        for key in [key for key in state.orders if key[0] != "level"]:
+            del state.orders[key]
+        state.exits.clear()
 
     def rest_level(
         self, name: str, rank: int, *, limit: float = nan, stop: float = nan, qty: float, signal: str
     ) -> None:
         """Rest an exit of the open position at an exact level; `qty` inf closes all of it."""
-        self._desk.rest_level(name, rank, limit=limit, stop=stop, qty=qty, signal=signal)
+        self._state.rest_level(name, rank, limit=limit, stop=stop, qty=qty, signal=signal)
 
     def drop_levels(self) -> None:
         """Remove every resting exit level."""
-        self._desk.drop_levels()
+        self._state.drop_levels()
 
     def fill_open(self, index: int, time_ns: int, open_: float, high: float, low: float) -> None:
         """Steps 2 and 3 of a bar: market orders, then what the open has jumped over.
@@ -258,17 +255,17 @@ class BacktestBroker(BrokerView):
         Where the account would be liquidated is worked out from what these fills leave. `high` and `low`
         only bound the fill prices.
         """
-        desk = self._desk
-        desk.bar_high, desk.bar_low = high, low
-        desk.bar_index = index
-        desk.time_ns = time_ns
+        state = self._state
+        state.bar_high, state.bar_low = high, low
+        state.bar_index = index
+        state.time_ns = time_ns
         self._stats.end_calm()
         if not self._has_leverage:
             self._walker.open_bar(open_)
             return
-        desk.drop_liquidation()
+        state.drop_liquidation()
         self._walker.open_bar(open_)
-        rest_liquidation(desk)
+        rest_liquidation(state)
 
     def fill_path(
         self,
@@ -300,12 +297,12 @@ class BacktestBroker(BrokerView):
 
     def settle(self, close: float) -> None:
         """Step 6: the close is the symbol's price from now on."""
-        desk = self._desk
-        desk.close = close
+        state = self._state
+        state.close = close
         if self._has_calls:
             self._calls.sweep()
-        if desk.risk is not None:
-            desk.risk.end_fills(close)
+        if state.risk is not None:
+            state.risk.end_fills(close)
 
     def fill_bar(
         self,
@@ -321,22 +318,22 @@ class BacktestBroker(BrokerView):
 
         A calm bar, on which nothing can fill, is only noted.
         """
-        desk = self._desk
-        if desk.orders or desk.exits or desk.is_watched:
+        state = self._state
+        if state.orders or state.exits or state.is_watched:
             self.fill_open(index, time_ns, open_, high, low)
             self._walker.walk_bar(open_, high, low, close, finer)
             self._stats.end_path(high, low)
             self.settle(close)
             return
-        desk.bar_index = index
-        desk.time_ns = time_ns
-        desk.close = close
-        desk.lived_high = desk.bar_high = high
-        desk.lived_low = desk.bar_low = low
-        if high > desk.calm_high:  # noqa: PLR1730  # `max` costs more than the rest of the bar
-            desk.calm_high = high
-        if low < desk.calm_low:  # noqa: PLR1730  # as above
-            desk.calm_low = low
+        state.bar_index = index
+        state.time_ns = time_ns
+        state.close = close
+        state.lived_high = state.bar_high = high
+        state.lived_low = state.bar_low = low
+        if high > state.calm_high:  # noqa: PLR1730  # `max` costs more than the rest of the bar
+            state.calm_high = high
+        if low < state.calm_low:  # noqa: PLR1730  # as above
+            state.calm_low = low
 
     def end_bar(self) -> int:
         """After the strategy has spoken: immediate closes, and with `bar_close` timing what it ordered.
@@ -344,47 +341,47 @@ class BacktestBroker(BrokerView):
         Margin is judged between the two: what opens at the close is judged at the next open. Returns the
         number of fills so far.
         """
-        desk = self._desk
-        if desk.immediate or desk.is_watched or self._fills_at_close:
-            self._act_at_close(desk)
-        return desk.fills
+        state = self._state
+        if state.immediate or state.is_watched or self._fills_at_close:
+            self._act_at_close(state)
+        return state.fills
 
-    def _act_at_close(self, desk: Desk) -> None:
-        if desk.immediate:
+    def _act_at_close(self, state: SymbolState) -> None:
+        if state.immediate:
             self._stats.end_calm()
-            closes, desk.immediate = desk.immediate, []
+            closes, state.immediate = state.immediate, []
             for order in closes:
-                self._fills.fill(order, desk.close, slipped=True)
+                self._fills.fill(order, state.close, slipped=True)
         if self._has_calls:
-            self._calls.check(desk.close)
-        if self._fills_at_close and (desk.orders or desk.exits):
+            self._calls.check(state.close)
+        if self._fills_at_close and (state.orders or state.exits):
             self._stats.end_calm()
-            desk.is_inside = False
-            self._walker.fill_at(desk.close, at_close=True)
-        if desk.risk is not None:
-            desk.risk.end_fills(desk.close)
+            state.is_inside = False
+            self._walker.fill_at(state.close, at_close=True)
+        if state.risk is not None:
+            state.risk.end_fills(state.close)
 
     def marked_open_trades(self) -> list[Trade]:
         """What is open, marked at the last close."""
         self._stats.end_calm()
-        desk = self._desk
-        return [desk.ledger.marked(lot, desk.close, desk.time_ns) for lot in desk.ledger.lots]
+        state = self._state
+        return [state.ledger.marked(lot, state.close, state.time_ns) for lot in state.ledger.lots]
 
     def _close(self, id: str, qty: float, signal: str, *, now: bool) -> PendingOrder:
-        desk = self._desk
-        direction = -1 if desk.ledger.position_size > 0 else 1
-        order = PendingOrder("close", id, direction, qty, signal=signal, seq=desk.next_seq())
+        state = self._state
+        direction = -1 if state.ledger.position_size > 0 else 1
+        order = PendingOrder("close", id, direction, qty, signal=signal, seq=state.next_seq())
         if now:
-            desk.immediate.append(order)
+            state.immediate.append(order)
         else:
-            desk.put(order)
+            state.put(order)
         return order
 
     def _asked(self, id: str) -> float:
         """What pending closes of that id will leave."""
-        desk = self._desk
+        state = self._state
         qty = 0.0
-        for order in (*desk.immediate, *desk.orders.values()):
+        for order in (*state.immediate, *state.orders.values()):
             if order.kind == "close" and order.id == id:
                 qty += order.qty
         return qty

@@ -1,29 +1,24 @@
 """`strategy.entry` and `strategy.order`: what becomes pending, how much, and what is refused."""
 
-from __future__ import annotations
-
 from math import isnan, nan
-from typing import TYPE_CHECKING
 
-from engine.backtest.emulator.desk import Desk
 from engine.backtest.emulator.grid import floor_qty, round_level_down, round_level_up, snap
 from engine.backtest.emulator.margin import margin_ratio
 from engine.backtest.emulator.orders import Kind, OcaType, PendingOrder
-
-if TYPE_CHECKING:  # it brings numpy and pydantic along
-    from engine.model.signals import Direction
+from engine.backtest.emulator.symbol_state import SymbolState
+from engine.model.signals import Direction
 
 _SIGN = {"long": 1, "short": -1}
 
 
 class Entries:
-    """Puts orders on one desk."""
+    """Places the entries and plain orders of one symbol."""
 
-    __slots__ = ("_desk", "_has_smallest")
+    __slots__ = ("_has_smallest", "_state")
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._has_smallest = bool(desk.settings.market.min_qty or desk.settings.market.min_notional)
+    def __init__(self, state: SymbolState) -> None:
+        self._state = state
+        self._has_smallest = bool(state.settings.market.min_qty or state.settings.market.min_notional)
 
     def place(
         self,
@@ -38,8 +33,8 @@ class Entries:
         signal: str,
     ) -> None:
         """Make an order pending. The one of that id is gone, even when this one is refused."""
-        desk = self._desk
-        if desk.risk is not None and not desk.risk.allows_orders:
+        state = self._state
+        if state.risk is not None and not state.risk.allows_orders:
             return
         order = PendingOrder(
             kind,
@@ -48,19 +43,19 @@ class Entries:
             0.0,
             signal=signal,
             seq=0,
-            placed_bar=desk.bar_index,
+            placed_bar=state.bar_index,
             oca_name=oca_name,
             oca_type=oca_type,
         )
         self._set_levels(order, limit, stop)
         self._set_quantity(order, qty)
-        known = desk.orders.pop(order.key, None)
-        changes_this_bars = known is not None and known.placed_bar == desk.bar_index
-        position = desk.size_after_market_orders()
+        known = state.orders.pop(order.key, None)
+        changes_this_bars = known is not None and known.placed_bar == state.bar_index
+        position = state.size_after_market_orders()
         if kind == "entry":
             # While flat there is nothing to reverse, whatever market orders are on their way.
-            against = bool(desk.ledger.lots) and position * order.direction < 0
-            if not changes_this_bars and position * order.direction > 0 and desk.pyramid_is_full():
+            against = bool(state.ledger.lots) and position * order.direction < 0
+            if not changes_this_bars and position * order.direction > 0 and state.pyramid_is_full():
                 return
             if changes_this_bars:
                 order.flip_qty = 0.0
@@ -75,12 +70,12 @@ class Entries:
         if known is not None and known.has_same_terms(order) and not order.is_market:
             order.seq, order.is_armed = known.seq, known.is_armed
         else:
-            order.seq = desk.next_seq()
-        desk.orders[order.key] = order
+            order.seq = state.next_seq()
+        state.orders[order.key] = order
 
     def _set_levels(self, order: PendingOrder, limit: float, stop: float) -> None:
         """A limit is rounded to the better side, a stop to the worse one."""
-        tick = self._desk.tick
+        tick = self._state.tick
         up, down = (round_level_up, round_level_down)
         better, worse = (down, up) if order.direction > 0 else (up, down)
         if not isnan(limit):
@@ -90,24 +85,24 @@ class Entries:
 
     def _set_quantity(self, order: PendingOrder, qty: float | None) -> None:
         """The quantity now; a default-sized priced order remembers its money and is sized when it fills."""
-        desk = self._desk
+        state = self._state
         if qty is not None:
-            order.qty = floor_qty(abs(qty), desk.step)
+            order.qty = floor_qty(abs(qty), state.step)
             return
         if order.is_market:
-            budget = desk.budget()
-            price = nan if isnan(budget) else desk.market_price(order.direction)
-            order.qty = desk.sized(budget, price, cash_fees=True)
+            budget = state.budget()
+            price = nan if isnan(budget) else state.market_price(order.direction)
+            order.qty = state.sized(budget, price, cash_fees=True)
             return
-        order.budget = desk.budget()
+        order.budget = state.budget()
         order.sizing_price = self._executes_at(order)
-        order.qty = desk.sized(order.budget, order.sizing_price, cash_fees=True)
+        order.qty = state.sized(order.budget, order.sizing_price, cash_fees=True)
         if isnan(order.budget):
             order.sizing_price = nan
 
     def _executes_at(self, order: PendingOrder) -> float:
         """Where a priced order would fill if its turn came at the close: its level, or the close past it."""
-        price = snap(self._desk.close, self._desk.tick)
+        price = snap(self._state.close, self._state.tick)
         long = order.direction > 0
         if not isnan(order.stop):
             price = max(price, order.stop) if long else min(price, order.stop)
@@ -117,22 +112,22 @@ class Entries:
 
     def _is_too_small(self, order: PendingOrder) -> bool:
         """Smaller than the symbol's smallest order, at the price it is sized at; plain orders may close."""
-        desk = self._desk
-        market = desk.settings.market
-        price = desk.market_price(order.direction) if order.is_market else self._executes_at(order)
+        state = self._state
+        market = state.settings.market
+        price = state.market_price(order.direction) if order.is_market else self._executes_at(order)
         worth = order.qty * price * market.point_value
         return order.kind == "entry" and (order.qty < market.min_qty or worth < market.min_notional)
 
     def _opens(self, order: PendingOrder) -> bool:
         """Whether the order opens anything: it has a quantity that can be placed, and margin at the close."""
-        desk = self._desk
+        state = self._state
         if order.qty <= 0.0 or (self._has_smallest and self._is_too_small(order)):
             return False
-        ratio = margin_ratio(desk, order.direction)
+        ratio = margin_ratio(state, order.direction)
         if not ratio or order.kind == "order":
             return True
-        price = desk.market_price(order.direction) if order.is_market else snap(desk.close, desk.tick)
-        if order.qty * price * desk.point_value * ratio <= desk.account.equity:
+        price = state.market_price(order.direction) if order.is_market else snap(state.close, state.tick)
+        if order.qty * price * state.point_value * ratio <= state.account.equity:
             return True
-        desk.account.margin_rejects += 1
+        state.account.margin_rejects += 1
         return False

@@ -6,10 +6,10 @@ day is a calendar day in UTC. Equity and its peak are the account's.
 
 from typing import Literal
 
-from engine.backtest.emulator.desk import Desk
 from engine.backtest.emulator.exits import Exits
 from engine.backtest.emulator.grid import floor_qty
 from engine.backtest.emulator.orders import PendingOrder
+from engine.backtest.emulator.symbol_state import SymbolState
 
 LossKind = Literal["percent_of_equity", "cash"]
 
@@ -73,7 +73,7 @@ class RiskRules:
 
 
 class RiskGuard:
-    """Enforces the rules on one desk.
+    """Enforces the rules on one symbol.
 
     When trading ends, what is pending is cancelled and the position is left at the market.
     """
@@ -84,28 +84,28 @@ class RiskGuard:
         "_day",
         "_day_equity",
         "_day_fills",
-        "_desk",
         "_exits",
         "_is_over",
         "_loss_days",
         "_over_for_day",
         "_peak",
+        "_state",
         "rules",
     )
 
-    def __init__(self, desk: Desk, exits: Exits) -> None:
+    def __init__(self, state: SymbolState, exits: Exits) -> None:
         self.rules = RiskRules()
-        self._desk = desk
+        self._state = state
         self._exits = exits
-        self._day = desk.time_ns // _DAY_NS
-        self._day_equity = desk.account.equity
-        self._day_fills = desk.fills
+        self._day = state.time_ns // _DAY_NS
+        self._day_equity = state.account.equity
+        self._day_fills = state.fills
         self._loss_days = 0
-        self._peak = max(desk.account.initial_capital, desk.account.cash)
-        self._closed = desk.ledger.closed_count
+        self._peak = max(state.account.initial_capital, state.account.cash)
+        self._closed = state.ledger.closed_count
         self._is_over = False
         self._over_for_day = _NEVER
-        self._bar_open = desk.close
+        self._bar_open = state.close
 
     @property
     def allows_orders(self) -> bool:
@@ -114,52 +114,52 @@ class RiskGuard:
 
     def begin_bar(self, open_: float) -> None:
         """A bar begins, maybe a day; called before anything fills."""
-        desk = self._desk
+        state = self._state
         self._bar_open = open_
-        day = desk.time_ns // _DAY_NS
+        day = state.time_ns // _DAY_NS
         if day == self._day:
             return
-        equity = desk.account.equity
+        equity = state.account.equity
         self._loss_days = self._loss_days + 1 if equity < self._day_equity else 0
-        self._day, self._day_equity, self._day_fills = day, equity, desk.fills
+        self._day, self._day_equity, self._day_fills = day, equity, state.fills
         limit = self.rules.loss_days
         if limit is not None and 0 < limit <= self._loss_days:
             self._end("Max consecutive loss days reached", open_)
 
     def openable(self, order: PendingOrder, qty: float) -> float:
         """How much of what an entry would open it may open."""
-        desk, rules = self._desk, self.rules
+        state, rules = self._state, self.rules
         if rules.allowed_direction not in (0, order.direction):
             return 0.0
         if rules.position_size is None:
             return qty
-        held = max(0.0, order.direction * desk.ledger.position_size)
-        return min(qty, max(0.0, floor_qty(rules.position_size - held, desk.step)))
+        held = max(0.0, order.direction * state.ledger.position_size)
+        return min(qty, max(0.0, floor_qty(rules.position_size - held, state.step)))
 
     def after_fill(self, price: float, *, opens: bool) -> None:
         """An order has filled at `price`: with the last one of the day the position is left.
 
         What a stop entry has opened inside the bar leaves at the extreme that price was on its way to.
         """
-        desk = self._desk
+        state = self._state
         if not self._has_filled_all():
             return
-        size = desk.ledger.position_size
-        if opens and desk.is_inside and size * (price - self._bar_open) > 0.0:
-            price = desk.bar_high if size > 0.0 else desk.bar_low
+        size = state.ledger.position_size
+        if opens and state.is_inside and size * (price - self._bar_open) > 0.0:
+            price = state.bar_high if size > 0.0 else state.bar_low
         self._leave("Max number of filled orders in one day", price)
 
     def check_loss(self, price: float) -> None:
         """Price has come to `price` against the position."""
-        desk = self._desk
-        if desk.ledger.lots and self._loses_too_much(desk.equity_at(price)):
+        state = self._state
+        if state.ledger.lots and self._loses_too_much(state.equity_at(price)):
             self._end_day(price)
 
     def end_fills(self, close: float) -> None:
         """The fills of the bar, or those at its close, are done."""
-        account = self._desk.account
+        account = self._state.account
         self._peak = max(self._peak, account.cash)
-        closed, self._closed = self._closed, self._desk.ledger.closed_count
+        closed, self._closed = self._closed, self._state.ledger.closed_count
         if self._is_over:
             return
         if self._closed != closed and self._has_fallen_too_far(account.equity):
@@ -169,7 +169,7 @@ class RiskGuard:
 
     def _has_filled_all(self) -> bool:
         limit = self.rules.intraday_filled_orders
-        return limit is not None and self._desk.fills - self._day_fills >= limit
+        return limit is not None and self._state.fills - self._day_fills >= limit
 
     def _has_fallen_too_far(self, equity: float) -> bool:
         rules = self.rules
@@ -191,25 +191,25 @@ class RiskGuard:
 
     def _leave(self, reason: str, price: float) -> None:
         """Cancel everything and close the position at the market; it is no order of the strategy's."""
-        desk = self._desk
-        desk.orders.clear()
-        desk.exits.clear()
-        desk.immediate.clear()
-        size = desk.ledger.position_size
+        state = self._state
+        state.orders.clear()
+        state.exits.clear()
+        state.immediate.clear()
+        size = state.ledger.position_size
         if not size:
             return
-        price = desk.fill_price(price, -1 if size > 0 else 1, slipped=True)
-        closed = desk.ledger.close(
+        price = state.fill_price(price, -1 if size > 0 else 1, slipped=True)
+        closed = state.ledger.close(
             abs(size),
             price,
             f"Close Position ({reason})",
-            desk.bar_index,
-            desk.time_ns,
+            state.bar_index,
+            state.time_ns,
             only=None,
             maker=False,
             order_qty=abs(size),
         )
-        desk.note_fill(price)
+        state.note_fill(price)
         self._exits.settle(closed, "")
 
 

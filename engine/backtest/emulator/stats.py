@@ -2,7 +2,7 @@
 
 from math import inf
 
-from engine.backtest.emulator.desk import Desk
+from engine.backtest.emulator.symbol_state import SymbolState
 
 
 class BrokerStats:
@@ -16,9 +16,9 @@ class BrokerStats:
 
     __slots__ = (
         "_counted",
-        "_desk",
         "_peak",
         "_seen_fills",
+        "_state",
         "even_trades",
         "gross_loss",
         "gross_profit",
@@ -30,11 +30,11 @@ class BrokerStats:
         "win_trades",
     )
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, state: SymbolState) -> None:
+        self._state = state
         self._counted = 0
         self._seen_fills = 0
-        self._peak = desk.settings.initial_capital
+        self._peak = state.settings.initial_capital
         self.max_drawdown = 0.0
         self.max_drawdown_percent = 0.0
         self.max_runup = 0.0
@@ -47,25 +47,25 @@ class BrokerStats:
 
     def end_path(self, high: float, low: float) -> None:
         """The bar's fills are done; called before the script runs."""
-        desk = self._desk
-        if not desk.ledger.lots and self._seen_fills == desk.fills:
+        state = self._state
+        if not state.ledger.lots and self._seen_fills == state.fills:
             return
-        self._seen_fills = desk.fills
-        realised = desk.settings.initial_capital + desk.ledger.net_profit
+        self._seen_fills = state.fills
+        realised = state.settings.initial_capital + state.ledger.net_profit
         peak = self._peak
         if realised > peak:
             self._peak = peak = realised
         fall, top = peak - realised, realised
-        size = desk.ledger.position_size * desk.point_value
+        size = state.ledger.position_size * state.point_value
         if size:
-            average = desk.ledger.average_price
+            average = state.ledger.average_price
             at_high, at_low = size * (high - average), size * (low - average)
             best, worst = (at_high, at_low) if size > 0.0 else (at_low, at_high)
             if worst < 0.0:
                 fall -= worst
             if best > 0.0:
                 top += best
-        rise = top - desk.trough
+        rise = top - state.trough
         if fall > self.max_drawdown:  # noqa: PLR1730  # `max` costs more, on every bar in a position
             self.max_drawdown = fall
         if peak > 0.0 and fall / peak * 100.0 > self.max_drawdown_percent:
@@ -77,18 +77,18 @@ class BrokerStats:
 
     def end_calm(self) -> None:
         """Mark the bars since something was last pending: their extremes do what each bar would have."""
-        desk = self._desk
-        high, low = desk.calm_high, desk.calm_low
+        state = self._state
+        high, low = state.calm_high, state.calm_low
         if high < low:
             return
-        desk.calm_high, desk.calm_low = -inf, inf
-        desk.ledger.mark(high)
-        desk.ledger.mark(low)
+        state.calm_high, state.calm_low = -inf, inf
+        state.ledger.mark(high)
+        state.ledger.mark(low)
         self.end_path(high, low)
 
     def count(self) -> None:
         """Take in the trades that closed since the last call."""
-        trades = self._desk.ledger.closed
+        trades = self._state.ledger.closed
         for trade in trades[self._counted :]:
             if trade.pnl > 0.0:
                 self.win_trades += 1

@@ -2,22 +2,22 @@
 
 from math import isnan
 
-from engine.backtest.emulator.desk import Desk
 from engine.backtest.emulator.grid import snap
 from engine.backtest.emulator.orders import ExitLeg, Leg
+from engine.backtest.emulator.symbol_state import SymbolState
 
 
 class Trails:
-    """Acts on the desk's exit legs.
+    """Acts on the symbol's exit legs.
 
     A trailing stop becomes active where price reaches its activation level, follows the best price from there
     on and stands `offset` behind it. Without an offset it fills where it becomes active.
     """
 
-    __slots__ = ("_desk",)
+    __slots__ = ("_state",)
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, state: SymbolState) -> None:
+        self._state = state
 
     def levels(self, leg: ExitLeg) -> list[tuple[Leg, float, bool]]:
         """Levels that can fill as (which, price, is it reached by rising)."""
@@ -30,7 +30,7 @@ class Trails:
         elif leg.offset == 0.0 and not isnan(leg.activation):
             found.append(("trail", leg.activation, long))
         if not isnan(leg.limit):
-            found.append(("limit", leg.limit + leg.direction * self._desk.limit_beyond, long))
+            found.append(("limit", leg.limit + leg.direction * self._state.limit_beyond, long))
         if not isnan(leg.stop):
             found.append(("stop", leg.stop, not long))
         return found
@@ -45,7 +45,7 @@ class Trails:
 
     def reach(self, price: float) -> None:
         """Price came to `price`: trailing stops begin or follow."""
-        for leg in self._desk.exits.values():
+        for leg in self._state.exits.values():
             if leg.entry is None or isnan(leg.activation):
                 continue
             if isnan(leg.best):
@@ -55,4 +55,4 @@ class Trails:
                 leg.best = price
 
     def _stop(self, leg: ExitLeg) -> float:
-        return snap(leg.best - leg.direction * leg.offset, self._desk.tick)
+        return snap(leg.best - leg.direction * leg.offset, self._state.tick)

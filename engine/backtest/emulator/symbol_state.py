@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engine.backtest.emulator.risk import RiskGuard
 
 
-class Desk:
+class SymbolState:
     """One symbol's state, and the arithmetic of prices and quantities on its grid.
 
     `lived_high` and `lived_low` are the extremes of this bar that the open position saw. `calm_high` and
