@@ -231,10 +231,3 @@ def test_the_example_of_the_page_runs(
     write_bars(tmp_path / "ETHUSDT_1h.parquet", HOURS)
     exec(example, {})  # as a reader does
     assert len(capsys.readouterr().out.splitlines()) == 7
-
-
-@pytest.mark.parametrize(("folder", "other"), [("emulator", "kernel"), ("kernel", "emulator")])
-def test_neither_engine_imports_the_rules_of_the_other(folder: str, other: str):
-    sources = [path.read_text("utf-8") for path in (ROOT / "engine" / "backtest" / folder).glob("*.py")]
-    assert len(sources) > 5
-    assert not [text for text in sources if f"engine.backtest.{other}" in text]
