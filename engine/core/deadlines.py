@@ -45,13 +45,16 @@ class Deadlines:
         self.parts = parts
         self.next_ns = NEVER_NS
 
-    def meet(self) -> Work:
+    def bars_due(self) -> Work | None:
+        """Close the bars that are over; the work they lead to comes before `meet`."""
+        if self._candles.deadline_ns - self._clock.offset_ns > self._clock.now_ns:
+            return None
+        bars = self._candles.on_time(self._clock.exchange_now_ns)
+        return self._deliver(bars) if bars else None
+
+    def meet(self) -> None:
         """Do what has become due, and find out when the next thing will be."""
         now_ns = self._clock.now_ns
-        if self._candles.deadline_ns - self._clock.offset_ns <= now_ns:
-            bars = self._candles.on_time(self._clock.exchange_now_ns)
-            if bars:
-                yield from self._deliver(bars)
         earliest_ns = self._earliest_ns()
         if earliest_ns <= now_ns:
             for part in self.parts:

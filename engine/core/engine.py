@@ -18,9 +18,12 @@ from engine.model.effects import Effect
 from engine.model.events import Command, Event, JournalState, LinkDown, LinkUp, Stop, StrategyEnded, Timer
 from gateways.wire import messages as wire
 
-_QUICK = frozenset({wire.OrderBookTick, wire.TradeTick})
-"""Events after which nothing but the clock can have become due."""
-_FREQUENT = _QUICK | {wire.MarkPrice, wire.Kline, wire.OrderUpdate, wire.AccountUpdate, wire.Reply, Timer}
+_BOOK, _TRADE = wire.OrderBookTick, wire.TradeTick
+"""Events after which nothing but the clock can have become due. Nearly all are: they are told apart by
+identity, which is quicker than a set."""
+_FREQUENT = frozenset(
+    {_BOOK, _TRADE, wire.MarkPrice, wire.Kline, wire.OrderUpdate, wire.AccountUpdate, wire.Reply, Timer}
+)
 """Events after which what is said of the gates may wait a moment."""
 _DONE = object()
 
@@ -57,11 +60,16 @@ class Engine(Parts):
         """
         kind = type(event)
         work = self._handlers[kind](event)
-        is_quick = work is None and kind in _QUICK and not self.out.effects
-        if is_quick and self.clock.now_ns < self._deadlines.next_ns:
-            return NO_EFFECTS
+        if work is None:
+            is_quick = (kind is _BOOK or kind is _TRADE) and not self.out.effects
+            if is_quick and self.clock.now_ns < self._deadlines.next_ns:
+                return NO_EFFECTS
+            work = self._deadlines.bars_due()
         if self._rest is not None:
             raise RuntimeError("the event before this one has not been finished")
+        if work is None:
+            self._conclude(kind)
+            return self.out.take()
         rest = self._carry_on(kind, work)
         if next(rest, _DONE) is not _DONE:
             self._rest = rest
@@ -81,11 +89,17 @@ class Engine(Parts):
         effects = self.decide(event)
         return [*effects, *self.finish()] if effects else effects
 
-    def _carry_on(self, kind: type, work: Work | None) -> Work:
-        """What follows the handler: decisions, what has become due, what is new about the gates."""
-        if work is not None:
-            yield from work
-        yield from self._deadlines.meet()
+    def _carry_on(self, kind: type, work: Work) -> Work:
+        """What follows the handler of an event that closed bars: decisions, then as after any event."""
+        yield from work
+        late = self._deadlines.bars_due()
+        if late is not None:
+            yield from late
+        self._conclude(kind)
+
+    def _conclude(self, kind: type) -> None:
+        """What has become due, and what is new about the gates."""
+        self._deadlines.meet()
         if kind not in _FREQUENT or self.clock.now_ns >= self.gate_news.due_ns:
             self.gate_news.tell()
 

@@ -14,10 +14,12 @@ from engine.execution.exit_size import exit_size
 from engine.execution.order_gate import OrderGate
 from engine.execution.resting import RestingOrder, RestingOrders
 from engine.exits.bar_plan import BarPlan
+from engine.model.bars import Bar
 from engine.model.context import Clock, Outbox
 from engine.model.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, TAKE_PROFIT, ExitRules
 from engine.model.lots import level_to_tick, quantity_down
 from engine.model.timeframes import NEVER_NS, SECOND_NS
+from engine.orders.client_ids import bar_cause
 from engine.strategies.base import SignalStrategy
 from engine.strategies.slot import StrategyRefused, StrategySlot
 from gateways.wire.messages import Side
@@ -129,10 +131,10 @@ class Protection:
         self._resting.want(slot.owner, slot.symbol, wanted, cause)
         self._watch()
 
-    def on_bar(self, cause: str) -> None:
+    def on_bar(self, bar: Bar) -> None:
         """A bar may have moved the levels."""
         if self._size_base or self._extra is not None:
-            self.on_position(cause)
+            self.on_position(bar_cause(bar.timeframe_ns, bar.open_time_ns))
 
     def restore_size(self) -> None:
         """After a restart: what the exit rules knew of the position was not opened now.

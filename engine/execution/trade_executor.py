@@ -170,7 +170,7 @@ class TradeExecutor:
                 held = self._account.strategy_position(slot.owner, slot.symbol).qty_base
                 side = "long" if held > ZERO else "short" if held < ZERO else "flat"
                 self.log.record(decision, "ignored", detail=f"nothing to do while {side}")
-        desk.protection.on_bar(self._bar_cause(decision))
+        desk.protection.on_bar(decision.bar)
         self._journal_state(desk)
 
     def on_applied(self, applied: Applied) -> None:

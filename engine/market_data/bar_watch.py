@@ -133,6 +133,8 @@ class BarWatch:
 
     def fresh(self, bars: Sequence[Bar]) -> Sequence[Bar]:
         """Those of the bars that were not delivered yet; they count as delivered from now on."""
+        if not self._series:
+            return bars  # none has a history
         found = [bar for bar in bars if self._is_new(bar)]
         self._reschedule()
         return found
