@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from market_statistics import BOOK_EVERY_MS, BOOK_LEVELS, Observed  # noqa: E402
 
 from gateways.simulator.exchange.exchange import Exchange  # noqa: E402 - the path is set above
-from gateways.simulator.exchange.model.events import NullListener, Trade  # noqa: E402
+from gateways.simulator.exchange.model.events import ForcedOrder, Trade, UserEvent  # noqa: E402
 from gateways.simulator.exchange.model.symbols import default_symbols  # noqa: E402
 from gateways.simulator.market_data import MarketData  # noqa: E402
 from gateways.simulator.markets import MarketError, MarketOptions, parse_market  # noqa: E402
@@ -38,7 +38,7 @@ START_MS: Final = 1_795_000_000_000
 STEP_MS: Final = 250
 
 
-class Collector(NullListener):
+class Collector:
     """Passes public events on, as the server does."""
 
     def __init__(self) -> None:
@@ -53,6 +53,12 @@ class Collector(NullListener):
         """Pass a change of the book on."""
         if self.data is not None:
             self.data.on_book_changed(symbol, now_ms)
+
+    def on_user(self, account_id: str, event: UserEvent) -> None:
+        """Ignore it: there are no accounts."""
+
+    def on_forced_order(self, forced: ForcedOrder) -> None:
+        """Ignore it: there are no accounts."""
 
 
 def synthetic(market_name: str, symbol: str, seed: int, seconds: int) -> tuple[Observed, float]:

@@ -19,7 +19,7 @@ import structlog
 
 from gateways.simulator.api.access.control_token import load_or_make_token
 from gateways.simulator.api.access.keys import load_or_make_keys
-from gateways.simulator.api.access.rate_limits import LimitSettings
+from gateways.simulator.api.access.rate_limits import RateLimitSettings
 from gateways.simulator.api.requests.bounded_json import MAX_MAGNITUDE
 from gateways.simulator.api.venue.clock import ClockError, SimClock, open_clock
 from gateways.simulator.api.venue.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, VenueOptions
@@ -113,7 +113,7 @@ class _ListSymbols(argparse.Action):
     """Answers while the command line is read, so that no other option is required."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        _say("\n".join(default_symbols()))
+        _print_line("\n".join(default_symbols()))
         parser.exit()
 
 
@@ -173,7 +173,7 @@ def _prepare(options: argparse.Namespace) -> _Prepared:
         raise UsageError(f"--epoch {options.epoch}: expected milliseconds since 1970")
     specs = _specs(options.symbols)
     state: Path = options.state or Path(tempfile.mkdtemp(prefix="nextbar-simulator-"))
-    lock = _take(state)
+    lock = _lock_state(state)
     market = parse_market(
         options.market,
         MarketOptions(
@@ -200,11 +200,11 @@ async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
     loop = asyncio.get_running_loop()
     venue = Venue(prepared.venue, prepared.clock, call_later_on(loop))
     if venue.persistence.torn:
-        _say(venue.persistence.torn)
+        _print_line(venue.persistence.torn)
     venue.keys.add(prepared.key, prepared.secret, DEFAULT_ACCOUNT)
     if prepared.public_key is not None:
         further = venue.keys.add_public(prepared.public_key, DEFAULT_ACCOUNT)
-        _say(f"API key of {options.public_key}: {further.key}")
+        _print_line(f"API key of {options.public_key}: {further.key}")
     venue.start_market(prepared.market)
     gc.collect()
     gc.freeze()  # a long history, looked through by each full collection, would hold everything up
@@ -220,10 +220,10 @@ async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
         if port is None:
             return
         server.run_market(prepared.market)
-        _say(f"state in {prepared.venue.state}")
+        _print_line(f"state in {prepared.venue.state}")
         if prepared.key_file is not None:
-            _say(f"API key and secret in {prepared.key_file}")
-        _say(f"listening on http://{options.host}:{port}")
+            _print_line(f"API key and secret in {prepared.key_file}")
+        _print_line(f"listening on http://{options.host}:{port}")
         await server.wait()
     finally:
         await server.close()
@@ -241,7 +241,7 @@ async def _listen(server: Server, options: argparse.Namespace) -> int | None:
                 raise UsageError(f"--host {options.host} --port {options.port}: {error.strerror}") from error
         if not waiting:
             waiting = True
-            _say(f"another program listens on port {options.port}; waiting until it is free")
+            _print_line(f"another program listens on port {options.port}; waiting until it is free")
         if await server.is_stopped_within(PORT_SECONDS):
             return None
 
@@ -256,7 +256,7 @@ def _read_public_key(path: Path) -> str:
         raise UsageError(f"--public-key {path}: {said}") from error
 
 
-def _take(state: Path) -> FileLock:
+def _lock_state(state: Path) -> FileLock:
     lock = FileLock(state / "lock")
     try:
         keep_private(state)
@@ -277,12 +277,12 @@ def _specs(text: str) -> dict[str, SymbolSpec]:
     return {name: known[name] for name in names}
 
 
-def _no_limits() -> LimitSettings:
+def _no_limits() -> RateLimitSettings:
     plenty = 10**9
-    return LimitSettings(plenty, plenty, plenty, plenty, ban_after=0)
+    return RateLimitSettings(plenty, plenty, plenty, plenty, ban_after=0)
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     with contextlib.suppress(BrokenPipeError):
         print(line, flush=True)  # noqa: T201 - a command's output, read by whoever started it
 

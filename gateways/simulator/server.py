@@ -96,7 +96,7 @@ class Server:
             raise
         self._venue.wake = self._wake
         self._tick()
-        self._tasks.append(self._guarded(self._keep_sockets()))
+        self._tasks.append(self._guarded(self._ping_sockets()))
         return int(self._runner.addresses[0][1])
 
     def run_market(self, market: Market) -> None:
@@ -144,10 +144,10 @@ class Server:
 
     def _guarded(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
-        task.add_done_callback(self._watch)
+        task.add_done_callback(self._on_task_done)
         return task
 
-    def _watch(self, task: "asyncio.Task[None]") -> None:
+    def _on_task_done(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
 
@@ -265,11 +265,13 @@ class Server:
                 if heard > self.rules.messages_per_s:
                     await socket.close(code=1008, message=b"Too many requests")
                     break
-                await self._hear(client, socket, message)
+                await self._on_message(client, socket, message)
         finally:
             hub.remove(client)
 
-    async def _hear(self, client: StreamSocket, socket: web.WebSocketResponse, message: WSMessage) -> None:
+    async def _on_message(
+        self, client: StreamSocket, socket: web.WebSocketResponse, message: WSMessage
+    ) -> None:
         if message.type is WSMsgType.TEXT:
             client.send_payload(self._answered(client, message.data))
         elif message.type is WSMsgType.PING:
@@ -283,7 +285,7 @@ class Server:
         except Exception as error:  # noqa: BLE001 - one message's fault is that message's
             return error_body(request_failed("a message of a stream socket", error))
 
-    async def _keep_sockets(self) -> None:
+    async def _ping_sockets(self) -> None:
         """Ping, miss pongs, and end what is older than a day."""
         rules = self.rules
         while True:

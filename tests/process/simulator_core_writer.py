@@ -9,11 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from gateways.simulator.exchange.exchange import Exchange
-from gateways.simulator.exchange.model.events import NullListener, Trade
+from gateways.simulator.exchange.model.events import Trade
 from gateways.simulator.exchange.model.orders import OrderRequest
 from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.store import records as state_record
 from gateways.simulator.store.persistence import Persistence
+from tests.support.listeners import NullListener
 
 SYMBOL = "BTCUSDT"
 NOW = 1_760_000_400_000

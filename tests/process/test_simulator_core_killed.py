@@ -11,9 +11,9 @@ import pytest
 
 from gateways.simulator.exchange import account_queries
 from gateways.simulator.exchange.exchange import Exchange
-from gateways.simulator.exchange.model.events import NullListener
 from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.store.persistence import Persistence
+from tests.support.listeners import NullListener
 
 ROOT = Path(__file__).parents[2]
 WRITER = Path(__file__).with_name("simulator_core_writer.py")

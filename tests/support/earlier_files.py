@@ -34,7 +34,7 @@ from gateways.simulator.exchange import account_queries, order_queries
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.store.persistence import Persistence
-from gateways.simulator.store.records import cut
+from gateways.simulator.store.records import state_slices
 from gateways.wire.cursor import Cursor
 from runtime.settings import load_settings
 from runtime.settings.environment import Home
@@ -269,7 +269,7 @@ def exchange_of(folder: Path) -> tuple[Exchange, Persistence]:
 def exchange_as_written(exchange: Exchange) -> Any:  # noqa: ANN401  # JSON
     """All that a snapshot of the exchange would hold, by kind."""
     encoder = msgspec.msgpack.Encoder(decimal_format="string")
-    slices = [msgspec.msgpack.decode(encoder.encode(one)) for one in cut(exchange.state)]
+    slices = [msgspec.msgpack.decode(encoder.encode(one)) for one in state_slices(exchange.state)]
     counters, *kinds = zip(*slices, strict=True)
     return plain(
         {"counters": counters[0], "rows": [[row for part in kind for row in part] for kind in kinds]}

@@ -9,10 +9,11 @@ from gateways.simulator.api.requests.params import Params
 from gateways.simulator.api.rest.endpoint import Call
 from gateways.simulator.api.rest.public import PUBLIC_ENDPOINTS
 from gateways.simulator.exchange.exchange import Exchange
-from gateways.simulator.exchange.model.events import NullListener, Trade
+from gateways.simulator.exchange.model.events import Trade
 from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.market_data import MarketData
 from gateways.simulator.markets import Market
+from tests.support.listeners import NullListener
 from tests.support.places import ROOT
 
 START_MS = 1_795_162_991_123

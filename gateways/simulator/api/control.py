@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from gateways.simulator.api import control_commands as command
-from gateways.simulator.api.access.control_token import FILE, HEADER, is_right
+from gateways.simulator.api.access.control_token import FILE, HEADER, matches
 from gateways.simulator.api.formats.orders import algo_answer, order_answer
 from gateways.simulator.api.requests.bounded_json import check_finite, decode
 from gateways.simulator.api.requests.faults import EventFault, Fault
@@ -76,7 +76,7 @@ class Control:
         if handler is None:
             known = ", ".join(f"{verb} {PREFIX}{name}" for verb, name in self._commands)
             return _json(404, {"error": f"no command {method} {path}; there are {known}"})
-        if method != "GET" and self._token is not None and not is_right(self._token, token):
+        if method != "GET" and self._token is not None and not matches(self._token, token):
             why = f"the header {HEADER} must hold what {FILE} in the state folder says"
             return _json(401, {"error": f"{method} {path}: {why} (or start with --open-control)"})
         try:
@@ -106,7 +106,7 @@ class Control:
             "accounts": list(venue.state.accounts),
             "symbols": symbols,
             "stream_connections": len(venue.hub.sockets),
-            "streams": [name for name in venue.hub.wanted() if "@" in name or "!" in name],
+            "streams": [name for name in venue.hub.subscribed() if "@" in name or "!" in name],
             "strict_routing": venue.hub.strict_routing,
             "faults": venue.faults.listing(),
         }
@@ -199,7 +199,7 @@ class Control:
         asked = _read(body, command.NewAccount)
         if (asked.secret is None) == (asked.public_key is None):
             raise ValueError("expected either secret or public_key")
-        self._venue.keys.keep(asked.key, asked.account, secret=asked.secret, pem=asked.public_key)
+        self._venue.keys.save(asked.key, asked.account, secret=asked.secret, pem=asked.public_key)
         self._venue.exchange.create_account(asked.account, asked.balance, self._venue.clock.now_ms())
         return {"account": asked.account}
 

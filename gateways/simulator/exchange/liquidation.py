@@ -112,9 +112,9 @@ def _cancel_orders(state: ExchangeState, user: AccountState, symbols: list[str])
 def _liquidate_isolated(state: ExchangeState, user: AccountState, position: Position) -> None:
     _cancel_orders(state, user, [position.symbol])
     while _isolated_due(state, position):
-        if not _step_down(state, user, position):
+        if not _reduce_to_lower_bracket(state, user, position):
             _close(state, user, position)
-    _fill_up(state, user)
+    _cover_negative_wallet(state, user)
 
 
 def _liquidate_cross(state: ExchangeState, user: AccountState) -> None:
@@ -127,9 +127,9 @@ def _liquidate_cross(state: ExchangeState, user: AccountState) -> None:
             return maintenance(market.spec, mark_notional(market.spec, position.lots, market.mark))
 
         heaviest = max(_cross_positions(user), key=weight)
-        if not _step_down(state, user, heaviest):
+        if not _reduce_to_lower_bracket(state, user, heaviest):
             _close(state, user, heaviest)
-    _fill_up(state, user)
+    _cover_negative_wallet(state, user)
 
 
 def _lots_above_bracket(market: MarketState, position: Position) -> int:
@@ -141,33 +141,33 @@ def _lots_above_bracket(market: MarketState, position: Position) -> int:
     return abs(position.lots) - int(floor / (market.mark * spec.step_size))
 
 
-def _step_down(state: ExchangeState, user: AccountState, position: Position) -> bool:
+def _reduce_to_lower_bracket(state: ExchangeState, user: AccountState, position: Position) -> bool:
     """Bring a position towards the bracket below; False where there is none or the book takes nothing."""
     market = state.markets[position.symbol]
     lots = _lots_above_bracket(market, position)
     if not lots or lots >= abs(position.lots):
         return False
-    margin = _margin_behind(position)
-    order = _sell_off(state, user, position, lots)
+    margin = _margin_less_profit(position)
+    order = _send_liquidation_order(state, user, position, lots)
     if order.is_open:
         end_order(state, user, order, "EXPIRED", "EXPIRED", ER_IOC)
     if not order.executed_lots:
         return False
-    _conclude(state, user, position, order, margin)
+    _finish_liquidation(state, user, position, order, margin)
     return True
 
 
 def _close(state: ExchangeState, user: AccountState, position: Position) -> None:
     """Close one position: book, then insurance fund or ADL; then the clearance fee."""
     market = state.markets[position.symbol]
-    margin = _margin_behind(position)
-    order = _sell_off(state, user, position, abs(position.lots))
+    margin = _margin_less_profit(position)
+    order = _send_liquidation_order(state, user, position, abs(position.lots))
     if order.is_open:
         _take_over(state, user, market, order, order.price_ticks)
-    _conclude(state, user, position, order, margin)
+    _finish_liquidation(state, user, position, order, margin)
 
 
-def _sell_off(state: ExchangeState, user: AccountState, position: Position, lots: int) -> Order:
+def _send_liquidation_order(state: ExchangeState, user: AccountState, position: Position, lots: int) -> Order:
     """Send a liquidation order for some lots of a position to the book; return it as it is then."""
     market = state.markets[position.symbol]
     ticks = _bankruptcy_ticks(state, user, market, position)
@@ -178,17 +178,17 @@ def _sell_off(state: ExchangeState, user: AccountState, position: Position, lots
     return order
 
 
-def _margin_behind(position: Position) -> Decimal:
+def _margin_less_profit(position: Position) -> Decimal:
     """Return isolated margin less realised profit: its fall over a liquidation is what that set free."""
     return position.isolated_wallet - position.accumulated_realized
 
 
-def _conclude(
+def _finish_liquidation(
     state: ExchangeState, user: AccountState, position: Position, order: Order, margin: Decimal
 ) -> None:
     """Take the clearance fee out of what margin is left, and tell the public."""
     if user.config(position.symbol).isolated:
-        left = margin - _margin_behind(position)
+        left = margin - _margin_less_profit(position)
     else:
         left = cross_wallet(user) + totals(state, user).cross_unrealized
     fee_rate = state.markets[position.symbol].spec.liquidation_fee
@@ -304,7 +304,7 @@ def adl_queue(
     return [(other, position) for _, _, other, position in queue]
 
 
-def _fill_up(state: ExchangeState, user: AccountState) -> None:
+def _cover_negative_wallet(state: ExchangeState, user: AccountState) -> None:
     """Bring a wallet below zero back to zero at the fund's cost, once nothing cross is held."""
     wallet = cross_wallet(user)
     if wallet < 0 and not _cross_positions(user):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateways.simulator.exchange.accounts import mark_price
 from gateways.simulator.exchange.exchange import Exchange
-from gateways.simulator.exchange.model.errors import not_there, refusal
+from gateways.simulator.exchange.model.errors import refusal, unavailable
 from gateways.simulator.exchange.model.events import Trade
 from gateways.simulator.exchange.model.symbols import SymbolSpec
 from gateways.simulator.market_data.depth import IDS_PER_MS
@@ -116,9 +116,9 @@ class MarketData:
         feed.own_bars, feed.history = invented, history
         if invented:
             feed.on_closed = partial(self._keep_minutes, symbol)
-            feed.go_on(now_ms, bars.last_ticks)
+            feed.resume(now_ms, bars.last_ticks)
         else:
-            feed.why_not = "no market data yet"
+            feed.not_ready_reason = "no market data yet"
         self._feeds[symbol] = feed
         feed.relayed, feed.own_trades = relayed, own_trades
         for stream in list(self._early.values()):
@@ -141,7 +141,7 @@ class MarketData:
         if feed is None:
             raise refusal(-1121)
         if not feed.ready:
-            raise not_there(f"{symbol}: {feed.why_not}")
+            raise unavailable(f"{symbol}: {feed.not_ready_reason}")
         return feed
 
     @property
@@ -228,7 +228,7 @@ class MarketData:
     def _publish_array(self, stream: Stream, now_ms: int) -> None:
         frames: list[Payload] = []
         for feed in self._feeds.values():
-            if feed.stands or not feed.ready:
+            if feed.is_halted or not feed.ready:
                 continue
             if stream.kind == "allMarkPrice":
                 frames.append(self.mark_frame(feed.symbol, now_ms))

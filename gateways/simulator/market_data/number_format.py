@@ -25,7 +25,7 @@ class Grid(Protocol):
         """Decimals of a quantity."""
 
 
-class Printer:
+class NumberFormat:
     """Prints ticks and lots of one symbol; exact, since it moves the decimal point of an integer."""
 
     def __init__(self, grid: Grid) -> None:

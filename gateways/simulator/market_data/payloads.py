@@ -18,14 +18,14 @@ from gateways.simulator.market_data.history.rows import (
     VOLUME,
     next_open_time,
 )
-from gateways.simulator.market_data.number_format import Printer
+from gateways.simulator.market_data.number_format import NumberFormat
 from gateways.simulator.market_data.tape import AggTrade, PublicTrade
 
 Payload = dict[str, Any]
 Top = tuple[tuple[int, int], tuple[int, int]]
 
 
-def book_ticker(symbol: str, printer: Printer, update_id: int, top: Top, now_ms: int) -> Payload:
+def book_ticker(symbol: str, numbers: NumberFormat, update_id: int, top: Top, now_ms: int) -> Payload:
     """`bookTicker`: best bid and ask."""
     (bid, bid_lots), (ask, ask_lots) = top
     return {
@@ -33,17 +33,19 @@ def book_ticker(symbol: str, printer: Printer, update_id: int, top: Top, now_ms:
         "u": update_id,
         "s": symbol,
         "ps": symbol,
-        "b": printer.price(bid),
-        "B": printer.size(bid_lots),
-        "a": printer.price(ask),
-        "A": printer.size(ask_lots),
+        "b": numbers.price(bid),
+        "B": numbers.size(bid_lots),
+        "a": numbers.price(ask),
+        "A": numbers.size(ask_lots),
         "T": now_ms,
         "E": now_ms,
         "st": 1,
     }
 
 
-def depth_update(symbol: str, printer: Printer, diff: DepthDiff, now_ms: int, changed_ms: int) -> Payload:
+def depth_update(
+    symbol: str, numbers: NumberFormat, diff: DepthDiff, now_ms: int, changed_ms: int
+) -> Payload:
     """`depthUpdate`: absolute sizes of changed levels, or the top levels of a partial stream."""
     return {
         "e": "depthUpdate",
@@ -53,14 +55,14 @@ def depth_update(symbol: str, printer: Printer, diff: DepthDiff, now_ms: int, ch
         "U": diff.first_id,
         "u": diff.last_id,
         "pu": diff.previous_id,
-        "b": printer.levels(diff.bids),
-        "a": printer.levels(diff.asks),
+        "b": numbers.levels(diff.bids),
+        "a": numbers.levels(diff.asks),
         "ps": symbol,
         "st": 1,
     }
 
 
-def trade(symbol: str, printer: Printer, made: PublicTrade) -> Payload:
+def trade(symbol: str, numbers: NumberFormat, made: PublicTrade) -> Payload:
     """`trade`."""
     return {
         "e": "trade",
@@ -68,22 +70,22 @@ def trade(symbol: str, printer: Printer, made: PublicTrade) -> Payload:
         "T": made.time_ms,
         "s": symbol,
         "t": made.trade_id,
-        "p": printer.price(made.ticks),
-        "q": printer.size(made.lots),
+        "p": numbers.price(made.ticks),
+        "q": numbers.size(made.lots),
         "X": "MARKET",
         "m": made.buyer_is_maker,
     }
 
 
-def agg_trade(symbol: str, printer: Printer, made: AggTrade, now_ms: int) -> Payload:
+def agg_trade(symbol: str, numbers: NumberFormat, made: AggTrade, now_ms: int) -> Payload:
     """`aggTrade`."""
-    size = printer.size(made.lots)
+    size = numbers.size(made.lots)
     return {
         "e": "aggTrade",
         "E": now_ms,
         "s": symbol,
         "a": made.agg_id,
-        "p": printer.price(made.ticks),
+        "p": numbers.price(made.ticks),
         "q": size,
         "nq": size,
         "f": made.first_id,
@@ -95,7 +97,7 @@ def agg_trade(symbol: str, printer: Printer, made: AggTrade, now_ms: int) -> Pay
 
 
 def kline(
-    symbol: str, printer: Printer, interval: str, row: list[int], now_ms: int, *, closed: bool
+    symbol: str, numbers: NumberFormat, interval: str, row: list[int], now_ms: int, *, closed: bool
 ) -> Payload:
     """`kline`, or the body of a continuousKline."""
     return {
@@ -109,63 +111,63 @@ def kline(
             "i": interval,
             "f": row[FIRST_ID] if row[COUNT] else -1,
             "L": row[LAST_ID] if row[COUNT] else -1,
-            "o": printer.price(row[OPEN]),
-            "c": printer.price(row[CLOSE]),
-            "h": printer.price(row[HIGH]),
-            "l": printer.price(row[LOW]),
-            "v": printer.size(row[VOLUME]),
+            "o": numbers.price(row[OPEN]),
+            "c": numbers.price(row[CLOSE]),
+            "h": numbers.price(row[HIGH]),
+            "l": numbers.price(row[LOW]),
+            "v": numbers.size(row[VOLUME]),
             "n": row[COUNT],
             "x": closed,
-            "q": printer.quote(row[QUOTE]),
-            "V": printer.size(row[TAKER_VOLUME]),
-            "Q": printer.quote(row[TAKER_QUOTE]),
+            "q": numbers.quote(row[QUOTE]),
+            "V": numbers.size(row[TAKER_VOLUME]),
+            "Q": numbers.quote(row[TAKER_QUOTE]),
             "B": "0",
         },
     }
 
 
 def continuous_kline(
-    symbol: str, printer: Printer, interval: str, row: list[int], now_ms: int, *, closed: bool
+    symbol: str, numbers: NumberFormat, interval: str, row: list[int], now_ms: int, *, closed: bool
 ) -> Payload:
     """`continuous_kline` of the perpetual contract."""
-    payload = kline(symbol, printer, interval, row, now_ms, closed=closed)
+    payload = kline(symbol, numbers, interval, row, now_ms, closed=closed)
     body = payload["k"]
     del body["s"]
     return {"e": "continuous_kline", "E": now_ms, "ps": symbol, "ct": "PERPETUAL", "k": body}
 
 
-def kline_row(printer: Printer, interval: str, row: list[int]) -> list[Any]:
+def kline_row(numbers: NumberFormat, interval: str, row: list[int]) -> list[Any]:
     """A row of GET klines."""
     return [
         row[OPEN_TIME],
-        printer.price(row[OPEN]),
-        printer.price(row[HIGH]),
-        printer.price(row[LOW]),
-        printer.price(row[CLOSE]),
-        printer.size(row[VOLUME]),
+        numbers.price(row[OPEN]),
+        numbers.price(row[HIGH]),
+        numbers.price(row[LOW]),
+        numbers.price(row[CLOSE]),
+        numbers.size(row[VOLUME]),
         next_open_time(interval, row[OPEN_TIME]) - 1,
-        printer.quote(row[QUOTE]),
+        numbers.quote(row[QUOTE]),
         row[COUNT],
-        printer.size(row[TAKER_VOLUME]),
-        printer.quote(row[TAKER_QUOTE]),
+        numbers.size(row[TAKER_VOLUME]),
+        numbers.quote(row[TAKER_QUOTE]),
         "0",
     ]
 
 
-def day_numbers(printer: Printer, row: list[int]) -> Payload:
+def day_numbers(numbers: NumberFormat, row: list[int]) -> Payload:
     """The rolling 24 h window as GET ticker/24hr names it; `row` aggregates the window."""
     change = row[CLOSE] - row[OPEN]
     percent = 100.0 * change / row[OPEN] if row[OPEN] else 0.0
     return {
-        "priceChange": printer.price(change),
+        "priceChange": numbers.price(change),
         "priceChangePercent": f"{percent:.3f}",
-        "weightedAvgPrice": printer.average(row[QUOTE], row[VOLUME]),
-        "lastPrice": printer.price(row[CLOSE]),
-        "openPrice": printer.price(row[OPEN]),
-        "highPrice": printer.price(row[HIGH]),
-        "lowPrice": printer.price(row[LOW]),
-        "volume": printer.size(row[VOLUME]),
-        "quoteVolume": printer.quote(row[QUOTE]),
+        "weightedAvgPrice": numbers.average(row[QUOTE], row[VOLUME]),
+        "lastPrice": numbers.price(row[CLOSE]),
+        "openPrice": numbers.price(row[OPEN]),
+        "highPrice": numbers.price(row[HIGH]),
+        "lowPrice": numbers.price(row[LOW]),
+        "volume": numbers.size(row[VOLUME]),
+        "quoteVolume": numbers.quote(row[QUOTE]),
         "firstId": row[FIRST_ID],
         "lastId": row[LAST_ID],
         "count": row[COUNT],

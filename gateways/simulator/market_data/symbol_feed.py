@@ -16,11 +16,11 @@ from gateways.simulator.market_data.history.rows import (
     MINUTE_MS,
     OPEN_TIME,
     Rows,
+    merge,
     next_open_time,
     open_time,
-    whole,
 )
-from gateways.simulator.market_data.number_format import Printer
+from gateways.simulator.market_data.number_format import NumberFormat
 from gateways.simulator.market_data.payloads import Payload
 from gateways.simulator.market_data.public_book import ASK, BID, Change
 from gateways.simulator.market_data.stream_names import Stream
@@ -48,7 +48,7 @@ class SymbolFeed:
     ) -> None:
         self.spec = spec
         self.symbol = spec.symbol
-        self.printer = Printer(spec)
+        self.numbers = NumberFormat(spec)
         self.bars = bars
         self.depth = DepthFeed(last_update_id)
         self.tape = Tape(last_agg_id)
@@ -60,9 +60,9 @@ class SymbolFeed:
         """Whether the exchange's trades are the public ones; else the market relays its own."""
         self.own_bars = True
         """Whether minutes are made from trades and the clock; else the market tells them to `bars`."""
-        self.why_not = ""
+        self.not_ready_reason = ""
         """Why nothing true can be answered about the symbol now; empty if it can."""
-        self.stands = False
+        self.is_halted = False
         """Whether the market stands still: no minutes, nothing published by the clock, until `go_on`."""
         self.history: History | None = None
         self.changed_ms = 0
@@ -86,17 +86,17 @@ class SymbolFeed:
     @property
     def ready(self) -> bool:
         """Whether there is something true to answer."""
-        return not self.why_not
+        return not self.not_ready_reason
 
-    def stand(self, now_ms: int) -> None:
+    def halt(self, now_ms: int) -> None:
         """The market stands still from now on: it waits, has ended, or has lost its source."""
-        if not self.stands:
+        if not self.is_halted:
             self.advance(now_ms)
-            self.stands = True
+            self.is_halted = True
 
-    def go_on(self, now_ms: int, next_ticks: int | None = None) -> None:
+    def resume(self, now_ms: int, next_ticks: int | None = None) -> None:
         """End a standstill; with `next_ticks` invented minutes lead there, else a hole stays in the bars."""
-        self.stands = False
+        self.is_halted = False
         between: Rows | None = None
         if next_ticks is not None and self.history is not None:
             start_ms, end_ms = self.bars.next_minute_ms, now_ms // MINUTE_MS * MINUTE_MS
@@ -110,16 +110,16 @@ class SymbolFeed:
         self._due[_MINUTE] = self.bars.next_minute_ms
         self._next_ms = min(self._due.values())
 
-    def tell_bar(self, row: list[int], *, closed: bool) -> None:
+    def set_open_bar(self, row: list[int], *, closed: bool) -> None:
         """Take the open minute as the market tells it."""
-        self._bar_told(self.bars.tell(row, closed=closed), row[OPEN_TIME])
+        self._bars_changed(self.bars.tell(row, closed=closed), row[OPEN_TIME])
 
-    def extend_bars(self, rows: Rows) -> None:
+    def add_missed_bars(self, rows: Rows) -> None:
         """Take minutes the market had missed, up to the open one."""
         if len(rows):
-            self._bar_told(self.bars.extend(rows), int(rows[-1, OPEN_TIME]))
+            self._bars_changed(self.bars.extend(rows), int(rows[-1, OPEN_TIME]))
 
-    def _bar_told(self, closed: list[Rows], now_ms: int) -> None:
+    def _bars_changed(self, closed: list[Rows], now_ms: int) -> None:
         if closed:
             self._minutes_closed(closed, now_ms + MINUTE_MS)
         else:
@@ -132,11 +132,7 @@ class SymbolFeed:
 
     @property
     def _is_quiet(self) -> bool:
-        return self.stands or not self.ready
-
-    def wants(self, kind: str) -> bool:
-        """Whether anybody listens to a kind of stream."""
-        return kind in self._kinds
+        return self.is_halted or not self.ready
 
     def open_stream(self, stream: Stream, now_ms: int) -> None:
         """Begin to build a stream."""
@@ -203,7 +199,7 @@ class SymbolFeed:
 
     def book_ticker(self, now_ms: int) -> Payload:
         """Best bid and ask as a `bookTicker` frame."""
-        return payloads.book_ticker(self.symbol, self.printer, self.depth.last_id, self._top, now_ms)
+        return payloads.book_ticker(self.symbol, self.numbers, self.depth.last_id, self._top, now_ms)
 
     def _publish_depth(self, now_ms: int) -> None:
         for cadence in self.depth.cadences:
@@ -215,7 +211,7 @@ class SymbolFeed:
             self._schedule("depth", due)
 
     def _send_diff(self, cadence: int, diff: DepthDiff, now_ms: int) -> None:
-        payload = payloads.depth_update(self.symbol, self.printer, diff, now_ms, self.changed_ms)
+        payload = payloads.depth_update(self.symbol, self.numbers, diff, now_ms, self.changed_ms)
         for name in self._names_at(cadence):
             self._publish(name, payload)
 
@@ -233,7 +229,7 @@ class SymbolFeed:
         self.traded_ms = made.time_ms
         if publish:
             for name in self._kinds.get("trade", ()):
-                self._publish(name, payloads.trade(self.symbol, self.printer, made))
+                self._publish(name, payloads.trade(self.symbol, self.numbers, made))
         self._schedule_kinds(kinds, made.time_ms)
 
     def advance(self, now_ms: int) -> None:
@@ -249,7 +245,7 @@ class SymbolFeed:
 
     def _run(self, key: str, at_ms: int, now_ms: int) -> None:
         if key == _MINUTE:
-            if self.stands or not self.own_bars:
+            if self.is_halted or not self.own_bars:
                 self._due[_MINUTE] = _boundary(now_ms, MINUTE_MS)
                 return
             self._minutes_closed(self.bars.roll(at_ms), at_ms)
@@ -278,12 +274,12 @@ class SymbolFeed:
             self._partial_ids[stream.name] = last_id
             bids, asks = book.top(BID, stream.levels), book.top(ASK, stream.levels)
             diff = DepthDiff(min(previous + 1, last_id), last_id, previous, bids, asks)
-            payload = payloads.depth_update(self.symbol, self.printer, diff, at_ms, self.changed_ms)
+            payload = payloads.depth_update(self.symbol, self.numbers, diff, at_ms, self.changed_ms)
             self._publish(stream.name, payload)
         elif stream.kind == "aggTrade":
             for made in self.tape.take_aggregates():
                 for name in self._kinds["aggTrade"]:
-                    self._publish(name, payloads.agg_trade(self.symbol, self.printer, made, at_ms))
+                    self._publish(name, payloads.agg_trade(self.symbol, self.numbers, made, at_ms))
         elif stream.kind in _KLINE_KINDS:
             row = self.bars.current(stream.interval)[0].tolist()
             self._publish_kline(stream, row, at_ms, closed=False)
@@ -297,7 +293,7 @@ class SymbolFeed:
     def _publish_kline(self, stream: Stream, row: list[int], at_ms: int, *, closed: bool) -> None:
         build = payloads.kline if stream.kind == "kline" else payloads.continuous_kline
         self._publish(
-            stream.name, build(self.symbol, self.printer, stream.interval, row, at_ms, closed=closed)
+            stream.name, build(self.symbol, self.numbers, stream.interval, row, at_ms, closed=closed)
         )
 
     def _minutes_closed(self, closed: list[Rows], now_ms: int) -> None:
@@ -324,18 +320,18 @@ class SymbolFeed:
             open_ms = self.bars.open_row[OPEN_TIME]
             self._day = self.bars.minutes(open_ms - DAY_MS + MINUTE_MS, open_ms)
             if len(self._day):
-                self._day = whole(self._day)
+                self._day = merge(self._day)
         current = np.array([self.bars.open_row], dtype=np.int64)
-        row: list[int] = whole(np.concatenate((self._day, current)))[0].tolist()
+        row: list[int] = merge(np.concatenate((self._day, current)))[0].tolist()
         return row
 
     def day(self, now_ms: int) -> Payload:
         """The 24 h numbers as REST names them."""
-        return payloads.day_numbers(self.printer, self.day_row(now_ms))
+        return payloads.day_numbers(self.numbers, self.day_row(now_ms))
 
     def last_size(self) -> str:
         """Size of the last trade."""
-        return self.printer.size(self.tape.trades[-1].lots if self.tape.trades else 0)
+        return self.numbers.size(self.tape.trades[-1].lots if self.tape.trades else 0)
 
     def ticker(self, now_ms: int) -> Payload:
         """`24hrTicker`."""

@@ -26,10 +26,10 @@ _LONGEST_NS: Final = 30 * 86_400 * 10**9
 _FIRST_LINES: Final = 1000
 _SAME_DATE: Final = 0.3
 _LONG_ENOUGH_MS: Final = 100
-_MOST_APART_MS: Final = 3_600_000
+_MAX_TIME_GAP_MS: Final = 3_600_000
 
 _Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,15})?$")]
-_MOST: Final = 1e15
+_MAX_NUMBER: Final = 1e15
 _Id = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 _Time = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]
 """Milliseconds since 1970, before 2100."""
@@ -260,7 +260,7 @@ def _read_file(path: Path, recording: Recording) -> None:
     lines: list[_ReadLine] = []
     for number, raw in _lines(path):
         stamp, _, text = raw.partition(b" ")
-        with _naming(path, number):
+        with _locating_errors(path, number):
             _stamp(stamp)
             lines.append(_ReadLine(number, stamp, text, heads.decode(text)))
     clock = _ReceiveClock(_unit_of(lines))
@@ -268,7 +268,7 @@ def _read_file(path: Path, recording: Recording) -> None:
     symbols: set[str] = set()
     for line in lines:
         data = line.head.data
-        with _naming(path, line.number):
+        with _locating_errors(path, line.number):
             receive_ns = clock.read(line.stamp)
             if isinstance(data, _Head) and data.e in _CHECKS:
                 check_frame(data.e, line.text)
@@ -283,7 +283,7 @@ def _read_file(path: Path, recording: Recording) -> None:
 
 
 @contextlib.contextmanager
-def _naming(path: Path, number: int) -> Iterator[None]:
+def _locating_errors(path: Path, number: int) -> Iterator[None]:
     """Name file and line of what is wrong."""
     try:
         yield
@@ -299,7 +299,7 @@ def check_frame(kind: str, text: str | bytes) -> None:
     if check is None:
         return
     data = check.decode(text).data
-    if abs(data.E - data.T) > _MOST_APART_MS:
+    if abs(data.E - data.T) > _MAX_TIME_GAP_MS:
         raise ValueError(f"E {data.E} and T {data.T} are more than an hour apart")
     if isinstance(data, _Diff):
         _check_sides(data.b, data.a)
@@ -322,6 +322,6 @@ def _check_sides(bids: _Levels, asks: _Levels) -> None:
 
 def _level(level: tuple[str, str]) -> tuple[float, float]:
     price, size = float(level[0]), float(level[1])
-    if not 0 < price < _MOST or not 0 <= size < _MOST:
+    if not 0 < price < _MAX_NUMBER or not 0 <= size < _MAX_NUMBER:
         raise ValueError(f"{level[0]} and {level[1]} are no price and size")
     return price, size

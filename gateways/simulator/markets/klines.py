@@ -29,7 +29,7 @@ _LEVEL_QUOTE: Final = 20_000.0
 """Value of one level of the thin book, in quote."""
 
 
-class _Place(msgspec.Struct):
+class _Progress(msgspec.Struct):
     """How far the file has been played."""
 
     shift_ms: int
@@ -40,7 +40,7 @@ class _Place(msgspec.Struct):
     last_ms: int
 
     @classmethod
-    def read(cls, saved: object) -> "_Place":
+    def read(cls, saved: object) -> "_Progress":
         try:
             return saved if isinstance(saved, cls) else msgspec.convert(saved, cls)
         except msgspec.ValidationError as error:
@@ -88,7 +88,7 @@ class KlinesMarket:
             self._shift_ms = resume_ms - int(bars.open_ms[0])
             self._begin_ms = now_ms
         else:
-            place = _Place.read(saved)
+            place = _Progress.read(saved)
             self._shift_ms, self._begin_ms = place.shift_ms, place.begin_ms
             self._bar, self._step, self._trade_id = place.bar, place.step, place.trade_id
             resume_ms = place.last_ms
@@ -121,7 +121,7 @@ class KlinesMarket:
     def _stop_ms(self) -> int | None:
         """End of the last bar played, while the market is to stand still there: no bar follows at once."""
         bars, feed = self._bars, self._feed
-        if bars is None or feed is None or feed.stands or self._step or not self._bar:
+        if bars is None or feed is None or feed.is_halted or self._step or not self._bar:
             return None
         end_ms = bars.end_ms(self._bar - 1)
         if self._bar < len(bars.rows) and int(bars.open_ms[self._bar]) == end_ms:
@@ -140,13 +140,13 @@ class KlinesMarket:
             return
         while (at_ms := self.next_time_ms()) is not None and at_ms <= now_ms:
             if self._stop_ms() is not None:
-                feed.stand(at_ms)
+                feed.halt(at_ms)
                 continue
             due = data.next_time_ms()
             if due is not None and due <= at_ms:
                 data.advance(at_ms)
-            if feed.stands:
-                feed.go_on(at_ms)
+            if feed.is_halted:
+                feed.resume(at_ms)
             self._trade(*self._trades[self._step], at_ms)
             self._step += 1
             if self._step == len(self._trades):
@@ -184,7 +184,7 @@ class KlinesMarket:
 
     def _remember(self, at_ms: int) -> None:
         assert self._data is not None
-        self._data.market_state["klines"] = _Place(
+        self._data.market_state["klines"] = _Progress(
             self._shift_ms, self._begin_ms, self._bar, self._step, self._trade_id, at_ms
         )
 

@@ -59,12 +59,12 @@ _BAR_MISSING_MS: Final = 10_000
 """With a minute that is not closed by then nothing is answered any more."""
 _CLOSE_S: Final = 1.0
 """A farewell behind unread frames is not waited for any longer."""
-_DEEPEN_PAUSE_S: Final = 0.25
+_OLDER_BARS_PAUSE_S: Final = 0.25
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
 
-_STRANGE: Final = (LookupError, TypeError, ValueError, ArithmeticError)
+_MALFORMED: Final = (LookupError, TypeError, ValueError, ArithmeticError)
 """What a frame or an answer that is not as documented leads to."""
-_TRANSIENT: Final = (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError, *_STRANGE)
+_TRANSIENT: Final = (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError, *_MALFORMED)
 """What may go wrong with a source that will be asked again."""
 
 _log = structlog.get_logger("simulator.live")
@@ -85,14 +85,14 @@ class LiveMarket:
         self._unsynced: dict[str, deque[Frame]] = {}
         self._last_ids: dict[str, int] = {}
         self._queue: deque[Callable[[int], None]] = deque(maxlen=_MAX_QUEUED)
-        self._wanted: asyncio.Queue[str] = asyncio.Queue()
-        self._bars_wanted: asyncio.Queue[str] = asyncio.Queue()
-        self._asked: set[str] = set()
+        self._snapshot_requests: asyncio.Queue[str] = asyncio.Queue()
+        self._bar_requests: asyncio.Queue[str] = asyncio.Queue()
+        self._bars_requested: set[str] = set()
         self._loaded: set[str] = set()
         self._current: set[str] = set()
-        self._away_since: dict[str, str] = {}
+        self._stale_since: dict[str, str] = {}
         self._marked_at: dict[str, float] = {}
-        self.strange = 0
+        self.malformed = 0
         """Frames that were not as documented."""
         self.gaps = 0
         """Breaks of the diff chain, and lost connections, since the start."""
@@ -112,13 +112,8 @@ class LiveMarket:
             assert feed is not None
             self._relays[symbol] = RelayedSymbol(exchange, data, feed, announced=True)
             self._unsynced[symbol] = deque(maxlen=_MAX_BUFFERED)
-            self._want_bars(symbol)
-            self._judge(symbol, now_ms)
-
-    @property
-    def waits_for_book(self) -> bool:
-        """Whether some book is not in step with the source."""
-        return bool(self._unsynced)
+            self._request_bars(symbol)
+            self._update_readiness(symbol, now_ms)
 
     def next_time_ms(self) -> int | None:
         """Now, if something has arrived; else never."""
@@ -151,7 +146,7 @@ class LiveMarket:
     async def _keep_stream(self, route: str, kinds: tuple[str, ...], wake: Callable[[], None]) -> None:
         names = "/".join(f"{symbol.lower()}@{kind}" for symbol in self.symbols for kind in kinds)
         url = f"{streams_url(self._url)}/{route}/stream?streams={names}"
-        pause_s, said = 0.5, ""
+        pause_s, reported = 0.5, ""
         silence_s = _SILENCE_S[route]
         while True:
             try:
@@ -159,9 +154,9 @@ class LiveMarket:
                     url, max_size=2**24, compression=None, close_timeout=_CLOSE_S
                 ) as socket:
                     _log.info("connected", route=route)
-                    said = ""
+                    reported = ""
                     if route == "public":
-                        self._push(self._lose_sync, wake)
+                        self._push(self._resync_all, wake)
                     while True:
                         # Not wait_for: in Python 3.11 it can swallow a cancellation.
                         async with asyncio.timeout(silence_s):
@@ -169,10 +164,10 @@ class LiveMarket:
                         pause_s = 0.5
                         self._push(partial(self._take, text), wake)
             except (*_TRANSIENT, OSError, websockets.WebSocketException) as error:
-                self._push(partial(self._lose, route), wake)
-                if (why := str(error) or f"nothing for {silence_s:g} s") != said:
-                    said = why
-                    _log.warning("disconnected", route=route, error=said, again_in_s=pause_s)
+                self._push(partial(self._connection_lost, route), wake)
+                if (why := str(error) or f"nothing for {silence_s:g} s") != reported:
+                    reported = why
+                    _log.warning("disconnected", route=route, error=reported, again_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
@@ -182,11 +177,11 @@ class LiveMarket:
             await asyncio.sleep(_MARK_LOOK_S)
             oldest = time.monotonic() - _MARK_LATE_S
             for symbol in [one for one in self._current if self._marked_at[one] < oldest]:
-                self._push(partial(self._outdate, symbol), wake)
+                self._push(partial(self._mark_stale, symbol), wake)
 
     async def _watch_listing(self, upstream: Upstream) -> None:
         """Say why there is no market: the source cannot be reached, or does not trade the symbol."""
-        told: set[str] = set()
+        reported: set[str] = set()
         host = urlsplit(self._url).netloc
         away = 0
         while True:
@@ -208,9 +203,9 @@ class LiveMarket:
             for symbol in self.symbols:
                 state = states.get(symbol, "unknown there")
                 if state == "TRADING":
-                    told.discard(symbol)
-                elif symbol not in told:
-                    told.add(symbol)
+                    reported.discard(symbol)
+                elif symbol not in reported:
+                    reported.add(symbol)
                     _log.error(
                         f"{symbol} is not traded at {self._url} ({state}), so it has no market here: take it "
                         "out of the symbols"
@@ -221,13 +216,13 @@ class LiveMarket:
         loop = asyncio.get_running_loop()
         failures: Counter[str] = Counter()
         while True:
-            symbol = await self._wanted.get()
+            symbol = await self._snapshot_requests.get()
             try:
                 snapshot = await upstream.snapshot(symbol)
             except _TRANSIENT as error:
                 # A snapshot is heavy, and what is refused once may be refused for ever.
                 pause_s = _pause_after(failures, symbol, "no snapshot", error)
-                loop.call_later(pause_s, self._wanted.put_nowait, symbol)
+                loop.call_later(pause_s, self._snapshot_requests.put_nowait, symbol)
                 continue
             del failures[symbol]
             self._push(partial(self._seed, symbol, snapshot), wake)
@@ -237,10 +232,10 @@ class LiveMarket:
         assert self._data is not None
         loop = asyncio.get_running_loop()
         failures: Counter[str] = Counter()
-        deep = asyncio.create_task(self._deepen(upstream, wake))
+        deep = asyncio.create_task(self._fetch_older_bars(upstream, wake))
         try:
             while True:
-                symbol = await self._bars_wanted.get()
+                symbol = await self._bar_requests.get()
                 spec = self._data.specs[symbol]
                 bars = self._relays[symbol].feed.bars
                 try:
@@ -248,17 +243,17 @@ class LiveMarket:
                         rows = await upstream.minutes_since(spec, bars.open_row[OPEN_TIME])
                         self._push(partial(self._extend, symbol, rows), wake)
                     else:
-                        found = await upstream.history(spec, FIRST_PAGES, is_whole=False)
+                        found = await upstream.history(spec, FIRST_PAGES, is_complete=False)
                         self._push(partial(self._adopt, symbol, found), wake)
                 except _TRANSIENT as error:
                     pause_s = _pause_after(failures, symbol, "no klines", error)
-                    loop.call_later(pause_s, self._bars_wanted.put_nowait, symbol)
+                    loop.call_later(pause_s, self._bar_requests.put_nowait, symbol)
                     continue
                 del failures[symbol]
         finally:
             deep.cancel()
 
-    async def _deepen(self, upstream: Upstream, wake: Callable[[], None]) -> None:
+    async def _fetch_older_bars(self, upstream: Upstream, wake: Callable[[], None]) -> None:
         """Fetch the rest of the history of every symbol that has begun."""
         assert self._data is not None
         failures: Counter[str] = Counter()
@@ -266,10 +261,10 @@ class LiveMarket:
         while waiting:
             symbol = next((one for one in waiting if one in self._loaded), None)
             if symbol is None:
-                await asyncio.sleep(_DEEPEN_PAUSE_S)
+                await asyncio.sleep(_OLDER_BARS_PAUSE_S)
                 continue
             try:
-                found = await upstream.history(self._data.specs[symbol], PAGES, is_whole=True)
+                found = await upstream.history(self._data.specs[symbol], PAGES, is_complete=True)
             except _TRANSIENT as error:
                 await asyncio.sleep(_pause_after(failures, symbol, "no klines", error))
                 continue
@@ -284,22 +279,22 @@ class LiveMarket:
         if symbol in self._loaded:
             bars.adopt(history)
             return
-        self._asked.discard(symbol)
+        self._bars_requested.discard(symbol)
         if not len(newest):
             return
         bars.adopt(history, newest[-1].tolist())
         self._loaded.add(symbol)
 
     def _extend(self, symbol: str, rows: Rows, _now_ms: int) -> None:
-        self._relays[symbol].feed.extend_bars(rows)
-        self._asked.discard(symbol)
+        self._relays[symbol].feed.add_missed_bars(rows)
+        self._bars_requested.discard(symbol)
 
-    def _want_bars(self, symbol: str) -> None:
-        if symbol not in self._asked:
-            self._asked.add(symbol)
-            self._bars_wanted.put_nowait(symbol)
+    def _request_bars(self, symbol: str) -> None:
+        if symbol not in self._bars_requested:
+            self._bars_requested.add(symbol)
+            self._bar_requests.put_nowait(symbol)
 
-    def _judge(self, symbol: str, now_ms: int) -> None:
+    def _update_readiness(self, symbol: str, now_ms: int) -> None:
         """Answer requests while book, mark price and bars are the source's; say so when that changes."""
         away = ["book"] if symbol in self._unsynced else []
         if symbol not in self._current:
@@ -308,39 +303,39 @@ class LiveMarket:
         if not away:
             if not feed.ready:
                 _log.info(f"{symbol}: book, mark price and bars are those of {host}")
-            feed.why_not = ""
-            self._away_since.pop(symbol, None)
+            feed.not_ready_reason = ""
+            self._stale_since.pop(symbol, None)
             return
-        since = self._away_since.get(symbol)
+        since = self._stale_since.get(symbol)
         if since is None:
             since = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%H:%M:%S UTC")
-            self._away_since[symbol] = since
+            self._stale_since[symbol] = since
             if feed.ready:
                 _log.warning(f"{symbol}: no {' or '.join(away)} from {host}, so it has no market until then")
-        feed.why_not = f"no {' or '.join(away)} from {host} since {since}"
+        feed.not_ready_reason = f"no {' or '.join(away)} from {host} since {since}"
 
-    def _lose(self, route: str, now_ms: int) -> None:
+    def _connection_lost(self, route: str, now_ms: int) -> None:
         """A connection is lost: what came over it is not the present any more."""
         for symbol in self.symbols:
             if route == "public":
                 self._unsynced[symbol] = deque(maxlen=_MAX_BUFFERED)
             else:
                 self._current.discard(symbol)
-            self._judge(symbol, now_ms)
+            self._update_readiness(symbol, now_ms)
 
-    def _outdate(self, symbol: str, now_ms: int) -> None:
+    def _mark_stale(self, symbol: str, now_ms: int) -> None:
         self._current.discard(symbol)
-        self._judge(symbol, now_ms)
+        self._update_readiness(symbol, now_ms)
 
-    def _lose_sync(self, now_ms: int) -> None:
+    def _resync_all(self, now_ms: int) -> None:
         for symbol in self.symbols:
             self._resync(symbol, now_ms)
 
     def _resync(self, symbol: str, now_ms: int) -> None:
         self.gaps += 1
         self._unsynced[symbol] = deque(maxlen=_MAX_BUFFERED)
-        self._judge(symbol, now_ms)
-        self._wanted.put_nowait(symbol)
+        self._update_readiness(symbol, now_ms)
+        self._snapshot_requests.put_nowait(symbol)
 
     def _seed(self, symbol: str, snapshot: Frame, now_ms: int) -> None:
         """Take a snapshot if the buffered diffs bridge with it, else ask for a newer one."""
@@ -350,12 +345,12 @@ class LiveMarket:
         last_id = snapshot["lastUpdateId"]
         fitting = [frame for frame in waiting if frame["u"] >= last_id]
         if fitting and not (fitting[0]["U"] <= last_id or fitting[0]["pu"] == last_id):
-            self._wanted.put_nowait(symbol)
+            self._snapshot_requests.put_nowait(symbol)
             return
         del self._unsynced[symbol]
         relay = self._relays[symbol]
         relay.seed(snapshot, last_id, now_ms)
-        self._judge(symbol, now_ms)
+        self._update_readiness(symbol, now_ms)
         self._last_ids[symbol] = fitting[0]["pu"] if fitting else last_id
         for frame in fitting:
             self._depth(symbol, frame, now_ms)
@@ -381,9 +376,9 @@ class LiveMarket:
             frame = msgspec.json.decode(text)["data"]
             check_frame(frame["e"], text)
             self._apply(frame, now_ms)
-        except (msgspec.MsgspecError, *_STRANGE) as error:
-            self.strange += 1
-            if self.strange % _SAY_AGAIN == 1:
+        except (msgspec.MsgspecError, *_MALFORMED) as error:
+            self.malformed += 1
+            if self.malformed % _SAY_AGAIN == 1:
                 _log.warning(f"a frame of the source is not as documented: {type(error).__name__}: {error}")
             symbol = frame.get("s") if isinstance(frame, dict) else None
             if isinstance(symbol, str) and symbol in self._relays:
@@ -425,15 +420,15 @@ class LiveMarket:
                 self._current.add(symbol)
             else:
                 self._current.discard(symbol)
-            self._judge(symbol, now_ms)
+            self._update_readiness(symbol, now_ms)
             if late_ms < _BAR_LATE_MS:
                 return
-        self._want_bars(symbol)
+        self._request_bars(symbol)
 
     def _kline(self, relay: RelayedSymbol, bar: Frame) -> None:
         names = ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q")
-        row = kline_rows(relay.printer, [[bar[name] for name in names]])
-        relay.feed.tell_bar(row[0].tolist(), closed=bar["x"])
+        row = kline_rows(relay.numbers, [[bar[name] for name in names]])
+        relay.feed.set_open_bar(row[0].tolist(), closed=bar["x"])
 
 
 def _pause_after(failures: Counter[str], symbol: str, what: str, error: Exception) -> float:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.market_data import MarketData
-from gateways.simulator.market_data.number_format import Printer
+from gateways.simulator.market_data.number_format import NumberFormat
 from gateways.simulator.market_data.stream_names import Stream
 from gateways.simulator.markets.base import MarketError, MarketOptions
 from gateways.simulator.markets.frames import RecordedFrame, Recording, read_recording
@@ -42,7 +42,7 @@ class RecordingMarket:
         self._first_ns = self._recording.frames[0].receive_ns
         self._position = 0
         self._start_ms: int | None = None
-        self._wanted = False
+        self._has_listener = False
         self._data: MarketData | None = None
         self._relays: dict[str, RelayedSymbol] = {}
         self._id_shift = 0
@@ -73,18 +73,18 @@ class RecordingMarket:
                         f"--market recording: {row[0]} of {row[1]} in the snapshot of {symbol} is off this "
                         f"exchange's grid (tick {spec.tick_size}, step {spec.step_size})"
                     )
-            price = Printer(spec).ticks_of(snapshot["bids"][0][0])
+            price = NumberFormat(spec).ticks_of(snapshot["bids"][0][0])
             data.open_symbol(symbol, price, now_ms, relayed=frozenset({0}), own_trades=False)
             feed = data.feed(symbol)
             assert feed is not None
             self._relays[symbol] = RelayedSymbol(exchange, data, feed)
             self._relays[symbol].seed(snapshot, snapshot["lastUpdateId"], now_ms)
-            feed.stand(now_ms)
+            feed.halt(now_ms)
         data.on_subscribe.append(self._on_subscribe)
 
     def _on_subscribe(self, stream: Stream) -> None:
         if stream.symbol in self.symbols or not stream.symbol:
-            self._wanted = True
+            self._has_listener = True
 
     def _due_ms(self, frame: RecordedFrame) -> int:
         assert self._start_ms is not None
@@ -92,7 +92,7 @@ class RecordingMarket:
 
     def next_time_ms(self) -> int | None:
         """When the next frame goes out; None before the first subscription and after the end."""
-        if self.finished or not self._wanted:
+        if self.finished or not self._has_listener:
             return None
         if self._start_ms is None:
             return 0
@@ -101,15 +101,15 @@ class RecordingMarket:
     def step(self, now_ms: int) -> None:
         """Send every frame that is due; the session begins soon after the first subscription."""
         data = self._data
-        if data is None or not self._wanted:
+        if data is None or not self._has_listener:
             return
         if self._start_ms is None:
             self._start_ms = now_ms + HOLD_MS
-            self._go_on(now_ms, is_begin=True)
+            self._resume(now_ms, is_begin=True)
         frames = self._recording.frames
         if not self.finished and (late_ms := now_ms - self._due_ms(frames[self._position])) > MAX_LATE_MS:
             # The process could not run, or the clock was set ahead: the session goes on from here.
-            self._stand(now_ms - late_ms)
+            self._halt(now_ms - late_ms)
             self._start_ms += late_ms
         while not self.finished:
             frame = frames[self._position]
@@ -119,29 +119,29 @@ class RecordingMarket:
             due = data.next_time_ms()
             if due is not None and due <= at_ms:
                 data.advance(at_ms)
-            self._go_on(at_ms)
+            self._resume(at_ms)
             self._play(frame, at_ms)
             self._position += 1
             if self._position == len(frames):
                 self._end_round(at_ms)
             elif self._due_ms(frames[self._position]) - at_ms >= HOLE_MS:
-                self._stand(at_ms)
+                self._halt(at_ms)
 
-    def _stand(self, at_ms: int) -> None:
+    def _halt(self, at_ms: int) -> None:
         for relay in self._relays.values():
-            relay.feed.stand(at_ms)
+            relay.feed.halt(at_ms)
 
-    def _go_on(self, at_ms: int, *, is_begin: bool = False) -> None:
+    def _resume(self, at_ms: int, *, is_begin: bool = False) -> None:
         """End a standstill. The wait for a listener is filled by invented bars; a hole stays one."""
         for relay in self._relays.values():
             feed = relay.feed
-            if feed.stands:
-                feed.go_on(at_ms, feed.bars.last_ticks if is_begin else None)
+            if feed.is_halted:
+                feed.resume(at_ms, feed.bars.last_ticks if is_begin else None)
 
     def _end_round(self, at_ms: int) -> None:
         if not self._options.loop:
             self.finished = True
-            self._stand(at_ms)
+            self._halt(at_ms)
             return
         self._position = 0
         self._start_ms = at_ms + LOOP_GAP_MS
@@ -152,7 +152,7 @@ class RecordingMarket:
             relay.seed(snapshot, snapshot["lastUpdateId"] + self._id_shift, at_ms)
 
     def _play(self, frame: RecordedFrame, at_ms: int) -> None:
-        payload, relay = self._stamped(frame, at_ms), self._relays[frame.symbol]
+        payload, relay = self._retimed(frame, at_ms), self._relays[frame.symbol]
         if frame.kind == "depthUpdate":
             relay.depth(payload, at_ms, send_stale=not self._id_shift)
         elif frame.kind == "bookTicker":
@@ -160,7 +160,7 @@ class RecordingMarket:
         elif frame.kind == "trade":
             relay.trade(payload, at_ms if self._options.keep_times else payload["T"], at_ms)
 
-    def _stamped(self, frame: RecordedFrame, at_ms: int) -> dict[str, Any]:
+    def _retimed(self, frame: RecordedFrame, at_ms: int) -> dict[str, Any]:
         """Decode the payload, with its times on our clock and the ids of this round."""
         payload = frame.payload()
         if not self._options.keep_times:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.market_data import MarketData, payloads
 from gateways.simulator.market_data.depth import DepthDiff
-from gateways.simulator.market_data.number_format import Printer
+from gateways.simulator.market_data.number_format import NumberFormat
 from gateways.simulator.market_data.public_book import ASK, BID, Change
 from gateways.simulator.market_data.symbol_feed import SymbolFeed
 from gateways.simulator.market_data.tape import PublicTrade
@@ -28,7 +28,7 @@ class RelayedSymbol:
         self, exchange: Exchange, data: MarketData, feed: SymbolFeed, *, announced: bool = False
     ) -> None:
         self.feed = feed
-        self.printer = Printer(feed.spec)
+        self.numbers = NumberFormat(feed.spec)
         self._exchange = exchange
         self._data = data
         self._sent_id: int | None = 0 if announced else None
@@ -39,7 +39,7 @@ class RelayedSymbol:
         self._ticker, self._trade = f"{lower}@bookTicker", f"{lower}@trade"
 
     def _levels(self, rows: list[list[str]]) -> list[tuple[int, int]]:
-        return [(self.printer.ticks_of(price), self.printer.lots_of(size)) for price, size in rows]
+        return [(self.numbers.ticks_of(price), self.numbers.lots_of(size)) for price, size in rows]
 
     def seed(self, snapshot: Frame, last_id: int, now_ms: int) -> None:
         """Make both books those of a snapshot with this id."""
@@ -65,7 +65,7 @@ class RelayedSymbol:
         for side, price, lots in changes:
             sides[side].append((price, lots))
         diff = DepthDiff(last_id if self._sent_id else 0, last_id, self._sent_id, *sides)
-        self._send(payloads.depth_update(self.feed.symbol, self.printer, diff, now_ms, now_ms))
+        self._send(payloads.depth_update(self.feed.symbol, self.numbers, diff, now_ms, now_ms))
 
     def _send(self, frame: Frame) -> None:
         self._sent_id = frame["u"]
@@ -91,7 +91,7 @@ class RelayedSymbol:
         ]
         stale = self._crossed_by(changes)
         for side, price, _ in stale:
-            frame["ba"[side]].append([self.printer.price(price), self.printer.size(0)])
+            frame["ba"[side]].append([self.numbers.price(price), self.numbers.size(0)])
         book = self._exchange.book(self.feed.symbol)
         for side, price, lots in stale + changes:
             book.set_level(_SIDES[side][1], price, lots)
@@ -123,7 +123,7 @@ class RelayedSymbol:
     def trade(self, frame: Frame, time_ms: int, now_ms: int) -> None:
         """Let a trade frame out, count it, and let it reach accounts' orders."""
         self._data.relay_frame(self._trade, frame)
-        ticks, lots = self.printer.ticks_of(frame["p"]), self.printer.lots_of(frame["q"])
+        ticks, lots = self.numbers.ticks_of(frame["p"]), self.numbers.lots_of(frame["q"])
         if not ticks or not lots:
             return
         buyer_is_maker, trade_id = bool(frame["m"]), int(frame["t"])

@@ -37,11 +37,11 @@ class SyntheticMarket:
             spec = data.specs.get(symbol)
             if spec is None:
                 raise MarketError(f"--market synthetic: unknown symbol {symbol}")
-            home = spec.price_to_ticks_floor(spec.reference_price)
+            anchor = spec.price_to_ticks_floor(spec.reference_price)
             profile = profile_for(spec, self._regime)
-            price = data.open_symbol(symbol, home, now_ms, volume_lots=profile.minute_volume_lots)
+            price = data.open_symbol(symbol, anchor, now_ms, volume_lots=profile.minute_volume_lots)
             flow = SymbolFlow(symbol, profile, f"{self._seed}:{symbol}:{starts}")
-            flow.start(exchange, price, home, now_ms)
+            flow.start(exchange, price, anchor, now_ms)
             self._queue.append((flow.next_ms, index, flow))
         heapify(self._queue)
 
@@ -58,7 +58,7 @@ class SyntheticMarket:
             for _, _, flow in queue:
                 feed = data.feed(flow.symbol)
                 if feed is not None:
-                    feed.go_on(now_ms, feed.bars.last_ticks)
+                    feed.resume(now_ms, feed.bars.last_ticks)
                 flow.skip_to(float(now_ms))
             self._queue = queue = [(flow.next_ms, index, flow) for _, index, flow in queue]
             heapify(queue)

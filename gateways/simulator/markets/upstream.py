@@ -11,7 +11,7 @@ import numpy as np
 
 from gateways.simulator.exchange.model.symbols import SymbolSpec
 from gateways.simulator.market_data.history.rows import MINUTE_MS, OPEN_TIME, Rows, Unit, empty_rows
-from gateways.simulator.market_data.number_format import Printer
+from gateways.simulator.market_data.number_format import NumberFormat
 from gateways.simulator.markets.frames import checked_snapshot
 
 PAGE: Final = 1500
@@ -39,20 +39,20 @@ def streams_url(url: str) -> str:
 class FetchedHistory:
     """Bars from before the market began, as they were fetched; `is_whole` once nothing older will come."""
 
-    def __init__(self, rows: Mapping[Unit, Rows], *, is_whole: bool, pages: Mapping[Unit, int]) -> None:
+    def __init__(self, rows: Mapping[Unit, Rows], *, is_complete: bool, pages: Mapping[Unit, int]) -> None:
         self._rows = rows
-        self._is_whole = is_whole
+        self._is_whole = is_complete
         self._from_ms = {
             unit: 0 if len(found) < pages[unit] * PAGE else int(found[0, OPEN_TIME])
             for unit, found in rows.items()
         }
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether nothing older will come."""
         return self._is_whole
 
-    def known_from_ms(self, unit: Unit) -> int:
+    def oldest_ms(self, unit: Unit) -> int:
         """Open time of the oldest bar; 0 where the source had fewer than it was asked for."""
         return self._from_ms[unit]
 
@@ -100,10 +100,12 @@ class Upstream:
         text = await self._get("depth", {"symbol": symbol, "limit": "1000"})
         return checked_snapshot(text)
 
-    async def history(self, spec: SymbolSpec, pages: Mapping[Unit, int], *, is_whole: bool) -> FetchedHistory:
+    async def history(
+        self, spec: SymbolSpec, pages: Mapping[Unit, int], *, is_complete: bool
+    ) -> FetchedHistory:
         """So many pages of each unit, the open bars included."""
         rows = {unit: await self.klines(spec, unit, count) for unit, count in pages.items()}
-        return FetchedHistory(rows, is_whole=is_whole, pages=pages)
+        return FetchedHistory(rows, is_complete=is_complete, pages=pages)
 
     async def minutes_since(self, spec: SymbolSpec, start_ms: int) -> Rows:
         """Minutes from `start_ms` on, the open one included."""
@@ -111,7 +113,7 @@ class Upstream:
         while True:
             params = {"symbol": spec.symbol, "interval": "1m", "limit": str(PAGE), "startTime": str(start_ms)}
             text = await self._get("klines", params)
-            found = kline_rows(Printer(spec), msgspec.json.decode(text, type=list[list[Any]]))
+            found = kline_rows(NumberFormat(spec), msgspec.json.decode(text, type=list[list[Any]]))
             rows = np.concatenate((rows, found))
             if len(found) < PAGE:
                 return rows
@@ -126,7 +128,7 @@ class Upstream:
             if len(rows):
                 params["endTime"] = str(int(rows[0, OPEN_TIME]) - 1)
             text = await self._get("klines", params)
-            found = kline_rows(Printer(spec), msgspec.json.decode(text, type=list[list[Any]]))
+            found = kline_rows(NumberFormat(spec), msgspec.json.decode(text, type=list[list[Any]]))
             rows = np.concatenate((found, rows))
             if len(found) < PAGE or int(found[0, OPEN_TIME]) <= 0:
                 break
@@ -135,14 +137,14 @@ class Upstream:
         return rows
 
 
-def kline_rows(printer: Printer, rows: list[list[Any]]) -> Rows:
+def kline_rows(numbers: NumberFormat, rows: list[list[Any]]) -> Rows:
     """Rows of GET klines on the symbol's grid."""
     out = empty_rows(len(rows))
     for line, row in zip(out, rows, strict=True):
         line[OPEN_TIME] = row[0]
-        line[1:5] = [printer.ticks_of(price) for price in row[1:5]]
-        line[5], line[6], line[7] = printer.lots_of(row[5]), printer.quote_of(row[7]), row[8]
-        line[8], line[9] = printer.lots_of(row[9]), printer.quote_of(row[10])
+        line[1:5] = [numbers.ticks_of(price) for price in row[1:5]]
+        line[5], line[6], line[7] = numbers.lots_of(row[5]), numbers.quote_of(row[7]), row[8]
+        line[8], line[9] = numbers.lots_of(row[9]), numbers.quote_of(row[10])
     return out
 
 

@@ -21,7 +21,13 @@ from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.exchange.model.state import Dirty
 from gateways.simulator.store import journal, snapshots
 from gateways.simulator.store.journal import JournalWriter, StateDamagedError
-from gateways.simulator.store.records import StateRecord, apply_record, cut, finish_restore, make_record
+from gateways.simulator.store.records import (
+    StateRecord,
+    apply_record,
+    finish_restore,
+    make_record,
+    state_slices,
+)
 from gateways.simulator.store.snapshots import SnapshotWriter
 
 MAX_JOURNAL_BYTES = 32 * 1024 * 1024
@@ -222,7 +228,7 @@ class Persistence:
             journal.sync_folder(self._folder)
             if previous is not None:
                 previous.append(journal.END)
-        slices = map(self._encoder.encode, cut(self._exchange.state))
+        slices = map(self._encoder.encode, state_slices(self._exchange.state))
         self._snapshot = SnapshotWriter(self._path("snapshot", generation), slices)
 
     def _finish_snapshot(self) -> None:

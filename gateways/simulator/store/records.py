@@ -66,7 +66,7 @@ def _note_prices(state: ExchangeState) -> None:
         market.facts.last_mark, market.facts.last_ticks = market.mark, market.last_ticks
 
 
-def cut(state: ExchangeState) -> Iterator[StateRecord]:
+def state_slices(state: ExchangeState) -> Iterator[StateRecord]:
     """Return the whole state, in records of at most `SLICE_ROWS` rows that are made as they are asked for.
 
     Which rows there are is settled at once; what stands in accounts and orders, when their record is made. So

@@ -29,6 +29,6 @@ def load_or_make_token(state: Path) -> str:
     return token
 
 
-def is_right(token: str, given: str | None) -> bool:
+def matches(token: str, given: str | None) -> bool:
     """Tell whether the header held the token; the time it takes says nothing about it."""
     return hmac.compare_digest(token.encode(), (given or "").encode("utf-8", "surrogateescape"))

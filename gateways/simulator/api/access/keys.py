@@ -68,7 +68,7 @@ class KeyRing:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._keys: dict[str, ApiKey] = {}
-        self._kept: dict[str, dict[str, str]] = {}
+        self._saved_rows: dict[str, dict[str, str]] = {}
 
     def load(self, accounts: Iterable[str]) -> None:
         """Register the keys written down, except those of accounts that are no more.
@@ -82,7 +82,7 @@ class KeyRing:
             for row in msgspec.json.decode(self._path.read_bytes(), type=list[dict[str, str]]):
                 if row["account"] in known:
                     self._add_row(row)
-                    self._kept[row["key"]] = row
+                    self._saved_rows[row["key"]] = row
         except (msgspec.DecodeError, KeyError, ValueError) as error:
             raise StateDamagedError(f"{self._path}: not a list of API keys; mend or remove it") from error
 
@@ -100,16 +100,16 @@ class KeyRing:
         signer = PublicKey(pem)
         return self._add(key or signer.api_key, signer, account)
 
-    def keep(self, key: str, account: str, *, secret: str | None = None, pem: str | None = None) -> None:
+    def save(self, key: str, account: str, *, secret: str | None = None, pem: str | None = None) -> None:
         """Register a key, by its secret or its public key, and write it down. Raises ValueError."""
         if not _KEY_FORMAT.match(key):
             raise ValueError("key: expected 1 to 128 letters, digits, - and _")
         row = {"key": key, "account": account}
         row |= {"secret": secret} if secret is not None else {"public_key": pem or ""}
         self._add_row(row)
-        self._kept[key] = row
+        self._saved_rows[key] = row
         if self._path is not None:
-            write_private(self._path, json.dumps(list(self._kept.values())))
+            write_private(self._path, json.dumps(list(self._saved_rows.values())))
 
     def identify(self, key: str | None) -> ApiKey:
         """Owner of the `X-MBX-APIKEY` header: -2014 for a bad format, -2015 for an unknown key (401)."""

@@ -10,7 +10,7 @@ _FUNDING_WINDOW_MS = 300_000
 _MAX_ADDRESSES = 10_000
 
 
-class LimitError(ApiError):
+class RateLimitError(ApiError):
     """A limit is broken: 429 or 418 with the seconds of `Retry-After`."""
 
     def __init__(self, code: int, message: str, http_status: int, retry_after_s: int) -> None:
@@ -19,7 +19,7 @@ class LimitError(ApiError):
 
 
 @dataclass(slots=True)
-class LimitSettings:
+class RateLimitSettings:
     """Limits as live has them. `ban_after` requests past a broken limit lead to a ban; 0 means never."""
 
     weight_1m: int = 2400
@@ -62,11 +62,11 @@ class _Orders:
     minute: _Window = field(default_factory=lambda: _Window(_MINUTE_MS))
 
 
-class Limits:
+class RateLimits:
     """Counters per address (weight) and per account (orders). Times are simulated milliseconds."""
 
-    def __init__(self, settings: LimitSettings | None = None) -> None:
-        self.settings = settings or LimitSettings()
+    def __init__(self, settings: RateLimitSettings | None = None) -> None:
+        self.settings = settings or RateLimitSettings()
         self._addresses: dict[str, _Address] = {}
         self._orders: dict[str, _Orders] = {}
 
@@ -97,7 +97,7 @@ class Limits:
         ):
             window.roll(now_ms)
             if window.count + amount > limit:
-                raise LimitError(
+                raise RateLimitError(
                     -1015,
                     f"Too many new orders; current limit is {limit} orders per {name}.",
                     429,
@@ -149,7 +149,7 @@ class Limits:
         if self.settings.ban_after and state.refused > self.settings.ban_after:
             state.banned_until_ms = now_ms + self.settings.ban_ms
             self._check_ban(state, now_ms)
-        raise LimitError(
+        raise RateLimitError(
             -1003,
             f"Too many requests; current limit of IP({address}) is {self.settings.weight_1m} requests "
             "per minute. Please use the websocket for live updates to avoid polling the API.",
@@ -159,7 +159,7 @@ class Limits:
 
     def _check_ban(self, state: _Address, now_ms: int) -> None:
         if now_ms < state.banned_until_ms:
-            raise LimitError(
+            raise RateLimitError(
                 -1003,
                 f"Way too many requests; IP banned until {state.banned_until_ms}. Please use the "
                 "websocket for live updates to avoid bans.",

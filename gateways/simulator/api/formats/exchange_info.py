@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from gateways.simulator.api.access.rate_limits import LimitSettings
+from gateways.simulator.api.access.rate_limits import RateLimitSettings
 from gateways.simulator.api.formats.numbers import fixed, plain
 from gateways.simulator.exchange.model.symbols import ORDER_TYPES, TIMES_IN_FORCE, SymbolSpec
 
 JsonObject = dict[str, Any]
 
 
-def rate_limits(settings: LimitSettings) -> list[JsonObject]:
+def rate_limits(settings: RateLimitSettings) -> list[JsonObject]:
     """The limits in force."""
     rows = (
         ("REQUEST_WEIGHT", "MINUTE", 1, settings.weight_1m),
@@ -22,7 +22,7 @@ def rate_limits(settings: LimitSettings) -> list[JsonObject]:
     ]
 
 
-def exchange_info(specs: dict[str, SymbolSpec], settings: LimitSettings, now_ms: int) -> JsonObject:
+def exchange_info(specs: dict[str, SymbolSpec], settings: RateLimitSettings, now_ms: int) -> JsonObject:
     """All symbols with their filters."""
     return {
         "timezone": "UTC",

@@ -7,10 +7,10 @@ import structlog
 
 from gateways.simulator.exchange.model.errors import ApiError
 
-_MOST_TOLD = 100
+_MAX_LOGGED = 100
 _log = structlog.get_logger("simulator")
-_told_places: set[str] = set()
-_told_lines: set[str] = set()
+_logged_places: set[str] = set()
+_logged_lines: set[str] = set()
 
 
 def request_failed(what: str, error: Exception) -> ApiError:
@@ -22,8 +22,8 @@ def request_failed(what: str, error: Exception) -> ApiError:
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
     what = ascii(what)[1:-1][:200]
     _log.error(f"{what} failed: {type(error).__name__} at {place}; the client got a 500")
-    if place not in _told_places and len(_told_places) < _MOST_TOLD:
-        _told_places.add(place)
+    if place not in _logged_places and len(_logged_places) < _MAX_LOGGED:
+        _logged_places.add(place)
         _log.error("".join(traceback.format_exception(error)[-8:]).rstrip())
     return ApiError(-1000, "An unknown error occurred while processing the request.", 500)
 
@@ -41,6 +41,10 @@ class _OneLine(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         said = record.getMessage() if error is None else f"{type(error).__name__}: {error}"
         line = ascii(" ".join(said.split()))[1:-1][:200]
-        if record.levelno >= logging.WARNING and line not in _told_lines and len(_told_lines) < _MOST_TOLD:
-            _told_lines.add(line)
+        if (
+            record.levelno >= logging.WARNING
+            and line not in _logged_lines
+            and len(_logged_lines) < _MAX_LOGGED
+        ):
+            _logged_lines.add(line)
             _log.warning(f"a request could not be read: {line}")

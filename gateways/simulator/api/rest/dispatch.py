@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateways.simulator.api.access.keys import ApiKey
-from gateways.simulator.api.access.rate_limits import LimitError
+from gateways.simulator.api.access.rate_limits import RateLimitError
 from gateways.simulator.api.access.signatures import check_signature, check_timestamp
 from gateways.simulator.api.requests.failures import request_failed
 from gateways.simulator.api.requests.faults import ANSWERS, EXECUTED, CannedAnswer, Fault
@@ -144,7 +144,7 @@ class Dispatcher:
             body = msgspec.json.encode(endpoint.handler(venue, Call(params, now_ms, owner, address)))
         except ApiError as error:
             status, body = error.http_status, error_body(error)
-            if isinstance(error, LimitError):
+            if isinstance(error, RateLimitError):
                 headers["Retry-After"] = str(error.retry_after_s)
         except Exception as error:  # noqa: BLE001 - a fault of ours is that request's, and is told
             failed = request_failed(name, error)

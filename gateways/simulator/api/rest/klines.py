@@ -5,7 +5,7 @@ from typing import Any
 
 from gateways.simulator.api.rest.endpoint import Call, requested_feed, row_limit
 from gateways.simulator.api.venue.venue import Venue
-from gateways.simulator.exchange.model.errors import ApiError, invalid_parameter, not_there, refusal
+from gateways.simulator.exchange.model.errors import ApiError, invalid_parameter, refusal, unavailable
 from gateways.simulator.market_data import payloads
 from gateways.simulator.market_data.history.bars import HistoryMissingError
 from gateways.simulator.market_data.history.rows import (
@@ -51,7 +51,7 @@ def premium_klines(venue: Venue, call: Call) -> list[Any]:
 
 def _klines_of(feed: SymbolFeed, call: Call) -> list[Any]:
     interval, rows = _kline_rows(feed, call)
-    return [payloads.kline_row(feed.printer, interval, row) for row in rows]
+    return [payloads.kline_row(feed.numbers, interval, row) for row in rows]
 
 
 def _without_volume(feed: SymbolFeed, call: Call) -> list[Any]:
@@ -60,7 +60,7 @@ def _without_volume(feed: SymbolFeed, call: Call) -> list[Any]:
     for row in rows:
         ticks = row[COUNT]
         row[VOLUME:FIRST_ID] = [0] * (FIRST_ID - VOLUME)
-        line = payloads.kline_row(feed.printer, interval, row)
+        line = payloads.kline_row(feed.numbers, interval, row)
         line[5] = line[7] = line[9] = line[10] = "0"
         line[8] = ticks
         out.append(line)
@@ -96,11 +96,11 @@ def _is_known(feed: SymbolFeed, interval: str, row: list[int], now_ms: int) -> b
     end_ms = next_open_time(interval, row[OPEN_TIME])
     if not row[OPEN_TIME] <= feed.bars.open_row[OPEN_TIME] < end_ms:
         return True
-    return bool(row[COUNT]) or not feed.stands if feed.own_bars else end_ms > now_ms
+    return bool(row[COUNT]) or not feed.is_halted if feed.own_bars else end_ms > now_ms
 
 
 def _older_than_held(symbol: str, interval: str, error: HistoryMissingError) -> ApiError:
     since = datetime.fromtimestamp(error.from_ms / 1000, UTC).isoformat(timespec="minutes")
-    if not error.is_whole:
-        return not_there(f"{symbol}: klines from before {since} are still being fetched")
+    if not error.is_complete:
+        return unavailable(f"{symbol}: klines from before {since} are still being fetched")
     return ApiError(-1130, f"{symbol}: klines {interval} from before {since} are not held here.")

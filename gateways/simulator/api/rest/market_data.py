@@ -6,7 +6,7 @@ from zlib import crc32
 
 from gateways.simulator.api.rest.endpoint import Call, requested_feed, row_limit
 from gateways.simulator.api.venue.venue import Venue
-from gateways.simulator.exchange.model.errors import ApiError, not_there, refusal
+from gateways.simulator.exchange.model.errors import ApiError, refusal, unavailable
 from gateways.simulator.market_data import payloads
 from gateways.simulator.market_data.history.funding import settlements
 from gateways.simulator.market_data.history.rows import DAY_MS, HOUR_MS
@@ -32,8 +32,8 @@ def depth(venue: Venue, call: Call) -> Json:
         "lastUpdateId": last_id,
         "E": call.now_ms,
         "T": feed.changed_ms or call.now_ms,
-        "bids": feed.printer.levels(bids),
-        "asks": feed.printer.levels(asks),
+        "bids": feed.numbers.levels(bids),
+        "asks": feed.numbers.levels(asks),
     }
 
 
@@ -75,7 +75,7 @@ def agg_trades(venue: Venue, call: Call) -> Json:
     else:
         rows = [m for m in rows if end_ms is None or m.time_ms <= end_ms][-limit:]
     kept = ("a", "p", "q", "nq", "f", "l", "T", "m")
-    frames = [payloads.agg_trade(feed.symbol, feed.printer, made, call.now_ms) for made in rows]
+    frames = [payloads.agg_trade(feed.symbol, feed.numbers, made, call.now_ms) for made in rows]
     return [{key: frame[key] for key in kept} for frame in frames]
 
 
@@ -88,7 +88,7 @@ def price_ticker(venue: Venue, call: Call) -> Json:
     """GET ticker/price, v1 and v2."""
 
     def row(feed: SymbolFeed) -> Row:
-        price = feed.printer.price(feed.bars.last_ticks)
+        price = feed.numbers.price(feed.bars.last_ticks)
         return {"symbol": feed.symbol, "price": price, "time": feed.traded_ms or call.now_ms}
 
     return _one_or_all(venue, call, row)
@@ -98,14 +98,14 @@ def book_ticker(venue: Venue, call: Call) -> Json:
     """GET ticker/bookTicker."""
 
     def row(feed: SymbolFeed) -> Row:
-        book, printer = feed.depth.book, feed.printer
+        book, numbers = feed.depth.book, feed.numbers
         (bid, bid_lots), (ask, ask_lots) = book.best(BID), book.best(ASK)
         return {
             "symbol": feed.symbol,
-            "bidPrice": printer.price(bid),
-            "bidQty": printer.size(bid_lots),
-            "askPrice": printer.price(ask),
-            "askQty": printer.size(ask_lots),
+            "bidPrice": numbers.price(bid),
+            "bidQty": numbers.size(bid_lots),
+            "askPrice": numbers.price(ask),
+            "askQty": numbers.size(ask_lots),
             "time": feed.changed_ms or call.now_ms,
             "lastUpdateId": feed.depth.last_id,
         }
@@ -171,7 +171,7 @@ def open_interest(venue: Venue, call: Call) -> Json:
     """GET openInterest: a constant of a plausible size, as nothing in the simulator depends on it."""
     feed = requested_feed(venue, call)
     return {
-        "openInterest": feed.printer.size(_OPEN_INTEREST_LOTS),
+        "openInterest": feed.numbers.size(_OPEN_INTEREST_LOTS),
         "symbol": feed.symbol,
         "time": call.now_ms,
     }
@@ -182,16 +182,16 @@ def _one_or_all(venue: Venue, call: Call, build: Callable[[SymbolFeed], Row]) ->
         return build(requested_feed(venue, call))
     feeds = [feed for symbol in venue.data.symbols if (feed := venue.data.feed(symbol)) is not None]
     if feeds and not any(feed.ready for feed in feeds):
-        raise not_there(f"{feeds[0].symbol}: {feeds[0].why_not}")
+        raise unavailable(f"{feeds[0].symbol}: {feeds[0].not_ready_reason}")
     return [build(feed) for feed in feeds if feed.ready]
 
 
 def _trade_row(feed: SymbolFeed, made: PublicTrade) -> Row:
     return {
         "id": made.trade_id,
-        "price": feed.printer.price(made.ticks),
-        "qty": feed.printer.size(made.lots),
-        "quoteQty": feed.printer.quote(made.ticks * made.lots),
+        "price": feed.numbers.price(made.ticks),
+        "qty": feed.numbers.size(made.lots),
+        "quoteQty": feed.numbers.quote(made.ticks * made.lots),
         "time": made.time_ms,
         "isBuyerMaker": made.buyer_is_maker,
         "isRPITrade": False,
@@ -214,4 +214,4 @@ def _day_ticker(feed: SymbolFeed, now_ms: int) -> Row:
 def _price_at(feed: SymbolFeed, time_ms: int) -> str:
     rows = feed.bars.rows("1h", None, time_ms, 1)
     ticks = int(rows[0, 1]) if len(rows) else feed.bars.last_ticks
-    return f"{feed.printer.price_at(ticks):.8f}"
+    return f"{feed.numbers.price_at(ticks):.8f}"

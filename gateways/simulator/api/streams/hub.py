@@ -131,8 +131,8 @@ class Hub:
     def __init__(self, strict_routing: bool = False) -> None:
         self.strict_routing = strict_routing
         self.sockets: dict[StreamSocket, None] = {}
-        self.on_first: Callable[[str], None] = _nobody
-        self.on_last: Callable[[str], None] = _nobody
+        self.on_first: Callable[[str], None] = _ignore_stream
+        self.on_last: Callable[[str], None] = _ignore_stream
         self._listeners: dict[str, dict[StreamSocket, None]] = {}
         self._silenced: tuple[str, ...] = ()
 
@@ -168,7 +168,7 @@ class Hub:
                     del self._listeners[name]
                     self.on_last(name)
 
-    def wanted(self) -> list[str]:
+    def subscribed(self) -> list[str]:
         """Names of all streams somebody listens to."""
         return list(self._listeners)
 
@@ -214,5 +214,5 @@ class Hub:
         return class_of(name) == (socket.route or "public")
 
 
-def _nobody(_stream: str) -> None:
+def _ignore_stream(_stream: str) -> None:
     """Stand in until the market data is attached."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateways.simulator.api.access.keys import KeyRing
-from gateways.simulator.api.access.rate_limits import Limits, LimitSettings
+from gateways.simulator.api.access.rate_limits import RateLimits, RateLimitSettings
 from gateways.simulator.api.formats import events as format_events
 from gateways.simulator.api.formats.numbers import average, price, qty
 from gateways.simulator.api.requests.faults import Faults
@@ -15,7 +15,7 @@ from gateways.simulator.api.streams.hub import Hub
 from gateways.simulator.api.streams.user_data import ListenKeys, UserStreams
 from gateways.simulator.api.venue.clock import SimClock
 from gateways.simulator.exchange.exchange import Exchange
-from gateways.simulator.exchange.model.errors import not_there, refusal
+from gateways.simulator.exchange.model.errors import refusal, unavailable
 from gateways.simulator.exchange.model.events import (
     AccountConfigEvent,
     AccountEvent,
@@ -45,7 +45,7 @@ class VenueOptions:
     strict_routing: bool = False
     legacy_avg_price: bool = False
     balance: Decimal = DEFAULT_BALANCE
-    limits: LimitSettings | None = None
+    limits: RateLimitSettings | None = None
 
 
 class Venue:
@@ -62,7 +62,7 @@ class Venue:
         self.options = options
         self.clock = clock
         self.keys = KeyRing(options.state / "api_keys.json")
-        self.limits = Limits(options.limits)
+        self.limits = RateLimits(options.limits)
         self.faults = Faults()
         self.hub = Hub(options.strict_routing)
         self.listen_keys = ListenKeys(options.state / "listen_keys.json")
@@ -103,7 +103,7 @@ class Venue:
         """Refuse to match orders of a symbol whose book is not that of its source (-1001, 503)."""
         feed = self.data.feed(symbol)
         if feed is not None and not feed.ready:
-            raise not_there(f"{symbol}: {feed.why_not}")
+            raise unavailable(f"{symbol}: {feed.not_ready_reason}")
 
     def advance(self) -> int | None:
         """Let everything happen that is due; returns when to come back (simulated ms)."""

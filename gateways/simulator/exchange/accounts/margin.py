@@ -12,7 +12,6 @@ from decimal import Decimal
 
 from gateways.simulator.exchange.accounts.positions import cross_wallet, money, unrealized
 from gateways.simulator.exchange.model.accounts import ZERO, Position
-from gateways.simulator.exchange.model.orders import Order
 from gateways.simulator.exchange.model.state import AccountState, ExchangeState, MarketState
 from gateways.simulator.exchange.model.symbols import SymbolSpec
 
@@ -43,11 +42,6 @@ def maintenance(spec: SymbolSpec, notional: Decimal) -> Decimal:
 def mark_notional(spec: SymbolSpec, lots: int, mark: Decimal) -> Decimal:
     """Return |q| * MP."""
     return spec.lots_to_qty(abs(lots)) * mark
-
-
-def order_notional(spec: SymbolSpec, order: Order) -> Decimal:
-    """Return what is left of an order at its price."""
-    return spec.notional(order.price_ticks, order.remaining_lots)
 
 
 def side_notionals(

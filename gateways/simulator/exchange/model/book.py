@@ -222,10 +222,6 @@ class Book:
         for key in reversed(book_side.keys):
             yield key * book_side.sign, book_side.levels[key].total
 
-    def level_count(self, side: str) -> int:
-        """Return the number of levels of a side."""
-        return len((self._bids if side == "BUY" else self._asks).keys)
-
     def take_changes(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Return the levels changed since the last call as (ticks, absolute lots), 0 for removed.
 
@@ -360,7 +356,7 @@ class Book:
         bids, asks = self._bids.keys, self._asks.keys
         return bool(bids and asks and bids[-1] + asks[-1] >= 0)
 
-    def eat_printed(self, side: str, price_ticks: int, lots: int) -> list[tuple[Entry, int]]:
+    def consume_print(self, side: str, price_ticks: int, lots: int) -> list[tuple[Entry, int]]:
         """Apply a recorded trade that hit `side` at a price; return the entries it reached.
 
         Entries at better prices come first, then the front of the level. The size is not exceeded. The

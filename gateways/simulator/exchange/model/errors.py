@@ -17,13 +17,13 @@ class ApiError(Exception):
         self.http_status = http_status
 
 
-def not_there(why: str) -> ApiError:
+def unavailable(why: str) -> ApiError:
     """What cannot be answered truly now: the exchange's words for a failure that may be over soon."""
     message = f"Internal error; unable to process your request. Please try again. ({why})"
     return ApiError(-1001, message, 503)
 
 
-_MESSAGES: dict[int, str] = {
+MESSAGES: dict[int, str] = {
     -1115: "Invalid timeInForce.",
     -1116: "Invalid orderType.",
     -1117: "Invalid side.",
@@ -112,12 +112,7 @@ _MESSAGES: dict[int, str] = {
 
 def refusal(code: int) -> ApiError:
     """Return the refusal of a code whose sentence has no variable part."""
-    return ApiError(code, _MESSAGES[code])
-
-
-def documented_codes() -> tuple[int, ...]:
-    """Return every code with a fixed sentence."""
-    return tuple(_MESSAGES)
+    return ApiError(code, MESSAGES[code])
 
 
 def missing_parameter(name: str) -> ApiError:

@@ -167,19 +167,3 @@ class Listener(Protocol):
 
     def on_forced_order(self, forced: ForcedOrder) -> None:
         """Take one liquidation order."""
-
-
-class NullListener:
-    """A listener that ignores everything."""
-
-    def on_trade(self, trade: Trade) -> None:
-        """Ignore it."""
-
-    def on_book_changed(self, symbol: str, now_ms: int) -> None:
-        """Ignore it."""
-
-    def on_user(self, account_id: str, event: UserEvent) -> None:
-        """Ignore it."""
-
-    def on_forced_order(self, forced: ForcedOrder) -> None:
-        """Ignore it."""

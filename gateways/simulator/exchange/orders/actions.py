@@ -12,8 +12,8 @@ from gateways.simulator.exchange.orders.matching import (
     ER_REDUCE_ONLY,
     emit_order,
     end_order,
-    leave_book,
     match_order,
+    remove_from_book,
     rest_order,
 )
 from gateways.simulator.exchange.orders.rules import (
@@ -214,7 +214,7 @@ def _apply_amendment(
         count=order.modifications + 1,
         modify_id=request.modify_id,
     )
-    leave_book(state.markets[order.symbol], order)
+    remove_from_book(state.markets[order.symbol], order)
     for displaced in admission.displaced:
         end_order(state, user, displaced, "EXPIRED", "EXPIRED", ER_REDUCE_ONLY)
     order.price, order.price_ticks = changed.price, changed.price_ticks

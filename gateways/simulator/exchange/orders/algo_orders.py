@@ -84,11 +84,11 @@ def expire_without_position(state: ExchangeState, market: MarketState) -> None:
     """Expire closePosition and GTE_GTC orders whose position is gone, and those past goodTillDate."""
     for algo in list(market.waiting.values()):
         user = state.accounts[algo.account_id]
-        tied = algo.close_position or algo.time_in_force == algo_rules.UNTIL_POSITION_ENDS
-        if tied and not _position_to_close(user, algo):
+        needs_position = algo.close_position or algo.time_in_force == algo_rules.UNTIL_POSITION_ENDS
+        if needs_position and not _position_to_close(user, algo):
             if algo.had_position:
                 close(state, user, algo, "EXPIRED")
-        elif tied and not algo.had_position:
+        elif needs_position and not algo.had_position:
             algo.had_position = True
             state.dirty.algos[algo.algo_id] = algo
         elif algo.good_till_date and algo.good_till_date <= state.now_ms:
@@ -110,14 +110,14 @@ def run_triggers(state: ExchangeState, market: MarketState) -> None:
         if not path and not moved:
             break
         for ticks in path:
-            _look(state, market, "CONTRACT_PRICE", market.spec.ticks_to_price(ticks))
+            _check_triggers(state, market, "CONTRACT_PRICE", market.spec.ticks_to_price(ticks))
         if moved and market.mark:
-            _look(state, market, "MARK_PRICE", market.mark)
+            _check_triggers(state, market, "MARK_PRICE", market.mark)
     market.path.clear()
     market.mark_moved = False
 
 
-def _look(state: ExchangeState, market: MarketState, working_type: str, price: Decimal) -> None:
+def _check_triggers(state: ExchangeState, market: MarketState, working_type: str, price: Decimal) -> None:
     for algo in list(market.waiting.values()):
         if algo.working_type != working_type or not algo.is_open:
             continue

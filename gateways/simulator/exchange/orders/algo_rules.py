@@ -95,7 +95,7 @@ def build(state: ExchangeState, user: AccountState, market: MarketState, request
     _check_prices(market, algo, request)
     _check_quantity(market, algo, request)
     _check_not_reached(market, algo, request)
-    _check_tie(user, algo)
+    _check_position_link(user, algo)
     return algo
 
 
@@ -108,7 +108,7 @@ def _check_close_position(request: AlgoRequest) -> None:
         raise refusal(-4138)
 
 
-def _check_tie(user: AccountState, algo: AlgoOrder) -> None:
+def _check_position_link(user: AccountState, algo: AlgoOrder) -> None:
     """Check what lives with a position: one stop and one target close it (-4130), GTE_GTC needs one (-4509).
 
     An open order of the symbol will do in place of a position. Source: users' reports of both refusals.

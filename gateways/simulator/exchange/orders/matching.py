@@ -197,7 +197,7 @@ def settle_fill(
         fill=fill,
         reason=ER_LIQUIDATION if execution_type == "CALCULATED" else 0,
     )
-    knock_out_reduce_only(state, user, order)
+    expire_excess_reduce_only(state, user, order)
 
 
 def _record_trade(
@@ -231,7 +231,7 @@ def _record_trade(
     state.dirty.trades.append(trade)
 
 
-def knock_out_reduce_only(state: ExchangeState, user: AccountState, cause: Order) -> None:
+def expire_excess_reduce_only(state: ExchangeState, user: AccountState, cause: Order) -> None:
     """Expire the resting reduce-only orders the position no longer covers."""
     for order in excess_orders(user, cause.symbol, cause.position_side, active=cause.order_id):
         end_order(state, user, order, "EXPIRED", "EXPIRED", ER_REDUCE_ONLY)
@@ -245,7 +245,7 @@ def rest_order(state: ExchangeState, order: Order) -> None:
     market.book.rest(entry)
 
 
-def leave_book(market: MarketState, order: Order) -> None:
+def remove_from_book(market: MarketState, order: Order) -> None:
     """Take an order out of the book if it is there."""
     entry = market.entries.pop(order.order_id, None)
     if entry is not None:
@@ -263,7 +263,7 @@ def end_order(
     reason: int = 0,
 ) -> None:
     """End an open order without a fill: CANCELED, EXPIRED or EXPIRED_IN_MATCH."""
-    leave_book(state.markets[order.symbol], order)
+    remove_from_book(state.markets[order.symbol], order)
     order.status = status
     order.update_time_ms = state.now_ms
     state.close_order(user, order)
@@ -321,6 +321,6 @@ def print_trade(
             True,
         )
     )
-    for entry, size in market.book.eat_printed(resting_side, price_ticks, lots):
+    for entry, size in market.book.consume_print(resting_side, price_ticks, lots):
         if entry.level is not None:
             fill_entry(state, market, entry, min(size, entry.lots), state.next_trade_id(market))

@@ -52,21 +52,21 @@ class HistorySource(Protocol):
     def minutes(self, start_ms: int, end_ms: int) -> Rows:
         """Minutes before the first of our own."""
 
-    def known_from_ms(self, unit: Unit) -> int:
+    def oldest_ms(self, unit: Unit) -> int:
         """Open time of the oldest bar of a unit that is held; 0 if nothing older exists."""
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether everything that will ever be held is here."""
 
 
 class HistoryMissingError(Exception):
     """Bars were asked for that are older than what is held (`from_ms`); more comes unless `is_whole`."""
 
-    def __init__(self, unit: Unit, from_ms: int, is_whole: bool) -> None:
+    def __init__(self, unit: Unit, from_ms: int, is_complete: bool) -> None:
         super().__init__(f"bars of {unit} are held from {from_ms} ms on")
         self.from_ms = from_ms
-        self.is_whole = is_whole
+        self.is_complete = is_complete
 
 
 class Bars:
@@ -214,9 +214,9 @@ class Bars:
         if length >= DAY_MS:
             needs = [needs[0], ("1h", max(start_ms, self._start_ms // DAY_MS * DAY_MS)), ("1d", start_ms)]
         for unit, from_ms in needs:
-            known_ms = history.known_from_ms(unit)
+            known_ms = history.oldest_ms(unit)
             if from_ms < known_ms:
-                raise HistoryMissingError(unit, known_ms, history.is_whole)
+                raise HistoryMissingError(unit, known_ms, history.is_complete)
 
     def _base(self, interval: str, start_ms: int, end_ms: int) -> Rows:
         """Rows of a finer or equal interval that cover [start_ms, end_ms)."""

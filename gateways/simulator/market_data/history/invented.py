@@ -153,12 +153,12 @@ class History:
         day = open_ms // DAY_MS * DAY_MS
         return split_row(self._seed, self._hours_of(day)[(open_ms - day) // HOUR_MS], 60, MINUTE_MS)
 
-    def known_from_ms(self, _unit: Unit) -> int:
+    def oldest_ms(self, _unit: Unit) -> int:
         """Nothing is older than 1970."""
         return 0
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Everything can be made at once."""
         return True
 

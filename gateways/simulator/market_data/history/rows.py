@@ -115,7 +115,7 @@ def aggregate(interval: str, rows: Rows) -> Rows:
     return out
 
 
-def whole(rows: Rows) -> Rows:
+def merge(rows: Rows) -> Rows:
     """Join ascending rows (at least one) into a single one."""
     out = empty_rows(1)
     out[0, OPEN_TIME : OPEN + 1] = rows[0, OPEN_TIME : OPEN + 1]

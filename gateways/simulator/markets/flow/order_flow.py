@@ -68,13 +68,13 @@ class SymbolFlow:
         self.next_ms = 0.0
         """Time of the next event."""
 
-    def start(self, exchange: Exchange, price_ticks: int, home_ticks: int, now_ms: int) -> None:
+    def start(self, exchange: Exchange, price_ticks: int, anchor_ticks: int, now_ms: int) -> None:
         """Fill the book around a price. The price is drawn back to `home_ticks` in the long run."""
         self._exchange = exchange
         self._book = exchange.book(self.symbol)
         self._book.clear_anonymous()
         self._range = int(max(60, min(1500, price_ticks * 0.0023)))
-        self._path.start(price_ticks, home_ticks, self._range // 3, now_ms)
+        self._path.start(price_ticks, anchor_ticks, self._range // 3, now_ms)
         self._bid = self._path.bid
         for side in _SIDES:
             self._settle(side)

@@ -46,10 +46,10 @@ class PricePath:
         self.side = 1
         self.is_leading = False
         """A move in the direction of `side` is about to start."""
-        self._home = 2
+        self._anchor = 2
         self._longest_move = 20
         self._trend = 1
-        self._vigour = 1.0
+        self._move_scale = 1.0
         self._opening_end_ms = 0.0
         self._side_end_ms = 0.0
         self._trend_end_ms = 0.0
@@ -59,18 +59,18 @@ class PricePath:
         self.next_ms = 0.0
         """Time of the next change."""
 
-    def start(self, price_ticks: int, home_ticks: int, longest_move_ticks: int, now_ms: int) -> None:
+    def start(self, price_ticks: int, anchor_ticks: int, longest_move_ticks: int, now_ms: int) -> None:
         """Begin at a price; in the long run it is drawn back to `home_ticks`."""
         rng = self._rng
         self.bid = max(2, price_ticks)
-        self._home = max(2, home_ticks)
+        self._anchor = max(2, anchor_ticks)
         self._longest_move = longest_move_ticks
         self.side = rng.choice((-1, 1))
         self._trend = rng.choice((-1, 1))
         self._opening_end_ms = now_ms + OPENING_MS
         self._side_end_ms = now_ms + rng.uniform(4000.0, 8000.0)
         self._trend_end_ms = now_ms + rng.expovariate(1.0 / self._profile.trend_ms)
-        self._draw_vigour()
+        self._draw_move_scale()
         self._schedule_move(now_ms + 1000.0 * rng.uniform(0.5, 2.5), now_ms)
         self._find_next()
 
@@ -120,7 +120,7 @@ class PricePath:
         if at_ms >= self._trend_end_ms:
             self._trend_end_ms = at_ms + rng.expovariate(1.0 / profile.trend_ms)
             self._trend = rng.choice((-1, 1))
-        pull = _PULL * math.log(self._home / self.bid)
+        pull = _PULL * math.log(self._anchor / self.bid)
         pull = max(-_STRONGEST_PULL, min(_STRONGEST_PULL, pull))
         self.side = 1 if rng.random() < 0.5 + pull + self._trend * profile.trend_share else -1
 
@@ -129,7 +129,7 @@ class PricePath:
         rng, profile = self._rng, self._profile
         self.is_leading = False
         is_opening = at_ms < self._opening_end_ms
-        ticks = int(self._vigour * rng.lognormvariate(0.0, _WITHIN_SHARE * profile.move_spread))
+        ticks = int(self._move_scale * rng.lognormvariate(0.0, _WITHIN_SHARE * profile.move_spread))
         ticks = min(max(1, ticks), self._longest_move)
         if is_opening:
             ticks = max(1, ticks // 3)
@@ -147,14 +147,14 @@ class PricePath:
             gap = rng.expovariate(1.0 / _FOLLOW_MS)
         else:
             gap = rng.expovariate(profile.move_rate / 1000.0)
-            self._draw_vigour()
+            self._draw_move_scale()
         self._schedule_move(now + gap, now)
 
-    def _draw_vigour(self) -> None:
+    def _draw_move_scale(self) -> None:
         """Draw the median size of the moves that follow one another from now on."""
         profile = self._profile
         spread = _BETWEEN_SHARE * profile.move_spread
-        self._vigour = self._rng.lognormvariate(math.log(profile.move_median_ticks), spread)
+        self._move_scale = self._rng.lognormvariate(math.log(profile.move_median_ticks), spread)
 
     def _schedule_move(self, move_ms: float, now_ms: float) -> None:
         self._move_ms = move_ms

@@ -82,7 +82,7 @@ def test_one_odd_stamp_does_not_make_the_market_stand_still_in_the_rest(tmp_path
     times, standing = [], []
     while (at_ms := market.next_time_ms()) is not None:
         times.append(at_ms)
-        standing.append(feed.stands)
+        standing.append(feed.is_halted)
         rig.run(max(1, at_ms - rig.now_ms), 7_777)
     assert times == sorted(times)
     assert not any(standing)

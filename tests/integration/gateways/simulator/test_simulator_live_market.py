@@ -81,7 +81,7 @@ def test_frames_that_are_not_as_documented_end_nothing_and_lead_to_a_new_book(tm
             await sink.until(lambda: sink.feed.ready)
             for frame in strange:
                 source.venue.hub.publish("btcusdt@depth@100ms", frame)
-            await sink.until(lambda: sink.market.strange >= 4 and sink.feed.ready)
+            await sink.until(lambda: sink.market.malformed >= 4 and sink.feed.ready)
             assert sink.feed.depth.book.best(0)[0] < sink.feed.depth.book.best(1)[0]
 
     asyncio.run(run())
@@ -98,7 +98,7 @@ def test_a_mark_price_that_stops_alone_ends_the_market_of_its_symbol(
             await sink.until(lambda: sink.feed.ready)
             source.venue.hub.silence(("btcusdt@markPrice@1s",))
             await sink.until(lambda: not sink.feed.ready)
-            assert "mark price" in sink.feed.why_not
+            assert "mark price" in sink.feed.not_ready_reason
             source.venue.hub.silence(())
             await sink.until(lambda: sink.feed.ready)
 
@@ -111,7 +111,7 @@ def test_a_symbol_the_source_has_not_is_named_and_keeps_no_other_waiting(
     async def run() -> None:
         async with Source(tmp_path / "source") as source, Sink(source.url, GONE_FIRST) as sink:
             await sink.until(lambda: sink.feed.ready)
-            assert sink.market.waits_for_book
+            assert not sink.rig.data.feed("ETHUSDT").ready
 
     asyncio.run(run())
     said = capsys.readouterr().out

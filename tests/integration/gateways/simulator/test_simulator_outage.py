@@ -67,10 +67,10 @@ def test_bars_that_are_not_loaded_are_refused_not_made_up(tmp_path: Path, monkey
     """The deeper pages never come, so readiness cannot depend on the speed of the machine."""
     history = Upstream.history
 
-    async def only_first(upstream: Upstream, *arguments: Any, is_whole: bool) -> Any:  # noqa: ANN401 - passed on
-        if is_whole:
+    async def only_first(upstream: Upstream, *arguments: Any, is_complete: bool) -> Any:  # noqa: ANN401 - passed on
+        if is_complete:
             await asyncio.Event().wait()
-        return await history(upstream, *arguments, is_whole=is_whole)
+        return await history(upstream, *arguments, is_complete=is_complete)
 
     monkeypatch.setattr(Upstream, "history", only_first)
 

@@ -16,9 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from gateways.simulator.exchange import account_queries, order_queries
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.exchange.model.errors import ApiError
-from gateways.simulator.exchange.model.events import NullListener, Trade
+from gateways.simulator.exchange.model.events import Trade
 from gateways.simulator.exchange.model.orders import AmendRequest, OrderRequest
 from gateways.simulator.exchange.model.symbols import default_symbols
+from tests.support.listeners import NullListener
 
 D = Decimal
 NOW = 1_760_000_400_000

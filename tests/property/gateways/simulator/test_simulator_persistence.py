@@ -21,7 +21,7 @@ from gateways.simulator.store import journal
 from gateways.simulator.store import records as state_record
 from gateways.simulator.store.journal import StateDamagedError
 from gateways.simulator.store.persistence import Persistence as Store
-from gateways.simulator.store.records import StateRecord, cut
+from gateways.simulator.store.records import StateRecord, state_slices
 from tests.support.simulator_rig import SYMBOL, D, Desk, Recorder
 
 Step = Callable[[Desk], object]
@@ -92,7 +92,7 @@ def contents(state: ExchangeState, *, with_prices: bool = True) -> bytes:
     Prices survive as they were at the last change of an account.
     """
     record = StateRecord(counters=state.counters)
-    for part in cut(state):
+    for part in state_slices(state):
         for name in StateRecord.__struct_fields__[1:]:
             getattr(record, name).extend(getattr(part, name))
     record = msgspec.convert(msgspec.to_builtins(record), StateRecord)
@@ -305,7 +305,7 @@ def test_no_step_of_a_snapshot_takes_more_than_its_share_of_rows(tmp_path: Path)
     desk = Desk()
     for _ in range(300):
         desk.market("BUY", "0.002")
-    for record in cut(desk.state):
+    for record in state_slices(desk.state):
         rows = sum(len(getattr(record, name)) for name in StateRecord.__struct_fields__[1:])
         assert rows <= state_record.SLICE_ROWS
 

@@ -7,7 +7,7 @@ from engine.shell.chat import status_text
 from engine.shell.status import StatusKeeper
 from gateways.binance.protocol.classify import Kind, classify
 from gateways.binance.rest.trouble import KEPT, KEPT_NS, TEXT_CHARACTERS, RestTrouble
-from gateways.simulator.exchange.model.errors import not_there
+from gateways.simulator.exchange.model.errors import unavailable
 from runtime.control.status_tables import blocked
 from tests.support.engine_rig import Rig
 
@@ -20,7 +20,7 @@ def trouble(now: list[int]) -> RestTrouble:
 
 
 def note(to: RestTrouble, symbol: str, why: str) -> None:
-    error = not_there(why)
+    error = unavailable(why)
     to.note(URL.format(symbol), classify(Kind.READ, error.http_status, error.code, error.message))
 
 

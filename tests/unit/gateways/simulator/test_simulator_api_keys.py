@@ -78,9 +78,9 @@ def test_what_is_no_usable_public_key_is_one_sentence():
 def test_kept_keys_are_known_after_a_restart_and_readable_by_their_owner_only(tmp_path: Path):
     path = tmp_path / "api_keys.json"
     ring = KeyRing(path)
-    ring.keep("hmac", "2", secret="s")
-    ring.keep("signed", "1", pem=public_pem(ED25519))
-    ring.keep("orphan", "3", secret="s")
+    ring.save("hmac", "2", secret="s")
+    ring.save("signed", "1", pem=public_pem(ED25519))
+    ring.save("orphan", "3", secret="s")
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     again = KeyRing(path)
@@ -96,7 +96,7 @@ def test_a_refused_key_is_not_kept(tmp_path: Path):
     ring = KeyRing(tmp_path / "api_keys.json")
     for key, pem in (("k", "nonsense"), ("no spaces", public_pem(ED25519))):
         with pytest.raises(ValueError, match="expected"):
-            ring.keep(key, "1", pem=pem)
+            ring.save(key, "1", pem=pem)
     assert not (tmp_path / "api_keys.json").exists()
 
 

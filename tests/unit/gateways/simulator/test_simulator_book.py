@@ -88,22 +88,22 @@ def test_a_level_disappears_with_its_last_lot():
     book.add("BUY", 99, 5)
     book.reduce("BUY", 99, 9)
     assert book.best_bid() is None
-    assert book.level_count("BUY") == 0
+    assert list(book.levels("BUY")) == []
 
 
 def test_a_printed_trade_eats_the_front_and_then_reaches_the_order():
     book = Book()
     book.add("BUY", 100, 20)
     entry = resting(book, "BUY", 100, 10)
-    assert book.eat_printed("BUY", 100, 15) == []
-    assert book.eat_printed("BUY", 100, 8) == [(entry, 3)]
+    assert book.consume_print("BUY", 100, 15) == []
+    assert book.consume_print("BUY", 100, 8) == [(entry, 3)]
 
 
 def test_a_printed_trade_reaches_better_priced_orders_first():
     book = Book()
     book.add("SELL", 100, 20)
     better = resting(book, "SELL", 98, 4)
-    assert book.eat_printed("SELL", 100, 10) == [(better, 4)]
+    assert book.consume_print("SELL", 100, 10) == [(better, 4)]
     assert book.anonymous_at("SELL", 100) == 14
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from gateways.simulator.api.access.rate_limits import LimitSettings
+from gateways.simulator.api.access.rate_limits import RateLimitSettings
 from gateways.simulator.api.formats import account as format_account
 from gateways.simulator.api.formats import events as format_events
 from gateways.simulator.api.formats import numbers as format_numbers
@@ -171,7 +171,7 @@ def test_acknowledgement_shows_the_order_as_it_arrived():
 
 
 def test_every_symbol_carries_what_clients_need():
-    info = exchange_info(SPECS, LimitSettings(), 1)
+    info = exchange_info(SPECS, RateLimitSettings(), 1)
     assert {row["asset"] for row in info["assets"]} == {"USDT"}
     for symbol in info["symbols"]:
         kinds = {row["filterType"] for row in symbol["filters"]}

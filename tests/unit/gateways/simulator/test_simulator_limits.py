@@ -2,20 +2,20 @@ from collections.abc import Callable
 
 import pytest
 
-from gateways.simulator.api.access.rate_limits import LimitError, Limits, LimitSettings
+from gateways.simulator.api.access.rate_limits import RateLimitError, RateLimits, RateLimitSettings
 
 MINUTE_MS = 60_000
 NOW_MS = 1_700_000_040_000 // MINUTE_MS * MINUTE_MS
 
 
 def refused(action: Callable[..., object], *args: object):
-    with pytest.raises(LimitError) as caught:
+    with pytest.raises(RateLimitError) as caught:
         action(*args)
     return caught.value
 
 
 def test_weight_is_counted_in_fixed_minutes():
-    limits = Limits(LimitSettings(weight_1m=10))
+    limits = RateLimits(RateLimitSettings(weight_1m=10))
     limits.take_weight("a", 10, NOW_MS + 59_000)
     error = refused(limits.take_weight, "a", 1, NOW_MS + 59_500)
     assert (error.code, error.http_status, error.retry_after_s) == (-1003, 429, 1)
@@ -24,13 +24,13 @@ def test_weight_is_counted_in_fixed_minutes():
 
 
 def test_addresses_have_their_own_weight():
-    limits = Limits(LimitSettings(weight_1m=1))
+    limits = RateLimits(RateLimitSettings(weight_1m=1))
     limits.take_weight("a", 1, NOW_MS)
     limits.take_weight("b", 1, NOW_MS)
 
 
 def test_insisting_leads_to_a_ban_that_ends():
-    limits = Limits(LimitSettings(weight_1m=0, ban_after=2, ban_ms=5000))
+    limits = RateLimits(RateLimitSettings(weight_1m=0, ban_after=2, ban_ms=5000))
     assert [refused(limits.take_weight, "a", 1, NOW_MS).http_status for _ in range(4)] == [429, 429, 418, 418]
     error = refused(limits.take_weight, "a", 0, NOW_MS + 1000)
     assert error.retry_after_s == 4
@@ -39,12 +39,12 @@ def test_insisting_leads_to_a_ban_that_ends():
 
 
 def test_without_the_knob_nobody_is_banned():
-    limits = Limits(LimitSettings(weight_1m=0, ban_after=0))
+    limits = RateLimits(RateLimitSettings(weight_1m=0, ban_after=0))
     assert {refused(limits.take_weight, "a", 1, NOW_MS).http_status for _ in range(200)} == {429}
 
 
 def test_orders_have_two_windows_and_belong_to_the_account():
-    limits = Limits(LimitSettings(orders_10s=5, orders_1m=6))
+    limits = RateLimits(RateLimitSettings(orders_10s=5, orders_1m=6))
     limits.take_orders("1", 5, 1, NOW_MS)
     error = refused(limits.take_orders, "1", 1, 1, NOW_MS + 1)
     assert (error.code, error.http_status, error.retry_after_s) == (-1015, 429, 10)
@@ -55,7 +55,7 @@ def test_orders_have_two_windows_and_belong_to_the_account():
 
 
 def test_funding_has_a_pool_of_its_own():
-    limits = Limits(LimitSettings(weight_1m=1, funding_5m=2))
+    limits = RateLimits(RateLimitSettings(weight_1m=1, funding_5m=2))
     limits.take_funding("a", NOW_MS)
     limits.take_funding("a", NOW_MS)
     assert refused(limits.take_funding, "a", NOW_MS).http_status == 429

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from gateways.simulator.exchange import history_queries, order_queries
-from gateways.simulator.exchange.model.errors import ApiError, documented_codes, refusal
+from gateways.simulator.exchange.model.errors import MESSAGES, ApiError, refusal
 from gateways.simulator.exchange.model.orders import AmendRequest, OrderRequest
 from gateways.simulator.exchange.model.symbols import default_symbols
 from tests.support.simulator_rig import NOW, SYMBOL, D, Desk, refused
@@ -267,7 +267,7 @@ def test_a_call_is_refused_with_the_documented_code(desk: Desk, row: str):
         call(desk)
 
 
-@pytest.mark.parametrize("code", documented_codes())
+@pytest.mark.parametrize("code", list(MESSAGES))
 def test_every_fixed_sentence_belongs_to_its_code(code: int):
     error = refusal(code)
     assert (error.code, error.http_status) == (code, 400)
