@@ -1,18 +1,10 @@
-"""Profit since 00:00 UTC, by event time, and which changes of a balance are no profit."""
+"""Profit since 00:00 UTC, by event time."""
 
 from decimal import Decimal
 
 import msgspec
 
 DAY_NS = 86_400_000_000_000
-TRANSFERS = frozenset(
-    {
-        *("DEPOSIT", "WITHDRAW", "WITHDRAW_REJECT", "ADMIN_DEPOSIT", "ADMIN_WITHDRAW"),
-        *("MARGIN_TRANSFER", "MARGIN_TYPE_CHANGE", "ASSET_TRANSFER", "AUTO_EXCHANGE"),
-        *("COIN_SWAP_DEPOSIT", "COIN_SWAP_WITHDRAW"),
-    }
-)
-"""Binance's reasons of account updates that move money and earn or lose none; every other one counts."""
 
 
 class DailyPnl(msgspec.Struct, array_like=True):

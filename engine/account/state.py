@@ -9,13 +9,13 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.account.daily import TRANSFERS, DailyPnl
+from engine.account.daily import DailyPnl
 from engine.model.lots import plain
 from engine.model.positions import ZERO, Position
 from engine.model.records import EXTERNAL, AccountReport, Adjustment, DayBegan, Fill, JournalRecord
 from gateways.wire.messages import AccountUpdate, Balance, MarkPrice, PositionReport, Snapshot
+from gateways.wire.words import AccountChange
 
-FUNDING = "FUNDING_FEE"
 TAKER_FEE, MAKER_FEE = Decimal("0.0005"), Decimal("0.0002")
 """Of Binance's lowest level: nobody pays more, and in another asset all pay less."""
 
@@ -148,9 +148,9 @@ class AccountStateStore:
         self._begin_day(update.transaction_time_ns)
         for balance in update.balances:
             self._balances[balance.asset] = balance
-            if balance.asset != self.quote_asset or update.reason in TRANSFERS:
+            if balance.asset != self.quote_asset or update.change is AccountChange.TRANSFER:
                 continue
-            if update.reason == FUNDING:
+            if update.change is AccountChange.FUNDING:
                 self._funding += balance.change
             else:
                 self._other_changes += balance.change

@@ -1,8 +1,7 @@
 """What becomes of the account: what the exchange does to it by itself is told once (liquidations, clearance
 fees, fees in other assets), its days and its equity go on record."""
 
-from engine.account.daily import TRANSFERS
-from engine.account.state import FUNDING, MAKER_FEE, TAKER_FEE, AccountStateStore
+from engine.account.state import MAKER_FEE, TAKER_FEE, AccountStateStore
 from engine.model.audit import Severity
 from engine.model.context import Outbox
 from engine.model.lots import plain
@@ -10,30 +9,28 @@ from engine.model.records import EquityMark
 from engine.orders.order_states import TERMINAL
 from engine.orders.order_store import Applied, Order
 from gateways.wire.messages import AccountUpdate
+from gateways.wire.words import AccountChange, ForcedClose
 from runtime.control.shown import ShowPrice
 
-INSURANCE = "INSURANCE_CLEAR"
 EQUITY_EVERY_NS = 60_000_000_000
 _FORCED = {
-    "autoclose-": "liquidation: the exchange has closed {what}",
-    "adl_autoclose": "auto-deleveraging: the exchange has closed {what} to settle somebody else's loss",
-    "settlement_autoclose-": "settlement: the exchange has closed {what} because the contract ends",
-    "delivery_autoclose-": "delivery: the exchange has closed {what} because the contract ends",
+    ForcedClose.LIQUIDATION: "liquidation: the exchange has closed {what}",
+    ForcedClose.DELEVERAGING: (
+        "auto-deleveraging: the exchange has closed {what} to settle somebody else's loss"
+    ),
+    ForcedClose.SETTLEMENT: "settlement: the exchange has closed {what} because the contract ends",
+    ForcedClose.DELIVERY: "delivery: the exchange has closed {what} because the contract ends",
 }
-"""By what the exchange's own client order ids begin with."""
 
 
-def forced_close(order: Order, price: ShowPrice) -> str:
+def forced_close(order: Order, forced: ForcedClose, price: ShowPrice) -> str:
     """What the exchange's own order has done to a position, as a sentence ("": it is no such order)."""
-    kind = next((key for key in _FORCED if order.intent.client_order_id.startswith(key)), "")
-    if not kind and order.intent.order_type == "LIQUIDATION":
-        kind = "autoclose-"
-    if not kind or not order.is_external:
+    if not forced or not order.is_external:
         return ""
     verb = "sold" if order.intent.side == "SELL" else "bought"
     what = f"{plain(order.filled_base)} {order.intent.symbol}"
     average = price(order.intent.symbol, order.average_price)
-    return f"{_FORCED[kind].format(what=what)} ({verb} at {average} on average)"
+    return f"{_FORCED[forced].format(what=what)} ({verb} at {average} on average)"
 
 
 class AccountNews:
@@ -52,25 +49,26 @@ class AccountNews:
             self._tell_other_fees(applied.fill.fee_asset)
         order = applied.order
         has_ended = not order.is_open and applied.before not in TERMINAL
-        text = forced_close(order, self._price) if has_ended and order.filled_base else ""
+        forced = applied.update.forced if applied.update is not None else ForcedClose.NONE
+        text = forced_close(order, forced, self._price) if has_ended and order.filled_base else ""
         if text:
             self._out.notice("critical", text)
 
     def on_account(self, update: AccountUpdate) -> None:
         """A change of the balance that is no trade, funding or transfer; a margin call."""
-        if update.reason == "MARGIN_CALL":
+        if update.change is AccountChange.MARGIN_CALL:
             self._out.notice("critical", "margin call: the exchange is close to liquidating positions")
-        if update.reason == FUNDING or update.reason in TRANSFERS:
+        if update.change in {AccountChange.FUNDING, AccountChange.TRANSFER}:
             return
         for balance in update.balances:
             if not balance.change:
                 continue
             amount = f"{plain(balance.change)} {balance.asset}"
-            if update.reason == INSURANCE:
+            if update.change is AccountChange.INSURANCE:
                 text = f"liquidation: the exchange's insurance fund has changed the balance by {amount}"
             else:
                 text = f"the exchange has changed the balance by {amount} ({update.reason})"
-            level: Severity = "critical" if update.reason == INSURANCE else "warning"
+            level: Severity = "critical" if update.change is AccountChange.INSURANCE else "warning"
             counts = "; it counts in today's result" if balance.asset == self._account.quote_asset else ""
             self._out.notice(level, f"{text}{counts}")
 

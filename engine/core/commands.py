@@ -234,7 +234,7 @@ class Commands:
             return False, f"there is no open order {command.argument!r}"
         intent = order.intent
         if engine.trades.looks_after(order):
-            kind = "stop" if intent.is_algo else "target"
+            kind = "stop" if intent.is_conditional else "target"
             return False, (
                 f"{command.argument} is a {kind} of {intent.strategy} on {intent.symbol} and would be placed "
                 "again at once; flatten leaves the position, and its stops and targets go with it"

@@ -354,7 +354,7 @@ class MarketExits:
             for order in self._store.open_orders(intent.symbol)
             if order.intent.side == intent.side
             and order.intent.order_type != "MARKET"
-            and not order.intent.is_algo
+            and not order.intent.is_conditional
             and order.is_external == foreign
         ]
 

@@ -107,8 +107,6 @@ class OrderExecutor:
                 intent.stop_price,
                 intent.time_in_force,
                 intent.reduce_only,
-                intent.close_position,
-                "",
                 caused_by_receive_ns,
                 intent.is_exit,
             )
@@ -130,7 +128,7 @@ class OrderExecutor:
         intent = order.intent
         self._out.append(CancelIntent(key, intent.symbol, reason, self._clock.now_ns))
         request_id = self._out.next_request_id()
-        self._out.send(CancelOrder(request_id, intent.symbol, key, intent.is_algo))
+        self._out.send(CancelOrder(request_id, intent.symbol, key, intent.is_conditional))
         self._await(request_id, "cancel", key, intent.symbol)
 
     def amend(self, intent: AmendIntent, order: Order) -> None:
@@ -244,7 +242,7 @@ class OrderExecutor:
             # An intent of before the clock was set back may lie in the future, which holds no history.
             since = max(1, self._intended_ns(order) - self._config.scan_margin_ns)
         request_id = self._out.next_request_id()
-        self._out.send(QueryOrder(request_id, intent.symbol, key, intent.is_algo, since))
+        self._out.send(QueryOrder(request_id, intent.symbol, key, intent.is_conditional, since))
         self._await(request_id, "query", key, intent.symbol)
 
     def _after_submit(self, key: str, reply: Reply) -> None:

@@ -20,9 +20,10 @@ from engine.model.lots import decimal_of, level_to_tick
 from engine.model.timeframes import NEVER_NS, SECOND_NS
 from engine.orders.order_states import OrderState
 from engine.orders.order_store import Applied, Order, OrderStore
-from engine.orders.refusals import code_of
+from engine.orders.refusals import is_nothing_to_reduce, refusal_of
 from engine.risk.health import Health
 from gateways.wire.messages import Side
+from gateways.wire.words import Refusal
 
 OWNER = "stop-check"
 UNPROTECTED = "unprotected"
@@ -33,9 +34,8 @@ MOST_DOUBLINGS = 7
 NOT_NOW_NS = 5 * SECOND_NS
 NEAREST, USUAL = Decimal("0.005"), Decimal("0.05")
 """A stop to try is at the refused one's price, or where the market has come near, a usual distance away."""
-NOTHING_HELD = frozenset({-2022, -4118})
-NO_FAULT = NOTHING_HELD | {0, -2021}
-"""There is nothing to reduce, the exchange has refused nothing (0: it never heard of the order), or price is
+NO_FAULT = frozenset({Refusal.NONE, Refusal.NOTHING_TO_REDUCE, Refusal.WOULD_TRIGGER})
+"""The exchange has refused nothing (it never heard of the order), there is nothing to reduce, or price is
 past the stop: that says nothing against stops."""
 _PLACED = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.FILLED})
 
@@ -131,7 +131,7 @@ class StopCheck:
             self._tries.pop(intent.symbol, None)
             self._passed(intent.symbol, is_told=is_told)
         elif is_stop and order.evidence.refused and order.state is OrderState.REJECTED:
-            if code_of(order) not in NO_FAULT:
+            if refusal_of(order) not in NO_FAULT:
                 self._refused(order, order.reason, is_told=is_told)
         elif intent.cause.startswith(UNPROTECTED) and intent.symbol not in self._bare:
             self._refused(order, "its position had to be left", is_told=is_told)
@@ -165,7 +165,7 @@ class StopCheck:
             self._executor.cancel(order, "it was only tried")
         elif bare is None or bare.trying != order.client_order_id:
             return
-        elif order.state is OrderState.REJECTED and code_of(order) not in NOTHING_HELD:
+        elif order.state is OrderState.REJECTED and not is_nothing_to_reduce(order):
             bare.trying = ""
             bare.due_ns = self._clock.now_ns + self._delay_ns(symbol)
         elif not order.is_open:

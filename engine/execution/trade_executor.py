@@ -38,6 +38,7 @@ from engine.orders.order_store import Applied, Order, OrderStore
 from engine.orders.refusals import has_fired_in_vain, is_nothing_to_reduce
 from engine.strategies.base import Broker, ScriptStrategy
 from engine.strategies.slot import Decision, SlotState, StrategySlot
+from gateways.wire.words import Refusal
 
 ZERO = Decimal(0)
 
@@ -248,7 +249,7 @@ class TradeExecutor:
     def protects(self, order: Order) -> bool:
         """Whether it is a stop of a position that a strategy here holds."""
         owner, symbol = key = order.intent.strategy, order.intent.symbol
-        is_stop = order.intent.is_algo and order.intent.reduce_only
+        is_stop = order.intent.is_conditional and order.intent.reduce_only
         return (
             is_stop and key in self.desks and self._account.strategy_position(owner, symbol).qty_base != ZERO
         )
@@ -461,7 +462,7 @@ class TradeExecutor:
             self._out.notice("warning", f"{owner} on {symbol}: {leg} order was not placed: {why}")
         if is_nothing_to_reduce(order) and self.resting.refusals(owner, symbol, leg) == 1:
             self._on_doubt(NOTHING_TO_REDUCE)
-        if desk is not None and is_stop and (in_vain or order.reason.startswith("-2021")):
+        if desk is not None and is_stop and (in_vain or order.refusal is Refusal.WOULD_TRIGGER):
             self.exits.leave(
                 owner,
                 symbol,

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from engine.journal.crc32c import crc32c
+from engine.model.earlier_words import in_present_words
 from engine.model.records import JournalRecord
 from runtime.process.files import preallocate, sync_data, sync_folder
 
@@ -128,14 +129,14 @@ def check_header(data: bytes, name: str, first_sequence: int, digest: bytes | No
 
 
 def decode_record(payload: bytes, name: str, sequence: int) -> JournalRecord:
-    """The record of one frame. JournalError for a kind this version does not know."""
+    """The record of one frame, in present words. JournalError for a kind this version does not know."""
     try:
         record: JournalRecord = _decoder.decode(payload)
     except msgspec.DecodeError as error:
         raise JournalError(
             f"record {sequence} in {name} is of a kind this version does not know: {error}"
         ) from error
-    return record
+    return in_present_words(record)
 
 
 def frames(data: bytes, start: int, sequence: int) -> Iterator[tuple[int, bytes, int]]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from gateways.wire.messages import AccountUpdate, OrderUpdate, Reply, Side
+from gateways.wire.words import CONDITIONAL_TYPES
 
 SCHEMA_VERSION = 3
 """Grows with every new kind of record: an older version could not read it."""
@@ -67,12 +68,9 @@ class Intent(Record, frozen=True, tag="intent"):
     rest_base: Decimal = Decimal(0)
 
     @property
-    def is_algo(self) -> bool:
-        """Whether Binance keeps it with the conditional orders."""
-        return self.order_type in ALGO_TYPES
-
-
-ALGO_TYPES = frozenset({"STOP_MARKET", "TAKE_PROFIT_MARKET", "STOP", "TAKE_PROFIT", "TRAILING_STOP_MARKET"})
+    def is_conditional(self) -> bool:
+        """Whether it waits for a price before it is placed in the book."""
+        return self.order_type in CONDITIONAL_TYPES
 
 
 class Sent(Record, frozen=True, tag="sent"):

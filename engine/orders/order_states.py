@@ -68,7 +68,6 @@ _TERMINAL_STATUS = {
     "FILLED": _FILLED,
     "CANCELED": _CANCELED,
     "EXPIRED": _EXPIRED,
-    "EXPIRED_IN_MATCH": _EXPIRED,
     "REJECTED": _REJECTED,
 }
 
@@ -92,7 +91,7 @@ class Evidence(msgspec.Struct, array_like=True, gc=False):
     def learn_status(self, status: str) -> None:
         """Take in a status word of the exchange; one that is not final proves only that it was known.
 
-        A conditional order's own FINISHED says nothing of its child; the child's reports do.
+        The end of a conditional order says nothing of the order that it triggered; that one's reports do.
         """
         self.seen = True
         final = _TERMINAL_STATUS.get(status)

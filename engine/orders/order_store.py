@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.model.earlier_words import refusal_in
 from engine.model.records import (
     EXTERNAL,
     LOST,
@@ -26,6 +27,7 @@ from engine.model.records import (
 from engine.orders.fill_ids import FillIds, SymbolFillIds
 from engine.orders.order_states import CONTRADICTIONS, TERMINAL, UNSETTLED, ZERO, Evidence, OrderState
 from gateways.wire.messages import OrderUpdate, Reply
+from gateways.wire.words import Refusal
 
 
 class Order(msgspec.Struct, array_like=True):
@@ -33,8 +35,8 @@ class Order(msgspec.Struct, array_like=True):
 
     `qty_base` and `price` are the newest the exchange confirmed (amendments), else the intent's; newest is
     by exchange time (`terms_version`), not by arrival. `average_price` is that of the first
-    `average_at_base` filled. `exchange_ids` holds the exchange's ids, for a conditional order its algo id
-    and its child's.
+    `average_at_base` filled. `exchange_ids` holds the exchange's ids, for a conditional order its own and
+    that of the order it triggered. `reason` is the exchange's sentence, `refusal` what it means.
     """
 
     intent: Intent
@@ -50,6 +52,7 @@ class Order(msgspec.Struct, array_like=True):
     reason: str = ""
     reason_version: tuple[int, int] = (0, 0)
     updated_ns: int = 0
+    refusal: Refusal = Refusal.NONE
 
     @property
     def client_order_id(self) -> str:
@@ -190,7 +193,7 @@ class OrderStore:
         if reply.outcome == "ok":
             return self._learn(client_order_id, "seen")
         if reply.outcome in {"refused", "error"}:
-            return self._learn(client_order_id, "refused", f"{reply.code} {reply.message}")
+            return self._learn(client_order_id, "refused", f"{reply.code} {reply.message}", reply.refusal)
         if reply.outcome == "unknown":
             return self._learn(client_order_id, "unknown")
         return None
@@ -315,6 +318,8 @@ class OrderStore:
 
     def restore(self, state: OrderStoreState) -> None:
         """Replace everything by a snapshot's."""
+        for order in (*state.open, *state.closed):
+            order.refusal = order.refusal or refusal_in(order.reason)
         self._open = {order.client_order_id: order for order in state.open}
         self._closed = OrderedDict((order.client_order_id, order) for order in state.closed)
         self._forgotten = OrderedDict.fromkeys(state.forgotten)
@@ -338,7 +343,9 @@ class OrderStore:
         self._open[intent.client_order_id] = order
         return order
 
-    def _learn(self, client_order_id: str, what: str, reason: str = "") -> Applied | None:
+    def _learn(
+        self, client_order_id: str, what: str, reason: str = "", refusal: Refusal = Refusal.NONE
+    ) -> Applied | None:
         order = self.get(client_order_id)
         if order is None:
             return None
@@ -346,14 +353,15 @@ class OrderStore:
         setattr(order.evidence, what, True)
         if reason and not order.reason:
             order.reason = reason
+        order.refusal = order.refusal or refusal
         self._settle(order)
         return Applied(order, before, None, order.state is not before)
 
     def _locate(self, update: OrderUpdate) -> Order | None:
         """By client id, else by exchange id (account history does not name client ids).
 
-        Ids of others may be used again once free (Binance's own "adl_autoclose" always is): then only the
-        same exchange id is the same order.
+        Ids of others may be used again once free (the exchange's own for deleveraging always is): then only
+        the same exchange id is the same order.
         """
         order = self.get(update.client_order_id) if update.client_order_id else None
         exchange_id = update.exchange_order_id

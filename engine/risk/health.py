@@ -129,7 +129,7 @@ class Health:
     def requests_ok(self) -> bool:
         """Whether there is room for requests left in this minute: what is entered must be left, too."""
         status = self.status
-        return status is None or 100 * status.used_weight_1m <= ROOM_PERCENT * status.weight_limit_1m
+        return status is None or 100 * status.budget_used <= ROOM_PERCENT * status.budget_limit
 
     @property
     def answers_come(self) -> bool:

@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 
 from engine.account.attribution import OPERATOR
-from engine.account.daily import TRANSFERS
-from engine.account.state import FUNDING, AccountStateStore
+from engine.account.state import AccountStateStore
 from engine.journal.tail import JournalTail
 from engine.model.positions import Position
 from engine.model.records import EXTERNAL, AccountReport, Adjustment, Fill, JournalRecord, Start
 from engine.orders.client_ids import client_id_prefix
 from engine.orders.order_store import OrderStore
 from engine.tables.reading import first_base
+from gateways.wire.words import AccountChange
 
 ZERO = Decimal(0)
 _FOREIGN = (EXTERNAL, OPERATOR)
@@ -185,9 +185,9 @@ class Results:
         for balance in update.balances:
             if balance.asset != self._quote_asset or not balance.change:
                 continue
-            if update.reason == FUNDING:
+            if update.change is AccountChange.FUNDING:
                 self.funding.append((update.transaction_time_ns, balance.change))
-            elif update.reason not in TRANSFERS:
+            elif update.change is not AccountChange.TRANSFER:
                 self.other.append((update.transaction_time_ns, balance.change, update.reason))
 
 

@@ -316,8 +316,8 @@ class Gateway:
             fresh_symbols=self.market.fresh_symbols(now_ns, self.clock.now_ns()),
             clock_offset_ns=self.clock.offset_ns,
             clock_uncertainty_ns=self.clock.uncertainty_ns,
-            used_weight_1m=self.budget.used_weight,
-            weight_limit_1m=self.budget.weight_limit,
+            budget_used=self.budget.used_weight,
+            budget_limit=self.budget.weight_limit,
             banned_until_ns=banned_until_ns,
             exits_try_on=self.budget.is_held,
             conflated_ticks=self.server.conflated_ticks,
@@ -388,7 +388,7 @@ class Gateway:
         """What became of orders that were open before and that no list names any more."""
         found = []
         for one in self._open_orders.absent_from(symbol, told):
-            fetch = self._history.algo_order if one.is_algo else self._history.order
+            fetch = self._history.algo_order if one.is_conditional else self._history.order
             try:
                 found.append(await fetch(symbol, one.exchange_order_id))
             except RestError as error:

@@ -139,11 +139,12 @@ class MarkPrice(Message, frozen=True, tag="mark"):
 class OrderUpdate(Message, frozen=True, tag="order"):
     """One report on one order, from the user stream, or from a query when `source` is "query".
 
-    `epoch` and `sequence` are 0 when the update travels inside a `Snapshot` or `Reply`. `execution`
-    is Binance's x (NEW, TRADE, CANCELED, EXPIRED, AMENDMENT, CALCULATED), `status` its X. `trade_id`
-    is 0 when the report carries no fill. `is_algo` marks a conditional order: `exchange_order_id` is
-    then its algoId and `child_order_id` the order it triggered (0 before that). Unknown words of the
-    exchange are passed on as they came.
+    `epoch` and `sequence` are 0 when the update travels inside a `Snapshot` or `Reply`. `execution` is what
+    happened (NEW, TRADE, CANCELED, EXPIRED, AMENDMENT, ...), `status` where the order stands now: FILLED,
+    CANCELED, EXPIRED and REJECTED are final, every other word is not. `trade_id` is 0 when the report carries
+    no fill. `is_conditional` marks an order that waits for a price: it has an `exchange_order_id` of its own,
+    and `child_order_id` is the order that it triggered (0 before that). Unknown words of the exchange are
+    passed on as they came.
     """
 
     epoch: int
@@ -174,7 +175,7 @@ class OrderUpdate(Message, frozen=True, tag="order"):
     event_time_ns: int
     transaction_time_ns: int
     source: str = "stream"
-    is_algo: bool = False
+    is_conditional: bool = False
     child_order_id: int = 0
     forced: ForcedClose = ForcedClose.NONE
 
@@ -267,6 +268,7 @@ class GatewayStatus(Message, frozen=True, tag="status"):
 
     `streams` maps a link ("public", "market", "private", "rest") to "up", "stale" or "down".
     `fresh_symbols` have a synchronised book. `clock_offset_ns` is exchange time minus local time.
+    `budget_used` of `budget_limit` is how much of what the exchange lets us ask in a minute has been used.
     `multi_assets_margin` is the account's asset mode, None while it is not known. `keys_refused` is what the
     exchange says against the API key ("": nothing): until it is taken back no request gets through.
     `exits_try_on`: it is no ban, exits and cancels go out slowly. `unanswered` is what the exchange says it
@@ -279,8 +281,8 @@ class GatewayStatus(Message, frozen=True, tag="status"):
     fresh_symbols: tuple[str, ...]
     clock_offset_ns: int
     clock_uncertainty_ns: int
-    used_weight_1m: int
-    weight_limit_1m: int
+    budget_used: int
+    budget_limit: int
     banned_until_ns: int
     conflated_ticks: int
     dropped_market_events: int
@@ -355,7 +357,7 @@ class Subscribe(Message, frozen=True, tag="subscribe"):
 
 
 class SubmitOrder(Message, frozen=True, tag="submit"):
-    """Place one order. Types: MARKET, LIMIT, STOP_MARKET, TAKE_PROFIT_MARKET (the last two are algo).
+    """Place one order. Types: MARKET, LIMIT, STOP_MARKET.
 
     `price` and `stop_price` are None where the type has none. `caused_by_receive_ns` is the
     `receive_time_ns` of the tick that led to the order (0: none), for latency only.
@@ -371,8 +373,6 @@ class SubmitOrder(Message, frozen=True, tag="submit"):
     stop_price: Decimal | None = None
     time_in_force: str = ""
     reduce_only: bool = False
-    close_position: bool = False
-    working_type: str = ""
     caused_by_receive_ns: int = 0
     is_exit: bool = False
 
@@ -383,7 +383,7 @@ class CancelOrder(Message, frozen=True, tag="cancel"):
     request_id: int
     symbol: str
     client_order_id: str
-    is_algo: bool = False
+    is_conditional: bool = False
 
 
 class AmendOrder(Message, frozen=True, tag="amend"):
@@ -404,7 +404,7 @@ class QueryOrder(Message, frozen=True, tag="query"):
     request_id: int
     symbol: str
     client_order_id: str
-    is_algo: bool = False
+    is_conditional: bool = False
     scan_since_ns: int = 0
 
 

@@ -2,6 +2,12 @@
 
 from enum import StrEnum
 
+CONDITIONAL_TYPES = frozenset(
+    {"STOP_MARKET", "TAKE_PROFIT_MARKET", "STOP", "TAKE_PROFIT", "TRAILING_STOP_MARKET"}
+)
+"""Types of orders that wait for a price before they are placed in the book. An engine sends MARKET, LIMIT and
+STOP_MARKET; the others are somebody else's."""
+
 
 class Refusal(StrEnum):
     """Why the exchange refused a request."""

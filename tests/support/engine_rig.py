@@ -14,6 +14,8 @@ from engine.model.events import Event, LinkDown, LinkUp, Timer
 from engine.model.limits import RiskLimits
 from engine.model.timeframes import SECOND_NS
 from engine.orders.client_ids import client_id_prefix
+from gateways.binance.protocol.classify import refusal_of
+from gateways.binance.protocol.translate import change_of, forced_close_of
 from gateways.wire import messages as wire
 
 START_NS = 1_700_000_000 * SECOND_NS
@@ -202,7 +204,7 @@ class Exchange:
             reason="",
             event_time_ns=self.now_ns,
             transaction_time_ns=self.now_ns,
-            is_algo=order.order_type in {"STOP_MARKET", "TAKE_PROFIT_MARKET"},
+            is_conditional=order.order_type in {"STOP_MARKET", "TAKE_PROFIT_MARKET"},
         )
 
     def cancel(self, message: wire.CancelOrder) -> list[Event]:
@@ -289,6 +291,18 @@ class Exchange:
         )
 
 
+def in_words_of_the_wire(event: Event) -> Event:
+    """What the gateway adds to an answer or report that says only what Binance said."""
+    if isinstance(event, wire.Reply) and event.outcome != "ok" and not event.refusal:
+        return msgspec.structs.replace(event, refusal=refusal_of(event.code))
+    if isinstance(event, wire.AccountUpdate) and not event.change:
+        return msgspec.structs.replace(event, change=change_of(event.reason))
+    if isinstance(event, wire.OrderUpdate) and not event.forced:
+        forced = forced_close_of(event.client_order_id, event.order_type)
+        return msgspec.structs.replace(event, forced=forced)
+    return event
+
+
 class Rig:
     """An engine and an exchange. Every event and every effect is kept, in order."""
 
@@ -306,7 +320,7 @@ class Rig:
         queue = deque([event])
         caused: list[Effect] = []
         while queue:
-            one = queue.popleft()
+            one = in_words_of_the_wire(queue.popleft())
             self.events.append(one)
             effects = self.engine.process(one)
             caused.extend(effects)
@@ -335,7 +349,7 @@ class Rig:
         plain: dict[str, object] = {
             "gateway": "test", "time_ns": self.now_ns, "fresh_symbols": fresh, "clock_offset_ns": 0,
             "streams": {"public": "up", "market": "up", "private": "up", "rest": "up"},
-            "clock_uncertainty_ns": 1_000_000, "used_weight_1m": 0, "weight_limit_1m": 2400,
+            "clock_uncertainty_ns": 1_000_000, "budget_used": 0, "budget_limit": 2400,
             "banned_until_ns": 0, "conflated_ticks": 0, "dropped_market_events": 0, "resyncs": 0,
         }  # fmt: skip
         self.feed(wire.GatewayStatus(**{**plain, **changes}))  # type: ignore[arg-type]

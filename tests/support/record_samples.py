@@ -27,6 +27,7 @@ from engine.model.records import (
     Unknown,
 )
 from gateways.wire.messages import AccountUpdate, Balance, PositionReport, Reply
+from gateways.wire.words import AccountChange
 from tests.support.order_events import SYMBOL, intent, key, report, trade
 
 ONE = Decimal(1)
@@ -85,6 +86,7 @@ def account_update(**changes: object) -> AccountUpdate:
         "positions": (PositionReport(SYMBOL, "BOTH", ONE, Decimal(50_000), Decimal(0), "cross", Decimal(0)),),
         "event_time_ns": 3_000,
         "transaction_time_ns": 3_000,
+        "change": AccountChange.TRADE,
     }
     return AccountUpdate(**(fields | changes))  # type: ignore[arg-type]
 

@@ -97,7 +97,7 @@ class History:
         trades = await self._pages("userTrades", symbol, since_ms, "id", "fromId")
         if not trades:
             return []
-        orders = {one.exchange_order_id: one for one in known if not one.is_algo}
+        orders = {one.exchange_order_id: one for one in known if not one.is_conditional}
         # After the trades, so that no order is told with less filled than its trades add up to.
         orders |= {one.exchange_order_id: one for one in await self.orders(symbol, since_ms)}
         ids = [(integer(row.get("orderId")), integer(row.get("id"))) for row in trades]

@@ -233,7 +233,7 @@ class Sweeper:
         fills = await self._history.fills(symbol, since_ms, still_open, was_told=self._was_told)
         orders = await self._history.orders(symbol, since_ms)
         algo = await self._history.algo_orders(symbol, since_ms)
-        told = {(one.is_algo, one.exchange_order_id) for one in [*still_open, *orders, *algo]}
+        told = {(one.is_conditional, one.exchange_order_id) for one in [*still_open, *orders, *algo]}
         closed = await self._missed_closes(symbol, told)
         for update in [*fills, *still_open, *orders, *algo, *closed]:
             self._emit_new(update)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from gateways.binance.account.history import History
-from gateways.binance.orders.requests import ALGO_TYPES, BadOrder, OrderRequests
+from gateways.binance.orders.requests import BadOrder, OrderRequests
 from gateways.binance.protocol.classify import Failure, Kind, network_failure
 from gateways.binance.protocol.errors import RestBlocked, RestError
 from gateways.binance.protocol.translate import MS, Json, Untranslatable, algo_row, order_row
@@ -23,7 +23,7 @@ from gateways.binance.rest.http_pool import HttpPool
 from gateways.binance.rest.request_budget import Priority, RequestBudget
 from gateways.wire.messages import AmendOrder, CancelOrder, OrderUpdate, QueryOrder, Reply, SubmitOrder
 from gateways.wire.server import EngineConnection
-from gateways.wire.words import Refusal
+from gateways.wire.words import CONDITIONAL_TYPES, Refusal
 
 SCAN_OVERLAP_MS = 60_000
 START_CHECK_ID = "nextbar-start-check"
@@ -70,7 +70,7 @@ class OrderDesk:
 
     def submit(self, engine: EngineConnection, order: SubmitOrder) -> None:
         """Place one order."""
-        if order.order_type in ALGO_TYPES:
+        if order.order_type in CONDITIONAL_TYPES:
             priority = Priority.PROTECT
         else:
             priority = Priority.CLOSE if order.reduce_only or order.is_exit else Priority.OPEN
@@ -190,9 +190,9 @@ class OrderDesk:
 
     async def _attach_order(self, engine: EngineConnection, request: OrderRequest, reply: Reply) -> None:
         """-4116: the id is there already, so the order is ours and placed. -2011: tell what became of it."""
-        is_algo = isinstance(request, SubmitOrder) and request.order_type in ALGO_TYPES
-        is_algo = is_algo or (isinstance(request, CancelOrder) and request.is_algo)
-        question = QueryOrder(0, request.symbol, request.client_order_id, is_algo)
+        is_conditional = isinstance(request, SubmitOrder) and request.order_type in CONDITIONAL_TYPES
+        is_conditional = is_conditional or (isinstance(request, CancelOrder) and request.is_conditional)
+        question = QueryOrder(0, request.symbol, request.client_order_id, is_conditional)
         outcome, refusal, order = reply.outcome, reply.refusal, None
         if not self._budget.wait_for(1, 0, Priority.PROTECT, tries_on=Kind.READ.value):
             task = asyncio.ensure_future(self._pool.send(lambda: self._requests.query(question)))
@@ -207,7 +207,7 @@ class OrderDesk:
         """not_found is said only after the complete history does not hold the id either."""
         assert isinstance(request, QueryOrder)
         since_ms = request.scan_since_ns // MS - SCAN_OVERLAP_MS
-        fetch = self._history.algo_orders if request.is_algo else self._history.orders
+        fetch = self._history.algo_orders if request.is_conditional else self._history.orders
         try:
             found = await fetch(request.symbol, since_ms, Priority.PROTECT)
         except (RestError, RestBlocked) as error:

@@ -16,7 +16,7 @@ class OpenOrders:
 
     def note(self, update: OrderUpdate) -> None:
         """Take one report in."""
-        key = (update.is_algo, update.exchange_order_id)
+        key = (update.is_conditional, update.exchange_order_id)
         if update.status in _OPEN:
             self._orders[key] = update
             if len(self._orders) > MOST:
@@ -26,7 +26,7 @@ class OpenOrders:
 
     def ordinary(self, symbol: str) -> list[OrderUpdate]:
         """Of this symbol, without conditional orders."""
-        return [one for one in self._orders.values() if one.symbol == symbol and not one.is_algo]
+        return [one for one in self._orders.values() if one.symbol == symbol and not one.is_conditional]
 
     def absent_from(self, symbol: str, told: set[tuple[bool, int]]) -> list[OrderUpdate]:
         """Ours of this symbol that the exchange did not name."""

@@ -12,8 +12,7 @@ from gateways.wire.messages import (
     SubmitOrder,
 )
 
-ALGO_TYPES = frozenset({"STOP_MARKET", "TAKE_PROFIT_MARKET"})
-PLAIN_TYPES = frozenset({"MARKET", "LIMIT"})
+PLAIN_TYPES, STOP = frozenset({"MARKET", "LIMIT"}), "STOP_MARKET"
 _CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 _WORD = re.compile(r"[A-Z0-9_]{0,24}")
 
@@ -41,17 +40,17 @@ class OrderRequests:
         """POST order, or algoOrder for conditional ones."""
         if order.order_type in PLAIN_TYPES:
             return self._signed("POST /fapi/v1/order?", self._plain_order(order))
-        if order.order_type in ALGO_TYPES:
+        if order.order_type == STOP:
             return self._signed("POST /fapi/v1/algoOrder?", self._algo_order(order))
-        raise BadOrder(f"order type {order.order_type!r} is none of {sorted(PLAIN_TYPES | ALGO_TYPES)}")
+        raise BadOrder(f"order type {order.order_type!r} is none of {sorted(PLAIN_TYPES | {STOP})}")
 
     def cancel(self, order: CancelOrder) -> bytes:
         """DELETE order or algoOrder."""
-        return self._by_id("DELETE", order.symbol, order.client_order_id, is_algo=order.is_algo)
+        return self._by_id("DELETE", order.symbol, order.client_order_id, is_conditional=order.is_conditional)
 
     def query(self, order: QueryOrder) -> bytes:
         """GET order or algoOrder."""
-        return self._by_id("GET", order.symbol, order.client_order_id, is_algo=order.is_algo)
+        return self._by_id("GET", order.symbol, order.client_order_id, is_conditional=order.is_conditional)
 
     def amend(self, order: AmendOrder) -> bytes:
         """PUT order; price and quantity are both mandatory."""
@@ -91,18 +90,13 @@ class OrderRequests:
             f"&clientAlgoId={_client_id(order.client_order_id)}"
             # What plain orders do by themselves: our own resting order goes, a trade with ourselves does not
             # happen.
-            "&selfTradePreventionMode=EXPIRE_MAKER"
+            f"&selfTradePreventionMode=EXPIRE_MAKER&quantity={plain(order.qty_base)}"
         )
-        if order.working_type:
-            text += f"&workingType={_word(order.working_type)}"
-        if order.close_position:
-            return text + "&closePosition=true"  # takes no quantity and no reduceOnly
-        text += f"&quantity={plain(order.qty_base)}"
         return text + "&reduceOnly=true" if order.reduce_only else text
 
-    def _by_id(self, method: str, symbol: str, client_order_id: str, *, is_algo: bool) -> bytes:
+    def _by_id(self, method: str, symbol: str, client_order_id: str, *, is_conditional: bool) -> bytes:
         client_id = _client_id(client_order_id)
-        if is_algo:
+        if is_conditional:
             text = f"symbol={self._symbol(symbol)}&clientAlgoId={client_id}"
             return self._signed(f"{method} /fapi/v1/algoOrder?", text)
         text = f"symbol={self._symbol(symbol)}&origClientOrderId={client_id}"

@@ -66,7 +66,7 @@ class Failure:
         )
 
 
-_REFUSALS: dict[int, Refusal] = {
+REFUSALS: dict[int, Refusal] = {
     -2021: Refusal.WOULD_TRIGGER,
     **dict.fromkeys((-2022, -4118), Refusal.NOTHING_TO_REDUCE),
     **dict.fromkeys((-1111, -4003, -4004, -4005, -4013, -4014, -4023, -4164), Refusal.OFF_GRID),
@@ -76,6 +76,7 @@ _REFUSALS: dict[int, Refusal] = {
     **dict.fromkeys((-1121, -4061, -4088, -4109), Refusal.NOT_ALLOWED),
     **dict.fromkeys((-4140, -4141, -4142, -4402, -4403), Refusal.NOT_ALLOWED),
 }
+"""Codes that say more to an engine than that it was refused."""
 _INVALID = range(-1199, -1099)
 """Parameters the exchange does not understand, but for the codes above."""
 
@@ -84,7 +85,7 @@ def refusal_of(code: int) -> Refusal:
     """The wire's word for an error code of Binance; NONE for 0, no code."""
     if code >= 0:
         return Refusal.NONE
-    return _REFUSALS.get(code, Refusal.INVALID if code in _INVALID else Refusal.OTHER)
+    return REFUSALS.get(code, Refusal.INVALID if code in _INVALID else Refusal.OTHER)
 
 
 _RULES = {-1111, -1122, -4003, -4004, -4005, -4013, -4014, -4023, -4140, -4141, -4164}

@@ -37,6 +37,8 @@ _CHANGES = {
     ),
 }
 """By the `m` of ACCOUNT_UPDATE."""
+_STATUSES = {"EXPIRED_IN_MATCH": "EXPIRED"}
+"""What the wire has one word for."""
 _FORCED = {
     "autoclose-": ForcedClose.LIQUIDATION,
     "adl_autoclose": ForcedClose.DELEVERAGING,
@@ -148,7 +150,13 @@ _ALGO_ROW = _Names(
 )
 
 
-def _forced(client_order_id: str, order_type: str) -> ForcedClose:
+def change_of(reason: str) -> AccountChange:
+    """The wire's word for the `m` of ACCOUNT_UPDATE."""
+    return _CHANGES.get(reason, AccountChange.OTHER)
+
+
+def forced_close_of(client_order_id: str, order_type: str) -> ForcedClose:
+    """What an order of the exchange's own is."""
     for prefix, kind in _FORCED.items():
         if client_order_id.startswith(prefix):
             return kind
@@ -167,6 +175,7 @@ def _order(
 ) -> OrderUpdate:
     """One report on an order, ordinary or conditional. `fill` is the body of an event that may tell one."""
     reason = _text(o, names.reason)
+    status = _text(o, names.status)
     client_order_id, order_type = _text(o, names.client_id), _text(o, names.order_type)
     return OrderUpdate(
         epoch=0,
@@ -178,7 +187,7 @@ def _order(
         order_type=order_type,
         time_in_force=_text(o, names.time_in_force),
         execution=execution,
-        status=_text(o, names.status),
+        status=_STATUSES.get(status, status),
         price=decimal(o.get(names.price)),
         stop_price=decimal(o.get(names.stop_price)),
         average_price=decimal(o.get(names.average_price)),
@@ -197,9 +206,9 @@ def _order(
         event_time_ns=event_ms * MS,
         transaction_time_ns=transaction_ms * MS,
         source=source,
-        is_algo=names is _ALGO_EVENT or names is _ALGO_ROW,
+        is_conditional=names is _ALGO_EVENT or names is _ALGO_ROW,
         child_order_id=integer(o.get(names.child)),
-        forced=_forced(client_order_id, order_type),
+        forced=forced_close_of(client_order_id, order_type),
     )
 
 
@@ -278,7 +287,7 @@ def account_event(event: Row) -> AccountUpdate:
         ),
         event_time_ns=integer(event.get("E")) * MS,
         transaction_time_ns=integer(event.get("T")) * MS,
-        change=_CHANGES.get(reason, AccountChange.OTHER),
+        change=change_of(reason),
     )
 
 

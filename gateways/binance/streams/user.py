@@ -66,7 +66,7 @@ def _key(update: OrderUpdate | AccountUpdate) -> tuple[Any, ...]:
     return (
         "order",
         update.symbol,
-        update.is_algo,
+        update.is_conditional,
         update.exchange_order_id,
         update.execution,
         update.status,
@@ -121,7 +121,7 @@ class UserStream:
 
     def expect(self, order: OrderUpdate) -> None:
         """The exchange has accepted this order, so the stream must tell of it; else it is renewed."""
-        key = (order.is_algo, order.exchange_order_id)
+        key = (order.is_conditional, order.exchange_order_id)
         if key not in self._told_orders and self.state == "up":
             asyncio.get_running_loop().call_later(EVENT_SECONDS, self._look_for, key, self._streams)
 
@@ -217,7 +217,7 @@ class UserStream:
 
     def _pass_on(self, update: OrderUpdate | AccountUpdate) -> None:
         if isinstance(update, OrderUpdate):
-            self._told_orders[update.is_algo, update.exchange_order_id] = None
+            self._told_orders[update.is_conditional, update.exchange_order_id] = None
             if len(self._told_orders) > REMEMBERED_ORDERS:
                 self._told_orders.popitem(last=False)
         if self.seen.is_new(update):

@@ -53,6 +53,19 @@ DECIDING = (
     "gateways/simulator/exchange",
 )  # fmt: skip
 
+WORDS_OF_ONE_EXCHANGE = {
+    "an error number": r"(?<![\w.-])-[1245]\d{3}(?![\w.%-])",
+    "what it calls conditional orders": r"(?i)(?<![a-z])algo(?!rithm)",
+    "a type of order that it alone has": r"TAKE_PROFIT_MARKET|TRAILING_STOP_MARKET",
+    "a status of order that it alone has": r"EXPIRED_IN_MATCH|NEW_INSURANCE|NEW_ADL",
+    "a reason of a changed balance": r"[\"'](MARGIN_CALL|FUNDING_FEE|INSURANCE_CLEAR|ASSET_TRANSFER)",
+    "an id of its own orders": r"autoclose",
+    "how it counts requests": r"(?i)request_?weight|used_weight|weight_limit",
+    "its addresses and parameters": r"(?i)listen_?key|recv_?window|workingType|fapi|x-mbx",
+    "an event of its streams": r"ORDER_TRADE_UPDATE|[\"']ACCOUNT_UPDATE|ALGO_UPDATE",
+}
+"""What Binance says, and nobody else. The gateway translates it (`gateways/wire/words.py`)."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -129,6 +142,18 @@ def test_functions_fit_a_screen() -> None:
         if lines > FUNCTION_LINES and not excused("function_lines", f"{one.name}: {name}")
     }
     assert not long
+
+
+@pytest.mark.parametrize(("what", "pattern"), WORDS_OF_ONE_EXCHANGE.items())
+def test_the_engine_speaks_no_exchanges_language(what: str, pattern: str) -> None:
+    wrong = [
+        (one.name, line.strip()[:80])
+        for one in sources()
+        if one.name.startswith("engine/") and not excused("words_of_one_exchange", one.name)
+        for line in one.text.splitlines()
+        if re.search(pattern, line)
+    ]
+    assert not wrong, what
 
 
 def test_what_decides_reads_no_clock_and_throws_no_dice() -> None:

@@ -138,7 +138,7 @@ def test_a_stop_goes_to_the_algo_service_and_cancels_reach_both_books():
             reply = await engine.wait(Reply, lambda reply: reply.request_id == 1)
             assert reply.outcome == "ok"
             assert reply.order is not None
-            assert (reply.order.is_algo, reply.order.stop_price) == (True, Decimal("90.1"))
+            assert (reply.order.is_conditional, reply.order.stop_price) == (True, Decimal("90.1"))
             assert exchange.algo[0]["reduceOnly"] is True
             limit = SubmitOrder(2, SYMBOL, "nb-l", "BUY", "LIMIT", Decimal(1), price=Decimal("99.5"))
             engine.client.send(limit)

@@ -112,7 +112,7 @@ def test_a_conditional_order_refused_at_its_trigger_is_looked_up():
             exchange.algo[0]["algoStatus"] = "REJECTED"
             body = {"s": SYMBOL, "i": 7, "r": "Due to the order could not be filled immediately"}
             await exchange.user({"e": "CONDITIONAL_ORDER_TRIGGER_REJECT", "E": 1, "T": 1, "or": body})
-            update = await engine.wait(OrderUpdate, lambda update: update.is_algo)
+            update = await engine.wait(OrderUpdate, lambda update: update.is_conditional)
             assert (update.client_order_id, update.status) == ("nb-1", "REJECTED")
 
     asyncio.run(scenario())

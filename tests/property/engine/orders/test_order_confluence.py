@@ -38,7 +38,7 @@ def acknowledged(store: OrderStore) -> Applied | None:
 
 
 FIRST, SECOND, LAST = trade(1, "0.25", "0.25"), trade(2, "0.25", "0.5"), trade(3, "0.5", "1")
-ALGO = {"is_algo": True, "order_type": "STOP_MARKET", "exchange_order_id": 10**15}
+ALGO = {"is_conditional": True, "order_type": "STOP_MARKET", "exchange_order_id": 10**15}
 SCENARIOS: dict[str, tuple[tuple[Event, ...], OrderState, str]] = {
     "filled in pieces": (
         (sent, said(report()), said(FIRST), said(SECOND), said(LAST), acknowledged),

@@ -309,7 +309,7 @@ def test_an_order_taken_as_gone_that_rests_all_the_same_is_cancelled_when_it_is_
     by_hand(rig, "SELL", "0.1")
     rig.feed(rig.exchange.account())
     rig.wait(40)
-    assert [one.state for one in rig.engine.store.closed_orders() if one.intent.is_algo] == ["EXPIRED"]
+    assert [one.state for one in rig.engine.store.closed_orders() if one.intent.is_conditional] == ["EXPIRED"]
     assert len(rig.exchange.orders) == 1
     rig.exchange.cancel = cancel  # type: ignore[method-assign]  # as it was
     rig.wait(80)

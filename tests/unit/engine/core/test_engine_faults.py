@@ -19,6 +19,7 @@ from engine.strategies.base import SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire
 from gateways.wire.cursor import Cursor
+from gateways.wire.words import AccountChange
 from tests.support.engine_rig import START_NS, Exchange, Rig, config, spec
 
 UP = (100, 99, 98, 100, 101)
@@ -75,7 +76,7 @@ def test_when_requests_are_answered_again_what_waited_is_asked_at_once() -> None
     rig.exchange.on_submit = unanswered
     rig.exchange.on_query = lambda one: [blocked(one)]
     rig.prices(*UP)
-    rig.status(used_weight_1m=2400)
+    rig.status(budget_used=2400)
     rig.wait(49)
     rig.exchange.on_query = lambda _: None
     asked = len(rig.sent(wire.QueryOrder))
@@ -155,7 +156,7 @@ def make_trouble(rig: Rig, trouble: str) -> None:
     elif trouble == "clock":
         rig.status(clock_uncertainty_ns=600_000_000)
     elif trouble == "weight":
-        rig.status(used_weight_1m=2300)
+        rig.status(budget_used=2300)
     elif trouble == "private":
         rig.status(streams={"private": "down", "rest": "up"})
     elif trouble == "journal":
@@ -236,7 +237,7 @@ def test_a_ban_is_told_once_and_again_when_there_is_a_new_one(seconds: int, leve
 
 def test_a_margin_call_is_told_as_critical() -> None:
     rig = Rig().up()
-    rig.feed(wire.AccountUpdate(1, 99, "MARGIN_CALL", (), (), START_NS, START_NS))
+    rig.feed(wire.AccountUpdate(1, 99, "", (), (), START_NS, START_NS, AccountChange.MARGIN_CALL))
     assert any(one.level == "critical" and "margin call" in one.text for one in rig.notices(Notice))
 
 

@@ -11,6 +11,7 @@ from engine.model.events import Event
 from engine.model.exit_rules import ExitRules
 from engine.model.timeframes import SECOND_NS
 from engine.orders.refusals import RULES, Reaction
+from gateways.binance.protocol.classify import REFUSALS
 from gateways.wire import messages as wire
 from tests.support.engine_rig import Exchange, Rig, config, instrument, spec
 from tests.support.places import ROOT
@@ -138,12 +139,14 @@ def test_somebody_elses_order_in_the_way_is_named() -> None:
     assert "cannot leave BTCUSDT: -2022 no; in its way may be web_7 of somebody else" in told
 
 
-def test_the_page_about_refused_exits_names_every_code_that_has_a_rule_of_its_own() -> None:
+def test_the_page_about_refused_exits_names_every_refusal_and_code_that_has_a_rule_of_its_own() -> None:
     page = (ROOT / "docs" / "refused_exits.md").read_text("utf-8")
     rows = {
         reaction: next(row for row in page.splitlines() if word in row) for reaction, word in ROWS.items()
     }
-    assert [code for code, reaction in RULES.items() if f"`{code}`" not in rows[reaction]] == []
+    assert [word for word, reaction in RULES.items() if f"`{word}`" not in rows[reaction]] == []
+    codes = [(code, RULES[word]) for code, word in REFUSALS.items() if word in RULES]
+    assert [code for code, reaction in codes if f"`{code}`" not in rows[reaction]] == []
 
 
 def test_kill_waits_for_the_cancel_of_somebody_elses_order_no_longer_than_it_takes() -> None:
@@ -301,7 +304,7 @@ def test_what_rests_is_put_on_a_new_grid_at_once() -> None:
 
 def ended(rig: Rig, status: str, reason: str, child: int = 0) -> None:
     """The stop that rests has been triggered, and its market order has come to nothing."""
-    (stop,) = [one for one in rig.exchange.orders.values() if one.is_algo]
+    (stop,) = [one for one in rig.exchange.orders.values() if one.is_conditional]
     rig.exchange.orders.pop(stop.client_order_id)
     rig.exchange.sequence += 1
     told = msgspec.structs.replace(

@@ -99,7 +99,7 @@ def test_an_external_id_used_again_is_another_order():
 def test_a_close_position_stop_is_filled_only_when_the_exchange_says_so():
     store = OrderStore(PREFIX)
     store.intend(intent(qty_base=Decimal(0), order_type="STOP_MARKET", close_position=True))
-    store.apply(report("NEW", qty_base=Decimal(0), is_algo=True))
+    store.apply(report("NEW", qty_base=Decimal(0), is_conditional=True))
     order = store.get(key())
     assert order is not None
     assert order.state is OrderState.ACCEPTED

@@ -9,6 +9,7 @@ from engine.model.effects import Append
 from engine.model.records import EXTERNAL, AccountReport, Adjustment, OrderReport, Start
 from engine.shell.results import as_data, profit_data, profit_lines
 from engine.tables.round_trips import Results
+from gateways.binance.protocol.translate import change_of
 from gateways.wire.messages import AccountUpdate, Balance
 from tests.support.engine_rig import Rig
 from tests.support.order_events import ENGINE_ID, intent, report
@@ -104,7 +105,9 @@ def test_funding_and_other_changes_are_in_the_sum_transfers_and_foreign_fees_are
         ("ORDER", "0"),
     ):
         balance = Balance("USDT", ONE, ONE, None, Decimal(change))
-        book.results.apply(AccountReport(AccountUpdate(1, 1, reason, (balance,), (), 1, 1), 1))
+        book.results.apply(
+            AccountReport(AccountUpdate(1, 1, reason, (balance,), (), 1, 1, change_of(reason)), 1)
+        )
     trips = book.results.closed
     assert profit_lines(book.results, trips, is_all=True) == [
         "1 closed trade, net 1.00 with what open ones have paid and earned",

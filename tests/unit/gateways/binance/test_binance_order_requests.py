@@ -58,18 +58,6 @@ ROWS = [
             "&triggerPrice=1.10&clientAlgoId=nb-1&selfTradePreventionMode=EXPIRE_MAKER&quantity=0.001&reduceOnly=true"
         ),
     ),
-    (
-        {
-            "order_type": "TAKE_PROFIT_MARKET",
-            "stop_price": Decimal(2),
-            "close_position": True,
-            "working_type": "MARK_PRICE",
-        },
-        (
-            "POST /fapi/v1/algoOrder?algoType=CONDITIONAL&symbol=BTCUSDT&side=BUY&type=TAKE_PROFIT_MARKET"
-            "&triggerPrice=2&clientAlgoId=nb-1&selfTradePreventionMode=EXPIRE_MAKER&workingType=MARK_PRICE&closePosition=true"
-        ),
-    ),
 ]
 
 
@@ -88,7 +76,7 @@ def test_cancel_amend_and_query_name_the_client_id():
     assert first_line(made.cancel(CancelOrder(1, "BTCUSDT", "a"))) == (
         "DELETE /fapi/v1/order?symbol=BTCUSDT&origClientOrderId=a"
     )
-    assert first_line(made.cancel(CancelOrder(1, "BTCUSDT", "a", is_algo=True))) == (
+    assert first_line(made.cancel(CancelOrder(1, "BTCUSDT", "a", is_conditional=True))) == (
         "DELETE /fapi/v1/algoOrder?symbol=BTCUSDT&clientAlgoId=a"
     )
     assert first_line(made.query(QueryOrder(1, "BTCUSDT", "a"))) == (
@@ -109,6 +97,7 @@ def test_cancel_amend_and_query_name_the_client_id():
         {"order_type": "LIMIT"},
         {"order_type": "STOP_MARKET"},
         {"order_type": "TRAILING_STOP_MARKET"},
+        {"order_type": "TAKE_PROFIT_MARKET", "stop_price": Decimal(2)},
         {"order_type": "LIMIT", "price": Decimal("NaN")},
         {"qty_base": Decimal("Infinity")},
         {"order_type": "LIMIT", "price": Decimal(1), "time_in_force": "GTC&x=1"},

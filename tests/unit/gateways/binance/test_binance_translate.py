@@ -90,7 +90,7 @@ def test_an_event_that_does_not_say_what_it_is_about_is_not_dropped_silently(fie
 
 def test_a_triggered_conditional_order_names_its_child_and_tells_no_fill():
     update = translate.algo_event(TRIGGERED)
-    assert (update.is_algo, update.exchange_order_id, update.child_order_id) == (
+    assert (update.is_conditional, update.exchange_order_id, update.child_order_id) == (
         True,
         1000000033225453,
         88937381063,
