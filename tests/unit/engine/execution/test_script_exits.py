@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from engine.model.bars import Bar
+from engine.model.events import Event
 from engine.strategies.base import Broker
+from gateways.wire import messages as wire
 from tests.support.script_rig import Act, LiveScript, backtest_fills
 
 D = Decimal
@@ -198,3 +201,87 @@ def test_the_exit_of_a_turned_position_waits_for_its_entry() -> None:
 def test_an_exit_before_any_entry_is_not_remembered() -> None:
     acts = {1: half, 4: lambda _, broker: broker.entry("L", "long", 0.4)}
     assert exits_of(acts, RISE) == []
+
+
+def slowly_filled(acts: dict[int, Act]) -> tuple[LiveScript, wire.SubmitOrder]:
+    """A script whose first order rests at the exchange after a quarter of it has filled."""
+    live = LiveScript(acts)
+
+    def fill_a_quarter(order: wire.SubmitOrder) -> list[Event]:
+        live.market.on_submit = lambda _: None
+        resting = msgspec.structs.replace(order, order_type="LIMIT", price=D(1))
+        answers = live.market.execute(resting)
+        return answers + live.market.fill(resting, order.qty_base / 4)
+
+    live.market.on_submit = fill_a_quarter
+    for bar in range(4):
+        live.bar(bar, FLAT)
+    (entry,) = (one for one in live.rig.sent(wire.SubmitOrder) if one.order_type == "MARKET")
+    return live, entry
+
+
+def fill(live: LiveScript, order: wire.SubmitOrder, qty: str) -> None:
+    for event in live.market.fill(order, D(qty)):
+        live.rig.feed(event)
+
+
+def resting_exit(live: LiveScript) -> list[Decimal]:
+    return [one.qty_base - one.filled_base for one in live.market.orders.values() if one.reduce_only]
+
+
+def test_an_exit_grows_with_an_entry_that_fills_slowly() -> None:
+    live, entry = slowly_filled(long_at_2({2: half}))
+    assert resting_exit(live) == [D("0.05")]
+    fill(live, entry, "0.1")
+    assert resting_exit(live) == [D("0.1")]
+    fill(live, entry, "0.2")
+    assert resting_exit(live) == [D("0.2")]
+
+
+def test_what_an_exit_has_filled_of_an_entry_that_is_still_filling_is_not_left_again() -> None:
+    live, entry = slowly_filled(long_at_2({2: half}))
+    leg = next(one for one in live.rig.sent(wire.SubmitOrder) if one.reduce_only)
+    fill(live, leg, "0.05")
+    assert resting_exit(live) == []
+    live.restart()
+    fill(live, entry, "0.3")
+    assert resting_exit(live) == [D("0.15")]
+
+
+def test_an_exit_of_all_waits_for_the_rest_of_an_entry_whose_first_part_it_has_left() -> None:
+    def whole(_: Bar, broker: Broker) -> None:
+        broker.exit("X", "L", limit=101.0)
+
+    live, entry = slowly_filled(long_at_2({2: whole}))
+    leg = next(one for one in live.rig.sent(wire.SubmitOrder) if one.reduce_only)
+    fill(live, leg, "0.1")
+    assert live.market.position == 0
+    fill(live, entry, "0.3")
+    assert resting_exit(live) == [D("0.3")]
+
+
+def test_a_part_whose_stop_price_has_passed_leaves_at_market_once() -> None:
+    def stop(_: Bar, broker: Broker) -> None:
+        broker.exit("X", "L", qty_percent=50, stop=99.9)
+
+    def too_late(order: wire.SubmitOrder) -> list[Event] | None:
+        if order.order_type != "STOP_MARKET":
+            return None
+        return [wire.Reply(order.request_id, "refused", -2021, "Order would immediately trigger.")]
+
+    live = LiveScript(long_at_2(on_each(2, 9, stop)))
+    live.market.on_submit = too_late
+    for bar in range(9):
+        live.bar(bar, FLAT)
+    assert live.market.position == D("0.2")
+    assert [one.order_type for one in live.rig.sent(wire.SubmitOrder)] == ["MARKET", "STOP_MARKET", "MARKET"]
+
+
+def test_a_part_that_is_met_at_once_leaves_half_of_an_entry_that_fills_in_parts() -> None:
+    def met(_: Bar, broker: Broker) -> None:
+        broker.exit("X", "L", qty_percent=50, limit=0.0)
+
+    live = LiveScript(long_at_2(on_each(2, 9, met)), parts=2)
+    for bar in range(9):
+        live.bar(bar, FLAT)
+    assert live.market.position == D("0.2")
