@@ -169,15 +169,15 @@ class ScriptBroker:
             if _ENTRY + key in keep and key in self._entries_before
         }
 
-    def _default_base(self, instrument: Instrument) -> Decimal:
-        """Size of a resting entry that names none; 0 where it would be too small, or before the first bar."""
-        if isnan(self._close_price):
-            return ZERO
+    def _default_base(self, entry: RestingEntry, instrument: Instrument) -> Decimal:
+        """Size of a resting entry that names none; 0 where it would be too small."""
+        level = level_of(entry.order(ZERO, instrument))
+        equity = self._account.equity if entry.equity_quote is None else entry.equity_quote
         try:
             return entry_qty(
                 self._slot.sizing,
-                price=self._close_price,
-                equity=self._account.equity,
+                price=float(level),
+                equity=equity,
                 risk_distance=nan,
                 instrument=instrument,
             )
@@ -196,7 +196,7 @@ class ScriptBroker:
                 continue
             # Against a position the order turns it, as Pine's does: its size is both together.
             if entry.qty_base is None:
-                size = self._default_base(instrument)
+                size = self._default_base(entry, instrument)
             else:
                 size = quantity_down(entry.qty_base, instrument.qty_step_base)
             if size <= ZERO:
@@ -362,7 +362,8 @@ class ScriptBroker:
         limit, stop, qty = _given(limit), _given(stop), _given(qty)
         if limit is not None and stop is not None:
             raise StrategyRefused("stop-limit entries cannot be placed live")
-        priced = RestingEntry(way, qty, limit, stop, comment or id)
+        equity = self._account.equity if qty is None else None
+        priced = RestingEntry(way, qty, limit, stop, comment or id, equity)
         is_priced = not (limit is None and stop is None)
         if is_priced:
             self._refuse_shared("entry.limit" if stop is None else "entry.stop")

@@ -17,13 +17,17 @@ ZERO = Decimal(0)
 
 
 class RestingEntry(msgspec.Struct, frozen=True):
-    """An entry at a limit or at a stop. `direction` is 1 or -1, `qty_base` None the default size."""
+    """An entry at a limit or at a stop. `direction` is 1 or -1.
+
+    `qty_base` None is the default size: at its own level, with the `equity_quote` of when it was asked for.
+    """
 
     direction: int
     qty_base: float | None
     limit: float | None
     stop: float | None
     text: str
+    equity_quote: Decimal | None = None
 
     def order(self, qty: Decimal, instrument: Instrument) -> RestingOrder:
         """The order of that quantity."""

@@ -4,7 +4,7 @@ from decimal import Decimal
 from math import isfinite
 
 from engine.model.broker_settings import Sizing
-from engine.model.lots import decimal_of, quantity_down
+from engine.model.lots import decimal_of, price_to_tick, quantity_down
 from gateways.wire.messages import Instrument
 
 ZERO = Decimal(0)
@@ -19,11 +19,13 @@ def entry_qty(
 ) -> Decimal:
     """Quantity in base, rounded down to the step; `TooSmall` when it is below what the exchange takes.
 
-    `price` is the close of the deciding bar, as in the backtester. Risk sizing divides by the price
-    distance that one R stands for.
+    `price` is the close of the deciding bar, or the level of an order that rests; it is rounded to the tick
+    first, as in the backtester. Risk sizing divides by the price distance that one R stands for.
     """
     value = decimal_of(sizing.value)
-    at = decimal_of(price)
+    at = price_to_tick(price, instrument.price_tick)
+    if at <= ZERO:
+        raise TooSmall(f"a price of {price:g} is 0 on the exchange's grid")
     if sizing.kind == "fixed":
         wanted = value
     elif sizing.kind == "cash":

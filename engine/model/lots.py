@@ -4,6 +4,7 @@ Kernels speak integer lots and ticks; orders speak Decimal. Serialisation is pla
 """
 
 from decimal import ROUND_FLOOR, Decimal
+from math import floor
 
 from engine.model.levels import level_ticks
 from gateways.wire.messages import Side
@@ -44,6 +45,11 @@ def level_to_tick(level: float, tick: Decimal, side: Side, *, is_stop: bool) -> 
     """
     upwards = (side == "BUY") == is_stop
     return from_lots(level_ticks(level, float(tick), upwards=upwards), tick)
+
+
+def price_to_tick(price: float, tick: Decimal) -> Decimal:
+    """The nearest price on the grid, halves up, counted in floats as the backtester does."""
+    return from_lots(floor(price / float(tick) + 0.5), tick)
 
 
 def plain(value: Decimal) -> str:

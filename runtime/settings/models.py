@@ -142,7 +142,7 @@ class SizingSettings(_Section):
     kind: Literal["fixed", "cash", "percent_of_equity", "risk_percent"] = "cash"
     """fixed: `value` base units. cash: quote notional. The percents are of equity."""
     value: Money = Decimal(200)
-    """Of the kind above."""
+    """Of the kind above. Cash is at most `max_order_notional_quote` and `max_position_notional_quote`."""
 
 
 class StrategySettings(_Section):
@@ -346,6 +346,17 @@ class Settings(_Section):
         guarded = strategy.protective_stop_percent is not None or strategy.unprotected
         if self.environment in {"testnet", "live"} and not guarded:
             raise ValueError(f"{where} needs protective_stop_percent, or unprotected = true")
+        self._check_cash(where, strategy.sizing)
+
+    def _check_cash(self, where: str, sizing: SizingSettings) -> None:
+        """An entry of more than a limit allows would be vetoed each time."""
+        for name in ("max_order_notional_quote", "max_position_notional_quote"):
+            limit: Decimal = getattr(self.risk, name)
+            if sizing.kind == "cash" and sizing.value > limit:
+                raise ValueError(
+                    f"{where}: sizing.value is {sizing.value:,}, above risk.{name} ({limit:,}): "
+                    "no entry of that size would be allowed"
+                )
 
     @staticmethod
     def _has_candles(strategy: StrategySettings) -> bool:

@@ -14,6 +14,7 @@ from engine.core.restore import restore
 from engine.execution.script_verbs import LIVE_VERBS
 from engine.journal.recovered import Recovered
 from engine.model.bars import Bar, Bars
+from engine.model.broker_settings import Sizing
 from engine.model.events import Event
 from engine.model.records import Fill
 from engine.model.timeframes import SECOND_NS
@@ -23,6 +24,7 @@ from tests.support.engine_rig import START_NS, Exchange, Rig, config, spec
 
 Act = Callable[[Bar, Broker], None]
 ZERO, STEP = Decimal(0), Decimal("0.001")
+A_TENTH = Sizing("fixed", 0.1)
 
 
 class Filled(NamedTuple):
@@ -131,10 +133,11 @@ def nodes(open_: float, high: float, low: float, close: float) -> tuple[float, .
 class LiveScript:
     """The script in an engine, with a market that follows the path."""
 
-    def __init__(self, acts: dict[int, Act], parts: int = 1) -> None:
+    def __init__(self, acts: dict[int, Act], parts: int = 1, sizing: Sizing = A_TENTH) -> None:
         ByTheClock.acts = acts
         self.market = Market(parts)
-        self.rig = Rig(_engine(), self.market).up()
+        self.sizing = sizing
+        self.rig = Rig(self._engine(), self.market).up()
         self.records: list[object] = []
 
     def bar(self, index: int, ohlc: Sequence[float]) -> None:
@@ -150,7 +153,7 @@ class LiveScript:
         while is_torn and not isinstance(self.records[-1], Fill):
             self.records.pop()
         found = Recovered("aaaaaa", 1, None, tuple(enumerate(self.records, 1)), 0, (), 1, None, 0)
-        engine = _engine()
+        engine = self._engine()
         restore(engine, found)
         now_ns, marked_ns = self.rig.now_ns, self.rig.marked_ns
         self.rig = Rig(engine, self.market)
@@ -178,6 +181,9 @@ class LiveScript:
                 found[at] = new._replace(signed_base=found[at].signed_base + one.signed_base)
         return found
 
+    def _engine(self) -> Engine:
+        return Engine(config(spec(ByTheClock.name, params={}, sizing=self.sizing)))
+
     def _go(self, end: float) -> None:
         """Move price there, filling what it meets."""
         while met := self.market.first_met(end):
@@ -187,10 +193,6 @@ class LiveScript:
             for event in self.market.fill(order, left):
                 self.rig.feed(event)
         self.market.price = end
-
-
-def _engine() -> Engine:
-    return Engine(config(spec(ByTheClock.name, params={})))
 
 
 def backtest_fills(acts: dict[int, Act], bars: Sequence[Sequence[float]]) -> tuple[list[Filled], Decimal]:

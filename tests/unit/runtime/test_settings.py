@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import pickle
+import re
 import shutil
 import socket
 from decimal import Decimal
@@ -168,6 +169,16 @@ def test_testnet_needs_a_protective_stop_or_the_word_unprotected(home: Home) -> 
     assert "protective_stop_percent, or unprotected = true" in complaint(home, "testnet")
     change(home, "testnet", 'timeframe = "1m"', 'timeframe = "1m"\nunprotected = true')
     assert load_settings("testnet", home=home).strategies[0].unprotected
+
+
+@pytest.mark.parametrize("limit", ["max_order_notional_quote", "max_position_notional_quote"])
+def test_cash_above_what_one_entry_may_be_is_refused(home: Home, limit: str) -> None:
+    path = home.config("demo")
+    path.write_text(re.sub(f"{limit} = .*", f"{limit} = 199", path.read_text("utf-8")), "utf-8")
+    expected = f"sizing.value is 200, above risk.{limit} (199): no entry of that size would be allowed"
+    assert expected in complaint(home)
+    path.write_text(path.read_text("utf-8").replace(f"{limit} = 199", f"{limit} = 200"), "utf-8")
+    assert load_settings("demo", home=home).strategies[0].sizing.value == 200
 
 
 def test_a_dead_mans_switch_that_would_use_up_the_request_limit_is_refused(home: Home) -> None:
