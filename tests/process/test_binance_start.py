@@ -154,7 +154,10 @@ def test_an_account_in_a_mode_that_is_not_traded_is_told(
     [
         ({"\nleverage = 2\n": "\nleverage = 150\n"}, "leverage 150 of BTCUSDT: 127.0.0.1 allows 125 at most"),
         (
-            {"max_order_notional_quote = 1_000": "max_order_notional_quote = 10"},
+            {
+                "max_order_notional_quote = 1_000": "max_order_notional_quote = 10",
+                "value = 200": "value = 10",
+            },
             "risk.max_order_notional_quote is 10, but 127.0.0.1 takes no order of BTCUSDT below 50",
         ),
     ],
