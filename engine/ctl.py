@@ -17,9 +17,18 @@ from gateways.wire.token import load_token
 from runtime.control.client import NotAnEngine, connect
 from runtime.control.commands import TOUCHES
 from runtime.control.protocol import AuditLine, Request, Response
-from runtime.control.shown import ShowPrice, price, readable
+from runtime.control.shown import ShowPrice, counted, price, readable
 from runtime.control.status import EngineStatus, read_status
-from runtime.control.status_tables import append_states, clock, entries, halted, order_ids, tables, totals
+from runtime.control.status_tables import (
+    append_states,
+    clock,
+    entries,
+    halted,
+    in_a_line,
+    order_ids,
+    tables,
+    totals,
+)
 from runtime.settings import ENVIRONMENTS, Home, SettingsError
 from runtime.settings.environment import port_variable, ports_to_try
 from runtime.settings.load import parse_settings
@@ -196,10 +205,11 @@ def rebuild(env: Environment = "") -> None:
     _run(env, Request("rebuild", _id()))
 
 
-@app.command("cancel-all", help=TOUCHES["close_orders"])
+@app.command(help=TOUCHES["cancel_all"])
+@app.command("cancel_all", hidden=True)
 def cancel_all(env: Environment = "", symbol: Symbol = "") -> None:
     """Cancel resting entries."""
-    _run(env, Request("close_orders", _id(), symbol=symbol))
+    _run(env, Request("cancel_all", _id(), symbol=symbol))
 
 
 @app.command(help=TOUCHES["why"])
@@ -273,18 +283,29 @@ def _results(environment: str) -> "tuple[Results, ShowPrice]":
     return results, lambda name, value: price(value, ticks.get(name))
 
 
+def _echo_line(time_ns: int, kind: str, text: str) -> None:
+    typer.echo(f"{clock(time_ns)} {kind:<9} {text}")
+
+
 @app.command()
 def watch(env: Environment = "") -> None:
-    """Everything that happens, a line each with its time (UTC), until Ctrl+C."""
+    """The present status in a line, then everything that happens, each with its time (UTC), until Ctrl+C."""
     ports, token = _engine_of(env)
 
     async def follow() -> None:
         async with connect(ports, token) as client:
-            await client.ask(Request("watch", _id()))
+            snapshot = await client.watch(_id())
+            _echo_line(snapshot.status.time_ns, "status", in_a_line(readable(snapshot.status)))
+            last = snapshot.sequence
             while True:
                 said = await client.next_line()
-                if isinstance(said, AuditLine) and said.text:
-                    typer.echo(f"{clock(said.time_ns)} {said.kind:<9} {said.text}")
+                if not isinstance(said, AuditLine):
+                    continue
+                if said.sequence != last + 1:
+                    _echo_line(said.time_ns, "missing", counted(said.sequence - last - 1, "line"))
+                last = said.sequence
+                if said.text:
+                    _echo_line(said.time_ns, said.kind, said.text)
 
     try:
         asyncio.run(follow())

@@ -98,11 +98,11 @@ class Commands:
             return self._pause(command, paused=False)
         if command.name == "rebuild":
             return self._engine.lost.rebuild()
-        if command.name in {"cancel", "close_orders"} and not self._engine.health.connected:
+        if command.name in {"cancel", "cancel_all"} and not self._engine.health.connected:
             return False, "there is no connection to the gateway: nothing is cancelled, say it again later"
         if command.name == "cancel":
             return self._cancel(command)
-        if command.name == "close_orders":
+        if command.name == "cancel_all":
             return True, self._cancel_entries(command)
         if command.name == "kill":
             self._engine.risk.kill(_killed(command.now_ns, command.source))

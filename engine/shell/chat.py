@@ -5,34 +5,33 @@ import logging
 import secrets
 import threading
 import time
-from typing import get_args
 
 import msgspec
 
 from engine.notifications.keys import TelegramKeysError, load_telegram_keys
 from engine.notifications.setup import telegram_key_paths
 from runtime.control.client import connect
-from runtime.control.commands import TOUCHES, CommandName
+from runtime.control.commands import TOUCHES, CommandName, command_named
 from runtime.control.protocol import Request, Response
 from runtime.control.shown import counted, readable
 from runtime.control.status import EngineStatus, StrategyStatus
 from runtime.settings import Settings
 
-COMMANDS = frozenset(get_args(CommandName)) - {"cancel"}
+COMMANDS: frozenset[CommandName] = frozenset(TOUCHES) - {"cancel"}
 ANSWER_SECONDS = 10.0
-ORDERS_TOLD = 10
+ORDERS_SHOWN = 10
 _HELP = "\n".join(
     [
         f"commands: /status, {', '.join('/' + one for one in sorted(COMMANDS))} [STRATEGY] [SYMBOL]",
         *(f"/{name}: {text}" for name, text in sorted(TOUCHES.items()) if name in COMMANDS),
     ]
 )
-_WITHOUT_STRATEGY = frozenset({"kill", "close_orders"})
+_WITHOUT_STRATEGY: frozenset[CommandName] = frozenset({"kill", "cancel_all"})
 _log = logging.getLogger(__name__)
 
 
 class ChatThread:
-    """Listens to the chat until stopped. Nothing here is in the path of an order."""
+    """Listens to the chat until stopped. Nothing here is in an order's path."""
 
     def __init__(self, settings: Settings, control_port: int, token: bytes) -> None:
         self._settings = settings
@@ -43,7 +42,7 @@ class ChatThread:
         self._thread = threading.Thread(target=self._main, name="telegram commands", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen, where Telegram is enabled and has keys."""
+        """Begin to listen if Telegram is enabled and has keys."""
         if self._settings.telegram.enabled:
             self._thread.start()
 
@@ -68,7 +67,7 @@ class ChatThread:
         try:
             keys = load_telegram_keys(telegram_key_paths(self._settings))
         except TelegramKeysError:
-            return  # the notification center has said so
+            return  # the notification center has reported it
         chat = TelegramCommands(keys, on_command, now_s=time.time, api_url=self._settings.telegram.api_url)
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(chat.run())
@@ -77,24 +76,24 @@ class ChatThread:
             _log.error("commands by Telegram have ended: %s; trading goes on", type(outcome).__name__)
 
     async def carry_out(self, command_id: str, name: str, arguments: tuple[str, ...]) -> str:
-        """One command by way of the control socket; the answer for the chat."""
+        """Send one command to the control socket; returns the answer for the chat."""
         if name == "status":
             return await self._ask(Request("status", f"chat-{secrets.token_hex(8)}"))
-        if name not in COMMANDS:
+        command = command_named(name)
+        if command is None or command not in COMMANDS:
             return _HELP
         symbols = set(self._settings.symbols)
         named = [word.upper() for word in arguments if word.upper() in symbols]
         others = [word for word in arguments if word.upper() not in symbols]
-        strategies_allowed = 0 if name in _WITHOUT_STRATEGY else 1
+        strategies_allowed = 0 if command in _WITHOUT_STRATEGY else 1
         if len(named) > 1 or len(others) > strategies_allowed:
             allowed = (
                 f"{'one strategy and ' if strategies_allowed else ''}one symbol at most, or none for all"
             )
             known = ", ".join(self._settings.symbols)
-            return f"/{name} {' '.join(arguments)} was not carried out: {allowed}; symbols are {known}"
+            return f"/{command} {' '.join(arguments)} was not carried out: {allowed}; symbols are {known}"
         strategy, symbol = "".join(others), "".join(named)
-        request = Request(name, command_id, strategy, symbol, source="telegram")  # type: ignore[arg-type]  # checked above
-        return await self._ask(request)
+        return await self._ask(Request(command, command_id, strategy, symbol, source="telegram"))
 
     async def _ask(self, request: Request) -> str:
         try:
@@ -110,7 +109,7 @@ def _text_of(answer: Response) -> str:
 
 
 def status_text(status: EngineStatus) -> str:
-    """What a person wants to know on a small screen."""
+    """The status as text for a small screen."""
     shown = readable(status)
     state = "killed" if shown.killed else "paused" if shown.paused else "running"
     down = [f"{name} {state}" for name, state in shown.links.items() if state != "up"]
@@ -129,7 +128,7 @@ def status_text(status: EngineStatus) -> str:
     )
     lines += [
         f"{one.symbol} {one.side} {one.qty_base} {one.at if one.trigger_price else f'at {one.at}'}"
-        for one in shown.open_orders[:ORDERS_TOLD]
+        for one in shown.open_orders[:ORDERS_SHOWN]
     ]
     money = (("wallet", shown.wallet_balance), ("realised", shown.realised_pnl), ("fees", shown.fees))
     lines.append(", ".join(f"{name} {amount or 'not known'}" for name, amount in money))

@@ -1,7 +1,7 @@
 """The control socket: commands in, audit events out. On loopback, for holders of the token only.
 
-Nobody can keep an operator out: of those who have not shown the token the longest waiting one gives way, of
-the others the one that has been silent longest.
+No client can keep an operator out: when there are too many, the connection is closed that has waited longest
+without a login, or, among those logged in, the one that has been silent longest.
 """
 
 import asyncio
@@ -15,7 +15,17 @@ from engine.model.audit import Answer, AuditEvent
 from engine.model.events import Command, Event
 from engine.model.records import JournalRecord
 from engine.shell.log_lines import line_of
-from runtime.control.protocol import LINE_LIMIT, AuditLine, Challenge, Login, Request, Response, proof
+from runtime.control.commands import command_named
+from runtime.control.protocol import (
+    LINE_LIMIT,
+    AuditLine,
+    Challenge,
+    Login,
+    Request,
+    Response,
+    Snapshot,
+    proof,
+)
 from runtime.control.shown import ShowPrice, as_it_is
 from runtime.control.status import EngineStatus
 
@@ -24,11 +34,11 @@ MAX_STRANGERS = 16
 MAX_UNSENT_BYTES = 1 << 20
 LOGIN_SECONDS = 5.0
 _UNUSABLE = (OSError, ValueError, RecursionError, msgspec.DecodeError)
-"""A cut, a line too long, nothing in time, JSON nested too deep, no JSON, an unknown wish."""
+"""A lost connection, a line too long, a timeout, JSON nested too deep, no JSON, an unknown request."""
 
 
 class ControlServer:
-    """Serves clients; `take` is given their commands as events."""
+    """Serves clients; their commands are passed to `take` as events."""
 
     def __init__(
         self,
@@ -51,6 +61,8 @@ class ControlServer:
         self._watchers: set[asyncio.StreamWriter] = set()
         self._asked: dict[str, list[asyncio.StreamWriter]] = {}
         self.dropped_lines = 0
+        self._epoch = now_ns()
+        self._sequence = 0
 
     async def start(self, port: int) -> int:
         """Listen on 127.0.0.1; port 0 takes a free one. Returns the port, as `port` says it from then on."""
@@ -59,7 +71,7 @@ class ControlServer:
         return self.port
 
     async def close(self) -> None:
-        """Stop listening and cut everybody off."""
+        """Stop listening and close all connections."""
         if self._server is not None:
             self._server.close()
         for writer in (*self._strangers, *self._clients):
@@ -68,17 +80,19 @@ class ControlServer:
             await self._server.wait_closed()
 
     def publish(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
-        """Tell watchers what happened and clients what became of their commands."""
+        """Send watchers what happened, and clients the results of their commands."""
         for event in events:
             if isinstance(event, Answer):
                 for writer in self._asked.pop(event.command_id, ()):
                     self._write(writer, Response(event.command_id, event.ok, event.text))
+        first = self._sequence + 1
+        self._sequence += len(events)
         if not self._watchers:
             return
-        for event in events:
+        for sequence, event in enumerate(events, first):
             line = line_of(event, self._price)
             level, kind, text = line if line is not None else ("info", "record", "")
-            said = AuditLine(level, kind, text, self._now_ns(), event)
+            said = AuditLine(level, kind, text, self._now_ns(), event, sequence)
             for writer in sorted(self._watchers, key=id):
                 self._write(writer, said)
 
@@ -150,15 +164,16 @@ class ControlServer:
         if request.what == "watch":
             self._watchers.add(writer)
             self._write(writer, Response(request.id, True, "watching"))
+            self._write(writer, Snapshot(self._epoch, self._sequence, self._status()))
         elif request.what == "status":
             data = msgspec.Raw(msgspec.json.encode(self._status()))
             self._write(writer, Response(request.id, True, "", data))
-        else:
+        elif (name := command_named(request.what)) is not None:
             self._asked.setdefault(request.id, []).append(writer)
             command = Command(
                 self._now_ns(),
                 request.id,
-                request.what,
+                name,
                 request.strategy,
                 request.symbol,
                 request.argument,

@@ -8,7 +8,16 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from runtime.control.protocol import LINE_LIMIT, AuditLine, Challenge, Login, Request, Response, proof
+from runtime.control.protocol import (
+    LINE_LIMIT,
+    AuditLine,
+    Challenge,
+    Login,
+    Request,
+    Response,
+    Snapshot,
+    proof,
+)
 
 LOGIN_SECONDS = 5.0
 
@@ -21,19 +30,27 @@ class ControlClient:
         self._writer = writer
 
     async def ask(self, request: Request) -> Response:
-        """Send a request and wait for its answer. On EOFError or OSError it may have been carried out."""
+        """Send a request and wait for its response. After EOFError or OSError it may have been done."""
         self._writer.write(msgspec.json.encode(request) + b"\n")
         while True:
             said = await self.next_line()
             if isinstance(said, Response) and said.id in {request.id, ""}:
                 return said
 
-    async def next_line(self) -> Response | AuditLine:
-        """The next thing the engine says; EOFError when it is gone."""
+    async def watch(self, request_id: str) -> Snapshot:
+        """Begin to watch: after the snapshot `next_line` returns a line for everything that happens."""
+        await self.ask(Request("watch", request_id))
+        while True:
+            said = await self.next_line()
+            if isinstance(said, Snapshot):
+                return said
+
+    async def next_line(self) -> Response | Snapshot | AuditLine:
+        """The next message of the engine; EOFError when it is gone."""
         line = await self._reader.readline()
         if not line:
             raise EOFError("the engine has closed the connection")
-        return msgspec.json.decode(line, type=Response | AuditLine)
+        return msgspec.json.decode(line, type=Response | Snapshot | AuditLine)
 
     def close(self) -> None:
         """End the connection."""
@@ -41,15 +58,15 @@ class ControlClient:
 
 
 class NotAnEngine(ConnectionError):
-    """Something else listens on that port, or nobody there answers."""
+    """Something else listens on that port, or nothing there answers."""
 
 
 @asynccontextmanager
 async def connect(ports: int | Sequence[int], token: bytes) -> AsyncIterator[ControlClient]:
     """Log in to the engine on the first of the ports that has one, within `LOGIN_SECONDS` each.
 
-    ConnectionRefusedError: nobody listens; NotAnEngine; PermissionError: the token is not the engine's.
-    With several ports, what the first of them said.
+    ConnectionRefusedError: nothing listens; NotAnEngine; PermissionError: the token is not the engine's.
+    With several ports the error is that of the first.
     """
     first: OSError | None = None
     for port in (ports,) if isinstance(ports, int) else ports:
@@ -77,7 +94,7 @@ async def _log_in(port: int, token: bytes) -> ControlClient:
 
 
 async def _prove(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, token: bytes) -> None:
-    """Show the token, and have it shown."""
+    """Prove that we hold the token, and check that the server does."""
     nonce = secrets.token_hex(16)
     try:
         async with asyncio.timeout(LOGIN_SECONDS):

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from runtime.control.shown import money, price
+from runtime.control.shown import counted, money, price
 from runtime.control.status import EngineStatus, StrategyStatus
 
 SIGNALS_SHOWN = 6
@@ -66,6 +66,15 @@ def entries(status: EngineStatus) -> str:
     if status.strategies and not any(one.may_enter for one in status.strategies):
         return "no entries now: no strategy may enter, see their states"
     return "entries open"
+
+
+def in_a_line(status: EngineStatus) -> str:
+    """Entries, positions and the number of open orders of a readable status."""
+    held = (f"{one.symbol} {one.qty_base} at {one.entry_price}" for one in status.positions)
+    flat = "flat" if status.wallet_balance is not None else "positions unknown"
+    return "; ".join(
+        [entries(status), ", ".join(held) or flat, counted(len(status.open_orders), "open order")]
+    )
 
 
 def markets(status: EngineStatus, most: int) -> Table:
@@ -147,11 +156,11 @@ def signals(status: EngineStatus, most: int, width: int) -> Table:
     return table
 
 
-def totals(status: EngineStatus, counted: Mapping[str, Any]) -> Text:
+def totals(status: EngineStatus, counts: Mapping[str, Any]) -> Text:
     """Counters, and under them the account."""
     return Text(
-        f"ticks {counted['ticks']:,}  candles {counted['candles']:,}  orders {counted['orders']}  "
-        f"fills {counted['fills']}  rejects {counted['rejects']}\n"
+        f"ticks {counts['ticks']:,}  candles {counts['candles']:,}  orders {counts['orders']}  "
+        f"fills {counts['fills']}  rejects {counts['rejects']}\n"
         f"wallet {money(status.wallet_balance) or 'unknown'}  "
         f"realised {money(status.realised_pnl) or 'unknown'}  "
         f"open {money(status.unrealised_pnl) or 'unknown'}  fees {money(status.fees) or 'unknown'}"

@@ -8,17 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from runtime.control.commands import TOUCHES
+
 ENVIRONMENTS = ("demo", "paper", "testnet", "live")
 SIMULATED = ("demo", "paper")
 PROCESSES = ("simulator", "gateway", "engine")
 ELSEWHERE = {
-    **dict.fromkeys(
-        (
-            *("ctl", "status", "why", "watch", "trades", "profit", "pause", "resume", "flatten", "kill"),
-            *("cancel", "cancel-all", "rebuild"),
-        ),
-        "engine.ctl",
-    ),
+    **dict.fromkeys(("ctl", "status", "watch", "trades", "profit", *TOUCHES, "cancel-all"), "engine.ctl"),
     **dict.fromkeys(("backtest", "strategies"), "engine.backtest"),
 }
 """Words of other commands, and the module that knows them."""

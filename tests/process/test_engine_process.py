@@ -82,11 +82,11 @@ def test_it_runs_from_any_directory_takes_commands_and_ends_when_stdin_closes(ho
 
         async def talk() -> None:
             async with connect(control, token) as client:
-                watching = await client.ask(Request("watch", "w"))
+                snapshot = await client.watch("w")
                 paused = await client.ask(Request("pause", "p1"))
                 again = await client.ask(Request("pause", "p1"))
                 status = await client.ask(Request("status", "s1"))
-                assert (watching.ok, paused.ok, again.ok) == (True, True, False)
+                assert (snapshot.status.paused, paused.ok, again.ok) == (False, True, False)
                 assert json.loads(bytes(status.data))["paused"] is True
                 flat = await client.ask(Request("flatten", "f1"))
                 assert "already flat" in flat.text
@@ -165,7 +165,7 @@ def test_watchers_are_told_what_happens(home: Path) -> None:
 
         async def watch() -> AuditLine:
             async with connect(control, token) as watcher, connect(control, token) as other:
-                await watcher.ask(Request("watch", "w"))
+                await watcher.watch("w")
                 await other.ask(Request("pause", "p9"))
                 while True:
                     said = await watcher.next_line()

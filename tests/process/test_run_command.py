@@ -62,12 +62,17 @@ class Checkout:
         self.wheels = folder / "wheels"
         self.wheels.mkdir()
         (self.root / "locks").mkdir(parents=True)
-        for package in ("runtime", "runtime/process", "runtime/supervisor"):
+        for package in ("runtime", "runtime/control", "runtime/process", "runtime/supervisor"):
             (self.root / package).mkdir()
             (self.root / package / "__init__.py").touch()
         (self.root / "runtime" / "supervisor" / "command.py").write_text(COMMAND)
         shutil.copy(ROOT / "run.py", self.root)
-        for name in ("supervisor/arguments.py", "process/files.py", "process/posix.py"):
+        for name in (
+            "supervisor/arguments.py",
+            "control/commands.py",
+            "process/files.py",
+            "process/posix.py",
+        ):
             shutil.copy(ROOT / "runtime" / name, self.root / "runtime" / name)
 
     def lock(self, version: str, sha256: str) -> None:

@@ -1,4 +1,4 @@
-"""The control socket stays usable whatever its clients do, and says what became of a command."""
+"""The control socket stays usable whatever its clients do, and answers each command."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,8 @@ from engine.model.audit import Answer, Notice
 from engine.model.events import Command, Event
 from engine.shell.control_server import MAX_CLIENTS, MAX_STRANGERS, MAX_UNSENT_BYTES, ControlServer
 from runtime.control.client import ControlClient, NotAnEngine, connect
-from runtime.control.protocol import LINE_LIMIT, Challenge, Login, Request, Response, proof
+from runtime.control.commands import CommandName, EarlierName
+from runtime.control.protocol import LINE_LIMIT, AuditLine, Challenge, Login, Request, Response, proof
 from runtime.control.status import EngineStatus
 
 TOKEN = b"t" * 32
@@ -75,7 +76,7 @@ def run(scene: Scene) -> Desk:
 
 
 async def gone(reader: asyncio.StreamReader) -> bytes:
-    """What is still said until the server closes."""
+    """What still arrives until the server closes."""
     with contextlib.suppress(ConnectionError):
         return await reader.read()
     return b""
@@ -156,7 +157,7 @@ def test_strangers_that_only_connect_do_not_keep_an_operator_out():
 def test_clients_that_hang_do_not_keep_an_operator_out_and_the_one_that_watches_stays():
     async def scene(desk: Desk) -> None:
         async with connect(desk.server.port, TOKEN) as watcher:
-            await watcher.ask(Request("watch", "w"))
+            await watcher.watch("w")
             hanging = [await desk.known() for _ in range(2 * MAX_CLIENTS)]
             assert await desk.is_usable()
             desk.server.publish([Notice(1, "info", "still here")])
@@ -173,7 +174,7 @@ def test_a_watcher_that_does_not_read_is_cut_off_and_the_others_hear_everything(
         _, deaf = await desk.known()
         deaf.write(msgspec.json.encode(Request("watch", "deaf")) + b"\n")
         async with connect(desk.server.port, TOKEN) as watcher:
-            await watcher.ask(Request("watch", "w"))
+            await watcher.watch("w")
             heard = 0
             while not desk.server.dropped_lines:
                 desk.server.publish([Notice(1, "info", "x" * 60_000)])
@@ -182,6 +183,39 @@ def test_a_watcher_that_does_not_read_is_cut_off_and_the_others_hear_everything(
         deaf.close()
 
     run(scene)
+
+
+def test_watching_begins_with_the_status_and_goes_on_with_the_number_behind_it():
+    async def scene(desk: Desk) -> None:
+        desk.server.publish([Notice(1, "info", "one"), Notice(1, "info", "two")])
+        async with connect(desk.server.port, TOKEN) as early:
+            before = await early.watch("a")
+            desk.server.publish([Notice(1, "info", "three")])
+            third = await early.next_line()
+        desk.server.publish([Notice(1, "info", "four")])
+        async with connect(desk.server.port, TOKEN) as again:
+            after = await again.watch("b")
+            desk.server.publish([Notice(1, "info", "five"), Notice(1, "info", "six")])
+            told = [await again.next_line() for _ in range(2)]
+        assert (before.sequence, before.status) == (2, EngineStatus())
+        assert isinstance(third, AuditLine)
+        assert (third.sequence, third.text) == (3, "three")
+        assert after.epoch == before.epoch
+        assert after.sequence - third.sequence == 1, "whoever connects again knows what was missed"
+        assert [(one.sequence, one.text) for one in told if isinstance(one, AuditLine)] == [
+            *((5, "five"), (6, "six")),
+        ]
+
+    run(scene)
+
+
+@pytest.mark.parametrize(("said", "done"), [("cancel_all", "cancel_all"), ("close_orders", "cancel_all")])
+def test_a_command_is_done_under_its_present_name(said: CommandName | EarlierName, done: str):
+    async def scene(desk: Desk) -> None:
+        async with connect(desk.server.port, TOKEN) as client:
+            await client.ask(Request(said, "1"))
+
+    assert [command.name for command in run(scene).taken] == [done]
 
 
 def test_two_clients_that_name_their_commands_alike_are_both_answered():

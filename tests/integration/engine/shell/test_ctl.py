@@ -137,6 +137,7 @@ def test_each_command_arrives_as_it_was_meant_and_its_answer_is_printed(
             ("flatten", "--symbol", "BTCUSDT"),
             ("kill",),
             ("cancel-all",),
+            ("cancel_all",),
             ("why", "--strategy", "rsi"),
         ):
             code, text = ctl(monkeypatch, port, *words)
@@ -149,7 +150,8 @@ def test_each_command_arrives_as_it_was_meant_and_its_answer_is_printed(
         ("resume", "", "", ""),
         ("flatten", "", "BTCUSDT", ""),
         ("kill", "", "", ""),
-        ("close_orders", "", "", ""),
+        ("cancel_all", "", "", ""),
+        ("cancel_all", "", "", ""),
         ("why", "rsi", "", ""),
         ("cancel", "", "", "x-1"),
     ]
@@ -324,7 +326,7 @@ def test_watching_ends_with_the_engine_in_a_sentence(home: Path):
         while not heard.wait(0.05):
             servers[0].publish([Notice(1, "warning", "the market is closed")])
     rest, error = child.communicate(timeout=20)
-    assert said == ["00:00:00 notice    the market is closed\n"]
+    assert said == ["00:00:00 status    entries open; positions unknown; 0 open orders\n"]
     assert set(rest.splitlines()) <= {"00:00:00 notice    the market is closed"}
     assert (child.returncode, error) == (2, "the engine of demo has stopped\n")
 

@@ -255,7 +255,7 @@ def test_cancel_all_takes_the_entries_and_touches_neither_stops_nor_orders_of_ot
     rig, _ = holding()
     (stop,) = rig.exchange.orders
     hand = resting_by_hand(rig)
-    said = command(rig, "close_orders", 1)
+    said = command(rig, "cancel_all", 1)
     assert said.text == (
         "cancelling 0 resting entries; 1 stop or target of positions kept; 1 order of somebody else kept, "
         "cancel ORDER cancels one"
@@ -263,7 +263,7 @@ def test_cancel_all_takes_the_entries_and_touches_neither_stops_nor_orders_of_ot
     rig.wait(70)
     assert list(rig.exchange.orders) == [stop, hand]
     rig = two_entries()
-    assert command(rig, "close_orders", 1).text == (
+    assert command(rig, "cancel_all", 1).text == (
         "cancelling 2 resting entries, which a strategy that is not paused may place again at its next bar"
     )
     rig.prices(105, 106, start=5)
@@ -315,7 +315,7 @@ def test_after_kill_and_resume_a_position_that_could_not_be_left_has_its_stop_ag
     assert [one.order_type for one in rig.exchange.orders.values()] == ["STOP_MARKET"]
 
 
-@pytest.mark.parametrize("name", ["cancel", "close_orders"])
+@pytest.mark.parametrize("name", ["cancel", "cancel_all"])
 def test_cancel_without_a_connection_is_refused_and_not_promised(name: str) -> None:
     rig = two_entries().down()
     first, _ = rig.exchange.orders

@@ -57,6 +57,14 @@ def test_a_command_of_the_chat_reaches_the_core_and_its_answer_the_chat() -> Non
     )
 
 
+def test_a_command_has_one_name_however_it_is_typed() -> None:
+    taken, answers = talk(("cancel_all", ("BTCUSDT",)), ("cancel-all", ()), ("close_orders", ()))
+    assert [(one.name, one.symbol) for one in taken] == [
+        *(("cancel_all", "BTCUSDT"), ("cancel_all", ""), ("cancel_all", "")),
+    ]
+    assert answers == ["cancel_all done"] * 3
+
+
 def test_a_command_with_more_words_than_it_takes_is_not_carried_out_in_part() -> None:
     taken, answers = talk(
         ("flatten", ("BTCUSDT", "BTCUSDT")),

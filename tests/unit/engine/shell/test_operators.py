@@ -40,10 +40,10 @@ def test_kill_and_flatten_say_what_is_off_until_resume() -> None:
     assert "entries are off until resume" in answer(rig, "pause").text
     assert answer(rig, "resume").text == "everything is running again"
     assert answer(rig, "pause", symbol="BTCUSDT").text == "1 strategy is paused"
-    assert answer(rig, "close_orders").text == "cancelling 0 resting entries"
+    assert answer(rig, "cancel_all").text == "cancelling 0 resting entries"
 
 
-@pytest.mark.parametrize("name", ["kill", "pause", "flatten", "close_orders", "resume", "why"])
+@pytest.mark.parametrize("name", ["kill", "pause", "flatten", "cancel_all", "resume", "why"])
 def test_a_symbol_nobody_trades_changes_nothing_and_is_not_written_down(name: str) -> None:
     rig = Rig().up()
     said = answer(rig, name, symbol="BTCUSD")
@@ -102,7 +102,8 @@ def test_every_command_says_what_it_touches() -> None:
 def test_the_operating_page_has_every_command_of_the_terminal_and_of_the_chat() -> None:
     page = (ROOT / "docs" / "operating.md").read_text("utf-8")
     rows = " ".join(line.split("|")[1] for line in page.splitlines() if line.startswith("|"))
-    names = {one.name or str(getattr(one.callback, "__name__", "")) for one in app.registered_commands}
+    shown = (one for one in app.registered_commands if not one.hidden)
+    names = {one.name or str(getattr(one.callback, "__name__", "")).replace("_", "-") for one in shown}
     assert {name for name in names if not re.search(rf"`{name}\b", rows)} == set()
     assert {name for name in (*COMMANDS, "status") if not re.search(rf"`/{name}\b", rows)} == set()
     assert "user_ids" in rows
