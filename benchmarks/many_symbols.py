@@ -11,7 +11,6 @@ both processes run under cProfile, which makes them two to three times slower, a
 import argparse
 import json
 import os
-import platform
 import pstats
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from references import percentile
+from results_file import write_results
 from tick_to_order import System, running
 
 from engine.journal.tail import JournalTail
@@ -166,16 +166,7 @@ def main() -> None:
         for name in ("gateway", "engine") if arguments.profile else ():
             print(f"{name}: functions by their own time")
             pstats.Stats(str(system.home / f"{name}.prof")).sort_stats("tottime").print_stats(FUNCTIONS)
-    if arguments.json is not None:
-        about = {
-            "date": time.strftime("%Y-%m-%d", time.gmtime()),
-            "cpus": os.cpu_count(),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-            "symbols": arguments.symbols,
-            "bar": arguments.bar,
-        }
-        arguments.json.write_text(json.dumps({"about": about, "runs": runs}, indent=1) + "\n")
+    write_results(arguments.json, {"runs": runs}, symbols=arguments.symbols, bar=arguments.bar)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import argparse
 import gc
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fill_at_touch import SYMBOL, Market, made_engine
 from prices import STEP_NS, mids
 from relay import relay
+from results_file import write_results
 
 from gateways.wire.messages import OrderBookTick
 
@@ -168,14 +168,7 @@ def main() -> None:
         ratio = results["engine"]["ticks_per_second"] / results["peer"]["ticks_per_second"]
         results["ratio"] = round(ratio, 2)
         print(f"engine over peer: {ratio:.2f}")
-    if arguments.json is not None:
-        about = {
-            "date": time.strftime("%Y-%m-%d", time.gmtime()),
-            "cpus": os.cpu_count(),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-        }
-        arguments.json.write_text(json.dumps({"about": about, **results}, indent=1) + "\n")
+    write_results(arguments.json, results)
 
 
 if __name__ == "__main__":

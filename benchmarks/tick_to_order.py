@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import secrets
 import subprocess
 import sys
@@ -27,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import references
 from references import percentile
+from results_file import write_results
 
 from runtime.settings.environment import free_port
 
@@ -329,14 +329,7 @@ def main() -> None:
     arguments = parser.parse_args()
     results = measure(arguments)
     print_table(results)
-    if arguments.json is not None:
-        about = {
-            "date": time.strftime("%Y-%m-%d", time.gmtime()),
-            "cpus": os.cpu_count(),
-            "machine": platform.machine(),
-            "python": platform.python_version(),
-        }
-        arguments.json.write_text(json.dumps({"about": about, "runs": results}, indent=1) + "\n")
+    write_results(arguments.json, {"runs": results})
 
 
 if __name__ == "__main__":

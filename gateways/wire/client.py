@@ -251,7 +251,7 @@ class _GatewayLink(asyncio.Protocol):
                 self._welcomed(message)
                 return messages[index + 1 :]
             elif isinstance(message, Refused):
-                proof = refused_mac(self._client.token, self._nonce, self._port, message)
+                proof = refused_mac(self._client.token, self._nonce, self._port, message.code, message.reason)
                 proven = hmac.compare_digest(message.mac, proof)
                 self._refused(message if proven else self._unproven())
                 break

@@ -198,8 +198,8 @@ class WireServer:
 
     def refusal(self, link: EngineLink, hello: Hello, error: HandshakeError) -> Refused:
         """What a peer with the token is told, with the proof that we say so."""
-        refused = Refused(error.code, error.reason)
-        return Refused(error.code, error.reason, refused_mac(self._token, hello.nonce, link.port, refused))
+        proof = refused_mac(self._token, hello.nonce, link.port, error.code, error.reason)
+        return Refused(error.code, error.reason, proof)
 
     def admit(self, link: EngineLink, hello: Hello) -> tuple[Welcome, list[bytes]]:
         """Welcome and what the engine missed, or `HandshakeError`. The proof has been checked."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from gateways.wire.errors import TokenError
-from gateways.wire.messages import Hello, Refused
+from gateways.wire.messages import Hello
 
 TOKEN_BYTES = 32
 
@@ -86,9 +86,9 @@ def welcome_mac(token: bytes, nonce: bytes, port: int) -> bytes:
     return _mac(token, b"welcome", nonce, port)
 
 
-def refused_mac(token: bytes, nonce: bytes, port: int, refused: Refused) -> bytes:
+def refused_mac(token: bytes, nonce: bytes, port: int, code: str, reason: str) -> bytes:
     """HMAC-SHA256 over the engine's nonce, the port and the refusal: the gateway itself says so."""
-    return _mac(token, b"refused", nonce, port, msgspec.msgpack.encode((refused.code, refused.reason)))
+    return _mac(token, b"refused", nonce, port, msgspec.msgpack.encode((code, reason)))
 
 
 def _mac(token: bytes, purpose: bytes, nonce: bytes, port: int, fields: bytes = b"") -> bytes:

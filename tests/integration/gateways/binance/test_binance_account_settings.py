@@ -1,6 +1,7 @@
 """What the gateway tells when keys, leverage or the status of a symbol change during a run."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 
 import pytest
 
@@ -54,6 +55,31 @@ def test_keys_that_lose_their_rights_are_told_and_so_is_that_they_have_them_agai
     asyncio.run(scenario())
 
 
+class KeyScene:
+    """A watch over a key whose next answers are known; `sleep` is how it waits."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        answers: list[Failure | None],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        monkeypatch.setattr(key_watch.asyncio, "sleep", sleep)
+        self.answers = answers
+        self.changes: list[str] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        self.watch = KeyWatch(self._may_trade, self._changed, self._start)
+
+    async def _may_trade(self) -> Failure | None:
+        return self.answers.pop(0)
+
+    def _changed(self) -> None:
+        self.changes.append(self.watch.refused)
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        self.tasks.append(asyncio.get_running_loop().create_task(work))
+
+
 def test_a_key_is_asked_about_again_until_it_is_accepted_and_less_often_each_time(
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -65,53 +91,34 @@ def test_a_key_is_asked_about_again_until_it_is_accepted_and_less_often_each_tim
         KEYS,
         None,
     ]
-    changes: list[str] = []
 
-    async def scenario() -> None:
+    async def scenario() -> list[str]:
         async def sleep(seconds: float) -> None:
             waits.append(seconds)
 
-        async def may_trade() -> Failure | None:
-            return answers.pop(0)
-
-        monkeypatch.setattr(key_watch.asyncio, "sleep", sleep)
-        tasks: list[asyncio.Task[None]] = []
-        watch = KeyWatch(
-            may_trade,
-            lambda: changes.append(watch.refused),
-            lambda work: tasks.append(asyncio.get_running_loop().create_task(work)),
-        )
+        scene = KeyScene(monkeypatch, answers, sleep)
         for _ in range(2):
-            watch.on_refused("no")
-            watch.on_refused("no, again")
-            await tasks[-1]
+            scene.watch.on_refused("no")
+            scene.watch.on_refused("no, again")
+            await scene.tasks[-1]
+        return scene.changes
 
-    asyncio.run(scenario())
-    assert changes == ["no", "", "no", ""]
+    assert asyncio.run(scenario()) == ["no", "", "no", ""]
     assert waits == [10.0, 20.0, 40.0, 80.0, 160.0]
 
 
 def test_an_order_that_is_placed_shows_that_the_key_is_accepted_again(monkeypatch: pytest.MonkeyPatch):
     answers: list[Failure | None] = [KEYS, None]
-    changes: list[str] = []
 
-    async def scenario() -> None:
+    async def scenario() -> list[str]:
         wake: list[asyncio.Event] = []
 
         async def sleep(_seconds: float) -> None:
             wake.append(asyncio.Event())
             await wake[-1].wait()
 
-        async def may_trade() -> Failure | None:
-            return answers.pop(0)
-
-        monkeypatch.setattr(key_watch.asyncio, "sleep", sleep)
-        tasks: list[asyncio.Task[None]] = []
-        watch = KeyWatch(
-            may_trade,
-            lambda: changes.append(watch.refused),
-            lambda work: tasks.append(asyncio.get_running_loop().create_task(work)),
-        )
+        scene = KeyScene(monkeypatch, answers, sleep)
+        watch, tasks = scene.watch, scene.tasks
 
         async def started(count: int) -> None:
             while len(wake) < count:
@@ -129,9 +136,9 @@ def test_an_order_that_is_placed_shows_that_the_key_is_accepted_again(monkeypatc
         await started(3)
         wake[2].set()
         await tasks[1]
+        return scene.changes
 
-    asyncio.run(scenario())
-    assert changes == ["no", "", "no, again", ""]
+    assert asyncio.run(scenario()) == ["no", "", "no, again", ""]
     assert answers == []
 
 

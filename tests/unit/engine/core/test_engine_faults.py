@@ -9,13 +9,10 @@ import pytest
 from engine.core.engine import Engine
 from engine.core.restore import restore, snapshot_of
 from engine.journal.recovered import Recovered
-from engine.model.audit import CandleMarked, Notice, StrategyChanged
-from engine.model.bars import Bar
+from engine.model.audit import CandleMarked, Notice
 from engine.model.events import Command, Event, JournalState
 from engine.model.records import Adjustment, Intent, JournalRecord, Settled, Signal, Unknown
-from engine.model.signals import Signals
 from engine.orders.order_states import OrderState
-from engine.strategies.base import SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import SlotState
 from gateways.wire import messages as wire
 from gateways.wire.cursor import Cursor
@@ -254,49 +251,6 @@ def test_a_foreign_position_is_shown_taken_as_external_and_not_traded() -> None:
     assert not rig.sent(wire.SubmitOrder)
     slot = rig.engine.strategies.slots[0]
     assert rig.engine.account.strategy_position(slot.owner, "BTCUSDT").qty_base == 0
-
-
-class _Params(StrategyParams):
-    """None."""
-
-
-@registry.register
-class _Breaks(SignalStrategy):
-    """Raises on its third bar."""
-
-    name = "breaks_for_tests"
-    Params = _Params
-
-    def __init__(self, params: StrategyParams) -> None:
-        self.params = params
-        self.bars = 0
-
-    @property
-    def warmup_bars(self) -> int:
-        return 0
-
-    def on_bar(self, bar: Bar) -> Signals:
-        self.bars += 1
-        if self.bars == 3:
-            raise ZeroDivisionError("a bug")
-        return Signals(False, False, False, False)
-
-    def batch(self, bars: object) -> object:  # type: ignore[override]
-        raise NotImplementedError
-
-    def reset(self) -> None:
-        self.bars = 0
-
-
-def test_a_strategy_that_raises_is_shut_out_and_the_others_trade_on() -> None:
-    both = config(spec("breaks_for_tests", params={}, netting=True), spec(netting=True))
-    rig = Rig(Engine(both)).up().prices(*UP)
-    broken, sound = rig.engine.strategies.slots
-    assert broken.state is SlotState.FAILED
-    assert "ZeroDivisionError: a bug" in broken.reason
-    assert any(one.severity == "critical" for one in rig.notices(StrategyChanged))
-    assert sound.state is SlotState.RUNNING
-    assert rig.exchange.position == Decimal("0.1")
 
 
 def recovered(records: list[JournalRecord]) -> Recovered:

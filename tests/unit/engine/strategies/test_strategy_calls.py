@@ -148,6 +148,17 @@ class _Calls(ScriptStrategy):
             type(self).act(broker)
 
 
+def at_fault(monkeypatch: pytest.MonkeyPatch, act: Verb, sentence: str) -> Rig:
+    """A live run in which the script is shut out for that call, with that sentence."""
+    monkeypatch.setattr(_Calls, "act", staticmethod(act), raising=False)
+    rig = Rig(Engine(config(spec("calls_for_tests", params={})))).up().prices(*UP)
+    (slot,) = rig.engine.strategies.slots
+    assert slot.state is SlotState.FAILED
+    assert slot.reason.startswith(sentence)
+    assert "(test_strategy_calls.py line " in slot.reason
+    return rig
+
+
 MANY = range(MOST_ORDERS + 1)
 TOO_MANY: list[tuple[Verb, str]] = [
     (lambda b: [b.entry("a", "long", 0.1) for _ in MANY], "entry: more than 100 orders at once"),
@@ -161,23 +172,14 @@ TOO_MANY: list[tuple[Verb, str]] = [
 def test_a_script_that_asks_for_orders_without_end_is_at_fault(
     monkeypatch: pytest.MonkeyPatch, act: Verb, sentence: str
 ) -> None:
-    monkeypatch.setattr(_Calls, "act", staticmethod(act), raising=False)
-    rig = Rig(Engine(config(spec("calls_for_tests", params={})))).up().prices(*UP)
-    (slot,) = rig.engine.strategies.slots
-    assert slot.state is SlotState.FAILED
-    assert slot.reason.startswith(sentence)
+    at_fault(monkeypatch, act, sentence)
 
 
 @pytest.mark.parametrize(("act", "sentence"), WRONG)
 def test_a_wrong_argument_is_one_sentence_live_and_in_a_backtest(
     monkeypatch: pytest.MonkeyPatch, act: Verb, sentence: str
 ) -> None:
-    monkeypatch.setattr(_Calls, "act", staticmethod(act), raising=False)
-    rig = Rig(Engine(config(spec("calls_for_tests", params={})))).up().prices(*UP)
-    (slot,) = rig.engine.strategies.slots
-    assert slot.state is SlotState.FAILED
-    assert slot.reason.startswith(sentence)
-    assert "(test_strategy_calls.py line " in slot.reason
+    rig = at_fault(monkeypatch, act, sentence)
     assert rig.exchange.position == Decimal("0.1")
     with pytest.raises(StrategyFault) as fault:
         run_script(_Calls(), BARS, BrokerSettings())

@@ -95,6 +95,7 @@ def test_a_fault_is_one_sentence_and_that_strategys_alone(
     assert sentence in odd.reason
     assert odd.reason.endswith(" UTC)")
     assert len(odd.reason) < LONGEST_TEXT + 200
+    assert any(one.severity == "critical" for one in rig.notices(StrategyChanged))
     assert sound.state is SlotState.RUNNING
     assert rig.exchange.position == Decimal("0.1")
 
