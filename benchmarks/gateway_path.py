@@ -20,8 +20,8 @@ import msgspec
 import uvloop
 from ccxt.async_support.binanceusdm import binanceusdm
 
-from gateways.binance.orders.desk import OrderDesk
 from gateways.binance.orders.requests import OrderRequests
+from gateways.binance.orders.sender import OrderSender
 from gateways.binance.protocol.frames import BookTickerFrame, DepthFrame, decode, snapshot_from
 from gateways.binance.protocol.requests import Requests
 from gateways.binance.protocol.signing import Signer
@@ -120,7 +120,7 @@ class Nobody:
 
 
 async def order_path() -> None:
-    """The same market order by our own desk, by aiohttp, and by ccxt."""
+    """The same market order by our own sender, by aiohttp, and by ccxt."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Echo, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -134,7 +134,7 @@ async def order_path() -> None:
     pool.start()
     await is_up.wait()
     requests = OrderRequests(Requests(url, Signer("k" * 64, "s" * 64), clock.timestamp_ms, 5000))
-    desk = OrderDesk(
+    sender = OrderSender(
         pool,
         requests,
         budget,
@@ -150,12 +150,12 @@ async def order_path() -> None:
     for _ in range(ORDERS):
         engine.replied.clear()
         start = time.perf_counter_ns()
-        desk.submit(engine, order)
+        sender.submit(engine, order)
         called.append((time.perf_counter_ns() - start) / 1000)
         await engine.replied.wait()
         arrived.append((Echo.arrived_ns - start) / 1000)
-    show("own desk: request object to write returned", called)
-    show("own desk: request object to the server's first byte", arrived)
+    show("own sender: request object to write returned", called)
+    show("own sender: request object to the server's first byte", arrived)
     arrived = []
     async with aiohttp.ClientSession() as session:
         for _ in range(ORDERS):

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gateways.binance.orders.desk import OrderDesk
+from gateways.binance.orders.sender import OrderSender
 from gateways.binance.rest.http_connection import HttpConnection
 from gateways.binance.run_binance import main as run
 from gateways.binance.streams.sockets import DirectConnection
@@ -27,7 +27,7 @@ REMEMBERED_TICKS = 2_000
 
 now_ns = time.time_ns
 _frame, _publish = DirectConnection.data_received, WireServer.publish_market
-_request, _submit, _send = EngineLink.data_received, OrderDesk.submit, HttpConnection.send
+_request, _submit, _send = EngineLink.data_received, OrderSender.submit, HttpConnection.send
 
 
 class Trace:
@@ -83,7 +83,7 @@ def main() -> int:
         (WireServer, "publish_market", publish),
         (EngineLink, "data_received", request),
         (HttpConnection, "send", send),
-        (OrderDesk, "submit", submit),
+        (OrderSender, "submit", submit),
     ):
         setattr(owner, name, traced)
     try:

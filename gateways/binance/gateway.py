@@ -8,19 +8,21 @@ from typing import Any
 import msgspec
 import structlog
 
+from gateways.binance.account.catch_up import CatchUp
 from gateways.binance.account.history import History
 from gateways.binance.account.instruments import RULES_AGE_SECONDS, STATUS_AGE_SECONDS, Instruments
 from gateways.binance.account.key_watch import KeyWatch
 from gateways.binance.account.leverage_requests import LeverageRequests
-from gateways.binance.account.snapshot import Account, SnapshotTaker, Sweeper
+from gateways.binance.account.snapshot import SnapshotTaker
 from gateways.binance.account.snapshot_requests import SnapshotRequests
 from gateways.binance.account.start_check import StartCheck, said_of
+from gateways.binance.account.state import Account
 from gateways.binance.background import Background
 from gateways.binance.orders.dead_man import switch_for
-from gateways.binance.orders.desk import OrderDesk
 from gateways.binance.orders.open_orders import OpenOrders
 from gateways.binance.orders.rehearsal import Rehearsal
 from gateways.binance.orders.requests import OrderRequests
+from gateways.binance.orders.sender import OrderSender
 from gateways.binance.protocol.classify import Failure, Hint
 from gateways.binance.protocol.errors import ConfigurationError, RestBlocked, RestError
 from gateways.binance.protocol.frames import DepthSnapshot, snapshot_from
@@ -30,11 +32,11 @@ from gateways.binance.protocol.translate import MS
 from gateways.binance.rest.bans import FILE_NAME, Bans
 from gateways.binance.rest.client import RestClient
 from gateways.binance.rest.clock import ExchangeClock
+from gateways.binance.rest.clock_sync import ClockSync
 from gateways.binance.rest.http_pool import HttpPool
 from gateways.binance.rest.klines import fetch_klines
-from gateways.binance.rest.pacing import Pacer, tell_start
 from gateways.binance.rest.request_budget import Priority, RequestBudget
-from gateways.binance.rest.timekeeper import TimeKeeper
+from gateways.binance.rest.throttle import Throttle, tell_start
 from gateways.binance.setup.config import GatewayConfig
 from gateways.binance.setup.keys import ApiKeys
 from gateways.binance.streams.market import Market
@@ -116,15 +118,20 @@ class Gateway:
         )
         self._pool = HttpPool(config.rest_url)
         self._pool.on_state = self._on_rest_state
-        self._time = TimeKeeper(self.clock, self.budget, self._pool, self._requests.time, monotonic_ns)
-        self.desk = self._make_desk()
+        self._time = ClockSync(self.clock, self.budget, self._pool, self._requests.time, monotonic_ns)
+        self.sender = self._make_sender()
         self._start_check = StartCheck(
-            config, account, self._instruments, self.clock, self.desk.may_trade, keys.source or "the key file"
+            config,
+            account,
+            self._instruments,
+            self.clock,
+            self.sender.may_trade,
+            keys.source or "the key file",
         )
         self._key_watch = self._make_key_watch()
         self._was_up = was_up
         self._checked, self._check_lock, self._check_tried = False, asyncio.Lock(), asyncio.Event()
-        self._dead_man = switch_for(self.desk, self._open_orders, monotonic_ns)
+        self._dead_man = switch_for(self.sender, self._open_orders, monotonic_ns)
         self.market = Market(
             config,
             publish=self._publisher(),
@@ -142,13 +149,13 @@ class Gateway:
     def _make_rest(self, signer: Signer) -> RestClient:
         config, clock = self.config, self.clock
         requests = Requests(config.rest_url, signer, clock.timestamp_ms, config.window_ms, packed=True)
-        pacer = Pacer(self.budget, config.clock_speed)
-        rest = RestClient(self._read_pool, requests, self.budget, pacer, clock.now_ns)
+        throttle = Throttle(self.budget, config.clock_speed)
+        rest = RestClient(self._read_pool, requests, self.budget, throttle, clock.now_ns)
         rest.on_hint = self._on_hint
         return rest
 
-    def _make_desk(self) -> OrderDesk:
-        return OrderDesk(
+    def _make_sender(self) -> OrderSender:
+        return OrderSender(
             self._pool,
             self._requests,
             self.budget,
@@ -161,13 +168,13 @@ class Gateway:
 
     def _make_key_watch(self) -> KeyWatch:
         return KeyWatch(
-            lambda: self.desk.may_trade(self.config.symbols[0]),
+            lambda: self.sender.may_trade(self.config.symbols[0]),
             lambda: self.server.publish(self.status()),
             self.spawn,
         )
 
     def _make_user_stream(self, account: Account, random: Callable[[], float]) -> UserStream:
-        sweeper = Sweeper(
+        catch_up = CatchUp(
             account,
             self._history,
             symbols=lambda: tuple(self.market.feeds),
@@ -181,7 +188,7 @@ class Gateway:
             self.config.private_url,
             listen_key=self._rest.listen_key,
             emit=self._emit,
-            sweep=sweeper.sweep,
+            catch_up=catch_up.catch_up,
             on_state=self._on_state,
             on_config=self._on_account_config,
             random=random,
@@ -190,10 +197,10 @@ class Gateway:
 
     def _make_handlers(self) -> dict[type, Callable[[EngineConnection, Any], None]]:
         return {
-            SubmitOrder: self.desk.submit,
-            CancelOrder: self.desk.cancel,
-            AmendOrder: self.desk.amend,
-            QueryOrder: self.desk.query,
+            SubmitOrder: self.sender.submit,
+            CancelOrder: self.sender.cancel,
+            AmendOrder: self.sender.amend,
+            QueryOrder: self.sender.query,
             Subscribe: self._subscribe,
             RequestSnapshot: self._snapshots.ask,
             RequestKlines: lambda engine, request: self.spawn(self._klines(engine, request)),
@@ -325,7 +332,7 @@ class Gateway:
             resyncs=self.market.resyncs,
             multi_assets_margin=self._account.multi_assets,
             keys_refused=self._key_watch.refused,
-            unanswered=self._rest.trouble.text,
+            unanswered=self._rest.unanswered.text,
         )
 
     def _now_ms(self) -> int:

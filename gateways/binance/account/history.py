@@ -25,6 +25,10 @@ MAX_PAGES = 40
 WEEK_MS = 7 * 24 * 3600 * 1000
 REACH_MS = 89 * 24 * 3600 * 1000
 """userTrades reach back three months."""
+OVERLAP_MS = 60_000
+"""History is read from so long before the moment that is wanted."""
+QUIET_TRIES = 3
+"""What is read in several requests is read again, so often, while events come in between."""
 ALL_SYMBOLS_WEIGHT = 40
 """Of a list of open orders without a symbol."""
 MAX_SINGLE_QUERIES = 250

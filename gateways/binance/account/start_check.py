@@ -11,7 +11,7 @@ from decimal import Decimal
 import structlog
 
 from gateways.binance.account.instruments import Instruments, UnknownSymbol, brackets_of
-from gateways.binance.account.snapshot import Account
+from gateways.binance.account.state import Account
 from gateways.binance.protocol.classify import Failure
 from gateways.binance.protocol.errors import ConfigurationError, RestError
 from gateways.binance.protocol.translate import decimal, integer

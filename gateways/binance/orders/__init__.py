@@ -1,1 +1,1 @@
-"""Orders: their requests, the desk that sends them, the dead man's switch."""
+"""Orders: their requests, the sender that sends them, the dead man's switch."""

@@ -10,8 +10,8 @@ orders, which is what keeps protective stops in place.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from gateways.binance.orders.desk import OrderDesk
 from gateways.binance.orders.open_orders import OpenOrders
+from gateways.binance.orders.sender import OrderSender
 from gateways.wire.messages import OrderUpdate
 
 MIN_COUNTDOWN_MS = 5_000
@@ -102,13 +102,13 @@ class DeadManSwitch:
             self._send(symbol, 0)
 
 
-def switch_for(desk: OrderDesk, orders: OpenOrders, monotonic_ns: Callable[[], int]) -> DeadManSwitch:
-    """The one that feeds and cancels through this desk."""
+def switch_for(sender: OrderSender, orders: OpenOrders, monotonic_ns: Callable[[], int]) -> DeadManSwitch:
+    """The one that feeds and cancels through this sender."""
     switch = DeadManSwitch(
-        lambda symbol, countdown_ms: desk.countdown(symbol, countdown_ms, switch.failed),
+        lambda symbol, countdown_ms: sender.countdown(symbol, countdown_ms, switch.failed),
         monotonic_ns,
         orders.ordinary,
-        desk.cancel_unasked,
+        sender.cancel_unasked,
     )
     return switch
 

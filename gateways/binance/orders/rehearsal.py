@@ -1,7 +1,7 @@
 """Keeps the way of an order warm: one that nobody wants, decoded, counted, signed and dropped.
 
 An order is rare, and by the time it comes, caches and branch predictors have forgotten its way. So behind
-market data, which is when an order may follow, a desk of its own takes a made-up request. The desk's
+market data, which is when an order may follow, a sender of its own takes a made-up request. The sender's
 key signs for nobody, its budget is its own, and its pool has no connection.
 """
 
@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any, cast
 
 from gateways.binance.account.history import History
-from gateways.binance.orders.desk import OrderDesk
 from gateways.binance.orders.requests import OrderRequests
+from gateways.binance.orders.sender import OrderSender
 from gateways.binance.protocol.requests import Requests
 from gateways.binance.protocol.signing import Signer
 from gateways.binance.rest.http_pool import HttpPool
@@ -71,7 +71,7 @@ class Rehearsal:
         self._frame = encode(_ORDER)
         signer = Signer("rehearsal", "rehearsal")
         requests = OrderRequests(Requests(base_url, signer, lambda: wall_ns() // 1_000_000, window_ms))
-        self._desk = OrderDesk(
+        self._sender = OrderSender(
             cast(HttpPool, self.pool),
             requests,
             RequestBudget(self._own_time_ns),
@@ -100,7 +100,7 @@ class Rehearsal:
     def once(self) -> None:
         """One order to nowhere."""
         for order in self._decoder.feed(self._frame):
-            self._desk.submit(cast(EngineConnection, self.engine), cast(SubmitOrder, order))
+            self._sender.submit(cast(EngineConnection, self.engine), cast(SubmitOrder, order))
 
     def _own_time_ns(self) -> int:
         """Another minute each time: the budget never says no."""

@@ -2,7 +2,7 @@
 
 Tolerant: unknown fields are skipped, unknown words passed on, missing ones get a neutral value. An event
 that lacks what identifies it (symbol, id) raises `Untranslatable`, for the caller to report and to answer
-with a REST sweep; nothing is dropped silently. Epoch and sequence are stamped later.
+with a catch-up by requests; nothing is dropped silently. Epoch and sequence are stamped later.
 """
 
 from collections.abc import Mapping

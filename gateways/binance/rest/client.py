@@ -15,9 +15,9 @@ from gateways.binance.protocol.translate import Json
 from gateways.binance.rest.answers import judge
 from gateways.binance.rest.http_connection import HttpAnswer, HttpFailed
 from gateways.binance.rest.http_pool import HttpPool
-from gateways.binance.rest.pacing import Pacer
 from gateways.binance.rest.request_budget import Priority, RequestBudget
-from gateways.binance.rest.trouble import RestTrouble
+from gateways.binance.rest.throttle import Throttle
+from gateways.binance.rest.unanswered import UnansweredRequests
 
 
 class RestClient:
@@ -31,16 +31,16 @@ class RestClient:
         pool: HttpPool,
         requests: Requests,
         budget: RequestBudget,
-        pacer: Pacer,
+        throttle: Throttle,
         now_ns: Callable[[], int],
     ) -> None:
         """`now_ns` is estimated exchange time."""
         self._pool = pool
         self._requests = requests
         self._budget = budget
-        self._pacer = pacer
+        self._throttle = throttle
         self.on_hint: Callable[[Failure], None] = _ignore
-        self.trouble = RestTrouble(now_ns)
+        self.unanswered = UnansweredRequests(now_ns)
 
     async def public(
         self, path: str, params: dict[str, Any], weight: int, *, priority: Priority = Priority.QUERY
@@ -115,7 +115,7 @@ class RestClient:
             message = f"{name}: {error}"
             raise RestError(network_failure(kind, message, bytes_left=error.bytes_left)) from None
         failure, row = judge(kind, answer, self._budget, unpacked(answer.headers, answer.body))
-        self.trouble.note(f"{path}?{query}", failure)
+        self.unanswered.note(f"{path}?{query}", failure)
         if failure is None:
             return row
         if failure.hint in (Hint.CLOCK, Hint.KEYS):
@@ -125,14 +125,14 @@ class RestClient:
     async def _send(
         self, name: str, kind: Kind, weight: int, priority: Priority, make: Callable[[], bytes]
     ) -> HttpAnswer:
-        await self._pacer.turn(name, weight, priority)
+        await self._throttle.turn(name, weight, priority)
         try:
             return await self._pool.send(make)
         except HttpFailed as error:
             if kind is not Kind.READ or not error.was_kept:
                 raise
         # The server has just ended the idle connection that was written to.
-        await self._pacer.turn(name, weight, priority)
+        await self._throttle.turn(name, weight, priority)
         return await self._pool.send(make)
 
 

@@ -211,7 +211,7 @@ class RequestBudget:
         self._held_until_ns = max(self._held_until_ns, self._term_ns(headers, default_seconds))
         self.on_stop()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """The exchange itself has answered: nothing stands before it any more."""
         self._held_until_ns = 0
 

@@ -9,7 +9,7 @@ QUIET_SECONDS = 60.0
 MOST_REMEMBERED = 500
 REPEATING = frozenset(
     {
-        *("cannot connect", "cannot rotate yet", "cannot sweep", "no book snapshot", "no instrument"),
+        *("cannot connect", "cannot rotate yet", "cannot catch up", "no book snapshot", "no instrument"),
         "a connection was not let in",
         *("no klines", "snapshot is incomplete", "cannot check the account"),
     }

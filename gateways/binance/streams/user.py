@@ -1,8 +1,8 @@
-"""The account's own events: listen key, socket, and a REST sweep after each connect.
+"""The account's own events: listen key, socket, and a catch-up by requests after each connect.
 
 A listen key may expire or be deleted while the socket stays open and silent. So it is renewed on a timer,
-and on any doubt a new socket is opened first, REST is asked what happened meanwhile, and only then is the
-old one dropped. Events that come twice are taken once.
+and on any doubt a new socket is opened first, what happened meanwhile is requested, and only then is
+the old one dropped. Events that come twice are taken once.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ KEY_SECONDS = 55 * 60.0
 """A listen key lives an hour from its last renewal; one that old is not waited for any longer."""
 ROTATE_SECONDS = 23 * 3600.0
 EVENT_SECONDS = 10.0
-"""An order that the exchange has accepted is told by the stream long before."""
+"""The stream reports an accepted order long before."""
 REMEMBERED_EVENTS = 20_000
 REMEMBERED_ORDERS = 1_000
 
@@ -79,7 +79,7 @@ def _key(update: OrderUpdate | AccountUpdate) -> tuple[Any, ...]:
 
 
 class UserStream:
-    """Run it as a task. `emit` gets every event once; `sweep` asks REST and emits what was missed."""
+    """Run it as a task. `emit` gets every event once; `catch_up` requests and emits what was missed."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class UserStream:
         *,
         listen_key: Callable[[str], Awaitable[str]],
         emit: Callable[[OrderUpdate | AccountUpdate], None],
-        sweep: Callable[[bool], Awaitable[None]],
+        catch_up: Callable[[bool], Awaitable[None]],
         on_state: Callable[[str, LinkState], None],
         on_config: Callable[[str], None],
         random: Callable[[], float],
@@ -95,8 +95,8 @@ class UserStream:
         renew_seconds: float = RENEW_SECONDS,
         rotate_seconds: float = ROTATE_SECONDS,
     ) -> None:
-        """`listen_key("POST")` makes or returns the key, `listen_key("PUT")` renews it. `sweep(True)` goes on
-        with a sweep that was interrupted."""
+        """`listen_key("POST")` makes or returns the key, `listen_key("PUT")` renews it. `catch_up(True)`
+        continues a catch-up that was interrupted."""
         self.reconnects = 0
         self.rotations = 0
         self.untranslated = 0
@@ -105,7 +105,7 @@ class UserStream:
         self._base_url = base_url.rstrip("/")
         self._listen_key = listen_key
         self._emit = emit
-        self._sweep = sweep
+        self._catch_up = catch_up
         self._on_state = on_state
         self._on_config = on_config
         self._on_asset_mode = on_asset_mode
@@ -126,9 +126,9 @@ class UserStream:
             asyncio.get_running_loop().call_later(EVENT_SECONDS, self._look_for, key, self._streams)
 
     def _look_for(self, key: tuple[bool, int], streams: int) -> None:
-        """What an earlier stream kept quiet about, the sweep of the one after it has told."""
+        """What an earlier stream missed, the catch-up after it has found."""
         if key not in self._told_orders and self.state == "up" and streams == self._streams:
-            _log.error("the user stream keeps quiet about an accepted order", order=key[1])
+            _log.error("the user stream does not report an accepted order", order=key[1])
             self._expired.set()
 
     async def run(self) -> None:
@@ -141,13 +141,13 @@ class UserStream:
                 if new is None:
                     await asyncio.sleep(self._backoff.after())
                     continue
-                swept = await self._sweep_until_done(new)
+                caught_up = await self._catch_up_until_done(new)
                 if old is not None:
                     close_later(old, self._tasks)
                     self.rotations += 1
                 old = new
                 lived = 0.0
-                if swept:
+                if caught_up:
                     self._streams += 1
                     self._set_state("up")
                     began = asyncio.get_running_loop().time()
@@ -224,7 +224,7 @@ class UserStream:
             self._emit(update)
 
     def _unknown(self, reason: str) -> None:
-        """Not understood, so the stream is renewed, with a sweep: nothing may be lost silently."""
+        """Not understood, so the stream is renewed, with a catch-up: nothing may be lost silently."""
         self.untranslated += 1
         _log.error("user event not understood", reason=reason)
         self._expired.set()
@@ -242,18 +242,18 @@ class UserStream:
             _log.warning("cannot connect", link="private", reason=str(error) or type(error).__name__)
         return None
 
-    async def _sweep_until_done(self, connection: DirectConnection) -> bool:
+    async def _catch_up_until_done(self, connection: DirectConnection) -> bool:
         """False when the connection died first."""
         failures = 0
         go_on = False
         while connection.close_code is None:
             try:
-                await self._sweep(go_on)
+                await self._catch_up(go_on)
             except RestBlocked as blocked:
                 await asyncio.sleep(blocked.wait_seconds)
             except RestError as error:
                 failures += 1
-                _log.warning("cannot sweep", reason=str(error))
+                _log.warning("cannot catch up", reason=str(error))
                 await asyncio.sleep(self._backoff.delay(failures))
             else:
                 return True

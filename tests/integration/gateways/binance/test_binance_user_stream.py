@@ -124,7 +124,7 @@ def test_while_two_sockets_are_open_an_event_is_told_once():
     asyncio.run(scenario())
 
 
-def test_an_event_nobody_understands_leads_to_a_sweep_not_to_silence():
+def test_an_event_nobody_understands_leads_to_a_catch_up_not_to_silence():
     async def scenario() -> None:
         async with whole_rig() as (exchange, gateway, engine):
             await ready(exchange, engine)
@@ -153,7 +153,7 @@ def test_a_coin_margined_event_is_not_ours():
     asyncio.run(scenario())
 
 
-def test_a_sweep_that_fails_is_repeated_before_the_link_is_called_up():
+def test_a_catch_up_that_fails_is_repeated_before_the_link_is_called_up():
     async def scenario() -> None:
         async with whole_rig() as (exchange, gateway, engine):
             await ready(exchange, engine)
@@ -205,7 +205,7 @@ def test_a_socket_that_closes_while_the_key_cannot_be_renewed_is_noticed():
                     raise RestBlocked("banned", 3600.0)
                 return "L1"
 
-            async def no_sweep(_go_on: bool) -> None:
+            async def no_catch_up(_go_on: bool) -> None:
                 return
 
             def on_state(_link: str, state: str) -> None:
@@ -217,7 +217,7 @@ def test_a_socket_that_closes_while_the_key_cannot_be_renewed_is_noticed():
                 exchange.ws_url("private"),
                 listen_key=listen_key,
                 emit=lambda _update: None,
-                sweep=no_sweep,
+                catch_up=no_catch_up,
                 on_state=on_state,
                 on_config=lambda _symbol: None,
                 random=lambda: 0.0,
@@ -236,7 +236,7 @@ def test_a_socket_that_closes_while_the_key_cannot_be_renewed_is_noticed():
     asyncio.run(scenario())
 
 
-def test_fills_that_were_told_do_not_make_a_sweep_ask_for_their_old_orders():
+def test_fills_that_were_told_do_not_make_a_catch_up_ask_for_their_old_orders():
     async def scenario() -> None:
         async with whole_rig() as (exchange, _gateway, engine):
             await ready(exchange, engine)

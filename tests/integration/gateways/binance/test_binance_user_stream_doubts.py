@@ -22,7 +22,7 @@ def market_order(number: int, client_id: str) -> SubmitOrder:
     return SubmitOrder(number, SYMBOL, client_id, "BUY", "MARKET", Decimal(1))
 
 
-def test_an_order_the_stream_keeps_quiet_about_leads_to_a_new_stream_and_a_sweep(
+def test_an_order_the_stream_keeps_quiet_about_leads_to_a_new_stream_and_a_catch_up(
     monkeypatch: pytest.MonkeyPatch,
 ):
     """A key may end without a word while the socket stays open; an accepted order shows it."""
@@ -68,7 +68,7 @@ def test_an_order_whose_event_came_asks_for_nothing(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_a_lost_stream_did_not_tell_is_no_doubt_about_the_one_after_it(monkeypatch: pytest.MonkeyPatch):
-    """The order was accepted while the stream was dying; the sweep has told it."""
+    """The order was accepted while the stream was dying; the catch-up has told it."""
     monkeypatch.setattr(user_stream, "EVENT_SECONDS", 0.4)
 
     async def scenario() -> None:
@@ -87,7 +87,7 @@ def test_what_a_lost_stream_did_not_tell_is_no_doubt_about_the_one_after_it(monk
     asyncio.run(scenario())
 
 
-def test_events_that_are_never_understood_do_not_make_a_storm_of_sweeps():
+def test_events_that_are_never_understood_do_not_make_a_storm_of_catch_ups():
     async def scenario() -> None:
         async with whole_rig() as (exchange, gateway, engine):
             await ready(exchange, engine)
@@ -219,7 +219,7 @@ def test_an_order_refused_for_hedge_mode_ends_the_gateway_with_the_sentence_of_t
 
 
 def test_a_key_that_aged_during_a_ban_is_renewed_before_it_is_trusted(monkeypatch: pytest.MonkeyPatch):
-    """The sweep waited as long as the ban; the hour of the key ran on meanwhile."""
+    """The catch-up waited as long as the ban; the hour of the key ran on meanwhile."""
     monkeypatch.setattr(user_stream, "KEY_SECONDS", 0.2)
     asked: list[str] = []
 
@@ -227,13 +227,13 @@ def test_a_key_that_aged_during_a_ban_is_renewed_before_it_is_trusted(monkeypatc
         asked.append(method)
         return "L1"
 
-    async def sweep(_go_on: bool) -> None:
+    async def catch_up(_go_on: bool) -> None:
         if asked.count("POST") == 1 and not _go_on:
             raise RestBlocked("banned", 0.4)
 
     async def scenario() -> None:
         async with StandIn() as exchange:
-            await run_until(exchange, listen_key, sweep, lambda: asked.count("POST") == 2)
+            await run_until(exchange, listen_key, catch_up, lambda: asked.count("POST") == 2)
 
     asyncio.run(scenario())
 
@@ -241,14 +241,14 @@ def test_a_key_that_aged_during_a_ban_is_renewed_before_it_is_trusted(monkeypatc
 async def run_until(
     exchange: StandIn,
     listen_key: Callable[[str], Awaitable[str]],
-    sweep: Callable[[bool], Awaitable[None]],
+    catch_up: Callable[[bool], Awaitable[None]],
     done: Callable[[], bool],
 ) -> None:
     user = UserStream(
         exchange.ws_url("private"),
         listen_key=listen_key,
         emit=lambda _update: None,
-        sweep=sweep,
+        catch_up=catch_up,
         on_state=lambda _link, _state: None,
         on_config=lambda _symbol: None,
         random=lambda: 0.0,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateways.binance.account.history import PAGE, WEEK_MS, History
-from gateways.binance.account.snapshot import QUIET_TRIES, SnapshotTaker
+from gateways.binance.account.history import PAGE, QUIET_TRIES, WEEK_MS, History
+from gateways.binance.account.snapshot import SnapshotTaker
 
 NOW_MS = 1_700_000_000_000
 Row = dict[str, Any]

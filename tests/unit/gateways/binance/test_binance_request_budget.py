@@ -141,7 +141,7 @@ def test_an_answer_of_the_exchange_ends_the_wait_for_everybody():
     book, _ = budget()
     book.hold({"retry-after": "30"}, 120.0)
     assert book.wait_for(1, 0, Priority.QUERY) == 30.0
-    book.let_go()
+    book.release()
     assert book.wait_for(1, 0, Priority.QUERY) == 0.0
 
 

@@ -20,8 +20,8 @@ from gateways.binance.protocol.signing import Signer
 from gateways.binance.rest.client import RestClient
 from gateways.binance.rest.http_connection import HttpAnswer, HttpFailed
 from gateways.binance.rest.http_pool import HttpPool
-from gateways.binance.rest.pacing import Pacer
 from gateways.binance.rest.request_budget import RequestBudget
+from gateways.binance.rest.throttle import Throttle
 from tests.support.places import ROOT
 
 
@@ -55,7 +55,7 @@ def asked(
     async def scenario() -> tuple[object, int]:
         budget = RequestBudget(lambda: 0)
         requests = Requests("http://127.0.0.1:80", Signer("the-key", "s"), lambda: 1234, 5000, packed=True)
-        rest = RestClient(cast("HttpPool", pool), requests, budget, Pacer(budget), lambda: 0)
+        rest = RestClient(cast("HttpPool", pool), requests, budget, Throttle(budget), lambda: 0)
         if hints is not None:
             rest.on_hint = hints.append
         return await ask(rest), budget.used_weight

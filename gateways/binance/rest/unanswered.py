@@ -13,7 +13,7 @@ TEXT_CHARACTERS = 240
 _STANDARD = "Internal error; unable to process your request. Please try again."
 
 
-class RestTrouble:
+class UnansweredRequests:
     """Remembers, by endpoint and symbol, the text of an answer -1001 until the same is answered well."""
 
     def __init__(self, now_ns: Callable[[], int]) -> None:

@@ -40,7 +40,7 @@ class _Job:
     orders: int
 
 
-class OrderDesk:
+class OrderSender:
     """One for the account. `spawn` runs a coroutine in the background and keeps hold of it."""
 
     def __init__(
@@ -172,7 +172,7 @@ class OrderDesk:
         if failure is None and not isinstance(row, dict):
             failure = network_failure(kind, "the answer is no JSON object", bytes_left=True)
         elif failure is None:
-            self._budget.let_go()
+            self._budget.release()
         elif failure.status:
             self._on_hint(failure)
         return failure, row

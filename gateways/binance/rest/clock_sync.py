@@ -15,7 +15,7 @@ CLOCK_SECONDS = 10.0
 FIRST_SAMPLES = 5
 
 
-class TimeKeeper:
+class ClockSync:
     """Feeds the clock; run it as a task. `request` makes the bytes of a GET time."""
 
     def __init__(

@@ -6,7 +6,7 @@ from engine.model.audit import HealthChanged
 from engine.shell.chat import status_text
 from engine.shell.status import StatusKeeper
 from gateways.binance.protocol.classify import Kind, classify
-from gateways.binance.rest.trouble import KEPT, KEPT_NS, TEXT_CHARACTERS, RestTrouble
+from gateways.binance.rest.unanswered import KEPT, KEPT_NS, TEXT_CHARACTERS, UnansweredRequests
 from gateways.simulator.exchange.model.errors import unavailable
 from runtime.control.status_tables import blocked
 from tests.support.engine_rig import Rig
@@ -15,17 +15,17 @@ WHY = "BTCUSDT: no book or mark price or bars from fapi.binance.com since 21:43:
 URL = "http://127.0.0.1:1/fapi/v1/depth?symbol={}&limit=1000"
 
 
-def trouble(now: list[int]) -> RestTrouble:
-    return RestTrouble(lambda: now[0])
+def unanswered(now: list[int]) -> UnansweredRequests:
+    return UnansweredRequests(lambda: now[0])
 
 
-def note(to: RestTrouble, symbol: str, why: str) -> None:
+def note(to: UnansweredRequests, symbol: str, why: str) -> None:
     error = unavailable(why)
     to.note(URL.format(symbol), classify(Kind.READ, error.http_status, error.code, error.message))
 
 
 def test_the_reason_is_told_once_until_the_same_is_answered() -> None:
-    found = trouble([0])
+    found = unanswered([0])
     note(found, "BTCUSDT", WHY)
     note(found, "BTCUSDT", WHY)
     found.note("http://127.0.0.1:1/fapi/v1/premiumIndex?symbol=BTCUSDT", classify(Kind.READ, 200, 0, ""))
@@ -38,7 +38,7 @@ def test_the_reason_is_told_once_until_the_same_is_answered() -> None:
 
 def test_other_failures_and_what_is_not_asked_for_again_are_no_news() -> None:
     now = [0]
-    found = trouble(now)
+    found = unanswered(now)
     found.note(URL.format("BTCUSDT"), classify(Kind.READ, 400, -1121, "Invalid symbol."))
     assert found.text == ""
     note(found, "BTCUSDT", WHY)
@@ -47,12 +47,12 @@ def test_other_failures_and_what_is_not_asked_for_again_are_no_news() -> None:
 
 
 def test_the_text_is_bounded_whatever_comes() -> None:
-    found = trouble([0])
+    found = unanswered([0])
     for number in range(3 * KEPT):
         note(found, f"COIN{number}USDT", f"COIN{number}USDT: " + "no book " * 100)
     assert len(found.text) == TEXT_CHARACTERS
     assert found.text.startswith(f"COIN{3 * KEPT - 1}USDT")
-    plain = trouble([0])
+    plain = unanswered([0])
     plain.note(URL.format("A"), classify(Kind.READ, 503, -1001, "Disconnected."))
     assert plain.text == "Disconnected."
 

@@ -12,9 +12,9 @@ PATIENT = frozenset({Priority.BOOK, Priority.QUERY})
 """Whoever asks for anything else is told at once that it cannot be sent."""
 
 START_WEIGHT = 60
-"""Of one symbol at a start: book 20, fees 20, sweep 15, snapshot 5."""
+"""Of one symbol at a start: book 20, fees 20, catch-up 15, snapshot 5."""
 
-_log = structlog.get_logger("gateway.pacing")
+_log = structlog.get_logger("gateway.throttle")
 
 
 def tell_start(budget: RequestBudget, symbols: int) -> None:
@@ -34,7 +34,7 @@ class _Lane:
     is_slow: bool = False
 
 
-class Pacer:
+class Throttle:
     """`speed` is how fast the exchange's clock runs beside ours: 1 but for hurried simulators."""
 
     def __init__(self, budget: RequestBudget, speed: float = 1.0) -> None:

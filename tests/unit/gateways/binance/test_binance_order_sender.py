@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateways.binance.orders.desk import SCAN_OVERLAP_MS, OrderDesk
 from gateways.binance.orders.requests import OrderRequests
+from gateways.binance.orders.sender import SCAN_OVERLAP_MS, OrderSender
 from gateways.binance.protocol.errors import RestBlocked
 from gateways.binance.protocol.requests import Requests
 from gateways.binance.protocol.signing import Signer
@@ -87,13 +87,13 @@ class Engine:
 
 def told(
     pool: Pool,
-    act: Callable[[OrderDesk, Engine], object],
+    act: Callable[[OrderSender, Engine], object],
     past: Past | None = None,
     *,
     weight: int = 2400,
     placed: list[OrderUpdate] | None = None,
 ) -> list[Reply]:
-    """Everything one engine hears until nothing is under way. `placed` gets what the desk says was placed."""
+    """Everything one engine hears until nothing is under way. `placed` gets what was placed."""
     engine = Engine()
     placed = [] if placed is None else placed
 
@@ -104,7 +104,7 @@ def told(
             tasks.append(asyncio.ensure_future(work))
 
         signer = Signer("the-key", "s")
-        desk = OrderDesk(
+        sender = OrderSender(
             pool,  # type: ignore[arg-type]  # a stand-in
             OrderRequests(Requests("http://127.0.0.1:8080", signer, lambda: 1, 5000)),
             RequestBudget(lambda: NOW_NS, weight),
@@ -114,7 +114,7 @@ def told(
             on_placed=placed.append,
             spawn=spawn,
         )
-        act(desk, engine)
+        act(sender, engine)
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(others)
         assert all(task.exception() is None for task in tasks)
@@ -123,16 +123,16 @@ def told(
     return engine.heard
 
 
-def submit(desk: OrderDesk, engine: Engine) -> None:
-    desk.submit(engine, SUBMIT)  # type: ignore[arg-type]  # a stand-in
+def submit(sender: OrderSender, engine: Engine) -> None:
+    sender.submit(engine, SUBMIT)  # type: ignore[arg-type]  # a stand-in
 
 
-def cancel(desk: OrderDesk, engine: Engine) -> None:
-    desk.cancel(engine, CANCEL)  # type: ignore[arg-type]  # a stand-in
+def cancel(sender: OrderSender, engine: Engine) -> None:
+    sender.cancel(engine, CANCEL)  # type: ignore[arg-type]  # a stand-in
 
 
-def query(desk: OrderDesk, engine: Engine) -> None:
-    desk.query(engine, QUERY)  # type: ignore[arg-type]  # a stand-in
+def query(sender: OrderSender, engine: Engine) -> None:
+    sender.query(engine, QUERY)  # type: ignore[arg-type]  # a stand-in
 
 
 def test_a_request_the_budget_has_no_room_for_does_not_leave():
@@ -234,13 +234,13 @@ def test_after_a_403_page_entries_wait_and_an_exit_goes_out_and_opens_the_way_ag
     leaving = msgspec.structs.replace(SUBMIT, reduce_only=True, is_exit=True)
     pool = Pool(PAGE, answer(200, ROW), answer(200, ROW))
 
-    def act(desk: OrderDesk, engine: Engine) -> None:
+    def act(sender: OrderSender, engine: Engine) -> None:
         answered: asyncio.Queue[Reply] = asyncio.Queue()
         engine.send = lambda reply: (engine.heard.append(reply), answered.put_nowait(reply))[0]  # type: ignore[method-assign]  # and wakes the test
 
         async def in_turn() -> None:
             for order in (SUBMIT, SUBMIT, leaving, SUBMIT):
-                desk.submit(engine, order)  # type: ignore[arg-type]  # a stand-in
+                sender.submit(engine, order)  # type: ignore[arg-type]  # a stand-in
                 await answered.get()
 
         asyncio.ensure_future(in_turn())  # noqa: RUF006  # awaited with all others
