@@ -10,11 +10,12 @@ from engine.core.halts import given_to, read_given_to
 from engine.core.standing import standing
 from engine.execution.market_exits import DUST
 from engine.model.audit import Answer
+from engine.model.cause import Cause
 from engine.model.events import Command, Stop
+from engine.model.leg import FLATTEN
 from engine.model.lots import plain
 from engine.model.records import Audit, CommandGiven
 from engine.model.timeframes import utc_text
-from engine.orders.client_ids import command_cause
 from engine.orders.order_store import Order
 from engine.strategies.slot import SlotState, StrategySlot
 from runtime.control.shown import counted
@@ -154,7 +155,7 @@ class Commands:
         # Journals of earlier versions do not say whom it was given to.
         named = given.arguments.get("given_to", given_to(self._chosen(strategy, symbol)))
         is_paused = given.name == "flatten" or (given.name == "pause" and not everything)
-        cause = "" if given.name == "pause" else command_cause(given.command_id)
+        cause = "" if given.name == "pause" else Cause.command(given.command_id).text
         for owner, where in read_given_to(named):
             engine.halts.restore(owner, where, paused=is_paused, leaving=cause)
         if given.name == "flatten":
@@ -241,7 +242,7 @@ class Commands:
             )
         slot = engine.strategies.slot(intent.strategy, intent.symbol)
         if slot is not None and _is_entry(order):
-            engine.trades.withdraw_entries(slot, intent.leg.removeprefix("rest:"))
+            engine.trades.withdraw_entries(slot, order.leg)
         engine.orders.cancel(order, f"command {command.command_id}")
         again = _AGAIN if slot is not None and _is_entry(order) and not slot.paused else ""
         return True, f"cancelling {command.argument}{again}"
@@ -283,7 +284,7 @@ class Commands:
         engine = self._engine
         left_behind: list[tuple[str, str]] = []
         if command.name == "flatten":
-            cause = command_cause(command.command_id)
+            cause = Cause.command(command.command_id).text
             left_behind = engine.ownership.begin_leaving(command.strategy, command.symbol, cause)
             if not left_behind and not self._slots(command):
                 return False, f"no strategy answers to {f'{command.strategy} {command.symbol}'.strip()}"
@@ -292,7 +293,7 @@ class Commands:
         for slot in self._slots(command):
             if command.name == "flatten":
                 engine.strategies.set_paused(slot, paused=True, reason="flattened")
-            slot.leaving = command_cause(command.command_id)
+            slot.leaving = Cause.command(command.command_id).text
             engine.trades.withdraw_entries(slot)
             self._leave(command, slot.owner, slot.symbol, sent, refused)
         for owner, symbol in left_behind:
@@ -334,7 +335,7 @@ class Commands:
         if position == ZERO:
             return
         placed = exits.leave(
-            owner, symbol, cause=command_cause(command.command_id), leg="flatten", signal="Flatten"
+            owner, symbol, cause=Cause.command(command.command_id), leg=FLATTEN, signal="Flatten"
         )
         if placed.client_order_id:
             sent.append(f"{plain(position)} {symbol}")

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from engine.model.cause import Cause
+from engine.model.leg import CLOSE, ENTRY
 from engine.model.lots import plain
 from engine.model.positions import Position
 from engine.model.records import LOST, Adjustment, OrderClaimed, RecordsLost
-from engine.orders.client_ids import bar_cause, client_order_id
+from engine.orders.client_ids import client_order_id
 from engine.orders.order_store import Applied, Order
 from engine.strategies.slot import StrategySlot
 from runtime.control.shown import counted
@@ -140,12 +142,12 @@ class LostRecords:
                 self._engine.config.engine_id,
                 strategy=slot.owner,
                 symbol=slot.symbol,
-                cause=bar_cause(length_ns, newest_ns - back * length_ns),
+                cause=Cause.bar(length_ns, newest_ns - back * length_ns),
                 leg=leg,
                 attempt=attempt,
             )
             for back in range(_BARS_BACK + 1)
-            for leg in ("entry", "close")
+            for leg in (ENTRY, CLOSE)
             for attempt in range(_ATTEMPTS)
         )
 

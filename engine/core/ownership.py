@@ -3,6 +3,7 @@
 from engine.account.attribution import OPERATOR, settle_foreign
 from engine.account.state import AccountStateStore
 from engine.execution.trade_executor import TradeExecutor
+from engine.model.cause import Cause
 from engine.model.config import EngineConfig
 from engine.model.context import Clock, Outbox
 from engine.model.lots import plain
@@ -112,7 +113,7 @@ class Ownership:
     def leave_as_told(self) -> None:
         """After a restart the word still holds."""
         for key, cause in self.leaving.items():
-            self._trades.exits.leave_as_told(*key, cause)
+            self._trades.exits.leave_as_told(*key, Cause.parse(cause))
 
     def _sentence(self, owner: str, position: Position) -> str:
         name, _, identity = owner.partition(":")

@@ -8,6 +8,7 @@ from engine.core.engine import Engine
 from engine.core.saved_state import EngineState, Rebuilt, encode_state, rebuild
 from engine.journal.recovered import Recovered
 from engine.journal.segment import JournalError
+from engine.model.cause import Cause
 from engine.model.records import (
     AccountKnown,
     AccountReport,
@@ -172,8 +173,9 @@ def _replay(engine: Engine, record: JournalRecord, cursor: Cursor) -> Cursor:
     elif isinstance(record, Intent):
         if not record.is_exit:
             engine.ownership.has_entered(record.strategy, record.symbol)
-        if record.cause.startswith("bar:"):
-            _decided(engine, record.strategy, record.symbol, int(record.cause.rsplit(":", 1)[1]))
+        open_time_ns = Cause.parse(record.cause).bar_open_time_ns
+        if open_time_ns is not None:
+            _decided(engine, record.strategy, record.symbol, open_time_ns)
     elif isinstance(record, Fill):
         engine.recovery.last_fill_ns = max(engine.recovery.last_fill_ns, record.time_ns)
     elif isinstance(record, CommandGiven):

@@ -9,6 +9,7 @@ from engine.execution.order_gate import Placed
 from engine.execution.protection import Protection
 from engine.execution.script_broker import ScriptBroker
 from engine.exits.bar_plan import Action, BarPlan
+from engine.model.leg import Leg
 from engine.model.limits import Verdict
 from engine.model.records import Fill, Intent
 from engine.orders.order_store import Applied, OrderStore
@@ -47,7 +48,7 @@ class Desk(msgspec.Struct):
         intents = [] if order is None or not order.is_open else [order.intent]
         if self.followup is not None:
             intents.append(self.followup.intent)
-        return {one.leg.removeprefix("entry:"): 1 if one.side == "BUY" else -1 for one in intents}
+        return {Leg.parse(one.leg).entry_id: 1 if one.side == "BUY" else -1 for one in intents}
 
     def replay_script(self, unseen: Iterable[Fill], store: OrderStore) -> None:
         """After a restart: fills that the script's state has not seen, and orders that fill no further."""
@@ -56,7 +57,7 @@ class Desk(msgspec.Struct):
         for fill in unseen:
             order = store.get(fill.client_order_id)
             if (fill.strategy, fill.symbol) == self.key and order is not None:
-                self.script.on_fill(fill, order.intent.leg, may_go_on=order.is_open)
+                self.script.on_fill(fill, order.leg, may_go_on=order.is_open)
         for key in self.script.filling():
             order = store.get(key)
             if order is None or not order.is_open:
@@ -67,7 +68,7 @@ class Desk(msgspec.Struct):
         order, fill = applied.order, applied.fill
         if self.script is not None and fill is not None:
             may_go_on = order.is_open or order.evidence.missing_base != ZERO
-            self.script.on_fill(fill, order.intent.leg, may_go_on=may_go_on)
+            self.script.on_fill(fill, order.leg, may_go_on=may_go_on)
         elif self.script is not None and not order.is_open:
             self.script.on_ended(order.client_order_id)
 

@@ -5,7 +5,6 @@ first come, first served, and fills once. Here entries and legs may fill in part
 entry fills, and what a leg has filled counts against its share.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
@@ -13,13 +12,12 @@ import msgspec
 
 from engine.execution.resting import RestingOrder
 from engine.execution.script_orders import Exit
+from engine.model.leg import Leg, script_exit
 from engine.model.lots import decimal_of, quantity_down
 from gateways.wire.messages import Instrument
 
 ZERO = Decimal(0)
 WHOLE_PERCENT = 100.0
-_OF_A_LEG = re.compile(r"(?:rest|met|past-stop\d+):exit:(?P<id>.+):(?:limit|stop)(?P<number>\d*)", re.DOTALL)
-_OF_A_CLOSE = "close:"
 
 
 class EnteredTrade(msgspec.Struct, array_like=True):
@@ -117,14 +115,12 @@ class ExitLegs:
             leg.is_spent = ZERO < leg.share_base <= leg.filled_base
             free -= leg.share_base
 
-    def leave(self, leg_name: str, qty_base: Decimal, pending: Mapping[str, int]) -> None:
-        """An order of that leg name has left `qty_base` of the position."""
-        found = _OF_A_LEG.fullmatch(leg_name)
-        leg = None if found is None else self._of(found["id"], int(found["number"] or 1))
+    def leave(self, order_leg: Leg, qty_base: Decimal, pending: Mapping[str, int]) -> None:
+        """An order of that leg has left `qty_base` of the position."""
+        leg = self._of(order_leg.id, order_leg.number) if order_leg.kind == "exit" else None
         entry = None if leg is None else self._entry(leg.entry_number)
         if leg is None or entry is None:
-            entry_id = leg_name.removeprefix(_OF_A_CLOSE) if leg_name.startswith(_OF_A_CLOSE) else ""
-            self._settle(qty_base, entry_id, pending)
+            self._settle(qty_base, order_leg.id if order_leg.kind == "close" else "", pending)
             return
         leg.filled_base += qty_base
         leg.is_spent = leg.filled_base >= leg.share_base
@@ -158,16 +154,15 @@ class ExitLegs:
         """What is left of the entries of that id."""
         return sum((one.left_base for one in self.entries if one.id == entry_id), ZERO)
 
-    def orders(self, held: Decimal, instrument: Instrument) -> Iterator[tuple[str, str, RestingOrder]]:
-        """What is to be left of the position `held`: exit id, leg name and order of each."""
+    def orders(self, held: Decimal, instrument: Instrument) -> Iterator[tuple[Leg, RestingOrder]]:
+        """What is to be left of the position `held`: leg and order of each."""
         for leg in self.legs:
             entry = self._entry(leg.entry_number)
             if entry is None or leg.is_spent or entry.direction * held <= ZERO:
                 continue
             left = min(leg.share_base - leg.filled_base, entry.left_base, abs(held))
-            suffix = "" if entry.number == 1 else str(entry.number)
-            for kind, order in leg.call.orders(entry.direction, left, entry.price, instrument).items():
-                yield leg.exit_id, f"exit:{leg.exit_id}:{kind}{suffix}", order
+            for level, order in leg.call.orders(entry.direction, left, entry.price, instrument).items():
+                yield script_exit(leg.exit_id, level, entry.number), order
 
     def _place(self, exit_id: str, call: Exit, entry: EnteredTrade, step: Decimal) -> None:
         leg = self._of(exit_id, entry.number)

@@ -15,7 +15,9 @@ from engine.account.state import AccountStateStore
 from engine.execution.exit_size import exit_size
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
+from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox
+from engine.model.leg import FLATTEN, Leg
 from engine.model.limits import Verdict
 from engine.model.lots import plain
 from engine.model.records import Intent
@@ -43,8 +45,8 @@ class _Wish(msgspec.Struct, frozen=True):
     """Leaving everything, asked for while a smaller exit was under way."""
 
     side: Side
-    cause: str
-    leg: str
+    cause: Cause
+    leg: Leg
     signal: str
 
 
@@ -96,7 +98,7 @@ class MarketExits:
         self._shared.add(symbol)
 
     def leave(
-        self, owner: str, symbol: str, *, qty_base: Decimal | None = None, cause: str, leg: str, signal: str
+        self, owner: str, symbol: str, *, qty_base: Decimal | None = None, cause: Cause, leg: Leg, signal: str
     ) -> Placed:
         """Leave a position, or `qty_base` of it. What cannot be sent now is sent as soon as it can be."""
         held = self.held(owner, symbol)
@@ -129,13 +131,13 @@ class MarketExits:
             self._reschedule()
         return placed
 
-    def leave_as_told(self, owner: str, symbol: str, cause: str) -> None:
+    def leave_as_told(self, owner: str, symbol: str, cause: Cause) -> None:
         """Leave what is still held of a position that somebody said to leave. A crash may have come between
         the word and the order, or after it."""
         if not self.held(owner, symbol):
             return
-        for one in (cause, f"{cause}:{self._clock.now_ns}"):
-            placed = self.leave(owner, symbol, cause=one, leg="flatten", signal="Flatten")
+        for one in (cause, cause.again(self._clock.now_ns)):
+            placed = self.leave(owner, symbol, cause=one, leg=FLATTEN, signal="Flatten")
             if placed.verdict is not DUPLICATE:
                 return
 
@@ -175,7 +177,7 @@ class MarketExits:
             key = (intent.strategy, intent.symbol)
             is_later = key not in newest or intent.time_ns >= newest[key].intent.time_ns
             is_known = key in keys or intent.strategy == OPERATOR
-            if is_known and not intent.leg.startswith("rest:") and is_later:
+            if is_known and not order.leg.rests and is_later:
                 newest[key] = order
         for order in newest.values():
             is_done = order.state is OrderState.FILLED and not order.intent.rest_base
@@ -251,8 +253,8 @@ class MarketExits:
             before.side,
             "MARKET",
             whole,
-            cause=before.cause,
-            leg=before.leg,
+            cause=Cause.parse(before.cause),
+            leg=Leg.parse(before.leg),
             attempt=before.attempt + 1,
             is_exit=True,
             signal=before.signal,

@@ -7,8 +7,10 @@ import msgspec
 
 from engine.account.state import AccountStateStore
 from engine.execution.order_executor import OrderExecutor
+from engine.model.cause import Cause
 from engine.model.config import EngineConfig
 from engine.model.context import Clock, Touch
+from engine.model.leg import Leg
 from engine.model.limits import Verdict
 from engine.model.lots import decimal_of
 from engine.model.records import Intent
@@ -76,8 +78,8 @@ class OrderGate:
         order_type: str,
         qty_base: Decimal,
         *,
-        cause: str,
-        leg: str,
+        cause: Cause,
+        leg: Leg,
         attempt: int = 0,
         price: Decimal | None = None,
         stop_price: Decimal | None = None,
@@ -97,8 +99,8 @@ class OrderGate:
             side,
             order_type,
             qty_base,
-            cause,
-            leg,
+            cause.text,
+            leg.text,
             attempt,
             self._clock.now_ns,
             price,

@@ -15,11 +15,12 @@ from engine.execution.order_gate import OrderGate
 from engine.execution.resting import RestingOrder, RestingOrders
 from engine.exits.bar_plan import BarPlan
 from engine.model.bars import Bar
+from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox
 from engine.model.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, TAKE_PROFIT, ExitRules
+from engine.model.leg import STOP, TARGET, Leg, partial_exit
 from engine.model.lots import level_to_tick, quantity_down
 from engine.model.timeframes import NEVER_NS, SECOND_NS
-from engine.orders.client_ids import bar_cause
 from engine.strategies.base import SignalStrategy
 from engine.strategies.slot import StrategyRefused, StrategySlot
 from gateways.wire.messages import Side
@@ -28,12 +29,10 @@ ZERO = Decimal(0)
 ALARM_AFTER_NS = 5 * SECOND_NS
 WHOLE_PRICE_PERCENT = 100.0
 LEAVE_AFTER_NS = 30 * SECOND_NS
-STOP = "stop"
-TARGET = "target"
 _RESTS = ("stop_loss_percent", "take_profit_percent", "stop_r", "take_profit_r", "trailing_percent")
 
 
-Extra = Callable[[], dict[str, RestingOrder]]
+Extra = Callable[[], dict[Leg, RestingOrder]]
 
 
 def rules_of(slot: StrategySlot, *, shared: bool) -> ExitRules:
@@ -112,7 +111,7 @@ class Protection:
         else:
             self.waiting.add(self)
 
-    def on_position(self, cause: str) -> None:
+    def on_position(self, cause: Cause) -> None:
         """The position changed, or a bar moved the levels: want what belongs to it now."""
         slot = self._slot
         if not self._has_levels:
@@ -134,7 +133,7 @@ class Protection:
     def on_bar(self, bar: Bar) -> None:
         """A bar may have moved the levels."""
         if self._size_base or self._extra is not None:
-            self.on_position(bar_cause(bar.timeframe_ns, bar.open_time_ns))
+            self.on_position(Cause.bar(bar.timeframe_ns, bar.open_time_ns))
 
     def restore_size(self) -> None:
         """After a restart: what the exit rules knew of the position was not opened now.
@@ -145,11 +144,11 @@ class Protection:
         held = self._account.strategy_position(self._slot.owner, self._slot.symbol).qty_base
         self._size_base = self._plan.seen_of(held)
 
-    def on_filled(self, leg: str) -> None:
+    def on_filled(self, leg: Leg) -> None:
         """A resting order has filled wholly."""
         if leg == STOP:
             self._plan.exits.stopped()
-        elif leg.startswith("partial"):
+        elif leg.kind == "partial":
             self._plan.exits.partial_filled()
 
     def on_set_back(self, now_ns: int) -> None:
@@ -187,12 +186,12 @@ class Protection:
             self._next_ns = self._bare_since_ns + ALARM_AFTER_NS
         self.deadline_ns = self._next_ns
 
-    def _wanted(self, held: Decimal) -> dict[str, RestingOrder]:
+    def _wanted(self, held: Decimal) -> dict[Leg, RestingOrder]:
         instrument = self._gate.instruments[self._slot.symbol]
         levels = self._plan.exits.levels()
         side: Side = "SELL" if held > ZERO else "BUY"
         tick, left = instrument.price_tick, abs(held)
-        wanted: dict[str, RestingOrder] = {}
+        wanted: dict[Leg, RestingOrder] = {}
         # No order rests at a price of 0 or below, and no market comes there.
         if levels.stop is not None and (at := level_to_tick(levels.stop, tick, side, is_stop=True)) > ZERO:
             # Its market order is cut down to the position, which may lie off a grid that has changed.
@@ -201,13 +200,13 @@ class Protection:
             if qty > ZERO:
                 wanted[STOP] = RestingOrder("STOP_MARKET", side, qty, None, at, True, levels.stop_text)
         for index, (price, fraction) in enumerate(levels.partial_exits):
-            name = f"partial{index + self._plan.partials_done}"
+            leg = partial_exit(index + self._plan.partials_done)
             part = quantity_down(self._plan.part_of_trade(fraction), instrument.qty_step_base)
-            qty = min(left, part - self._resting.filled(self._slot.owner, self._slot.symbol, name))
+            qty = min(left, part - self._resting.filled(self._slot.owner, self._slot.symbol, leg))
             if qty > ZERO and (at := level_to_tick(price, tick, side, is_stop=False)) > ZERO:
                 left -= qty
                 text = SIGNAL_TEXTS[PARTIAL_EXIT]
-                wanted[name] = RestingOrder("LIMIT", side, qty, at, None, True, text)
+                wanted[leg] = RestingOrder("LIMIT", side, qty, at, None, True, text)
         left = quantity_down(left, instrument.qty_step_base)
         at = ZERO if levels.target is None else level_to_tick(levels.target, tick, side, is_stop=False)
         if at > ZERO and left >= max(instrument.min_qty_base, instrument.qty_step_base):

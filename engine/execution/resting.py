@@ -14,7 +14,9 @@ import msgspec
 
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
+from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox
+from engine.model.leg import Leg
 from engine.model.records import AmendIntent
 from engine.model.timeframes import NEVER_NS, SECOND_NS
 from engine.orders.order_states import UNSETTLED, OrderState
@@ -64,10 +66,10 @@ class _Legs(msgspec.Struct):
     Until the owner has said what it wants (`is_told`) nothing is placed or cancelled.
     """
 
-    wanted: dict[str, RestingOrder] = {}
-    cause: str = ""
-    working: dict[str, list[str]] = {}
-    refusals: dict[str, int] = {}
+    wanted: dict[Leg, RestingOrder] = {}
+    cause: Cause = Cause("")
+    working: dict[Leg, list[str]] = {}
+    refusals: dict[Leg, int] = {}
     retry_at_ns: int = NEVER_NS
     is_told: bool = False
 
@@ -87,7 +89,7 @@ class RestingOrders:
         gate: OrderGate,
         store: OrderStore,
         executor: OrderExecutor,
-        on_refused: Callable[[str, str, str, Order], None],
+        on_refused: Callable[[str, str, Leg, Order], None],
         may_rest: Callable[[str, str, RestingOrder], bool],
     ) -> None:
         self._clock = clock
@@ -98,11 +100,11 @@ class RestingOrders:
         self._on_refused = on_refused
         self._may_rest = may_rest
         self._legs: dict[Key, _Legs] = {}
-        self._leg_of: dict[str, tuple[str, str, str]] = {}
+        self._leg_of: dict[str, tuple[str, str, Leg]] = {}
         self._amended: dict[str, tuple[Decimal, Decimal]] = {}
         self.deadline_ns = NEVER_NS
 
-    def want(self, owner: str, symbol: str, wanted: Mapping[str, RestingOrder], cause: str) -> None:
+    def want(self, owner: str, symbol: str, wanted: Mapping[Leg, RestingOrder], cause: Cause) -> None:
         """Say what should rest from now on. `cause` goes into the ids of orders placed for it."""
         legs = self._of(owner, symbol)
         legs.is_told = True
@@ -112,7 +114,7 @@ class RestingOrders:
         legs.cause = cause
         self._sync(owner, symbol, legs)
 
-    def has(self, owner: str, symbol: str, leg: str) -> bool:
+    def has(self, owner: str, symbol: str, leg: Leg) -> bool:
         """Whether an order of that leg is confirmed to rest."""
         return any(
             (order := self._store.get(key)) is not None
@@ -130,7 +132,7 @@ class RestingOrders:
     def wants(self, order: Order) -> bool:
         """Whether an order that rests belongs to a leg its owner wants; yes while that was not said yet."""
         legs = self._legs.get((order.intent.strategy, order.intent.symbol))
-        leg = order.intent.leg.removeprefix("rest:")
+        leg = order.leg
         if legs is None or not legs.is_told:
             return True
         return leg in legs.wanted and order.client_order_id in legs.working.get(leg, ())
@@ -143,27 +145,27 @@ class RestingOrders:
         """Everybody who wants or has something."""
         return list(self._legs)
 
-    def legs(self, owner: str, symbol: str) -> frozenset[str]:
+    def legs(self, owner: str, symbol: str) -> frozenset[Leg]:
         """Legs of which an order is at work."""
         return frozenset(self._of(owner, symbol).working)
 
-    def refusals(self, owner: str, symbol: str, leg: str) -> int:
+    def refusals(self, owner: str, symbol: str, leg: Leg) -> int:
         """How often that leg was refused since an order of it was last accepted."""
         return self._of(owner, symbol).refusals.get(leg, 0)
 
-    def filled(self, owner: str, symbol: str, leg: str) -> Decimal:
+    def filled(self, owner: str, symbol: str, leg: Leg) -> Decimal:
         """How much of the orders at work on that leg has filled."""
         orders = map(self._store.get, self._of(owner, symbol).working.get(leg, ()))
         return sum((order.filled_base for order in orders if order is not None), Decimal(0))
 
-    def leg_of(self, client_order_id: str) -> tuple[str, str, str] | None:
+    def leg_of(self, client_order_id: str) -> tuple[str, str, Leg] | None:
         """Owner, symbol and leg of an order that rests or rested."""
         return self._leg_of.get(client_order_id)
 
     def adopt(self, order: Order) -> None:
         """An order of the journal: it belongs to its leg again."""
         intent = order.intent
-        leg = intent.leg.removeprefix("rest:")
+        leg = order.leg
         legs = self._of(intent.strategy, intent.symbol)
         legs.working.setdefault(leg, []).append(order.client_order_id)
         self._leg_of[order.client_order_id] = (intent.strategy, intent.symbol, leg)
@@ -171,7 +173,7 @@ class RestingOrders:
     def on_applied(self, applied: Applied) -> None:
         """One of them was accepted, filled, cancelled or refused."""
         order = applied.order
-        if applied.contradiction and order.is_open and order.intent.leg.startswith("rest:"):
+        if applied.contradiction and order.is_open and order.leg.rests:
             self.adopt(order)  # it was believed to have ended, and lives
         place = self._leg_of.get(order.client_order_id)
         if place is None:
@@ -225,7 +227,7 @@ class RestingOrders:
         for leg, wanted in list(legs.wanted.items()):
             self._sync_leg(owner, symbol, legs, leg, wanted)
 
-    def _sync_leg(self, owner: str, symbol: str, legs: _Legs, leg: str, wanted: RestingOrder) -> None:
+    def _sync_leg(self, owner: str, symbol: str, legs: _Legs, leg: Leg, wanted: RestingOrder) -> None:
         ids = legs.working.get(leg, [])
         orders = [order for key in ids if (order := self._store.get(key)) is not None and order.is_open]
         if any(order.state in UNSETTLED for order in orders):
@@ -271,7 +273,7 @@ class RestingOrders:
         self._reschedule()
         return True
 
-    def _place(self, owner: str, symbol: str, legs: _Legs, leg: str, wanted: RestingOrder) -> None:
+    def _place(self, owner: str, symbol: str, legs: _Legs, leg: Leg, wanted: RestingOrder) -> None:
         for attempt in range(MAX_ATTEMPTS):
             intent = self._gate.intent(
                 owner,
@@ -280,7 +282,7 @@ class RestingOrders:
                 wanted.order_type,
                 wanted.qty_base,
                 cause=legs.cause,
-                leg=f"rest:{leg}",
+                leg=leg,
                 attempt=attempt,
                 price=wanted.price,
                 stop_price=wanted.stop_price,
@@ -305,14 +307,14 @@ class RestingOrders:
                 del legs.working[leg]
             self._try_later(legs, leg)
 
-    def _refused(self, owner: str, symbol: str, leg: str, order: Order, legs: _Legs) -> None:
+    def _refused(self, owner: str, symbol: str, leg: Leg, order: Order, legs: _Legs) -> None:
         self._leg_of.pop(order.client_order_id, None)
         if leg not in legs.wanted:
             return
         self._try_later(legs, leg)
         self._on_refused(owner, symbol, leg, order)
 
-    def _try_later(self, legs: _Legs, leg: str) -> None:
+    def _try_later(self, legs: _Legs, leg: Leg) -> None:
         legs.refusals[leg] = legs.refusals.get(leg, 0) + 1
         legs.retry_at_ns = self._clock.now_ns + RETRY_NS
         self._reschedule()

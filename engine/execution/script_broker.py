@@ -23,6 +23,7 @@ from engine.execution.sizing import TooSmall, entry_qty
 from engine.exits.bar_plan import Action
 from engine.model.audit import Severity
 from engine.model.bars import Bar
+from engine.model.leg import CLOSE, Leg, resting_entry
 from engine.model.lots import decimal_of, plain, quantity_down
 from engine.model.records import Fill
 from engine.model.signals import Direction
@@ -31,7 +32,6 @@ from engine.strategies.slot import StrategyRefused, StrategySlot
 from gateways.wire.messages import Instrument
 
 ZERO = Decimal(0)
-_ENTRY = "entry:"
 _NOTHING: Mapping[str, int] = {}
 _FINEST_STEP = Decimal("1e-12")
 """Until the exchange has told the step."""
@@ -48,7 +48,7 @@ class MarketWish(msgspec.Struct, frozen=True):
     direction: int = 0
     qty_base: Decimal | None = None
     text: str = ""
-    leg: str = "close"
+    leg: Leg = CLOSE
 
 
 class _Saved(msgspec.Struct, array_like=True):
@@ -154,19 +154,19 @@ class ScriptBroker:
     def take_met(self) -> list[MarketWish]:
         """The first exit whose level is met at once; the next follows when it has filled."""
         held = decimal_of(abs(self.position_size))
-        for exit_id, leg, order in self._exit_orders():
+        for leg, order in self._exit_orders():
             instrument = self.instrument
             if instrument is not None and is_met_at_once(order, instrument.price_tick):
                 part = order.qty_base if order.qty_base < held else None
-                return [MarketWish("close", exit_id, 0, part, order.signal, f"met:{leg}")]
+                return [MarketWish("close", leg.id, 0, part, order.signal, leg.met)]
         return []
 
-    def drop_entries(self, keep: frozenset[str]) -> None:
+    def drop_entries(self, keep: frozenset[Leg]) -> None:
         """Entries of this bar are not followed; those that rest already may stay as they were."""
         self._entries = {
             key: self._entries_before[key]
             for key in self._entries
-            if _ENTRY + key in keep and key in self._entries_before
+            if resting_entry(key) in keep and key in self._entries_before
         }
 
     def _default_base(self, entry: RestingEntry, instrument: Instrument) -> Decimal:
@@ -184,12 +184,12 @@ class ScriptBroker:
         except TooSmall:
             return ZERO
 
-    def resting_orders(self) -> dict[str, RestingOrder]:
+    def resting_orders(self) -> dict[Leg, RestingOrder]:
         """Every limit and stop order that should rest now, by leg."""
         instrument = self.instrument
         if instrument is None:
             return {}
-        wanted: dict[str, RestingOrder] = {}
+        wanted: dict[Leg, RestingOrder] = {}
         held = self._account.strategy_position(self._slot.owner, self._slot.symbol).qty_base
         for key, entry in self._entries.items():
             if (entry.direction > 0) == (held > ZERO) and held:
@@ -204,21 +204,21 @@ class ScriptBroker:
             qty = quantity_down(size + abs(held), instrument.qty_step_base)
             order = entry.order(qty, instrument)
             if level_of(order) > ZERO:
-                wanted[_ENTRY + key] = order
-        for exit_id, leg, order in self._exit_orders():
+                wanted[resting_entry(key)] = order
+        for leg, order in self._exit_orders():
             if level_of(order) > ZERO and not is_met_at_once(order, instrument.price_tick):
                 wanted[leg] = order
             elif order.is_stop and order.side == "SELL":
-                self._tell_no_stop(exit_id, order)
+                self._tell_no_stop(leg.id, order)
         return wanted
 
-    def on_fill(self, fill: Fill, leg: str, *, may_go_on: bool = False) -> None:
+    def on_fill(self, fill: Fill, leg: Leg, *, may_go_on: bool = False) -> None:
         """Keep account of trades and exits. `may_go_on`: its order may fill further."""
         opens = self._trades.reduce(fill.signed_base)
         closes = abs(fill.signed_base) - abs(opens)
-        entry_id = leg.removeprefix("rest:").removeprefix(_ENTRY)
+        entry_id = leg.entry_id
         if closes:
-            pending = self._pending() if leg != "close" else _directions(self._entries)
+            pending = self._pending() if leg != CLOSE else _directions(self._entries)
             pending.pop(entry_id, None)
             self._exits.leave(leg, closes, pending)
         if opens:
@@ -438,7 +438,7 @@ class ScriptBroker:
             return
         given = _given(qty)
         size = decimal_of(given) if given is not None else held * decimal_of(qty_percent) / 100
-        self._ask(MarketWish("close", id, 0, min(size, held), comment or f"Close {id}", f"close:{id}"))
+        self._ask(MarketWish("close", id, 0, min(size, held), comment or f"Close {id}", Leg("close", id=id)))
 
     def close_all(self, *, comment: str = "", immediately: bool = False) -> None:
         """Leave everything, at market."""
@@ -470,8 +470,8 @@ class ScriptBroker:
         if self._shared:
             raise StrategyRefused(not_shared(self._slot, verb))
 
-    def _exit_orders(self) -> list[tuple[str, str, RestingOrder]]:
-        """Exit ids, legs and orders of what is still to be left of the open position."""
+    def _exit_orders(self) -> list[tuple[Leg, RestingOrder]]:
+        """Legs and orders of what is still to be left of the open position."""
         held, instrument = decimal_of(self.position_size), self.instrument
         if instrument is None or not held:
             return []

@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.execution.resting import RestingOrder
+from engine.model.leg import Level
 from engine.model.lots import level_to_tick, quantity_down
 from gateways.wire.messages import Instrument, Side
 
@@ -53,18 +54,20 @@ class Exit(msgspec.Struct, frozen=True):
 
     def orders(
         self, direction: int, size: Decimal, entry_price: float, instrument: Instrument
-    ) -> dict[str, RestingOrder]:
+    ) -> dict[Level, RestingOrder]:
         """Its orders, "limit" and "stop", that leave `size` of an entry at that price; both reduce-only."""
         qty = quantity_down(size, instrument.qty_step_base)
         tick = float(instrument.price_tick)
         limit = _nearer(direction, self.limit, entry_price, self.profit_ticks, tick)
         stop = _nearer(-direction, self.stop, entry_price, self.loss_ticks, tick)
         side: Side = "SELL" if direction > 0 else "BUY"
+        levels: tuple[tuple[Level, float | None, float | None], ...]
+        levels = (("limit", limit, None), ("stop", None, stop))
         return {
             name: msgspec.structs.replace(
                 _order(side, qty, at_limit, at_stop, instrument, self.text), reduce_only=True
             )
-            for name, at_limit, at_stop in (("limit", limit, None), ("stop", None, stop))
+            for name, at_limit, at_stop in levels
             if not (at_limit is None and at_stop is None) and qty > ZERO
         }
 

@@ -9,13 +9,16 @@ cancelled as soon as it rests.
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from engine.account.state import AccountStateStore
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
+from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox, Touch
+from engine.model.leg import TRY
 from engine.model.lots import decimal_of, level_to_tick
 from engine.model.timeframes import NEVER_NS, SECOND_NS
 from engine.orders.order_states import OrderState
@@ -25,9 +28,7 @@ from engine.risk.health import Health
 from gateways.wire.messages import Side
 from gateways.wire.words import Refusal
 
-OWNER = "stop-check"
-UNPROTECTED = "unprotected"
-"""Begins the cause of an order that leaves a position for want of its stop."""
+OWNER: Final = "stop-check"
 FIRST_NS = 30 * SECOND_NS
 MOST_DOUBLINGS = 7
 """Tried after 30 s, a minute, two, ... at most about once an hour."""
@@ -133,7 +134,7 @@ class StopCheck:
         elif is_stop and order.evidence.refused and order.state is OrderState.REJECTED:
             if refusal_of(order) not in NO_FAULT:
                 self._refused(order, order.reason, is_told=is_told)
-        elif intent.cause.startswith(UNPROTECTED) and intent.symbol not in self._bare:
+        elif Cause.parse(intent.cause).is_missing_stop and intent.symbol not in self._bare:
             self._refused(order, "its position had to be left", is_told=is_told)
 
     def _refused(self, order: Order, why: str, *, is_told: bool) -> None:
@@ -199,8 +200,8 @@ class StopCheck:
             bare.side,
             "STOP_MARKET",
             bare.qty_base,
-            cause=f"{OWNER}:{self._clock.now_ns}",
-            leg="try",
+            cause=Cause.at(OWNER, self._clock.now_ns),
+            leg=TRY,
             stop_price=price,
             reduce_only=True,
             is_exit=True,

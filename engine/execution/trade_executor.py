@@ -17,22 +17,22 @@ from engine.execution.desks import Desk, Followup, Outcome
 from engine.execution.market_exits import NOTHING_TO_REDUCE, MarketExits
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate, Placed
-from engine.execution.protection import STOP, Protection, rules_of
+from engine.execution.protection import Protection, rules_of
 from engine.execution.resting import RestingOrder, RestingOrders
 from engine.execution.script_broker import ScriptBroker, actions_of
 from engine.execution.script_verbs import refuse_verbs
 from engine.execution.signal_log import NO_SIGNALS, SignalLog, blocked
 from engine.execution.sizing import TooSmall, entry_qty
-from engine.execution.stop_check import UNPROTECTED
 from engine.exits.bar_plan import Action, BarPlan
 from engine.model import records
 from engine.model.bars import Bar, BarFlag
+from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox
+from engine.model.leg import CLOSE, STOP, Leg
 from engine.model.limits import Verdict
 from engine.model.lots import quantity_down
 from engine.model.records import Fill, Intent
 from engine.model.signals import Signals
-from engine.orders.client_ids import bar_cause, fill_cause
 from engine.orders.order_states import UNSETTLED, OrderState
 from engine.orders.order_store import Applied, Order, OrderStore
 from engine.orders.refusals import has_fired_in_vain, is_nothing_to_reduce
@@ -189,7 +189,7 @@ class TradeExecutor:
             return
         desk.tell_script(applied)
         if applied.fill is not None:
-            cause = fill_cause(applied.fill.symbol, applied.fill.trade_id)
+            cause = Cause.fill(applied.fill.symbol, applied.fill.trade_id)
             desk.protection.on_position(cause)
             self._journal_state(desk)
             if not intent.is_exit:
@@ -202,16 +202,16 @@ class TradeExecutor:
         """Somebody else changed positions of that symbol."""
         for desk in self.desks.values():
             if desk.slot.symbol == symbol:
-                desk.protection.on_position(f"adjusted:{self._clock.now_ns}")
+                desk.protection.on_position(Cause.at("adjusted", self._clock.now_ns))
         self._release_left_behind(symbol)
 
-    def _leave_as_told(self, desk: Desk, cause: str) -> None:
+    def _leave_as_told(self, desk: Desk, cause: Cause) -> None:
         """Somebody said flatten or kill, and there is a position still, or again: an entry was under way, or
         a crash came between his word and the order."""
         if desk.slot.leaving:
             self.exits.leave_as_told(*desk.key, cause)
 
-    def _leave_at_met_levels(self, desk: Desk, cause: str) -> None:
+    def _leave_at_met_levels(self, desk: Desk, cause: Cause) -> None:
         """An order of a script has filled, and price is past an exit of what it holds."""
         for one in () if desk.script is None else desk.script.take_met():
             self.exits.leave(*desk.key, qty_base=one.qty_base, cause=cause, leg=one.leg, signal=one.text)
@@ -224,9 +224,9 @@ class TradeExecutor:
             if self._account.strategy_position(*key).qty_base:
                 self.resting.cancel_entries(*key)
             else:
-                self.resting.want(*key, {}, "left behind")
+                self.resting.want(*key, {}, Cause("left behind"))
 
-    def withdraw_entries(self, slot: StrategySlot, leg: str = "") -> None:
+    def withdraw_entries(self, slot: StrategySlot, leg: Leg | None = None) -> None:
         """Cancel what rests to enter (or that leg of it), and forget what was wanted: it does not come back
         by itself. Exits that rest are looked after anew."""
         desk = self.desks[slot.owner, slot.symbol]
@@ -238,7 +238,7 @@ class TradeExecutor:
     def look_after(self, slot: StrategySlot) -> None:
         """Let rest what belongs to the position now."""
         desk = self.desks[slot.owner, slot.symbol]
-        desk.protection.on_position(f"told:{self._clock.now_ns}")
+        desk.protection.on_position(Cause.at("told", self._clock.now_ns))
 
     def wants(self, order: Order) -> bool:
         """Whether it is right that this order rests: somebody else's, or one that a leg here wants."""
@@ -264,7 +264,7 @@ class TradeExecutor:
         """Tick, step or limits changed: what rests is put on the new grid."""
         for desk in self.desks.values():
             if desk.slot.symbol == symbol:
-                desk.protection.on_position(f"rules:{self._clock.now_ns}")
+                desk.protection.on_position(Cause.at("rules", self._clock.now_ns))
 
     def _may_rest(self, owner: str, symbol: str, wanted: RestingOrder) -> bool:
         """Whether an order may be placed to rest. While a position is being left nothing comes back that
@@ -279,8 +279,8 @@ class TradeExecutor:
         """The world was compared: make up what is missing of the resting exits."""
         self.exits.on_reconciled()
         for desk in self.desks.values():
-            desk.protection.on_position(f"reconciled:{self._clock.now_ns}")
-            self._leave_as_told(desk, desk.slot.leaving)
+            desk.protection.on_position(Cause.at("reconciled", self._clock.now_ns))
+            self._leave_as_told(desk, Cause.parse(desk.slot.leaving))
         for _, symbol in self.resting.owners():
             self._release_left_behind(symbol)
         self.resting.sync_all()
@@ -330,7 +330,7 @@ class TradeExecutor:
         for order in self._store.open_orders():
             intent = order.intent
             desk = self.desks.get((intent.strategy, intent.symbol))
-            if intent.leg.startswith("rest:"):
+            if order.leg.rests:
                 self.resting.adopt(order)
             elif intent.is_exit and (
                 (intent.strategy, intent.symbol) in known or intent.strategy == OPERATOR
@@ -407,7 +407,7 @@ class TradeExecutor:
             "MARKET",
             qty,
             cause=self._bar_cause(decision),
-            leg=f"entry:{action.entry_id}" if action.entry_id else "entry",
+            leg=Leg("entry", id=action.entry_id),
             signal=action.text,
         )
         if not closing:
@@ -444,11 +444,11 @@ class TradeExecutor:
         if not placed.verdict.allowed:
             self.log.record_verdict(followup.decision, placed.verdict, "flip entry")
 
-    def _rested_filled(self, desk: Desk | None, leg: str) -> None:
+    def _rested_filled(self, desk: Desk | None, leg: Leg) -> None:
         if desk is not None:
             desk.protection.on_filled(leg)
 
-    def _on_rest_refused(self, owner: str, symbol: str, leg: str, order: Order) -> None:
+    def _on_rest_refused(self, owner: str, symbol: str, leg: Leg, order: Order) -> None:
         """It could not be placed, or did not do what it rested for. A stop whose price is passed: leave."""
         desk, intent = self.desks.get((owner, symbol)), order.intent
         why = order.reason or order.state.name.lower()
@@ -459,7 +459,7 @@ class TradeExecutor:
             text = f"the stop {at}was triggered and did not fill ({why}): leaving at market"
             self._out.notice("critical", f"{owner} on {symbol}: {text}")
         elif self.resting.refusals(owner, symbol, leg) <= 1:  # it is tried again, and told once
-            self._out.notice("warning", f"{owner} on {symbol}: {leg} order was not placed: {why}")
+            self._out.notice("warning", f"{owner} on {symbol}: {leg.name} order was not placed: {why}")
         if is_nothing_to_reduce(order) and self.resting.refusals(owner, symbol, leg) == 1:
             self._on_doubt(NOTHING_TO_REDUCE)
         if desk is not None and is_stop and (in_vain or order.refusal is Refusal.WOULD_TRIGGER):
@@ -467,8 +467,8 @@ class TradeExecutor:
                 owner,
                 symbol,
                 qty_base=None if leg == STOP else intent.qty_base,
-                cause=intent.cause,
-                leg=f"past-stop{intent.attempt}" + (f":{leg}" if leg != STOP else ""),
+                cause=Cause.parse(intent.cause),
+                leg=leg.past_stop(intent.attempt),
                 signal=intent.signal,
             )
 
@@ -478,8 +478,8 @@ class TradeExecutor:
         placed = self.exits.leave(
             slot.owner,
             slot.symbol,
-            cause=f"{UNPROTECTED}:{self._clock.now_ns}",
-            leg="close",
+            cause=Cause.at("unprotected", self._clock.now_ns),
+            leg=CLOSE,
             signal="Unprotected",
         )
         if placed.verdict.allowed:
@@ -495,5 +495,5 @@ class TradeExecutor:
     def _state_of(self, desk: Desk) -> bytes:
         return desk.plan.state() if desk.script is None else desk.script.state()
 
-    def _bar_cause(self, decision: Decision) -> str:
-        return bar_cause(decision.slot.timeframe_ns, decision.bar.open_time_ns)
+    def _bar_cause(self, decision: Decision) -> Cause:
+        return Cause.bar(decision.slot.timeframe_ns, decision.bar.open_time_ns)

@@ -10,6 +10,7 @@ from engine.exits.layout import S_STOP
 from engine.exits.plan import ExitPlan, ExitPlanState
 from engine.model.bars import Bar
 from engine.model.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, ExitRules
+from engine.model.leg import CLOSE, Leg
 from engine.model.signals import Signals
 
 ZERO = Decimal(0)
@@ -26,7 +27,7 @@ class Action(msgspec.Struct, frozen=True):
     direction: int = 0
     qty_base: Decimal | None = None
     entry_id: str = ""
-    leg: str = "close"
+    leg: Leg = CLOSE
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):

@@ -11,6 +11,9 @@ import hashlib
 import re
 from functools import lru_cache
 
+from engine.model.cause import Cause
+from engine.model.leg import Leg
+
 ENGINE_ID_PATTERN = re.compile(r"[a-z2-7]{6}")
 CLIENT_ID_PATTERN = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 _OF_AN_ENGINE = re.compile(r"nb[a-z2-7]{6}-[A-Za-z0-9_-]{27}")
@@ -37,32 +40,17 @@ def is_of_an_engine(client_id: str) -> bool:
     return _OF_AN_ENGINE.fullmatch(client_id) is not None
 
 
-def bar_cause(timeframe_ns: int, open_time_ns: int) -> str:
-    """The close of one bar."""
-    return f"bar:{timeframe_ns}:{open_time_ns}"
-
-
-def command_cause(command_id: str) -> str:
-    """An operator's command."""
-    return f"command:{command_id}"
-
-
-def fill_cause(symbol: str, trade_id: int) -> str:
-    """A fill, for instance the one that needs a protective stop."""
-    return f"fill:{symbol}:{trade_id}"
-
-
 def client_order_id(
-    engine_id: str, *, strategy: str, symbol: str, cause: str, leg: str, attempt: int = 0
+    engine_id: str, *, strategy: str, symbol: str, cause: Cause, leg: Leg, attempt: int = 0
 ) -> str:
     """The id of one order.
 
-    `leg` tells apart the orders of one cause ("close", "entry", "stop"); `attempt` grows only when the
-    attempt before is proven not to have happened.
+    `leg` tells apart the orders of one cause; `attempt` grows only when the attempt before is proven not to
+    have happened.
     """
     if attempt < 0:
         raise ValueError("attempt counts from 0")
-    parts = [part.encode() for part in (engine_id, strategy, symbol, cause, leg, str(attempt))]
+    parts = [part.encode() for part in (engine_id, strategy, symbol, cause.text, leg.text, str(attempt))]
     text = b"".join([len(part).to_bytes(4, "big") + part for part in parts])
     code = binascii.b2a_base64(hashlib.blake2b(text, digest_size=20).digest(), newline=False)
     return client_id_prefix(engine_id) + code.rstrip(b"=").translate(_URL_SAFE).decode("ascii")

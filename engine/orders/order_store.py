@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.model.earlier_words import refusal_in
+from engine.model.leg import Leg
 from engine.model.records import (
     EXTERNAL,
     LOST,
@@ -58,6 +59,11 @@ class Order(msgspec.Struct, array_like=True):
     def client_order_id(self) -> str:
         """Key in the store."""
         return self.intent.client_order_id
+
+    @property
+    def leg(self) -> Leg:
+        """Which order of its cause it is."""
+        return Leg.parse(self.intent.leg)
 
     @property
     def is_external(self) -> bool:

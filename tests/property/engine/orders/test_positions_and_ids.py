@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.model.cause import Cause
+from engine.model.leg import ENTRY, Leg
 from engine.model.lots import decimal_of, from_lots, plain, quantity_down, to_lots
 from engine.model.positions import Position
 from engine.orders.client_ids import (
     CLIENT_ID_PATTERN,
-    bar_cause,
     client_id_prefix,
     client_order_id,
-    command_cause,
     engine_id_from,
-    fill_cause,
 )
 from gateways.wire.messages import Side
 
@@ -28,7 +27,14 @@ numbers = st.decimals(D("-1e9"), D("1e9"), places=10)
 
 def order_id(engine_id: str, values: tuple[str, str, str, str, int]) -> str:
     strategy, symbol, cause, leg, attempt = values
-    return client_order_id(engine_id, strategy=strategy, symbol=symbol, cause=cause, leg=leg, attempt=attempt)
+    return client_order_id(
+        engine_id,
+        strategy=strategy,
+        symbol=symbol,
+        cause=Cause.parse(cause),
+        leg=Leg.parse(leg),
+        attempt=attempt,
+    )
 
 
 @given(st.binary(min_size=4, max_size=32), parts)
@@ -56,11 +62,11 @@ def test_the_border_between_parts_is_part_of_the_id():
 
 def test_an_id_never_changes_between_versions():
     found = client_order_id(
-        "abcdef", strategy="sma:s1", symbol="BTCUSDT", cause=bar_cause(10**9, 5 * 10**9), leg="entry"
+        "abcdef", strategy="sma:s1", symbol="BTCUSDT", cause=Cause.bar(10**9, 5 * 10**9), leg=ENTRY
     )
     assert found == "nbabcdef--i6O3K7tzDNgvDz2Vinsjm5lvlc"
-    assert command_cause("c1") == "command:c1"
-    assert fill_cause("BTCUSDT", 5) == "fill:BTCUSDT:5"
+    assert Cause.command("c1").text == "command:c1"
+    assert Cause.fill("BTCUSDT", 5).text == "fill:BTCUSDT:5"
 
 
 @pytest.mark.parametrize("bad", ["", "abcde", "abcdefg", "ABCDEF", "abc-ef", "abcde1"])

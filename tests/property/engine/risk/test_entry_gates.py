@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.model.cause import Cause
 from engine.model.events import Command, JournalState, Timer
+from engine.model.leg import ENTRY
 from engine.model.limits import RiskLimits, Verdict
 from engine.model.records import Intent
 from engine.model.timeframes import SECOND_NS
@@ -142,5 +144,5 @@ def test_after_any_events_the_engine_takes_an_entry_exactly_when_it_says_so(name
     for name in names:
         EVENTS[name](rig)
         health, gate = rig.engine.health, rig.engine.gate
-        asked = gate.intent("s", "BTCUSDT", "BUY", "MARKET", D("0.1"), cause="bar:1:1", leg="entry")
+        asked = gate.intent("s", "BTCUSDT", "BUY", "MARKET", D("0.1"), cause=Cause.bar(1, 1), leg=ENTRY)
         assert gate.check(asked).allowed == (health.blockers("BTCUSDT") == ()), names

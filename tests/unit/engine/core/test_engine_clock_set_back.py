@@ -3,7 +3,9 @@
 from decimal import Decimal
 
 from engine.model.audit import Notice
+from engine.model.cause import Cause
 from engine.model.events import Timer
+from engine.model.leg import ENTRY
 from engine.model.records import Signal
 from engine.model.timeframes import SECOND_NS
 from gateways.wire import messages as wire
@@ -39,7 +41,7 @@ def test_no_entry_goes_out_after_the_clock_was_set_back_until_it_is_known_again(
     rig = jumped()
     assert rig.engine.health.reconciled
     gate = rig.engine.gate
-    entry = gate.intent("s", "BTCUSDT", "BUY", "MARKET", Decimal("0.1"), cause="bar:1:1", leg="entry")
+    entry = gate.intent("s", "BTCUSDT", "BUY", "MARKET", Decimal("0.1"), cause=Cause.bar(1, 1), leg=ENTRY)
     assert gate.check(entry).rule == "clock_set_back"
 
 

@@ -9,8 +9,10 @@ import pytest
 from engine.core.engine import Engine
 from engine.core.restore import restore
 from engine.model.audit import Notice
+from engine.model.cause import Cause
 from engine.model.config import EngineConfig
 from engine.model.events import Timer
+from engine.model.leg import ENTRY
 from engine.model.records import Adjustment, Fill, Intent, Sent
 from engine.model.timeframes import SECOND_NS
 from engine.orders.client_ids import client_order_id
@@ -200,7 +202,7 @@ def test_the_stop_of_a_symbol_taken_out_of_the_configuration_may_fill() -> None:
 
 
 def test_an_order_in_doubt_on_a_symbol_taken_out_holds_nothing_up() -> None:
-    key = client_order_id(ENGINE_ID, strategy="old", symbol="BTCUSDT", cause="bar:1", leg="entry", attempt=0)
+    key = client_order_id(ENGINE_ID, strategy="old", symbol="BTCUSDT", cause=Cause("bar", "1"), leg=ENTRY)
     intent = Intent(key, "old", "BTCUSDT", "BUY", "MARKET", Decimal(1), "bar:1", "entry", 0, START_NS)
     rig = Rig()
     found = journal_of(rig)

@@ -8,8 +8,10 @@ import pytest
 
 from engine.core.engine import Engine
 from engine.model.audit import Answer, Notice
+from engine.model.cause import Cause
 from engine.model.effects import Append
 from engine.model.events import Command, Event, LinkDown, Timer
+from engine.model.leg import CLOSE, Leg
 from engine.model.limits import RiskLimits
 from engine.model.records import Intent, Sent, Signal
 from engine.model.timeframes import SECOND_NS
@@ -20,6 +22,7 @@ from tests.unit.engine.core.test_engine_restarts import UP, mark, restarted
 
 OWNER = "sma_crossover_inflection:s1"
 PROTECTED = spec(protective_stop_percent=Decimal(5))
+MORE = Leg.parse("rest:more")
 TENTH = Decimal("0.1")
 
 
@@ -270,7 +273,7 @@ def test_a_partial_leaving_above_the_largest_market_order_leaves_no_more_than_wa
         gate.instruments["BTCUSDT"], market_max_qty_base=Decimal("0.03")
     )
     rig.engine.trades.exits.leave(
-        OWNER, "BTCUSDT", qty_base=Decimal("0.07"), cause="bar:test", leg="close", signal="Part"
+        OWNER, "BTCUSDT", qty_base=Decimal("0.07"), cause=Cause.parse("bar:test"), leg=CLOSE, signal="Part"
     )
     rig.wait(1)
     assert rig.exchange.position == Decimal("0.03")
@@ -358,14 +361,14 @@ def test_an_exit_whose_fill_nobody_can_show_does_not_block_the_next_one() -> Non
     rig.prices(*UP)
     assert held(rig) == TENTH
     leave = rig.engine.trades.exits.leave
-    assert leave(OWNER, "BTCUSDT", cause="bar:1", leg="close", signal="Out").client_order_id
+    assert leave(OWNER, "BTCUSDT", cause=Cause.parse("bar:1"), leg=CLOSE, signal="Out").client_order_id
     rig.wait(180)
     assert rig.exchange.position == 0
     assert held(rig) == 0  # accepted, after the account's history was asked again and again
     rig.exchange.on_submit = lambda _: None
     rig.status().prices(100, 98, 96, 99, 102, 104, start=200)
     assert held(rig) != 0
-    assert leave(OWNER, "BTCUSDT", cause="bar:2", leg="close", signal="Out").verdict.allowed
+    assert leave(OWNER, "BTCUSDT", cause=Cause.parse("bar:2"), leg=CLOSE, signal="Out").verdict.allowed
     rig.wait(1)
     assert rig.exchange.position == 0
 
@@ -374,7 +377,7 @@ def test_an_entry_that_rests_for_a_strategy_that_is_gone_is_withdrawn_its_stop_i
     rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
     gate, now_ns = rig.engine.gate, rig.now_ns
     entry = gate.intent(
-        OWNER, "BTCUSDT", "BUY", "LIMIT", TENTH, cause="bar:9", leg="rest:more", price=Decimal(50),
+        OWNER, "BTCUSDT", "BUY", "LIMIT", TENTH, cause=Cause("bar", "9"), leg=MORE, price=Decimal(50),
         time_in_force="GTC",
     )  # fmt: skip
     rig.engine.orders.submit(entry)
@@ -433,7 +436,7 @@ def test_a_leaving_in_parts_goes_on_after_a_restart_between_two_of_them(by_snaps
     at_most(rig, "0.04")
     rig.up()
     rig.engine.trades.exits.leave(
-        OWNER, "BTCUSDT", qty_base=Decimal("0.09"), cause="test", leg="close", signal="Part"
+        OWNER, "BTCUSDT", qty_base=Decimal("0.09"), cause=Cause.parse("test"), leg=CLOSE, signal="Part"
     )
     first = rig.exchange.execute
     rig.exchange.execute = lambda order: cut_off(rig, first(order))  # type: ignore[method-assign]
@@ -450,7 +453,7 @@ def test_an_exit_whose_next_attempt_was_made_long_ago_goes_on_with_the_one_after
     """A clock that was set back puts the attempts of the journal in another order."""
     rig = Rig().up().prices(*UP)
     rig.exchange.on_submit = lambda order: [wire.Reply(order.request_id, "transient", -1008, "overload")]
-    rig.engine.trades.exits.leave(OWNER, "BTCUSDT", cause="test", leg="close", signal="Exit")
+    rig.engine.trades.exits.leave(OWNER, "BTCUSDT", cause=Cause.parse("test"), leg=CLOSE, signal="Exit")
     rig.wait(5)
     tried = [one for one in rig.records(Intent) if isinstance(one, Intent) and one.is_exit]
     assert len(tried) > 1

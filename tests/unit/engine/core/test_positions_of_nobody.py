@@ -11,7 +11,9 @@ from engine.core.engine import Engine
 from engine.core.restore import restore
 from engine.journal.recovered import Recovered
 from engine.model.audit import Answer, Notice
+from engine.model.cause import Cause
 from engine.model.events import Command, Event
+from engine.model.leg import CLOSE
 from engine.model.records import EXTERNAL, Adjustment, Fill, JournalRecord
 from engine.model.timeframes import SECOND_NS
 from gateways.wire import messages as wire
@@ -230,14 +232,14 @@ def test_an_exit_that_a_comparison_has_made_needless_stands_in_no_later_ones_way
     rig.exchange.execute(wire.SubmitOrder(0, SYMBOL, "web_2", "SELL", "MARKET", TENTH))
     strict(rig)
     leave = rig.engine.trades.exits.leave
-    leave(OWNER, SYMBOL, cause="bar:1:1", leg="close", signal="Out")
+    leave(OWNER, SYMBOL, cause=Cause.bar(1, 1), leg=CLOSE, signal="Out")
     rig.wait(1)
     assert owners(rig) == {}
     rig.status()
     rig.prices(100, 98, 96, 99, 102, start=6.2)
     held = rig.exchange.position
     assert held != 0
-    assert leave(OWNER, SYMBOL, cause="bar:1:2", leg="close", signal="Out").verdict.allowed
+    assert leave(OWNER, SYMBOL, cause=Cause.bar(1, 2), leg=CLOSE, signal="Out").verdict.allowed
     rig.wait(0)
     assert rig.exchange.position == 0
 

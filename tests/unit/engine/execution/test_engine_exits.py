@@ -11,8 +11,10 @@ from engine.core.restore import restore
 from engine.journal.recovered import Recovered
 from engine.model.audit import Answer, Notice
 from engine.model.bars import Bar
+from engine.model.cause import Cause
 from engine.model.events import Command, Event
 from engine.model.exit_rules import ExitRules, PartialExit
+from engine.model.leg import CLOSE
 from engine.model.records import Adjustment, Signal
 from engine.model.signals import Signals
 from engine.strategies.base import SignalStrategy, StrategyParams, registry
@@ -75,7 +77,12 @@ def test_leaving_everything_is_not_forgotten_behind_a_partial_exit_that_is_under
     held_back: list[wire.SubmitOrder] = []
     rig.exchange.on_submit = lambda order: held_back.append(order) or []  # type: ignore[func-returns-value]
     executor.leave(
-        slot.owner, slot.symbol, qty_base=Decimal("0.05"), cause="bar:1:1", leg="close", signal="TP1"
+        slot.owner,
+        slot.symbol,
+        qty_base=Decimal("0.05"),
+        cause=Cause.bar(1, 1),
+        leg=CLOSE,
+        signal="TP1",
     )
     rig.status()
     command(rig, "flatten")

@@ -431,7 +431,7 @@ def test_exits_of_a_journal_that_kept_calls_only_are_legs_of_what_is_open_or_on_
     broker = ScriptBroker(slot, account, {"BTCUSDT": instrument()})
     broker.restore(msgspec.msgpack.encode(before), 0)
     (leg,) = broker.resting_orders().items()
-    assert (leg[0], leg[1].qty_base, leg[1].price) == ("exit:X:limit", Decimal("0.2"), Decimal(110))
+    assert (leg[0].name, leg[1].qty_base, leg[1].price) == ("exit:X:limit", Decimal("0.2"), Decimal(110))
     again = ScriptBroker(slot, account, {"BTCUSDT": instrument()})
     again.restore(broker.state(), 0)
     assert again.resting_orders() == broker.resting_orders()

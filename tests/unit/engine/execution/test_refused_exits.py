@@ -7,8 +7,10 @@ import pytest
 
 from engine.core.engine import Engine
 from engine.model.audit import Notice
+from engine.model.cause import Cause
 from engine.model.events import Event
 from engine.model.exit_rules import ExitRules
+from engine.model.leg import CLOSE
 from engine.model.timeframes import SECOND_NS
 from engine.orders.refusals import RULES, Reaction
 from gateways.binance.protocol.classify import REFUSALS
@@ -81,7 +83,7 @@ def test_a_strategys_own_exit_takes_its_target_out_of_the_way_and_keeps_the_stop
         return conflicts(rig.exchange, order, -2022)
 
     rig.exchange.on_submit = noting
-    rig.engine.trades.exits.leave(OWNER, "BTCUSDT", cause="bar:1:1", leg="close", signal="Out")
+    rig.engine.trades.exits.leave(OWNER, "BTCUSDT", cause=Cause.bar(1, 1), leg=CLOSE, signal="Out")
     rig.wait(1)
     assert rig.exchange.position == ZERO
     assert rests == [["LIMIT", "STOP_MARKET"], ["STOP_MARKET"]]
@@ -91,7 +93,7 @@ def test_a_strategys_own_exit_takes_its_target_out_of_the_way_and_keeps_the_stop
 def test_a_partial_exit_that_needed_the_way_gets_its_target_back_for_the_rest() -> None:
     rig = with_target()
     rig.engine.trades.exits.leave(
-        OWNER, "BTCUSDT", qty_base=Decimal("0.04"), cause="bar:1:1", leg="close", signal="Half"
+        OWNER, "BTCUSDT", qty_base=Decimal("0.04"), cause=Cause.bar(1, 1), leg=CLOSE, signal="Half"
     )
     rig.wait(1)
     assert rig.exchange.position == Decimal("0.06")
@@ -364,7 +366,7 @@ def stopped() -> tuple[Rig, int]:
 def test_while_all_requests_are_stopped_an_exit_is_not_tried_each_bar_and_is_told_once() -> None:
     rig, before = stopped()
     for second in range(90):
-        rig.engine.trades.exits.leave(OWNER, "BTCUSDT", cause=f"bar:{second}:1", leg="close", signal="Out")
+        rig.engine.trades.exits.leave(OWNER, "BTCUSDT", cause=Cause.bar(second, 1), leg=CLOSE, signal="Out")
         rig.wait(1)
     assert len(placed_after(rig, before)) == 1
     assert len([text for text in critical(rig) if "cannot leave BTCUSDT" in text]) == 1

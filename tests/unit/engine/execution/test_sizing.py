@@ -65,7 +65,7 @@ def test_distances_of_an_exit_count_from_the_price_of_each_entry() -> None:
         legs.share_out(entry, D("0.001"))
     legs.place("X", Exit("", None, 50.0, None, None, 10.0, 20.0, "X"), {}, D("0.001"))
     found = [
-        (name, order.qty_base, level_of(order)) for _, name, order in legs.orders(D("0.8"), instrument())
+        (leg.name, order.qty_base, level_of(order)) for leg, order in legs.orders(D("0.8"), instrument())
     ]
     assert found == [
         ("exit:X:limit", D("0.2"), D("102.0")),

@@ -8,7 +8,9 @@ import pytest
 
 from engine.journal.segment import FRAME_BYTES, decode_record, frame
 from engine.model.audit import AuditEvent
+from engine.model.cause import Cause
 from engine.model.earlier_words import in_present_words
+from engine.model.leg import Leg
 from engine.model.records import JournalRecord
 from engine.orders import client_ids
 from runtime.control import protocol
@@ -16,7 +18,7 @@ from runtime.control.status import EngineStatus
 from runtime.supervisor.summary import RunSummary
 from tests.support import earlier_files as earlier
 
-MAKERS = {"bar": client_ids.bar_cause, "command": client_ids.command_cause, "fill": client_ids.fill_cause}
+MAKERS = {"bar": Cause.bar, "command": Cause.command, "fill": Cause.fill}
 MESSAGES = protocol.Challenge | protocol.Login | protocol.Request | protocol.Response | protocol.AuditLine
 
 
@@ -29,7 +31,12 @@ def lost_in(told: object, kind: type) -> list[str]:
 def test_the_same_order_has_the_client_id_it_always_had():
     for engine_id, strategy, symbol, cause, leg, attempt, told in earlier.told("client_order_ids")["ids"]:
         made = client_ids.client_order_id(
-            engine_id, strategy=strategy, symbol=symbol, cause=cause, leg=leg, attempt=attempt
+            engine_id,
+            strategy=strategy,
+            symbol=symbol,
+            cause=Cause.parse(cause),
+            leg=Leg.parse(leg),
+            attempt=attempt,
         )
         assert made == told
 
@@ -37,7 +44,7 @@ def test_the_same_order_has_the_client_id_it_always_had():
 def test_causes_prefixes_and_identities_are_the_words_they_always_were():
     told = earlier.told("client_order_ids")
     for kind, *parts, cause in told["causes"]:
-        assert MAKERS[kind](*parts) == cause
+        assert MAKERS[kind](*parts).text == cause
     for engine_id, prefix in told["prefixes"]:
         assert client_ids.client_id_prefix(engine_id) == prefix
     for entropy, engine_id in told["identities"]:
