@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from engine.core.engine import Engine
 from engine.model.broker_settings import Sizing
-from engine.model.config import EngineConfig, StrategySpec
+from engine.model.config import MS_NS, EngineConfig, StrategySpec
 from engine.model.effects import Send
 from engine.model.events import Event, LinkUp
 from engine.model.limits import RiskLimits
@@ -41,8 +41,22 @@ def made_engine() -> Engine:
         max_position_notional_quote=Decimal(100_000),
         max_leverage=Decimal(5),
     )
-    prefix = client_id_prefix("aaaaaa")
-    return Engine(EngineConfig((SYMBOL,), specs, limits=limits, engine_id="aaaaaa", client_id_prefix=prefix))
+    return Engine(
+        EngineConfig(
+            environment="demo",
+            engine_id="aaaaaa",
+            client_id_prefix=client_id_prefix("aaaaaa"),
+            symbols=(SYMBOL,),
+            strategies=specs,
+            limits=limits,
+            depth_levels=5,
+            grace_ns=250 * MS_NS,
+            overdue_ns=375 * MS_NS,
+            stale_after_ns=5_000 * MS_NS,
+            max_clock_uncertainty_ns=500 * MS_NS,
+            compare_every_ns=60_000 * MS_NS,
+        )
+    )
 
 
 class Market:

@@ -1,4 +1,4 @@
-"""What the deciding core is told once, at start."""
+"""The configuration of the deciding core, fixed from its start on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,37 +35,37 @@ class StrategySpec:
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """Everything the core is configured with. Times are nanoseconds.
+    """Everything the core is configured with. Times are nanoseconds. What a person can set has its default in
+    `runtime.settings.models` and none here.
 
     A bar that has not come `overdue_ns` after its close is fetched, and entries wait. `reply_timeout_ns`
     without an answer makes an order unknown; absence counts as proven only `absence_grace_ns` after it was
     sent, and history is scanned from `scan_margin_ns` before its intent. `remembered_ids` of orders long
-    closed are kept, so that none is sent twice. Every `compare_every_ns` the exchange is looked at though
-    nothing has happened (0: never). `environment` is only for what is told.
+    closed are kept, so that none is sent twice. Every `compare_every_ns` the account is compared with the
+    exchange's though nothing has happened (0: never). `environment` is only for messages.
     """
 
+    environment: str
+    engine_id: str
+    client_id_prefix: str
     symbols: tuple[str, ...]
     strategies: tuple[StrategySpec, ...]
-    limits: RiskLimits = field(default_factory=RiskLimits)
-    client_id_prefix: str = ""
-    engine_id: str = "aaaaaa"
-    depth_levels: int = 5
-    grace_ns: int = 250 * MS_NS
-    overdue_ns: int = 375 * MS_NS
-    stale_after_ns: int = 5 * SECOND_NS
-    max_clock_uncertainty_ns: int = 500 * MS_NS
+    limits: RiskLimits
+    depth_levels: int
+    grace_ns: int
+    overdue_ns: int
+    stale_after_ns: int
+    max_clock_uncertainty_ns: int
+    compare_every_ns: int
     max_clock_offset_ns: int = 500 * MS_NS
     reply_timeout_ns: int = 5 * SECOND_NS
     query_every_ns: int = 2 * SECOND_NS
     absence_grace_ns: int = 10 * SECOND_NS
     scan_margin_ns: int = 60 * SECOND_NS
     snapshot_timeout_ns: int = 15 * SECOND_NS
-    compare_every_ns: int = 60 * SECOND_NS
-    max_retries: int = 5
     remembered_ids: int = 100_000
-    environment: str = "demo"
 
     def ctl(self, words: str) -> str:
         """A command of `engine.ctl` as it is typed for this environment."""

@@ -6,7 +6,9 @@ import msgspec
 
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Money in the quote asset; None switches a limit off. `max_position_notional_quote` is per symbol."""
+    """Money in the quote asset; None switches a limit off. `max_position_notional_quote` is per symbol,
+    `order_window_ns` the window of `max_orders_per_window`.
+    """
 
     max_order_notional_quote: Decimal | None = None
     max_position_notional_quote: Decimal | None = None
@@ -15,7 +17,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_open_orders: int | None = None
     price_band_fraction: Decimal | None = None
     max_orders_per_window: int | None = None
-    order_window_ns: int = 60_000_000_000
+    order_window_ns: int = 0
     max_daily_loss_quote: Decimal | None = None
 
 

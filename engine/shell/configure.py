@@ -51,6 +51,7 @@ def _limits(risk: RiskSettings) -> RiskLimits:
     return RiskLimits(
         max_order_notional_quote=risk.max_order_notional_quote,
         max_position_notional_quote=risk.max_position_notional_quote,
+        max_total_notional_quote=risk.max_total_notional_quote,
         max_leverage=risk.max_leverage,
         max_open_orders=risk.max_open_orders,
         price_band_fraction=risk.price_band_percent / 100,

@@ -7,6 +7,7 @@ comes of it is encoded as always and dropped. It shares no object with the core 
 compiled code, which keeps no state.
 """
 
+import dataclasses
 from decimal import Decimal
 from typing import cast
 
@@ -28,6 +29,7 @@ from gateways.wire.framing import TO_GATEWAY_LIMIT, encode
 
 SYMBOL = "REHEARSAL"
 REMEMBERED_IDS = 100
+STALE_AFTER_NS = 5 * SECOND_NS
 PRICE = 64_000.0
 _WINDOWS = {"fast": 2, "slow": 3}
 _SPEC = StrategySpec(
@@ -37,6 +39,7 @@ _LIMIT = Decimal(1_000_000_000)
 _LIMITS = RiskLimits(
     max_order_notional_quote=_LIMIT,
     max_position_notional_quote=_LIMIT,
+    max_total_notional_quote=_LIMIT,
     max_leverage=_LIMIT,
     max_open_orders=1_000,
     price_band_fraction=Decimal("0.5"),
@@ -135,12 +138,12 @@ class Rehearsal:
 
 def _config(config: EngineConfig) -> EngineConfig:
     """Of a core that trades nothing but the rehearsal's symbol; ids are made from the same identity."""
-    return EngineConfig(
-        (SYMBOL,),
-        (_SPEC,),
+    return dataclasses.replace(
+        config,
+        symbols=(SYMBOL,),
+        strategies=(_SPEC,),
         limits=_LIMITS,
-        client_id_prefix=config.client_id_prefix,
-        engine_id=config.engine_id,
+        stale_after_ns=STALE_AFTER_NS,
         compare_every_ns=0,
         remembered_ids=REMEMBERED_IDS,
     )

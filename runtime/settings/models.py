@@ -25,6 +25,9 @@ WEIGHT_A_MINUTE = 2400
 LEAST_DEAD_MAN_SECONDS = 5
 """A shorter countdown is taken for this one."""
 
+CASH_LIMITS = ("max_order_notional_quote", "max_position_notional_quote", "max_total_notional_quote")
+"""Limits in [risk] that an entry of a fixed amount must fit."""
+
 SYMBOL_PATTERN = r"^[A-Z0-9_]{2,32}$"
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)]
 Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smhdw]$")]
@@ -142,7 +145,7 @@ class SizingSettings(_Section):
     kind: Literal["fixed", "cash", "percent_of_equity", "risk_percent"] = "cash"
     """fixed: `value` base units. cash: quote notional. The percents are of equity."""
     value: Money = Decimal(200)
-    """Of the kind above. Cash is at most `max_order_notional_quote` and `max_position_notional_quote`."""
+    """Of the kind above. Cash fits each `..._notional_quote` of [risk]."""
 
 
 class StrategySettings(_Section):
@@ -183,6 +186,8 @@ class RiskSettings(_Section):
     """Of one order."""
     max_position_notional_quote: Money
     """For each symbol; orders in flight count as filled."""
+    max_total_notional_quote: Money | None = None
+    """Of all positions together; orders in flight count as filled. Left out, only `max_leverage` applies."""
     max_leverage: Annotated[Decimal, Field(gt=0, le=150)]
     """Sum of position notionals over equity."""
     max_open_orders: Annotated[int, Field(ge=1, le=200)] = 20
@@ -350,9 +355,9 @@ class Settings(_Section):
 
     def _check_cash(self, where: str, sizing: SizingSettings) -> None:
         """An entry of more than a limit allows would be vetoed each time."""
-        for name in ("max_order_notional_quote", "max_position_notional_quote"):
-            limit: Decimal = getattr(self.risk, name)
-            if sizing.kind == "cash" and sizing.value > limit:
+        for name in CASH_LIMITS:
+            limit: Decimal | None = getattr(self.risk, name)
+            if sizing.kind == "cash" and limit is not None and sizing.value > limit:
                 raise ValueError(
                     f"{where}: sizing.value is {sizing.value:,}, above risk.{name} ({limit:,}): "
                     "no entry of that size would be allowed"

@@ -8,7 +8,7 @@ import msgspec
 
 from engine.core.engine import Engine
 from engine.model.broker_settings import Sizing
-from engine.model.config import EngineConfig, StrategySpec
+from engine.model.config import MS_NS, EngineConfig, StrategySpec
 from engine.model.effects import Append, Effect, Notify, Send
 from engine.model.events import Event, LinkDown, LinkUp, Timer
 from engine.model.limits import RiskLimits
@@ -69,6 +69,13 @@ def config(*specs: StrategySpec, **changes: object) -> EngineConfig:
         "symbols": ("BTCUSDT",),
         "strategies": specs or (spec(),),
         "limits": RiskLimits(max_order_notional_quote=Decimal(1_000_000)),
+        "environment": "demo",
+        "depth_levels": 5,
+        "grace_ns": 250 * MS_NS,
+        "overdue_ns": 375 * MS_NS,
+        "stale_after_ns": 5 * SECOND_NS,
+        "max_clock_uncertainty_ns": 500 * MS_NS,
+        "compare_every_ns": 60 * SECOND_NS,
         "engine_id": ENGINE_ID,
         "client_id_prefix": client_id_prefix(ENGINE_ID),
     }

@@ -24,6 +24,7 @@ from runtime.settings import (
     timeframe_to_ns,
 )
 from runtime.settings.environment import free_port, port_variable, remembered_ports, resolve_port
+from runtime.settings.models import CASH_LIMITS
 from runtime.settings.page import page
 from tests.support.places import ROOT
 
@@ -171,10 +172,11 @@ def test_testnet_needs_a_protective_stop_or_the_word_unprotected(home: Home) -> 
     assert load_settings("testnet", home=home).strategies[0].unprotected
 
 
-@pytest.mark.parametrize("limit", ["max_order_notional_quote", "max_position_notional_quote"])
+@pytest.mark.parametrize("limit", CASH_LIMITS)
 def test_cash_above_what_one_entry_may_be_is_refused(home: Home, limit: str) -> None:
     path = home.config("demo")
-    path.write_text(re.sub(f"{limit} = .*", f"{limit} = 199", path.read_text("utf-8")), "utf-8")
+    others = re.sub(f"{limit} = .*\n", "", path.read_text("utf-8"))
+    path.write_text(others.replace("[risk]\n", f"[risk]\n{limit} = 199\n"), "utf-8")
     expected = f"sizing.value is 200, above risk.{limit} (199): no entry of that size would be allowed"
     assert expected in complaint(home)
     path.write_text(path.read_text("utf-8").replace(f"{limit} = 199", f"{limit} = 200"), "utf-8")

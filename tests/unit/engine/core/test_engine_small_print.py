@@ -1,6 +1,8 @@
 """Single promises of the core that longer stories pass by: who is told, when, and what is not sent twice."""
 
+import shutil
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +17,10 @@ from engine.model.timeframes import SECOND_NS
 from engine.orders.order_states import OrderState
 from engine.shell.configure import of_settings
 from gateways.wire import messages as wire
-from runtime.settings import load_settings
+from runtime.settings import Home, load_settings
 from tests.support.engine_rig import START_NS, Rig, config, spec
 from tests.support.order_events import SYMBOL, snapshot
+from tests.support.places import ROOT
 from tests.support.record_samples import fill
 
 UP = (100, 99, 98, 100, 101)
@@ -208,6 +211,19 @@ def test_the_core_gets_the_configured_times_in_nanoseconds(name: str) -> None:
     assert made.max_clock_uncertainty_ns == clock.max_offset_uncertainty_ms * 1_000_000
     assert made.limits.order_window_ns == risk.order_rate_seconds * 1_000_000_000
     assert made.limits.price_band_fraction == risk.price_band_percent / 100
+
+
+def test_every_limit_of_the_settings_reaches_the_core(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    path = tmp_path / "configs" / "demo.toml"
+    text = path.read_text("utf-8")
+    assert "max_total_notional_quote" not in text
+    plain = of_settings(load_settings("demo", home=Home(tmp_path)), engine_id="aaaaaa", client_id_prefix="p")
+    unset = [one for one in plain.limits.__struct_fields__ if getattr(plain.limits, one) is None]
+    assert unset == ["max_total_notional_quote"]
+    path.write_text(text.replace("[risk]\n", "[risk]\nmax_total_notional_quote = 7_000\n"), "utf-8")
+    made = of_settings(load_settings("demo", home=Home(tmp_path)), engine_id="aaaaaa", client_id_prefix="p")
+    assert made.limits.max_total_notional_quote == 7_000
 
 
 def test_the_core_has_few_enough_attributes_to_be_quick():

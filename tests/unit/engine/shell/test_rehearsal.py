@@ -15,7 +15,7 @@ import pytest
 from engine.model.effects import Append, Send
 from engine.model.records import Intent, JournalRecord
 from engine.orders.order_states import OrderState
-from engine.risk.rules import Leverage, OrderNotional, OrderRate, PriceBand
+from engine.risk.rules import Leverage, OrderNotional, OrderRate, PriceBand, TotalNotional
 from engine.shell.rehearsal import REMEMBERED_IDS, SYMBOL, PaperJournal, Rehearsal
 from gateways.binance.gateway import Gateway
 from gateways.binance.orders.rehearsal import Rehearsal as GatewayRehearsal
@@ -66,11 +66,11 @@ def test_a_rehearsal_walks_the_whole_way_to_an_order_and_touches_nothing(
 def test_every_rule_of_risk_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     rehearsal = Rehearsal(config())
     asked: set[str] = set()
-    for rule in (OrderRate, PriceBand, OrderNotional, Leverage):
+    for rule in (OrderRate, PriceBand, OrderNotional, TotalNotional, Leverage):
         check = rule.check
         monkeypatch.setattr(rule, "check", _noting(asked, rule.name, check))
     rehearsal.once()
-    assert asked == {"order_rate", "price_band", "order_notional", "leverage"}
+    assert asked == {"order_rate", "price_band", "order_notional", "total_notional", "leverage"}
 
 
 def _noting(asked: set[str], name: str, check: Callable[..., T]) -> Callable[..., T]:
