@@ -20,6 +20,7 @@ from engine.orders.order_store import OrderStore
 from engine.shell.chat import status_text
 from engine.shell.log_lines import line_of
 from engine.shell.status import StatusKeeper
+from gateways.wire.words import ForcedClose
 from runtime.control.shown import as_it_is, price, readable
 from runtime.control.status import EngineStatus, PositionStatus
 from runtime.control.status_tables import markets, orders
@@ -87,7 +88,7 @@ def test_a_forced_close_tells_its_average_by_the_tick() -> None:
         qty_base=Decimal(10),
     )
     order = store.apply(update).order
-    assert "(bought at 0.00133 on average)" in forced_close(order, SHOW)
+    assert "(bought at 0.00133 on average)" in forced_close(order, ForcedClose.LIQUIDATION, SHOW)
 
 
 def test_a_price_without_a_known_tick_keeps_its_digits() -> None:
