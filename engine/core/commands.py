@@ -1,12 +1,11 @@
 """Operators' commands: journalled, done once, answered with one sentence."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from engine.account.attribution import OPERATOR
-from engine.core.halts import given_to, read_given_to
+from engine.core.given import given_now, record_of
 from engine.core.standing import standing
 from engine.execution.market_exits import DUST
 from engine.model.audit import Answer
@@ -14,8 +13,8 @@ from engine.model.cause import Cause
 from engine.model.events import Command, Stop
 from engine.model.leg import FLATTEN
 from engine.model.lots import plain
-from engine.model.records import Audit, CommandGiven
-from engine.model.timeframes import utc_text
+from engine.model.operator_state import OwnerKey
+from engine.model.records import Audit
 from engine.orders.order_store import Order
 from engine.strategies.slot import SlotState, StrategySlot
 from runtime.control.shown import counted
@@ -23,9 +22,6 @@ from runtime.control.shown import counted
 if TYPE_CHECKING:
     from engine.core.parts import Parts
 
-MAX_REMEMBERED = 10_000
-_HALTING = frozenset({"pause", "flatten", "kill"})
-_WRITTEN_WITH_NAMES = _HALTING | {"resume"}
 _AGAIN = ", which a strategy that is not paused may place again at its next bar"
 ZERO = Decimal(0)
 
@@ -35,38 +31,23 @@ class Commands:
 
     def __init__(self, engine: "Parts") -> None:
         self._engine = engine
-        self._done: OrderedDict[str, None] = OrderedDict()
-
-    def remember(self, command_id: str) -> None:
-        """A command of the journal: never again."""
-        self._done[command_id] = None
-        if len(self._done) > MAX_REMEMBERED:
-            self._done.popitem(last=False)
-
-    def remembered(self) -> list[str]:
-        """Ids of the newest commands, oldest first."""
-        return list(self._done)
 
     def on_command(self, command: Command) -> None:
         """Do it, unless it was done before."""
         engine = self._engine
         engine.clock.advance(command.now_ns)
-        if command.command_id in self._done:
+        if engine.operator.was_given(command.command_id):
             self._answer(command, ok=False, text="this command was given before")
             return
         unknown = self._unknown(command)
         if unknown:
             self._answer(command, ok=False, text=unknown)
             return
+        given = given_now(command, self.targets, engine.ownership.left_by)
         if command.name != "why":
-            self.remember(command.command_id)
-            arguments = {"strategy": command.strategy, "symbol": command.symbol, "argument": command.argument}
-            if command.name in _WRITTEN_WITH_NAMES:
-                arguments["given_to"] = given_to(self._slots(command))
-            engine.out.append(
-                CommandGiven(command.command_id, command.name, arguments, command.source, command.now_ns)
-            )
-        ok, text = self._carry_out(command)
+            engine.out.append(record_of(given, command.argument))
+            engine.operator.apply(given)
+        ok, text = self._carry_out(command, given.left_behind)
         self._answer(command, ok=ok, text=text)
 
     def _unknown(self, command: Command) -> str:
@@ -90,13 +71,13 @@ class Commands:
         self._engine.clock.advance(stop.now_ns)
         self._engine.out.append(Audit("info", "stop", stop.reason, stop.now_ns))
 
-    def _carry_out(self, command: Command) -> tuple[bool, str]:
+    def _carry_out(self, command: Command, left_behind: Sequence[OwnerKey]) -> tuple[bool, str]:
         if command.name == "why":
             return True, self._why(command)
         if command.name == "pause":
-            return self._pause(command, paused=True)
+            return self._pause(command)
         if command.name == "resume":
-            return self._pause(command, paused=False)
+            return self._resume(command)
         if command.name == "rebuild":
             return self._engine.lost.rebuild()
         if command.name in {"cancel", "cancel_all"} and not self._engine.health.connected:
@@ -106,13 +87,11 @@ class Commands:
         if command.name == "cancel_all":
             return True, self._cancel_entries(command)
         if command.name == "kill":
-            self._engine.risk.kill(_killed(command.now_ns, command.source))
-            self._engine.health.pause(command.now_ns)
             count = self._cancel_everything(command.symbol)
             cancelled = counted(count, "order") if count else ""
         else:
             cancelled = self._resting_entries(self._slots(command))
-        ok, text = self._flatten(command)
+        ok, text = self._flatten(command, left_behind)
         return ok, f"cancelling {cancelled}; {text}" if cancelled else text
 
     def _why(self, command: Command) -> str:
@@ -130,36 +109,9 @@ class Commands:
         failed = (_to_mend(slot) for slot in slots if slot.state is SlotState.FAILED)
         return "\n".join((*standing(slots, engine), *failed, *left_behind, signals))
 
-    def replay(self, given: CommandGiven) -> None:
-        """A command of the journal: what it halted stays halted."""
-        engine = self._engine
-        self.remember(given.command_id)
-        strategy, symbol = given.arguments.get("strategy", ""), given.arguments.get("symbol", "")
-        everything = not strategy and not symbol
-        if given.name == "kill" or (given.name == "pause" and everything):
-            engine.health.pause(given.time_ns)
-        if given.name == "kill":
-            engine.risk.kill(_killed(given.time_ns, given.origin))
-        if given.name == "resume" and everything:
-            engine.health.resume()
-            engine.risk.revive()
-        if given.name == "resume":
-            engine.halts.forget_absent(strategy, symbol)
-            for slot in self._chosen(strategy, symbol):
-                slot.paused, slot.leaving = False, ""
-            for owner, where in read_given_to(given.arguments.get("given_to", "")):
-                engine.halts.release(owner, where)
-            return
-        if given.name not in _HALTING:
-            return
-        # Journals of earlier versions do not say whom it was given to.
-        named = given.arguments.get("given_to", given_to(self._chosen(strategy, symbol)))
-        is_paused = given.name == "flatten" or (given.name == "pause" and not everything)
-        cause = "" if given.name == "pause" else Cause.command(given.command_id).text
-        for owner, where in read_given_to(named):
-            engine.halts.restore(owner, where, paused=is_paused, leaving=cause)
-        if given.name == "flatten":
-            engine.ownership.begin_leaving(strategy, symbol, cause)
+    def targets(self, strategy: str, symbol: str) -> list[OwnerKey]:
+        """The configured strategies that are meant by a name and a symbol ("" is every one)."""
+        return [slot.key for slot in self._chosen(strategy, symbol)]
 
     def _slots(self, command: Command) -> list[StrategySlot]:
         return self._chosen(command.strategy, command.symbol)
@@ -171,45 +123,43 @@ class Commands:
             if strategy in {"", slot.owner, slot.spec.name} and symbol in {"", slot.symbol}
         ]
 
-    def _pause(self, command: Command, *, paused: bool) -> tuple[bool, str]:
-        engine = self._engine
-        if not command.strategy and not command.symbol:
-            if paused:
-                engine.health.pause(command.now_ns)
-            else:
-                engine.health.resume()
-                engine.halts.forget_absent("", "")
-                engine.risk.revive()
-                engine.trades.exits.give_up(OPERATOR)
-                engine.stop_check.on_resume()
-                for slot in engine.strategies.slots:
-                    slot.leaving = ""
-                    engine.strategies.set_paused(slot, paused=False, reason="")
-            cancelled = self._enter_no_more(engine.strategies.slots, paused=paused)
-            if paused:
-                return True, f"everything is paused, entries are off until resume{cancelled}"
-            return True, _all_resumed(engine.strategies.slots)
+    def _pause(self, command: Command) -> tuple[bool, str]:
+        """Enter nothing: everybody, or the strategies that are named."""
         slots = self._slots(command)
-        if not paused:
-            engine.halts.forget_absent(command.strategy, command.symbol)
+        is_general = not command.strategy and not command.symbol
+        if not is_general:
+            self._tell(slots, f"command {command.command_id}")
+        cancelled = self._enter_no_more(slots)
+        if is_general:
+            return True, f"everything is paused, entries are off until resume{cancelled}"
+        return True, f"{_count_are(slots)} paused{cancelled}"
+
+    def _resume(self, command: Command) -> tuple[bool, str]:
+        """Enter again: everybody, or the strategies that are named. Stops and targets are looked after."""
+        engine, slots = self._engine, self._slots(command)
+        is_general = not command.strategy and not command.symbol
+        if is_general:
+            engine.risk.forget_refused()
+            engine.trades.exits.give_up(OPERATOR)
+            engine.stop_check.on_resume()
+        self._tell(slots, "" if is_general else f"command {command.command_id}")
         for slot in slots:
-            slot.leaving = slot.leaving if paused else ""
-            engine.strategies.set_paused(slot, paused=paused, reason=f"command {command.command_id}")
-        cancelled = self._enter_no_more(slots, paused=paused)
-        if paused:
-            return True, f"{_count_are(slots)} paused{cancelled}"
+            engine.trades.look_after(slot)
+        if is_general:
+            return True, _all_resumed(slots)
         still = self._still_off()
         running = [slot for slot in slots if slot.state is not SlotState.FAILED]
         return not still, f"{_count_are(running)} running again{still}{_failed(slots)}"
 
-    def _enter_no_more(self, slots: Sequence[StrategySlot], *, paused: bool) -> str:
-        """Pause cancels entries that rest, resume only looks after stops and targets; the words for it."""
-        found = self._resting_entries(slots) if paused else ""
+    def _tell(self, slots: Sequence[StrategySlot], reason: str) -> None:
         for slot in slots:
-            if paused:
-                self._engine.trades.withdraw_entries(slot)
-            else:
-                self._engine.trades.look_after(slot)
+            self._engine.strategies.on_told(slot, reason)
+
+    def _enter_no_more(self, slots: Sequence[StrategySlot]) -> str:
+        """Cancel the entries that rest; the words for it."""
+        found = self._resting_entries(slots)
+        for slot in slots:
+            self._engine.trades.withdraw_entries(slot)
         return f", cancelling {found}" if found else ""
 
     def _resting_entries(self, slots: Sequence[StrategySlot]) -> str:
@@ -221,10 +171,10 @@ class Commands:
 
     def _still_off(self) -> str:
         """What a resume of some strategies does not undo."""
-        engine = self._engine
-        if not engine.risk.killed and not engine.health.paused:
+        operator = self._engine.operator
+        if not operator.killed and not operator.is_paused:
             return ""
-        word = "killed" if engine.risk.killed else "paused"
+        word = "killed" if operator.killed else "paused"
         return f", but everything is {word} until resume without strategy and symbol"
 
     def _cancel(self, command: Command) -> tuple[bool, str]:
@@ -279,21 +229,16 @@ class Commands:
             engine.orders.cancel(order, "operator")
         return len(orders)
 
-    def _flatten(self, command: Command) -> tuple[bool, str]:
+    def _flatten(self, command: Command, left_behind: Sequence[OwnerKey]) -> tuple[bool, str]:
         """Leave every strategy's position by a reduce-only market order; kill leaves others' too."""
         engine = self._engine
-        left_behind: list[tuple[str, str]] = []
-        if command.name == "flatten":
-            cause = Cause.command(command.command_id).text
-            left_behind = engine.ownership.begin_leaving(command.strategy, command.symbol, cause)
-            if not left_behind and not self._slots(command):
-                return False, f"no strategy answers to {f'{command.strategy} {command.symbol}'.strip()}"
+        if command.name == "flatten" and not left_behind and not self._slots(command):
+            return False, f"no strategy answers to {f'{command.strategy} {command.symbol}'.strip()}"
         sent: list[str] = []
         refused: list[str] = []
         for slot in self._slots(command):
             if command.name == "flatten":
-                engine.strategies.set_paused(slot, paused=True, reason="flattened")
-            slot.leaving = Cause.command(command.command_id).text
+                engine.strategies.on_told(slot, "flattened")
             engine.trades.withdraw_entries(slot)
             self._leave(command, slot.owner, slot.symbol, sent, refused)
         for owner, symbol in left_behind:
@@ -353,11 +298,6 @@ class Commands:
 
     def _answer(self, command: Command, *, ok: bool, text: str) -> None:
         self._engine.out.notify(Answer(self._engine.clock.now_ns, command.command_id, ok, text))
-
-
-def _killed(time_ns: int, source: str) -> str:
-    """Since when and by whom the kill switch is on, for a person."""
-    return f"killed at {utc_text(time_ns)} by {'ctl' if source == 'control' else source}"
 
 
 def _to_mend(slot: StrategySlot) -> str:

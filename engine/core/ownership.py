@@ -7,6 +7,8 @@ from engine.model.cause import Cause
 from engine.model.config import EngineConfig
 from engine.model.context import Clock, Outbox
 from engine.model.lots import plain
+from engine.model.operator_state import OperatorState, OwnerKey
+from engine.model.owners import identity_of, strategy_name
 from engine.model.positions import Position
 from engine.model.records import EXTERNAL, LOST
 from engine.strategies.manager import StrategyManager
@@ -20,6 +22,7 @@ class Ownership:
         config: EngineConfig,
         clock: Clock,
         out: Outbox,
+        operator: OperatorState,
         account: AccountStateStore,
         strategies: StrategyManager,
         trades: TradeExecutor,
@@ -27,11 +30,11 @@ class Ownership:
         self._config = config
         self._clock = clock
         self._out = out
+        self._operator = operator
         self._account = account
         self._strategies = strategies
         self._trades = trades
         self._has_told = False
-        self._leaving: dict[tuple[str, str], str] = {}
 
     def settle(self, symbol: str) -> None:
         """What somebody else, or the operator, took away from a position, its owner no longer has."""
@@ -82,41 +85,33 @@ class Ownership:
         # Those of LOST orders are told by themselves, and by what they are mended.
         return [one for one in self._left_behind() if one[0] != LOST]
 
-    def begin_leaving(self, strategy: str, symbol: str, cause: str) -> list[tuple[str, str]]:
-        """Somebody said to leave what that strategy left behind (on that symbol); whose and where it is."""
-        keys = [
+    def left_by(self, strategy: str, symbol: str) -> list[OwnerKey]:
+        """Owner and symbol of each position that this strategy left behind (on that symbol)."""
+        return [
             (owner, position.symbol)
             for owner, position in self.orphans()
             if owner == strategy and symbol in {"", position.symbol}
         ]
-        self._leaving.update(dict.fromkeys(keys, cause))
-        return keys
 
     @property
-    def leaving(self) -> dict[tuple[str, str], str]:
+    def leaving(self) -> dict[OwnerKey, Cause]:
         """Why positions left behind are to be left, by owner and symbol, for as long as they are held."""
         held = {(owner, position.symbol) for owner, position in self.orphans()}
-        return {key: cause for key, cause in self._leaving.items() if key in held}
+        return {key: cause for key, cause in self._operator.to_leave.items() if key in held}
 
-    def restore_leaving(self, owner: str, symbol: str, cause: str) -> None:
-        """From a snapshot."""
-        self._leaving[owner, symbol] = cause
-
-    def forget_leaving(self, owner: str, symbol: str) -> None:
-        """It was told to resume."""
-        self._leaving.pop((owner, symbol), None)
-
-    def has_entered(self, owner: str, symbol: str) -> None:
-        """What was said before an entry of that owner is not meant for the position it makes."""
-        self._leaving.pop((owner, symbol), None)
+    def forget_left(self) -> None:
+        """After a restart: what was left behind and is not held has been left."""
+        for key in self._operator.to_leave:
+            if not self._account.strategy_position(*key).qty_base:
+                self._operator.forget_left_behind(key)
 
     def leave_as_told(self) -> None:
         """After a restart the word still holds."""
         for key, cause in self.leaving.items():
-            self._trades.exits.leave_as_told(*key, Cause.parse(cause))
+            self._trades.exits.leave_as_told(*key, cause)
 
     def _sentence(self, owner: str, position: Position) -> str:
-        name, _, identity = owner.partition(":")
+        name, identity = strategy_name(owner), identity_of(owner)
         now = [
             one.owner
             for one in self._strategies.slots

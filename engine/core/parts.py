@@ -6,7 +6,6 @@ from engine.account.state import AccountStateStore
 from engine.core.account_news import AccountNews
 from engine.core.commands import Commands
 from engine.core.comparison import Comparison
-from engine.core.halts import Halts
 from engine.core.lanes import Lane
 from engine.core.lost_records import LostRecords
 from engine.core.order_events import OrderEvents
@@ -21,6 +20,7 @@ from engine.market_data.bar_watch import BarWatch
 from engine.market_data.streams import wanted_streams
 from engine.model.config import EngineConfig
 from engine.model.context import Clock, Outbox
+from engine.model.operator_state import OperatorState
 from engine.model.timeframes import timeframe_ns
 from engine.orders.order_store import OrderStore
 from engine.risk.gate_news import GateNews
@@ -42,6 +42,7 @@ class Parts:
         self.config = config
         self.clock = Clock()
         self.out = Outbox(self.clock)
+        self.operator = OperatorState()
         self.lanes = {symbol: Lane(symbol) for symbol in config.symbols}
         self.store = OrderStore(config.client_id_prefix, id_capacity=config.remembered_ids)
         self.account = AccountStateStore()
@@ -53,7 +54,14 @@ class Parts:
         self.leverages = Leverages(config, self.clock, self.out)
         self.bars = BarWatch(config.overdue_ns, self.clock, self.out)
         self.health = Health(
-            config, self.clock, self.lanes, self.account, self.risk, self.leverages, self.bars, self.store
+            config,
+            self.clock,
+            self.operator,
+            self.lanes,
+            self.account,
+            self.leverages,
+            self.bars,
+            self.store,
         )
         self.account_news = AccountNews(self.out, self.account, self.health.show_price)
         self.orders = OrderExecutor(config, self.clock, self.out, self.store, self.order_events.on_applied)
@@ -73,9 +81,10 @@ class Parts:
             self.health,
             self.lanes.__getitem__,
         )
-        self.strategies = StrategyManager(config, self.clock, self.out, self.trades)
-        self.ownership = Ownership(config, self.clock, self.out, self.account, self.strategies, self.trades)
-        self.halts = Halts(self.strategies, self.ownership)
+        self.strategies = StrategyManager(config, self.clock, self.out, self.trades, self.operator)
+        self.ownership = Ownership(
+            config, self.clock, self.out, self.operator, self.account, self.strategies, self.trades
+        )
         self.candles = CandleAggregator(self.bars.watch(self.strategies.series), config.grace_ns)
         self.recovery = self._make_recovery()
         self.comparison = self._make_comparison()

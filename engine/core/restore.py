@@ -1,14 +1,18 @@
 """From a journal back to a running core, and from a running core to the snapshot a journal keeps."""
 
 from collections import Counter
+from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 
 from engine.core.engine import Engine
+from engine.core.given import given_before
 from engine.core.saved_state import EngineState, Rebuilt, encode_state, rebuild
 from engine.journal.recovered import Recovered
 from engine.journal.segment import JournalError
 from engine.model.cause import Cause
+from engine.model.operator_state import Left, OperatorSaved, OwnerKey
 from engine.model.records import (
     AccountKnown,
     AccountReport,
@@ -25,13 +29,14 @@ from gateways.wire.cursor import Cursor
 from runtime.control.status import Counts
 
 _CORE = "core"
+Named = TypeVar("Named", OwnerKey, Left)
 SIGNALS_KEPT = 20
 """Of the newest signals in a snapshot, for people; nothing depends on them."""
 
 
 class _CoreState(msgspec.Struct, array_like=True):
-    """What the core adds to a snapshot. `decided` names the last decided bar of each strategy, `leaving` the
-    cause for which its position must be left, also of strategies that are gone."""
+    """What the core adds to a snapshot. `decided` names the last decided bar of each strategy, `leaving` and
+    `left_behind` the cause for which its position must be left."""
 
     epoch: int = 0
     sequence: int = 0
@@ -48,6 +53,7 @@ class _CoreState(msgspec.Struct, array_like=True):
     written_ns: int = 0
     account_id: str = ""
     paused_since_ns: int = 0
+    left_behind: list[Left] = msgspec.field(default_factory=list)
 
 
 def restore(engine: Engine, found: Recovered) -> Cursor:
@@ -69,20 +75,21 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
     engine.recovery.last_fill_ns = core.last_fill_ns
     for owner, symbol, open_time_ns in core.decided:
         _decided(engine, owner, symbol, open_time_ns)
-    for command_id in core.commands:
-        engine.commands.remember(command_id)
-    if core.paused:
-        engine.health.pause(core.paused_since_ns)
-    if core.killed:
-        engine.risk.kill("killed before the restart")
-    for owner, symbol in core.paused_slots:
-        engine.halts.restore(owner, symbol, paused=True)
-    for owner, symbol, cause in core.leaving:
-        # It may have been gone when it was told to leave, and be here now.
-        engine.halts.restore(owner, symbol, paused=not core.killed, leaving=cause)
+    engine.operator.restore(
+        OperatorSaved(
+            commands=core.commands,
+            is_paused=core.paused,
+            paused_since_ns=core.paused_since_ns,
+            is_killed=core.killed,
+            paused=core.paused_slots,
+            leaving=core.leaving,
+            left_behind=core.left_behind,
+        )
+    )
     engine.trades.log.recent.extend(core.recent_signals)
     for _, record in found.records:
         cursor = _replay(engine, record, cursor)
+    engine.ownership.forget_left()
     _restore_lost(engine, found, core)
     engine.account.take_new_day()
     _count_sent_orders(engine)
@@ -122,22 +129,24 @@ def _counted(before: Counts, rebuilt: Rebuilt, found: Recovered) -> Counts:
 
 def snapshot_of(engine: Engine, cursor: Cursor, counts: Counts | None = None) -> bytes:
     """Everything a new start needs, for `Journal.rotate`. `counts` are those since the journal began."""
+    operator = engine.operator.saved()
     core = _CoreState(
         cursor.epoch,
         cursor.sequence,
         engine.recovery.last_fill_ns,
         [(slot.owner, slot.symbol, slot.decided_open_ns) for slot in engine.strategies.slots],
-        engine.commands.remembered(),
-        engine.health.paused,
-        bool(engine.risk.killed),
-        engine.halts.paused(),
+        operator.commands,
+        operator.is_paused,
+        operator.is_killed,
+        _in_order(engine, operator.paused),
         counts or engine.earlier,
-        [*engine.halts.leaving(), *((*key, cause) for key, cause in engine.ownership.leaving.items())],
+        _in_order(engine, operator.leaving),
         [one.signal for one in engine.trades.log.recent][-SIGNALS_KEPT:],
         engine.lost.text,
         engine.clock.now_ns,
         engine.recovery.account_id,
-        engine.health.paused_since_ns,
+        operator.paused_since_ns,
+        operator.left_behind,
     )
     return encode_state(
         EngineState(
@@ -147,6 +156,12 @@ def snapshot_of(engine: Engine, cursor: Cursor, counts: Counts | None = None) ->
             {_CORE: msgspec.msgpack.encode(core)},
         )
     )
+
+
+def _in_order(engine: Engine, keys: Iterable[Named]) -> list[Named]:
+    """What was said to configured strategies in their order, then what was said to others."""
+    places = {slot.key: place for place, slot in enumerate(engine.strategies.slots)}
+    return sorted(keys, key=lambda one: (places.get((one[0], one[1]), len(places)), one))
 
 
 def _restore_exits(engine: Engine, state: ExitState) -> None:
@@ -172,14 +187,14 @@ def _replay(engine: Engine, record: JournalRecord, cursor: Cursor) -> Cursor:
         _decided(engine, record.strategy, record.symbol, record.bar_open_time_ns)
     elif isinstance(record, Intent):
         if not record.is_exit:
-            engine.ownership.has_entered(record.strategy, record.symbol)
+            engine.operator.forget_left_behind((record.strategy, record.symbol))
         open_time_ns = Cause.parse(record.cause).bar_open_time_ns
         if open_time_ns is not None:
             _decided(engine, record.strategy, record.symbol, open_time_ns)
     elif isinstance(record, Fill):
         engine.recovery.last_fill_ns = max(engine.recovery.last_fill_ns, record.time_ns)
     elif isinstance(record, CommandGiven):
-        engine.commands.replay(record)
+        engine.operator.apply(given_before(record, engine.commands.targets, engine.ownership.left_by))
     return cursor
 
 

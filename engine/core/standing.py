@@ -17,14 +17,14 @@ _WORDS = {
 
 def may_enter(slot: StrategySlot) -> bool:
     """Whether its own state lets it enter; what keeps the entries of everybody out does not count."""
-    return slot.state is SlotState.RUNNING and not slot.paused and not slot.leaving
+    return slot.state is SlotState.RUNNING and not slot.paused and slot.leaving is None
 
 
 def state_of(slot: StrategySlot, held_base: Decimal) -> str:
     """What the strategy, holding so much, does now: "running", "warming up 12/392 bars", "failed: why"."""
     if slot.state is SlotState.FAILED:
         return f"failed: {slot.reason}" if slot.reason else "failed"
-    if slot.leaving:
+    if slot.leaving is not None:
         what = "leaves its position" if held_base else "flat"
         return f"{what}; {'paused by flatten' if slot.paused else 'killed'} until resume"
     if slot.state is SlotState.WARMING:

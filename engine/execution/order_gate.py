@@ -63,7 +63,7 @@ class OrderGate:
     @property
     def is_killed(self) -> bool:
         """Whether an operator has said kill, and not yet resume."""
-        return bool(self._risk.killed)
+        return self._health.operator.killed is not None
 
     @property
     def stopped_until_ns(self) -> int:

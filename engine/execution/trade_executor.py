@@ -205,11 +205,12 @@ class TradeExecutor:
                 desk.protection.on_position(Cause.at("adjusted", self._clock.now_ns))
         self._release_left_behind(symbol)
 
-    def _leave_as_told(self, desk: Desk, cause: Cause) -> None:
+    def _leave_as_told(self, desk: Desk, cause: Cause | None = None) -> None:
         """Somebody said flatten or kill, and there is a position still, or again: an entry was under way, or
         a crash came between his word and the order."""
-        if desk.slot.leaving:
-            self.exits.leave_as_told(*desk.key, cause)
+        told = desk.slot.leaving
+        if told is not None:
+            self.exits.leave_as_told(*desk.key, cause or told)
 
     def _leave_at_met_levels(self, desk: Desk, cause: Cause) -> None:
         """An order of a script has filled, and price is past an exit of what it holds."""
@@ -257,7 +258,7 @@ class TradeExecutor:
     def looks_after(self, order: Order) -> bool:
         """Whether it is a stop or target that would be placed again if it were cancelled."""
         desk = self.desks.get((order.intent.strategy, order.intent.symbol))
-        is_over = desk is None or (bool(desk.slot.leaving) and self._gate.is_killed)
+        is_over = desk is None or (desk.slot.leaving is not None and self._gate.is_killed)
         return order.intent.reduce_only and not is_over and self.resting.wants(order)
 
     def on_rules_changed(self, symbol: str) -> None:
@@ -270,7 +271,7 @@ class TradeExecutor:
         """Whether an order may be placed to rest. While a position is being left nothing comes back that
         could stand in the way of leaving it, and after kill nothing at all."""
         desk = self.desks.get((owner, symbol))
-        is_left = desk is not None and bool(desk.slot.leaving)
+        is_left = desk is not None and desk.slot.leaving is not None
         if is_left and self._gate.is_killed:
             return False
         return wanted.is_stop or not (is_left or self.exits.makes_way(owner, symbol))
@@ -280,7 +281,7 @@ class TradeExecutor:
         self.exits.on_reconciled()
         for desk in self.desks.values():
             desk.protection.on_position(Cause.at("reconciled", self._clock.now_ns))
-            self._leave_as_told(desk, Cause.parse(desk.slot.leaving))
+            self._leave_as_told(desk)
         for _, symbol in self.resting.owners():
             self._release_left_behind(symbol)
         self.resting.sync_all()

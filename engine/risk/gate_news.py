@@ -32,5 +32,5 @@ class GateNews:
             self._told = blockers
             self._were_entries_open = self._were_entries_open or not blockers
             wrong_mode = health.hedge_mode or health.multi_assets
-            is_starting = not (self._were_entries_open or wrong_mode or health.paused)
+            is_starting = not (self._were_entries_open or wrong_mode or health.operator.is_paused)
             self._out.notify(HealthChanged(self._clock.now_ns, blockers, is_starting))

@@ -9,12 +9,12 @@ from engine.market_data.bar_watch import BarWatch
 from engine.model.audit import Severity
 from engine.model.config import EngineConfig
 from engine.model.context import Clock, Touch
+from engine.model.operator_state import OperatorState
 from engine.model.price_text import PriceText
 from engine.model.timeframes import time_text, utc_text
 from engine.orders.client_ids import is_of_an_engine
 from engine.orders.order_store import OrderStore
 from engine.risk.gates import STALE_MARK_NS, AccountFacts, SymbolFacts, blockers
-from engine.risk.manager import RiskManager
 from gateways.wire.messages import GatewayStatus, Instrument, PositionReport, Snapshot
 
 ROOM_PERCENT = 90
@@ -29,9 +29,9 @@ class Health:
         self,
         config: EngineConfig,
         clock: Clock,
+        operator: OperatorState,
         touches: Mapping[str, Touch],
         account: AccountStateStore,
-        risk: RiskManager,
         leverages: Leverages,
         bars: BarWatch,
         store: OrderStore,
@@ -39,8 +39,8 @@ class Health:
         self._config = config
         self._clock = clock
         self._touches = touches
+        self.operator = operator
         self._account = account
-        self._risk = risk
         self._leverages = leverages
         self._margin_modes: dict[str, str] = {}
         self._bars = bars
@@ -57,9 +57,6 @@ class Health:
         self.records_known = True
         self.hedge_mode = False
         self.multi_assets = False
-        self.paused = False
-        self.paused_since_ns = 0
-        """0: a journal of an earlier version does not tell."""
         self.set_back = False
         self.status: GatewayStatus | None = None
         self.fresh_symbols: frozenset[str] = frozenset()
@@ -84,15 +81,6 @@ class Health:
         for report in reports:
             if report.margin_type:
                 self._margin_modes[report.symbol] = report.margin_type
-
-    def pause(self, since_ns: int) -> None:
-        """Keep every entry out until `resume`; since the first time it was said."""
-        if not self.paused:
-            self.paused, self.paused_since_ns = True, since_ns
-
-    def resume(self) -> None:
-        """Let entries in again."""
-        self.paused, self.paused_since_ns = False, 0
 
     def on_link(self, *, up: bool) -> None:
         """The connection to the gateway came or went; either way the world must be compared again."""
@@ -173,16 +161,17 @@ class Health:
             clock_ok=self.clock_ok,
             journal_ok=self.journal_ok,
             rebuild="" if self.records_known else self._config.ctl("rebuild"),
-            paused="" if self._risk.killed else self._paused_since(),  # one cause is told, not two
-            killed=self._risk.killed,
+            paused="" if self.operator.killed else self._paused_since(),  # one cause is told, not two
+            killed=str(self.operator.killed or ""),
             daily_pnl_quote=_UNKNOWN if max_daily_loss is None else self._account.daily_pnl,
             max_daily_loss_quote=max_daily_loss,
         )
 
     def _paused_since(self) -> str:
-        if not self.paused:
+        if not self.operator.is_paused:
             return ""
-        return utc_text(self.paused_since_ns) if self.paused_since_ns else "an earlier run"
+        since_ns = self.operator.paused_since_ns
+        return utc_text(since_ns) if since_ns else "an earlier run"
 
     def symbol_facts(self, symbol: str, others: Mapping[str, str] | None = None) -> SymbolFacts:
         """What the gates of a symbol look at, as of now. `others`: `_other_engines`, where many are asked."""

@@ -34,7 +34,6 @@ class RiskManager:
 
     def __init__(self, limits: RiskLimits, bars_ns: Mapping[str, int] | None = None) -> None:
         """`bars_ns`: bar lengths by strategy, for entries that the exchange refuses bar after bar."""
-        self._killed = ""
         self._refused = RefusedEntries(bars_ns or {})
         self._rate: OrderRate | None = None
         self._rules: tuple[Rule, ...] = tuple(self._rules_of(limits))
@@ -108,16 +107,6 @@ class RiskManager:
         if self._rate is not None:
             self._rate.on_set_back(now_ns)
 
-    @property
-    def killed(self) -> str:
-        """That the kill switch is on, since when and by whom ("": it is off)."""
-        return self._killed
-
-    def kill(self, reason: str) -> None:
-        """Stop every order that does not reduce, until `revive`. `reason`: "killed at ... by ctl"."""
-        self._killed = reason or "killed"
-
-    def revive(self) -> None:
-        """Undo `kill`; entries that were refused are tried at once, too."""
-        self._killed = ""
+    def forget_refused(self) -> None:
+        """Entries that the exchange has refused are tried again at once."""
         self._refused.forget()

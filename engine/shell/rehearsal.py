@@ -122,7 +122,7 @@ class Rehearsal:
         self._performer.take(wire.OrderBookTick(SYMBOL, self._updates, now, now, now, bids, asks))
         if self.sender.orders > orders:
             self._performer.take(wire.Reply(self.sender.last_order_id, "refused"))
-            self.engine.risk.revive()  # what is refused again and again would be tried less often
+            self.engine.risk.forget_refused()  # what is refused again and again would be tried less often
         if self._updates % 8 == 0:  # more often than a mark price grows too old
             self._keep_up()
 

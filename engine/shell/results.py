@@ -9,6 +9,7 @@ from rich.table import Table
 
 from engine.account.daily import DAY_NS
 from engine.model.lots import plain
+from engine.model.owners import strategy_name
 from engine.model.timeframes import SECOND_NS
 from engine.tables.round_trips import Results, RoundTrip
 from runtime.control.shown import ShowPrice, counted, money
@@ -22,7 +23,7 @@ def chosen(results: Results, strategy: str, symbol: str) -> list[RoundTrip]:
     return [
         one
         for one in (*results.closed, *results.still_open)
-        if strategy in {"", one.strategy, one.strategy.partition(":")[0]} and symbol in {"", one.symbol}
+        if strategy in {"", one.strategy, strategy_name(one.strategy)} and symbol in {"", one.symbol}
     ]
 
 

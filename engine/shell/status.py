@@ -101,8 +101,8 @@ class StatusKeeper:
             ),
             open_orders=self._open_orders(),
             links=self._links(),
-            paused=engine.health.paused,
-            killed=bool(engine.risk.killed),
+            paused=engine.operator.is_paused,
+            killed=engine.operator.killed is not None,
             paused_strategies=tuple(
                 f"{slot.owner} on {slot.symbol}" for slot in engine.strategies.slots if slot.paused
             ),

@@ -15,6 +15,7 @@ from engine.model.bars import Bar, BarFlag, CandleKind
 from engine.model.config import EngineConfig
 from engine.model.context import Clock, Outbox
 from engine.model.events import StrategyEnded
+from engine.model.operator_state import OperatorState
 from engine.model.signals import Signals
 from engine.model.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import Broker, SignalStrategy
@@ -42,12 +43,14 @@ class ScriptPort(Protocol):
 class StrategyManager:
     """All strategies by what they are fed."""
 
-    def __init__(self, config: EngineConfig, clock: Clock, out: Outbox, scripts: ScriptPort) -> None:
+    def __init__(
+        self, config: EngineConfig, clock: Clock, out: Outbox, scripts: ScriptPort, operator: OperatorState
+    ) -> None:
         self._clock = clock
         self._out = out
         self._scripts = scripts
         self.slots = tuple(
-            StrategySlot(spec, symbol) for spec in config.strategies for symbol in spec.symbols
+            StrategySlot(spec, symbol, operator) for spec in config.strategies for symbol in spec.symbols
         )
         self._slots = {(slot.owner, slot.symbol): slot for slot in self.slots}
         self._routes: dict[tuple[str, CandleKind, int], list[StrategySlot]] = {}
@@ -145,11 +148,10 @@ class StrategyManager:
                 slot.backlog.clear()
                 self._warm_up(slot, "it had been fed bars of the future")
 
-    def set_paused(self, slot: StrategySlot, *, paused: bool, reason: str) -> None:
-        """Stop entries of one strategy, or allow them again."""
-        slot.paused = paused
+    def on_told(self, slot: StrategySlot, reason: str) -> None:
+        """The operator has paused it, or lets it run again."""
         if slot.state in {SlotState.RUNNING, SlotState.PAUSED}:
-            self._move(slot, SlotState.PAUSED if paused else SlotState.RUNNING, reason)
+            self._move(slot, SlotState.PAUSED if slot.paused else SlotState.RUNNING, reason)
 
     def stop(self, slot: StrategySlot, reason: str) -> None:
         """End a strategy; it gets no more bars."""

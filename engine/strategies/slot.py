@@ -9,7 +9,9 @@ import msgspec
 from engine.market_data.klines import MAX_KLINES
 from engine.model.bars import Bar
 from engine.model.broker_settings import Sizing
+from engine.model.cause import Cause
 from engine.model.config import StrategySpec
+from engine.model.operator_state import OperatorState, OwnerKey
 from engine.model.signals import Signals
 from engine.model.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams, registry
@@ -74,7 +76,7 @@ class StrategySlot:
     last bar that was ever decided on, also by an engine that ran before.
     """
 
-    def __init__(self, spec: StrategySpec, symbol: str) -> None:
+    def __init__(self, spec: StrategySpec, symbol: str, operator: OperatorState | None = None) -> None:
         self.spec = spec
         self.owner = spec.owner
         self.symbol = symbol
@@ -92,12 +94,25 @@ class StrategySlot:
         """Bars in the order in which they are to be fed, a slice an event; new ones wait behind them."""
         self.wanted: dict[int, int] = {}
         self.retry_at_ns = 0
-        self.paused = False
-        self.leaving = ""
-        """Cause of the command that said its position must be left; "" after `resume`."""
+        self._operator = operator or OperatorState()
         warmup = getattr(self.strategy, "warmup_bars", 0)
         self.warmup_bars = int(warmup)
         self.warm_left = self.warmup_bars
+
+    @property
+    def key(self) -> OwnerKey:
+        """Owner and symbol."""
+        return self.owner, self.symbol
+
+    @property
+    def paused(self) -> bool:
+        """Whether the operator has said to this strategy to enter nothing."""
+        return self._operator.is_halted((self.owner, self.symbol))
+
+    @property
+    def leaving(self) -> Cause | None:
+        """The command that said its position must be left; None after `resume`."""
+        return self._operator.leaving((self.owner, self.symbol))
 
     @property
     def timeframe_ns(self) -> int:

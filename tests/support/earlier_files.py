@@ -135,6 +135,8 @@ def recovered(engine: Engine, cursor: Cursor, found: Recovered) -> Any:  # noqa:
     """What a start knows, in words that are to stay: a change here is a change of what is traded."""
     account, store = engine.account, engine.store
     everyone = [*store.closed_orders(), *store.open_orders()]
+    places = [one.key for one in engine.strategies.slots]
+    paused = sorted(engine.operator.paused, key=lambda key: (places.index(key) if key in places else 99, key))
     return plain(
         {
             "engine_id": found.engine_id,
@@ -169,10 +171,13 @@ def recovered(engine: Engine, cursor: Cursor, found: Recovered) -> Any:  # noqa:
                 [one.strategy, one.symbol, one.bar_open_time_ns, one.state]
                 for one in engine.trades.exit_states()
             ],
-            "commands": engine.commands.remembered(),
-            "paused": [engine.health.paused, engine.health.paused_since_ns, engine.halts.paused()],
-            "killed": engine.risk.killed,
-            "leaving": [engine.halts.leaving(), sorted(engine.ownership.leaving.items())],
+            "commands": engine.operator.saved().commands,
+            "paused": [engine.operator.is_paused, engine.operator.paused_since_ns, paused],
+            "killed": str(engine.operator.killed or ""),
+            "leaving": [
+                [(*one.key, one.leaving.text) for one in engine.strategies.slots if one.leaving],
+                sorted((key, cause.text) for key, cause in engine.ownership.leaving.items()),
+            ],
             "decided": [[one.owner, one.symbol, one.decided_open_ns] for one in engine.strategies.slots],
             "counts": msgspec.structs.astuple(engine.earlier),
             "account_id": engine.recovery.account_id,

@@ -166,7 +166,7 @@ def test_flatten_and_kill_end_flat_without_orders_and_enter_nothing_until_resume
     assert rig.engine.account.position("BTCUSDT").qty_base == 0
     assert not rig.exchange.orders
     assert entries(rig, 200) == 0
-    assert bool(rig.engine.risk.killed) == (name == "kill")
+    assert (rig.engine.operator.killed is not None) == (name == "kill")
     assert command(rig, "resume", 3).text == "everything is running again"
     assert entries(rig, 300) > 0
 

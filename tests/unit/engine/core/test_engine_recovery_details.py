@@ -63,8 +63,8 @@ def test_the_kill_switch_itself_is_on_after_a_restart() -> None:
     rig = Rig().up().prices(*UP)
     rig.feed(Command(rig.now_ns, "k1", "kill"))
     again = restarted(rig)
-    assert again.engine.risk.killed.startswith("killed at ")
-    again.engine.health.paused = False
+    assert str(again.engine.operator.killed).startswith("killed at ")
+    again.engine.operator.is_paused = False
     again.up().prices(99, 98, 97, 99, 101, 102, start=10)
     assert again.records(Signal)[-1].rule == "kill_switch"
 

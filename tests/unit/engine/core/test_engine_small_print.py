@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from engine.account.state import AccountStateStore
-from engine.core.commands import MAX_REMEMBERED
 from engine.core.engine import Engine
 from engine.market_data.aggregator import SymbolBars
 from engine.model.audit import Answer, CandleClosed, Notice, Ready
@@ -157,14 +156,6 @@ def test_a_flatten_that_cannot_be_sent_says_why_and_that_it_is_tried_again() -> 
     answer = rig.notices(Answer)[-1]
     assert not answer.ok
     assert "not possible: BTCUSDT: there is no connection to the gateway, it is tried again" in answer.text
-
-
-def test_of_too_many_commands_the_oldest_are_forgotten() -> None:
-    commands = Rig().engine.commands
-    for number in range(MAX_REMEMBERED + 2):
-        commands.remember(str(number))
-    kept = commands.remembered()
-    assert (len(kept), kept[0], kept[-1]) == (MAX_REMEMBERED, "2", str(MAX_REMEMBERED + 1))
 
 
 def test_an_adjustment_of_the_journal_counts_again() -> None:

@@ -111,4 +111,4 @@ def test_kill_is_told_with_its_time_and_giver_as_the_one_cause_over_a_restart_to
     cause = f"killed at 2023-11-14 22:13:24 UTC by {who}"
     assert rig.engine.health.blockers() == (cause,)
     assert f"entries wait: {cause}" in give(rig, "why").splitlines()[0]
-    assert restarted(rig, config(), by_snapshot=False).engine.risk.killed == cause
+    assert str(restarted(rig, config(), by_snapshot=False).engine.operator.killed) == cause

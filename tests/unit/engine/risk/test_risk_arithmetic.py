@@ -77,13 +77,6 @@ def test_the_price_band_says_its_width_in_percent():
     assert below.reason == "price 48999 is over 2.00 % below mark"
 
 
-def test_the_kill_switch_needs_no_reason():
-    manager = RiskManager(RiskLimits())
-    manager.kill("")
-    verdict = manager.validate_order(intent(), risk_context(killed=manager.killed))
-    assert (verdict.rule, verdict.reason) == ("kill_switch", "killed")
-
-
 def test_after_the_clock_went_back_orders_of_the_future_count_as_sent_now():
     manager = RiskManager(RiskLimits(max_orders_per_window=2, order_window_ns=60))
     for now_ns in (10, 90_000):

@@ -48,8 +48,8 @@ def test_a_symbol_nobody_trades_changes_nothing_and_is_not_written_down(name: st
     rig = Rig().up()
     said = answer(rig, name, symbol="BTCUSD")
     assert (said.ok, said.text) == (False, "BTCUSD is not traded here; symbols are BTCUSDT")
-    assert not rig.engine.health.paused
-    assert not rig.engine.risk.killed
+    assert not rig.engine.operator.is_paused
+    assert not rig.engine.operator.killed
     assert not rig.records(CommandGiven)
 
 
