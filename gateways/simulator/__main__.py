@@ -39,18 +39,18 @@ EXIT_DISK = 1
 EXIT_USAGE = 2
 PORT_SECONDS = 0.5
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
-"""What a disk says that takes nothing more: no bug, and over when it has room again."""
+"""The disk is full or read-only: not a bug, and it can be fixed by freeing space."""
 
 FOREIGN_ERRORS = frozenset({errno.EISDIR, errno.ENOTDIR, errno.EACCES, errno.EPERM})
-"""Of a file or folder that somebody else put there, or made unreadable."""
+"""A file or folder in the state folder has the wrong kind or the wrong permissions."""
 
 
 class UsageError(Exception):
-    """The command line asks for something that cannot be; one sentence for a person."""
+    """The command line asks for something impossible; the message is one sentence for the user."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until told to stop; returns the exit code."""
+    """Run until asked to stop; return the exit code."""
     options = _parse(argv)
     _configure_log()
     try:
@@ -76,7 +76,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description="A Binance USD-M futures exchange: REST, streams and WS API on one local port.",
     )
     add = parser.add_argument
-    add("--port", type=int, required=True, help="0 picks a free one; the line `listening on` names it")
+    add("--port", type=int, required=True, help="0 picks a free one; the line `listening on` shows it")
     add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     add("--market", default="synthetic", help=KINDS)
     add("--symbols", default="BTCUSDT,ETHUSDT", help="comma-separated")
@@ -87,24 +87,28 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="print all known symbols and end",
     )
     add("--seed", type=int, default=1)
-    add("--speed", type=float, default=1.0, help="simulated seconds in a real one, from the epoch on")
-    add("--epoch", type=int, metavar="MS", help="moment (ms UTC) from which the speed counts")
-    add("--keep-times", action="store_true", help="recordings keep their own times")
-    add("--state", type=Path, metavar="DIR", help="folder of the state (default: a new temporary one)")
-    add("--key", help="API key of the account (default: made, kept in DIR/binance_keys)")
+    add("--speed", type=float, default=1.0, help="simulated seconds per real second, from the epoch on")
+    add("--epoch", type=int, metavar="MS", help="time (ms UTC) from which the speed applies")
+    add("--keep-times", action="store_true", help="play recordings with their original times")
+    add("--state", type=Path, metavar="DIR", help="state folder (default: a new temporary one)")
+    add("--key", help="API key of the account (default: generated and stored in DIR/binance_keys)")
     add("--secret", help="its secret")
     add(
         "--public-key",
         type=Path,
         metavar="FILE",
-        help="PEM file: one more key, which signs by Ed25519 or RSA",
+        help="PEM file with an Ed25519 or RSA public key: adds one more API key",
     )
-    add("--balance", default=str(DEFAULT_BALANCE), help="USDT in a new account's wallet")
-    add("--strict-routing", action="store_true", help="streams on the wrong path stay silent, as live")
-    add("--legacy-avg-price", action="store_true", help="order answers carry avgPrice and cumQuote")
+    add("--balance", default=str(DEFAULT_BALANCE), help="initial wallet balance of a new account, in USDT")
+    add(
+        "--strict-routing",
+        action="store_true",
+        help="streams on the wrong path send nothing, as on the live exchange",
+    )
+    add("--legacy-avg-price", action="store_true", help="order responses include avgPrice and cumQuote")
     add("--deflate", action="store_true", help="offer permessage-deflate")
     add("--no-limits", action="store_true", help="no request weight and order limits")
-    add("--open-control", action="store_true", help="/_control changes things without its token")
+    add("--open-control", action="store_true", help="/_control commands need no token")
     add("--exit-with-stdin", action="store_true", help="stop when stdin closes")
     return parser.parse_args(argv)
 
@@ -140,7 +144,7 @@ def _configure_log() -> None:
 
 
 def _line(_logger: object, _name: str, event: MutableMapping[str, Any]) -> str:
-    """Time, level where it matters, text: the form of the other processes' lines."""
+    """Format a log line like the other processes do: time, level unless it is info, text, details."""
     time, level, text = event.pop("timestamp")[:-3], event.pop("level"), event.pop("event")
     loud = "" if level == "info" else f"{level.upper()} "
     details = ", ".join(f"{key} {value}" for key, value in event.items())
@@ -149,7 +153,7 @@ def _line(_logger: object, _name: str, event: MutableMapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """Everything that is decided before the loop runs."""
+    """Everything that is set up before the event loop runs."""
 
     venue: VenueOptions
     market: Market
@@ -207,7 +211,7 @@ async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
         _print_line(f"API key of {options.public_key}: {further.key}")
     venue.start_market(prepared.market)
     gc.collect()
-    gc.freeze()  # a long history, looked through by each full collection, would hold everything up
+    gc.freeze()  # a full garbage collection over a long history would block the loop
     server = Server(
         venue,
         SocketRules(deflate=options.deflate),
@@ -230,8 +234,11 @@ async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
 
 
 async def _listen(server: Server, options: argparse.Namespace) -> int | None:
-    """On the port asked for. One that another program took while we were down in a run is waited for: our
-    clients know no other, and ending here would end the run. None when told to stop meanwhile."""
+    """Listen on the requested port and return it.
+
+    When the supervisor restarts the simulator and another program has taken the port, wait for it: the
+    clients know no other port, and ending here would end the whole run. None when asked to stop meanwhile.
+    """
     waiting = False
     while True:
         try:
@@ -252,8 +259,8 @@ def _read_public_key(path: Path) -> str:
     try:
         return PublicKey(path.read_text()).pem
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"--public-key {path}: {said}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"--public-key {path}: {reason}") from error
 
 
 def _lock_state(state: Path) -> FileLock:
@@ -284,7 +291,7 @@ def _no_limits() -> RateLimitSettings:
 
 def _print_line(line: str) -> None:
     with contextlib.suppress(BrokenPipeError):
-        print(line, flush=True)  # noqa: T201 - a command's output, read by whoever started it
+        print(line, flush=True)  # noqa: T201 - the output of a command
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

@@ -1,4 +1,4 @@
-"""Around the exchange: one port for REST, streams, WS API and control, and the loop that drives it."""
+"""HTTP and WebSocket server: one port for REST, streams, WS API and control; it also drives the exchange."""
 
 import asyncio
 import contextlib
@@ -33,13 +33,13 @@ MAX_MESSAGE_BYTES = 1 << 20
 MAX_LINE_BYTES = 1 << 16  # a URL may name 1024 streams
 _LONGEST_SLEEP_S = 0.5
 _BETWEEN_SLICES_S = 0.002
-"""Rest between two slices of a snapshot, so that it takes about half the time of one core."""
+"""Pause between two slices of a snapshot, so that writing it uses about half of one core."""
 _PING = 0x89
 
 
 @dataclass(slots=True)
 class SocketRules:
-    """How long connections live and how much clients may say. Seconds are real ones."""
+    """Ping interval, lifetime and message rate of stream connections; in real seconds."""
 
     ping_s: float = 180.0
     pong_s: float = 600.0
@@ -49,9 +49,9 @@ class SocketRules:
 
 
 class Server:
-    """Serves one venue until `stop`, or until something unforeseen ends it.
+    """Serves one venue until `stop`, or until an unexpected error ends it.
 
-    `token` is what commands that change something must carry; with `open_control` they need none.
+    Control commands that change something must send `token`; with `open_control` they need none.
     """
 
     def __init__(
@@ -75,8 +75,7 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, host: str, port: int) -> int:
-        """Listen (port 0: any free one) and start the market; returns the port. After an OSError it may be
-        tried again."""
+        """Listen (port 0: any free one) and start ticking; return the port. May be retried after OSError."""
         self._runner = web.ServerRunner(
             web.Server(
                 self._handle,
@@ -100,27 +99,28 @@ class Server:
         return int(self._runner.addresses[0][1])
 
     def run_market(self, market: Market) -> None:
-        """Let the market do its own input and output beside the loop."""
+        """Run the market's own network input as a task."""
         self._tasks.append(self._guarded(market.run(self._wake)))
 
     def stop(self) -> None:
-        """Ask for an orderly end."""
+        """Request a clean shutdown."""
         if not self._ended.done():
             self._ended.set_result(None)
 
     async def wait(self) -> None:
-        """Return after `stop`; raise what ended the server otherwise."""
+        """Return after `stop`; raise the error that ended the server otherwise."""
         await self._ended
 
     async def is_stopped_within(self, seconds: float) -> bool:
-        """Wait so long for `stop`."""
+        """Wait up to `seconds` for `stop`; return whether it was called."""
         await asyncio.wait({self._ended}, timeout=seconds)
         return self._ended.done()
 
     async def close(self) -> None:
-        """Close every connection and write what has to survive.
+        """Close every connection and write the state.
 
-        After a failure nothing is written: what was answered is in the journal, and a restart begins there.
+        After a failure nothing is written: everything that was answered is in the journal already, and a
+        restart continues from there.
         """
         if self._timer is not None:
             self._timer.cancel()
@@ -152,7 +152,7 @@ class Server:
             self._fail(error)
 
     def _wake(self) -> None:
-        """Something changed the deadlines: look again soon."""
+        """Run the next tick soon: deadlines have changed."""
         if self._in_tick:
             return
         if self._timer is not None:
@@ -163,7 +163,7 @@ class Server:
         self._in_tick = True
         try:
             due = self._venue.advance()
-        except Exception as error:  # noqa: BLE001 - the one place; it ends the process
+        except Exception as error:  # noqa: BLE001 - any error of the exchange itself ends the process
             self._fail(error)
             return
         finally:
@@ -193,7 +193,7 @@ class Server:
         except RequestPayloadError as error:
             why = " ".join(str(error).split())
             return _refused(ApiError(-1000, f"The body could not be read: {why}"))
-        except Exception as error:  # noqa: BLE001 - one request's fault is that request's
+        except Exception as error:  # noqa: BLE001 - a bug in one request must not end the server
             if self._venue.disk_error is not None:
                 self._fail(self._venue.disk_error)
             return _refused(request_failed(f"{request.method} {request.raw_path.partition('?')[0]}", error))
@@ -212,7 +212,7 @@ class Server:
                 return web.Response(status=413)
             body = raw.decode("utf-8", "replace")
         if path.startswith("/_control"):
-            if "Origin" in request.headers:  # a web page has no business here
+            if "Origin" in request.headers:  # web pages must not control the exchange
                 return web.Response(status=403)
             token = request.headers.get(control_token.HEADER)
             return _response(self._control.answer(request.method, path, body, token))
@@ -237,7 +237,7 @@ class Server:
         )
         try:
             await socket.prepare(request)
-        except ConnectionResetError:  # the client has gone already; a socket half opened cannot be ended
+        except ConnectionResetError:  # the client has disconnected already
             return web.Response()
         if is_api:
             await self._ws_api.serve(socket, address, "returnratelimits=false" not in query.lower())
@@ -282,11 +282,11 @@ class Server:
     def _answered(self, client: StreamSocket, text: str) -> bytes:
         try:
             return answer(self._venue.hub, client, text)
-        except Exception as error:  # noqa: BLE001 - one message's fault is that message's
+        except Exception as error:  # noqa: BLE001 - a bug in one message must not end the connection
             return error_body(request_failed("a message of a stream socket", error))
 
     async def _ping_sockets(self) -> None:
-        """Ping, miss pongs, and end what is older than a day."""
+        """Ping the sockets; close those that do not answer or are older than a day."""
         rules = self.rules
         while True:
             await asyncio.sleep(min(1.0, rules.ping_s / 2))
@@ -302,7 +302,7 @@ class Server:
 
 
 def call_later_on(loop: asyncio.AbstractEventLoop) -> Callable[[int, Callable[[], None]], None]:
-    """The loop's timer, in milliseconds."""
+    """Return the event loop's timer as a function of milliseconds."""
 
     def call_later(delay_ms: int, action: Callable[[], None]) -> None:
         loop.call_later(delay_ms / 1000, action)

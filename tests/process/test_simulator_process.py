@@ -188,7 +188,7 @@ def test_a_damaged_file_of_keys_is_named_in_one_sentence(name: str, text: str, t
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(f"simulator: {tmp_path / name}: ")
-    assert done.stderr.rstrip().endswith("mend or remove it")
+    assert done.stderr.rstrip().endswith("fix or remove it")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -1,6 +1,6 @@
-"""`/_control/…`: what a test or a person does to the exchange from behind the counter.
+"""Control API at `/_control/…`: lets tests and users change prices, faults, balances and limits.
 
-JSON in, JSON out; documented in docs/simulator.md. Commands that change something carry the token of the
+JSON in, JSON out; documented in docs/simulator.md. Commands that change something need the token of the
 state folder, unless the simulator was started with --open-control.
 """
 
@@ -41,7 +41,7 @@ class Rules(Protocol):
 
 
 class Control:
-    """Performs control commands on one venue; without a `token` whoever asks may change it."""
+    """Performs control commands on one venue; with `token` None commands need no token."""
 
     def __init__(self, venue: Venue, rules: Rules, token: str | None) -> None:
         self._token = token
@@ -71,13 +71,13 @@ class Control:
         }
 
     def answer(self, method: str, path: str, body: str, token: str | None) -> Answer:
-        """Perform one command; a refusal is `{"error": sentence}` with status 400, 401 or 404."""
+        """Perform one command; errors are `{"error": sentence}` with status 400, 401 or 404."""
         handler = self._commands.get((method, path.removeprefix(PREFIX)))
         if handler is None:
             known = ", ".join(f"{verb} {PREFIX}{name}" for verb, name in self._commands)
-            return _json(404, {"error": f"no command {method} {path}; there are {known}"})
+            return _json(404, {"error": f"no command {method} {path}; known commands: {known}"})
         if method != "GET" and self._token is not None and not matches(self._token, token):
-            why = f"the header {HEADER} must hold what {FILE} in the state folder says"
+            why = f"the header {HEADER} must contain the token in the file {FILE} of the state folder"
             return _json(401, {"error": f"{method} {path}: {why} (or start with --open-control)"})
         try:
             result = handler(body.encode("utf-8", "replace") or b"{}")
@@ -148,10 +148,10 @@ class Control:
         return _prices(venue.state.market(asked.symbol))
 
     def _trade_to(self, symbol: str, ticks: int, now_ms: int) -> None:
-        """Take everything up (or down) to a price, then print one lot there.
+        """Match everything up (or down) to a price, then publish a trade of one lot there.
 
-        Where that empties a side of the book, as much as was taken waits at the price reached: a fall meets
-        buyers there, and the stops it triggers have somebody to trade with.
+        Where that empties a side of the book, the size taken is put back at the new price, so that stops
+        triggered by the move find a counterparty.
         """
         exchange = self._venue.exchange
         book = exchange.book(symbol)
@@ -204,7 +204,7 @@ class Control:
         return {"account": asked.account}
 
     def _order(self, body: bytes) -> object:
-        """An order of the same account, as if placed by hand in the app."""
+        """Place an order of the same account, as if entered by hand in the app."""
         account, params, now_ms = self._manual(body, "newClientOrderId")
         order = self._venue.exchange.submit(account, order_request(params), now_ms)
         return order_answer(self._venue.spec(order.symbol), order, legacy_avg_price=True)
@@ -237,7 +237,7 @@ class Control:
         return account, Params.of_json(values), now_ms
 
     def _kill_listen_keys(self, _body: bytes) -> object:
-        """End all listen keys as if nobody had kept them alive."""
+        """End all listen keys, as if they had expired."""
         killed = self._venue.listen_keys.take_all()
         for key in killed:
             self._venue.users.end(key, self._venue.clock.now_ms())

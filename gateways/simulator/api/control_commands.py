@@ -18,7 +18,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_.-
 Pattern = Annotated[str, Meta(max_length=200)]
 Seconds = Annotated[float, Meta(ge=0.05, le=1_000_000)]
 MAX_SKEW_MS = 86_400_000
-"""A day: what happens in a time passed over has to be gone through."""
+"""One day: everything due in a skipped period has to be processed."""
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,7 +26,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AddFault(Command, frozen=True):
-    """POST faults: the next `times` (null: all) requests matching `endpoint` meet `kind`."""
+    """POST faults: the next `times` (null: all) requests matching `endpoint` get fault `kind`."""
 
     endpoint: Pattern
     kind: FaultKind
@@ -40,7 +40,7 @@ class AddFault(Command, frozen=True):
 
 
 class AddEventFault(Command, frozen=True):
-    """POST events: the next `times` user events of a type are lost, doubled or late."""
+    """POST events: the next `times` user events of a type are lost, duplicated or delayed."""
 
     event: Pattern
     action: Literal["lose", "duplicate", "delay"]
@@ -49,7 +49,7 @@ class AddEventFault(Command, frozen=True):
 
 
 class Silence(Command, frozen=True):
-    """POST silence: nothing on streams matching these patterns (listen keys too); [] ends it."""
+    """POST silence: send nothing on streams (or listen keys) matching these patterns; [] ends it."""
 
     streams: Annotated[list[Pattern], Meta(max_length=1024)]
 
@@ -71,14 +71,14 @@ class SetPrice(Command, frozen=True):
 
 
 class SetFunding(Command, frozen=True):
-    """POST funding: pin the rate of the running period; null lets the formula decide again."""
+    """POST funding: pin the rate of the current period; null returns to the formula."""
 
     symbol: str
     rate: Decimal | None = None
 
 
 class BracketRow(Command, frozen=True):
-    """One leverage bracket; floors and `cum` follow from the rows before."""
+    """One leverage bracket; floors and `cum` are computed from the previous rows."""
 
     leverage: Annotated[int, Meta(ge=1, le=1000)]
     notional_cap: Annotated[int, Meta(ge=1, le=10**15)]
@@ -100,7 +100,7 @@ class Deposit(Command, frozen=True):
 
 
 class NewAccount(Command, frozen=True):
-    """POST account: a key, and its account where there is none of that name yet."""
+    """POST account: add a key, and create its account if it does not exist."""
 
     account: Name
     key: Name
@@ -110,13 +110,13 @@ class NewAccount(Command, frozen=True):
 
 
 class Clock(Command, frozen=True):
-    """POST clock: how far the exchange's clock is ahead of (negative: behind) the machine's."""
+    """POST clock: set how far the exchange's clock is ahead of (negative: behind) the machine's."""
 
     skew_ms: Annotated[int, Meta(ge=-MAX_SKEW_MS, le=MAX_SKEW_MS)]
 
 
 class SetLimits(Command, frozen=True):
-    """POST limits: change the limits, use up the present minute, or forget counts and bans."""
+    """POST limits: change the limits, use up the current minute, or clear counts and bans."""
 
     weight_1m: Limit | None = None
     orders_10s: Limit | None = None
@@ -128,7 +128,7 @@ class SetLimits(Command, frozen=True):
 
 
 class SocketSettings(Command, frozen=True):
-    """POST sockets: pings, life and message rate of stream connections."""
+    """POST sockets: ping interval, lifetime and message rate of stream connections."""
 
     ping_s: Seconds | None = None
     pong_s: Seconds | None = None

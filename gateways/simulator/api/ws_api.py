@@ -1,4 +1,4 @@
-"""The WS API: the same requests over a WebSocket, one JSON object each."""
+"""WS API: the REST requests over a WebSocket, one JSON object each."""
 
 import asyncio
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ _SESSION_METHODS = ("session.logon", "session.status", "session.logout")
 
 @dataclass(slots=True)
 class Session:
-    """One connection: since when, whether answers carry the limits, and who has logged on to it."""
+    """One connection: when it opened, whether responses include rate limits, and who is logged on."""
 
     address: str
     connected_ms: int
@@ -96,7 +96,7 @@ class WsApi:
         except CutConnectionError:
             await socket.close(code=1006)
             return
-        except Exception as error:  # noqa: BLE001 - one message's fault is that message's
+        except Exception as error:  # noqa: BLE001 - a bug in one message must not end the connection
             reply = _envelope(None, _failure(request_failed("a message of the WS API", error)))
         if not socket.closed:
             await socket.send_frame(reply, WSMsgType.TEXT)
@@ -125,7 +125,7 @@ class WsApi:
         return _envelope(identifier, answer, self._counts(key, session.address) if show else None)
 
     def _session(self, method: str, texts: dict[str, str], session: Session) -> Answer:
-        """Log on, log off, or tell how things stand."""
+        """Log on, log off, or return the session status."""
         venue = self._venue
         try:
             venue.limits.take_weight(session.address, SESSION_WEIGHT, venue.clock.now_ms())
@@ -146,7 +146,7 @@ class WsApi:
         return Answer(200, msgspec.json.encode(state), {})
 
     def _logon(self, texts: dict[str, str]) -> ApiKey:
-        """The key that logs on; it has to be an Ed25519 one."""
+        """Return the key that logs on; it must be an Ed25519 key."""
         params = Params(texts)
         owner = self._venue.keys.identify(params.require("apiKey"))
         if not owner.signer.is_ed25519:
@@ -168,7 +168,7 @@ class WsApi:
 
 
 def _credentials(texts: dict[str, str], logged_on: ApiKey | None) -> Credentials:
-    """Who asks: the key and signature in the request, else whoever has logged on."""
+    """Return the key and signature in the request, else those of the logged-on session."""
 
     def signed() -> tuple[tuple[str, ...], str | None]:
         encoded = urlencode(sorted((name, text) for name, text in texts.items() if name != "signature"))

@@ -1,4 +1,4 @@
-"""What an account is worth and holds: balances, margin and positions, as the account queries print them."""
+"""Account queries: balances, margin and positions."""
 
 from gateways.simulator.exchange.accounts.margin import (
     liquidation_price,

@@ -1,8 +1,8 @@
 """The exchange: one synchronous, deterministic state machine; time comes in as `now_ms`.
 
-`Exchange` is the face for the markets and the server; the rules are in the modules it calls. After
-every call that changes something `_settle` runs what follows from it: conditional orders, liquidations,
-the notice that the book changed.
+`Exchange` takes the commands of markets and server; the rules are in the modules it calls. After every
+call that changes something, `_settle` processes the consequences: conditional orders, liquidations, and
+the event that the book changed.
 """
 
 from dataclasses import replace
@@ -24,27 +24,28 @@ from gateways.simulator.exchange.orders.checks import admit
 from gateways.simulator.exchange.orders.rules import generated_client_id
 
 _PASSES = 100
-"""Bound on rounds of conditional orders and liquidations that follow from one another."""
+"""Maximum rounds of conditional orders and liquidations that trigger one another."""
 
 
 class Exchange:
     """Markets, accounts and orders. Every refusal is an `ApiError`.
 
     Markets call the methods of the first group and `after_market` once per batch of changes; the server
-    calls the others, then `Persistence.commit()`, and only then answers.
+    calls the others, then `Persistence.commit()`, and only then answers. Queries are functions over
+    `state`: `order_queries`, `history_queries`, `account_queries`.
     """
 
     def __init__(self, specs: dict[str, SymbolSpec], listener: Listener) -> None:
         self.state = ExchangeState(specs, listener)
         self.is_persistent = False
-        """Set by `Persistence`; without one the list of changes is thrown away after each call."""
+        """Set by `Persistence`; otherwise the list of changes is discarded after each call."""
 
     def book(self, symbol: str) -> Book:
         """Return the book of a symbol."""
         return self.state.market(symbol).book
 
     def next_deadline_ms(self) -> int:
-        """Return when `advance` has something to do next."""
+        """Return when `advance` has to be called next."""
         deadlines = [market.next_mark_ms for market in self.state.markets.values()]
         deadlines.extend(order.good_till_date for order in self.state.gtd_orders.values())
         for user in self.state.accounts.values():
@@ -60,14 +61,14 @@ class Exchange:
     def market_take(self, symbol: str, side: str, lots: int, limit_ticks: int | None, now_ms: int) -> int:
         """Match an anonymous marketable order (side of the taker); return the lots left unfilled.
 
-        Each match is announced through `on_trade`; accounts' resting orders fill on the way.
+        Each match is published through `on_trade`; resting orders of accounts fill in their turn.
         """
         self.state.now_ms = now_ms
         market = self.state.markets[symbol]
         return matching.match_anonymous(self.state, market, side, lots, limit_ticks)
 
     def market_limit(self, symbol: str, side: str, price_ticks: int, lots: int, now_ms: int) -> int:
-        """Match an anonymous limit order and rest what is left; return the lots that rest."""
+        """Match an anonymous limit order and put the rest into the book; return the lots put there."""
         left = self.market_take(symbol, side, lots, price_ticks, now_ms)
         if left:
             self.state.markets[symbol].book.add(side, price_ticks, left)
@@ -83,7 +84,7 @@ class Exchange:
         now_ms: int,
         trade_id: int = 0,
     ) -> None:
-        """Let a recorded trade happen: announced with `printed=True`; resting orders fill in their turn."""
+        """Apply a recorded trade: publish it with `printed=True` and fill the resting orders it reaches."""
         self.state.now_ms = now_ms
         market = self.state.markets[symbol]
         matching.print_trade(
@@ -98,7 +99,7 @@ class Exchange:
         self._settle(symbol)
 
     def set_mark_price(self, symbol: str, price: Decimal | None, now_ms: int) -> None:
-        """Pin the mark price (None: derive it again by the median rule)."""
+        """Pin the mark price (None: calculate it by the median rule)."""
         self.state.now_ms = now_ms
         market = self.state.market(symbol)
         market.facts.pinned_mark = price
@@ -119,7 +120,7 @@ class Exchange:
         self._settle(symbol)
 
     def advance(self, now_ms: int) -> None:
-        """Do what is due: GTD, countdowns, funding, mark price, triggers, liquidations."""
+        """Process what is due: GTD, countdowns, funding, mark price, triggers, liquidations."""
         state = self.state
         state.now_ms = now_ms
         order_actions.expire_due(state)
@@ -135,7 +136,7 @@ class Exchange:
             self._settle(symbol)
 
     def next_update_id(self) -> int:
-        """Return a fresh market data update id: strictly increasing, across restarts too."""
+        """Return a new market data update id; ids increase strictly, across restarts too."""
         return self.state.next_update_id()
 
     def set_funding_rate(self, symbol: str, rate: Decimal | None, now_ms: int) -> None:
@@ -174,7 +175,7 @@ class Exchange:
         return order.copy()
 
     def test_order(self, account_id: str, request: OrderRequest, now_ms: int) -> Order:
-        """Check an order without placing it; return what it would look like when NEW."""
+        """Check an order without placing it; return it as it would be when NEW."""
         state, user = self._at(now_ms), self.state.user(account_id)
         order = order_actions.build_order(state, user, request)
         admit(state, user, order)
@@ -253,7 +254,7 @@ class Exchange:
     def modify_position_margin(
         self, account_id: str, symbol: str, position_side: str | None, amount: Decimal, kind: int, now_ms: int
     ) -> None:
-        """Add (kind 1) or take away (kind 2) isolated margin."""
+        """Add (kind 1) or remove (kind 2) isolated margin."""
         state, user = self._at(now_ms), self.state.user(account_id)
         account_settings.modify_position_margin(state, user, symbol, position_side, amount, kind)
         self._settle_account(account_id)
@@ -290,10 +291,10 @@ class Exchange:
         self._check_accounts()
         self._settle(spec.symbol)
 
-    # What follows from a change.
+    # Consequences of a change.
 
     def _return_orders(self, market: MarketState) -> None:
-        """Put restored orders back, behind what the market has placed meanwhile."""
+        """Put restored orders back into the book, behind the liquidity the market has placed."""
         if market.book.best_bid() is None and market.book.best_ask() is None:
             return
         orders, market.returning = market.returning, []
@@ -314,7 +315,7 @@ class Exchange:
         self._forget_changes()
 
     def _settle(self, symbol: str) -> None:
-        """Run what follows from trades and price moves of a symbol: triggers, liquidations after fills."""
+        """Process the consequences of trades and price moves: triggers, liquidations after fills."""
         market = self.state.markets[symbol]
         for _ in range(_PASSES):
             if market.waiting:

@@ -1,4 +1,4 @@
-"""Past orders, fills, income and margin changes of an account. Every order returned is a copy.
+"""History queries: past orders, fills, income and margin changes. Every order returned is a copy.
 
 Time windows: `start_ms` and `end_ms` at most seven days apart (-1127), the last seven days by default.
 Fills and income reach back about three months (90 days), margin changes 30 days. With a start, or an id

@@ -2,14 +2,14 @@
 
 A cross account is liquidated when its maintenance margin reaches its margin balance, an isolated
 position when its maintenance margin reaches its isolated wallet plus profit. Steps: open orders are
-cancelled (er 5) and the test repeated; then one position at a time, the one with the largest
-maintenance margin first, is dealt with by IOC limit orders "autoclose-..." at the bankruptcy price. While
-it is in a higher leverage bracket, an order for what lies above the bracket's floor goes to the book, and
-the test is repeated after it. From the lowest bracket, or where the book took nothing, the position goes
-whole: what the book does not take is taken over by the insurance fund at that price, or, when the fund
-cannot bear it, by the most profitable opposite positions (ADL, "adl_autoclose"). Instead of a commission
-the clearance fee `liquidation_fee * notional` of what was liquidated is taken from what margin is left, at
-most that. A wallet below zero in the end is filled up by the fund.
+cancelled (er 5) and the margin is checked again; then positions are closed one at a time, the one with
+the largest maintenance margin first, by IOC limit orders "autoclose-..." at the bankruptcy price. In a
+higher leverage bracket only the part above the bracket's floor is closed, and the margin is checked again.
+In the lowest bracket, or when nothing could be matched, the whole position is closed: the insurance fund
+takes over the unmatched rest at the bankruptcy price or, when the fund is too small, the most profitable
+opposite positions do (ADL, "adl_autoclose"). Instead of a commission, a clearance fee of
+`liquidation_fee * notional` is charged, at most the remaining margin. A wallet that ends below zero is
+restored to zero by the fund.
 """
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -41,7 +41,7 @@ CALL_RATIO = Decimal("0.8")
 
 
 def check_account(state: ExchangeState, user: AccountState) -> None:
-    """Liquidate what must be, or send a margin call when 80 % of the margin is used up."""
+    """Liquidate positions where needed, or send a margin call when 80 % of the margin is used up."""
     held = user.held()
     if not held or user.in_liquidation or _is_safe(state, user, held):
         return
@@ -58,9 +58,9 @@ def check_account(state: ExchangeState, user: AccountState) -> None:
 
 
 def _is_safe(state: ExchangeState, user: AccountState, held: list[Position]) -> bool:
-    """Tell that no margin is used up to the point of a call, and none was: then there is nothing to do.
+    """Tell whether no margin call is active or due, so that nothing has to be done.
 
-    Nearly every look at an account ends here, so it leaves out what only calls and liquidations need.
+    Nearly every check of an account ends here, so it computes only what is needed for this answer.
     """
     if user.account.margin_called:
         return False
@@ -133,7 +133,7 @@ def _liquidate_cross(state: ExchangeState, user: AccountState) -> None:
 
 
 def _lots_above_bracket(market: MarketState, position: Position) -> int:
-    """Return what has to go for the position to be in the bracket below; 0 in the lowest."""
+    """Return the lots above the floor of the position's bracket; 0 in the lowest bracket."""
     spec = market.spec
     floor = spec.bracket_for(mark_notional(spec, position.lots, market.mark)).notional_floor
     if not floor:
@@ -142,7 +142,7 @@ def _lots_above_bracket(market: MarketState, position: Position) -> int:
 
 
 def _reduce_to_lower_bracket(state: ExchangeState, user: AccountState, position: Position) -> bool:
-    """Bring a position towards the bracket below; False where there is none or the book takes nothing."""
+    """Reduce a position to the next lower bracket; False in the lowest, or when nothing is matched."""
     market = state.markets[position.symbol]
     lots = _lots_above_bracket(market, position)
     if not lots or lots >= abs(position.lots):
@@ -158,7 +158,7 @@ def _reduce_to_lower_bracket(state: ExchangeState, user: AccountState, position:
 
 
 def _close(state: ExchangeState, user: AccountState, position: Position) -> None:
-    """Close one position: book, then insurance fund or ADL; then the clearance fee."""
+    """Close one position: by the book, then insurance fund or ADL; then charge the clearance fee."""
     market = state.markets[position.symbol]
     margin = _margin_less_profit(position)
     order = _send_liquidation_order(state, user, position, abs(position.lots))
@@ -168,7 +168,7 @@ def _close(state: ExchangeState, user: AccountState, position: Position) -> None
 
 
 def _send_liquidation_order(state: ExchangeState, user: AccountState, position: Position, lots: int) -> Order:
-    """Send a liquidation order for some lots of a position to the book; return it as it is then."""
+    """Match a liquidation order for some lots of a position; return it after matching."""
     market = state.markets[position.symbol]
     ticks = _bankruptcy_ticks(state, user, market, position)
     order = _forced_order(state, user, position, ticks, lots)
@@ -179,14 +179,14 @@ def _send_liquidation_order(state: ExchangeState, user: AccountState, position: 
 
 
 def _margin_less_profit(position: Position) -> Decimal:
-    """Return isolated margin less realised profit: its fall over a liquidation is what that set free."""
+    """Return isolated margin minus realised profit; its decrease in a liquidation is the released margin."""
     return position.isolated_wallet - position.accumulated_realized
 
 
 def _finish_liquidation(
     state: ExchangeState, user: AccountState, position: Position, order: Order, margin: Decimal
 ) -> None:
-    """Take the clearance fee out of what margin is left, and tell the public."""
+    """Charge the clearance fee, at most the remaining margin, and publish the liquidation order."""
     if user.config(position.symbol).isolated:
         left = margin - _margin_less_profit(position)
     else:
@@ -208,7 +208,7 @@ def _finish_liquidation(
 def _bankruptcy_ticks(
     state: ExchangeState, user: AccountState, market: MarketState, position: Position
 ) -> int:
-    """Return the bankruptcy price in ticks, rounded to the side on which the margin is not exceeded."""
+    """Return the bankruptcy price in ticks, rounded so that the loss does not exceed the margin."""
     price = bankruptcy_price(state, user, position)
     rounding = ROUND_CEILING if position.lots > 0 else ROUND_FLOOR
     return max(1, int((price / market.spec.tick_size).to_integral_value(rounding)))
@@ -245,7 +245,7 @@ def _forced_order(
 def _take_over(
     state: ExchangeState, user: AccountState, market: MarketState, order: Order, ticks: int
 ) -> None:
-    """Let the insurance fund, then opposite positions, take what the book did not."""
+    """Let the insurance fund, or else opposite positions, take over the unmatched rest."""
     spec = market.spec
     direction = 1 if order.side == "SELL" else -1
     loss = direction * (ticks * spec.tick_size - market.mark) * spec.lots_to_qty(order.remaining_lots)
@@ -305,7 +305,7 @@ def adl_queue(
 
 
 def _cover_negative_wallet(state: ExchangeState, user: AccountState) -> None:
-    """Bring a wallet below zero back to zero at the fund's cost, once nothing cross is held."""
+    """Restore a negative wallet to zero from the insurance fund, once no cross position is left."""
     wallet = cross_wallet(user)
     if wallet < 0 and not _cross_positions(user):
         state.counters.insurance_fund += wallet

@@ -1,6 +1,6 @@
-"""One order, and the open ones. Every order returned is a copy.
+"""Queries for single orders and open orders. Every order returned is a copy.
 
-An order that was cancelled or expired without a fill is forgotten after 3 days, any other after 90.
+An order cancelled or expired without a fill is found for 3 days, any other closed order for 90.
 """
 
 from gateways.simulator.exchange.model.errors import refusal
@@ -15,7 +15,7 @@ KEPT_MS = 90 * DAY_MS
 
 
 def is_remembered(order: Order, now_ms: int) -> bool:
-    """Tell whether order queries still know an order."""
+    """Tell whether order queries still find an order."""
     if order.is_open:
         return True
     age = now_ms - order.update_time_ms

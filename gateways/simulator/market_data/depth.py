@@ -1,10 +1,9 @@
-"""Depth diffs with U/u/pu at each cadence, and the snapshots they bridge with.
+"""Depth diffs with U/u/pu at each update speed (cadence), and the snapshots they connect to.
 
-Every changed level takes an update id of its own. An event of a cadence covers the ids since the last
-event of that cadence: `U` is the first, `u` the last, `pu` the `u` before. A snapshot carries the last
-id given. Where a snapshot falls exactly on the end of an event, the next event begins at the
-snapshot's own id, so that `U <= lastUpdateId <= u` holds for a client that had not seen the event
-before it.
+Every changed level gets its own update id. An event covers the ids since the last event of the same
+cadence: `U` is the first, `u` the last, `pu` the previous `u`. A snapshot has the last id used. When a
+snapshot falls exactly on the end of an event, the next event starts at the snapshot's own id, so that
+`U <= lastUpdateId <= u` holds for a client that did not see the event before it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from gateways.simulator.market_data.public_book import ASK, BID, Change, PublicBook
 
 IDS_PER_MS = 8
-"""Ids are at least the time in ms times this, so they keep rising over a restart and stay sparse."""
+"""Ids are at least the time in ms times this, so that they increase across restarts and stay sparse."""
 
 
 @dataclass(slots=True)
@@ -45,20 +44,20 @@ class DepthFeed:
         self._snapshot_id = 0
 
     def open_cadence(self, cadence_ms: int) -> None:
-        """Begin to gather diffs for a cadence."""
+        """Start collecting diffs for a cadence."""
         self._cadences.setdefault(cadence_ms, _Cadence(self.last_id))
 
     def close_cadence(self, cadence_ms: int) -> None:
-        """Stop gathering: nobody listens any more."""
+        """Stop collecting diffs for a cadence without subscribers."""
         self._cadences.pop(cadence_ms, None)
 
     @property
     def cadences(self) -> Sequence[int]:
-        """The cadences in use."""
+        """Cadences in use (ms)."""
         return tuple(self._cadences)
 
     def apply(self, changes: Sequence[Change], now_ms: int) -> bool:
-        """Take changed levels; False if none of them is news."""
+        """Apply changed levels; return False if none of them changes the book."""
         first = 0
         for side, price, lots in changes:
             if not self.book.set(side, price, lots):
@@ -73,7 +72,7 @@ class DepthFeed:
         return True
 
     def relay(self, ids: tuple[int, int], changes: Sequence[Change], now_ms: int) -> None:
-        """Take changed levels under ids given from outside (a recorded diff, even one without news)."""
+        """Apply changed levels with given ids (a relayed diff, even one that changes nothing)."""
         for side, price, lots in changes:
             self.book.set(side, price, lots)
             for cadence in self._cadences.values():
@@ -82,7 +81,7 @@ class DepthFeed:
         self._arm(ids[0], now_ms)
 
     def break_chain(self, previous_id: int) -> None:
-        """Let the next event of every cadence follow on one that nobody has seen: diffs are missing."""
+        """Make the next event of every cadence refer to a diff that is missing."""
         for cadence in self._cadences.values():
             cadence.previous_id = previous_id
 
@@ -94,12 +93,12 @@ class DepthFeed:
                 cadence.due_ms = now_ms // cadence_ms * cadence_ms + cadence_ms if cadence_ms else now_ms
 
     def next_due_ms(self) -> int | None:
-        """When the first pending event is to be published."""
+        """Return when the first pending event is due."""
         dues = [cadence.due_ms for cadence in self._cadences.values() if cadence.due_ms is not None]
         return min(dues) if dues else None
 
     def take(self, cadence_ms: int, now_ms: int) -> DepthDiff | None:
-        """Hand out the pending diff of a cadence if it is due."""
+        """Return and clear the pending diff of a cadence if it is due."""
         cadence = self._cadences.get(cadence_ms)
         if cadence is None or cadence.due_ms is None or cadence.due_ms > now_ms:
             return None
@@ -111,6 +110,6 @@ class DepthFeed:
         return diff
 
     def snapshot(self, limit: int) -> tuple[int, list[tuple[int, int]], list[tuple[int, int]]]:
-        """Last update id and the best `limit` levels of bids and asks."""
+        """Return the last update id and the best `limit` levels of bids and asks."""
         self._snapshot_id = self.last_id
         return self.last_id, self.book.top(BID, limit), self.book.top(ASK, limit)

@@ -34,8 +34,8 @@ _ARRAYS: Final = {
 class MarketData:
     """Public data of every symbol.
 
-    Give the exchange's public events to `on_trade` and `on_book_changed`; call `advance` when
-    `next_time_ms` has come (cadenced streams, klines, mark price). Only streams with at least one
+    Pass the exchange's public events to `on_trade` and `on_book_changed`; call `advance` at
+    `next_time_ms` (streams with an update speed, klines, mark price). Only streams with at least one
     subscriber are built and published. A market opens each of its symbols with `open_symbol`.
     """
 
@@ -60,12 +60,12 @@ class MarketData:
         self._exchange: Exchange | None = None
         self._housekeeping_ms = now_ms + _HOUSEKEEPING_MS
         self.on_subscribe: list[Callable[[Stream], None]] = []
-        """Called with each stream that gets its first subscriber (a recording waits for one)."""
+        """Called with each stream that gets its first subscriber (a recording starts then)."""
         self.market_state: dict[str, Any] = dict(self._saved.market)
-        """What the market wants to find again after a restart; saved each second."""
+        """State of the market that survives a restart; saved every second."""
 
     def attach(self, exchange: Exchange) -> None:
-        """Name the exchange whose books are read."""
+        """Attach the exchange whose books are read."""
         self._exchange = exchange
 
     @property
@@ -86,13 +86,13 @@ class MarketData:
         own_trades: bool = True,
         invented: bool = True,
     ) -> int:
-        """Begin a symbol at a price, or go on where the last run ended; returns the price to go on from.
+        """Open a symbol at a price, or continue the last run; return the price to continue from.
 
-        With `relayed`, bookTicker frames and the diffs of these cadences come from `relay_*`, not from
-        the exchange's book. Without `own_trades` the exchange's trades are not public: the market gives
-        the public ones to `relay_trade`. Without `invented` history the market tells the bars and nothing
-        is answered about the symbol until it empties `feed.why_not`; else the time since the last run is
-        filled with invented minutes.
+        With `relayed`, bookTicker frames and the diffs of these update speeds (ms) come from `relay_*`, not
+        from the exchange's book. Without `own_trades` the exchange's trades are not public: the market
+        passes the public ones to `relay_trade`. With `invented` history the time since the last run is
+        filled with invented minutes; without it the market sets the bars, and the symbol has no data until
+        the market clears `feed.not_ready_reason`.
         """
         saved = self._saved.symbols.get(symbol) or SavedSymbol(now_ms // MINUTE_MS * MINUTE_MS, price_ticks)
         genesis_ms, genesis_ticks = saved.genesis_ms, saved.genesis_ticks
@@ -102,7 +102,7 @@ class MarketData:
         bars = Bars(history, genesis_ms, genesis_ticks)
         if self._store is not None and invented:
             bars.restore(self._store.load_minutes(symbol, genesis_ms), saved.open_row)
-        # Relayed ids are not ours to choose: before the first frame the book is empty, with id 0.
+        # Relayed ids come from the source: before the first frame the book is empty, with id 0.
         own_ids = max(now_ms * IDS_PER_MS, saved.last_update_id + IDS_PER_MS)
         feed = SymbolFeed(
             self.specs[symbol],
@@ -132,11 +132,11 @@ class MarketData:
             self._store.append_minutes(symbol, closed)
 
     def feed(self, symbol: str) -> SymbolFeed | None:
-        """Feed of a symbol, None if no market has opened it."""
+        """Return the feed of a symbol, None if no market has opened it."""
         return self._feeds.get(symbol)
 
     def ready_feed(self, symbol: str) -> SymbolFeed:
-        """Feed of a symbol that has data; -1121 for one without a market, 503 while its data is missing."""
+        """Return the feed of a symbol: -1121 without a market, 503 while its data is missing."""
         feed = self._feeds.get(symbol)
         if feed is None:
             raise refusal(-1121)
@@ -152,7 +152,7 @@ class MarketData:
     # From the exchange.
 
     def on_trade(self, trade: Trade) -> None:
-        """Take a public trade, in order."""
+        """Handle a public trade; trades must come in order."""
         feed = self._feeds.get(trade.symbol)
         if feed is None or not feed.own_trades:
             return
@@ -160,7 +160,7 @@ class MarketData:
         feed.add_trade(made, aggregate_it=not trade.insurance)
 
     def on_book_changed(self, symbol: str, now_ms: int) -> None:
-        """Take the levels of a book that changed since the last call."""
+        """Handle the levels of a book that changed since the last call."""
         bids, asks = self.exchange.book(symbol).take_changes()
         feed = self._feeds.get(symbol)
         if feed is None or feed.relayed:
@@ -179,7 +179,7 @@ class MarketData:
     # From a market that relays frames.
 
     def relay_frame(self, stream: str, payload: Payload) -> None:
-        """Publish a frame as it is, if anybody listens."""
+        """Publish an unchanged frame, if the stream has subscribers."""
         if stream in self._counts:
             self._publish(stream, payload)
 
@@ -191,20 +191,20 @@ class MarketData:
         now_ms: int,
         previous_id: int | None = None,
     ) -> None:
-        """Take the levels of a relayed diff with its first and last id.
+        """Apply the levels of a relayed diff with its first and last id.
 
-        `previous_id` is the diff before it that never came.
+        `previous_id` is the id of the previous diff when that one is missing.
         """
         self._feeds[symbol].relay_book(ids, changes, now_ms, previous_id)
 
     def relay_trade(self, symbol: str, made: PublicTrade, *, publish: bool = False) -> None:
-        """Count a relayed trade into tape and klines; `publish` if no frame of its own goes out."""
+        """Add a relayed trade to tape and klines; `publish` when its own frame is not relayed."""
         self._feeds[symbol].add_trade(made, publish=publish)
 
     # Time.
 
     def next_time_ms(self) -> int | None:
-        """When `advance` wants to be called next."""
+        """Return when `advance` has to be called next."""
         due = self._housekeeping_ms
         for feed in self._feeds.values():
             due = min(due, feed.next_ms)
@@ -238,13 +238,13 @@ class MarketData:
                 ticker = stream.kind == "allTicker"
                 frames.append(feed.ticker(now_ms) if ticker else feed.mini_ticker(now_ms))
         if frames:
-            # An array is one frame; the payload type of a single-symbol stream is an object.
+            # One frame with an array; the payload of single-symbol streams is an object.
             self._publish(stream.name, frames)  # type: ignore[arg-type]
 
     # Subscriptions.
 
     def subscribe(self, stream: str) -> bool:
-        """Count one more subscriber of `stream`; False (and silence) if there is no such stream."""
+        """Add a subscriber of `stream`; return False if there is no such stream."""
         if stream in self._counts:
             self._counts[stream] += 1
             return True
@@ -264,7 +264,7 @@ class MarketData:
         return True
 
     def unsubscribe(self, stream: str) -> None:
-        """Count one subscriber less."""
+        """Remove a subscriber of `stream`."""
         count = self._counts.get(stream)
         if count is None:
             return
@@ -279,7 +279,7 @@ class MarketData:
             self._feeds[parsed.symbol].close_stream(parsed)
 
     def mark_frame(self, symbol: str, now_ms: int) -> Payload:
-        """`markPriceUpdate` of a symbol."""
+        """Return the `markPriceUpdate` frame of a symbol."""
         market = self.exchange.state.market(symbol)
         mark, index = market.mark, mark_price.index_price(market)
         return {
@@ -306,5 +306,5 @@ class MarketData:
         self._store.save_state(self._saved)
 
     def close(self) -> None:
-        """Write what has to survive."""
+        """Save the state."""
         self._save()

@@ -1,4 +1,4 @@
-"""Integers of the grid as Binance prints them."""
+"""Formats ticks and lots as Binance prints prices and sizes, and parses them."""
 
 from decimal import Decimal
 from functools import lru_cache
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Grid(Protocol):
-    """What is needed of a symbol to print its numbers."""
+    """The properties of a symbol needed to format its numbers."""
 
     @property
     def tick_size(self) -> Decimal:
@@ -26,7 +26,7 @@ class Grid(Protocol):
 
 
 class NumberFormat:
-    """Prints ticks and lots of one symbol; exact, since it moves the decimal point of an integer."""
+    """Formats and parses numbers of one symbol exactly: they are integers with a decimal point."""
 
     def __init__(self, grid: Grid) -> None:
         self._tick, self._step = grid.tick_size, grid.step_size
@@ -44,32 +44,32 @@ class NumberFormat:
         return self._size_format % (lots * self._step_float)
 
     def quote(self, ticks_times_lots: int) -> str:
-        """Print a quote amount given in ticks x lots."""
+        """Format a quote amount given in ticks x lots."""
         return f"{(self._quote_unit * ticks_times_lots).normalize():f}" if ticks_times_lots else "0"
 
     def levels(self, rows: list[tuple[int, int]]) -> list[list[str]]:
-        """Price and size strings of book levels."""
+        """Format price and size of book levels."""
         price, size = self.price, self.size
         return [[price(ticks), size(lots)] for ticks, lots in rows]
 
     def average(self, ticks_times_lots: int, lots: int) -> str:
-        """Print the volume-weighted average price."""
+        """Format the volume-weighted average price."""
         if lots == 0:
             return self.price(0)
         return self._price_format % (ticks_times_lots * self._tick_float / lots)
 
     def ticks_of(self, price: str) -> int:
-        """Ticks of a printed price (exact for prices on the grid)."""
+        """Parse a price to ticks (exact for prices on the grid)."""
         return round(float(price) / self._tick_float)
 
     def lots_of(self, size: str) -> int:
-        """Lots of a printed size."""
+        """Parse a size to lots."""
         return round(float(size) / self._step_float)
 
     def quote_of(self, amount: str) -> int:
-        """Ticks x lots of a printed quote amount."""
+        """Parse a quote amount to ticks x lots."""
         return round(Decimal(amount) / self._quote_unit)
 
     def price_at(self, ticks: float) -> float:
-        """Price of a (possibly fractional) number of ticks."""
+        """Return the price of a (possibly fractional) number of ticks."""
         return ticks * self._tick_float

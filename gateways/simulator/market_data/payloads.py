@@ -1,4 +1,4 @@
-"""Frames of the public streams as JSON objects."""
+"""Frames of the public streams as data for JSON."""
 
 from typing import Any
 
@@ -155,7 +155,7 @@ def kline_row(numbers: NumberFormat, interval: str, row: list[int]) -> list[Any]
 
 
 def day_numbers(numbers: NumberFormat, row: list[int]) -> Payload:
-    """The rolling 24 h window as GET ticker/24hr names it; `row` aggregates the window."""
+    """Statistics of the rolling 24 h window with the names of GET ticker/24hr; `row` is the window."""
     change = row[CLOSE] - row[OPEN]
     percent = 100.0 * change / row[OPEN] if row[OPEN] else 0.0
     return {

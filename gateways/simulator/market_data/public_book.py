@@ -1,4 +1,4 @@
-"""The book as the public sees it: absolute sizes by level, integer ticks and lots."""
+"""The public order book: absolute sizes by level, integer ticks and lots."""
 
 from bisect import bisect_left, insort
 from typing import Final
@@ -11,14 +11,14 @@ Change = tuple[int, int, int]
 
 
 class PublicBook:
-    """Sizes of all levels with the prices of each side in order."""
+    """Sizes of all levels, with the prices of each side sorted."""
 
     def __init__(self) -> None:
         self._sizes: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._prices: tuple[list[int], list[int]] = ([], [])
 
     def set(self, side: int, price_ticks: int, lots: int) -> bool:
-        """Give a level its size; False if it had it already."""
+        """Set the size of a level; return False if it is unchanged."""
         sizes = self._sizes[side]
         old = sizes.get(price_ticks)
         if lots > 0:
@@ -62,7 +62,7 @@ class PublicBook:
         return self._prices[side]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all levels."""
         for sizes, prices in zip(self._sizes, self._prices, strict=True):
             sizes.clear()
             prices.clear()

@@ -33,7 +33,7 @@ _PATTERNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A parsed stream name. `cadence_ms` is 0 for what is published at once."""
+    """A parsed stream name. `cadence_ms` is 0 for streams published at once."""
 
     name: str
     kind: str

@@ -1,4 +1,4 @@
-"""Everything public about one symbol: what changed, which streams are due, what they carry."""
+"""Public data of one symbol: book, trades and bars, and the streams made from them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -27,7 +27,7 @@ from gateways.simulator.market_data.stream_names import Stream
 from gateways.simulator.market_data.tape import PublicTrade, Tape
 
 Publish = Callable[[str, Payload], None]
-"""`publish(stream_name, payload)`: one event of one stream; the payload is the raw frame's JSON object."""
+"""`publish(stream_name, payload)`: one event of one stream; the payload is the frame's JSON object."""
 
 _MINUTE: Final = "minute"
 _KLINE_KINDS: Final = frozenset({"kline", "continuousKline"})
@@ -53,17 +53,17 @@ class SymbolFeed:
         self.depth = DepthFeed(last_update_id)
         self.tape = Tape(last_agg_id)
         self.genesis = (0, 0)
-        """Time (ms) and price (ticks) at which the invented history ends."""
+        """Time (ms) and price (ticks) at which the invented history ends and real bars start."""
         self.relayed: frozenset[int] = frozenset()
-        """Depth cadences (ms) whose frames, and then bookTicker's too, come from the market."""
+        """Update speeds (ms) whose depth frames come from the market; bookTicker frames then do too."""
         self.own_trades = True
-        """Whether the exchange's trades are the public ones; else the market relays its own."""
+        """Whether the exchange's trades are the public ones; otherwise the market relays trades."""
         self.own_bars = True
-        """Whether minutes are made from trades and the clock; else the market tells them to `bars`."""
+        """Whether minutes are made from trades and the clock; otherwise the market sets them."""
         self.not_ready_reason = ""
-        """Why nothing true can be answered about the symbol now; empty if it can."""
+        """Why the symbol has no valid data now; empty if it has."""
         self.is_halted = False
-        """Whether the market stands still: no minutes, nothing published by the clock, until `go_on`."""
+        """Whether the market is halted: no minutes and no timed streams until `resume`."""
         self.history: History | None = None
         self.changed_ms = 0
         self.traded_ms = 0
@@ -80,22 +80,22 @@ class SymbolFeed:
 
     @property
     def next_ms(self) -> int:
-        """When `advance` has something to do."""
+        """Time at which `advance` has to be called next."""
         return self._next_ms
 
     @property
     def ready(self) -> bool:
-        """Whether there is something true to answer."""
+        """Whether the symbol has valid data."""
         return not self.not_ready_reason
 
     def halt(self, now_ms: int) -> None:
-        """The market stands still from now on: it waits, has ended, or has lost its source."""
+        """Halt the market: it waits for a subscriber, has ended, or has lost its source."""
         if not self.is_halted:
             self.advance(now_ms)
             self.is_halted = True
 
     def resume(self, now_ms: int, next_ticks: int | None = None) -> None:
-        """End a standstill; with `next_ticks` invented minutes lead there, else a hole stays in the bars."""
+        """Resume; with `next_ticks` the halt is filled with invented minutes, else the bars have a gap."""
         self.is_halted = False
         between: Rows | None = None
         if next_ticks is not None and self.history is not None:
@@ -111,11 +111,11 @@ class SymbolFeed:
         self._next_ms = min(self._due.values())
 
     def set_open_bar(self, row: list[int], *, closed: bool) -> None:
-        """Take the open minute as the market tells it."""
+        """Set the open minute from the market's source."""
         self._bars_changed(self.bars.tell(row, closed=closed), row[OPEN_TIME])
 
     def add_missed_bars(self, rows: Rows) -> None:
-        """Take minutes the market had missed, up to the open one."""
+        """Add minutes the market had missed, up to the open one."""
         if len(rows):
             self._bars_changed(self.bars.extend(rows), int(rows[-1, OPEN_TIME]))
 
@@ -135,11 +135,11 @@ class SymbolFeed:
         return self.is_halted or not self.ready
 
     def open_stream(self, stream: Stream, now_ms: int) -> None:
-        """Begin to build a stream."""
+        """Start building a stream."""
         self._streams[stream.name] = stream
         self._kinds.setdefault(stream.kind, []).append(stream.name)
         if stream.kind == "aggTrade" and len(self._kinds["aggTrade"]) == 1:
-            self.tape.take_aggregates()  # those that were made before anybody listened
+            self.tape.take_aggregates()  # discard those made before the first subscriber
         if stream.kind == "depth":
             if stream.cadence_ms not in self.relayed:
                 self.depth.open_cadence(stream.cadence_ms)
@@ -168,14 +168,14 @@ class SymbolFeed:
             self._next_ms = min(self._next_ms, at_ms)
 
     def change_book(self, changes: Sequence[Change], now_ms: int) -> None:
-        """Take the new sizes of changed levels as one batch."""
+        """Apply the new sizes of changed levels as one batch."""
         if self.depth.apply(changes, now_ms):
             self._book_changed(now_ms)
 
     def relay_book(
         self, ids: tuple[int, int], changes: Sequence[Change], now_ms: int, previous_id: int | None
     ) -> None:
-        """Take a diff whose frame is published by its market, with its first and last id."""
+        """Apply a diff whose frame the market publishes, with its first and last id."""
         if previous_id is not None:
             self.depth.break_chain(previous_id)
         self.depth.relay(ids, changes, now_ms)
@@ -198,7 +198,7 @@ class SymbolFeed:
                 self._publish(name, self.book_ticker(now_ms))
 
     def book_ticker(self, now_ms: int) -> Payload:
-        """Best bid and ask as a `bookTicker` frame."""
+        """Return the `bookTicker` frame of best bid and ask."""
         return payloads.book_ticker(self.symbol, self.numbers, self.depth.last_id, self._top, now_ms)
 
     def _publish_depth(self, now_ms: int) -> None:
@@ -216,7 +216,7 @@ class SymbolFeed:
             self._publish(name, payload)
 
     def add_trade(self, made: PublicTrade, *, aggregate_it: bool = True, publish: bool = True) -> None:
-        """Take one public trade; `publish` False if its own frame goes out already."""
+        """Add one public trade; `publish` False if its own frame is relayed."""
         kinds = {"aggTrade"}
         if self.own_bars:
             closed = self.bars.add_trade(
@@ -233,7 +233,7 @@ class SymbolFeed:
         self._schedule_kinds(kinds, made.time_ms)
 
     def advance(self, now_ms: int) -> None:
-        """Publish what is due, in order of time, ties in order of name."""
+        """Publish what is due, in order of time, then of name."""
         while self._next_ms <= now_ms:
             at_ms, key = min((at, key) for key, at in self._due.items())
             if at_ms > now_ms:
@@ -314,7 +314,7 @@ class SymbolFeed:
                         self._publish_kline(stream, bar[0].tolist(), now_ms, closed=True)
 
     def day_row(self, now_ms: int) -> list[int]:
-        """Join the last 24 hours into one row."""
+        """Aggregate the last 24 hours into one row."""
         self.advance(now_ms)
         if self._day is None:
             open_ms = self.bars.open_row[OPEN_TIME]
@@ -326,27 +326,27 @@ class SymbolFeed:
         return row
 
     def day(self, now_ms: int) -> Payload:
-        """The 24 h numbers as REST names them."""
+        """Return the 24 h statistics with the field names of REST."""
         return payloads.day_numbers(self.numbers, self.day_row(now_ms))
 
     def last_size(self) -> str:
-        """Size of the last trade."""
+        """Return the size of the last trade."""
         return self.numbers.size(self.tape.trades[-1].lots if self.tape.trades else 0)
 
     def ticker(self, now_ms: int) -> Payload:
-        """`24hrTicker`."""
+        """Return the `24hrTicker` frame."""
         times = (now_ms - DAY_MS, now_ms)
         return payloads.ticker(self.symbol, self.day(now_ms), self.last_size(), times, now_ms)
 
     def mini_ticker(self, now_ms: int) -> Payload:
-        """`24hrMiniTicker`."""
+        """Return the `24hrMiniTicker` frame."""
         return payloads.mini_ticker(self.symbol, self.day(now_ms), now_ms)
 
 
 def _boundary(now_ms: int, cadence_ms: int) -> int:
-    """Next multiple of the cadence after `now_ms`."""
+    """Return the next multiple of the update speed after `now_ms`."""
     return now_ms // cadence_ms * cadence_ms + cadence_ms
 
 
 def _ignore(_closed: list[Rows]) -> None:
-    """Nobody keeps closed minutes."""
+    """Do nothing: closed minutes are not stored."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 KEPT: Final = 20_000
-"""Trades and aggregates remembered per symbol."""
+"""Trades and aggregates kept per symbol."""
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class PublicTrade:
 
 @dataclass(slots=True)
 class AggTrade:
-    """Trades in a row at one price, one side and one time, as from one taker order."""
+    """Consecutive trades at one price, side and time, as from one taker order."""
 
     agg_id: int
     ticks: int
@@ -42,7 +42,7 @@ class Tape:
         self._unpublished: deque[AggTrade] = deque(maxlen=KEPT)
 
     def add(self, trade: PublicTrade, *, aggregate: bool = True) -> None:
-        """Take a trade; `aggregate` False keeps it out of aggTrade (insurance fund, ADL)."""
+        """Add a trade; `aggregate` False excludes it from aggTrade (insurance fund, ADL)."""
         self.trades.append(trade)
         if not aggregate:
             return
@@ -70,7 +70,7 @@ class Tape:
         self._unpublished.append(made)
 
     def take_aggregates(self) -> list[AggTrade]:
-        """Hand out the aggregates made since the last call; they will not grow any more."""
+        """Return the aggregates made since the last call; they will not change any more."""
         taken = list(self._unpublished)
         self._unpublished.clear()
         return taken

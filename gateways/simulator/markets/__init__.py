@@ -1,4 +1,4 @@
-"""Where the simulator's prices come from."""
+"""Markets: the sources of the simulator's prices and order flow."""
 
 from gateways.simulator.markets.base import Market, MarketError, MarketOptions
 from gateways.simulator.markets.parse import parse_market

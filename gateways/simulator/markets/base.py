@@ -1,4 +1,4 @@
-"""The `Market` protocol and what every kind of market is told."""
+"""The `Market` protocol, and the options of all markets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from gateways.simulator.market_data import MarketData
 
 @dataclass(frozen=True, slots=True)
 class MarketOptions:
-    """What every kind of market is told. `state_dir` None: nothing survives a restart."""
+    """Options of all markets. `state_dir` None: nothing is stored for a restart."""
 
     symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")
     seed: int = 1
@@ -21,30 +21,30 @@ class MarketOptions:
 
 
 class MarketError(Exception):
-    """A market cannot be made or go on; the message is one sentence for a person."""
+    """A market cannot start or continue; the message is one sentence for the user."""
 
 
 class Market(Protocol):
-    """A source of order flow. Driven by time from outside; draws nothing from a clock of its own."""
+    """A source of order flow. Time comes from outside; it has no clock of its own."""
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """The symbols it trades."""
 
     def start(self, exchange: Exchange, data: MarketData, now_ms: int) -> None:
-        """Seed the books and remember whom to drive."""
+        """Attach to an exchange and its market data, and fill the books."""
 
     def next_time_ms(self) -> int | None:
-        """When `step` has something to do next; None if never."""
+        """Return when `step` has to be called next; None if never."""
 
     def step(self, now_ms: int) -> None:
-        """Let everything happen that is due at `now_ms`, each event at its own time."""
+        """Process everything that is due at `now_ms`, each event at its own time."""
 
     async def run(self, wake: Callable[[], None]) -> None:
-        """Do the input and output a market may need (only `live:` has any); ends when cancelled.
+        """Do network input (only `live:` has any) until cancelled.
 
         `wake` is called when `next_time_ms` has become earlier than it was.
         """
 
     def close(self) -> None:
-        """Write what has to survive."""
+        """Release resources and save the state, if any."""

@@ -1,7 +1,7 @@
 """Reads recordings: lines of `<local receive time> <JSON frame>`, plain or gzip.
 
-Everything is checked while reading, so that nothing in a file can end a session that has begun. The unit
-of the receive times is found by comparing the first of them with the exchange's own time beside it.
+Everything is checked while reading, so that a bad line cannot end a running session. The unit of the
+receive times is found by comparing the first of them with the exchange's own time in the frame.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _DECODER: Final = msgspec.json.Decoder()
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _UNIT_NS: Final = {"nanoseconds": 1, "microseconds": 1_000, "milliseconds": 1_000_000, "seconds": 10**9}
 _LONGEST_NS: Final = 30 * 86_400 * 10**9
-"""No session is as long: a stamp further from the first one is of another unit, or wrong."""
+"""Longest session: a timestamp further from the first one has another unit, or is wrong."""
 
 _FIRST_LINES: Final = 1000
 _SAME_DATE: Final = 0.3
@@ -37,7 +37,7 @@ _Levels = list[tuple[str, str]]
 
 
 class _Head(msgspec.Struct):
-    """What of a frame's data must be known before it is played."""
+    """The fields of a frame needed before it is played."""
 
     e: str = ""
     s: str = ""
@@ -109,7 +109,7 @@ _CHECKS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
 
 @dataclass(slots=True)
 class RecordedFrame:
-    """One stream frame, still encoded, with the time it was received at."""
+    """One encoded stream frame, with the time it was received."""
 
     receive_ns: int
     symbol: str
@@ -126,7 +126,7 @@ class RecordedFrame:
 
 @dataclass(slots=True)
 class Recording:
-    """Frames of all symbols in order of receipt, and each symbol's REST depth snapshot."""
+    """Frames of all symbols in order of receipt, and the REST depth snapshot of each symbol."""
 
     frames: list[RecordedFrame] = field(default_factory=list)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -134,7 +134,7 @@ class Recording:
 
 
 def recording_files(paths: list[Path], symbols: tuple[str, ...]) -> list[Path]:
-    """Expand folders to their recordings (of the symbols, if any name them), in order of name."""
+    """Expand folders to their recordings (of the symbols, if file names contain them), sorted by name."""
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -151,27 +151,29 @@ def recording_files(paths: list[Path], symbols: tuple[str, ...]) -> list[Path]:
 
 
 def read_recording(paths: list[Path], symbols: tuple[str, ...]) -> Recording:
-    """Read files that together are one session. A bare snapshot belongs to the symbol of its file."""
+    """Read the files of one session. A bare snapshot belongs to the symbol of its file."""
     recording = Recording()
     for path in recording_files(paths, symbols):
         _read_file(path, recording)
     if not recording.frames:
-        raise MarketError(f"{', '.join(map(str, paths))}: the recording holds no frame")
+        raise MarketError(f"{', '.join(map(str, paths))}: the recording contains no frame")
     recording.frames.sort(key=lambda frame: frame.receive_ns)  # stable: each file keeps its order
     for symbol in {frame.symbol for frame in recording.frames} - set(recording.snapshots):
-        raise MarketError(f"{', '.join(map(str, paths))}: no depth snapshot of {symbol} to begin with")
+        raise MarketError(f"{', '.join(map(str, paths))}: no depth snapshot of {symbol} to start from")
     recording.span_ns = recording.frames[-1].receive_ns - recording.frames[0].receive_ns
     return recording
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Number and text of each line that is not blank."""
+    """Yield number and text of each line that is not blank."""
     number = 0
     try:
         with path.open("rb") as file:
             is_packed = file.read(2) == _GZIP_MAGIC
             if path.name.endswith(".gz") and not is_packed:
-                raise MarketError(f"{path}, line 1: this is no gzip data; name it without .gz if it is text")
+                raise MarketError(
+                    f"{path}, line 1: this is not gzip data; rename the file without .gz if it is text"
+                )
             file.seek(0)
             for line in gzip.GzipFile(fileobj=file) if is_packed else file:
                 number += 1
@@ -186,10 +188,10 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 class _ReceiveClock:
-    """Receive times of one file in nanoseconds, never going back.
+    """Receive times of one file in nanoseconds, never decreasing.
 
-    Where the recorder's clock was set back, what follows goes on at the time reached: the order of the
-    lines is the order of receipt.
+    Where the recorder's clock was set back, the following lines continue from the time reached: the order
+    of the lines is the order of receipt.
     """
 
     def __init__(self, unit: str) -> None:
@@ -199,7 +201,7 @@ class _ReceiveClock:
         self._added_ns = 0
 
     def read(self, text: bytes) -> int:
-        """Raises ValueError, one sentence, for what is no time of this file."""
+        """Parse a receive time. Raises ValueError with one sentence when it does not fit the file."""
         at_ns = _stamp(text) * _UNIT_NS[self._unit]
         if self._first_ns is None:
             self._first_ns = self._last_ns = at_ns
@@ -228,10 +230,10 @@ class _ReadLine:
 
 
 def _unit_of(lines: list[_ReadLine]) -> str:
-    """Unit of the receive times, found from the exchange's times beside the first of them.
+    """Find the unit of the receive times by comparing them with the exchange's times.
 
-    Either both are the same date, or (a clock that counts from the start of the machine) both go on at the
-    same pace.
+    Either both are the same date, or (for a clock that counts from the start of the machine) both advance at
+    the same rate.
     """
     pairs = [
         (int(line.stamp), data.E)
@@ -249,7 +251,7 @@ def _unit_of(lines: list[_ReadLine]) -> str:
 
 
 def _nearest_unit(ms_in_one: float) -> tuple[str, float]:
-    """The unit of which one is so many milliseconds, and how far from it that is (powers of ten)."""
+    """Return the unit nearest to this many milliseconds, and the distance in powers of ten."""
     wanted = math.log10(ms_in_one * 1e6)
     found = min(_UNIT_NS, key=lambda unit: abs(math.log10(_UNIT_NS[unit]) - wanted))
     return found, abs(math.log10(_UNIT_NS[found]) - wanted)
@@ -284,7 +286,7 @@ def _read_file(path: Path, recording: Recording) -> None:
 
 @contextlib.contextmanager
 def _locating_errors(path: Path, number: int) -> Iterator[None]:
-    """Name file and line of what is wrong."""
+    """Add file and line to errors."""
     try:
         yield
     except RecursionError as error:
@@ -294,7 +296,7 @@ def _locating_errors(path: Path, number: int) -> Iterator[None]:
 
 
 def check_frame(kind: str, text: str | bytes) -> None:
-    """Check a combined-stream frame that changes a market; others pass. Raises ValueError."""
+    """Check a combined-stream frame that changes a market; others are ignored. Raises ValueError."""
     check = _CHECKS.get(kind)
     if check is None:
         return
@@ -306,7 +308,7 @@ def check_frame(kind: str, text: str | bytes) -> None:
 
 
 def checked_snapshot(text: bytes) -> dict[str, Any]:
-    """Decode the answer of GET depth. Raises ValueError for one that is not as documented, or crossed."""
+    """Decode a response of GET depth. Raises ValueError when it is malformed or the book is crossed."""
     found = msgspec.json.decode(text, type=_Snapshot)
     _check_sides(found.bids, found.asks)
     snapshot: dict[str, Any] = _DECODER.decode(text)
@@ -323,5 +325,5 @@ def _check_sides(bids: _Levels, asks: _Levels) -> None:
 def _level(level: tuple[str, str]) -> tuple[float, float]:
     price, size = float(level[0]), float(level[1])
     if not 0 < price < _MAX_NUMBER or not 0 <= size < _MAX_NUMBER:
-        raise ValueError(f"{level[0]} and {level[1]} are no price and size")
+        raise ValueError(f"{level[0]} and {level[1]} are not a price and a size")
     return price, size

@@ -1,4 +1,4 @@
-"""Reads bars from parquet or CSV and puts them on a symbol's grid."""
+"""Reads bars from parquet or CSV and converts them to a symbol's ticks and lots."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,21 +18,21 @@ _PRICES = ("open", "high", "low", "close")
 
 @dataclass(frozen=True, slots=True)
 class GridBars:
-    """Bars in ticks and lots. `rows` is int64: open, high, low, close, volume. `interval_ms` is their usual
-    distance."""
+    """Bars in ticks and lots. `rows` is int64: open, high, low, close, volume. `interval_ms` is the
+    usual distance of two bars."""
 
     interval_ms: int
     open_ms: NDArray[np.int64]
     rows: NDArray[np.int64]
 
     def end_ms(self, number: int) -> int:
-        """When a bar ends: an interval after its open, or earlier where the next one opens earlier."""
+        """Return when a bar ends: an interval after its open, or earlier when the next bar opens."""
         end_ms = int(self.open_ms[number]) + self.interval_ms
         return min(end_ms, int(self.open_ms[number + 1])) if number + 1 < len(self.open_ms) else end_ms
 
 
 def read_bars(path: Path, spec: SymbolSpec) -> GridBars:
-    """Read `open_time, open, high, low, close, volume`; MarketError names the row that does not fit."""
+    """Read `open_time, open, high, low, close, volume`; raises MarketError that names a bad row."""
     if not path.exists():
         raise MarketError(f"{path}: no such file of klines")
     frame = _read_table(path)
@@ -43,7 +43,7 @@ def read_bars(path: Path, spec: SymbolSpec) -> GridBars:
         )
     open_ms = _milliseconds(path, frame["open_time"])
     if not (np.diff(open_ms) > 0).all():
-        raise MarketError(f"{path}: open_time must ascend without doubles")
+        raise MarketError(f"{path}: open_time must be strictly ascending")
     rows = np.empty((len(frame), 5), dtype=np.int64)
     for column, name in enumerate((*_PRICES, "volume")):
         unit = float(spec.step_size if name == "volume" else spec.tick_size)
@@ -52,14 +52,16 @@ def read_bars(path: Path, spec: SymbolSpec) -> GridBars:
         wrong = np.flatnonzero(~((values >= least) & (values <= most)))
         if len(wrong):
             row = int(wrong[0])
-            said = frame[name].iloc[row]
-            raise MarketError(f"{path}, row {row}: {name} {said} is no number from {least:g} to {most:g}")
+            value = frame[name].iloc[row]
+            raise MarketError(f"{path}, row {row}: {name} {value} is not a number from {least:g} to {most:g}")
         scaled = values / unit
         rows[:, column] = np.rint(scaled)
         bad = np.flatnonzero(np.abs(scaled - rows[:, column]) > 1e-3)
         if len(bad):
             row = int(bad[0])
-            raise MarketError(f"{path}, row {row}: {name} {frame[name].iloc[row]} is no multiple of {unit:g}")
+            raise MarketError(
+                f"{path}, row {row}: {name} {frame[name].iloc[row]} is not a multiple of {unit:g}"
+            )
     inside = (rows[:, 2] <= rows[:, [0, 3]].min(axis=1)) & (rows[:, 1] >= rows[:, [0, 3]].max(axis=1))
     if not inside.all():
         raise MarketError(f"{path}, row {int(np.flatnonzero(~inside)[0])}: high or low is inside the body")
@@ -67,22 +69,22 @@ def read_bars(path: Path, spec: SymbolSpec) -> GridBars:
 
 
 def _usual_ms(open_ms: NDArray[np.int64]) -> int:
-    """The most frequent distance of neighbours, of equally frequent ones the shortest: one odd stamp, or a
-    day of 23 hours, makes no other bars of the rest."""
+    """Return the most frequent distance of neighbouring bars, the shortest of equally frequent ones, so that
+    single irregular bars (a day of 23 hours) do not change the interval."""
     distances, counts = np.unique(np.diff(open_ms), return_counts=True)
     return int(distances[counts.argmax()])
 
 
 def odd_distance(bars: GridBars) -> str | None:
-    """What is odd about the distances of the rows, in a sentence; None while every gap is of whole bars."""
+    """Describe bars at an irregular distance in one sentence; None if all gaps are whole bars."""
     distances = np.diff(bars.open_ms)
     odd = np.flatnonzero(distances % bars.interval_ms)
     if not len(odd):
         return None
     row = int(odd[0]) + 1
     return (
-        f"row {row} opens {distances[row - 1] / 1000:g} s after the one before, where bars are "
-        f"{bars.interval_ms / 1000:g} s long; played as it stands, as are {len(odd)} such row(s) in all"
+        f"row {row} opens {distances[row - 1] / 1000:g} s after the previous one, but bars are "
+        f"{bars.interval_ms / 1000:g} s long; {len(odd)} such row(s) in all are played unchanged"
     )
 
 
@@ -90,12 +92,12 @@ def _read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except (ValueError, OSError) as error:  # of pandas and pyarrow both
-        said = str(error).strip().partition("\n")[0]
-        raise MarketError(f"{path}: no table of bars ({said})") from error
+        reason = str(error).strip().partition("\n")[0]
+        raise MarketError(f"{path}: not a table of bars ({reason})") from error
 
 
 def _milliseconds(path: Path, column: "pd.Series[pd.Timestamp]") -> NDArray[np.int64]:
-    """Open times in ms; integers are of the unit in which the first of them is a date since 1990."""
+    """Convert open times to ms; the unit of integers is the one that makes the first a date since 1990."""
     if pd.api.types.is_integer_dtype(column):
         stamps = column.to_numpy(dtype=np.int64)
         for unit_ns in (1, 1_000, 1_000_000, 1_000_000_000):
@@ -104,24 +106,24 @@ def _milliseconds(path: Path, column: "pd.Series[pd.Timestamp]") -> NDArray[np.i
                 if (stamps >= since_1990 * 1000).any() or (stamps < since_1990).any():
                     row = int(np.flatnonzero((stamps >= since_1990 * 1000) | (stamps < since_1990))[0])
                     raise MarketError(
-                        f"{path}, row {row}: open_time {stamps[row]} is not of the unit of the first row"
+                        f"{path}, row {row}: open_time {stamps[row]} has another unit than the first row"
                     )
                 return stamps * unit_ns // 1_000_000
-        raise MarketError(f"{path}, row 0: open_time {stamps[0]} is no time since 1990 in s, ms, us or ns")
+        raise MarketError(f"{path}, row 0: open_time {stamps[0]} is not a time since 1990 in s, ms, us or ns")
     times = pd.to_datetime(column, utc=True, errors="coerce", format="ISO8601")
     wrong = np.flatnonzero(times.isna())
     if len(wrong):
         row = int(wrong[0])
-        raise MarketError(f"{path}, row {row}: open_time {column.iloc[row]} is no date and time")
+        raise MarketError(f"{path}, row {row}: open_time {column.iloc[row]} is not a date and time")
     return times.dt.tz_localize(None).to_numpy().astype("datetime64[ms]").astype(np.int64)
 
 
 def bar_path(row: NDArray[np.int64], steps: int) -> list[tuple[int, int]]:
-    """Prices (ticks) and sizes (lots) of a bar's trades, in TradingView's order of open, high, low, close.
+    """Return prices (ticks) and sizes (lots) of a bar's trades along TradingView's path.
 
     The path goes open-high-low-close where the high is nearer to the open than the low, else (also on a
     tie) open-low-high-close. The trades have exactly the bar's extremes, ends and volume; with fewer lots
-    than the path has corners, corners without a lot get size 0 (they move the bar, nothing is traded).
+    than corners in the path, some corners get size 0 (they move the price without a trade).
     """
     first, high, low, last, volume = (int(value) for value in row)
     high_first = high - first < first - low

@@ -1,10 +1,10 @@
-"""Bars of a file as the market: each is walked along TradingView's path as trades.
+"""Bars of a file as the market: each bar is played as trades along TradingView's path.
 
-The first bar takes the interval the clock is in, at whatever time that is; bars keep their distances.
-The tape, and so the exchange's klines, are exactly the file's; what accounts trade is matched against a
-thin book around the last price, or against the trades, and is not public. Where the file has no bars, and
-at its end, the market stands still: there are no bars then. A restart goes on in the middle of the bar
-and catches up with the clock.
+The first bar is moved to the current interval of the clock, and the following ones keep their distances.
+The tape, and so the exchange's klines, are exactly those of the file; accounts trade against a thin book
+around the last price, or against the played trades, and their trades are not public. Where the file has no
+bars, and at its end, the market is halted and has no bars. A restart continues in the middle of the bar and
+catches up with the clock.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ _LEVEL_QUOTE: Final = 20_000.0
 
 
 class _Progress(msgspec.Struct):
-    """How far the file has been played."""
+    """How far the file has been played; stored for a restart."""
 
     shift_ms: int
     begin_ms: int
@@ -44,11 +44,11 @@ class _Progress(msgspec.Struct):
         try:
             return saved if isinstance(saved, cls) else msgspec.convert(saved, cls)
         except msgspec.ValidationError as error:
-            raise MarketError(f"--market klines: the saved place is not readable ({error})") from error
+            raise MarketError(f"--market klines: the saved position is not readable ({error})") from error
 
 
 class KlinesMarket:
-    """Walks the bars of one symbol: the one of `options.symbols` the file's name holds, or the first."""
+    """Plays the bars of one symbol: the one of `options.symbols` in the file's name, or the first."""
 
     def __init__(self, path: Path, options: MarketOptions) -> None:
         named = [symbol for symbol in options.symbols if symbol in path.name.upper()]
@@ -68,11 +68,11 @@ class KlinesMarket:
 
     @property
     def shift_ms(self) -> int:
-        """What the file's times are moved by."""
+        """Offset added to the file's times."""
         return self._shift_ms
 
     def start(self, exchange: Exchange, data: MarketData, now_ms: int) -> None:
-        """Put the first bar's open on the book, or go on where the last run ended."""
+        """Start at the first bar's open, or continue the last run."""
         symbol = self.symbols[0]
         spec = data.specs.get(symbol)
         if spec is None:
@@ -119,7 +119,7 @@ class KlinesMarket:
         return begin_ms + (end_ms - begin_ms) * self._step // len(self._trades)
 
     def _stop_ms(self) -> int | None:
-        """End of the last bar played, while the market is to stand still there: no bar follows at once."""
+        """Return the end of the last bar played if the market halts there, as no bar follows directly."""
         bars, feed = self._bars, self._feed
         if bars is None or feed is None or feed.is_halted or self._step or not self._bar:
             return None
@@ -129,12 +129,12 @@ class KlinesMarket:
         return end_ms + self._shift_ms
 
     def next_time_ms(self) -> int | None:
-        """When the next trade happens, or the market begins to stand still; None after the last bar."""
+        """Return when the next trade or halt is due; None after the last bar."""
         stop_ms = self._stop_ms()
         return self._step_ms() if stop_ms is None else stop_ms
 
     def step(self, now_ms: int) -> None:
-        """Let every trade happen that is due."""
+        """Play every trade that is due."""
         data, feed = self._data, self._feed
         if data is None or feed is None:
             return
@@ -172,7 +172,7 @@ class KlinesMarket:
         self._quote(ticks, at_ms)
 
     def _quote(self, ticks: int, at_ms: int) -> None:
-        """Stand the thin book around a price."""
+        """Put the thin book around a price."""
         assert self._exchange is not None
         book = self._exchange.book(self.symbols[0])
         book.clear_anonymous()
@@ -189,7 +189,7 @@ class KlinesMarket:
         )
 
     async def run(self, wake: Callable[[], None]) -> None:
-        """Need no input or output."""
+        """Do nothing: the market needs no network."""
 
     def close(self) -> None:
-        """Have nothing of its own to write."""
+        """Do nothing: the position is in `market_state`."""

@@ -1,11 +1,11 @@
 """Another exchange's streams as the market: Binance itself for paper trading, a second simulator in tests.
 
 Depth (100 ms), bookTicker and trade frames are relayed with their ids and times; mark price, index price,
-funding rate and minutes are taken over; klines from before the start, and those a lost connection has
-missed, are fetched. A gap in the diffs, or a lost connection, leads to a new snapshot, which clients see
-as one more diff: their chain does not break. What accounts do never reaches the source.
+funding rate and minutes are copied; klines from before the start, and those missed while disconnected,
+are fetched. After a gap in the diffs or a lost connection a new snapshot is fetched, which clients get as
+one more diff, so that their chain does not break. Accounts' orders never reach the source.
 
-Nothing is answered about a symbol while its book, its mark price or its bars are not those of the source.
+A symbol has no data while its book, its mark price or its bars are out of sync with the source.
 """
 
 import asyncio
@@ -45,27 +45,27 @@ _MAX_QUEUED: Final = 50_000
 _MAX_BUFFERED: Final = 5_000
 _LONGEST_PAUSE_S: Final = 30.0
 _SAY_AGAIN: Final = 30
-"""Of so many failures in a row one is logged."""
+"""One of this many consecutive failures is logged."""
 _LISTING_S: Final = 3600.0
-"""How often is looked which symbols the source trades."""
+"""How often to check which symbols the source trades."""
 _SILENCE_S: Final = {"public": 30.0, "market": 10.0}
-"""After so long without a frame a connection counts as lost; each symbol's mark price comes once a second."""
+"""A connection without frames for this long counts as lost; every symbol's mark price comes each second."""
 _MARK_LATE_S: Final = 10.0
-"""Without a mark price of a symbol for so long nothing is answered about it, though others come."""
+"""A symbol without a mark price for this long has no data, even if other symbols have."""
 _MARK_LOOK_S: Final = 1.0
 _BAR_LATE_MS: Final = 3_000
-"""A minute that is not closed by then, on the source's clock, is asked for."""
+"""A minute not closed by then, on the source's clock, is requested."""
 _BAR_MISSING_MS: Final = 10_000
-"""With a minute that is not closed by then nothing is answered any more."""
+"""A symbol whose minute is not closed by then has no data."""
 _CLOSE_S: Final = 1.0
-"""A farewell behind unread frames is not waited for any longer."""
+"""Longest wait for the closing handshake, which may be queued behind unread frames."""
 _OLDER_BARS_PAUSE_S: Final = 0.25
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
 
 _MALFORMED: Final = (LookupError, TypeError, ValueError, ArithmeticError)
-"""What a frame or an answer that is not as documented leads to."""
+"""Errors raised by a malformed frame or response."""
 _TRANSIENT: Final = (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError, *_MALFORMED)
-"""What may go wrong with a source that will be asked again."""
+"""Errors after which the request is repeated."""
 
 _log = structlog.get_logger("simulator.live")
 Frame = dict[str, Any]
@@ -93,12 +93,12 @@ class LiveMarket:
         self._stale_since: dict[str, str] = {}
         self._marked_at: dict[str, float] = {}
         self.malformed = 0
-        """Frames that were not as documented."""
+        """Number of malformed frames."""
         self.gaps = 0
-        """Breaks of the diff chain, and lost connections, since the start."""
+        """Number of gaps in the diffs and lost connections since the start."""
 
     def start(self, exchange: Exchange, data: MarketData, now_ms: int) -> None:
-        """Open the symbols with empty books; `run` brings the content."""
+        """Open the symbols with empty books; `run` fills them."""
         self._exchange, self._data = exchange, data
         for symbol in self.symbols:
             spec = data.specs.get(symbol)
@@ -116,7 +116,7 @@ class LiveMarket:
             self._update_readiness(symbol, now_ms)
 
     def next_time_ms(self) -> int | None:
-        """Now, if something has arrived; else never."""
+        """Return 0 if something has arrived, else None."""
         return 0 if self._queue else None
 
     def step(self, now_ms: int) -> None:
@@ -128,7 +128,7 @@ class LiveMarket:
         """Have nothing of its own to write."""
 
     async def run(self, wake: Callable[[], None]) -> None:
-        """Keep connections, snapshots and history coming until cancelled."""
+        """Keep connections, snapshots and history up to date until cancelled."""
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as session, asyncio.TaskGroup() as tasks:
             upstream = Upstream(self._url, session)
             tasks.create_task(self._keep_stream("public", _PUBLIC, wake))
@@ -172,7 +172,7 @@ class LiveMarket:
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
     async def _watch_marks(self, wake: Callable[[], None]) -> None:
-        """A symbol whose mark price stops is stale, though its connection brings other frames."""
+        """Mark symbols as stale whose mark price has stopped, even if their connection is alive."""
         while True:
             await asyncio.sleep(_MARK_LOOK_S)
             oldest = time.monotonic() - _MARK_LATE_S
@@ -180,7 +180,7 @@ class LiveMarket:
                 self._push(partial(self._mark_stale, symbol), wake)
 
     async def _watch_listing(self, upstream: Upstream) -> None:
-        """Say why there is no market: the source cannot be reached, or does not trade the symbol."""
+        """Log why there is no market: the source cannot be reached, or does not trade the symbol."""
         reported: set[str] = set()
         host = urlsplit(self._url).netloc
         away = 0
@@ -190,7 +190,7 @@ class LiveMarket:
             except (aiohttp.ClientConnectionError, TimeoutError) as error:
                 if away % _SAY_AGAIN == 0:
                     why = str(error) or "no answer in time"
-                    _log.error(f"no connection to {host}, so there is no market until there is one: {why}")
+                    _log.error(f"no connection to {host}, so there is no market: {why}")
                 away += 1
                 await asyncio.sleep(_LONGEST_PAUSE_S)
                 continue
@@ -199,7 +199,7 @@ class LiveMarket:
                 continue
             if away:
                 away = 0
-                _log.info(f"{host} answers")
+                _log.info(f"{host} answers again")
             for symbol in self.symbols:
                 state = states.get(symbol, "unknown there")
                 if state == "TRADING":
@@ -220,7 +220,7 @@ class LiveMarket:
             try:
                 snapshot = await upstream.snapshot(symbol)
             except _TRANSIENT as error:
-                # A snapshot is heavy, and what is refused once may be refused for ever.
+                # A snapshot is expensive, and a request refused once may always be refused.
                 pause_s = _pause_after(failures, symbol, "no snapshot", error)
                 loop.call_later(pause_s, self._snapshot_requests.put_nowait, symbol)
                 continue
@@ -228,7 +228,7 @@ class LiveMarket:
             self._push(partial(self._seed, symbol, snapshot), wake)
 
     async def _keep_bars(self, upstream: Upstream, wake: Callable[[], None]) -> None:
-        """A little history of every symbol, then minutes that are missing, then the rest of the history."""
+        """Fetch recent history of every symbol, then missing minutes, then the rest of the history."""
         assert self._data is not None
         loop = asyncio.get_running_loop()
         failures: Counter[str] = Counter()
@@ -254,7 +254,7 @@ class LiveMarket:
             deep.cancel()
 
     async def _fetch_older_bars(self, upstream: Upstream, wake: Callable[[], None]) -> None:
-        """Fetch the rest of the history of every symbol that has begun."""
+        """Fetch the rest of the history of every symbol whose recent history is loaded."""
         assert self._data is not None
         failures: Counter[str] = Counter()
         waiting = list(self.symbols)
@@ -271,7 +271,7 @@ class LiveMarket:
             waiting.remove(symbol)
             self._push(partial(self._adopt, symbol, found), wake)
 
-    # From here on everything runs in `step`.
+    # Everything below runs in `step`.
 
     def _adopt(self, symbol: str, history: FetchedHistory, now_ms: int) -> None:
         newest = history.minutes(0, now_ms + MINUTE_MS)
@@ -295,14 +295,14 @@ class LiveMarket:
             self._bar_requests.put_nowait(symbol)
 
     def _update_readiness(self, symbol: str, now_ms: int) -> None:
-        """Answer requests while book, mark price and bars are the source's; say so when that changes."""
+        """Set whether the symbol has data: book, mark price and bars in sync; log changes."""
         away = ["book"] if symbol in self._unsynced else []
         if symbol not in self._current:
             away += ["mark price", "bars"]
         feed, host = self._relays[symbol].feed, urlsplit(self._url).netloc
         if not away:
             if not feed.ready:
-                _log.info(f"{symbol}: book, mark price and bars are those of {host}")
+                _log.info(f"{symbol}: book, mark price and bars are in sync with {host}")
             feed.not_ready_reason = ""
             self._stale_since.pop(symbol, None)
             return
@@ -315,7 +315,7 @@ class LiveMarket:
         feed.not_ready_reason = f"no {' or '.join(away)} from {host} since {since}"
 
     def _connection_lost(self, route: str, now_ms: int) -> None:
-        """A connection is lost: what came over it is not the present any more."""
+        """Handle a lost connection: the data it brought is out of date."""
         for symbol in self.symbols:
             if route == "public":
                 self._unsynced[symbol] = deque(maxlen=_MAX_BUFFERED)
@@ -338,7 +338,7 @@ class LiveMarket:
         self._snapshot_requests.put_nowait(symbol)
 
     def _seed(self, symbol: str, snapshot: Frame, now_ms: int) -> None:
-        """Take a snapshot if the buffered diffs bridge with it, else ask for a newer one."""
+        """Use a snapshot if the buffered diffs connect to it, else request a newer one."""
         waiting = self._unsynced.get(symbol)
         if waiting is None:
             return
@@ -379,7 +379,7 @@ class LiveMarket:
         except (msgspec.MsgspecError, *_MALFORMED) as error:
             self.malformed += 1
             if self.malformed % _SAY_AGAIN == 1:
-                _log.warning(f"a frame of the source is not as documented: {type(error).__name__}: {error}")
+                _log.warning(f"malformed frame from the source: {type(error).__name__}: {error}")
             symbol = frame.get("s") if isinstance(frame, dict) else None
             if isinstance(symbol, str) and symbol in self._relays:
                 self._resync(symbol, now_ms)
@@ -413,7 +413,7 @@ class LiveMarket:
         self._check_bars(symbol, frame["E"], now_ms)
 
     def _check_bars(self, symbol: str, source_ms: int, now_ms: int) -> None:
-        """Ask for minutes that have ended on the source's clock and are not closed here."""
+        """Request minutes that have ended on the source's clock and are not closed here."""
         if symbol in self._loaded:
             late_ms = source_ms - self._relays[symbol].feed.bars.next_minute_ms
             if late_ms < _BAR_MISSING_MS:
@@ -432,7 +432,7 @@ class LiveMarket:
 
 
 def _pause_after(failures: Counter[str], symbol: str, what: str, error: Exception) -> float:
-    """Count a failure, log it now and then; seconds until the next try, twice as long each time."""
+    """Count a failure and log some; return the seconds until the next try, doubled each time."""
     failures[symbol] += 1
     if failures[symbol] % _SAY_AGAIN == 1:
         _log.warning(what, symbol=symbol, error=str(error))

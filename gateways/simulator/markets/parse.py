@@ -1,4 +1,4 @@
-"""The command line's words for a market."""
+"""Parses the `--market` option."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ KINDS = (
 
 
 def parse_market(text: str, options: MarketOptions) -> Market:
-    """Make the market that one of `KINDS` names.
+    """Make the market that `text`, one of `KINDS`, names.
 
-    Raises MarketError with one sentence for a person.
+    Raises MarketError with one sentence for the user.
     """
     kind, separator, rest = text.partition(":")
     if kind == "synthetic" and rest in REGIMES and bool(separator) == bool(rest):

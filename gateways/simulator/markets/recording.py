@@ -1,15 +1,15 @@
 """A recorded session as the market.
 
-Depth, bookTicker and trade frames go out with their recorded ids and content at the recorded distances;
-E and T are moved to the simulator's clock unless `keep_times`. The session's depth snapshot seeds the
-book, a diff is applied when its frame goes out, and `GET depth` answers the book of the newest diff, so
-snapshot and stream bridge as they did. Recorded trades fill accounts' orders by the exchange's queue
+Depth, bookTicker and trade frames are sent with their recorded ids and content at the recorded intervals;
+E and T are moved to the simulator's clock unless `keep_times`. The session's depth snapshot fills the
+book, a diff is applied when its frame is sent, and `GET depth` returns the book after the newest diff, so
+snapshot and stream fit together as recorded. Recorded trades fill accounts' orders by the exchange's queue
 rule.
 
-Nothing is played before somebody listens: the session begins half a second after the first subscription
-to one of its streams, so a client that subscribes first and then asks for the snapshot misses nothing.
-At its end a session begins anew (ids move up by a constant, a full book is published as one diff that
-chains on the last one, so clients need no new snapshot), or stops with `loop` off.
+Nothing is played before the first subscription: the session starts half a second after it, so a client
+that subscribes first and then requests the snapshot misses nothing. At its end the session starts again
+(ids move up by a constant, and the full book is published as one diff that follows the last one, so
+clients need no new snapshot), or stops if `loop` is off.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ HOLD_MS: Final = 500
 LOOP_GAP_MS: Final = 1000
 MAX_LATE_MS: Final = 60_000
 HOLE_MS: Final = 10_000
-"""So long without any frame is a hole: the recorder was away, and there are no bars of it."""
+"""A period this long without frames is a gap in the recording; it has no bars."""
 
 
 class RecordingMarket:
@@ -51,7 +51,7 @@ class RecordingMarket:
         self.finished = False
 
     def _id_span(self) -> tuple[int, int]:
-        """How far update ids and trade ids move up with each round."""
+        """Return how far update ids and trade ids move up with each round."""
         updates: list[int] = [snapshot["lastUpdateId"] for snapshot in self._recording.snapshots.values()]
         trades: list[int] = []
         for frame in self._recording.frames:
@@ -60,7 +60,7 @@ class RecordingMarket:
         return max(updates) - min(updates) + 1_000_000, span + 1000
 
     def start(self, exchange: Exchange, data: MarketData, now_ms: int) -> None:
-        """Seed the books from the snapshots and wait for a listener."""
+        """Fill the books from the snapshots and wait for a subscriber."""
         self._data = data
         for symbol in self.symbols:
             spec = data.specs.get(symbol)
@@ -91,7 +91,7 @@ class RecordingMarket:
         return self._start_ms + (frame.receive_ns - self._first_ns) // 1_000_000
 
     def next_time_ms(self) -> int | None:
-        """When the next frame goes out; None before the first subscription and after the end."""
+        """Return when the next frame is due; None before the first subscription and after the end."""
         if self.finished or not self._has_listener:
             return None
         if self._start_ms is None:
@@ -99,7 +99,7 @@ class RecordingMarket:
         return self._due_ms(self._recording.frames[self._position])
 
     def step(self, now_ms: int) -> None:
-        """Send every frame that is due; the session begins soon after the first subscription."""
+        """Send every frame that is due; the session starts soon after the first subscription."""
         data = self._data
         if data is None or not self._has_listener:
             return
@@ -108,7 +108,7 @@ class RecordingMarket:
             self._resume(now_ms, is_begin=True)
         frames = self._recording.frames
         if not self.finished and (late_ms := now_ms - self._due_ms(frames[self._position])) > MAX_LATE_MS:
-            # The process could not run, or the clock was set ahead: the session goes on from here.
+            # The process could not run, or the clock was set ahead: the session continues from here.
             self._halt(now_ms - late_ms)
             self._start_ms += late_ms
         while not self.finished:
@@ -132,7 +132,7 @@ class RecordingMarket:
             relay.feed.halt(at_ms)
 
     def _resume(self, at_ms: int, *, is_begin: bool = False) -> None:
-        """End a standstill. The wait for a listener is filled by invented bars; a hole stays one."""
+        """Resume the market. The wait for a subscriber is filled with invented bars; gaps remain."""
         for relay in self._relays.values():
             feed = relay.feed
             if feed.is_halted:
@@ -161,7 +161,7 @@ class RecordingMarket:
             relay.trade(payload, at_ms if self._options.keep_times else payload["T"], at_ms)
 
     def _retimed(self, frame: RecordedFrame, at_ms: int) -> dict[str, Any]:
-        """Decode the payload, with its times on our clock and the ids of this round."""
+        """Decode the payload and set its times and the ids of this round."""
         payload = frame.payload()
         if not self._options.keep_times:
             behind = payload["E"] - payload.get("T", payload["E"])
@@ -176,7 +176,7 @@ class RecordingMarket:
         return payload
 
     async def run(self, wake: Callable[[], None]) -> None:
-        """Need no input or output."""
+        """Do nothing: the market needs no network."""
 
     def close(self) -> None:
-        """Have nothing of its own to write."""
+        """Do nothing: there is nothing to save."""

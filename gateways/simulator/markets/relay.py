@@ -1,4 +1,4 @@
-"""Books and trades that come from frames: the exchange's book and the public one follow them."""
+"""Applies relayed frames to the exchange's book and the public book."""
 
 from bisect import bisect_left, bisect_right
 from typing import Any, Final
@@ -18,10 +18,10 @@ Frame = dict[str, Any]
 class RelayedSymbol:
     """One symbol whose diffs, tickers and trades are relayed.
 
-    A new snapshot goes out as one diff against the book clients hold, and the frame that bridges with it is
-    made to chain on it. Otherwise frames keep their `pu`: a diff that is missing is a break that clients
-    see. Of what became stale in such a hole, levels that a later diff crosses are taken away, in the books
-    and in that diff. `announced` tells that clients may hold an empty book of id 0 already.
+    A new snapshot is sent as one diff against the clients' book, and the first frame after it is changed to
+    follow it. Otherwise frames keep their `pu`, so clients see a missing diff. Levels that became stale in
+    such a gap are removed, in the books and in the diff, when a later diff crosses them. `announced` means
+    that clients may have an empty book with id 0 already.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class RelayedSymbol:
         return [(self.numbers.ticks_of(price), self.numbers.lots_of(size)) for price, size in rows]
 
     def seed(self, snapshot: Frame, last_id: int, now_ms: int) -> None:
-        """Make both books those of a snapshot with this id."""
+        """Set both books to a snapshot with this id."""
         self._snapshot_id = self._last_id = last_id
         public = self.feed.depth.book
         wanted = {(side, price): 0 for side, _ in _SIDES for price in public.prices(side)}
@@ -73,7 +73,7 @@ class RelayedSymbol:
             self._data.relay_frame(stream, frame)
 
     def depth(self, frame: Frame, now_ms: int, *, send_stale: bool = False) -> None:
-        """Apply a diff and let it out; one older than the book changes nothing."""
+        """Apply a diff and publish it; one older than the book changes nothing."""
         if frame["u"] < self.feed.depth.last_id:
             if send_stale:
                 self._send(frame)
@@ -102,7 +102,7 @@ class RelayedSymbol:
         self._exchange.after_market(self.feed.symbol, now_ms)
 
     def _crossed_by(self, changes: list[Change]) -> list[Change]:
-        """Deletions of the levels that cross those a diff sets."""
+        """Return deletions of the levels crossed by those a diff sets."""
         book = self.feed.depth.book
         bids = [price for side, price, lots in changes if side == BID and lots]
         asks = [price for side, price, lots in changes if side == ASK and lots]
@@ -117,11 +117,11 @@ class RelayedSymbol:
         return [level for level in stale if level[:2] not in named]
 
     def ticker(self, frame: Frame) -> None:
-        """Let a bookTicker frame out."""
+        """Publish a bookTicker frame."""
         self._data.relay_frame(self._ticker, frame)
 
     def trade(self, frame: Frame, time_ms: int, now_ms: int) -> None:
-        """Let a trade frame out, count it, and let it reach accounts' orders."""
+        """Publish a trade frame, add the trade to the tape, and fill accounts' orders it reaches."""
         self._data.relay_frame(self._trade, frame)
         ticks, lots = self.numbers.ticks_of(frame["p"]), self.numbers.lots_of(frame["q"])
         if not ticks or not lots:

@@ -15,9 +15,9 @@ _MAX_LATE_MS = 60_000
 class SyntheticMarket:
     """Runs one `SymbolFlow` per symbol in order of time.
 
-    The first start with a seed gives the same orders at the same times after the start. A restart goes
-    on from the last price with the next stretch of random numbers. A time in which the process could not
-    run (a sleeping machine, a clock set ahead) is passed over in the same way. `regime` is one of
+    The first start with a seed always gives the same orders at the same times after the start. A restart
+    continues from the last price with the next random numbers. A period in which the process could not run
+    (a sleeping machine, a clock set ahead) is skipped in the same way. `regime` is one of
     `profiles.REGIMES`.
     """
 
@@ -29,7 +29,7 @@ class SyntheticMarket:
         self._queue: list[tuple[float, int, SymbolFlow]] = []
 
     def start(self, exchange: Exchange, data: MarketData, now_ms: int) -> None:
-        """Fill the books, at the reference prices or where the last run ended."""
+        """Fill the books around the reference prices, or around the last prices after a restart."""
         self._data = data
         starts = int(data.market_state.get("starts", 0))
         data.market_state["starts"] = starts + 1
@@ -46,7 +46,7 @@ class SyntheticMarket:
         heapify(self._queue)
 
     def next_time_ms(self) -> int | None:
-        """When the next order is due."""
+        """Return when the next order is due."""
         return int(self._queue[0][0]) if self._queue else None
 
     def step(self, now_ms: int) -> None:
@@ -71,7 +71,7 @@ class SyntheticMarket:
             heapreplace(queue, (flow.next_ms, index, flow))
 
     async def run(self, wake: Callable[[], None]) -> None:
-        """Need no input or output."""
+        """Do nothing: the market needs no network."""
 
     def close(self) -> None:
-        """Have nothing of its own to write."""
+        """Do nothing: there is nothing to save."""

@@ -1,4 +1,4 @@
-"""REST side of a live market: snapshots and klines of another Binance-shaped server."""
+"""REST client of a live market: snapshots and klines of another server with Binance's API."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from gateways.simulator.markets.frames import checked_snapshot
 PAGE: Final = 1500
 FIRST_PAGES: Final[Mapping[Unit, int]] = {"1m": 1, "1h": 1, "1d": 1}
 PAGES: Final[Mapping[Unit, int]] = {"1m": 30, "1h": 12, "1d": 3}
-"""Pages of klines fetched of each interval: 1500 bars of every interval up to half a day, and all days."""
+"""Pages of klines fetched of each interval: 1500 bars of every interval up to 12 h, and all days."""
 _PAUSE_S: Final = 0.5
-"""Between two pages: half of the weight a minute that Binance allows."""
+"""Pause between pages: uses half of the request weight that Binance allows."""
 _BINANCE_STREAMS: Final = {
     "fapi.binance.com": "wss://fstream.binance.com",
     "demo-fapi.binance.com": "wss://demo-fstream.binance.com",
@@ -28,7 +28,7 @@ _BINANCE_STREAMS: Final = {
 
 
 def streams_url(url: str) -> str:
-    """WebSocket address that belongs to a REST address: Binance's own hosts differ, others share one."""
+    """Return the WebSocket address for a REST address: Binance has separate hosts, others one."""
     parts = urlsplit(url)
     known = _BINANCE_STREAMS.get(parts.hostname or "")
     if known is not None:
@@ -37,7 +37,7 @@ def streams_url(url: str) -> str:
 
 
 class FetchedHistory:
-    """Bars from before the market began, as they were fetched; `is_whole` once nothing older will come."""
+    """Fetched bars from before the market's start; `is_complete` once no older ones will be added."""
 
     def __init__(self, rows: Mapping[Unit, Rows], *, is_complete: bool, pages: Mapping[Unit, int]) -> None:
         self._rows = rows
@@ -49,11 +49,11 @@ class FetchedHistory:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing older will come."""
+        """Whether no older bars will be added."""
         return self._is_whole
 
     def oldest_ms(self, unit: Unit) -> int:
-        """Open time of the oldest bar; 0 where the source had fewer than it was asked for."""
+        """Return the open time of the oldest bar; 0 if the source had fewer than requested."""
         return self._from_ms[unit]
 
     def minutes(self, start_ms: int, end_ms: int) -> Rows:
@@ -79,7 +79,7 @@ class _Listing(msgspec.Struct):
 
 
 class Upstream:
-    """Requests to the server the market comes from. Raises `aiohttp.ClientError` or TimeoutError."""
+    """Requests to the source. Raises `aiohttp.ClientError` or TimeoutError."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self._url = url.rstrip("/")
@@ -91,7 +91,7 @@ class Upstream:
             return await response.read()
 
     async def states(self) -> dict[str, str]:
-        """The status of every symbol that the server lists: TRADING, or why not."""
+        """Return the status of every listed symbol: TRADING, or why not."""
         listing = msgspec.json.decode(await self._get("exchangeInfo", {}), type=_Listing)
         return {one.symbol: one.status for one in listing.symbols}
 
@@ -103,12 +103,12 @@ class Upstream:
     async def history(
         self, spec: SymbolSpec, pages: Mapping[Unit, int], *, is_complete: bool
     ) -> FetchedHistory:
-        """So many pages of each unit, the open bars included."""
+        """Fetch this many pages of each unit, including the open bars."""
         rows = {unit: await self.klines(spec, unit, count) for unit, count in pages.items()}
         return FetchedHistory(rows, is_complete=is_complete, pages=pages)
 
     async def minutes_since(self, spec: SymbolSpec, start_ms: int) -> Rows:
-        """Minutes from `start_ms` on, the open one included."""
+        """Fetch minutes from `start_ms` on, including the open one."""
         rows: Rows = empty_rows()
         while True:
             params = {"symbol": spec.symbol, "interval": "1m", "limit": str(PAGE), "startTime": str(start_ms)}
@@ -121,7 +121,7 @@ class Upstream:
             await asyncio.sleep(_PAUSE_S)
 
     async def klines(self, spec: SymbolSpec, interval: str, pages: int) -> Rows:
-        """The newest klines, the open one included, ascending; fewer where the history is shorter."""
+        """Fetch the newest klines, ascending, including the open one; fewer if the history is shorter."""
         rows: Rows = empty_rows()
         for page in range(pages):
             params = {"symbol": spec.symbol, "interval": interval, "limit": str(PAGE)}
@@ -138,7 +138,7 @@ class Upstream:
 
 
 def kline_rows(numbers: NumberFormat, rows: list[list[Any]]) -> Rows:
-    """Rows of GET klines on the symbol's grid."""
+    """Convert rows of GET klines to ticks and lots."""
     out = empty_rows(len(rows))
     for line, row in zip(out, rows, strict=True):
         line[OPEN_TIME] = row[0]

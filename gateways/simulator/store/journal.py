@@ -1,9 +1,9 @@
-"""An append-only file of checked records.
+"""Journal file: append-only records with checksums.
 
 File: 8 bytes `NBSIM\\x00\\x01\\n`, then records: length (u32), sequence (u64), CRC-32 of sequence and
-payload (u32), payload; little endian. A record is on disk as a whole or not at all: a torn one can only
-be the last and is cut off when the file is opened. A damaged record with a sound one anywhere behind it is
-not a torn write, and opening refuses. An empty record is the last of a file: the next one goes on.
+payload (u32), payload; little endian. An incomplete record can only be the last one, and is cut off when
+the file is opened. A damaged record followed by a valid one is not an incomplete write, and opening fails.
+An empty record ends a file that another one continues.
 """
 
 import os
@@ -19,7 +19,7 @@ _HEADER = struct.Struct("<IQI")
 _SEQUENCE = struct.Struct("<Q")
 MAX_RECORD = 256 * 1024 * 1024
 END = b""
-"""Payload of the last record of a file that another one follows."""
+"""Payload of the last record of a file that another file continues."""
 
 
 class StateDamagedError(Exception):
@@ -35,7 +35,7 @@ def encode(sequence: int, payload: bytes) -> bytes:
 
 
 def _record_at(data: bytes, offset: int) -> tuple[int, bytes] | None:
-    """Return (sequence, payload) of a sound record at `offset`, None otherwise."""
+    """Return (sequence, payload) of a valid record at `offset`, None otherwise."""
     if offset + _HEADER.size > len(data):
         return None
     length, sequence, check = _HEADER.unpack_from(data, offset)
@@ -49,9 +49,9 @@ def _record_at(data: bytes, offset: int) -> tuple[int, bytes] | None:
 
 
 def read(path: Path, first_sequence: int) -> tuple[list[bytes], int]:
-    """Return the payloads of a file and the length of its sound part in bytes.
+    """Return the payloads of a file and the length of its valid part in bytes.
 
-    Sequences must run on from `first_sequence`. Raises `StateDamagedError`.
+    Sequences must continue from `first_sequence`. Raises `StateDamagedError`.
     """
     data = path.read_bytes()
     if not data.startswith(MAGIC):
@@ -73,7 +73,7 @@ def read(path: Path, first_sequence: int) -> tuple[list[bytes], int]:
 
 
 def _refuse_damage(path: Path, data: bytes, offset: int, sequence: int) -> None:
-    """Raise when a sound record stands anywhere behind a damaged one."""
+    """Raise when a valid record follows a damaged one."""
     for start in _possible_starts(data, offset + 1, sequence):
         found = _record_at(data, start)
         if found is not None:
@@ -81,11 +81,11 @@ def _refuse_damage(path: Path, data: bytes, offset: int, sequence: int) -> None:
             lost = (
                 f"records {sequence} to {later - 1} are" if later - 1 > sequence else f"record {sequence} is"
             )
-            raise StateDamagedError(f"{path}: {lost} damaged but record {later} behind is sound")
+            raise StateDamagedError(f"{path}: {lost} damaged but record {later} after it is valid")
 
 
 def _possible_starts(data: bytes, start: int, sequence: int) -> list[int]:
-    """Where a record of that sequence or a later one could begin, ascending."""
+    """Return the offsets at which a record of that sequence or a later one could start, ascending."""
     highest = sequence + (len(data) - start) // _HEADER.size
     found = []
     for place in range(start + 4, min(start + 12, len(data) - _SEQUENCE.size + 1)):
@@ -96,7 +96,7 @@ def _possible_starts(data: bytes, start: int, sequence: int) -> list[int]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the platform lets one open a folder."""
+    """Make renames in a folder durable, on platforms that can open a folder."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -108,17 +108,17 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_all(file: FileIO, data: bytes) -> None:
-    """Write bytes to an unbuffered file, however many calls the system wants for it."""
+    """Write all bytes to an unbuffered file, in as many calls as needed."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
 
 
 class JournalWriter:
-    """Appends records; `append` returns when the record is on disk."""
+    """Appends records; `append` returns once the record is on disk."""
 
     def __init__(self, path: Path, next_sequence: int, sound_length: int | None = None) -> None:
-        """Open `path`; `sound_length` cuts off a torn tail, None makes a new file."""
+        """Open `path` and cut it to `sound_length` bytes; None creates a new file."""
         self.path = path
         self.next_sequence = next_sequence
         self._is_broken = False
@@ -137,7 +137,7 @@ class JournalWriter:
         self.size = self._file.tell()
 
     def append(self, payload: bytes) -> None:
-        """Write one record and flush it to the disk. After an error the journal refuses every other."""
+        """Write one record and flush it to the disk. After an error all further writes are refused."""
         if self._is_broken:
             raise StateDamagedError(f"{self.path}: not written to after an earlier error")
         self._is_broken = True

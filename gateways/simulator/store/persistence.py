@@ -1,12 +1,11 @@
-"""Keeps the exchange's state in a folder so that it survives a kill at any moment.
+"""Stores the exchange's state in a folder so that it survives a kill at any moment.
 
-`journal-N.log` holds one record for each commit: everything that changed, as absolute values, so that
-applying a record twice does no harm. `snapshot-N.bin` is the whole state as it was when journal N began, or
-rather: what becomes of it by applying journal N, which goes on while the snapshot is being written, slice by
-slice (`state_record.cut`). Until it stands, the snapshot before it and both journals are what a restart
-reads; so they are when it turns out to be damaged, for the last two snapshots and all journals since the
-older one are kept. Books of anonymous liquidity are not kept: the market makes them anew, and the accounts'
-resting orders rejoin behind it.
+`journal-N.log` has one record for each commit: everything that changed, as absolute values, so that a
+record may be applied twice. `snapshot-N.bin` has the state at the start of journal N. It is written slice
+by slice (`records.state_slices`) while commits go on into journal N, so it is complete only together with
+that journal. Until it is finished, or when it turns out to be damaged, a restart reads the previous
+snapshot and both journals: the last two snapshots and all journals since the older one are kept. Anonymous
+liquidity is not stored: the market creates it again, and the accounts' resting orders are put behind it.
 """
 
 import contextlib
@@ -38,12 +37,11 @@ _NAME = re.compile(r"(snapshot|journal)-(\d{9})\.(bin|log)")
 class Persistence:
     """Journal and snapshots of one exchange in one folder.
 
-    `restore` fills a fresh exchange before the market starts. `commit` makes everything that changed
-    since the last commit durable as one record (nothing changed: it returns at once without touching the
-    disk); call it after every request before answering and before handing out user events, and after
-    every market step. A journal that has grown long is followed by a new one and a snapshot: while
-    it `has_work`, call `proceed` between other work. One process a folder. After an error of
-    `commit` or `proceed` nothing more is written: the disk is not to be trusted, and the process must end.
+    `restore` fills a new exchange before the market starts. `commit` writes everything that changed since
+    the last commit as one record (and does nothing if nothing changed); call it after every request,
+    before answering and before sending user events, and after every market step. A long journal is
+    followed by a new one and a snapshot: while `has_work`, call `proceed` between other work. One process
+    per folder. After an error of `commit` or `proceed` nothing more is written, and the process must end.
     """
 
     def __init__(self, folder: Path, exchange: Exchange, max_journal_bytes: int = MAX_JOURNAL_BYTES) -> None:
@@ -57,15 +55,15 @@ class Persistence:
         self._has_old_files = False
         self._generation = 0
         self.torn_bytes = 0
-        """Bytes of an unfinished last record that `restore` cut off."""
+        """Bytes of an incomplete last record that `restore` cut off."""
         self.torn = ""
-        """Which record that was, in a sentence."""
+        """A sentence that names that record."""
         exchange.is_persistent = True
 
     def restore(self) -> bool:
-        """Load what the folder holds and open the journal; return False when it was empty.
+        """Load the state and open the journal; return False when the folder was empty.
 
-        Raises `StateDamagedError` when neither the newest generation nor the one before it is sound.
+        Raises `StateDamagedError` when neither the newest generation nor the previous one is valid.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         snapshots.remove_unfinished(self._folder)
@@ -73,7 +71,7 @@ class Persistence:
         if not generations:
             if begun := self._begun_journals():
                 path = self._path("journal", begun[0])
-                raise StateDamagedError(f"{path}: the snapshot it goes on from is missing")
+                raise StateDamagedError(f"{path}: the snapshot it continues is missing")
             self._exchange.state.counters.state_id = secrets.token_hex(4)
             self._exchange.state.reserve_ids()
             self._exchange.state.dirty = Dirty()
@@ -102,10 +100,10 @@ class Persistence:
         return self._snapshot is not None or self._has_old_files
 
     def proceed(self) -> None:
-        """Write a slice of a snapshot, or remove a piece of what it replaces. Call it after `commit`."""
+        """Write a slice of a snapshot, or remove part of the files it replaces. Call it after `commit`."""
         if self._snapshot is not None:
             if self._exchange.state.dirty.any():
-                raise RuntimeError("what is not committed must not get into a snapshot")
+                raise RuntimeError("commit changes before writing a snapshot")
             if self._snapshot.proceed():
                 self._snapshot = None
                 self._has_old_files = True
@@ -113,27 +111,27 @@ class Persistence:
             self._has_old_files = self._remove_some()
 
     def begin_snapshot(self) -> None:
-        """Start a new journal, and a snapshot unless one is under way; `proceed` writes it."""
+        """Start a new journal and a snapshot, which `proceed` writes, unless one is being written."""
         self.commit()
         if self._snapshot is None:
             self._begin_generation(self._generation + 1)
 
     def snapshot(self) -> None:
-        """Write the whole state at once and start a new journal."""
+        """Write a complete snapshot at once and start a new journal."""
         self.commit()
         self._finish_snapshot()
         self._begin_generation(self._generation + 1)
         self._finish_snapshot()
 
     def close(self) -> None:
-        """Commit, snapshot and close (orderly stop)."""
+        """Commit, write a snapshot and close (clean shutdown)."""
         if self._writer is None:
             return
         self.snapshot()
         self.abandon()
 
     def abandon(self) -> None:
-        """Close the files without writing anything (after an error, or instead of a kill)."""
+        """Close the files without writing anything (after an error, or to simulate a kill)."""
         for file in (self._writer, self._snapshot):
             if file is not None:
                 file.close()
@@ -152,12 +150,12 @@ class Persistence:
         return sorted(int(name[2]) for name in names if name and name[1] == kind)
 
     def _begun_journals(self) -> list[int]:
-        """Return the journals with something in them: an empty one ahead of its snapshot was never used."""
+        """Return the journals with records; an empty one without its snapshot was never used."""
         numbers = self._generations("journal")
         return [n for n in numbers if self._path("journal", n).stat().st_size > len(journal.MAGIC)]
 
     def _replay(self, start: int, newest: int) -> None:
-        """Apply the journals from `start` on and go on with the newest."""
+        """Apply the journals from `start` on and continue with the newest."""
         generation = start
         while True:
             payloads, sound = self._read_journal(generation, is_last=generation >= newest)
@@ -175,16 +173,16 @@ class Persistence:
         self.commit()
 
     def _read_journal(self, generation: int, *, is_last: bool) -> tuple[list[bytes], int]:
-        """A journal's payloads and sound length; it exists, for a snapshot or a journal before says so."""
+        """Return a journal's payloads and valid length; it must exist, as another file refers to it."""
         path = self._path("journal", generation)
         if not path.exists():
-            raise StateDamagedError(f"{path}: missing, what changed last is not in the other files")
+            raise StateDamagedError(f"{path}: missing; the other files do not contain the latest changes")
         payloads, sound = journal.read(path, 0)
         self.torn_bytes = path.stat().st_size - sound
         if self.torn_bytes and not is_last:
-            raise StateDamagedError(f"{path}: an old journal ends in the middle of record {len(payloads)}")
+            raise StateDamagedError(f"{path}: this old journal ends in the middle of record {len(payloads)}")
         if self.torn_bytes:
-            self.torn = f"record {len(payloads)} at the end of {path.name} was not finished and is dropped"
+            self.torn = f"record {len(payloads)} at the end of {path.name} is incomplete and was dropped"
         return payloads, sound
 
     def _load_snapshot(self, generations: list[int]) -> int:
@@ -202,17 +200,19 @@ class Persistence:
         raise StateDamagedError("; ".join(problems))
 
     def _apply(self, path: Path, payload: bytes) -> None:
-        """A record of a journal; raises where it is of another state than the snapshot before it."""
+        """Apply a journal record; raises when it belongs to another state folder than the snapshot."""
         record = self._decode(path, payload)
         if record.counters.state_id != self._exchange.state.counters.state_id:
-            raise StateDamagedError(f"{path}: of another state than the snapshot before it")
+            raise StateDamagedError(f"{path}: belongs to another state folder than the snapshot")
         apply_record(self._exchange.state, record)
 
     def _decode(self, path: Path, payload: bytes) -> StateRecord:
         try:
             return self._decoder.decode(payload)
         except msgspec.DecodeError as problem:
-            raise StateDamagedError(f"{path}: a record is of another version: {problem}") from problem
+            raise StateDamagedError(
+                f"{path}: a record has the format of another version: {problem}"
+            ) from problem
 
     def _write_changes(self) -> JournalWriter:
         writer = self._open_writer()
@@ -221,7 +221,7 @@ class Persistence:
         return writer
 
     def _begin_generation(self, generation: int) -> None:
-        """Turn to journal N, which is on disk before anything is answered from it, and to snapshot N."""
+        """Start journal N, which is on disk before anything else is answered, and snapshot N."""
         previous, self._writer = self._writer, JournalWriter(self._path("journal", generation), 0)
         self._generation = generation
         with contextlib.closing(previous) if previous is not None else contextlib.nullcontext():
@@ -236,9 +236,9 @@ class Persistence:
             self.proceed()
 
     def _remove_some(self) -> bool:
-        """Shorten or remove a file that is older than the last two snapshots; False when none is left.
+        """Shorten or remove a file older than the last two snapshots; return False when none is left.
 
-        To remove a long one at once takes the system long.
+        Removing a large file at once would block for long.
         """
         oldest = self._generations("snapshot")[-2:][0]
         for kind in ("snapshot", "journal"):

@@ -1,4 +1,4 @@
-"""The state as one record: what a commit writes, and how a restart reads it back."""
+"""The state as records: what a commit writes, and how a restart reads it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,11 +21,11 @@ from gateways.simulator.exchange.model.symbols import SymbolSpec
 from gateways.simulator.store.journal import StateDamagedError
 
 SLICE_ROWS = 250
-"""Rows in one record of a cut: about a millisecond of work."""
+"""Rows in one slice of a snapshot: about a millisecond of work."""
 
 
 class StateRecord(msgspec.Struct, array_like=True):
-    """Absolute values of what changed. Rows of histories carry their own ids, so a repeat is harmless."""
+    """Absolute values of what changed. History rows have their own ids, so applying one twice is harmless."""
 
     counters: Counters
     accounts: list[Account] = []
@@ -42,7 +42,7 @@ class StateRecord(msgspec.Struct, array_like=True):
 
 
 def make_record(state: ExchangeState) -> StateRecord:
-    """Return what changed since the last commit. It is encoded at once, so nothing is copied."""
+    """Return what changed since the last commit. The caller encodes it at once, so nothing is copied."""
     dirty = state.dirty
     _note_prices(state)
     return StateRecord(
@@ -67,11 +67,11 @@ def _note_prices(state: ExchangeState) -> None:
 
 
 def state_slices(state: ExchangeState) -> Iterator[StateRecord]:
-    """Return the whole state, in records of at most `SLICE_ROWS` rows that are made as they are asked for.
+    """Return the whole state as an iterator of records of at most `SLICE_ROWS` rows.
 
-    Which rows there are is settled at once; what stands in accounts and orders, when their record is made. So
-    the records are a whole state only together with all that was committed since the cut, applied after them.
-    Symbols are not in it: changed ones were replaced through the control API.
+    The list of rows is fixed at the start, but the values of accounts and orders are those at the time
+    their record is made. So the records are a consistent state only together with everything committed
+    since the start, applied after them. Of the symbols, only those changed by the control API are included.
     """
     users = list(state.accounts.values())
     rows: dict[str, list[Any]] = {
@@ -98,10 +98,10 @@ def _slices(state: ExchangeState, rows: dict[str, list[Any]]) -> Iterator[StateR
 
 
 def apply_record(state: ExchangeState, record: StateRecord) -> None:
-    """Take a record's values over. Call `finish_restore` after the last one.
+    """Apply a record's values. Call `finish_restore` after the last one.
 
-    The history of symbols this exchange is not started with stays; open orders or positions in one are
-    refused by `finish_restore`.
+    History of symbols that this exchange does not have is kept; `finish_restore` refuses open orders and
+    positions in them.
     """
     state.counters = record.counters
     for account in record.accounts:
@@ -140,7 +140,7 @@ def _apply_markets(state: ExchangeState, record: StateRecord) -> None:
 
 
 def finish_restore(state: ExchangeState) -> None:
-    """Rebuild every index from the plain values, and lift the market ids to their reserved ceilings."""
+    """Rebuild every index from the values, and raise the market ids to their reserved ceilings."""
     _refuse_unknown_symbols(state)
     state.counters.update = state.counters.update_ceiling
     for market in state.markets.values():

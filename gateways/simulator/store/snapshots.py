@@ -1,7 +1,7 @@
-"""Snapshot files: the whole state in records small enough to write one between two requests.
+"""Snapshot files: the whole state, in records small enough to write between two requests.
 
-File: as a journal (`journal.py`), the first and the last record empty, so that a file cut short anywhere is
-told from a whole one. Files of one single record, which earlier versions wrote, are read as well.
+The format is that of a journal (`journal.py`) whose first and last record are empty, so that a truncated
+file is recognised. Files with a single record, written by earlier versions, are read as well.
 """
 
 import os
@@ -15,7 +15,7 @@ _MARK = b""
 
 
 class SnapshotWriter:
-    """Writes the slices of one state to a file of another name, and gives it its own when it is whole."""
+    """Writes the slices of one state to a temporary file and renames it when it is complete."""
 
     def __init__(self, path: Path, slices: Iterator[bytes]) -> None:
         self._path = path
@@ -31,9 +31,9 @@ class SnapshotWriter:
             raise
 
     def proceed(self) -> bool:
-        """Write one more slice to the disk; return whether the snapshot now stands.
+        """Write one more slice to disk; return whether the snapshot is complete.
 
-        Each slice is flushed by itself: flushing the whole file at its end would take long.
+        Each slice is flushed by itself: flushing the whole file at the end would block for long.
         """
         payload = next(self._slices, _MARK)
         self._append(payload)
@@ -46,7 +46,7 @@ class SnapshotWriter:
         return True
 
     def close(self) -> None:
-        """Let the file go; unless the snapshot stands, what was written of it is worthless."""
+        """Close the file; a snapshot that is not complete is discarded."""
         self._file.close()
 
     def _append(self, payload: bytes) -> None:
@@ -55,17 +55,17 @@ class SnapshotWriter:
 
 
 def read(path: Path) -> list[bytes]:
-    """Return the slices of a snapshot. Raises `StateDamagedError` unless it is whole."""
+    """Return the slices of a snapshot. Raises `StateDamagedError` unless it is complete."""
     payloads, sound = journal.read(path, 0)
     if sound == path.stat().st_size:
         if len(payloads) > 1 and payloads[0] == payloads[-1] == _MARK:
             return payloads[1:-1]
         if len(payloads) == 1 and payloads[0]:
             return payloads
-    raise StateDamagedError(f"{path}: no sound snapshot in it")
+    raise StateDamagedError(f"{path}: the snapshot is incomplete or damaged")
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed process had written of its snapshots."""
+    """Remove unfinished snapshots of a killed process."""
     for path in folder.glob("snapshot-*.tmp"):
         path.unlink()

@@ -1,4 +1,4 @@
-"""The token that commands of `/_control` which change something carry in the header `X-Control-Token`."""
+"""The token that `/_control` commands which change something send in the header `X-Control-Token`."""
 
 import hmac
 import re
@@ -14,15 +14,15 @@ _FORM = re.compile(r"[0-9a-f]{64}")
 
 
 def load_or_make_token(state: Path) -> str:
-    """The token in `DIR/control_token`, made at the first start and readable by its owner only.
+    """Return the token in `DIR/control_token`, generated at the first start and readable by its owner only.
 
-    Raises `StateDamagedError` for a file without one.
+    Raises `StateDamagedError` when the file has no token.
     """
     path = state / FILE
     if path.exists():
         token = path.read_text("utf-8", "replace").strip()
         if not _FORM.fullmatch(token):
-            raise StateDamagedError(f"{path}: expected 64 hexadecimal digits; mend or remove it")
+            raise StateDamagedError(f"{path}: expected 64 hexadecimal digits; fix or remove it")
         return token
     token = secrets.token_hex(32)
     write_private(path, token + "\n")
@@ -30,5 +30,5 @@ def load_or_make_token(state: Path) -> str:
 
 
 def matches(token: str, given: str | None) -> bool:
-    """Tell whether the header held the token; the time it takes says nothing about it."""
+    """Tell whether the header holds the token, in constant time."""
     return hmac.compare_digest(token.encode(), (given or "").encode("utf-8", "surrogateescape"))

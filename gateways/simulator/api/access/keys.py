@@ -1,4 +1,4 @@
-"""API keys: which account each belongs to, and how its owner signs."""
+"""API keys: the account each belongs to, and how its requests are signed."""
 
 import hashlib
 import hmac
@@ -20,14 +20,14 @@ _KEY_FORMAT = re.compile(r"^[A-Za-z0-9_-]{1,128}$")
 
 
 class Signer(Protocol):
-    """What a signature is checked with."""
+    """Checks signatures of one key."""
 
     @property
     def is_ed25519(self) -> bool:
         """Tell whether the key may log on to a WS API session."""
 
     def accepts(self, text: str, signature: str) -> bool:
-        """Tell whether `signature` is the owner's signature of `text`."""
+        """Tell whether `signature` is a valid signature of `text`."""
 
 
 class Secret:
@@ -52,7 +52,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key of one account. How it signs never appears in a representation."""
+    """One key of one account. The secret never appears in its representation."""
 
     key: str
     account: str
@@ -63,7 +63,7 @@ class ApiKey:
 
 
 class KeyRing:
-    """The keys the exchange knows. Those that are `keep`t are in a file and known again after a restart."""
+    """All API keys of the exchange. Those added by `save` are stored in a file and survive a restart."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -71,9 +71,9 @@ class KeyRing:
         self._saved_rows: dict[str, dict[str, str]] = {}
 
     def load(self, accounts: Iterable[str]) -> None:
-        """Register the keys written down, except those of accounts that are no more.
+        """Register the stored keys, except those of accounts that no longer exist.
 
-        Raises `StateDamagedError` for a file that is not as `keep` writes it.
+        Raises `StateDamagedError` for a file that `save` did not write.
         """
         if self._path is None or not self._path.exists():
             return
@@ -84,16 +84,16 @@ class KeyRing:
                     self._add_row(row)
                     self._saved_rows[row["key"]] = row
         except (msgspec.DecodeError, KeyError, ValueError) as error:
-            raise StateDamagedError(f"{self._path}: not a list of API keys; mend or remove it") from error
+            raise StateDamagedError(f"{self._path}: not a list of API keys; fix or remove it") from error
 
     def add(self, key: str, secret: str, account: str) -> ApiKey:
-        """Register a key that signs with a secret; an existing one is replaced."""
+        """Register a key with a shared secret; an existing one is replaced."""
         return self._add(key, Secret(secret), account)
 
     def add_public(self, pem: str, account: str, key: str | None = None) -> ApiKey:
-        """Register a key that signs with a private key. Raises ValueError for a bad public one.
+        """Register a key by its public key. Raises ValueError when that is not valid.
 
-        Without a `key` one is made from the public key.
+        Without `key` the API key is derived from the public key.
         """
         from gateways.simulator.api.access.public_keys import PublicKey  # noqa: PLC0415 - 50 ms that few runs need
 
@@ -101,7 +101,7 @@ class KeyRing:
         return self._add(key or signer.api_key, signer, account)
 
     def save(self, key: str, account: str, *, secret: str | None = None, pem: str | None = None) -> None:
-        """Register a key, by its secret or its public key, and write it down. Raises ValueError."""
+        """Register a key, by its secret or its public key, and store it. Raises ValueError."""
         if not _KEY_FORMAT.match(key):
             raise ValueError("key: expected 1 to 128 letters, digits, - and _")
         row = {"key": key, "account": account}
@@ -112,7 +112,7 @@ class KeyRing:
             write_private(self._path, json.dumps(list(self._saved_rows.values())))
 
     def identify(self, key: str | None) -> ApiKey:
-        """Owner of the `X-MBX-APIKEY` header: -2014 for a bad format, -2015 for an unknown key (401)."""
+        """Find the key of an `X-MBX-APIKEY` header: -2014 for a bad format, -2015 if unknown (401)."""
         if key is None or not _KEY_FORMAT.match(key):
             raise ApiError(-2014, "API-key format invalid.", 401)
         found = self._keys.get(key)
@@ -132,11 +132,11 @@ class KeyRing:
 
 
 def load_or_make_keys(state: Path, key: str | None, secret: str | None) -> tuple[str, str, Path | None]:
-    """Key and secret of the default account; made once and kept in `DIR/binance_keys`.
+    """Return key and secret of the default account, generated once and stored in `DIR/binance_keys`.
 
-    Returns key, secret, and the file they are kept in (None where both were given). The file has the
-    vault's format, `api_key=` and `api_secret=` lines, readable by its owner only. Raises
-    `StateDamagedError` for one without them.
+    The third value is that file (None when key and secret were given). The file has the vault's format,
+    `api_key=` and `api_secret=` lines, and is readable by its owner only. Raises `StateDamagedError`
+    when it lacks one of them.
     """
     if key is not None and secret is not None:
         return key, secret, None
@@ -151,7 +151,7 @@ def load_or_make_keys(state: Path, key: str | None, secret: str | None) -> tuple
             return lines["api_key"].strip(), lines["api_secret"].strip(), path
         except KeyError as error:
             raise StateDamagedError(
-                f"{path}: expected the lines api_key=... and api_secret=...; mend or remove it"
+                f"{path}: expected the lines api_key=... and api_secret=...; fix or remove it"
             ) from error
     made_key, made_secret = secrets.token_hex(32), secrets.token_hex(32)
     write_private(path, f"api_key={made_key}\napi_secret={made_secret}\n")
@@ -159,7 +159,7 @@ def load_or_make_keys(state: Path, key: str | None, secret: str | None) -> tuple
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file by one that only its owner can read."""
+    """Replace a file atomically by one that only its owner can read."""
     temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)
     temporary.touch(mode=0o600)

@@ -1,7 +1,7 @@
 """Public keys of API keys that sign with RSA or Ed25519, in place of a shared secret.
 
-The exchange takes both: RSA as PKCS #1 v1.5 with SHA-256, either signature in base64. Who holds the
-private key is never asked for it.
+The exchange accepts both: RSA as PKCS #1 v1.5 with SHA-256; signatures are base64. The private key stays
+with the client.
 """
 
 import base64
@@ -20,7 +20,7 @@ _EXPECTED = "expected a public key in PEM, of Ed25519 or of RSA with 2048 bits o
 
 
 class PublicKey:
-    """A public key read from PEM text (`-----BEGIN PUBLIC KEY-----`). Raises ValueError, one sentence."""
+    """A public key read from PEM text (`-----BEGIN PUBLIC KEY-----`). Raises ValueError with one sentence."""
 
     def __init__(self, pem: str) -> None:
         if "PRIVATE KEY" in pem:
@@ -46,7 +46,7 @@ class PublicKey:
 
     @property
     def api_key(self) -> str:
-        """An API key for it: 64 hexadecimal digits, the same for the same public key."""
+        """Return the API key derived from it: 64 hexadecimal digits, always the same for a public key."""
         return hashlib.sha256(
             self._key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         ).hexdigest()

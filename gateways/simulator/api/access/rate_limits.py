@@ -1,4 +1,4 @@
-"""Request weight and order counters in fixed windows, and the ban that follows insistence."""
+"""Rate limiter: request weight and orders in fixed windows, and bans for clients that ignore it."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ _MAX_ADDRESSES = 10_000
 
 
 class RateLimitError(ApiError):
-    """A limit is broken: 429 or 418 with the seconds of `Retry-After`."""
+    """A rate limit is exceeded: 429 or 418, with the seconds for `Retry-After`."""
 
     def __init__(self, code: int, message: str, http_status: int, retry_after_s: int) -> None:
         super().__init__(code, message, http_status)
@@ -20,7 +20,7 @@ class RateLimitError(ApiError):
 
 @dataclass(slots=True)
 class RateLimitSettings:
-    """Limits as live has them. `ban_after` requests past a broken limit lead to a ban; 0 means never."""
+    """The live exchange's limits. `ban_after` refused requests in a window lead to a ban; 0 means never."""
 
     weight_1m: int = 2400
     orders_10s: int = 300
@@ -107,30 +107,30 @@ class RateLimits:
         orders.minute.count += per_1m
 
     def weight_used(self, address: str, now_ms: int) -> int:
-        """Weight used in the present minute."""
+        """Return the weight used in the current minute."""
         window = self._address(address).weight
         window.roll(now_ms)
         return window.count
 
     def orders_used(self, account: str, now_ms: int) -> tuple[int, int]:
-        """Orders counted in the present 10 seconds and the present minute."""
+        """Return the orders counted in the current 10 seconds and the current minute."""
         orders = self._orders.setdefault(account, _Orders())
         orders.ten_seconds.roll(now_ms)
         orders.minute.roll(now_ms)
         return orders.ten_seconds.count, orders.minute.count
 
     def ban(self, address: str, until_ms: int) -> None:
-        """Ban an address, as the control API asks for; 0 lifts it."""
+        """Ban an address until a time; 0 lifts the ban."""
         self._address(address).banned_until_ms = until_ms
 
     def exhaust(self, now_ms: int) -> None:
-        """Use up the weight of the present minute for every known address, as the control API asks for."""
+        """Use up the weight of the current minute for every known address (control API)."""
         for state in self._addresses.values():
             state.weight.roll(now_ms)
             state.weight.count = self.settings.weight_1m
 
     def reset(self) -> None:
-        """Forget all counts and bans."""
+        """Clear all counts and bans."""
         self._addresses.clear()
         self._orders.clear()
 

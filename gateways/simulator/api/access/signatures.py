@@ -1,4 +1,4 @@
-"""Who is calling: signatures, timestamps and recvWindow, checked in the exchange's order."""
+"""Request authentication: timestamp, recvWindow and signature, checked in the exchange's order."""
 
 import base64
 import re
@@ -17,7 +17,7 @@ _SIGNATURE = re.compile(r"(?:^|&)signature=([^&]*)")
 
 
 def check_timestamp(params: Params, server_ms: int) -> None:
-    """The timing rule: `timestamp < server + 1000 and server - timestamp <= recvWindow`, else -1021."""
+    """Require `timestamp < server + 1000 and server - timestamp <= recvWindow` (-1021)."""
     try:
         timestamp = params.integer("timestamp")
     except ApiError as error:
@@ -40,7 +40,7 @@ def check_timestamp(params: Params, server_ms: int) -> None:
 
 
 def signed_text(raw_query: str, raw_body: str) -> tuple[str, str | None]:
-    """What was signed, and the signature: raw query and raw body as sent, joined, without `signature`."""
+    """Return the signed text (raw query and raw body joined, without `signature`) and the signature."""
     signature: str | None = None
     parts = []
     for raw in (raw_query, raw_body):
@@ -56,7 +56,7 @@ def signed_text(raw_query: str, raw_body: str) -> tuple[str, str | None]:
 
 
 def check_signature(key: ApiKey, text: str, signature: str | None) -> None:
-    """-1022 where the signature is not the key owner's."""
+    """Refuse a signature that does not belong to the key (-1022)."""
     if not signature:
         raise missing_parameter("signature")
     if not key.signer.accepts(text, signature):
@@ -64,11 +64,11 @@ def check_signature(key: ApiKey, text: str, signature: str | None) -> None:
 
 
 def ws_signed_text(values: Mapping[str, str]) -> str:
-    """What a WS API request signs: all parameters but the signature, sorted by name, unencoded."""
+    """Return the signed text of a WS API request: all parameters but the signature, sorted, not encoded."""
     return "&".join(f"{name}={value}" for name, value in sorted(values.items()) if name != "signature")
 
 
 def new_listen_key() -> str:
-    """64 characters, unguessable."""
+    """Return a new random listen key of 64 characters."""
     raw = secrets.token_bytes(48)
     return base64.urlsafe_b64encode(raw).decode().replace("-", "A").replace("_", "B")

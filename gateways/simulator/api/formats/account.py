@@ -1,4 +1,4 @@
-"""Account, balance, position and settings answers in the exchange's REST shapes."""
+"""Account, balance, position and settings in the exchange's REST format."""
 
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ Specs = dict[str, SymbolSpec]
 
 
 def account_v3(specs: Specs, summary: AccountSummary) -> JsonObject:
-    """GET /fapi/v3/account: only what is in use, no flags."""
+    """GET /fapi/v3/account: only positions in use, no flags."""
     return _totals(summary.total) | {
         "assets": [_asset(row) for row in summary.assets],
         "positions": [_account_position_v3(specs[row.symbol], row) for row in in_use(summary.positions)],
@@ -80,12 +80,12 @@ def balances(summary: AccountSummary) -> list[JsonObject]:
 
 
 def in_use(rows: list[PositionRow]) -> list[PositionRow]:
-    """Rows with a position or a resting order: all that the v3 endpoints show."""
+    """Return the rows with a position or an open order, which are all that the v3 endpoints show."""
     return [row for row in rows if row.position_amt or row.has_open_orders]
 
 
 def position_risk_v3(spec: SymbolSpec, row: PositionRow) -> JsonObject:
-    """Row of GET /fapi/v3/positionRisk: neither leverage nor margin type."""
+    """Row of GET /fapi/v3/positionRisk, without leverage and margin type."""
     return {
         "symbol": row.symbol,
         "positionSide": row.position_side,
@@ -205,12 +205,12 @@ def entry(spec: SymbolSpec, value: Decimal) -> str:
 
 
 def liquidation(spec: SymbolSpec, value: Decimal) -> str:
-    """Liquidation price: "0" where nothing can be liquidated."""
+    """Liquidation price; "0" when there is none."""
     return price(spec, value) if value > 0 else "0"
 
 
 def money_or_zero(value: Decimal) -> str:
-    """Money with 8 decimals, "0" for nothing."""
+    """Money with 8 decimals; "0" for zero."""
     return money(value) if value else "0"
 
 
@@ -220,7 +220,7 @@ def fixed_rate(value: Decimal) -> str:
 
 
 def number(value: Decimal) -> int | float:
-    """A JSON number: an integer where it is one."""
+    """JSON number, an integer where possible."""
     return int(value) if value == value.to_integral_value() else float(value)
 
 

@@ -1,4 +1,4 @@
-"""User events in the shapes of the user data stream."""
+"""User events in the format of the user data stream."""
 
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,7 @@ ZERO = Decimal(0)
 
 
 def order_trade_update(spec: SymbolSpec, event: OrderEvent, now_ms: int) -> JsonObject:
-    """ORDER_TRADE_UPDATE. `N` and `n` are absent where there is no fee."""
+    """ORDER_TRADE_UPDATE. `N` and `n` are absent without a fill."""
     order, fill = event.order, event.fill
     row: JsonObject = {
         "s": order.symbol,
@@ -128,7 +128,7 @@ def _exact(spec: SymbolSpec, value: Decimal) -> str:
 
 
 def algo_update(spec: SymbolSpec, event: AlgoEvent, now_ms: int) -> JsonObject:
-    """ALGO_UPDATE. `rm` and `ia` stand only where they say something."""
+    """ALGO_UPDATE. `rm` and `ia` are present only when they apply."""
     order = event.order
     has_child = order.actual_order_id != 0
     row: JsonObject = {
@@ -167,7 +167,7 @@ def algo_update(spec: SymbolSpec, event: AlgoEvent, now_ms: int) -> JsonObject:
 
 
 def margin_call(specs: dict[str, SymbolSpec], event: MarginCallEvent, now_ms: int) -> JsonObject:
-    """MARGIN_CALL; `cw` only where cross positions are in danger."""
+    """MARGIN_CALL; `cw` only when cross positions are affected."""
     body: JsonObject = {"e": "MARGIN_CALL", "E": now_ms}
     if event.cross_wallet is not None:
         body["cw"] = money(event.cross_wallet)

@@ -1,4 +1,4 @@
-"""Numbers as the exchange prints them: exact decimals, plain notation, fixed places."""
+"""Numbers in the exchange's format: exact decimals, plain notation, fixed places."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 

@@ -1,4 +1,4 @@
-"""Orders, conditional orders, fills and amendments in the exchange's REST shapes."""
+"""Orders, conditional orders, fills and amendments in the exchange's REST format."""
 
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,7 @@ ZERO = Decimal(0)
 
 
 def order_answer(spec: SymbolSpec, order: Order, legacy_avg_price: bool = False) -> JsonObject:
-    """Answer of POST, PUT and DELETE; since 2026-07 without `avgPrice` and `cumQuote`, unless asked for."""
+    """Response of POST, PUT and DELETE; without `avgPrice` and `cumQuote` since 2026-07, unless requested."""
     executed = qty(spec, order.executed_qty)
     row: JsonObject = {
         "orderId": order.order_id,
@@ -45,7 +45,7 @@ def order_answer(spec: SymbolSpec, order: Order, legacy_avg_price: bool = False)
 
 
 def as_acknowledged(answer: JsonObject, spec: SymbolSpec) -> JsonObject:
-    """The ACK form: as the order was when it arrived, whatever has become of it."""
+    """ACK response: the order as it was when it arrived, before matching."""
     nothing = qty(spec, ZERO)
     changed = {"status": "NEW", "executedQty": nothing, "cumQty": nothing}
     if "avgPrice" in answer:
@@ -83,7 +83,7 @@ def forced_order(spec: SymbolSpec, order: Order) -> JsonObject:
 
 
 def algo_answer(spec: SymbolSpec, order: AlgoOrder) -> JsonObject:
-    """Answer of POST algoOrder."""
+    """Response of POST algoOrder."""
     return {
         "algoId": order.algo_id,
         "clientAlgoId": order.client_algo_id,
@@ -114,7 +114,7 @@ def algo_answer(spec: SymbolSpec, order: AlgoOrder) -> JsonObject:
 
 
 def algo_query(spec: SymbolSpec, order: AlgoOrder) -> JsonObject:
-    """Answer of GET algoOrder: unlike that of POST without activation price and callback rate."""
+    """Response of GET algoOrder; unlike that of POST it has no activation price and callback rate."""
     row = _algo_row(spec, order)
     row["actualQty"] = plain(order.actual_qty)
     row["actualType"] = order.actual_type
@@ -142,7 +142,7 @@ def algo_listed(spec: SymbolSpec, order: AlgoOrder) -> JsonObject:
 
 
 def algo_cancelled(order: AlgoOrder) -> JsonObject:
-    """Answer of DELETE algoOrder; its code is a string."""
+    """Response of DELETE algoOrder; its code is a string."""
     return {"algoId": order.algo_id, "clientAlgoId": order.client_algo_id, "code": "200", "msg": "success"}
 
 
@@ -190,6 +190,6 @@ def amendment(spec: SymbolSpec, change: Amendment) -> JsonObject:
 
 
 def quote(spec: SymbolSpec, value: Decimal) -> str:
-    """A notional: all decimals that price times quantity can have."""
+    """Notional with all decimals that price times quantity can have."""
     places = spec.price_precision + spec.quantity_precision
     return f"{value:.{places}f}"

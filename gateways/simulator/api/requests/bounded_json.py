@@ -1,4 +1,4 @@
-"""JSON from outside: finite, and not nested deeper than the machine can follow."""
+"""Untrusted JSON: finite numbers only, and an error instead of a crash when nested too deeply."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -7,22 +7,22 @@ from typing import TypeVar
 import msgspec
 
 MAX_MAGNITUDE = Decimal("1e12")
-"""No amount, price or size in a command is as large."""
+"""Upper bound of amounts, prices and sizes in a command."""
 
 _T = TypeVar("_T")
 
 
 class BadJsonError(ValueError):
-    """The text is no JSON, or not of the form asked for; the message says where."""
+    """The text is not JSON, or not of the expected type; the message says where."""
 
 
 def decode(text: str | bytes, kind: type[_T]) -> _T:
-    """Decode a text of the form `kind` (`object`: any). Raises `BadJsonError` for everything that is not."""
+    """Decode JSON as type `kind` (`object`: any). Raises `BadJsonError`."""
     return _bounded(lambda: msgspec.json.decode(text, type=kind))
 
 
 def decode_exact(text: str | bytes) -> object:
-    """Decode a text of any form; numbers with a point stay text, as they were written."""
+    """Decode any JSON; numbers with a decimal point stay text, exactly as written."""
     return _bounded(lambda: _EXACT.decode(text))
 
 
@@ -39,7 +39,7 @@ def _bounded(decoding: Callable[[], _T]) -> _T:
 
 
 def check_finite(command: msgspec.Struct) -> None:
-    """Refuse decimals that are not finite, or out of all proportion. Raises ValueError naming the field."""
+    """Refuse decimals that are not finite or too large. Raises ValueError naming the field."""
     for name, value in msgspec.structs.asdict(command).items():
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, msgspec.Struct):

@@ -1,4 +1,4 @@
-"""What a client is told, and the log says, when a request fails by a fault of ours."""
+"""Response and log lines for a request that fails because of a bug in the simulator."""
 
 import logging
 import traceback
@@ -14,9 +14,9 @@ _logged_lines: set[str] = set()
 
 
 def request_failed(what: str, error: Exception) -> ApiError:
-    """Log an unforeseen error of one request; the answer says that its outcome is unknown (-1000, 500).
+    """Log an unexpected error of one request; the response says that its outcome is unknown (-1000, 500).
 
-    The traceback is logged once for each place that fails, so that nobody can fill the disk with it.
+    The traceback is logged once for each place in the code, so that repeated requests cannot fill the disk.
     """
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "?"
@@ -29,7 +29,7 @@ def request_failed(what: str, error: Exception) -> ApiError:
 
 
 def http_logger() -> logging.Logger:
-    """What the HTTP server says about requests that are none: a line each, without a traceback."""
+    """Return a logger for malformed HTTP requests: one line each, without a traceback."""
     logger = logging.getLogger("simulator.http")
     logger.propagate = False
     logger.handlers = [_OneLine()]

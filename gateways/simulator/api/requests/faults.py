@@ -1,4 +1,4 @@
-"""Faults on demand: what an endpoint answers instead of the truth, and what happens to user events."""
+"""Fault injection: wrong responses of endpoints; lost, duplicated or delayed user events."""
 
 import fnmatch
 import itertools
@@ -35,7 +35,7 @@ _TIMEOUT = (
 
 @dataclass(frozen=True, slots=True)
 class CannedAnswer:
-    """Status, body, content type and headers that a fault answers with."""
+    """Status, body, content type and headers of a fault's response."""
 
     status: int
     body: bytes
@@ -80,7 +80,7 @@ ANSWERS: dict[str, CannedAnswer] = {
 class Fault:
     """One rule: the next `times` requests (None: all) that match get `kind`.
 
-    `endpoint` is a shell pattern over `METHOD /path`, WS API calls under the path of their REST twin.
+    `endpoint` is a shell pattern over `METHOD /path`; WS API calls match the path of the same REST call.
     """
 
     endpoint: str
@@ -97,7 +97,7 @@ class Fault:
 
 @dataclass(slots=True)
 class EventFault:
-    """What happens to the next `times` user events of a type (shell pattern): lose, duplicate or delay."""
+    """One rule: the next `times` user events of a type (shell pattern) are lost, duplicated or delayed."""
 
     event: str
     action: Literal["lose", "duplicate", "delay"]
@@ -108,38 +108,38 @@ class EventFault:
 
 @dataclass(slots=True)
 class Faults:
-    """All faults in force, first come first served."""
+    """All active faults, applied in the order they were added."""
 
     requests: list[Fault] = field(default_factory=list)
     events: list[EventFault] = field(default_factory=list)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def add_request(self, fault: Fault) -> Fault:
-        """Add a rule for requests; it gets a number."""
+        """Add a rule for requests and number it."""
         fault.identifier = next(self._numbers)
         self.requests.append(fault)
         return fault
 
     def add_event(self, fault: EventFault) -> EventFault:
-        """Add a rule for user events; it gets a number."""
+        """Add a rule for user events and number it."""
         fault.identifier = next(self._numbers)
         self.events.append(fault)
         return fault
 
     def clear(self) -> None:
-        """End all faults."""
+        """Remove all faults."""
         self.requests.clear()
         self.events.clear()
 
     def listing(self) -> dict[str, Any]:
-        """All rules as JSON-able data."""
+        """Return all rules as data for JSON."""
         return {
             "requests": [asdict(fault) for fault in self.requests],
             "events": [asdict(fault) for fault in self.events],
         }
 
     def take_request(self, endpoint: str, params: Params) -> Fault | None:
-        """The fault this request meets, counted as used."""
+        """Return the fault that applies to this request and count it as used."""
         for fault in self.requests:
             if not fnmatch.fnmatchcase(endpoint, fault.endpoint):
                 continue
@@ -156,7 +156,7 @@ class Faults:
         return None
 
     def take_event(self, event: str) -> EventFault | None:
-        """The fault this user event meets, counted as used."""
+        """Return the fault that applies to this user event and count it as used."""
         for fault in self.events:
             if fnmatch.fnmatchcase(event, fault.event):
                 if fault.times is not None:
@@ -168,7 +168,7 @@ class Faults:
 
 
 def is_exempt(endpoint: str, params: Params) -> bool:
-    """Whether system protection (-1008) lets the request pass: cancels and orders that only reduce."""
+    """Whether the request is exempt from system protection (-1008): cancels and reduce-only orders."""
     if not endpoint.startswith("POST ") or "rder" not in endpoint:
         return True
     side, position_side = params.upper("side"), params.upper("positionSide") or "BOTH"

@@ -1,4 +1,4 @@
-"""Parameters of one request: names in any case, values as text, typed on reading."""
+"""Parameters of one request: case-insensitive names, text values, typed when read."""
 
 import re
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Params:
 
     @classmethod
     def of_http(cls, query: str, body: str) -> "Params":
-        """Parameters of query string and form body; where both name one, the query wins."""
+        """Parse query string and form body; a parameter in both is taken from the query."""
         if not body:
             return cls(dict(split_pairs(query)))
         merged = {name.lower(): value for name, value in split_pairs(body)}
@@ -48,7 +48,7 @@ class Params:
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> "Params":
-        """Parameters of a JSON object, as in the WS API or an item of a batch."""
+        """Parse a JSON object, as in the WS API or an item of a batch."""
         return cls({name: json_text(value) for name, value in values.items() if value is not None})
 
     def has(self, name: str) -> bool:
@@ -79,7 +79,7 @@ class Params:
         return int(number)
 
     def decimal(self, name: str) -> Decimal | None:
-        """Exact decimal value, or None; -1102 where it is no number, as the exchange words it."""
+        """Exact decimal value, or None; -1102 when it is not a number, like the live exchange."""
         value = self.text(name)
         if value is None:
             return None
@@ -120,7 +120,7 @@ class Params:
 
 
 def json_text(value: object) -> str:
-    """Text of a JSON value as it would stand in a query string."""
+    """Return a JSON value as the text it has in a query string."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

@@ -43,7 +43,7 @@ def position_risk_v2(venue: Venue, call: Call) -> object:
 
 
 def symbol_config(venue: Venue, call: Call) -> object:
-    """GET symbolConfig: one row a symbol, whatever the position mode."""
+    """GET symbolConfig: one row per symbol in every position mode."""
     rows = {row.symbol: shape.symbol_config(row) for row in reversed(_positions(venue, call))}
     return list(reversed(rows.values()))
 
@@ -188,7 +188,7 @@ def order_limits(venue: Venue, _call: Call) -> object:
 
 
 def start_listen_key(venue: Venue, call: Call) -> object:
-    """POST listenKey: the key of this owner, extended where it exists."""
+    """POST listenKey: create the owner's key or extend the existing one."""
     assert call.owner is not None
     return {"listenKey": venue.listen_keys.start(call.owner, call.now_ms)}
 
@@ -200,7 +200,7 @@ def extend_listen_key(venue: Venue, call: Call) -> object:
 
 
 def end_listen_key(venue: Venue, call: Call) -> object:
-    """DELETE listenKey: open sockets hear of it and fall silent."""
+    """DELETE listenKey: open sockets get listenKeyExpired and no further events."""
     assert call.owner is not None
     key = venue.listen_keys.end(call.owner)
     if key is not None:

@@ -1,4 +1,4 @@
-"""The way of a request: limits, key, mandatory parameters, timestamp, signature, meaning, journal, answer."""
+"""Request pipeline: limits, key, mandatory parameters, timestamp, signature, handler, journal, response."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,12 +28,12 @@ JSON = "application/json"
 
 
 class CutConnectionError(Exception):
-    """A fault asks that the client get no answer at all."""
+    """A fault requires closing the connection without a response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and body of an answer; `body` is JSON unless a fault says otherwise."""
+    """One HTTP response; `body` is JSON unless a fault sets another content type."""
 
     status: int
     body: bytes
@@ -43,9 +43,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What came with a request: API key, signature, and the texts it may have been made from.
+    """API key and signature of a request, and the texts that may have been signed.
 
-    A request of a session that has logged on needs no signature of its own.
+    Requests of a logged-on WS API session need no signature.
     """
 
     key: str | None
@@ -53,7 +53,7 @@ class Credentials:
     in_session: bool = False
 
     def check(self, owner: ApiKey, params: Params, server_ms: int) -> None:
-        """Timestamp, then signature. One of the texts has to match."""
+        """Check timestamp, then signature, which has to match one of the texts."""
         for name in ("timestamp",) if self.in_session else ("timestamp", "signature"):
             params.require(name)
         check_timestamp(params, server_ms)
@@ -70,7 +70,7 @@ class Credentials:
 
 
 class Dispatcher:
-    """Performs requests of REST and of the WS API."""
+    """Performs REST and WS API requests."""
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
@@ -78,7 +78,7 @@ class Dispatcher:
     async def answer(
         self, method: str, path: str, params: Params, credentials: Credentials, address: str
     ) -> Answer:
-        """Answer one request. Raises CutConnectionError where a fault says so."""
+        """Answer one request. Raises CutConnectionError when a fault requires it."""
         endpoint = ENDPOINTS.get((method, path))
         if endpoint is None:
             message = f"Path {path}, Method {method} is invalid"
@@ -146,7 +146,7 @@ class Dispatcher:
             status, body = error.http_status, error_body(error)
             if isinstance(error, RateLimitError):
                 headers["Retry-After"] = str(error.retry_after_s)
-        except Exception as error:  # noqa: BLE001 - a fault of ours is that request's, and is told
+        except Exception as error:  # noqa: BLE001 - a bug in one request must not end the server; it is logged
             failed = request_failed(name, error)
             status, body = failed.http_status, error_body(failed)
         venue.commit()
@@ -168,11 +168,11 @@ class Dispatcher:
 
 
 def error_body(error: ApiError) -> bytes:
-    """An error as the exchange prints it."""
-    message = error.message.encode("utf-8", "replace").decode()  # a client's text may not be encodable
+    """Encode an error in the exchange's format."""
+    message = error.message.encode("utf-8", "replace").decode()  # text from a client may not be encodable
     return msgspec.json.encode({"code": error.code, "msg": message})
 
 
 def canned_answer(canned: CannedAnswer) -> Answer:
-    """The answer of a fault."""
+    """Build the response of a fault."""
     return Answer(canned.status, canned.body, dict(canned.headers), canned.content_type)

@@ -1,4 +1,4 @@
-"""What an endpoint is, and what its handler gets."""
+"""`Endpoint` describes one method and path; `Call` is what its handler gets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Security(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One checked request. `owner` stands for every endpoint that needs a key."""
+    """One checked request. `owner` is set for every endpoint that needs a key."""
 
     params: Params
     now_ms: int
@@ -33,7 +33,7 @@ class Call:
 
     @property
     def account(self) -> str:
-        """Account of the caller."""
+        """The caller's account."""
         assert self.owner is not None
         return self.owner.account
 
@@ -73,7 +73,7 @@ Weight = int | Callable[[Params], int]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One method and path. `orders` are the order counts (per 10 s, per minute) of one request."""
+    """One method and path. `orders` is how many orders a request counts as (per 10 s, per minute)."""
 
     handler: Handler
     security: Security = Security.NONE
@@ -82,7 +82,7 @@ class Endpoint:
     orders: tuple[int, int] = (0, 0)
     funding_pool: bool = False
     spot_headers: bool = False
-    """Whether the used weight is told under its older name too, as the spot host does."""
+    """Whether to send the used weight under its older header name too, like the spot host."""
 
     def weight_of(self, params: Params) -> int:
         """Request weight of a request with these parameters."""

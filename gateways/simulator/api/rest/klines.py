@@ -1,4 +1,4 @@
-"""Candles: trades, and what is answered for mark price, index price and premium."""
+"""Kline endpoints: last price, mark price, index price and premium index."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +32,7 @@ def continuous_klines(venue: Venue, call: Call) -> list[Any]:
 
 
 def mark_klines(venue: Venue, call: Call) -> list[Any]:
-    """GET markPriceKlines: the mark price follows the trades closely, so their bars are given."""
+    """GET markPriceKlines: the bars of the last price, which the mark price follows closely."""
     return _without_volume(requested_feed(venue, call), call)
 
 
@@ -88,10 +88,10 @@ def _kline_rows(feed: SymbolFeed, call: Call) -> tuple[str, list[list[int]]]:
 
 
 def _is_known(feed: SymbolFeed, interval: str, row: list[int], now_ms: int) -> bool:
-    """Whether a bar is more than a guess.
+    """Whether a bar is complete enough to return.
 
-    One whose last minute is told by a source, has ended by the clock and is open here lacks its last
-    trades; a market that stands still has no bar it has not traded in.
+    A bar from a live source whose last minute has ended by the clock but is still open here lacks its last
+    trades. A halted market has no bar without trades.
     """
     end_ms = next_open_time(interval, row[OPEN_TIME])
     if not row[OPEN_TIME] <= feed.bars.open_row[OPEN_TIME] < end_ms:
@@ -102,5 +102,5 @@ def _is_known(feed: SymbolFeed, interval: str, row: list[int], now_ms: int) -> b
 def _older_than_held(symbol: str, interval: str, error: HistoryMissingError) -> ApiError:
     since = datetime.fromtimestamp(error.from_ms / 1000, UTC).isoformat(timespec="minutes")
     if not error.is_complete:
-        return unavailable(f"{symbol}: klines from before {since} are still being fetched")
-    return ApiError(-1130, f"{symbol}: klines {interval} from before {since} are not held here.")
+        return unavailable(f"{symbol}: klines before {since} are still being fetched")
+    return ApiError(-1130, f"{symbol}: klines {interval} before {since} are not available here.")

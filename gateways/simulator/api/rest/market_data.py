@@ -1,4 +1,4 @@
-"""Answers to requests of market data, apart from candles."""
+"""Market data endpoints other than klines: depth, trades, tickers, premium index, funding."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -168,7 +168,7 @@ def funding_info(_venue: Venue, _call: Call) -> Json:
 
 
 def open_interest(venue: Venue, call: Call) -> Json:
-    """GET openInterest: a constant of a plausible size, as nothing in the simulator depends on it."""
+    """GET openInterest: a plausible constant, as nothing in the simulator depends on it."""
     feed = requested_feed(venue, call)
     return {
         "openInterest": feed.numbers.size(_OPEN_INTEREST_LOTS),

@@ -1,4 +1,4 @@
-"""Endpoints that carry little here: statistics, other products, other hosts on the same port."""
+"""Endpoints with constant or empty responses: statistics, other products, other hosts."""
 
 from gateways.simulator.api.rest import market_data
 from gateways.simulator.api.rest.endpoint import Call, Endpoint, Handler, Security
@@ -18,7 +18,7 @@ def trading_status(_venue: Venue, call: Call) -> object:
 
 
 def constituents(venue: Venue, call: Call) -> object:
-    """GET constituents: the index follows this market alone."""
+    """GET constituents: the index consists of this market alone."""
     venue.spec(call.symbol)
     price = f"{mark_price.index_price(venue.state.market(call.symbol)):.8f}"
     row = {"exchange": "simulator", "symbol": call.symbol, "price": price, "weight": "1.00000000"}
@@ -26,7 +26,7 @@ def constituents(venue: Venue, call: Call) -> object:
 
 
 def trading_schedule(_venue: Venue, call: Call) -> object:
-    """GET tradingSchedule: no market here keeps the hours of another."""
+    """GET tradingSchedule: all markets are always open."""
     markets = ("EQUITY", "COMMODITY", "KR_EQUITY", "HK_EQUITY", "CN_EQUITY", "FX")
     return {"updateTime": call.now_ms, "marketSchedules": {market: {"sessions": []} for market in markets}}
 
@@ -37,7 +37,7 @@ def system_status(_venue: Venue, _call: Call) -> object:
 
 
 def adl_risk(venue: Venue, call: Call) -> object:
-    """GET symbolAdlRisk: low, as the insurance fund here has no end."""
+    """GET symbolAdlRisk: always low, as the insurance fund is practically unlimited."""
     symbol = call.params.upper("symbol")
     names = [venue.spec(symbol).symbol] if symbol else list(venue.state.markets)
     rows = [{"symbol": name, "adlRisk": "low", "updateTime": call.now_ms} for name in names]

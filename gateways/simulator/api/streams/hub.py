@@ -1,7 +1,7 @@
 """Fan-out of stream frames: each event is encoded once and the same bytes go to every subscriber.
 
-A frame is written straight to the socket's transport, so nothing queues inside the simulator; a reader
-that lets more than `MAX_BACKLOG_BYTES` pile up is cut off.
+A frame is written straight to the socket's transport, so nothing queues inside the simulator; a client
+that leaves more than `MAX_BACKLOG_BYTES` unread is disconnected.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _EMPTY_BLOCK = 4  # bytes of the flush marker that permessage-deflate leaves out
 
 
 def class_of(stream: str) -> Route:
-    """Class of a stream name: public, market, or private for anything that may be a listen key."""
+    """Return the route of a stream: public, market, or private for anything that may be a listen key."""
     if stream.startswith("!"):
         return "public" if stream.startswith("!bookTicker") else "market"
     _, at, kind = stream.partition("@")
@@ -34,7 +34,7 @@ def class_of(stream: str) -> Route:
 
 
 def text_frame(payload: bytes, first: int = _TEXT_FINAL) -> bytes:
-    """A whole, unmasked WebSocket text frame around `payload`."""
+    """Return a complete unmasked WebSocket text frame with `payload`."""
     size = len(payload)
     if size <= _SMALL:
         return bytes((first, size)) + payload
@@ -44,14 +44,14 @@ def text_frame(payload: bytes, first: int = _TEXT_FINAL) -> bytes:
 
 
 def deflated_frame(payload: bytes, window_bits: int) -> bytes:
-    """The same, compressed without context, so that it suits any socket with that window."""
+    """Return the frame compressed without context, so that it fits any socket with that window."""
     packer = zlib.compressobj(level=1, wbits=-window_bits)
     packed = packer.compress(payload) + packer.flush(zlib.Z_SYNC_FLUSH)
     return text_frame(packed[:-_EMPTY_BLOCK], _TEXT_FINAL_DEFLATED)
 
 
 class Frame:
-    """One event in the forms its subscribers want, each made at most once."""
+    """One event, encoded at most once for each form its subscribers need."""
 
     __slots__ = ("_frames", "payload", "stream")
 
@@ -61,7 +61,7 @@ class Frame:
         self._frames: dict[tuple[bool, int], bytes] = {}
 
     def form(self, wrapped: bool, window_bits: int) -> bytes:
-        """Bytes for a socket; `window_bits` 0 means uncompressed."""
+        """Return the bytes for a socket; `window_bits` 0 means uncompressed."""
         found = self._frames.get((wrapped, window_bits))
         if found is None:
             body = self.payload
@@ -73,7 +73,7 @@ class Frame:
 
 
 class StreamSocket:
-    """One client connection and what it listens to."""
+    """One client connection and its subscriptions."""
 
     __slots__ = (
         "cut",
@@ -103,15 +103,15 @@ class StreamSocket:
         self.cut = False
 
     def send(self, frame: Frame) -> None:
-        """Write one frame now; a reader that is too slow loses its connection."""
+        """Write one frame; a client that reads too slowly is disconnected."""
         self.write(frame.form(self.wrapped, self.window_bits))
 
     def send_payload(self, payload: bytes) -> None:
-        """Write an answer that belongs to no stream."""
+        """Write a response that belongs to no stream."""
         self.write(deflated_frame(payload, self.window_bits) if self.window_bits else text_frame(payload))
 
     def write(self, data: bytes) -> None:
-        """Write prepared bytes unless the connection ends."""
+        """Write bytes unless the connection is closing."""
         transport = self.transport
         if self.cut or transport.is_closing():
             return
@@ -126,7 +126,7 @@ class StreamSocket:
 
 
 class Hub:
-    """Who listens to what. `on_first`/`on_last` tell the market data which streams are wanted."""
+    """Subscriptions of all sockets. `on_first`/`on_last` report streams that gain or lose all subscribers."""
 
     def __init__(self, strict_routing: bool = False) -> None:
         self.strict_routing = strict_routing
@@ -137,16 +137,16 @@ class Hub:
         self._silenced: tuple[str, ...] = ()
 
     def add(self, socket: StreamSocket) -> None:
-        """A connection opened."""
+        """Add an open connection."""
         self.sockets[socket] = None
 
     def remove(self, socket: StreamSocket) -> None:
-        """A connection ended."""
+        """Remove a closed connection."""
         self.unsubscribe(socket, list(socket.streams))
         self.sockets.pop(socket, None)
 
     def subscribe(self, socket: StreamSocket, names: Iterable[str]) -> None:
-        """Listen to streams; unknown ones and ones of the wrong class stay silent, as on the exchange."""
+        """Subscribe to streams; unknown ones and ones on the wrong route send nothing, as on the exchange."""
         for name in names:
             if name in socket.streams:
                 continue
@@ -158,7 +158,7 @@ class Hub:
                     self.on_first(name)
 
     def unsubscribe(self, socket: StreamSocket, names: Iterable[str]) -> None:
-        """Stop listening; unknown names are ignored."""
+        """Unsubscribe; unknown names are ignored."""
         for name in names:
             socket.streams.pop(name, None)
             listeners = self._listeners.get(name)
@@ -169,11 +169,11 @@ class Hub:
                     self.on_last(name)
 
     def subscribed(self) -> list[str]:
-        """Names of all streams somebody listens to."""
+        """Return the names of all streams with subscribers."""
         return list(self._listeners)
 
     def publish(self, stream: str, payload: object) -> None:
-        """Send one market event (a JSON-able object, or bytes that are JSON already)."""
+        """Send one market event (data to encode, or bytes of JSON)."""
         listeners = self._listeners.get(stream)
         if listeners is None or self.is_silenced(stream):
             return
@@ -183,7 +183,7 @@ class Hub:
             socket.send(frame)
 
     def publish_private(self, key: str, event: str, payload: bytes) -> None:
-        """Send one user event to the sockets of a listen key that let it through."""
+        """Send one user event to the sockets of a listen key whose `events` filter accepts it."""
         listeners = self._listeners.get(key)
         if listeners is None or self.is_silenced(key):
             return
@@ -194,15 +194,15 @@ class Hub:
                 socket.send(frame)
 
     def silence(self, patterns: Iterable[str]) -> None:
-        """Send nothing on the streams that match these shell patterns; none ends the silence."""
+        """Send nothing on streams that match these shell patterns; no patterns: send everything again."""
         self._silenced = tuple(patterns)
 
     def is_silenced(self, stream: str) -> bool:
-        """Whether a fault keeps the stream silent."""
+        """Whether a fault silences the stream."""
         return any(fnmatch.fnmatchcase(stream, pattern) for pattern in self._silenced)
 
     def drop_all(self, route: str | None = None) -> int:
-        """Cut every connection (of one route); returns how many."""
+        """Cut every connection (of one route); return how many."""
         dropped = [socket for socket in self.sockets if route is None or socket.route == route]
         for socket in dropped:
             socket.abort()
@@ -215,4 +215,4 @@ class Hub:
 
 
 def _ignore_stream(_stream: str) -> None:
-    """Stand in until the market data is attached."""
+    """Do nothing, until market data is attached."""

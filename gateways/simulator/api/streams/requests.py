@@ -1,4 +1,4 @@
-"""What a client may say on a stream connection: its URL, and SUBSCRIBE and its relatives."""
+"""Requests of a stream connection: its URL, and messages such as SUBSCRIBE."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -14,7 +14,7 @@ _METHODS = "SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GE
 
 @dataclass(slots=True)
 class StreamUrl:
-    """A stream connection's path and query, taken apart."""
+    """Parsed path and query of a stream connection."""
 
     route: Route
     wrapped: bool
@@ -25,9 +25,9 @@ class StreamUrl:
 def parse_stream_url(path: str, query: str) -> StreamUrl | None:
     """Read `/[public|market|private/]{ws|stream}[/name…][?streams=…&listenKey=…&events=…]`.
 
-    None where the path is no stream path. Path elements that are no stream and no listen key (ccxt adds a
-    connection number) are kept: nobody ever publishes under such a name. `events=A/B` belongs to the
-    listen key before it, or to the first one where it comes first.
+    None when the path is not a stream path. Path elements that are neither a stream nor a listen key (ccxt
+    adds a connection number) do no harm: nothing is published under such a name. `events=A/B` belongs to
+    the listen key before it, or to the first one when it comes first.
     """
     parts = [part for part in path.split("/") if part]
     route: Route = ""
@@ -57,7 +57,7 @@ def parse_stream_url(path: str, query: str) -> StreamUrl | None:
 
 
 def answer(hub: Hub, socket: StreamSocket, text: str) -> bytes:
-    """Perform one client message and encode what to say back."""
+    """Perform one client message and encode the response."""
     try:
         request = decode(text, object)
     except BadJsonError as error:

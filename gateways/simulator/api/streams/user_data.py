@@ -1,4 +1,4 @@
-"""Listen keys, and the delivery of user events to those who hold one."""
+"""Listen keys, and the delivery of user events to them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ LIFE_MS = 3_600_000
 
 @dataclass(slots=True)
 class ListenKey:
-    """One live listen key: one for each API key."""
+    """One active listen key; an API key has at most one."""
 
     value: str
     api_key: str
@@ -27,7 +27,7 @@ class ListenKey:
 
 
 class ListenKeys:
-    """All live listen keys. They are kept in the state folder, so a restart does not silence anybody."""
+    """All active listen keys. They are stored in the state folder, so user streams survive a restart."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -36,11 +36,11 @@ class ListenKeys:
             try:
                 keys = msgspec.json.decode(path.read_bytes(), type=list[ListenKey])
             except msgspec.DecodeError as error:
-                raise StateDamagedError(f"{path}: not a list of listen keys; mend or remove it") from error
+                raise StateDamagedError(f"{path}: not a list of listen keys; fix or remove it") from error
             self._by_api_key = {key.api_key: key for key in keys}
 
     def start(self, owner: ApiKey, now_ms: int) -> str:
-        """The key of this owner, new or extended by 60 minutes."""
+        """Create the owner's key, or extend it by 60 minutes; return it."""
         key = self._by_api_key.get(owner.key)
         if key is None:
             key = ListenKey(new_listen_key(), owner.key, owner.account, 0)
@@ -50,7 +50,7 @@ class ListenKeys:
         return key.value
 
     def extend(self, owner: ApiKey, value: str | None, now_ms: int) -> str:
-        """Extend by 60 minutes; -1125 where the owner has none, or another."""
+        """Extend by 60 minutes; -1125 when the owner has no key or a different one."""
         key = self._by_api_key.get(owner.key)
         if key is None or (value is not None and value != key.value):
             raise ApiError(-1125, "This listenKey does not exist.")
@@ -59,13 +59,13 @@ class ListenKeys:
         return key.value
 
     def end(self, owner: ApiKey) -> ListenKey | None:
-        """End the owner's key; returns it, None where there was none."""
+        """End the owner's key and return it; None when there was none."""
         key = self._by_api_key.pop(owner.key, None)
         self._save()
         return key
 
     def take_expired(self, now_ms: int) -> list[ListenKey]:
-        """Remove and return the keys whose time has come."""
+        """Remove and return the expired keys."""
         expired = [key for key in self._by_api_key.values() if key.expires_ms <= now_ms]
         for key in expired:
             del self._by_api_key[key.api_key]
@@ -81,7 +81,7 @@ class ListenKeys:
         return keys
 
     def of_account(self, account: str) -> list[str]:
-        """Live keys of an account."""
+        """Return the active keys of an account."""
         return [key.value for key in self._by_api_key.values() if key.account == account]
 
     def _save(self) -> None:
@@ -91,7 +91,7 @@ class ListenKeys:
 
 
 class UserStreams:
-    """Sends user events; faults may lose, double or delay them."""
+    """Sends user events; faults may lose, duplicate or delay them."""
 
     def __init__(
         self,
@@ -121,12 +121,12 @@ class UserStreams:
             self._call_later(fault.delay_ms, lambda: self._send(values, name, raw))
 
     def end(self, key: ListenKey, now_ms: int) -> None:
-        """Tell the sockets of a key that it has ended; they stay open and silent."""
+        """Send listenKeyExpired to the sockets of a key; they stay open but get no further events."""
         event = {"e": "listenKeyExpired", "E": now_ms, "listenKey": key.value}
         self._hub.publish_private(key.value, "listenKeyExpired", msgspec.json.encode(event))
 
     def expire(self, now_ms: int) -> None:
-        """End the keys that were not kept alive."""
+        """End the expired keys."""
         for key in self.keys.take_expired(now_ms):
             self.end(key, now_ms)
 

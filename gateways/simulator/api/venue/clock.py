@@ -1,8 +1,8 @@
-"""The simulator's clock: the machine's time, scaled from one epoch and never going back.
+"""The simulator's clock: the machine's time, scaled from an epoch, never decreasing.
 
-Simulated milliseconds are `epoch_ms + (wall_ms - epoch_ms) * speed`. Every process given the same epoch
-and speed reads the same time. `server_ms` is what the exchange claims its time to be (GET time, timestamp
-checks, WS API); a control command may skew it.
+Simulated milliseconds are `epoch_ms + (wall_ms - epoch_ms) * speed`. All processes with the same epoch and
+speed read the same time. `server_ms` is the time the exchange reports (GET time, timestamp checks, WS
+API); a control command may skew it.
 """
 
 import json
@@ -14,11 +14,11 @@ import msgspec
 
 
 class ClockError(Exception):
-    """The state folder belongs to another clock."""
+    """The state folder was created with another speed or epoch."""
 
 
 def wall_ms() -> float:
-    """Milliseconds UTC of the machine's clock; the simulator reads the time nowhere else."""
+    """Return the machine's time in ms UTC; the exchange reads the clock only here."""
     return time.time_ns() / 1e6
 
 
@@ -41,17 +41,17 @@ class SimClock:
         self._last_ms = not_before_ms
 
     def now_ms(self) -> int:
-        """Simulated time in milliseconds UTC; never smaller than an earlier answer."""
+        """Return simulated time in ms UTC; never less than before."""
         now = self._scaled_ms() + max(0, self.skew_ms)
         self._last_ms = max(self._last_ms, now)
         return self._last_ms
 
     def server_ms(self) -> int:
-        """Time the exchange claims, in milliseconds UTC: it follows a skew in both directions."""
+        """Return the time the exchange reports, in ms UTC; a skew moves it in both directions."""
         return self._scaled_ms() + self.skew_ms
 
     def seconds_until(self, sim_ms: int) -> float:
-        """Real seconds until `sim_ms` of simulated time; 0 if it has come."""
+        """Return the real seconds until `sim_ms` of simulated time; 0 if it has passed."""
         return max(0.0, (sim_ms - max(0, self.skew_ms) - self._scaled_ms()) / 1000.0 / self.speed)
 
     def _scaled_ms(self) -> int:
@@ -64,16 +64,16 @@ class _Stored(msgspec.Struct):
 
 
 def open_clock(state: Path, speed: float, epoch_ms: int | None) -> SimClock:
-    """Clock of a state folder: a restarted simulator goes on with the epoch of its first start.
+    """Return the clock of a state folder: a restart continues with the epoch of the first start.
 
-    Raises ClockError where the folder was made with another speed or epoch: its time would jump.
+    Raises ClockError when the folder was created with another speed or epoch, as its time would jump.
     """
     path = state / "clock.json"
     if path.exists():
         try:
             stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
         except msgspec.DecodeError as error:
-            raise ClockError(f"{path}: not readable ({error}); mend or remove it") from error
+            raise ClockError(f"{path}: not readable ({error}); fix or remove it") from error
         if stored.speed != speed:
             raise ClockError(f"{path}: this state runs at --speed {stored.speed:g}, not {speed:g}")
         if speed != 1.0 and epoch_ms is not None and epoch_ms != stored.epoch_ms:

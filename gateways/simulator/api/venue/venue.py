@@ -1,4 +1,4 @@
-"""Everything one simulated exchange consists of, and the flow of its events to the outside."""
+"""`Venue` puts one simulated exchange together and passes its events on to clients."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ DEFAULT_BALANCE = Decimal(10_000)
 
 @dataclass(frozen=True, slots=True)
 class VenueOptions:
-    """What the command line decides about the exchange itself."""
+    """Options of the command line that concern the exchange itself."""
 
     specs: dict[str, SymbolSpec]
     state: Path
@@ -51,8 +51,8 @@ class VenueOptions:
 class Venue:
     """Exchange, market data, market, clock and clients of one simulator, all on one thread.
 
-    It is the exchange's listener: public events go to the market data at once, user events wait for
-    `commit`, so that nobody hears of anything a kill could undo.
+    It is the exchange's listener: public events go to market data at once; user events wait for `commit`,
+    so that no client learns of anything that a kill could undo.
     """
 
     def __init__(
@@ -83,30 +83,30 @@ class Venue:
         self.wake: Callable[[], None] = _nothing
         self._waiting: list[tuple[str, UserEvent]] = []
         self.disk_error: BaseException | None = None
-        """Why nothing can be made durable any more: the process has to end."""
+        """The disk error after which nothing can be written; the process has to end."""
         self.commit()
 
     def start_market(self, market: Market) -> None:
-        """Attach the source of order flow and let it fill the books."""
+        """Attach the market, the source of order flow, and let it fill the books."""
         self.market = market
         market.start(self.exchange, self.data, self.clock.now_ms())
         self.commit()
 
     def spec(self, symbol: str) -> SymbolSpec:
-        """Specification of a symbol; -1121 where it is unknown."""
+        """Return the specification of a symbol (-1121 if unknown)."""
         found = self.state.specs.get(symbol)
         if found is None:
             raise refusal(-1121)
         return found
 
     def check_market(self, symbol: str) -> None:
-        """Refuse to match orders of a symbol whose book is not that of its source (-1001, 503)."""
+        """Refuse orders of a symbol whose book is not in sync with its source (-1001, 503)."""
         feed = self.data.feed(symbol)
         if feed is not None and not feed.ready:
             raise unavailable(f"{symbol}: {feed.not_ready_reason}")
 
     def advance(self) -> int | None:
-        """Let everything happen that is due; returns when to come back (simulated ms)."""
+        """Process everything that is due; return when to call again (simulated ms)."""
         now_ms = self.clock.now_ms()
         market = self.market
         if market is not None:
@@ -127,7 +127,7 @@ class Venue:
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def commit(self) -> None:
-        """Make what changed durable, then let the user events out."""
+        """Write what changed to disk, then send the user events."""
         try:
             changed = self.persistence.commit()
         except BaseException as error:
@@ -144,7 +144,7 @@ class Venue:
                 self.users.deliver(account, name, payload)
 
     def close(self) -> None:
-        """Orderly end: everything is written."""
+        """Write everything and close (clean shutdown)."""
         if self.market is not None:
             self.market.close()
         self.data.close()
@@ -206,4 +206,4 @@ class Venue:
 
 
 def _nothing() -> None:
-    """Stand in until the driver is attached."""
+    """Do nothing, until a server is attached."""

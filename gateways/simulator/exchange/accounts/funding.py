@@ -12,7 +12,7 @@ LATEST_CATCH_UP_MS = 15 * 60_000
 
 
 def settle_due(state: ExchangeState, market: MarketState) -> bool:
-    """Settle every funding that is due; tell whether there was one."""
+    """Settle every funding that is due; return whether there was one."""
     interval = market.spec.funding_interval_ms
     facts = market.facts
     if not facts.next_funding_ms:

@@ -3,8 +3,7 @@
 Formulas (quote; MP mark price, q signed quantity): notional N = |q|*MP; maintenance margin
 MM = N*mmr - cum of N's bracket; position margin N / leverage; open orders (one-way)
 max(|q*MP + bids|, |q*MP - asks|) / leverage minus the position margin, sides counted separately in hedge
-mode; reduce-only orders reserve nothing. Source: the exchange's margin documentation, as kept in the
-protocol reference, section 13.
+mode; reduce-only orders reserve nothing. Source: Binance's documentation of futures margin.
 """
 
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from gateways.simulator.exchange.model.symbols import SymbolSpec
 
 @dataclass(slots=True)
 class SymbolMargin:
-    """What one symbol reserves in an account."""
+    """Margin one symbol reserves in an account."""
 
     position: Decimal
     open_orders: Decimal
@@ -73,7 +72,7 @@ def symbol_margin(
     without: int = 0,
     leverage: int | None = None,
 ) -> SymbolMargin:
-    """Return a symbol's margin, with a further order and without an existing one if asked."""
+    """Return a symbol's margin, optionally with an additional order and without an existing one."""
     spec, mark = market.spec, market.mark
     lev = leverage or user.config(spec.symbol).leverage
     if not user.account.hedge_mode:
@@ -116,7 +115,7 @@ def relevant_symbols(user: AccountState) -> list[str]:
 
 
 def totals(state: ExchangeState, user: AccountState) -> Totals:
-    """Return the account's totals at the present mark prices."""
+    """Return the account's totals at the current mark prices."""
     found = Totals()
     for symbol in relevant_symbols(user):
         market = state.markets[symbol]
@@ -137,7 +136,7 @@ def totals(state: ExchangeState, user: AccountState) -> Totals:
 
 
 def available_balance(state: ExchangeState, user: AccountState) -> Decimal:
-    """Return what can be used for new orders: never negative."""
+    """Return the balance available for new orders, never negative."""
     found = totals(state, user)
     return max(ZERO, cross_wallet(user) + found.cross_unrealized - found.cross_reserved)
 
@@ -145,8 +144,8 @@ def available_balance(state: ExchangeState, user: AccountState) -> Decimal:
 def liquidation_price(state: ExchangeState, user: AccountState, position: Position) -> Decimal:
     """Return the mark price at which the position is liquidated, 0 when there is none.
 
-    `LP = (WB - TMM + UPNL + cum - cost) / (Q*mmr - q)` with the bracket that holds at LP itself; in
-    hedge mode both sides of a cross symbol enter one formula.
+    `LP = (WB - TMM + UPNL + cum - cost) / (Q*mmr - q)` with the bracket at LP itself; in hedge
+    mode both sides of a cross symbol enter one formula.
     """
     if not position.lots:
         return ZERO
@@ -198,7 +197,7 @@ def _solve(spec: SymbolSpec, wallet: Decimal, mark: Decimal, positions: list[Pos
 def _bracket_ranges(
     spec: SymbolSpec, sizes: list[Decimal]
 ) -> list[tuple[Decimal, Decimal, Decimal, Decimal]]:
-    """Return (sum of Q*mmr, sum of cum, lowest price, highest price) for each stretch of prices.
+    """Return (sum of Q*mmr, sum of cum, lowest price, highest price) for each price range.
 
     The borders are the prices at which one of the sizes crosses into another bracket.
     """

@@ -1,7 +1,7 @@
 """Mark price, premium and funding rate.
 
 Mark price = median(index * (1 + r * t/T), index + mean(mid - index over the last 60 s), last), sampled
-once a second, with r the running funding rate and t/T the share of the funding period still to come.
+once a second, with r the current funding rate and t/T the remaining share of the funding period.
 Funding rate = P + clamp(0.0001 - P, -0.0005, 0.0005), P the average premium of the period, later samples
 weighing more; premium = (max(0, impact bid - index) - max(0, index - impact ask)) / index, where the
 impact price is the mean price of 25,000 quote taken from the book. Pinned values replace either.
@@ -21,7 +21,7 @@ _RATE_UNIT = Decimal("0.00000001")
 
 
 def mid_price(market: MarketState) -> Decimal:
-    """Return the middle of the book; with one side only that side, without any the last trade."""
+    """Return the mid price; the only side of a one-sided book; the last trade when the book is empty."""
     bid, ask = market.book.best_bid(), market.book.best_ask()
     tick = market.spec.tick_size
     if bid is not None and ask is not None:
@@ -31,12 +31,12 @@ def mid_price(market: MarketState) -> Decimal:
 
 
 def index_price(market: MarketState) -> Decimal:
-    """Return the index price, or the middle of the book while none was set."""
+    """Return the index price, or the mid price while none is set."""
     return market.index or mid_price(market)
 
 
 def funding_rate(market: MarketState) -> Decimal:
-    """Return the rate the running period would settle at."""
+    """Return the rate at which the current period would settle."""
     facts = market.facts
     if facts.pinned_rate is not None:
         return facts.pinned_rate
@@ -47,7 +47,7 @@ def funding_rate(market: MarketState) -> Decimal:
 
 
 def update_mark(state: ExchangeState, market: MarketState) -> bool:
-    """Take one sample of the premium and set the mark price; tell whether the mark moved."""
+    """Update the mark price; return whether it changed."""
     pinned = market.facts.pinned_mark
     mark = _median_mark(state, market) if pinned is None else pinned
     if mark == market.mark:

@@ -1,4 +1,4 @@
-"""Positions: what a fill does to one, and its prices.
+"""Positions: how a fill changes one, and its entry and break-even price.
 
 Realised profit of a reduction is proceeds minus the share of `cost` that leaves; the last reduction
 takes all that is left of it. Shares are rounded to 1e-8 quote, so wallet changes add up exactly.
@@ -75,7 +75,7 @@ def apply_fill(
 
 
 def cross_wallet(user: AccountState) -> Decimal:
-    """Return the wallet without what isolated positions hold."""
+    """Return the wallet balance without the margin of isolated positions."""
     return user.account.wallet_balance - sum(
         (position.isolated_wallet for position in user.account.positions.values()), ZERO
     )

@@ -27,7 +27,7 @@ def set_leverage(state: ExchangeState, user: AccountState, symbol: str, leverage
     """Set a leverage; return the largest notional it allows.
 
     -4028 out of range, -4161 lowered in isolated mode with a position, -2027 below what the position
-    needs, -2028 when the margin of a lower leverage is not there.
+    needs, -2028 when the balance is too small for a lower leverage.
     """
     market = state.market(symbol)
     spec = market.spec
@@ -142,6 +142,6 @@ def set_multi_assets(state: ExchangeState, user: AccountState, *, multi_assets: 
 
 
 def set_fee_burn(state: ExchangeState, user: AccountState, *, fee_burn: bool) -> None:
-    """Say whether fees may be paid in BNB; no change is no error."""
+    """Set whether fees may be paid in BNB; setting the same value again is not an error."""
     user.account.fee_burn = fee_burn
     state.touch_account(user)

@@ -1,4 +1,4 @@
-"""Accounts and positions, and the rows their queries return. Money is exact Decimal in quote."""
+"""Accounts and positions, and the rows their queries return. Money is exact Decimal in quote currency."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -8,10 +8,10 @@ ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class Position:
-    """One position. `lots` is signed; `cost` is the signed quote paid for what is held.
+    """One position. `lots` is signed; `cost` is the signed quote paid for it.
 
-    Entry price is `cost / quantity`: a reduction takes a share of `cost` with it, so that the
-    realised profits of a round trip add up exactly.
+    Entry price is `cost / quantity`: a reduction removes its share of `cost`, so that the realised
+    profits of a round trip add up exactly.
     """
 
     symbol: str
@@ -20,7 +20,7 @@ class Position:
     cost: Decimal = ZERO
     isolated_wallet: Decimal = ZERO
     fees: Decimal = ZERO
-    """Commission paid since the position was flat (break-even price)."""
+    """Commission paid since the position was flat (for the break-even price)."""
     accumulated_realized: Decimal = ZERO
     update_time_ms: int = 0
 
@@ -50,7 +50,7 @@ class IncomeRecord:
 
 @dataclass(slots=True)
 class MarginChange:
-    """One change of an isolated position's margin by its owner. `kind` is 1 (added) or 2 (taken away)."""
+    """One change of an isolated position's margin by its owner. `kind` is 1 (added) or 2 (removed)."""
 
     account_id: str
     symbol: str
@@ -79,12 +79,12 @@ class Account:
     """Symbol to the time (ms) at which its open orders are cancelled."""
     margin_called: bool = False
     alias: str = "SgsR"
-    """The exchange's own name of it, by which a client knows it again; that of versions before."""
+    """The exchange's own name of the account, which never changes; the default is that of old state files."""
 
 
 @dataclass(slots=True)
 class PositionRow:
-    """One position as account (v2, v3) and positionRisk (v2, v3) print it."""
+    """One position as returned by account and positionRisk (v2, v3)."""
 
     symbol: str
     position_side: str
@@ -113,7 +113,7 @@ class PositionRow:
 
 @dataclass(slots=True)
 class AssetRow:
-    """One asset as account and balance print it."""
+    """One asset as returned by account and balance."""
 
     asset: str
     wallet_balance: Decimal

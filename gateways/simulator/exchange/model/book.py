@@ -1,18 +1,18 @@
 """A price-time priority order book over integer ticks and lots.
 
-A level holds anonymous liquidity as numbers and the orders of accounts as entries. Between entries the
-anonymous size is known exactly, so each entry's queue position is: `entry.ahead` lots stand between it
-and the entry before it (or the front), and `level.tail` lots stand behind the last entry.
+A level holds anonymous liquidity as numbers and the orders of accounts as entries. The anonymous size
+between entries is known exactly, which gives each entry's queue position: `entry.ahead` lots are between
+it and the previous entry (or the front), and `level.tail` lots are behind the last entry.
 
 The queue rule:
 
-* new anonymous size joins the tail; a new entry joins behind everything there;
-* what trades eats from the front;
+* new anonymous size joins the tail; a new entry joins behind everything else;
+* trades take from the front;
 * an anonymous cancel (`reduce`, or `set_level` to a smaller size) is spread over the segments in
   proportion to their size, rounded so that no entry advances by more than its share.
 
 Each side keeps its prices as one ascending list of keys (bid: price, ask: -price), so the best price is
-always the last element and both sides share one code. All operations are O(log n) comparisons plus a
+always the last element and both sides share their code. All operations are O(log n) comparisons plus a
 memory move of the price list.
 """
 
@@ -58,7 +58,7 @@ class Level:
         return self.anonymous + self.owned
 
     def cancel_anonymous(self, lots: int) -> None:
-        """Take `lots` of anonymous size away, in proportion, never favouring an entry."""
+        """Remove `lots` of anonymous size, in proportion, never favouring an entry."""
         if not self.entries:
             self.tail = max(0, self.tail - lots)
             return
@@ -93,7 +93,7 @@ class _Side:
         self.changed: set[int] = set()
         self.entries = 0
         self.owned_keys: dict[int, int] = {}
-        """Keys that hold entries, with their number."""
+        """Keys with entries, and their number."""
 
     def level(self, key: int) -> Level:
         level = self.levels.get(key)
@@ -131,7 +131,7 @@ class Book:
         book_side.changed.add(key)
 
     def reduce(self, side: str, price_ticks: int, lots: int) -> int:
-        """Cancel up to `lots` of anonymous size; return how much there was to cancel."""
+        """Cancel up to `lots` of anonymous size; return how much was cancelled."""
         book_side = self._bids if side == "BUY" else self._asks
         key = price_ticks * book_side.sign
         level = book_side.levels.get(key)
@@ -152,7 +152,7 @@ class Book:
     def set_level(self, side: str, price_ticks: int, lots: int) -> None:
         """Set a level's anonymous size (a recording's absolute quantity); 0 empties it.
 
-        Size an account has taken from a recording is gone until this is called for its level again.
+        Size an account has taken from a recording stays missing until the next call for that level.
         """
         book_side = self._bids if side == "BUY" else self._asks
         key = price_ticks * book_side.sign
@@ -175,7 +175,7 @@ class Book:
             level.cancel_anonymous(-difference)
 
     def clear_anonymous(self) -> None:
-        """Remove all anonymous size, leaving the accounts' orders (a market restarts)."""
+        """Remove all anonymous size and keep the accounts' orders (a market restarts)."""
         for book_side in (self._bids, self._asks):
             for key in list(book_side.keys):
                 level = book_side.levels[key]
@@ -233,7 +233,7 @@ class Book:
         """Tell whether `take_changes` would return anything."""
         return bool(self._bids.changed or self._asks.changed)
 
-    # What follows is for the exchange: entries and matching.
+    # For the exchange: entries and matching.
 
     def rest(self, entry: Entry) -> None:
         """Put an account's order at the back of its level."""
@@ -249,7 +249,7 @@ class Book:
         book_side.changed.add(key)
 
     def remove(self, entry: Entry) -> None:
-        """Take an account's order out; what stood in front of it stays where it is."""
+        """Remove an account's order; the anonymous size in front of it keeps its place."""
         book_side = self._bids if entry.side == "BUY" else self._asks
         key = entry.price_ticks * book_side.sign
         level = entry.level
@@ -279,7 +279,7 @@ class Book:
     def take_anonymous(
         self, taker_side: str, lots: int, limit_ticks: int | None, fills: list[tuple[int, int]]
     ) -> int:
-        """Match a taker against anonymous size until it is done, the limit, or an entry is in front.
+        """Match a taker against anonymous size until it is filled, at its limit, or an entry is next.
 
         Appends (ticks, lots) for each level to `fills` and returns the lots left. When lots are left
         and `front_entry` gives an entry, that entry is next in line.
@@ -310,7 +310,7 @@ class Book:
         return lots
 
     def front_entry(self, taker_side: str, limit_ticks: int | None) -> Entry | None:
-        """Return the entry next in line for a taker within its limit, None if none is in front."""
+        """Return the entry that is next for a taker within its limit, or None."""
         book_side = self._asks if taker_side == "BUY" else self._bids
         if not book_side.entries:
             return None

@@ -1,7 +1,7 @@
-"""Every refusal the exchange gives, with the code and the sentence the live exchange uses.
+"""Every error the exchange returns, with the code and message of the live exchange.
 
-`ApiError` carries the code, the message and the HTTP status; each constructor below makes one row of
-the documented table (reference: the exchange's error code page).
+`ApiError` has the code, the message and the HTTP status; each function below makes one row of the
+documented table (reference: the exchange's error code page).
 """
 
 from decimal import Decimal
@@ -18,7 +18,7 @@ class ApiError(Exception):
 
 
 def unavailable(why: str) -> ApiError:
-    """What cannot be answered truly now: the exchange's words for a failure that may be over soon."""
+    """-1001 with 503: data is temporarily unavailable; the exchange's own words, and the reason."""
     message = f"Internal error; unable to process your request. Please try again. ({why})"
     return ApiError(-1001, message, 503)
 
@@ -111,7 +111,7 @@ MESSAGES: dict[int, str] = {
 
 
 def refusal(code: int) -> ApiError:
-    """Return the refusal of a code whose sentence has no variable part."""
+    """Return the error of a code whose message has no variable part."""
     return ApiError(code, MESSAGES[code])
 
 
@@ -121,7 +121,7 @@ def missing_parameter(name: str) -> ApiError:
 
 
 def parameter_not_required(name: str) -> ApiError:
-    """-1106: a parameter that does not belong to this kind of request."""
+    """-1106: a parameter that this kind of request must not have."""
     return ApiError(-1106, f"Parameter '{name}' sent when not required.")
 
 
@@ -153,5 +153,5 @@ def notional_too_small(minimum: Decimal) -> ApiError:
 
 
 def close_position_unsupported(order_type: str) -> ApiError:
-    """-4136: closePosition with a type or direction it does not go with."""
+    """-4136: closePosition with a type or direction that does not support it."""
     return ApiError(-4136, f"Target strategy invalid for orderType {order_type},closePosition true")

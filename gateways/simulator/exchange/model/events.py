@@ -1,8 +1,8 @@
-"""What the exchange tells the outside, as plain data; the server turns it into Binance's JSON.
+"""Events of the exchange as plain data; the API formats them as Binance's JSON.
 
-Order within one request or market step is the order of the calls. A fill of a user produces
+Within one request or market step, events come in the order of the calls. A fill of a user produces
 `AccountEvent(reason="ORDER")` and then `OrderEvent(execution_type="TRADE")`, both with the same
-`time_ms`; an order that reaches the book is announced with NEW first.
+`time_ms`; an order that enters the book sends NEW first.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from gateways.simulator.exchange.model.orders import AlgoOrder, Order
 class Trade:
     """One public trade. `price_ticks` and `lots` are on the symbol's grid.
 
-    `printed` marks a trade that came from a recording through `Exchange.print_trade`: its own frame
-    exists already; every other trade is made by matching. `insurance` trades (a liquidation taken over
-    by the insurance fund or ADL) are excluded from aggTrade, as on the live exchange.
+    `printed` marks a recorded trade (`Exchange.print_trade`), whose frame exists already; every other trade
+    comes from matching. `insurance` trades (a liquidation taken over by the insurance fund or ADL) are
+    excluded from aggTrade, as on the live exchange.
     """
 
     symbol: str
@@ -46,7 +46,7 @@ class Fill:
 
 @dataclass(slots=True)
 class OrderEvent:
-    """ORDER_TRADE_UPDATE (and TRADE_LITE for TRADE). `order` is a copy taken at the moment.
+    """ORDER_TRADE_UPDATE (and TRADE_LITE for TRADE). `order` is a copy made at that time.
 
     `execution_type` is NEW, CANCELED, CALCULATED, EXPIRED, TRADE or AMENDMENT. `bid_notional` and
     `ask_notional` are the fields `b` and `a`: what the account's open orders of the symbol reserve.
@@ -122,7 +122,7 @@ class MarginCallPosition:
 
 @dataclass(slots=True)
 class MarginCallEvent:
-    """MARGIN_CALL; `cross_wallet` is None when only isolated positions are in danger."""
+    """MARGIN_CALL; `cross_wallet` is None when only isolated positions are affected."""
 
     time_ms: int
     cross_wallet: Decimal | None
@@ -154,16 +154,16 @@ class ForcedOrder:
 
 
 class Listener(Protocol):
-    """Receives everything, synchronously and in order; must not call back into the exchange."""
+    """Receives all events, synchronously and in order; must not call back into the exchange."""
 
     def on_trade(self, trade: Trade) -> None:
-        """Take one public trade."""
+        """Handle one public trade."""
 
     def on_book_changed(self, symbol: str, now_ms: int) -> None:
-        """Learn that the book of `symbol` has changed levels to take."""
+        """Handle a change of the book of `symbol` (`Book.take_changes`)."""
 
     def on_user(self, account_id: str, event: UserEvent) -> None:
-        """Take one event of an account's user data stream."""
+        """Handle one event of an account's user data stream."""
 
     def on_forced_order(self, forced: ForcedOrder) -> None:
-        """Take one liquidation order."""
+        """Handle one liquidation order."""

@@ -1,7 +1,7 @@
 """Orders, conditional orders and requests as data.
 
 Quantities are integer lots and prices integer ticks where the name says so; `None` means "not sent".
-Enumerations are Binance's own words.
+Enumerations use Binance's values.
 """
 
 import dataclasses
@@ -84,7 +84,7 @@ class AlgoRequest:
 
 @dataclass(slots=True)
 class Order:
-    """An ordinary order and all that REST and the stream print about it.
+    """An ordinary order, with everything that REST and streams return about it.
 
     `price` is 0 for MARKET. `cum_quote` is the exact sum of fill notionals, so
     `average_price = cum_quote / executed_qty`.
@@ -121,7 +121,7 @@ class Order:
     good_till_date: int = 0
     modifications: int = 0
     algo_id: int = 0
-    """The conditional order this one came from, 0 if none."""
+    """The conditional order that placed this one, 0 if none."""
     is_liquidation: bool = False
     """Placed by the exchange to liquidate or deleverage: pays no commission, the clearance fee instead."""
     priority: int = 0
@@ -134,7 +134,7 @@ class Order:
 
     @property
     def remaining_lots(self) -> int:
-        """Return what is left to fill."""
+        """Return the lots left to fill."""
         return self.orig_lots - self.executed_lots
 
     @property
@@ -185,13 +185,13 @@ class AlgoOrder:
     is_activated: bool = False
     """Trailing only: the activation price was reached (field `ia`)."""
     had_position: bool = False
-    """closePosition only: the position it is to close has existed, so its end expires the order."""
+    """closePosition only: the position to close has existed, so the order expires when it is closed."""
     extreme_price: Decimal | None = None
     """Trailing only: the best price seen since placement."""
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the order still waits for its trigger."""
+        """Tell whether the order is waiting for its trigger."""
         return self.algo_status in OPEN_ALGO_STATUSES
 
     def copy(self) -> "AlgoOrder":
@@ -201,7 +201,7 @@ class AlgoOrder:
 
 @dataclass(slots=True)
 class UserTrade:
-    """One fill of an account, as GET userTrades prints it."""
+    """One fill of an account, as GET userTrades returns it."""
 
     account_id: str
     symbol: str
@@ -222,7 +222,7 @@ class UserTrade:
 
 @dataclass(slots=True)
 class Amendment:
-    """One modification of an order, as GET orderAmendment prints it."""
+    """One modification of an order, as GET orderAmendment returns it."""
 
     amendment_id: int
     symbol: str

@@ -1,8 +1,8 @@
-"""The exchange's state, and the list of what changed in it since it was last made durable.
+"""The exchange's state, and the list of changes since the last commit.
 
-Rules live in the other modules as functions over `ExchangeState`; this one only stores, indexes, counts
-and remembers changes. Everything is bounded: closed orders, fills, income rows and conditional orders
-are kept up to the limits below, oldest dropped first.
+The rules are in other modules, as functions over `ExchangeState`; this one only stores, indexes, counts
+and records changes. Everything is bounded: closed orders, fills, income rows and conditional orders are
+kept up to the limits below; the oldest are dropped first.
 """
 
 from collections import deque
@@ -34,7 +34,7 @@ MAX_FUNDING_ROWS = 1_000
 FIRST_ORDER_ID = 8_000_000_001
 FIRST_ALGO_ID = 1_000_000_000_000_001
 ID_BLOCK = 1_000_000
-"""Ids spent by the market are reserved in blocks this large, so a restart never reuses one."""
+"""Ids for market data are reserved in blocks of this size, so that a restart never reuses one."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class FundingRow:
 
 @dataclass(slots=True)
 class Counters:
-    """The last id spent of each kind, and the ceilings up to which market ids are reserved."""
+    """The last id used of each kind, and the ceilings up to which market ids are reserved."""
 
     order: int = FIRST_ORDER_ID - 1
     algo: int = FIRST_ALGO_ID - 1
@@ -60,8 +60,8 @@ class Counters:
     update_ceiling: int = 0
     insurance_fund: Decimal = Decimal(1_000_000_000)
     state_id: str = ""
-    """Made with the state folder ("": by a version before that); in every record, so that files of two are
-    not mixed."""
+    """Random id of the state folder ("" in old ones), in every record, so that files of different folders
+    are not mixed up."""
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class MarketFacts:
     pinned_rate: Decimal | None = None
     pinned_mark: Decimal | None = None
     last_mark: Decimal = ZERO
-    """Mark price and last trade at the time of the record, in force until the market moves again."""
+    """Mark price and last trade at the time of the record; used after a restart until the market moves."""
     last_ticks: int = 0
 
 
@@ -97,13 +97,13 @@ class MarketState:
     premium_samples: int = 0
     entries: dict[int, Entry] = field(default_factory=dict)
     path: list[int] = field(default_factory=list)
-    """Trade prices since conditional orders were last looked at; kept only while there are some."""
+    """Trade prices since conditional orders were last checked; recorded only while there are some."""
     mark_moved: bool = False
     restored: bool = False
     waiting: dict[int, AlgoOrder] = field(default_factory=dict)
-    """Conditional orders of all accounts waiting on this symbol, oldest first."""
+    """Waiting conditional orders of all accounts on this symbol, oldest first."""
     returning: list[Order] = field(default_factory=list)
-    """Restored orders that rejoin the book when the market has one again."""
+    """Restored orders to put back once the market has filled the book."""
     funding_history: deque[FundingRow] = field(default_factory=lambda: deque(maxlen=MAX_FUNDING_ROWS))
 
     @property
@@ -199,7 +199,7 @@ class Dirty:
 
 
 class ExchangeState:
-    """Markets, accounts, counters; and where events go."""
+    """Markets, accounts, counters, and the listener for events."""
 
     def __init__(self, specs: dict[str, SymbolSpec], listener: Listener) -> None:
         self.specs = dict(specs)
@@ -210,7 +210,7 @@ class ExchangeState:
         self.accounts: dict[str, AccountState] = {}
         self.gtd_orders: dict[int, Order] = {}
         self.closed_children: list[Order] = []
-        """Closed orders that came from conditional ones, until these are told."""
+        """Closed orders of conditional orders that have not sent FINISHED yet."""
         self.replaced_specs: set[str] = set()
         self.markets = {
             symbol: MarketState(spec=spec, facts=MarketFacts(symbol)) for symbol, spec in self.specs.items()
@@ -226,47 +226,47 @@ class ExchangeState:
         return market
 
     def user(self, account_id: str) -> AccountState:
-        """Return an account; KeyError for one never created (the server knows its keys)."""
+        """Return an account; KeyError for an unknown one (API keys only refer to existing accounts)."""
         return self.accounts[account_id]
 
     def emit(self, account_id: str, event: UserEvent) -> None:
-        """Hand one user event out."""
+        """Send one user event to the listener."""
         self.listener.on_user(account_id, event)
 
     # Ids.
 
     def next_order_id(self) -> int:
-        """Spend an order id."""
+        """Return a new order id."""
         self.counters.order += 1
         self.dirty.counters = True
         return self.counters.order
 
     def next_algo_id(self) -> int:
-        """Spend a conditional order id."""
+        """Return a new conditional order id."""
         self.counters.algo += 1
         self.dirty.counters = True
         return self.counters.algo
 
     def next_transaction_id(self) -> int:
-        """Spend an income transaction id."""
+        """Return a new income transaction id."""
         self.counters.transaction += 1
         self.dirty.counters = True
         return self.counters.transaction
 
     def next_amendment_id(self) -> int:
-        """Spend an amendment id."""
+        """Return a new amendment id."""
         self.counters.amendment += 1
         self.dirty.counters = True
         return self.counters.amendment
 
     def next_priority(self) -> int:
-        """Spend a time priority."""
+        """Return a new time priority."""
         self.counters.priority += 1
         self.dirty.counters = True
         return self.counters.priority
 
     def next_trade_id(self, market: MarketState) -> int:
-        """Spend a trade id of a symbol, reserving the next block well before it is needed."""
+        """Return a new trade id of a symbol, reserving the next block well in advance."""
         market.trade_id += 1
         if market.trade_id + ID_BLOCK // 2 > market.facts.trade_ceiling:
             self._reserve_trade_ids(market)
@@ -277,7 +277,7 @@ class ExchangeState:
         self.dirty.markets[market.spec.symbol] = market.facts
 
     def next_update_id(self) -> int:
-        """Spend a market data update id."""
+        """Return a new market data update id."""
         counters = self.counters
         counters.update += 1
         if counters.update + ID_BLOCK // 2 > counters.update_ceiling:
@@ -286,7 +286,7 @@ class ExchangeState:
         return counters.update
 
     def reserve_ids(self) -> None:
-        """Reserve the first block of every market id, to be made durable before the market starts."""
+        """Reserve the first block of every market id; commit it before the market starts."""
         self.counters.update_ceiling = self.counters.update + ID_BLOCK
         self.dirty.counters = True
         for market in self.markets.values():
@@ -295,7 +295,7 @@ class ExchangeState:
     # Changes.
 
     def replace_spec(self, spec: SymbolSpec) -> None:
-        """Put another specification of a symbol into force."""
+        """Replace the specification of a symbol."""
         self.markets[spec.symbol].spec = spec
         self.specs[spec.symbol] = spec
         self.replaced_specs.add(spec.symbol)
@@ -344,7 +344,7 @@ class ExchangeState:
         self.dirty.algos[algo.algo_id] = algo
 
     def stop_waiting(self, user: AccountState, algo: AlgoOrder) -> None:
-        """Take a conditional order off the waiting lists (triggered, cancelled, rejected)."""
+        """Remove a conditional order from the waiting lists (triggered, cancelled, rejected)."""
         user.open_algos.pop(algo.algo_id, None)
         market = self.markets[algo.symbol]
         market.waiting.pop(algo.algo_id, None)
@@ -371,7 +371,7 @@ class ExchangeState:
         info: str = "",
         trade_id: str = "",
     ) -> None:
-        """Change the wallet and write the income row that explains it. Every change goes this way."""
+        """Change the wallet and record the income row for it. All wallet changes go through here."""
         account = user.account
         account.wallet_balance += amount
         row = IncomeRecord(

@@ -1,8 +1,8 @@
-"""What a symbol is: its grid, its filters, its fees and its leverage brackets.
+"""Symbol specifications: price and quantity grid, filters, fees and leverage brackets.
 
 `SymbolSpec` is the single source of the numbers that exchangeInfo, leverageBracket and commissionRate
-print and that the order rules enforce. Inside the exchange a price is an integer number of ticks and a
-quantity an integer number of lots; the conversions stand here.
+return and that the order rules enforce. Inside the exchange a price is an integer number of ticks and a
+quantity an integer number of lots; the conversions are here.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ TIMES_IN_FORCE = ("GTC", "IOC", "FOK", "GTX", "GTD")
 class Bracket:
     """One leverage bracket: positions with `floor < notional <= cap` (quote).
 
-    `cum` follows from the rows before it: `cum_n = cum_{n-1} + floor_n * (mmr_n - mmr_{n-1})`.
+    `cum` is computed from the previous rows: `cum_n = cum_{n-1} + floor_n * (mmr_n - mmr_{n-1})`.
     """
 
     bracket: int
@@ -50,7 +50,7 @@ def make_brackets(rows: list[tuple[int, int, str]]) -> tuple[Bracket, ...]:
 
 @dataclass(frozen=True, slots=True)
 class SymbolSpec:
-    """Everything fixed about one USD-M perpetual. Decimals are in quote or base as named."""
+    """Specification of one USD-M perpetual. Decimals are in quote or base as named."""
 
     symbol: str
     base: str
@@ -87,9 +87,9 @@ class SymbolSpec:
     funding_interval_ms: int = 8 * 3_600_000
     funding_cap: Decimal = Decimal("0.0200")
     reference_price: Decimal = Decimal(0)
-    """A plausible price for a market that must start from nothing."""
+    """A plausible price for a market without any history."""
     price_decimals: int = field(init=False)
-    """Decimals of the tick; REST prints prices with these."""
+    """Decimals of the tick, used for prices in REST responses."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "price_decimals", _decimals(self.tick_size))

@@ -31,7 +31,7 @@ ZERO = Decimal(0)
 
 
 def build_order(state: ExchangeState, user: AccountState, request: OrderRequest) -> Order:
-    """Check a request's terms and make the order, without an id and not yet indexed."""
+    """Check a request's terms and build the order, without an id and not yet indexed."""
     market = state.market(request.symbol)
     terms = check_order(user, market, request, state.now_ms)
     spec = market.spec
@@ -60,14 +60,14 @@ def build_order(state: ExchangeState, user: AccountState, request: OrderRequest)
 
 
 def submit(state: ExchangeState, user: AccountState, request: OrderRequest) -> Order:
-    """Check, place and match an order; return it live."""
+    """Check, place and match an order; return the order itself, not a copy."""
     order = build_order(state, user, request)
     place(state, user, order, admit(state, user, order))
     return order
 
 
 def place(state: ExchangeState, user: AccountState, order: Order, admission: Admission) -> None:
-    """Give an admitted order its id, announce it, match it, and rest or expire what is left."""
+    """Give an admitted order its id, send NEW, match it, and rest or expire what remains."""
     order.order_id = state.next_order_id()
     order.priority = state.next_priority()
     order.client_order_id = order.client_order_id or generated_client_id(order.order_id)
@@ -93,7 +93,7 @@ def _finish_matching(state: ExchangeState, user: AccountState, order: Order) -> 
 def find_order(
     user: AccountState, symbol: str, order_id: int | None, client_order_id: str | None
 ) -> Order | None:
-    """Find an order by id, else by client id (the newest that bore it)."""
+    """Find an order by id, else by client id (the newest with it)."""
     if order_id is None and client_order_id is None:
         raise missing_parameter("orderid")
     found = order_id if order_id is not None else user.by_client_id.get(client_order_id or "")
@@ -130,8 +130,8 @@ def amend(state: ExchangeState, user: AccountState, request: AmendRequest) -> Or
     """Modify an open limit order.
 
     It loses its place in the queue and its self-trade prevention mode. It is cancelled instead when the
-    new quantity is not above what has filled, or when a GTX order would cross. Any refusal leaves it as
-    it was.
+    new quantity is not above the filled one, or when a GTX order would cross. A refused modification
+    changes nothing.
     """
     market = state.market(request.symbol)
     order = find_order(user, request.symbol, request.order_id, request.orig_client_order_id)
@@ -189,7 +189,7 @@ def _amended(state: ExchangeState, user: AccountState, order: Order, request: Am
 
 
 def _last_priority(user: AccountState, order: Order) -> int:
-    """Return a priority behind all of the account's open orders of the symbol."""
+    """Return a priority after all of the account's open orders of the symbol."""
     return max(other.priority for other in user.open_of(order.symbol).values()) + 1
 
 

@@ -1,7 +1,7 @@
-"""Conditional (algo) orders: rules at placement, the wait for the trigger, the child order.
+"""Conditional (algo) orders: placement, waiting for the trigger, the child order.
 
-A waiting order reserves no margin. At its trigger an ordinary child order is placed whose
-clientOrderId is the clientAlgoId; the events come as on the live exchange: TRIGGERING, the child's own
+A waiting order reserves no margin. When it triggers, an ordinary child order is placed whose
+clientOrderId is the clientAlgoId; events come as on the live exchange: TRIGGERING, the child's own
 events, TRIGGERED with the child's id, and FINISHED when the child is closed.
 """
 
@@ -23,14 +23,14 @@ _PASSES = 100
 
 
 def emit_algo(state: ExchangeState, algo: AlgoOrder) -> None:
-    """Send ALGO_UPDATE for a conditional order as it now is."""
+    """Send ALGO_UPDATE with the current state of a conditional order."""
     algo.update_time_ms = state.now_ms
     state.dirty.algos[algo.algo_id] = algo
     state.emit(algo.account_id, AlgoEvent(algo.copy(), state.now_ms))
 
 
 def submit(state: ExchangeState, user: AccountState, request: AlgoRequest) -> AlgoOrder:
-    """Check and place a conditional order; return it live."""
+    """Check and place a conditional order; return the order itself, not a copy."""
     market = state.market(request.symbol)
     algo = algo_rules.build(state, user, market, request)
     if len(user.open_algos) >= MAX_WAITING_PER_ACCOUNT:
@@ -45,7 +45,7 @@ def submit(state: ExchangeState, user: AccountState, request: AlgoRequest) -> Al
 
 
 def find(user: AccountState, algo_id: int | None, client_algo_id: str | None) -> AlgoOrder | None:
-    """Find a conditional order by id, else by client id (the newest that bore it)."""
+    """Find a conditional order by id, else by client id (the newest with it)."""
     if algo_id is None and client_algo_id is None:
         raise missing_parameter("algoid")
     found = algo_id if algo_id is not None else user.algo_by_client_id.get(client_algo_id or "")
@@ -81,7 +81,7 @@ def close(state: ExchangeState, user: AccountState, algo: AlgoOrder, status: str
 
 
 def expire_without_position(state: ExchangeState, market: MarketState) -> None:
-    """Expire closePosition and GTE_GTC orders whose position is gone, and those past goodTillDate."""
+    """Expire closePosition and GTE_GTC orders whose position is closed, and orders past goodTillDate."""
     for algo in list(market.waiting.values()):
         user = state.accounts[algo.account_id]
         needs_position = algo.close_position or algo.time_in_force == algo_rules.UNTIL_POSITION_ENDS
@@ -96,10 +96,10 @@ def expire_without_position(state: ExchangeState, market: MarketState) -> None:
 
 
 def run_triggers(state: ExchangeState, market: MarketState) -> None:
-    """Trigger what the trades since the last call and the present mark price trigger.
+    """Trigger conditional orders by the trades since the last call and by the mark price.
 
-    Trades are gone through one by one and orders oldest first; the children's own trades are looked at
-    in the same way, until nothing more happens.
+    Trades are processed one by one, orders oldest first; trades of child orders are processed in the same
+    way, until nothing more triggers.
     """
     for _ in range(_PASSES):
         if not market.waiting:
@@ -130,7 +130,7 @@ def _check_triggers(state: ExchangeState, market: MarketState, working_type: str
 
 
 def _trail(state: ExchangeState, algo: AlgoOrder, price: Decimal) -> bool:
-    """Follow the price; tell whether the callback has been reached."""
+    """Track the best price; return whether the callback is reached."""
     if not price:
         return False
     buys = algo.side == "BUY"
@@ -151,7 +151,7 @@ def _trail(state: ExchangeState, algo: AlgoOrder, price: Decimal) -> bool:
 
 
 def _is_protected(market: MarketState, algo: AlgoOrder) -> bool:
-    """PriceProtect: no trigger while last and mark differ by more than triggerProtect."""
+    """Whether priceProtect blocks the trigger: last and mark price differ by more than triggerProtect."""
     if not algo.price_protect or not market.mark or not market.last_ticks:
         return False
     return abs(market.mark - market.last_price) / market.mark > market.spec.trigger_protect
@@ -232,7 +232,7 @@ def _child(state: ExchangeState, market: MarketState, user: AccountState, algo: 
 
 
 def finish(state: ExchangeState, user: AccountState, child: Order) -> None:
-    """Send FINISHED for the conditional order of a closed child."""
+    """Send FINISHED for the conditional order of a closed child order."""
     algo = user.algos.get(child.algo_id)
     if algo is None or algo.algo_status != "TRIGGERED":
         return
@@ -243,7 +243,7 @@ def finish(state: ExchangeState, user: AccountState, child: Order) -> None:
 
 
 def finish_closed_children(state: ExchangeState) -> None:
-    """Send FINISHED for every conditional order whose child has been closed."""
+    """Send FINISHED for every conditional order whose child order is closed."""
     children, state.closed_children = state.closed_children, []
     for order in children:
         finish(state, state.accounts[order.account_id], order)

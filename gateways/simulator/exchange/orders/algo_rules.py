@@ -1,4 +1,4 @@
-"""What a conditional order must satisfy at placement."""
+"""Checks of a conditional order at placement."""
 
 from decimal import Decimal
 
@@ -42,13 +42,13 @@ def working_price(market: MarketState, working_type: str) -> Decimal:
 
 
 def is_reached(algo: AlgoOrder, price: Decimal) -> bool:
-    """Tell whether a price triggers: STOP buys at or above, sells at or below; TAKE_PROFIT the reverse."""
+    """Tell whether a price triggers: STOP buys at or above, sells at or below; TAKE_PROFIT is reversed."""
     upward = (algo.side == "BUY") == algo.order_type.startswith("STOP")
     return price >= algo.trigger_price if upward else price <= algo.trigger_price
 
 
 def build(state: ExchangeState, user: AccountState, market: MarketState, request: AlgoRequest) -> AlgoOrder:
-    """Check a request and make the conditional order, without an id."""
+    """Check a request and build the conditional order, without an id."""
     check_enums(request.side, request.position_side, request.stp_mode)
     if request.algo_type != "CONDITIONAL":
         raise invalid_parameter("algotype")
@@ -109,9 +109,9 @@ def _check_close_position(request: AlgoRequest) -> None:
 
 
 def _check_position_link(user: AccountState, algo: AlgoOrder) -> None:
-    """Check what lives with a position: one stop and one target close it (-4130), GTE_GTC needs one (-4509).
+    """Check orders that depend on a position: one closing stop and target each (-4130), GTE_GTC (-4509).
 
-    An open order of the symbol will do in place of a position. Source: users' reports of both refusals.
+    GTE_GTC needs a position or an open order of the symbol. Source: users' reports of both refusals.
     """
     if algo.close_position:
         rivals = (other for other in user.open_algos.values() if other.close_position)
@@ -124,7 +124,7 @@ def _check_position_link(user: AccountState, algo: AlgoOrder) -> None:
 
 
 def _closes_the_same(algo: AlgoOrder, other: AlgoOrder) -> bool:
-    """Tell whether two closePosition orders are of one kind and close one position in one direction."""
+    """Tell whether two closePosition orders have the same type and close the same position side."""
     return (algo.symbol, algo.position_side, algo.side, algo.order_type) == (
         other.symbol,
         other.position_side,

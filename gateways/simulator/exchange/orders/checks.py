@@ -1,4 +1,4 @@
-"""Checks of an order that need the position, the book or the wallet; nothing is changed here."""
+"""Checks of an order that need the position, the book or the wallet; they change no state."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +16,7 @@ _MARKET_BUY_MARKUP = Decimal("1.0005")
 
 @dataclass(slots=True)
 class Admission:
-    """What placing an order brings about: its limit in the book and the orders it displaces."""
+    """Result of the checks: the price limit for matching and the orders to displace."""
 
     limit_ticks: int | None
     displaced: list[Order]
@@ -25,7 +25,7 @@ class Admission:
 def admit(
     state: ExchangeState, user: AccountState, order: Order, *, replacing: Order | None = None
 ) -> Admission:
-    """Run every check in order; may clip a reduce-only or closing MARKET order to the position."""
+    """Run all checks in order; may reduce a reduce-only MARKET order to the size of the position."""
     market = state.markets[order.symbol]
     without = replacing.order_id if replacing else 0
     if replacing is None and len(user.open_of(order.symbol)) >= market.spec.max_num_orders:
@@ -65,7 +65,7 @@ def _check_hedge_close(user: AccountState, order: Order, without: int) -> None:
 
 
 def assumed_price(market: MarketState, order: Order) -> Decimal:
-    """Return the price margin is computed with: the limit, or for MARKET best ask * 1.0005 / best bid."""
+    """Return the price used for margin: the limit, or for MARKET best ask * 1.0005 / best bid."""
     if order.type == "LIMIT":
         return order.price
     spec = market.spec
@@ -77,7 +77,7 @@ def assumed_price(market: MarketState, order: Order) -> Decimal:
 
 
 def _opening_lots(user: AccountState, order: Order) -> int:
-    """Return the part of an order that is not covered by an opposite position."""
+    """Return the part of an order that exceeds an opposite position."""
     held = user.lots(order.symbol, order.position_side)
     opposite = -held if order.side == "BUY" else held
     return max(0, order.remaining_lots - max(0, opposite))

@@ -1,8 +1,7 @@
-"""Matching: takers against the book, and what a fill does to its owner.
+"""Matching engine: takers against the book, and the effects of a fill on its account.
 
-A taker meets the book in price-time order, one counterparty at a time, so that the consequences of a
-fill (a reduce-only order knocked out, an own order expired by self-trade prevention) are in force before
-the next one.
+A taker is matched in price-time order, one counterparty at a time, so that the consequences of a fill
+(an expired reduce-only order, an own order expired by self-trade prevention) apply before the next one.
 """
 
 from decimal import Decimal
@@ -30,7 +29,7 @@ def emit_order(
     reason: int = 0,
     modify_id: int | None = None,
 ) -> None:
-    """Send ORDER_TRADE_UPDATE for an order as it now is."""
+    """Send ORDER_TRADE_UPDATE with the current state of an order."""
     bids, asks = side_notionals(user, state.markets[order.symbol].spec)
     event = OrderEvent(
         order=order.copy(),
@@ -54,7 +53,7 @@ def announce_trade(
     *,
     insurance: bool = False,
 ) -> int:
-    """Count and publish one match; return its trade id."""
+    """Publish one match; return its trade id."""
     trade_id = state.next_trade_id(market)
     if not insurance:
         market.last_ticks = price_ticks
@@ -97,7 +96,7 @@ def match_anonymous(
 
 
 def match_order(state: ExchangeState, user: AccountState, order: Order, limit_ticks: int | None) -> None:
-    """Match an account's order as taker until it is done, its limit, or self-trade prevention."""
+    """Match an account's order as taker until it is filled, at its limit, or ended by self-trade rules."""
     market = state.markets[order.symbol]
     book = market.book
     fills: list[tuple[int, int]] = []
@@ -120,7 +119,7 @@ def match_order(state: ExchangeState, user: AccountState, order: Order, limit_ti
 
 
 def prevents_self_trade(order: Order) -> bool:
-    """Tell whether the order's mode acts: it does for GTC, IOC and GTD only."""
+    """Tell whether self-trade prevention applies to the order: only for GTC, IOC and GTD."""
     return order.stp_mode != "NONE" and order.time_in_force in _STP_TIMES_IN_FORCE
 
 
@@ -232,13 +231,13 @@ def _record_trade(
 
 
 def expire_excess_reduce_only(state: ExchangeState, user: AccountState, cause: Order) -> None:
-    """Expire the resting reduce-only orders the position no longer covers."""
+    """Expire resting reduce-only orders that exceed the position."""
     for order in excess_orders(user, cause.symbol, cause.position_side, active=cause.order_id):
         end_order(state, user, order, "EXPIRED", "EXPIRED", ER_REDUCE_ONLY)
 
 
 def rest_order(state: ExchangeState, order: Order) -> None:
-    """Put what is left of an order into the book."""
+    """Put the unfilled part of an order into the book."""
     market = state.markets[order.symbol]
     entry = Entry(order.account_id, order.order_id, order.side, order.price_ticks, order.remaining_lots)
     market.entries[order.order_id] = entry
@@ -246,7 +245,7 @@ def rest_order(state: ExchangeState, order: Order) -> None:
 
 
 def remove_from_book(market: MarketState, order: Order) -> None:
-    """Take an order out of the book if it is there."""
+    """Remove an order from the book if it is there."""
     entry = market.entries.pop(order.order_id, None)
     if entry is not None:
         market.book.remove(entry)
@@ -271,10 +270,10 @@ def end_order(
 
 
 def resolve_crossing(state: ExchangeState, market: MarketState) -> None:
-    """Fill resting orders that liquidity of a recording was placed across.
+    """Fill resting orders that are crossed by new liquidity of a recording.
 
-    The newcomer is the taker, so the order fills at its own price, up to the size that crosses it. Levels
-    of the recording that cross each other are left alone: the next update of the recording settles them.
+    The new liquidity is the taker, so the order fills at its own price, up to the size that crosses it.
+    Levels of the recording that cross each other are left alone: its next update corrects them.
     """
     for side, taker_side in (("BUY", "SELL"), ("SELL", "BUY")):
         for entry in market.book.entries(side):

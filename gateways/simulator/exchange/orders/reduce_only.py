@@ -1,7 +1,7 @@
-"""Reduce-only rules; in hedge mode the position side says which orders may only reduce.
+"""Reduce-only rules; in hedge mode the position side decides which orders may only reduce.
 
-The resting reducing orders of a position never add up to more than it. Priority among them:
-better price first, then the older one; what does not fit goes, lowest priority first.
+The resting reducing orders of a position never exceed it in total. Priority among them: better price
+first, then older; orders that do not fit are expired, lowest priority first.
 """
 
 from gateways.simulator.exchange.model.errors import refusal
@@ -37,9 +37,9 @@ def resting(user: AccountState, symbol: str, position_side: str, *, without: int
 
 
 def excess_orders(user: AccountState, symbol: str, position_side: str, *, active: int = 0) -> list[Order]:
-    """Return the resting reducing orders that the position does not cover, lowest priority first.
+    """Return the resting reducing orders that exceed the position, lowest priority first.
 
-    `active` is the order being matched: it is no rival, it is already clipped to the position.
+    `active`, the order being matched, does not count: it is limited to the position already.
     """
     orders = resting(user, symbol, position_side, without=active)
     if not orders:
@@ -59,7 +59,7 @@ def excess_orders(user: AccountState, symbol: str, position_side: str, *, active
 def admit(user: AccountState, order: Order, *, replacing: int = 0) -> list[Order]:
     """Check a new (or modified) reduce-only order; return the resting ones it displaces.
 
-    A MARKET order larger than the position is clipped. A limit order larger than the position, or one
+    A MARKET order larger than the position is reduced to it. A limit order larger than the position, or one
     that does not fit behind reduce-only orders of higher priority, is refused with -2022.
     """
     lots = user.lots(order.symbol, "BOTH")

@@ -1,8 +1,8 @@
-"""What an order must satisfy, in the order in which the exchange checks it.
+"""Checks of an order's parameters, in the order in which the exchange makes them.
 
-Each function raises the `ApiError` of its row. Sequence: symbol, side, type, position side and
+Each function raises its `ApiError`. Sequence: symbol, side, type, position side and
 reduceOnly, parameters of the type, client id, precision, lot and price filters, price band, minimum
-notional; `order_actions` then checks reduce-only, position and margin.
+notional; `checks.py` then checks reduce-only, position and margin.
 """
 
 import re
@@ -39,7 +39,7 @@ class Terms:
 
 
 def generated_client_id(order_id: int) -> str:
-    """Return a 22-character id made from the order id: unique because the order id is."""
+    """Return a 22-character client id derived from the order id, and as unique as it."""
     digits = ""
     value = (order_id * 0x9E3779B97F4A7C15F39CC0605CEDC835) & ((1 << 128) - 1)
     for _ in range(22):
@@ -158,7 +158,7 @@ def check_notional(market: MarketState, price: Decimal, lots: int) -> None:
 
 
 def matched_price(market: MarketState, side: str, price_match: str) -> int:
-    """Return the price in ticks that priceMatch picks from the book (-5041 when there is no such level)."""
+    """Return the price in ticks that priceMatch selects from the book (-5041 if the level is missing)."""
     kind, _, level_text = price_match.partition("_")
     level = int(level_text) if level_text else 1
     bids, asks = market.book.depth(level)
@@ -197,7 +197,7 @@ def check_price_match(request_type: str, price_match: str | None, price: Decimal
 
 
 def check_order(user: AccountState, market: MarketState, request: OrderRequest, now_ms: int) -> Terms:
-    """Check all that needs neither position nor margin; return the converted terms."""
+    """Run all checks that need neither position nor margin; return the converted terms."""
     check_enums(request.side, request.position_side, request.stp_mode)
     if request.type in CONDITIONAL_TYPES:
         raise refusal(-4120)

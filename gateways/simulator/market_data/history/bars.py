@@ -1,7 +1,7 @@
-"""Klines of one symbol: the history from before, closed minutes since, and the open minute.
+"""Klines of one symbol: older history, closed minutes, and the open minute.
 
-Minutes are made from trades and the clock (`add_trade`, `roll`), or told by the market (`adopt`, `tell`,
-`extend`). A stretch in which the market stood still has no bars (`skip_to`).
+Minutes are made from trades and the clock (`add_trade`, `roll`), or set by the market (`adopt`, `tell`,
+`extend`). A period in which the market was halted has no bars (`skip_to`).
 """
 
 from array import array
@@ -37,11 +37,11 @@ from gateways.simulator.market_data.history.rows import (
 )
 
 MAX_MINUTES: Final = 600_000
-"""Closed minutes kept in memory: more than a year. The oldest are forgotten beyond that."""
+"""Closed minutes kept in memory: more than a year. Older ones are dropped."""
 
 
 class HistorySource(Protocol):
-    """Where bars from before the first minute of our own come from; times in ms, ends exclusive."""
+    """Source of bars before the first minute made here; times in ms, ends exclusive."""
 
     def days(self, start_ms: int, end_ms: int) -> Rows:
         """Whole days before the day of the first minute."""
@@ -50,27 +50,27 @@ class HistorySource(Protocol):
         """Whole hours before the hour of the first minute."""
 
     def minutes(self, start_ms: int, end_ms: int) -> Rows:
-        """Minutes before the first of our own."""
+        """Minutes before the first one made here."""
 
     def oldest_ms(self, unit: Unit) -> int:
-        """Open time of the oldest bar of a unit that is held; 0 if nothing older exists."""
+        """Open time of the oldest available bar of a unit; 0 if there are no older ones at all."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything that will ever be held is here."""
+        """Whether the history is complete, so that no older bars will be added."""
 
 
 class HistoryMissingError(Exception):
-    """Bars were asked for that are older than what is held (`from_ms`); more comes unless `is_whole`."""
+    """The requested bars are older than `from_ms`; more will be added unless `is_complete`."""
 
     def __init__(self, unit: Unit, from_ms: int, is_complete: bool) -> None:
-        super().__init__(f"bars of {unit} are held from {from_ms} ms on")
+        super().__init__(f"bars of {unit} are available from {from_ms} ms on")
         self.from_ms = from_ms
         self.is_complete = is_complete
 
 
 class Bars:
-    """Every interval of one symbol, all derived from the same minutes."""
+    """Klines of every interval of one symbol, all derived from the same minutes."""
 
     def __init__(self, history: HistorySource | None, start_ms: int, price_ticks: int) -> None:
         self._history = history
@@ -91,11 +91,11 @@ class Bars:
 
     @property
     def next_minute_ms(self) -> int:
-        """When the open minute ends."""
+        """Time at which the open minute ends."""
         return self._open[OPEN_TIME] + MINUTE_MS
 
     def restore(self, closed: Rows, open_row: Sequence[int] | None) -> None:
-        """Continue from stored minutes; an open minute already among the closed ones is ignored."""
+        """Restore stored minutes; an open minute that is already among the closed ones is ignored."""
         self._closed = array("q", np.ascontiguousarray(closed).tobytes())
         after = self._start_ms
         if len(closed):
@@ -107,7 +107,7 @@ class Bars:
         self._head.clear()
 
     def add_trade(self, ticks: int, lots: int, taker_buys: bool, time_ms: int, trade_id: int) -> list[Rows]:
-        """Count a trade into its minute; returns minutes that closed before it."""
+        """Add a trade to its minute; return the minutes that closed before it."""
         closed = self.roll(time_ms) if time_ms >= self.next_minute_ms else []
         bar = self._open
         if bar[COUNT] == 0:
@@ -142,9 +142,9 @@ class Bars:
         return closed
 
     def skip_to(self, now_ms: int, between: Rows | None = None) -> list[Rows]:
-        """Go on after a standstill: the open minute closes if it had trades, then come `between` or nothing.
+        """Continue after a halt: close the open minute if it had trades, then add `between` or a gap.
 
-        Returns the minutes that closed. Nothing happens within the open minute.
+        Return the minutes that closed. Does nothing within the open minute.
         """
         if now_ms < self.next_minute_ms:
             return []
@@ -159,7 +159,7 @@ class Bars:
         return closed
 
     def adopt(self, history: HistorySource, open_row: Sequence[int] | None = None) -> None:
-        """Take a history from the market; with `open_row` it replaces all bars and goes up to that one."""
+        """Use a history from the market; with `open_row` it replaces all bars up to that open minute."""
         self._history = history
         if open_row is not None:
             self._start_ms = open_row[OPEN_TIME]
@@ -168,16 +168,16 @@ class Bars:
         self._head.clear()
 
     def tell(self, row: Sequence[int], *, closed: bool) -> list[Rows]:
-        """Take the open minute as the market tells it; returns it if it closes. Others change nothing."""
+        """Set the open minute from the market; return it if it closes. Other minutes are ignored."""
         if row[OPEN_TIME] != self._open[OPEN_TIME]:
             return []
         self._open = list(row)
         return self.roll(self.next_minute_ms) if closed else []
 
     def extend(self, rows: Rows) -> list[Rows]:
-        """Take minutes from the open one on; the last is open. Returns those that closed.
+        """Add minutes from the open one on; the last one is open. Return those that closed.
 
-        A hole between them stays one.
+        Gaps between them remain.
         """
         rows = rows[rows[:, OPEN_TIME] >= self._open[OPEN_TIME]]
         if len(rows) == 0:
@@ -236,9 +236,9 @@ class Bars:
         return np.concatenate([part for part in parts if len(part)] or [empty_rows()])
 
     def rows(self, interval: str, start_ms: int | None, end_ms: int | None, limit: int) -> Rows:
-        """Klines as the REST endpoint chooses them: from `start_ms` on, else the last up to `end_ms`.
+        """Return klines as the REST endpoint selects them: from `start_ms` on, else the last up to `end_ms`.
 
-        Raises `HistoryMissingError` where they would begin before what is held.
+        Raises `HistoryMissingError` when they start before the available history.
         """
         length = INTERVAL_MS[interval]
         newest = open_time(interval, self._open[OPEN_TIME])
@@ -263,7 +263,7 @@ class Bars:
         return rows[:limit]
 
     def _last_rows(self, interval: str, first: int, last: int, limit: int) -> Rows:
-        """The last `limit` bars up to the one that opens at `last`; further back where there are holes."""
+        """The last `limit` bars up to the one that opens at `last`, skipping gaps."""
         end, reach = next_open_time(interval, last), limit
         rows = aggregate(interval, self._base(interval, first, end))
         while len(rows) < limit and first > 0:
@@ -276,7 +276,7 @@ class Bars:
         return rows[-limit:]
 
     def current(self, interval: str) -> Rows:
-        """The open bar of an interval (one row)."""
+        """Return the open bar of an interval (one row)."""
         start = open_time(interval, self._open[OPEN_TIME])
         head = self._head.get(interval)
         if head is None:
@@ -285,10 +285,10 @@ class Bars:
         return aggregate(interval, np.concatenate((head, np.array([self._open], dtype=np.int64))))
 
     def closed_bar(self, interval: str, open_time_ms: int) -> Rows:
-        """The bar that opened at `open_time_ms` (one row)."""
+        """Return the bar that opened at `open_time_ms` (one row)."""
         return self.rows(interval, open_time_ms, open_time_ms, 1)
 
 
 def flat_row(open_time_ms: int, price_ticks: int) -> list[int]:
-    """A minute without a trade."""
+    """Return a minute without trades."""
     return [open_time_ms, *([price_ticks] * 4), *([0] * (WIDTH - 5))]

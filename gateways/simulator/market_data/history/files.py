@@ -1,7 +1,7 @@
-"""What market data keeps on disk: closed minutes, and a small state that is replaced each second.
+"""Market data on disk: closed minutes, and a small state file that is replaced every second.
 
-Nothing here is worth an fsync: a killed process loses nothing that reached the operating system, and
-after a power cut the last second of public data is missing. Order state has a journal of its own.
+No fsync is needed: a killed process loses nothing that the operating system has, and after a power cut
+only the last second of public data is missing. Order state has its own journal.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ class StoreError(OSError):
 
 
 class SavedSymbol(msgspec.Struct):
-    """Where a symbol stood when the state was saved."""
+    """State of a symbol when it was saved."""
 
     genesis_ms: int
     genesis_ticks: int
@@ -30,7 +30,7 @@ class SavedSymbol(msgspec.Struct):
 
 
 class SavedState(msgspec.Struct):
-    """Everything in `state.json`; `market` is what the market itself wants to find again."""
+    """Content of `state.json`; `market` is the market's own state."""
 
     symbols: dict[str, SavedSymbol] = {}
     market: dict[str, Any] = {}
@@ -56,13 +56,13 @@ class MarketStore:
             ) from error
 
     def save_state(self, state: SavedState) -> None:
-        """Replace the state as a whole."""
+        """Replace the state file."""
         temporary = self._state_path.with_suffix(".tmp")
         temporary.write_bytes(msgspec.json.encode(state))
         temporary.replace(self._state_path)
 
     def load_minutes(self, symbol: str, not_before_ms: int) -> Rows:
-        """Return closed minutes in order; a torn last row is cut off."""
+        """Return closed minutes in order; an incomplete last row is cut off."""
         path = self._path(symbol)
         if not path.exists():
             return empty_rows()

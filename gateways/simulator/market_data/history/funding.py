@@ -1,4 +1,4 @@
-"""Funding rates: those the exchange settled, and plausible ones from before it first started."""
+"""Past funding rates: those the exchange settled, and invented ones from before its first start."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def settlements(
 ) -> list[Settlement]:
     """Return up to `limit` settlements from `start_ms` on, or the last ones up to `end_ms`.
 
-    Without a seed none is made up.
+    Without a seed none is invented.
     """
     made = [] if seed is None else _invented(seed, genesis_ms, start_ms, end_ms, limit)
     made += [

@@ -1,9 +1,9 @@
-"""Klines from before the exchange first started, made when asked for.
+"""Invented klines from before the exchange's first start, generated on demand.
 
 A seeded random walk runs backwards from the first price: minutes to the full hour, hours to the full
 day, days to 1970. A day splits into hours and an hour into minutes by random numbers keyed with their
-time, so any stretch can be made alone, is the same each time, and adds up to its parent exactly. Only
-+, -, *, / and sqrt of IEEE doubles are used: every machine makes the same history.
+time, so any period can be generated alone, is always the same, and aggregates exactly to its parent. Only
++, -, *, / and sqrt of IEEE doubles are used, so every machine generates the same history.
 """
 
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2: Final = np.uint64(0x94D049BB133111EB)
 _REVERSION_PER_DAY: Final = 0.004
-"""Pull towards the first price, so that decades back the price is still of its order."""
+"""Mean reversion towards the first price, so that the price has its order of magnitude decades back too."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryProfile:
-    """What the invented history looks like."""
+    """Parameters of the invented history."""
 
     price_ticks: int
     minute_volume_lots: int
@@ -154,16 +154,16 @@ class History:
         return split_row(self._seed, self._hours_of(day)[(open_ms - day) // HOUR_MS], 60, MINUTE_MS)
 
     def oldest_ms(self, _unit: Unit) -> int:
-        """Nothing is older than 1970."""
+        """Return 0: the history starts in 1970."""
         return 0
 
     @property
     def is_complete(self) -> bool:
-        """Everything can be made at once."""
+        """Always true: any bar can be generated."""
         return True
 
     def between(self, start_ms: int, end_ms: int, ticks: tuple[int, int]) -> Rows:
-        """Minutes of a stretch in which the market stood still, from one price to another."""
+        """Return minutes for a period in which the market was halted, from one price to another."""
         profile = self._profile
         rows = empty_rows(max(0, (end_ms - start_ms) // MINUTE_MS))
         if len(rows) == 0:
@@ -249,7 +249,7 @@ def _bend_to_average(
 
 
 def _share_volume(row: NDArray[np.int64], weights: NDArray[np.float64], out: Rows) -> None:
-    """Give each part its share; cumulative rounding keeps the sums exact and taker <= total."""
+    """Distribute the volume; cumulative rounding keeps the sums exact and taker <= total."""
     share = np.cumsum(weights)
     share = share / share[-1]
     for column in (VOLUME, COUNT):

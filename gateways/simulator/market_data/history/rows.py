@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
 Unit = Literal["1m", "1h", "1d"]
-"""Intervals of which histories are made; the others are aggregated from them."""
+"""Intervals that a history provides; the others are aggregated from them."""
 
 OPEN_TIME: Final = 0
 OPEN: Final = 1
@@ -96,7 +96,7 @@ def shift_back(interval: str, open_time_ms: int, bars: int) -> int:
 
 
 def aggregate(interval: str, rows: Rows) -> Rows:
-    """Join ascending rows of a finer interval; the first and last bar may be incomplete."""
+    """Aggregate ascending rows of a finer interval; the first and last bar may be incomplete."""
     if len(rows) == 0:
         return rows
     opens = open_times(interval, rows[:, OPEN_TIME])
@@ -116,7 +116,7 @@ def aggregate(interval: str, rows: Rows) -> Rows:
 
 
 def merge(rows: Rows) -> Rows:
-    """Join ascending rows (at least one) into a single one."""
+    """Merge ascending rows (at least one) into a single one."""
     out = empty_rows(1)
     out[0, OPEN_TIME : OPEN + 1] = rows[0, OPEN_TIME : OPEN + 1]
     out[0, HIGH] = rows[:, HIGH].max()

@@ -1,11 +1,11 @@
 """Synthetic order flow of one symbol: limit orders, cancels and market orders from a seed.
 
-`PricePath` says where the best bid belongs and which side a metaorder pushes to. Around it the book lives:
-bursts of adds, cancels and market orders change the sizes at the best prices; market orders come mostly from
-the metaorder, and each meets several resting orders. Liquidity answers: the side in the way of the metaorder
-is thinner than the other one, and nearly empty shortly before a move. A move is a run of cancels and market
-orders through the thin levels behind the touch; the level it ends at fills up within seconds. What an
-account sweeps away is refilled.
+`PricePath` decides the target of the best bid and the side that a metaorder pushes. Around it, bursts of
+adds, cancels and market orders change the sizes at the best prices; many market orders come from the
+metaorder, and each matches several resting orders. Liquidity reacts: the side in the way of the metaorder is
+thinner than the other one, and nearly empty shortly before a move. A move is a series of cancels and market
+orders through the thin levels behind the best price; the level where it ends fills up within seconds.
+Liquidity taken by accounts is refilled.
 """
 
 import math
@@ -25,32 +25,32 @@ _METAORDER_SHARE = 0.45
 
 _FILLS_TAIL = 1.9
 _MOST_FILLS = 60
-"""Resting orders met by a market order: Pareto distributed with this exponent, up to this many."""
+"""Number of resting orders a market order matches: Pareto distributed with this exponent, and a maximum."""
 
 _WAY_SHARE = 0.35
 _LEADING_SHARE = 0.03
 _FRESH_SHARE = 0.08
-"""Target size of the side in the way: always, before a move, and after one until it has settled."""
+"""Target size of the side in the way: usually, before a move, and after a move until it has settled."""
 
 _MOST_MEDIANS = 40.0
-"""Largest size of a level behind the touch, in medians."""
+"""Largest size of a level behind the best price, in medians."""
 
 _ORDER_SPREAD = 1.6
-"""Part of the spread of trade sizes that all trades of one market order have in common."""
+"""Part of the spread of trade sizes that all trades of one market order share."""
 
 _LEADING_GAP = 0.4
-"""Before a move more happens: what is left of the time between bursts."""
+"""Factor on the time between bursts before a move, when activity is higher."""
 
 _SETTLE_MS = 2500.0
 
 
 class SymbolFlow:
-    """Draws and applies the events of one symbol; `next_ms` is when the next one is due."""
+    """Generates and applies the events of one symbol; `next_ms` is when the next one is due."""
 
     def __init__(self, symbol: str, profile: FlowProfile, seed: str) -> None:
         self.symbol = symbol
         self._profile = profile
-        # Seeded and never security relevant: the same seed must give the same market.
+        # Seeded and not security relevant: the same seed must give the same market.
         self._rng = Random(seed)  # noqa: S311
         self._path = PricePath(profile, f"{seed}:path")
         self._exchange: Exchange | None = None
@@ -58,7 +58,7 @@ class SymbolFlow:
         self._bid = 0
         self._range = 1500
         self._settled = {"BUY": 0.0, "SELL": 0.0}
-        """Size the best level has when nothing pushes."""
+        """Size of the best level without a metaorder in the way."""
         self._targets = {"BUY": 0.0, "SELL": 0.0}
         self._settle_ms = {"BUY": 0.0, "SELL": 0.0}
         self._fill_spread = math.sqrt(max(0.0, profile.trade_spread**2 - _ORDER_SPREAD**2))
@@ -69,7 +69,7 @@ class SymbolFlow:
         """Time of the next event."""
 
     def start(self, exchange: Exchange, price_ticks: int, anchor_ticks: int, now_ms: int) -> None:
-        """Fill the book around a price. The price is drawn back to `home_ticks` in the long run."""
+        """Fill the book around a price. In the long run the price reverts to `anchor_ticks`."""
         self._exchange = exchange
         self._book = exchange.book(self.symbol)
         self._book.clear_anonymous()
@@ -89,7 +89,7 @@ class SymbolFlow:
         exchange.after_market(self.symbol, now_ms)
 
     def skip_to(self, now_ms: float) -> None:
-        """Leave out what a stopped clock missed."""
+        """Skip the time in which the process could not run."""
         late = now_ms - self.next_ms
         if late > 0:
             self._event_ms += late
@@ -126,20 +126,20 @@ class SymbolFlow:
         return near + (0.7 - near) * min(1.0, distance / 60.0) if near < 0.7 else near
 
     def _deep_lots(self, distance: int) -> int:
-        """Size of a level behind the touch, smaller in the first ticks."""
+        """Size of a level behind the best price, smaller in the first ticks."""
         median = self._profile.deep_median_lots * (0.15 + 0.85 * min(1.0, distance / 40.0))
         lots = self._rng.lognormvariate(math.log(median), self._profile.deep_spread)
         return max(1, int(min(lots, _MOST_MEDIANS * median)))
 
     def _settle(self, side: str) -> None:
-        """Draw the size that the best level of a side tends to from now on."""
+        """Draw a new target size for the best level of a side."""
         middle = math.log(self._profile.top_median_lots)
         self._settled[side] = self._rng.lognormvariate(middle, self._profile.top_spread)
         self._settle_ms[side] = math.inf
         self._aim()
 
     def _aim(self) -> None:
-        """Set the sizes that both best levels tend to: the way of the metaorder is the thinner side."""
+        """Set the target sizes of both best levels: the side in the way of the metaorder is thinner."""
         way = "SELL" if self._path.side > 0 else "BUY"
         for side in _SIDES:
             share = 1.0
@@ -150,7 +150,7 @@ class SymbolFlow:
             self._targets[side] = max(1.0, share * self._settled[side])
 
     def _add(self, side: str, price: int, lots: int, now_ms: int) -> None:
-        """Rest a limit order, matching an account's order that stands in the way."""
+        """Place a limit order, matching an account's order that it crosses."""
         opposite = self._book.best_ask() if side == "BUY" else self._book.best_bid()
         crosses = opposite is not None and (price >= opposite if side == "BUY" else price <= opposite)
         if crosses and self._exchange is not None:
@@ -205,7 +205,7 @@ class SymbolFlow:
                 self._book.reduce(side, price, max(1, min(change, size // 2)))
 
     def _market_order(self, now_ms: int) -> None:
-        """Trade at the best price, mostly on the side of the metaorder, against several resting orders."""
+        """Trade at the best price, mostly on the metaorder's side, against several resting orders."""
         rng = self._rng
         is_buy = self._path.side > 0 if rng.random() < _METAORDER_SHARE else rng.random() < 0.5
         side = "BUY" if is_buy else "SELL"
@@ -236,7 +236,7 @@ class SymbolFlow:
             self._exchange.market_take(self.symbol, side, lots, limit_ticks, now_ms)
 
     def _repair(self, now_ms: int) -> None:
-        """Bring both sides back to where they belong."""
+        """Restore both best prices to their targets."""
         bid, ask = self._book.best_bid(), self._book.best_ask()
         if ask is not None and ask <= self._bid:
             self._take("BUY", _SWEEP_LOTS, self._bid, now_ms)
@@ -250,7 +250,7 @@ class SymbolFlow:
                 self._add(side, self._price(side, 0), max(1, int(lots)), now_ms)
 
     def _deep_event(self) -> None:
-        """Add or cancel behind the touch, more often near it than far from it."""
+        """Add or cancel behind the best price, more often near it than far away."""
         rng, book = self._rng, self._book
         side = "BUY" if rng.random() < 0.5 else "SELL"
         distance = int(math.exp(rng.random() * math.log(self._range)))
@@ -271,7 +271,7 @@ class SymbolFlow:
             book.add(side, price, self._deep_lots(distance))
 
     def _prune(self) -> None:
-        """Forget levels left far behind, so that the book stays bounded."""
+        """Remove levels far from the price, so that the book stays bounded."""
         for side in _SIDES:
             far = 2 * self._range
             for price, lots in list(self._book.levels(side)):
@@ -279,7 +279,7 @@ class SymbolFlow:
                     self._book.reduce(side, price, lots)
 
     def _step_price(self, bid: int, now_ms: int) -> None:
-        """Move the touch: cancels thin out the way, market orders take the rest, the side behind follows."""
+        """Move the best prices: cancels and market orders clear the way, and the other side follows."""
         is_up = bid > self._bid
         way, behind = ("SELL", "BUY") if is_up else ("BUY", "SELL")
         left = self._price(behind, 0)
@@ -294,7 +294,7 @@ class SymbolFlow:
             self._repair(now_ms)
 
     def _follow(self, side: str, left: int) -> None:
-        """Shrink the best level that a move has left behind to one of many; fill up the space before it."""
+        """Reduce the former best level to a normal one, and fill the levels in front of it."""
         distance = abs(left - self._price(side, 0))
         stays = self._deep_lots(distance)
         present = self._book.anonymous_at(side, left)
@@ -305,7 +305,7 @@ class SymbolFlow:
                 self._book.add(side, self._price(side, ticks), self._deep_lots(ticks))
 
     def _sweep(self, side: str, limit: int, now_ms: int) -> None:
-        """Take all levels up to a limit; most of a large one is cancelled before it trades."""
+        """Clear all levels up to a limit; most of a large level is cancelled, the rest traded."""
         book, way = self._book, OPPOSITE[side]
         scale = self._order_scale()
         while (best := book.best(way)) is not None and (best <= limit if side == "BUY" else best >= limit):

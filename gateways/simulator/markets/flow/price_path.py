@@ -1,12 +1,12 @@
-"""The latent price of one synthetic symbol: metaorders, and the moves that follow from them.
+"""The latent price of one synthetic symbol: metaorders, and the price moves they cause.
 
-A metaorder is somebody's large order in one direction, worked off in many child orders. Its duration is
+A metaorder is a large order in one direction, executed as many child orders. Its duration is
 Pareto distributed with exponent 1.5, so that the signs of trades stay correlated over many trades (Lillo,
 Mike and Farmer, "Theory for long memory in supply and demand", Phys. Rev. E 71, 066122, 2005). Moves of
-the best bid start at random times and go in the direction of the metaorder of that moment; before each, a
-lead begins in which the order flow can show where the price will go.
+the best bid start at random times and go in the direction of the current metaorder; before each there is a
+lead time in which the order flow can show where the price will go.
 
-The price is drawn back to its home: the further away it is, the fewer metaorders lead further away.
+The price reverts to its anchor: the further away it is, the fewer metaorders push further away.
 """
 
 import math
@@ -16,7 +16,7 @@ from random import Random
 from gateways.simulator.markets.flow.profiles import FlowProfile
 
 OPENING_MS = 75_000
-"""After a start: the price swings to and fro, so that whoever has just connected sees something happen."""
+"""After a start the price swings up and down for this long, so that a new user sees activity."""
 
 _TAIL = 1.5
 _LONGEST_MS = 60_000.0
@@ -26,20 +26,20 @@ _FOLLOW_MS = 1200.0
 _STEP_MS = 25.0
 _WITHIN_SHARE = 0.6
 _BETWEEN_SHARE = 0.8
-"""Moves that follow one another are alike: how much of the spread is within such a run, and between runs."""
+"""Moves of one cluster have similar sizes: shares of the spread within clusters and between them."""
 
 _PULL = 1.0
 _STRONGEST_PULL = 0.25
 
 
 class PricePath:
-    """Where the best bid belongs (`bid`, ticks) and who pushes it (`side`: 1 buyers, -1 sellers).
+    """Target of the best bid (`bid`, ticks) and the side pushing it (`side`: 1 buyers, -1 sellers).
 
-    Driven from outside: whenever time reaches `next_ms`, call `advance`.
+    Call `advance` whenever time reaches `next_ms`.
     """
 
     def __init__(self, profile: FlowProfile, seed: str) -> None:
-        # Seeded and never security relevant: the same seed must give the same market.
+        # Seeded and not security relevant: the same seed must give the same market.
         self._rng = Random(seed)  # noqa: S311
         self._profile = profile
         self.bid = 2
@@ -60,7 +60,7 @@ class PricePath:
         """Time of the next change."""
 
     def start(self, price_ticks: int, anchor_ticks: int, longest_move_ticks: int, now_ms: int) -> None:
-        """Begin at a price; in the long run it is drawn back to `home_ticks`."""
+        """Start at a price; in the long run it reverts to `anchor_ticks`."""
         rng = self._rng
         self.bid = max(2, price_ticks)
         self._anchor = max(2, anchor_ticks)
@@ -75,7 +75,7 @@ class PricePath:
         self._find_next()
 
     def skip(self, late_ms: float) -> None:
-        """Leave out what a stopped clock missed."""
+        """Skip the time in which the process could not run."""
         self._side_end_ms += late_ms
         self._trend_end_ms += late_ms
         self._lead_ms += late_ms
@@ -84,7 +84,7 @@ class PricePath:
         self.next_ms += late_ms
 
     def advance(self) -> None:
-        """Let the next change happen: a step of a move, the begin of a lead or a move, a new metaorder."""
+        """Apply the next change: a step of a move, the start of a lead or a move, or a new metaorder."""
         at_ms = self.next_ms
         if self._steps:
             self.bid = self._steps.popleft()[1]
@@ -151,7 +151,7 @@ class PricePath:
         self._schedule_move(now + gap, now)
 
     def _draw_move_scale(self) -> None:
-        """Draw the median size of the moves that follow one another from now on."""
+        """Draw the median size of the moves of the next cluster."""
         profile = self._profile
         spread = _BETWEEN_SHARE * profile.move_spread
         self._move_scale = self._rng.lognormvariate(math.log(profile.move_median_ticks), spread)

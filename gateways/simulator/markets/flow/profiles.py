@@ -1,4 +1,4 @@
-"""Numbers the synthetic order flow is drawn from, per symbol and regime.
+"""Parameters of the synthetic order flow, per symbol and regime.
 
 BTCUSDT and ETHUSDT are fitted to recordings of 2024-07-18/19 (docs/simulator_markets.md has the table,
 benchmarks/market_calibration.py makes it); other symbols take the BTCUSDT shape in units of their own
@@ -26,14 +26,14 @@ class FlowProfile:
     deep_spread: float
     """Width of those sizes: standard deviation of the logarithm."""
     deep_gap_ticks: float
-    """Mean distance between neighbouring levels near the touch."""
+    """Mean distance between neighbouring levels near the best price."""
     trade_least_lots: float
     trade_median_lots: float
     trade_spread: float
     """Width of the trades' sizes: standard deviation of the logarithm."""
     trade_most_lots: float
     level_fills: float
-    """Mean number of resting orders a sweep meets at a level behind the touch."""
+    """Mean number of resting orders a sweep matches at a level behind the best price."""
     burst_gap_ms: float
     """Mean time between bursts of activity."""
     inner_gap_ms: float
@@ -43,11 +43,11 @@ class FlowProfile:
     deep_events: int
     """Adds and cancels behind the best prices in a burst."""
     trade_share: float
-    """Share of the events at the touch that are market orders."""
+    """Share of the events at the best price that are market orders."""
     metaorder_ms: float
     """Shortest duration of a metaorder; the mean is three times that."""
     move_rate: float
-    """Moves of the price a second, between moves that follow one another."""
+    """Clusters of price moves per second."""
     move_median_ticks: float
     move_spread: float
     move_follow: float
@@ -56,7 +56,7 @@ class FlowProfile:
     trend_ms: float = 1_200_000.0
     """Mean duration of a trend."""
     trend_share: float = 0.0
-    """How much likelier than one half a metaorder goes with the trend."""
+    """How much more likely than one half a metaorder is in the direction of the trend."""
 
 
 BTC_PROFILE: Final = FlowProfile(
@@ -106,7 +106,7 @@ ETH_PROFILE: Final = replace(
 
 @dataclass(frozen=True, slots=True)
 class Regime:
-    """Factors on a symbol's profile; 1.0 leaves it as it is."""
+    """Factors on a symbol's profile; 1.0 changes nothing."""
 
     top_lots: float = 1.0
     burst_gap: float = 1.0
@@ -134,7 +134,7 @@ REGIMES: Final = {
         volume=3.0,
     ),
 }
-"""By the name behind `synthetic:`; the empty one is `synthetic` alone."""
+"""By the name after `synthetic:`; the empty one is plain `synthetic`."""
 
 
 def profile_for(spec: SymbolSpec, regime: str = "") -> FlowProfile:

@@ -101,7 +101,7 @@ def test_a_row_at_an_odd_distance_is_named_and_a_gap_of_whole_bars_is_not(tmp_pa
             _start(path)
         said = [line["event"] for line in logs if line["log_level"] == "warning"]
         assert bool(said) == (odd in seconds)
-    assert f"row 2 opens {odd - 60} s after the one before, where bars are 60 s long" in said[0]
+    assert f"row 2 opens {odd - 60} s after the previous one, but bars are 60 s long" in said[0]
 
 
 def test_an_accounts_trades_do_not_change_the_bars(tmp_path: Path):
@@ -154,7 +154,7 @@ def test_a_path_has_the_bars_prices_and_volume_in_order(values: tuple[int, ...],
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ((100.03, 101.0, 99.0, 100.0, 1.0), "open 100.03 is no multiple of 0.1"),
+        ((100.03, 101.0, 99.0, 100.0, 1.0), "open 100.03 is not a multiple of 0.1"),
         ((100.0, 99.0, 98.0, 98.5, 1.0), "inside the body"),
     ],
 )

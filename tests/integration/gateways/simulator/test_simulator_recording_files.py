@@ -113,7 +113,7 @@ def test_a_gzip_file_that_is_cut_off_is_named_with_the_line(tmp_path: Path):
     path.write_bytes(packed[:200] + bytes(20) + packed[220:])
     assert "the gzip data is damaged here" in _refusal(path)
     path.write_text("\n".join(_lines(_session())))
-    assert _refusal(path) == ", line 1: this is no gzip data; name it without .gz if it is text"
+    assert _refusal(path) == ", line 1: this is not gzip data; rename the file without .gz if it is text"
 
 
 def test_gzip_data_is_read_whatever_its_name(tmp_path: Path):
@@ -182,16 +182,16 @@ BARS = "open_time,open,high,low,close,volume\n"
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        (["1721260800000,1,2,1,x,1", "1721260860000,1,2,1,1,1"], "row 0: close x is no number"),
-        (["1721260800000,1,2,1,1,1", "1721260860000,1,2,1,1,"], "row 1: volume nan is no number"),
-        (["1721260800000,1,inf,1,1,1", "1721260860000,1,2,1,1,1"], "row 0: high inf is no number"),
-        (["1721260800000,1,2,-1,1,1", "1721260860000,1,2,1,1,1"], "row 0: low -1 is no number"),
-        (["noon,1,2,1,1,1", "1721260860000,1,2,1,1,1"], "row 0: open_time noon is no date and time"),
+        (["1721260800000,1,2,1,x,1", "1721260860000,1,2,1,1,1"], "row 0: close x is not a number"),
+        (["1721260800000,1,2,1,1,1", "1721260860000,1,2,1,1,"], "row 1: volume nan is not a number"),
+        (["1721260800000,1,inf,1,1,1", "1721260860000,1,2,1,1,1"], "row 0: high inf is not a number"),
+        (["1721260800000,1,2,-1,1,1", "1721260860000,1,2,1,1,1"], "row 0: low -1 is not a number"),
+        (["noon,1,2,1,1,1", "1721260860000,1,2,1,1,1"], "row 0: open_time noon is not a date and time"),
         (
             ["1721260800000,1,2,1,1,1", "1721260860000000,1,2,1,1,1"],
-            "row 1: open_time 1721260860000000 is not",
+            "row 1: open_time 1721260860000000 has another unit",
         ),
-        (["5,1,2,1,1,1", "6,1,2,1,1,1"], "row 0: open_time 5 is no time since 1990"),
+        (["5,1,2,1,1,1", "6,1,2,1,1,1"], "row 0: open_time 5 is not a time since 1990"),
     ],
 )
 def test_a_file_of_bars_that_cannot_be_played_is_refused_with_its_row(
@@ -207,7 +207,7 @@ def test_a_file_of_bars_that_cannot_be_played_is_refused_with_its_row(
 def test_a_file_that_is_no_table_is_refused_in_one_sentence(tmp_path: Path, name: str):
     path = tmp_path / name
     path.write_bytes(b"\xff\xfe\x00\x01" * 50)
-    with pytest.raises(MarketError, match="no table of bars") as refused:
+    with pytest.raises(MarketError, match="not a table of bars") as refused:
         MarketRig(("BTCUSDT",)).start(parse_market(f"klines:{path}", OPTIONS))
     assert "\n" not in str(refused.value)
 

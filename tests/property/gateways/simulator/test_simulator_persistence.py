@@ -316,7 +316,7 @@ def test_what_is_not_committed_does_not_get_into_a_snapshot(tmp_path: Path):
     store.restore()
     store.begin_snapshot()
     desk.market("BUY", "1")
-    with pytest.raises(RuntimeError, match="not committed"):
+    with pytest.raises(RuntimeError, match="commit changes"):
         store.proceed()
 
 

@@ -32,7 +32,7 @@ def test_a_hole_of_any_length_is_refused_and_its_records_are_named(tmp_path: Pat
     data = path.read_bytes()
     path.write_bytes(data[: sizes[3]] + bytes(sizes[3 + lost] - sizes[3]) + data[sizes[3 + lost] :])
     which = "record 3 is" if lost == 1 else f"records 3 to {2 + lost} are"
-    with pytest.raises(StateDamagedError, match=f"{path.name}: {which} damaged but record {3 + lost} behind"):
+    with pytest.raises(StateDamagedError, match=f"{path.name}: {which} damaged but record {3 + lost} after it"):
         restored(folder)
 
 
@@ -40,7 +40,7 @@ def test_journals_without_any_snapshot_are_no_empty_folder(tmp_path: Path):
     written(tmp_path)
     for path in tmp_path.glob("snapshot-*.bin"):
         path.unlink()
-    with pytest.raises(StateDamagedError, match=r"journal-000000000\.log: the snapshot it goes on from"):
+    with pytest.raises(StateDamagedError, match=r"journal-000000000\.log: the snapshot it continues"):
         restored(tmp_path)
 
 
@@ -50,7 +50,7 @@ def test_files_of_two_states_are_not_mixed(tmp_path: Path):
     (newest,) = (tmp_path / "a").glob("snapshot-*.bin")
     newest.write_bytes((tmp_path / "b" / newest.name).read_bytes())
     with pytest.raises(
-        StateDamagedError, match=r"journal-000000000\.log: of another state than the snapshot"
+        StateDamagedError, match=r"journal-000000000\.log: belongs to another state folder than the snapshot"
     ):
         restored(tmp_path / "a")
 
@@ -61,7 +61,7 @@ def test_a_torn_record_is_named(tmp_path: Path):
     path = journal_of(folder)
     os.truncate(path, sizes[-1] - 1)
     _, store = restored(folder)
-    assert store.torn == f"record {len(sizes) - 2} at the end of {path.name} was not finished and is dropped"
+    assert store.torn == f"record {len(sizes) - 2} at the end of {path.name} is incomplete and was dropped"
 
 
 def test_a_newest_journal_that_is_missing_is_refused(tmp_path: Path):
