@@ -32,7 +32,7 @@ def test_a_hole_of_any_length_is_refused_and_its_records_are_named(tmp_path: Pat
     data = path.read_bytes()
     path.write_bytes(data[: sizes[3]] + bytes(sizes[3 + lost] - sizes[3]) + data[sizes[3 + lost] :])
     which = "record 3 is" if lost == 1 else f"records 3 to {2 + lost} are"
-    with pytest.raises(StateDamagedError, match=f"{path.name}: {which} damaged but record {3 + lost} after it"):
+    with pytest.raises(StateDamagedError, match=f"{path.name}: {which} damaged but record {3 + lost} after"):
         restored(folder)
 
 
