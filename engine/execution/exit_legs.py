@@ -147,8 +147,10 @@ class ExitLegs:
 
     def end_position(self) -> None:
         """There is no position: what is left is of entries whose orders may fill further."""
-        for entry in [one for one in self.entries if not one.is_filling]:
-            self._retire(entry, {})
+        for entry in list(self.entries):
+            entry.left_base = ZERO
+            if not entry.is_filling:
+                self._retire(entry, {})
 
     def held_by(self, entry_id: str) -> Decimal:
         """What is left of the entries of that id."""

@@ -19,7 +19,6 @@ from engine.execution.resting import RestingOrder
 from engine.execution.script_orders import Exit, RestingEntry, is_met_at_once, level_of
 from engine.execution.script_trades import OpenTrade, ScriptTrades
 from engine.execution.script_verbs import not_shared
-from engine.execution.sizing import TooSmall, entry_qty
 from engine.exits.bar_plan import Action
 from engine.model.audit import Severity
 from engine.model.bars import Bar
@@ -169,21 +168,6 @@ class ScriptBroker:
             if resting_entry(key) in keep and key in self._entries_before
         }
 
-    def _default_base(self, entry: RestingEntry, instrument: Instrument) -> Decimal:
-        """Size of a resting entry that names none; 0 where it would be too small."""
-        level = level_of(entry.order(ZERO, instrument))
-        equity = self._account.equity if entry.equity_quote is None else entry.equity_quote
-        try:
-            return entry_qty(
-                self._slot.sizing,
-                price=float(level),
-                equity=equity,
-                risk_distance=nan,
-                instrument=instrument,
-            )
-        except TooSmall:
-            return ZERO
-
     def resting_orders(self) -> dict[Leg, RestingOrder]:
         """Every limit and stop order that should rest now, by leg."""
         instrument = self.instrument
@@ -191,18 +175,16 @@ class ScriptBroker:
             return {}
         wanted: dict[Leg, RestingOrder] = {}
         held = self._account.strategy_position(self._slot.owner, self._slot.symbol).qty_base
+        begun = self._begun()
         for key, entry in self._entries.items():
-            if (entry.direction > 0) == (held > ZERO) and held:
+            if (entry.direction > 0) == (held > ZERO) and held and key not in begun:
                 continue
-            # Against a position the order turns it, as Pine's does: its size is both together.
-            if entry.qty_base is None:
-                size = self._default_base(entry, instrument)
-            else:
-                size = quantity_down(entry.qty_base, instrument.qty_step_base)
+            size = entry.size(self._slot.sizing, self._account.equity, instrument)
             if size <= ZERO:
                 continue
-            qty = quantity_down(size + abs(held), instrument.qty_step_base)
-            order = entry.order(qty, instrument)
+            # Against a position the order turns it, as Pine's does: its size is both together.
+            more = -begun[key] if key in begun else abs(held)
+            order = entry.order(quantity_down(size + more, instrument.qty_step_base), instrument)
             if level_of(order) > ZERO:
                 wanted[resting_entry(key)] = order
         for leg, order in self._exit_orders():
@@ -225,9 +207,13 @@ class ScriptBroker:
             self._open(fill, entry_id, opens, may_go_on=may_go_on)
         if not self._trades.open:
             self._end_position()
+        self._drop_emptied()
 
     def on_ended(self, client_order_id: str) -> None:
         """An order fills no further."""
+        for one in self._exits.entries:
+            if one.client_order_id == client_order_id:
+                self._entries.pop(one.id, None)
         self._exits.end(client_order_id)
 
     def filling(self) -> list[str]:
@@ -239,19 +225,38 @@ class ScriptBroker:
         entry.is_filling = may_go_on
         self._exits.share_out(entry, self._step)
         self._trades.add(entry, opens, self._bar_index + 1)
-        self._entries.pop(entry_id, None)
         if not may_go_on:
+            self._entries.pop(entry_id, None)
             self._coming.pop(entry_id, None)
+
+    def _begun(self) -> dict[str, Decimal]:
+        """Ids of resting entries whose order has filled in part, and how much of it."""
+        return {
+            one.id: one.whole_base
+            for one in self._exits.entries
+            if one.is_filling and one.id in self._entries and self._entries[one.id].direction == one.direction
+        }
+
+    def _drop_emptied(self) -> None:
+        """An entry whose first part has been left already is not filled further."""
+        begun = self._begun()
+        for one in self._exits.entries:
+            if one.id in begun and not one.left_base:
+                self._entries.pop(one.id, None)
 
     def _end_position(self) -> None:
         self._trades.open.clear()
         self._exits.end_position()
+        self._drop_emptied()
         self._exits.drop_orphans(self._pending())
         self._told.clear()
 
     def _pending(self) -> dict[str, int]:
         """Ids of entries that have yet to fill, with their directions."""
-        return _directions(self._entries) | self._coming
+        begun = self._begun()
+        return {
+            key: way for key, way in _directions(self._entries).items() if key not in begun
+        } | self._coming
 
     def state(self) -> bytes:
         """For the journal."""
@@ -359,6 +364,8 @@ class ScriptBroker:
         if self.muted:
             return
         way = 1 if direction == "long" else -1
+        if id in self._begun() and self._entries[id].direction == way:
+            return  # its order is filling: another entry in that direction would be one too many
         limit, stop, qty = _given(limit), _given(stop), _given(qty)
         if limit is not None and stop is not None:
             raise StrategyRefused("stop-limit entries cannot be placed live")
@@ -370,7 +377,10 @@ class ScriptBroker:
         instrument = self.instrument
         if is_priced and not (instrument is not None and priced.is_met_at_once(instrument)):
             check_room("entry", len(self._entries.keys() - {id}))
-            self._entries[id] = priced
+            self._entries.pop(id, None)
+            is_left = any(one.kind == "close" for one in self._market)
+            if is_left or self.position_size * way <= 0:  # else it would be one too many
+                self._entries[id] = priced
         else:
             base = None if qty is None else decimal_of(qty)
             self._entries.pop(id, None)

@@ -6,10 +6,13 @@ market. So is one at the first tick, to which all levels between it and zero are
 """
 
 from decimal import Decimal
+from math import nan
 
 import msgspec
 
 from engine.execution.resting import RestingOrder
+from engine.execution.sizing import TooSmall, entry_qty
+from engine.model.broker_settings import Sizing
 from engine.model.leg import Level
 from engine.model.lots import level_to_tick, quantity_down
 from gateways.wire.messages import Instrument, Side
@@ -34,6 +37,17 @@ class RestingEntry(msgspec.Struct, frozen=True):
         """The order of that quantity."""
         side: Side = "BUY" if self.direction > 0 else "SELL"
         return _order(side, qty, self.limit, self.stop, instrument, self.text)
+
+    def size(self, sizing: Sizing, equity: Decimal, instrument: Instrument) -> Decimal:
+        """What it opens; 0 where that would be too small."""
+        if self.qty_base is not None:
+            return quantity_down(self.qty_base, instrument.qty_step_base)
+        level = float(level_of(self.order(ZERO, instrument)))
+        money = equity if self.equity_quote is None else self.equity_quote
+        try:
+            return entry_qty(sizing, price=level, equity=money, risk_distance=nan, instrument=instrument)
+        except TooSmall:
+            return ZERO
 
     def is_met_at_once(self, instrument: Instrument) -> bool:
         """Whether any price there can be has met its level."""

@@ -26,7 +26,7 @@ class Entry(NamedTuple):
         is_long, held = self.direction == "long", broker.position_size
         if held == 0:
             broker.cancel("S" if is_long else "L")
-        elif self.away is not None or (held > 0) == is_long:
+        elif self.away is not None and (held > 0) != is_long:
             return
         limit = None
         if self.away is not None:

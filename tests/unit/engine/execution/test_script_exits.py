@@ -11,7 +11,7 @@ from engine.model.bars import Bar
 from engine.model.events import Event
 from engine.strategies.base import Broker
 from gateways.wire import messages as wire
-from tests.support.script_rig import Act, LiveScript, backtest_fills
+from tests.support.script_rig import Act, ByTheClock, LiveScript, backtest_fills
 
 D = Decimal
 FLAT = (100.0, 100.0, 100.0, 100.0)
@@ -285,3 +285,61 @@ def test_a_part_that_is_met_at_once_leaves_half_of_an_entry_that_fills_in_parts(
     for bar in range(9):
         live.bar(bar, FLAT)
     assert live.market.position == D("0.2")
+
+
+def resting_entry() -> tuple[LiveScript, wire.SubmitOrder]:
+    """A script that asks on each bar for a limit entry, with an exit of half of it."""
+
+    def enter(_: Bar, broker: Broker) -> None:
+        broker.entry("L", "long", 0.4, limit=95.0)
+        broker.exit("X", "L", qty_percent=50, limit=101.0)
+
+    live = LiveScript(on_each(2, 20, enter))
+    for bar in range(4):
+        live.bar(bar, FLAT)
+    (entry,) = live.rig.sent(wire.SubmitOrder)
+    return live, entry
+
+
+def test_a_limit_entry_that_fills_in_parts_goes_on_filling_and_its_exit_grows() -> None:
+    live, entry = resting_entry()
+    fill(live, entry, "0.1")
+    for bar in range(4, 7):
+        live.bar(bar, FLAT)
+    live.restart()
+    for bar in range(7, 10):
+        live.bar(bar, FLAT)
+    assert resting_exit(live) == [D("0.05")]
+    fill(live, entry, "0.3")
+    assert resting_exit(live) == [D("0.2")]
+    assert live.market.position == D("0.4")
+    for bar in range(10, 13):
+        live.bar(bar, FLAT)
+    assert not [one for one in live.market.orders.values() if not one.reduce_only]
+    assert len([one for one in live.rig.sent(wire.SubmitOrder) if not one.reduce_only]) == 0
+
+
+@pytest.mark.parametrize(
+    ("act", "left"),
+    [(lambda _, broker: broker.close("L"), []), (lambda _, broker: broker.cancel("L"), [D("0.05")])],
+    ids=["what has filled is left", "cancelled"],
+)
+def test_what_is_left_of_a_limit_entry_goes(act: Act, left: list[Decimal]) -> None:
+    live, entry = resting_entry()
+    fill(live, entry, "0.1")
+    ByTheClock.acts = {4: act}
+    for bar in range(4, 8):
+        live.bar(bar, FLAT)
+    assert all(one.reduce_only for one in live.market.orders.values())
+    assert resting_exit(live) == left
+    assert live.market.position == D("0.1") * len(left)
+
+
+def test_a_limit_entry_asked_for_in_its_own_position_does_not_rest_once_that_is_left() -> None:
+    def enter(_: Bar, broker: Broker) -> None:
+        broker.entry("L", "long", 0.4, limit=101.5)
+        broker.exit("X", "L", limit=101.0)
+
+    acts = on_each(2, 4, enter)
+    bars = steps(100, 100, 100, 100, 100, 102, 100, 100, 100)
+    assert exits_of(acts, bars) == [(D("0.400"), "X")]
