@@ -33,14 +33,14 @@ Many = list[str] | None
 
 
 class TableFormat(StrEnum):
-    """Kind of the files of trades, equity and bars."""
+    """File format of trades, equity and bars."""
 
     PARQUET = "parquet"
     CSV = "csv"
 
 
 def _jobs(text: str) -> int:
-    """A number of processes."""
+    """Parse a number of processes."""
     try:
         jobs = int(text)
     except ValueError:
@@ -59,7 +59,7 @@ def _table_format(text: str) -> TableFormat:
 
 @app.command()
 def run(
-    strategy: Annotated[Many, typer.Option(help="Names of strategies, side by side.")] = None,
+    strategy: Annotated[Many, typer.Option(help="Strategies to run, by name.")] = None,
     data: Annotated[
         Many, typer.Option(help="Files of bars or names of sample markets; SYMBOL=FILE names the symbol.")
     ] = None,
@@ -69,13 +69,15 @@ def run(
     broker: Annotated[
         Many, typer.Option(help="NAME=VALUE, as commission_percent=0.04; SYMBOL.tick=0.1 for one symbol.")
     ] = None,
-    finer: Annotated[Many, typer.Option(help="SYMBOL=FILE: bars inside the bars.")] = None,
+    finer: Annotated[
+        Many, typer.Option(help="SYMBOL=FILE: finer bars, for the price path inside bars.")
+    ] = None,
     funding: Annotated[Many, typer.Option(help="SYMBOL=FILE: funding_time and funding_rate.")] = None,
     instruments: Annotated[
-        str | None, typer.Option(help="Saved answer of exchangeInfo: ticks, steps, smallest orders.")
+        str | None, typer.Option(help="Saved exchangeInfo response: ticks, quantity steps, minimum orders.")
     ] = None,
     start: Annotated[str | None, typer.Option(help="First bar, like 2025-01-31; UTC without a zone.")] = None,
-    end: Annotated[str | None, typer.Option(help="First bar left out.")] = None,
+    end: Annotated[str | None, typer.Option(help="End of the period, exclusive; UTC without a zone.")] = None,
     gaps: Annotated[str | None, typer.Option(help="Missing bars: refuse, keep (default) or fill.")] = None,
     engine: Annotated[str | None, typer.Option(help="kernel or event.")] = None,
     jobs: Annotated[int, typer.Option(parser=_jobs, metavar="NUMBER", help="Processes.")] = 1,
@@ -88,10 +90,10 @@ def run(
     """Backtest strategies and report."""
     console = Console(highlight=False, markup=False)
     try:
-        asked = _asked(
+        options = _options(
             strategy, data, param, exits, broker, finer, funding, instruments, start, end, gaps, engine
         )
-        found = list(_outcomes(config, asked, jobs, out, (trades, page)))
+        found = list(_results(config, options, jobs, out, (trades, page)))
         results = [one for one in found if not isinstance(one, StrategyFault)]
         if results:
             _print(console, results)
@@ -99,8 +101,8 @@ def run(
             from engine.backtest.report.outputs import write_outputs  # noqa: PLC0415  # pyarrow's writers
 
             earlier = write_outputs(out, results, trades, page=page, are_several=len(found) > 1)
-            told = f", replaces the results of {', '.join(earlier.names)} there" if earlier.names else ""
-            console.print(f"written to {out}{told}", soft_wrap=True)
+            replaced = f", replaces the results of {', '.join(earlier.names)} there" if earlier.names else ""
+            console.print(f"written to {out}{replaced}", soft_wrap=True)
         _end_with([one for one in found if isinstance(one, StrategyFault)])
     except (ConfigError, DataError) as e:
         _refuse(e)
@@ -133,7 +135,7 @@ def strategies(
 ) -> None:
     """List the strategies that can be run, with their parameters."""
     from engine.backtest.runs.strategies import strategy_class  # noqa: PLC0415  # slow, so only here
-    from engine.backtest.strategies_told import told  # noqa: PLC0415
+    from engine.backtest.strategy_list import describe  # noqa: PLC0415
     from engine.strategies.base import registry  # noqa: PLC0415
 
     console = Console(highlight=False, markup=False)
@@ -145,7 +147,7 @@ def strategies(
             console.print(text, soft_wrap=True)
             return
         for name in names or registry.names():
-            head, table = told(name, strategy_class(name))
+            head, table = describe(name, strategy_class(name))
             console.print(head, soft_wrap=True)
             if table is not None:
                 console.print(table)
@@ -177,7 +179,7 @@ def each_with_its_option(argv: Sequence[str]) -> Iterator[str]:
             yield word
 
 
-def _asked(
+def _options(
     strategy: Many,
     data: Many,
     param: Many,
@@ -191,12 +193,12 @@ def _asked(
     gaps: str | None,
     engine: str | None,
 ) -> dict[str, Any]:
-    """What the command line says, as a piece of configuration."""
+    """The options of the command line as part of a configuration."""
     from engine.backtest.runs.config import broker_options, choices, named_value  # noqa: PLC0415  # pydantic models
 
-    asked: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if strategy:
-        asked["strategies"] = choices(strategy, param or (), exits or ())
+        options["strategies"] = choices(strategy, param or (), exits or ())
     elif param or exits:
         raise ConfigError("--param and --exit go with --strategy")
     plain = {
@@ -207,23 +209,23 @@ def _asked(
         "gaps": gaps,
         "engine": engine,
     }
-    asked |= {name: given for name, given in plain.items() if given}
+    options |= {name: given for name, given in plain.items() if given}
     for name, files in (("finer", finer), ("funding", funding)):
         if files:
-            asked[name] = dict(named_value(f"--{name}", text) for text in files)
+            options[name] = dict(named_value(f"--{name}", text) for text in files)
     if broker:
-        asked["broker"] = broker_options(broker)
-    return asked
+        options["broker"] = broker_options(broker)
+    return options
 
 
-def _outcomes(
-    file: Path | None, asked: dict[str, Any], jobs: int, out: Path | None, form: tuple[str, bool]
+def _results(
+    file: Path | None, options: dict[str, Any], jobs: int, out: Path | None, form: tuple[str, bool]
 ) -> "Iterator[Result | StrategyFault]":
     from engine.backtest.data.market_files import load_market  # noqa: PLC0415  # pydantic models
     from engine.backtest.run import check  # noqa: PLC0415  # numba
     from engine.backtest.runs.config import build_config  # noqa: PLC0415  # pydantic models
 
-    config = build_config(None if file is None else located(file), asked)
+    config = build_config(None if file is None else located(file), options)
     if out is not None:
         _check_out(out, [one.title for one in config.strategies], *form)
     for choice in config.strategies:
@@ -238,7 +240,7 @@ def _outcomes(
 
 
 def _check_out(out: Path, titles: list[str], suffix: str, page: bool) -> None:
-    """Raise `DataError` where the results could not be written, or something of others is in the way."""
+    """Raise `DataError` where results cannot be written, or files that are not ours are in the way."""
     from engine.backtest.report.earlier import earlier_run  # noqa: PLC0415  # where it is needed
     from engine.backtest.report.outputs import file_names  # noqa: PLC0415  # pyarrow's writers
 
@@ -274,10 +276,10 @@ def _print(console: Console, results: "Sequence[Result]") -> None:
 
 
 def _end_with(faults: Sequence[StrategyFault]) -> None:
-    """Say what was wrong in strategies, after the results of the others; exit code 2."""
+    """Print the faults of strategies after the results of the others; exit code 2."""
     for fault in faults:
-        said = "\n".join(filter(None, (fault.trace, f"backtest: {fault}")))
-        print(said, file=sys.stderr)  # noqa: T201  # where in a person's own code
+        text = "\n".join(filter(None, (fault.trace, f"backtest: {fault}")))
+        print(text, file=sys.stderr)  # noqa: T201  # where in a person's own code
     if faults:
         raise typer.Exit(2)
 

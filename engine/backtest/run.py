@@ -18,10 +18,10 @@ from engine.backtest.data.price_grid import Grid
 from engine.backtest.report.metrics import Curve
 from engine.backtest.report.result import Result
 from engine.backtest.report.trades import trade_columns
+from engine.backtest.runs.compile_notice import announce_compiling
 from engine.backtest.runs.config import RunConfig, StrategyChoice
 from engine.backtest.runs.engines import EngineName, run_scripts, run_signals
 from engine.backtest.runs.exits import changed_exits
-from engine.backtest.runs.first_run import say_when_compiling
 from engine.backtest.runs.strategies import AnyClass, AnyStrategy, built, name_of, strategy_class
 from engine.model.bars import Bars
 from engine.model.exit_rules import ExitRules
@@ -65,7 +65,7 @@ def backtest(
 
     Raises `ConfigError` or `DataError` with what was wrong, `StrategyFault` for an exception in the strategy.
     """
-    say_when_compiling()
+    announce_compiling()
     how = _broker(broker)
     market = _market(bars, how, finer, funding, instruments, gaps)
     choice = _choice(strategy, params, exits, name)
@@ -95,9 +95,9 @@ def run_choice(config: RunConfig, choice: StrategyChoice, market: MarketData) ->
 
 
 def run_or_fault(config: RunConfig, choice: StrategyChoice, market: MarketData) -> Result | StrategyFault:
-    """`run_choice` for a report, with a fault of the strategy as what it comes to: the others of a run go on.
+    """`run_choice` for a report; returns a fault of the strategy, so that the others of a run go on.
 
-    What comes back can be sent between processes.
+    The returned object can be sent between processes.
     """
     try:
         return run_choice(config, choice, market).for_a_report()
@@ -141,7 +141,7 @@ def _market(
 def _by_symbol(
     what: str, given: Part | Mapping[str, Part] | None, histories: list[Bars]
 ) -> Mapping[str, Part]:
-    """By symbol already, or of the only symbol there is."""
+    """`given` as a mapping by symbol; a single value belongs to the only symbol."""
     if given is None:
         return {}
     if isinstance(given, Mapping):
@@ -171,7 +171,7 @@ def _choice(
 def _ready(
     strategy: str | AnyClass | AnyStrategy, choice: StrategyChoice, symbols: list[str]
 ) -> list[AnyStrategy]:
-    """The strategy ready to run: one object, or of a script one for each symbol."""
+    """The strategy objects to run: one, or for a script one for each symbol."""
     if isinstance(strategy, ScriptStrategy) and len(symbols) > 1:
         raise ConfigError(
             f"{choice.title}: a script's object trades one symbol, for {len(symbols)} give its class or name"
@@ -191,7 +191,7 @@ def _rules(strategy: AnyStrategy, choice: StrategyChoice) -> ExitRules | None:
         return changed_exits(strategy.exit_rules, choice.exits)
     if choice.exits:
         raise ConfigError(
-            f"{choice.strategy} is a script, it leaves by its own calls and takes no exit rules"
+            f"{choice.strategy} is a script: it closes positions itself and takes no exit rules"
         )
     return None
 

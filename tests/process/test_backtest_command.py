@@ -14,9 +14,9 @@ from typer.testing import CliRunner, Result
 
 from engine.backtest import cli
 from engine.backtest.parity.command import app as validate_app
-from engine.backtest.runs import first_run
+from engine.backtest.runs import compile_notice
 from engine.backtest.runs.config import build_config
-from engine.backtest.strategies_told import meaning
+from engine.backtest.strategy_list import meaning
 from engine.strategies.base import registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -279,7 +279,7 @@ def test_every_parameter_of_every_strategy_has_a_meaning():
         ("--strategy rsi --data sample-1h --param lenght=3", "parameter lenght"),
         ("--strategy rsi --data sample-1h --param length=0", "parameter length"),
         ("--strategy rsi --data sample-1h --param length", "expected NAME=VALUE"),
-        ("--strategy rsi --data sample-1h --param cci.length=3", "cci is not among the strategies"),
+        ("--strategy rsi --data sample-1h --param cci.length=3", "cci is not one of the strategies"),
         ("--strategy rsi --data sample-1h --exit stopp=3", "exits.stopp: no such rule"),
         ("--strategy rsi --data sample-1h --exit stop_kind=soft", "exits.stop_kind"),
         ("--strategy rsi --data sample-1h --exit stop_r=-1", "exits.stop_r: -1.0, expected"),
@@ -309,16 +309,16 @@ def test_every_parameter_of_every_strategy_has_a_meaning():
             "no bars from 2030-01-01 00:00 UTC on",
         ),
         ("--strategy rsi --data sample-1h --start yesterday", "start"),
-        ("--strategy rsi rsi --data sample-1h", "'rsi' is there twice"),
+        ("--strategy rsi rsi --data sample-1h", "'rsi' appears twice"),
         ("--strategy rsi --data sample-1h --engine fast", "engine"),
-        ("--strategy rsi --data sample-1h --funding BTC=x.csv", "funding.BTC: no data of that symbol"),
+        ("--strategy rsi --data sample-1h --funding BTC=x.csv", "funding.BTC: no data for that symbol"),
         ("--strategy rsi", "command line: data is missing, give --data FILE, or a sample such as sample-1h"),
         ("--data sample-1h", "command line: strategies is missing, give --strategy NAME"),
         (
             "--strategy mine.py:Lev --data sample-1h",
             "expected mine:Lev, with the folder of mine.py in PYTHONPATH",
         ),
-        ("--strategy nomod:Lev --data sample-1h", "its folder has to be the present one or in PYTHONPATH"),
+        ("--strategy nomod:Lev --data sample-1h", "its folder must be the current one or in PYTHONPATH"),
         ("--strategy engine.model.bars:Lev --data sample-1h", "bars.py has no class Lev"),
         ("--config none.json", "none.json: cannot be read"),
         ("sample --out OUT --name none", "no sample market 'none'"),
@@ -455,13 +455,13 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_run(
 
 
 def test_a_run_that_compiles_says_so_before_it_does(capsys: pytest.CaptureFixture[str]):
-    first_run._say.cache_clear()
-    first_run.say_when_compiling()
+    compile_notice._say.cache_clear()
+    compile_notice.announce_compiling()
     for _ in range(2):
         with numba.core.event.trigger_event("numba:compile"):
             said = capsys.readouterr()
     assert (said.out, said.err) == ("", "")
-    first_run._say.cache_clear()
+    compile_notice._say.cache_clear()
     with numba.core.event.trigger_event("numba:compile"):
         said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)

@@ -243,7 +243,7 @@ def test_missing_lists_are_one_sentence_and_leave_nothing(tmp_path: Path, monkey
         ({"history_end": "2020-01-01T00:00:00Z"}, "2020-01-01"),
         ({"params": {"upper": float("nan")}}, "parameter upper"),
         ({"broker": {"cash": float("inf")}}, "broker.cash"),
-        ({"history_start": "01/05/2023"}, "history_start: '01/05/2023' is no time"),
+        ({"history_start": "01/05/2023"}, "history_start: '01/05/2023' is not a time"),
         ({"history_start": "2040-01-01T00:00:00Z"}, "has no two bars from 2040-01-01 00:00 UTC on"),
         ({"broker": {"cash": 1, "qty": 1}}, "only one of cash"),
         ({"broker": {"commision": 1}}, "commision"),

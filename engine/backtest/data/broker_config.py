@@ -16,12 +16,12 @@ BROKER_DEFAULTS: Mapping[str, Any] = {
     "slippage_ticks": 1,
     "percent_of_equity": 10.0,
 }
-"""What a backtest costs and buys where nobody says otherwise, beside the defaults of `BrokerConfig`."""
+"""Defaults of a backtest that differ from those of `BrokerConfig`: costs and the size of an entry."""
 
 _DEFAULT = BrokerSettings()
 _SIZES = ("cash", "percent_of_equity", "qty")
 _MOST = 1e15
-"""Amounts above have no cents any more."""
+"""Larger float64 amounts cannot represent cents."""
 
 Bracket = tuple[float, float, float]
 
@@ -48,7 +48,7 @@ def _brackets(raw: object) -> object:
 
 
 class SymbolConfig(Strict):
-    """What one symbol has otherwise than the rest: grid and smallest orders."""
+    """Grid and minimum orders of one symbol, where they differ from the rest."""
 
     tick: float | None = Field(default=None, gt=0.0, le=_MOST)
     qty_step: float | None = Field(default=None, gt=0.0, le=_MOST)
@@ -110,7 +110,7 @@ class BrokerConfig(Strict):
         return _DEFAULT.sizing if self.qty is None else Sizing("fixed", self.qty)
 
     def settings(self, symbol: str = "", grid: Grid | None = None) -> BrokerSettings:
-        """The same for the engines and one symbol: its own values, else those for all, else the grid's.
+        """Settings of one symbol for the engines: its own values, else those for all, else the grid's.
 
         Without a grid, the engine finds tick and quantity step that are not given.
         """
@@ -151,14 +151,14 @@ def _first(*given: float | None) -> float:
 
 
 def default_broker() -> BrokerConfig:
-    """The broker of a backtest where nobody says otherwise."""
+    """The default broker settings of a backtest."""
     return BrokerConfig.model_validate(BROKER_DEFAULTS)
 
 
 def merged_broker(*layers: object) -> object:
     """The defaults with all layers on top, later ones first; a size replaces every size of the layers below.
 
-    A layer that is no mapping comes back as it is: the model refuses it, with its key.
+    A layer that is not a mapping is returned as it is: the model refuses it and names its key.
     """
     merged: dict[str, Any] = dict(BROKER_DEFAULTS)
     for given in layers:
@@ -172,7 +172,7 @@ def merged_broker(*layers: object) -> object:
 
 
 def _merged_symbols(below: object, above: object) -> object:
-    """The settings of single symbols, merged key by key; what is no mapping is refused by the model."""
+    """The settings of single symbols, merged key by key; the model refuses what is not a mapping."""
     if not isinstance(below, dict) or not isinstance(above, dict):
         return above or below
     both = dict(below)

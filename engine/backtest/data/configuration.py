@@ -1,4 +1,4 @@
-"""What the configuration files of backtests and validations are made of: paths, times, strict sections."""
+"""Building blocks of the configuration files: paths, times, strict sections, errors."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from runtime.settings.refusals import first_problem
 
 _YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}")
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261
-"""What nanoseconds in 64 bits reach."""
+"""The range of nanoseconds in 64 bits."""
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -55,14 +55,14 @@ FilePath = Annotated[
 
 
 class Strict(BaseModel):
-    """A part of a configuration: nothing unknown, nothing changed later."""
+    """A section of a configuration: immutable, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _no_truth_for_a_number(cls, raw: object) -> object:
-        """`true` would be read as 1."""
+        """Refuse `true` for a number; pydantic would read it as 1."""
         for name, value in raw.items() if isinstance(raw, Mapping) else ():
             field = cls.model_fields.get(name)
             if (
@@ -83,7 +83,7 @@ def _moment(raw: object) -> object:
         found = parse_time(text + "-01" if _YEAR_AND_MONTH.fullmatch(text.strip()) else text)
     except ValueError as e:
         raise ValueError(
-            f"{raw!r} is no time, expected one like 2023-05-01, 2023-05-01T14:00 (both UTC)"
+            f"{raw!r} is not a time, expected one like 2023-05-01, 2023-05-01T14:00 (both UTC)"
             f" or 2023-05-01T14:00:00+08:00{two_days(str(raw))}"
         ) from e
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
@@ -124,7 +124,7 @@ def read_json(path: Path) -> object:
 
 
 def blamed(error: ValidationError, file: Path | None, changes: Mapping[str, Any]) -> str:
-    """Where the value that `sentence` names comes from; `changes` are what options gave over the file."""
+    """Source of the value that `sentence` names: the file, or the command line's `changes` to it."""
     if file is None:
         return "command line"
     found: object = changes

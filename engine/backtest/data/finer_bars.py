@@ -1,4 +1,4 @@
-"""Bars inside the bars: which of them belong to which bar, and whether they are of the same market."""
+"""Finer bars inside the bars: which belong to which bar, and whether they are of the same market."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _FEW_DIFFER = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """Finer bars [first, end) of each bar as indices; nobody's where they are equal.
+    """Finer bars [first, end) of each bar as indices; none where both are equal.
 
     `differ` marks bars whose finer bars leave the bar's range, or are complete and do not fill it.
     """
@@ -55,8 +55,8 @@ def inside(bars: Bars, finer: Bars) -> Inside:
     return Inside(first, np.where(beyond | short, first, end), differ)
 
 
-def doubt(bars: Bars, finer: Bars) -> tuple[str, ...]:
-    """What a person should know about the finer bars, a sentence each.
+def check_finer(bars: Bars, finer: Bars) -> tuple[str, ...]:
+    """Notes on the finer bars for the user, one sentence each.
 
     ValueError when more than one in a hundred of the bars differ from theirs, or none has any.
     """
@@ -74,7 +74,7 @@ def doubt(bars: Bars, finer: Bars) -> tuple[str, ...]:
             f" {digits(bars.high[at])} ({differ} of {covered + differ} bars differ)"
         )
     left = len(bars) - covered
-    return (f"{bars.symbol}: {left} of {len(bars)} bars have no whole finer bars",) if left else ()
+    return (f"{bars.symbol}: {left} of {len(bars)} bars lack finer bars",) if left else ()
 
 
 def _end(bars: Bars, at: int) -> int:

@@ -1,4 +1,4 @@
-"""What becomes of bars that are missing in a history: always told, with place and length."""
+"""Missing bars in a history: refused, kept or filled, and always reported with place and length."""
 
 from typing import Literal
 
@@ -19,7 +19,7 @@ _LONG_PAUSE_NS = 6 * HOUR_NS
 
 
 def by_rule(bars: Bars, rule: GapRule, source: object) -> tuple[Bars, tuple[str, ...]]:
-    """The bars as the rule wants them, and what a person should know, a sentence each.
+    """The bars after applying the rule, and notes for the user, one sentence each.
 
     refuse: `DataError`. keep: the strategy's next bar is the one after the gap. fill: flat bars at the last
     close with volume 0; refused for bars longer than a week, whose length varies. Hours in which a market is
@@ -33,19 +33,19 @@ def by_rule(bars: Bars, rule: GapRule, source: object) -> tuple[Bars, tuple[str,
         return bars, notes
     told = f"{bars.symbol}: {gap_text(found)}"
     if rule == "refuse":
-        raise DataError(f"{source}: {told}; mend the file, or say --gaps keep or --gaps fill")
+        raise DataError(f"{source}: {told}; fix the file, or use --gaps keep or --gaps fill")
     if rule == "keep":
         return bars, (f"{told}; kept as gaps", *notes)
     length = duration_text(bars.timeframe_ns)
     if bars.timeframe_ns > _LONGEST_FILLED_NS:
-        raise DataError(f"{source}: {told}; bars of {length} cannot be filled, say --gaps keep")
+        raise DataError(f"{source}: {told}; bars of {length} cannot be filled, use --gaps keep")
     if sum(gap.bars for gap in found) > _MOST_FILLED:
-        raise DataError(f"{source}: {told}; more than {_MOST_FILLED} bars to fill, say --gaps keep")
+        raise DataError(f"{source}: {told}; more than {_MOST_FILLED} bars to fill, use --gaps keep")
     return filled(bars, found), (f"{told}; filled with the last close, volume 0", *notes)
 
 
 def regular(found: list[Gap], span_ns: int) -> NDArray[np.bool_]:
-    """Which gaps are a market's closed hours: at the same hour and as long on at least every second day, or
+    """Which gaps are a market's closed hours: same hour and length on at least every second day, or
     on the same weekday in at least every second week.
 
     A change of the clocks may move them by an hour; those of six hours or more may end earlier or later.
@@ -71,13 +71,11 @@ def _about_closed(bars: Bars, every: list[Gap], closed: NDArray[np.bool_]) -> tu
     if not pauses:
         return ()
     longest = duration_text(max(gap.end_ns - gap.start_ns for gap in pauses))
-    return (
-        f"{bars.symbol}: {len(pauses)} pauses of up to {longest} come back regularly, taken as closed hours",
-    )
+    return (f"{bars.symbol}: {len(pauses)} pauses of up to {longest} come back regularly: closed hours",)
 
 
 def _without_trades(bars: Bars) -> tuple[str, ...]:
-    """Flat bars with volume 0 in a history that has volumes: how an outage of an exchange looks."""
+    """Notes on flat bars with volume 0 in a history that has volumes: a typical exchange outage."""
     volume = bars.volume_base
     if not volume.any():
         return ()

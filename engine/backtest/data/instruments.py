@@ -24,7 +24,7 @@ def read_instruments(path: Path) -> dict[str, Grid]:
     except OSError as e:
         raise DataError(f"{path}: cannot be read ({e.strerror or e})") from e
     except (ValueError, EOFError, RecursionError) as e:
-        raise DataError(f"{path}: not JSON, or a number is none ({e})") from e
+        raise DataError(f"{path}: not JSON, or a value is not a number ({e})") from e
     except (KeyError, TypeError, AttributeError) as e:
         raise DataError(
             f"{path}: expected the answer of exchangeInfo: symbols, each with symbol and filters"

@@ -1,4 +1,4 @@
-"""Bars from files, checked: a fault is one sentence naming file, row and what was expected.
+"""Reads and checks bars from files; an error is one sentence with file, row and what was expected.
 
 Parquet and CSV (plain, gzip or zip) with the open time, open, high, low, close and volume (optional), by
 any of their usual names; a CSV without a header has them in this order. Rows count from 1 after the header,
@@ -19,7 +19,7 @@ from engine.backtest.data.columns import column as column_of
 from engine.backtest.data.columns import numbers
 from engine.backtest.data.funding import Funding
 from engine.backtest.data.samples import DATASETS, dataset
-from engine.backtest.data.table_files import DataError, read_table, told_with_line, with_line
+from engine.backtest.data.table_files import DataError, errors_with_line, read_table, with_line
 from engine.backtest.data.time_column import NO_ZONE, joined, times_ns
 from engine.market_data.bar_times import early_rows, usual_step_ns
 from engine.model.bars import Bars
@@ -46,12 +46,12 @@ _FLOAT32_EXACT = 1 << 24
 _FIRST = 1000
 _NO_PRICE_ABOVE = 1e15
 _NO_VOLUME_ABOVE = 1e30
-"""Amounts of money made from larger numbers have no cents any more, and squares of them overflow."""
+"""Amounts computed from larger numbers cannot represent cents, and their squares overflow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Bars of a file, and what a person should know about how they were read, a sentence each."""
+    """Bars of a file, and notes on how they were read, one sentence each."""
 
     bars: Bars
     notes: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def load_bars(source: Path, symbol: str | None = None) -> Loaded:
 
 
 def _load_file(path: Path, symbol: str | None) -> Loaded:
-    with told_with_line(path):
+    with errors_with_line(path):
         found = _load_rows(path, symbol)
     return replace(found, notes=tuple(with_line(path, note) for note in found.notes))
 
@@ -103,7 +103,7 @@ def _load_rows(path: Path, symbol: str | None) -> Loaded:
     if len(time_ns) > 1 and (np.diff(time_ns) < 0).all():
         columns = [np.ascontiguousarray(column[::-1]) for column in columns]
         rows = rows[::-1]
-        notes.append(f"{path.name} has its newest bar first: read from its end")
+        notes.append(f"{path.name} has the newest bar first and is read in reverse")
     _check_order(path, columns[0], rows)
     if len(time_ns) < 2:
         raise DataError(f"{path}: {len(time_ns)} bar, expected at least two")
@@ -114,7 +114,7 @@ def _load_rows(path: Path, symbol: str | None) -> Loaded:
 
 
 def _symbol(path: Path) -> str:
-    """What the file's name says."""
+    """The symbol in the file's name."""
     found = _EXPORTED.fullmatch(path.stem) or _SYMBOL.match(path.name.split(".")[0])
     return found[1] if found else path.stem
 
@@ -157,7 +157,7 @@ def _bars_table(path: Path) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
     empty = _empty_rows(made)
     if empty.any() and not empty.all():
         rows = "1 row" if empty.sum() == 1 else f"{empty.sum()} rows"
-        notes.append(f"{path.name} has {rows} without prices: read as bars that are missing")
+        notes.append(f"{path.name} has {rows} without prices: treated as missing bars")
         return made.filter(pa.array(~empty)), np.flatnonzero(~empty) + 1, notes
     return made, np.arange(1, made.num_rows + 1), notes
 
@@ -188,7 +188,7 @@ def _is_time_of_day(column: pa.ChunkedArray) -> bool:
 
 
 def _empty_rows(table: pa.Table) -> NDArray[np.bool_]:
-    """Rows with a time and no price at all: they say that there is no bar."""
+    """Rows with a time but no prices: the source marks a missing bar that way."""
     empty = np.ones(table.num_rows, np.bool_)
     for name in _PRICES:
         column = table.column(name)
@@ -222,7 +222,7 @@ def read_funding(path: Path) -> Funding:
 
     Raises `DataError`.
     """
-    with told_with_line(path):
+    with errors_with_line(path):
         return _read_funding(path)
 
 
@@ -242,18 +242,18 @@ def _read_funding(path: Path) -> Funding:
     _check_order(path, time_ns, rows, "funding_time")
     bad = ~np.isfinite(rate)
     if bad.any():
-        raise DataError(f"{path}, row {rows[int(np.argmax(bad))]}: funding_rate is no number")
+        raise DataError(f"{path}, row {rows[int(np.argmax(bad))]}: funding_rate is not a number")
     return Funding(time_ns, rate)
 
 
 def check_bars(bars: Bars) -> None:
-    """Raise `DataError` where bars in memory are not what a file of bars must be."""
+    """Check bars in memory as a file of bars is checked; raises `DataError`."""
     what = f"bars of {bars.symbol}"
     columns = {name: getattr(bars, name) for name in ("open_time_ns", *_PRICES, "volume_base")}
     for name, values in columns.items():
         kind = np.int64 if name == "open_time_ns" else np.float64
         if not isinstance(values, np.ndarray) or values.dtype != kind or values.shape != (len(bars),):
-            raise DataError(f"{what}: {name} is no array of {len(bars)} {np.dtype(kind)} numbers")
+            raise DataError(f"{what}: {name} is not an array of {len(bars)} {np.dtype(kind)} numbers")
     if len(bars) < 2:
         raise DataError(f"{what}: {len(bars)} {'bar' if len(bars) == 1 else 'bars'}, expected at least two")
     rows = np.arange(1, len(bars) + 1)
@@ -282,7 +282,7 @@ def _floats(path: Path, table: pa.Table, name: str, rows: NDArray[np.int64]) -> 
 
 
 def _no_number(column: pa.ChunkedArray) -> tuple[int, object]:
-    """Row and value of the first that is no number."""
+    """Row and value of the first cell that is not a number."""
     for row, value in enumerate(column.to_pylist()):
         if not _is_number(str(value)):
             return row, value
@@ -290,7 +290,7 @@ def _no_number(column: pa.ChunkedArray) -> tuple[int, object]:
 
 
 def _printed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Numbers that were float32 once (0.30000001192) as the decimals they stood for (0.3)."""
+    """Numbers that came from float32 (0.30000001192) as the decimals they stand for (0.3)."""
     with np.errstate(over="ignore"):  # what does not fit is infinite, and so different
         if (values[:_FIRST].astype(np.float32) != values[:_FIRST]).any():
             return values

@@ -1,4 +1,4 @@
-"""The checked data of a backtest: bars by symbol, with tick and quantity step, and what to know of them."""
+"""The checked data of a backtest: bars, price grids, finer bars and funding by symbol."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,8 +16,8 @@ from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings
 from runtime.control.shown import digits
 
-Told = Sequence[tuple[Bars, tuple[str, ...]]]
-"""Bars of each symbol, and what a person should know about them."""
+Histories = Sequence[tuple[Bars, tuple[str, ...]]]
+"""Bars of each symbol with notes for the user."""
 
 _NONE: Mapping[str, Bars] = MappingProxyType({})
 _NO_FUNDING: Mapping[str, Funding] = MappingProxyType({})
@@ -28,7 +28,7 @@ _NO_GRIDS: Mapping[str, Grid] = MappingProxyType({})
 class MarketData:
     """The checked data of a backtest, by symbol.
 
-    `notes` is what a person should know about it, a sentence each. `start` and `end` are the period that was
+    `notes` are for the user, one sentence each. `start` and `end` are the period that was
     asked for, None where the data were taken whole.
     """
 
@@ -55,15 +55,15 @@ def market_of(
     gaps: GapRule = "keep",
 ) -> MarketData:
     """Data that are in memory, checked as files are; raises `DataError` or `ConfigError`."""
-    told: dict[str, tuple[Bars, tuple[str, ...]]] = {}
+    histories: dict[str, tuple[Bars, tuple[str, ...]]] = {}
     for one in bars:
         check_bars(one)
-        if one.symbol in told:
+        if one.symbol in histories:
             raise DataError(f"bars of {one.symbol} are given twice, expected one `Bars` a symbol")
-        told[one.symbol] = by_rule(one, gaps, f"bars of {one.symbol}")
-    if not told:
+        histories[one.symbol] = by_rule(one, gaps, f"bars of {one.symbol}")
+    if not histories:
         raise DataError("no bars, expected those of at least one symbol")
-    market = with_grids(list(told.values()), broker, instruments)
+    market = with_grids(list(histories.values()), broker, instruments)
     check_symbols("finer", finer, market.bars)
     about_finer: list[str] = []
     for symbol, inside in finer.items():
@@ -73,7 +73,7 @@ def market_of(
     return with_funding(market, funding, dict.fromkeys(funding, "the funding given"))
 
 
-def with_grids(histories: Told, broker: BrokerConfig, instruments: Mapping[str, Grid]) -> MarketData:
+def with_grids(histories: Histories, broker: BrokerConfig, instruments: Mapping[str, Grid]) -> MarketData:
     """The bars with their grids; raises `ConfigError` for a tick or a symbol that does not fit them."""
     bars: dict[str, Bars] = {}
     grids: dict[str, Grid] = {}
@@ -89,7 +89,7 @@ def with_grids(histories: Told, broker: BrokerConfig, instruments: Mapping[str, 
 def with_funding(
     market: MarketData, funding: Mapping[str, Funding], sources: Mapping[str, object]
 ) -> MarketData:
-    """The same data with funding, and a note where none of a symbol's events lies in its bars.
+    """The data with funding added, and a note where none of a symbol's events lies in its bars.
 
     `sources` says for each symbol where its events are from.
     """
@@ -104,9 +104,9 @@ def with_funding(
 
 
 def grid_for(broker: BrokerConfig, bars: Bars, instrument: Grid | None = None) -> tuple[Grid, list[str]]:
-    """Tick and quantity step that hold for the symbol, where each comes from, and doubts about them.
+    """Tick and quantity step of the symbol, where each comes from, and warnings about them.
 
-    What is given goes before the instrument, and that before the data. `ConfigError` for a tick larger than
+    Configured values override the instrument's, and those the data's. `ConfigError` for a tick larger than
     a price.
     """
     found = grid_of(bars)
@@ -137,9 +137,9 @@ def grid_for(broker: BrokerConfig, bars: Bars, instrument: Grid | None = None) -
 
 
 def checked_finer(bars: Bars, finer: Bars, source: object) -> tuple[str, ...]:
-    """What to know about bars inside the bars; raises `DataError` where they are of another market."""
+    """Notes on finer bars; raises `DataError` where they are of another market."""
     try:
-        return finer_bars.doubt(bars, finer)
+        return finer_bars.check_finer(bars, finer)
     except ValueError as e:
         raise DataError(f"{source}: {e}") from e
 
@@ -148,4 +148,6 @@ def check_symbols(name: str, given: Iterable[str], bars: Mapping[str, Bars]) -> 
     """Raise `ConfigError` for a symbol without bars."""
     for symbol in given:
         if symbol not in bars:
-            raise ConfigError(f"{name}.{symbol}: no data of that symbol, there are {', '.join(bars)}")
+            raise ConfigError(
+                f"{name}.{symbol}: no data for that symbol, there is data for {', '.join(bars)}"
+            )

@@ -1,4 +1,4 @@
-"""The data of a run from files: every file the configuration names, read, checked, and told about."""
+"""Reads and checks the data files that a configuration names."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -30,7 +30,7 @@ class DataConfig(Strict):
 
     `data` are files of bars or names of sample markets. `finer` (bars inside the bars) and `funding` are
     files by symbol. `start` and `end` cut the data; `end` is the first bar left out.
-    `gaps` says what becomes of missing bars.
+    `gaps` is what to do about missing bars.
     `instruments` is a saved answer of `exchangeInfo`, for tick, quantity step and smallest orders.
     """
 
@@ -55,18 +55,18 @@ def load_market(config: DataConfig) -> MarketData:
     histories: list[tuple[Bars, tuple[str, ...]]] = []
     sources: dict[str, Path] = {}
     for source in config.data:
-        one, said = history_of(source, config.gaps, config.start, config.end)
+        one, about = history_of(source, config.gaps, config.start, config.end)
         if one.symbol in sources:
             raise DataError(_collision(sources[one.symbol], source, one.symbol))
         sources[one.symbol] = source
-        histories.append((one, said))
+        histories.append((one, about))
     market = with_grids(histories, config.broker, instruments)
     check_symbols("finer", config.finer, market.bars)
     check_symbols("funding", config.funding, market.bars)
     finer, notes = {}, list(market.notes)
     for symbol, path in config.finer.items():
-        finer[symbol], said = finer_for(market.bars[symbol], path)
-        notes += said
+        finer[symbol], about = finer_for(market.bars[symbol], path)
+        notes += about
     market = replace(market, finer=finer, notes=tuple(notes), start=config.start, end=config.end)
     funding = {symbol: read_funding(path) for symbol, path in config.funding.items()}
     return with_funding(market, funding, config.funding)
@@ -75,7 +75,7 @@ def load_market(config: DataConfig) -> MarketData:
 def history_of(
     source: Path, rule: GapRule, start: datetime | None = None, end: datetime | None = None
 ) -> tuple[Bars, tuple[str, ...]]:
-    """The bars of a file in [start, end) by the rule for missing ones, and what to know about them."""
+    """The bars of a file in [start, end) after the rule for missing ones, and notes for the user."""
     loaded = load_bars(source)
     one = cut(loaded.bars, to_ns(start), to_ns(end))
     if len(one) < 2:

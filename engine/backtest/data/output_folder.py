@@ -1,4 +1,4 @@
-"""Output folders that are complete or not there: files are written aside and moved at the end."""
+"""Writes output folders in one step: files are written to a scratch folder and moved at the end."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ def check_folder(out: Path, inside: Sequence[str] = ()) -> None:
             raise DataError(f"{path}: is a file, expected a folder for the results")
     nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not nearest.is_dir():
-        raise DataError(f"{out}: cannot be made a folder for the results ({nearest} is a file)")
+        raise DataError(f"{out}: cannot be used as a folder for the results ({nearest} is a file)")
     try:
         with tempfile.TemporaryFile(dir=nearest):
             pass
@@ -36,7 +36,7 @@ def folder_in_one_step(out: Path) -> Iterator[Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise DataError(f"{out}: cannot be made a folder for the results ({e.strerror})") from e
+        raise DataError(f"{out}: cannot be used as a folder for the results ({e.strerror})") from e
     try:
         with tempfile.TemporaryDirectory(dir=out, prefix=".part-") as scratch:
             yield Path(scratch)

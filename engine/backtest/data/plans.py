@@ -1,4 +1,4 @@
-"""What a backtest of signal strategies is asked to run; both engines take this."""
+"""The input of both engines for a signal strategy."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from engine.model.signals import SignalArrays
 
 @dataclass(frozen=True, slots=True)
 class SymbolPlan:
-    """One symbol of a backtest: its bars, what the strategy said about each, and how it leaves."""
+    """One symbol of a backtest: bars, the strategy's signals on each, exit rules, and settings."""
 
     bars: Bars
     signals: SignalArrays

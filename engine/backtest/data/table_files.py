@@ -23,7 +23,7 @@ _ROW = re.compile(r", row (\d+):")
 
 
 class DataError(ValueError):
-    """A data file cannot be used; the message is one sentence for a person."""
+    """A data file cannot be used; the message is one sentence for the user."""
 
 
 def read_table(path: Path, holding: str = "bars") -> pa.Table:
@@ -92,7 +92,7 @@ def _layout(path: Path, data: bytes) -> tuple[int, str, list[str] | None]:
 
 
 def with_line(path: Path, text: str) -> str:
-    """A sentence about a row of a CSV, with the line as an editor counts it; others as they are.
+    """A sentence about a row of a CSV with the line number of an editor added; others unchanged.
 
     Rows count from 1 after the header; lines from 1 at the top, empty ones too.
     """
@@ -110,8 +110,8 @@ def with_line(path: Path, text: str) -> str:
 
 
 @contextmanager
-def told_with_line(path: Path) -> Iterator[None]:
-    """`DataError` about a row of `path` says its line too."""
+def errors_with_line(path: Path) -> Iterator[None]:
+    """Add the line number of the file to a `DataError` about a row of `path`."""
     try:
         yield
     except DataError as e:
@@ -141,7 +141,7 @@ def _only_file(path: Path) -> bytes:
 
 
 def _first_row(data: bytes) -> tuple[int, str]:
-    """How many lines stand before the table (a line of words, such as an address), and its first line."""
+    """Number of lines above the table (a title, an address), and the table's first line."""
     lines = [line.decode("utf-8-sig") for line in data[:8192].splitlines()[:2]]
     if len(lines) > 1 and not any(mark in lines[0] for mark in _DELIMITERS) and "," in lines[1]:
         return 1, lines[1]

@@ -79,7 +79,9 @@ def _whole(path: Path, column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     except pa.ArrowInvalid as e:
         values = numbers(column.cast(pa.float64()))
         row = int(np.argmax((values != np.rint(values)) | ~(np.abs(values) < 2.0**63)))
-        raise DataError(f"{path}, row {row + 1}: {name} is {values[row]}, no whole number, {_WRITE}") from e
+        raise DataError(
+            f"{path}, row {row + 1}: {name} is {values[row]}, not a whole number, {_WRITE}"
+        ) from e
 
 
 def _counted(path: Path, raw: NDArray[np.int64], name: str) -> NDArray[np.int64]:
@@ -105,14 +107,14 @@ def _counted(path: Path, raw: NDArray[np.int64], name: str) -> NDArray[np.int64]
     if late.any():
         row = int(np.argmax(late))
         raise DataError(
-            f"{path}, row {row + 1}: {name} {raw[row]} in {_UNITS[int(unit[0])]} is no time, {_COUNTABLE}"
+            f"{path}, row {row + 1}: {name} {raw[row]} in {_UNITS[int(unit[0])]} is not a time, {_COUNTABLE}"
         )
     return np.ascontiguousarray(raw * scale)
 
 
 def _too_small(value: int) -> str:
     if value < 10_000_000:
-        return f"{value} is no time, {_WRITE}"
+        return f"{value} is not a time, {_WRITE}"
     meant = datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d")
     return (
         f"{value} would be {meant} in seconds; integers are only read from 1985-11-05 on, because smaller"
@@ -126,7 +128,7 @@ def _digits(path: Path, raw: NDArray[np.int64], name: str, form: str) -> NDArray
         try:
             found[row] = _ns(datetime.strptime(str(value), form).replace(tzinfo=UTC))
         except ValueError as e:
-            raise DataError(f"{path}, row {row + 1}: {name} {value} is no date, {_WRITE}") from e
+            raise DataError(f"{path}, row {row + 1}: {name} {value} is not a date, {_WRITE}") from e
     return found
 
 

@@ -1,4 +1,4 @@
-"""Lets one bar happen to what is pending: the open, then the assumed path (docs/assumptions.md).
+"""Runs pending orders through one bar: the open, then the assumed path (docs/assumptions.md).
 
 Everything met at one price at one moment is a batch. At the open a batch fills orders before exit legs,
 inside the bar in the order they became active. An exit leg of a batch fills with the quantity it had
@@ -74,7 +74,7 @@ class Walker:
             state.ledger.mark(low)
 
     def begin(self, high: float, low: float) -> None:
-        """From here on price moves inside the bar."""
+        """Price moves inside the bar from now on."""
         state = self._state
         state.lived_high, state.lived_low = high, low
         state.is_inside = True

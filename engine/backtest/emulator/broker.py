@@ -80,7 +80,7 @@ class BacktestBroker(BrokerView):
         return state.risk.rules
 
     def watch(self, on_opened: Callable[[int, float], None], on_level: Callable[[str], None]) -> None:
-        """Be told of a position's first fill (direction, price) and of each filled exit level (its name)."""
+        """Set callbacks for a position's first fill (direction, price) and each filled exit level (name)."""
         self._state.on_opened = on_opened
         self._state.on_level = on_level
 
@@ -148,7 +148,7 @@ class BacktestBroker(BrokerView):
         comment_loss: str = "",
         comment_trailing: str = "",
     ) -> None:
-        """Legs for every entry of `from_entry` ("" means any), open or pending; none, nothing done.
+        """Place exit legs for every entry of `from_entry` ("" means any), open or pending.
 
         Without any level a leg only holds its share of the entry.
         """
@@ -190,9 +190,9 @@ class BacktestBroker(BrokerView):
         qty_percent: float = 100.0,
         immediately: bool = False,
     ) -> None:
-        """Leave what was entered under `id` with a market order; nothing open, nothing done.
+        """Close what was entered under `id` with a market order; does nothing when nothing is open.
 
-        Several closes of one bar add up, each sized against what the ones before leave.
+        Several closes on one bar add up, each sized against what the earlier ones leave open.
         """
         check_call("close", {"id": id, "comment": comment}, {"qty": qty, "qty_percent": qty_percent})
         state = self._state
@@ -212,14 +212,14 @@ class BacktestBroker(BrokerView):
         self._close(id, wanted or bound, comment or f"Close entry(s) order {id}", now=immediately)
 
     def close_all(self, *, comment: str = "", immediately: bool = False) -> None:
-        """Leave the whole position with a market order."""
+        """Close the whole position with a market order."""
         check_call("close_all", {"comment": comment}, {})
         size = abs(self._state.ledger.position_size)
         if size:
             self._close("", size, comment or "Close position order", now=immediately)
 
     def close_part(self, qty: float, *, comment: str) -> None:
-        """Leave `qty` of the position with a market order; the close rule says which lots go."""
+        """Close `qty` of the position with a market order; the close rule picks the lots."""
         order = self._close("", qty, comment, now=False)
         order.takes_newest = self._state.settings.close_rule == "ANY"
 
@@ -233,7 +233,7 @@ class BacktestBroker(BrokerView):
             del state.exits[leg_key]
 
     def cancel_all(self) -> None:
-        """Remove every pending order and exit leg; a liquidation is nobody's to cancel."""
+        """Remove every pending order and exit leg; a liquidation cannot be cancelled."""
         state = self._state
         for key in [key for key in state.orders if key[0] != "level"]:
             del state.orders[key]
@@ -284,7 +284,7 @@ class BacktestBroker(BrokerView):
         self._walker.begin(high, low)
 
     def end_path(self, high: float, low: float) -> None:
-        """The pieces are done."""
+        """End a path that was walked in pieces."""
         self._stats.end_path(high, low)
 
     def walk(self, start: float, end: float) -> None:
@@ -314,9 +314,9 @@ class BacktestBroker(BrokerView):
         close: float,
         finer: Sequence[tuple[float, float, float, float]] = (),
     ) -> None:
-        """Let the bar happen to what is pending, before the strategy sees it.
+        """Fill pending orders on this bar, before the strategy sees it.
 
-        A calm bar, on which nothing can fill, is only noted.
+        A bar on which nothing can fill takes a short cut.
         """
         state = self._state
         if state.orders or state.exits or state.is_watched:
@@ -336,7 +336,7 @@ class BacktestBroker(BrokerView):
             state.calm_low = low
 
     def end_bar(self) -> int:
-        """After the strategy has spoken: immediate closes, and with `bar_close` timing what it ordered.
+        """After the strategy was called: immediate closes, and with `bar_close` timing its other orders.
 
         Margin is judged between the two: what opens at the close is judged at the next open. Returns the
         number of fills so far.
@@ -378,7 +378,7 @@ class BacktestBroker(BrokerView):
         return order
 
     def _asked(self, id: str) -> float:
-        """What pending closes of that id will leave."""
+        """Quantity that pending closes of that id will close."""
         state = self._state
         qty = 0.0
         for order in (*state.immediate, *state.orders.values()):

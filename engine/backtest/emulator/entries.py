@@ -32,7 +32,7 @@ class Entries:
         oca_type: OcaType,
         signal: str,
     ) -> None:
-        """Make an order pending. The one of that id is gone, even when this one is refused."""
+        """Make an order pending. It replaces the one with that id, even when it is refused itself."""
         state = self._state
         if state.risk is not None and not state.risk.allows_orders:
             return

@@ -7,7 +7,7 @@ from engine.backtest.emulator.ledger import Lot
 
 
 class EquityCurve:
-    """What the account held from which bar on; between two notes equity moves with the close alone."""
+    """Cash and lots of the account by bar; between two changes equity moves with the close alone."""
 
     __slots__ = ("_cash", "_first_bars", "_lots")
 

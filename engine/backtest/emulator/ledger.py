@@ -60,7 +60,7 @@ class Lot:
         return self.entry_bar
 
     def mark(self, price: float) -> None:
-        """Note that price was here while the lot was open."""
+        """Record a price reached while the lot was open."""
         if self.direction * (price - self.best) > 0:
             self.best = price
         elif self.direction * (price - self.worst) < 0:
@@ -145,7 +145,7 @@ class Ledger:
         return profit
 
     def mark(self, price: float) -> None:
-        """Price visited this node of the path."""
+        """Record for every lot that price reached this node of the path."""
         for lot in self.lots:
             lot.mark(price)
 

@@ -62,7 +62,7 @@ class MarginCalls:
         self.are_on = state.settings.margin_long_percent > 0 or state.settings.margin_short_percent > 0
 
     def check(self, price: float) -> None:
-        """Price stands at `price`: close what the account cannot carry."""
+        """Close what the account cannot carry at `price`."""
         if self.are_on and self._state.ledger.lots and not (self._proceeds and self._call_again(price)):
             self._call(price, price)
 
@@ -85,7 +85,7 @@ class MarginCalls:
             self._call(filled_at, price, least=0.0)
 
     def sweep(self) -> None:
-        """After a bar: resting entries go that the account could not margin at the close."""
+        """After a bar, remove resting entries that the account could not margin at the close."""
         state = self._state
         equity = state.account.equity
         for order in [order for order in state.orders.values() if order.kind == "entry"]:

@@ -1,4 +1,4 @@
-"""The decisions of a signal strategy's position, in the words of docs/assumptions.md (event-driven engine).
+"""The decision rules of a signal strategy's position, as in docs/assumptions.md (event-driven engine).
 
 The numba engine and the live engine run the compiled plan instead; neither form imports the other.
 """
@@ -13,7 +13,7 @@ _TOLERANCE = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class SignalRow:
-    """What the strategy said about one closed bar."""
+    """A strategy's signals on one closed bar."""
 
     enter_long: bool
     enter_short: bool

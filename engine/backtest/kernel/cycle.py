@@ -21,7 +21,7 @@ def _pay_due(s: Symbol, end_ns: int) -> None:
 
 @compiled
 def _go(s: Symbol, start: float, end: float) -> None:
-    """Price walks straight from `start` to `end`."""
+    """Move price straight from `start` to `end`."""
     meet(s, start, end)
     if s.lots > 0:
         mark_lots(s, end)
@@ -31,7 +31,7 @@ def _go(s: Symbol, start: float, end: float) -> None:
 
 @compiled
 def _walk(s: Symbol, open_: float, high: float, low: float, close: float) -> None:
-    """Price takes the path assumed for one bar."""
+    """Move price along the path assumed for one bar."""
     meet(s, open_, open_)
     if s.lots > 0:
         mark_lots(s, open_)
@@ -159,7 +159,7 @@ def _fill_all(account: Account, time_ns: int) -> None:
 
 @compiled
 def run(account: Account, most_trades: int) -> int:
-    """Go on until the end, or until a bar that makes `most_trades` trades might overfill the list.
+    """Run to the end, or until a bar that makes `most_trades` trades might overfill the list.
 
     Returns 1 at the end, else 0: give more room for trades and call again.
     """

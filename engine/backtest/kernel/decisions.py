@@ -79,7 +79,7 @@ def _place_entry(s: Symbol, direction: float, text: int, risk_distance: float) -
 
 @compiled
 def _tag_was_seen(s: Symbol) -> bool:
-    """This bar's tag was entered before; without tags none ever was."""
+    """Whether this bar's tag was entered before; false without tags."""
     return s.tags > 0 and floats_at(s.tags_seen_at, s.tags)[int_at(s.tag_at, s.bar)] != 0.0
 
 

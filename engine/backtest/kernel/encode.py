@@ -45,7 +45,7 @@ class Memory:
         return array.ctypes.data
 
     def give_room(self, rows: int) -> None:
-        """Make room for that many trades; those there are stay."""
+        """Make room for that many trades and keep the ones recorded."""
         trades = np.empty(rows, TRADE)
         kept = min(rows, len(self.trades))
         trades[:kept] = self.trades[:kept]
@@ -66,7 +66,7 @@ def most_trades_a_time(plans: Sequence[SymbolPlan]) -> int:
 
 
 def make_memory(plans: Sequence[SymbolPlan]) -> Memory:
-    """Everything as it is before the first bar."""
+    """The kernel's memory before the first bar."""
     memory = Memory(
         np.zeros(1, ACCOUNT),
         np.zeros(len(plans), SYMBOL),

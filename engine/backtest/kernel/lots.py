@@ -8,7 +8,7 @@ from engine.model.exit_rules import NO_TEXT
 
 @compiled
 def mark_lot(lot: Lot, price: float) -> None:
-    """Price was here while the lot was open."""
+    """Record a price reached while the lot was open."""
     if lot.direction * (price - lot.best) > 0.0:
         lot.best = price
     elif lot.direction * (price - lot.worst) < 0.0:
@@ -17,7 +17,7 @@ def mark_lot(lot: Lot, price: float) -> None:
 
 @compiled
 def mark_lots(s: Symbol, price: float) -> None:
-    """Price was here: note it for every open lot, of which there is one at least."""
+    """Record a price reached for every open lot; there must be one."""
     mark_lot(lot_of(s, 0), price)
     for j in range(1, s.lots):
         mark_lot(lot_of(s, j), price)

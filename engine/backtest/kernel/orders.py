@@ -50,7 +50,7 @@ def _watch(s: Symbol, level: float, rising: bool) -> None:
 
 @compiled
 def watch_orders(s: Symbol) -> None:
-    """Note the nearest levels above and below, so that a bar that touches neither is done quickly."""
+    """Record the nearest levels above and below, so that a bar that touches neither is quick."""
     s.up = inf
     s.down = -inf
     if s.entry_rests != 0:
@@ -80,7 +80,7 @@ def drop_levels(s: Symbol) -> None:
 
 @compiled
 def rest_stop(s: Symbol) -> None:
-    """Rest the stop order where the rules have it now."""
+    """Place the resting stop where the exit rules have it now."""
     rules, state = floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE)
     s.stop_unrounded = resting_stop(rules, state)
     s.stop = round_level(s, s.stop_unrounded, state[S_DIRECTION] < 0.0)
@@ -105,7 +105,7 @@ def _rest_levels(s: Symbol) -> None:
 
 @compiled
 def _fill_entry(s: Symbol, price: float) -> None:
-    """The entry fills at `price`: what is held on the other side closes first, as the same order."""
+    """Fill the entry at `price`; a position on the other side is closed first by the same order."""
     s.entry_rests = 0
     direction = s.entry_direction
     if s.position * direction > 0.0 and s.lots >= s.pyramiding:
@@ -200,7 +200,7 @@ def _distance(level: float, rises: bool, price: float, end: float) -> float:
 
 @compiled
 def _first_touched(s: Symbol, price: float, end: float) -> tuple[int, float]:
-    """What price touches first on its way to `end`, and where."""
+    """The level that price touches first on its way to `end`, and its price."""
     found, where, least = _NOTHING, price, inf
     if s.entry_rests != 0:
         stop = _entry_waits_for_stop(s)
@@ -229,7 +229,7 @@ def _first_touched(s: Symbol, price: float, end: float) -> tuple[int, float]:
 
 @compiled
 def meet(s: Symbol, price: float, end: float) -> None:
-    """Price goes from `price` to `end` (which may be the same) and fills what it meets."""
+    """Move price from `price` to `end` (may be equal) and fill what it touches."""
     while True:
         touched, where = _first_touched(s, price, end)
         if touched == _NOTHING:

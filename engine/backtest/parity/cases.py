@@ -34,7 +34,7 @@ from engine.strategies.faults import signals_of
 class Prepared:
     """One case whose inputs have been read and checked; tick and quantity step are settled.
 
-    `history` is the whole file of bars, `notes` what a person should know about it.
+    `history` is the whole file of bars, `notes` are for the user.
     """
 
     case: Case
@@ -79,7 +79,7 @@ def engines_of(case: Case) -> Mapping[str, Engine]:
 
 
 def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prepared]:
-    """Check everything that a person may have got wrong before anything is run.
+    """Read and check all inputs before anything runs.
 
     Raises `ConfigError`, `DataError` or `ExportError`; `references` replaces the lists of named cases.
     """
@@ -159,7 +159,7 @@ def run_case(prepared: Prepared, engine_name: str, engine: Engine) -> CaseResult
 
 
 def _no_signals(n: int) -> SignalArrays:
-    """What a script says in flags: nothing."""
+    """The signals of a script: none."""
     never = np.zeros(n, dtype=np.bool_)
     tags, risk = np.zeros(n, dtype=np.int32), np.full(n, np.nan)
     return SignalArrays(never, never, never, never, tags, ("",), risk, np.zeros((0, n)))

@@ -1,4 +1,4 @@
-"""Why two trade lists differ: likely causes are tried, and what explains the trades is named.
+"""Finds why two trade lists differ: tries likely causes and names the ones that explain the trades.
 
 Causes are tried in the order in which people make these mistakes. One is judged by how many trades match
 once it is mended; on top of the best one a second and a third are looked for, because a wrong zone and one
@@ -53,13 +53,13 @@ class Cause:
 
     @property
     def kind(self) -> str:
-        """What was wrong, in a word: `time zone`, `time zone and sizing`."""
+        """Short name of the cause: `time zone`, `time zone and sizing`."""
         return " and ".join(self.kinds)
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Something that may have been configured otherwise; `note` is said beside it."""
+    """One setting that may be wrong; `note` is printed beside it."""
 
     kind: str
     what: str
@@ -161,10 +161,10 @@ def _unknown(result: CaseResult, divergence: Divergence) -> str:
     is_extra = divergence.pair.listed is None
     if is_extra and divergence.time_ns >= max(t.entry_time_ns for t in result.prepared.listed):
         return "unknown: all listed entries match before it; the list may end earlier, give history_end"
-    said = "unknown: no other zone, size, cost, capital, first bar, rule or bar tried here explains more"
-    said += "; the strategy's own parameters are not tried and are the next thing to check"
+    text = "unknown: no other zone, size, cost, capital, first bar, rule or bar tried here explains more"
+    text += "; the strategy's own parameters are not tried and are the next thing to check"
     is_gappy = any("missing:" in note or "missing in" in note for note in result.prepared.notes)
-    return f"{said}; bars are missing, see above" if is_gappy else said
+    return f"{text}; bars are missing, see above" if is_gappy else text
 
 
 def _alternatives(result: CaseResult, without: Collection[str]) -> Iterator[_Change]:

@@ -16,11 +16,11 @@ from engine.backtest.parity.cases import CaseResult, Prepared, engines_of, prepa
 from engine.backtest.parity.causes import likely_cause
 from engine.backtest.parity.config import read_config
 from engine.backtest.parity.divergence import first_divergence
-from engine.backtest.parity.report import Told
+from engine.backtest.parity.report import Explained
 from engine.backtest.parity.settings import case_lines
 from engine.backtest.parity.tv_export import ExportError
+from engine.backtest.runs.compile_notice import announce_compiling
 from engine.backtest.runs.engines import Engine
-from engine.backtest.runs.first_run import say_when_compiling
 from engine.strategies.calls import StrategyFault
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -33,7 +33,7 @@ def main(
         list[str] | None, typer.Option(help="NAME=FILE: another trade list for that case.")
     ] = None,
     gaps: Annotated[
-        str | None, typer.Option(help="Missing bars: refuse, keep (default) or fill; goes before the file's.")
+        str | None, typer.Option(help="Missing bars: refuse, keep (default) or fill; overrides the file.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for parity.json, pairs.csv and parity.html.")
@@ -46,22 +46,22 @@ def main(
         if out is not None:
             check_folder(out)
         prepared = prepare(cases, _references(reference or []))
-        say_when_compiling()
+        announce_compiling()
         runs = [_run(one) for one in prepared]
-        told = [one for run in runs for one in run]
-        console.print(parity_report.table(told))
+        explained = [one for run in runs for one in run]
+        console.print(parity_report.table(explained))
         for run in runs:
             for line in case_lines(run[0].result):
                 console.print(line, markup=False)
-        for one in told:
+        for one in explained:
             for line in parity_report.explanation(one):
                 console.print(line, markup=False)
-        at_odds = [run for run in runs if not _agree(run[0].result, run[-1].result)]
-        for run in at_odds:
-            console.print(f"{run[0].result.case.name}: the engines' own lists differ from each other")
+        disagreeing = [run for run in runs if not _agree(run[0].result, run[-1].result)]
+        for run in disagreeing:
+            console.print(f"{run[0].result.case.name}: the two engines produce different trades")
         if out is not None:
             was_there = (out / "parity.json").is_file()
-            parity_report.write(out, told)
+            parity_report.write(out, explained)
             more = ", replaces the report of an earlier run there" if was_there else ""
             console.print(f"written to {out}{more}", markup=False)
     except StrategyFault as e:
@@ -70,28 +70,28 @@ def main(
     except (ConfigError, DataError, ExportError) as e:
         print(f"validate_runner: {e}", file=sys.stderr)  # noqa: T201  # the one sentence a person gets
         raise typer.Exit(2) from None
-    if at_odds or any(one.result.comparison.parity < cases.min_parity for one in told):
+    if disagreeing or any(one.result.comparison.parity < cases.min_parity for one in explained):
         raise typer.Exit(1)
 
 
-def _run(prepared: Prepared) -> list[Told]:
-    """One case through every engine; what several did alike is explained once."""
-    told: list[Told] = []
+def _run(prepared: Prepared) -> list[Explained]:
+    """Run one case through every engine; identical results are explained once."""
+    explained: list[Explained] = []
     for name, engine in engines_of(prepared.case).items():
         result = run_case(prepared, name, engine)
-        twin = next((one for one in told if _agree(one.result, result)), None)
+        twin = next((one for one in explained if _agree(one.result, result)), None)
         if twin is not None and twin.divergence is not None:
-            told.append(Told(result, twin.divergence, twin.cause, like=twin.result.engine))
+            explained.append(Explained(result, twin.divergence, twin.cause, like=twin.result.engine))
         else:
-            told.append(_told(result, engine))
-    return told
+            explained.append(_explained(result, engine))
+    return explained
 
 
-def _told(result: CaseResult, engine: Engine) -> Told:
+def _explained(result: CaseResult, engine: Engine) -> Explained:
     divergence = first_divergence(result)
     if divergence is None:
-        return Told(result)
-    return Told(result, divergence, likely_cause(result, divergence, engine))
+        return Explained(result)
+    return Explained(result, divergence, likely_cause(result, divergence, engine))
 
 
 def _agree(one: CaseResult, other: CaseResult) -> bool:

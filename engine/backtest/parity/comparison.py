@@ -57,7 +57,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All pairs by entry time, and what they come to."""
+    """All pairs by entry time, with their totals."""
 
     pairs: tuple[Pair, ...]
     reference_trades: int

@@ -1,4 +1,4 @@
-"""Where a generated trade list first leaves the listed one, and what the strategy knew there."""
+"""The first difference between generated and listed trades, and the strategy's state there."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -93,8 +93,8 @@ def first_divergence(result: CaseResult) -> Divergence | None:
         time_ns,
         int(bars.open_time_ns[decision]),
         columns,
-        _told(pair.listed, result.zone),
-        _told(pair.generated, result.zone),
+        _describe(pair.listed, result.zone),
+        _describe(pair.generated, result.zone),
         state_at(result, decision),
         result.zone,
     )
@@ -171,8 +171,8 @@ def _parting_time(pair: Pair, columns: tuple[str, ...]) -> int:
     return min(listed.exit_time_ns, generated.exit_time_ns)
 
 
-def _told(trade: ListedTrade | Trade | None, zone: tzinfo) -> str:
-    """One line of what a side did."""
+def _describe(trade: ListedTrade | Trade | None, zone: tzinfo) -> str:
+    """One line about a trade of either side."""
     if trade is None:
         return "nothing"
     is_open = trade.is_open if isinstance(trade, ListedTrade) else trade.exit_bar < 0

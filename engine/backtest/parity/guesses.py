@@ -1,4 +1,4 @@
-"""What the settings of a trade list were, read off the list itself: size, costs, capital, grid and zone."""
+"""Infers the settings of a trade list from the list: size, costs, capital, grid and zone."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

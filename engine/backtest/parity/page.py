@@ -15,19 +15,19 @@ from engine.backtest.parity.divergence import differing_money, stamp, zone_name
 from engine.backtest.parity.settings import case_lines
 
 if TYPE_CHECKING:
-    from engine.backtest.parity.report import Told
+    from engine.backtest.parity.report import Explained
 
 _MS = 1_000_000
 _SECOND_NS = 1_000_000_000
 
 
-def write_page(path: Path, told: Sequence[Told]) -> None:
+def write_page(path: Path, explained: Sequence[Explained]) -> None:
     """One self-contained HTML file; a case that both engines ran alike is drawn once."""
     from engine.backtest.report import html_page  # noqa: PLC0415  # plotly is slow to import
 
-    parts = [_overview(told)]
+    parts = [_overview(explained)]
     drawn: set[str] = set()
-    for one in told:
+    for one in explained:
         if one.result.case.name in drawn and (one.divergence is None or one.like):
             continue
         drawn.add(one.result.case.name)
@@ -39,11 +39,11 @@ def write_page(path: Path, told: Sequence[Told]) -> None:
     html_page.write(path, "Validation against trade lists", parts)
 
 
-def _overview(told: Sequence[Told]) -> str:
+def _overview(explained: Sequence[Explained]) -> str:
     rows = "".join(
         f"<tr><td>{escape(one.result.case.name)}<td>{one.result.engine}<td>{found.reference_trades}"
         f"<td>{found.generated_trades}<td>{found.matched}<td>{found.parity:.2%}<td>{found.rounding_cells}</tr>"
-        for one in told
+        for one in explained
         for found in (one.result.comparison,)
     )
     head = "".join(
@@ -52,7 +52,7 @@ def _overview(told: Sequence[Told]) -> str:
     return f"<table><tr>{head}</tr>{rows}</table>"
 
 
-def _divergence(one: Told) -> str:
+def _divergence(one: Explained) -> str:
     where, cause = one.divergence, one.cause
     assert where is not None
     lines = [
@@ -75,7 +75,7 @@ def _plain(value: object) -> str:
     return (" ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
 
 
-def _figure(one: Told) -> Any:  # noqa: ANN401  # plotly has no types
+def _figure(one: Explained) -> Any:  # noqa: ANN401  # plotly has no types
     import plotly.graph_objects as go  # noqa: PLC0415  # slow to import
 
     from engine.backtest.report import html_page  # noqa: PLC0415  # plotly is slow to import

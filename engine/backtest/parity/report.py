@@ -30,7 +30,7 @@ _SIDE_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Explained:
     """A case's result with the explanation of its first divergence, if there is one.
 
     `like` names the engine that was explained already and made the same list.
@@ -42,13 +42,13 @@ class Told:
     like: str = ""
 
 
-def table(told: Sequence[Told]) -> Table:
+def table(explained: Sequence[Explained]) -> Table:
     """One row a case and engine."""
     # Narrow enough for 80 columns with the names of the shipped cases; a longer name is folded, not cut.
     case = Column("case", overflow="fold")
     rest = ("engine", "listed", "generated", "matched", "parity", "rounding")
     rows = Table(case, *rest, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for one in told:
+    for one in explained:
         found = one.result.comparison
         rows.add_row(
             one.result.case.name,
@@ -62,19 +62,19 @@ def table(told: Sequence[Told]) -> Table:
     return rows
 
 
-def explanation(told: Told) -> list[str]:
+def explanation(explained: Explained) -> list[str]:
     """The first divergence in a few lines, none when all matches."""
-    where, cause = told.divergence, told.cause
+    where, cause = explained.divergence, explained.cause
     if where is None or cause is None:
         return []
-    found, state = told.result.comparison, where.state
+    found, state = explained.result.comparison, where.state
     flags = state["flags"]
     seen = " ".join(flags) if isinstance(flags, list) and flags else "none"
-    if told.like:
-        return [f"{told.result.case.name} ({told.result.engine}): the same as {told.like}"]
+    if explained.like:
+        return [f"{explained.result.case.name} ({explained.result.engine}): the same as {explained.like}"]
     counted = f"held {state['held_bars']} bars counted from bar {state['entry_bar']}"
     decided = stamp(where.decision_ns, where.zone)
-    head = f"{told.result.case.name} ({told.result.engine}): {where.sentence}"
+    head = f"{explained.result.case.name} ({explained.result.engine}): {where.sentence}"
     return [
         f"{head}; {found.missing} missing, {found.extra} extra and {found.differing} different in all",
         f"  listed:    {where.listed}",
@@ -87,21 +87,21 @@ def explanation(told: Told) -> list[str]:
     ]
 
 
-def summary(told: Sequence[Told]) -> dict[str, object]:
+def summary(explained: Sequence[Explained]) -> dict[str, object]:
     """What `parity.json` holds."""
-    return {"cases": [_case(one) for one in told]}
+    return {"cases": [_case(one) for one in explained]}
 
 
-def write(out: Path, told: Sequence[Told]) -> None:
+def write(out: Path, explained: Sequence[Explained]) -> None:
     """Write parity.json, pairs.csv and parity.html, all or none of them."""
     with folder_in_one_step(out) as folder:
-        (folder / "parity.json").write_text(json.dumps(summary(told), indent=2) + "\n", encoding="utf-8")
+        (folder / "parity.json").write_text(json.dumps(summary(explained), indent=2) + "\n", encoding="utf-8")
         with (folder / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
-            _write_pairs(file, told)
-        write_page(folder / "parity.html", told)
+            _write_pairs(file, explained)
+        write_page(folder / "parity.html", explained)
 
 
-def _case(one: Told) -> dict[str, object]:
+def _case(one: Explained) -> dict[str, object]:
     result, found = one.result, one.result.comparison
     return {
         "name": result.case.name,
@@ -138,11 +138,11 @@ def _divergence(where: Divergence, cause: Cause | None) -> dict[str, object]:
     }
 
 
-def _write_pairs(file: TextIO, told: Sequence[Told]) -> None:
+def _write_pairs(file: TextIO, explained: Sequence[Explained]) -> None:
     writer = csv.writer(file)
     columns = [f"{side}_{name}" for side in ("listed", "generated") for name in _SIDE_COLUMNS]
     writer.writerow(["case", "engine", "trade", "match", "different", *columns])
-    for one in told:
+    for one in explained:
         for pair in one.result.comparison.pairs:
             wrong = [name for name, verdict in pair.verdicts.items() if verdict != "equal"]
             sides = [

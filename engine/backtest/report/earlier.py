@@ -1,7 +1,7 @@
-"""What an earlier run left in an output folder: known by its own list of files, and removed by that alone.
+"""Results of an earlier run in an output folder: known by their own list, and removed by it alone.
 
 `summary.json` lists every file of its run with its SHA-256. A file that is not listed, or that is no longer
-what was written, is somebody's: it is neither overwritten nor removed.
+what was written, belongs to the user: it is neither overwritten nor removed.
 """
 
 import hashlib
@@ -62,7 +62,7 @@ def earlier_run(out: Path, wanted: Collection[str]) -> EarlierRun:
         if not path.exists():
             continue
         if name not in listed:
-            raise _in_the_way(out, path, "is there already and is not known to be of an earlier run")
+            raise _in_the_way(out, path, "already exists and was not written by an earlier run")
         if not path.is_file() or _found(path) != listed[name]:
             raise _in_the_way(out, path, "was changed since an earlier run wrote it")
     return EarlierRun(out, names, frozenset(name for name in listed if (out / name).exists()))

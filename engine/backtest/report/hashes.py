@@ -1,4 +1,4 @@
-"""Fingerprints of what went into a backtest and what came out, and the versions that did it."""
+"""Hashes of a backtest's inputs and trades, and the versions that produced them."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a backtest came to, by the names and formulas of the field.
+"""Metrics of a backtest, by their usual names and formulas.
 
 Ratios are of daily returns: r = equity at the end of a UTC day over that of the day with bars before it,
 minus 1, the first day over the initial capital. A bar longer than a day gives one return. They are

@@ -1,4 +1,4 @@
-"""Writes everything a run leaves behind, all of it or nothing."""
+"""Writes all output files of a run, or none."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def file_names(titles: Sequence[str], suffix: str, *, page: bool) -> list[str]:
-    """What a run of these strategies writes, as paths in the output folder."""
+    """The files that a run of these strategies writes, as paths in the output folder."""
     texts = ["report.txt", SUMMARY, *(["report.html"] if page else [])]
     one = [*(f"{name}.{suffix}" for name in ("trades", "open_trades", "equity")), *texts]
     return one if len(titles) == 1 else [*texts, *(f"{title}/{name}" for title in titles for name in one)]
@@ -25,7 +25,7 @@ def write_outputs(
 ) -> EarlierRun:
     """Into `out` for one strategy; for several into a folder each, and the comparison into `out`.
 
-    `are_several`: that many were asked for, whatever became of the others.
+    `are_several`: several strategies were asked for, even if only one has a result.
 
     trades, open_trades and equity (`suffix` parquet or csv), summary.json, report.txt and, if `page`,
     report.html. Replaces the results of an earlier run, which is returned. `DataError` where other files

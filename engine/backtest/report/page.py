@@ -69,7 +69,7 @@ def write_comparison(path: Path, results: "Sequence[Result]") -> None:
 
 
 def _made_with(summary: dict[str, Any], *more: str) -> str:
-    """Data and broker settings, as they stand above every report, and what else it was made with."""
+    """The head of a report: data and broker settings, and `more` lines."""
     lines = (*data_lines(summary), broker_line(summary["broker"]), *more)
     return "<p>" + "<br>".join(map(escape, lines)) + "</p>"
 
@@ -161,12 +161,12 @@ def _price(result: "Result", symbol: str) -> str:
 
 
 def _tick_of(summary: dict[str, Any], symbol: str) -> float:
-    """By which prices are shown where the pointer rests."""
+    """The tick by which hover labels round prices."""
     return next(float(one["tick"]) for one in summary["data"] if one["symbol"] == symbol)
 
 
 def _shown(bars: int, drawn: int, in_view: int) -> str:
-    """What of the bars a chart shows, where it is not all of them."""
+    """Which part of the bars a chart shows, where it is not all of them."""
     if in_view == bars:
         return ""
     within = "" if drawn == bars else f" (the last {drawn} are in the chart)"

@@ -1,4 +1,4 @@
-"""Results that cannot be true, or that should not be believed without a second look."""
+"""Warnings about impossible or implausible results."""
 
 from collections.abc import Mapping
 from dataclasses import astuple
@@ -26,7 +26,7 @@ def warnings(
     bars: Mapping[str, Bars],
     settings: Mapping[str, BrokerSettings],
 ) -> list[str]:
-    """One sentence for each doubt. `summary` holds the metrics, `settings` what held for each symbol."""
+    """One sentence for each warning. `summary` holds the metrics, `settings` the settings by symbol."""
     return [
         *_impossible(summary, columns, bars, settings),
         *_lost(summary, columns),
@@ -57,15 +57,15 @@ def _impossible(
             found.append(f"{outside} {what} prices lie outside the bar they were filled in")
     backwards = int((columns["exit_time_ns"] < columns["entry_time_ns"]).sum())
     if backwards:
-        found.append(f"{backwards} trades leave before they enter")
+        found.append(f"{backwards} trades exit before they enter")
     expected = summary["initial_capital"] + summary["net_profit"] + summary["open_profit"]
     if abs(expected - summary["final_equity"]) > 1e-6 * max(1.0, abs(summary["initial_capital"])):
         found.append(
-            f"final equity {summary['final_equity']:.2f} is not what the trades sum up to ({expected:.2f})"
+            f"final equity {summary['final_equity']:.2f} is not the sum of the trades ({expected:.2f})"
         )
     if summary["lowest_equity"] < 0:
         found.append(
-            "equity falls below zero: price jumped beyond the liquidation, or costs took more than was left"
+            "equity falls below zero: price jumped past the liquidation price, or costs took the rest"
             if all(one.market.leverage > 0.0 for one in settings.values())
             else "equity falls below zero: a real account would have been liquidated; "
             "set leverage and brackets"
@@ -74,7 +74,7 @@ def _impossible(
 
 
 def _lost(summary: dict[str, Any], columns: Columns) -> list[str]:
-    """What the account could not carry."""
+    """Liquidations, margin calls and rejected entries."""
     found = []
     for signal, what in ((LIQUIDATION, "liquidated"), (MARGIN_CALL, "closed by margin calls")):
         ended = columns["exit_signal"] == signal
@@ -83,8 +83,8 @@ def _lost(summary: dict[str, Any], columns: Columns) -> list[str]:
             found.append(f"{_counted(int(ended.sum()), 'trade')} {what}, first on {first} UTC")
     if summary["margin_rejects"]:
         found.append(
-            f"{_counted(summary['margin_rejects'], 'entry', 'entries')} refused for want of margin:"
-            " a smaller size or more leverage lets them in"
+            f"{_counted(summary['margin_rejects'], 'entry', 'entries')} rejected for lack of margin:"
+            " use a smaller size or more leverage"
         )
     return found
 
@@ -98,20 +98,20 @@ def _too_good(summary: dict[str, Any]) -> list[str]:
     found = []
     if summary["sharpe"] is not None and summary["sharpe"] > 4:
         found.append(
-            f"a Sharpe ratio of {summary['sharpe']:.1f} is hardly ever real: look for the future in the data"
+            f"a Sharpe ratio of {summary['sharpe']:.1f} is hardly ever real: check the data for look-ahead"
         )
     if summary["trades"] >= _MANY:
         factor, wins = summary["profit_factor"], summary["win_rate_percent"]
         if factor is None and summary["net_profit"] > 0:
-            found.append("not one losing trade: look for fills that could not have happened")
+            found.append("no losing trades: check for impossible fills")
         elif factor is not None and factor > 4:
             found.append(
                 f"a profit factor of {factor:.1f} over {summary['trades']} trades is hardly ever real"
             )
         if wins > 90:
-            found.append(f"{wins:.0f} % winners: losses may be waiting in open or rare trades")
+            found.append(f"{wins:.0f} % winners: losses may be hidden in open or rare trades")
     if summary["cagr_percent"] is not None and summary["cagr_percent"] > 300:
-        found.append(f"{summary['cagr_percent']:.0f} % a year: compounding of size is hardly ever real")
+        found.append(f"{summary['cagr_percent']:.0f} % a year: growth this fast is hardly ever real")
     return found
 
 
@@ -122,7 +122,7 @@ def _thin(
     settings: Mapping[str, BrokerSettings],
 ) -> list[str]:
     if not summary["trades"] and summary.get("open_trades"):
-        return [f"no trade has closed yet, {summary['open_trades']} still open: no ratio of trades here"]
+        return [f"no trade has closed yet, {summary['open_trades']} still open: trade statistics are empty"]
     if not summary["trades"]:
         small = [text for symbol, one in settings.items() if (text := _too_small(symbol, one, bars[symbol]))]
         refused = ["no trades"] if summary["margin_rejects"] else []
@@ -130,7 +130,7 @@ def _thin(
     found = []
     if summary["trades"] < _MANY:
         trades = "1 trade" if summary["trades"] == 1 else f"{summary['trades']} trades"
-        found.append(f"only {trades}: no ratio here says much")
+        found.append(f"only {trades}: too few for meaningful ratios")
     best = float(columns["pnl"].max())
     if summary["net_profit"] > 0 and best > summary["net_profit"] / 2 and summary["trades"] > 1:
         found.append(_best_of(best, summary["net_profit"]))
@@ -140,9 +140,9 @@ def _thin(
 
 
 def _best_of(best: float, net: float) -> str:
-    """How much of the net profit one trade is; more than all of it where the others lose."""
+    """The share of one trade in the net profit; more than all of it where the others lose."""
     if best > net:
-        return f"one trade ({best:.2f}) makes {best / net:.3g} times the net profit: the others lose together"
+        return f"one trade ({best:.2f}) makes {best / net:.3g} times the net profit: the others lose in total"
     return f"one trade ({best:.2f}) makes {100 * best / net:.0f} % of the net profit"
 
 
@@ -186,7 +186,7 @@ def _costs(
         tick_value = _tick_values(columns, settings)
         in_ticks = float(columns["pnl"].mean() / (columns["qty"] * tick_value).mean())
         if 0 < in_ticks < 2:
-            found.append(f"the mean profit is {in_ticks:.2f} ticks: one tick of slippage more takes it away")
+            found.append(f"the mean profit is {in_ticks:.2f} ticks: one more tick of slippage removes it")
         if float(np.median(np.abs(columns["pnl"]) / columns["qty"] / tick_value)) < 1.0:
             found.append("half of the trades move less than a tick")
     return found

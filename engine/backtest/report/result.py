@@ -1,4 +1,4 @@
-"""What a backtest came to."""
+"""The result of a backtest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""With which data and broker settings a result was made, in words: for every console and report."""
+"""Describes the data and broker settings of a result, for consoles and reports."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _UNITS = (("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 def data_lines(summary: Mapping[str, Any]) -> list[str]:
-    """One line a symbol: bars, timeframe, period, tick and quantity step; then what was said of the data."""
+    """One line a symbol: bars, timeframe, period, tick and quantity step; then the notes on the data."""
     lines = [
         f"{one['symbol']}: {one['bars']} bars of {timeframe(one['timeframe_seconds'])},"
         f" {_minute(one['first_open'])} to {_minute(one['last_open'])} UTC,"
@@ -47,7 +47,7 @@ def params_lines(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _other(name: str, value: object) -> str:
-    """A setting that is not always said; what single symbols have otherwise is said with their data."""
+    """A setting that is shown only when it is set; settings of single symbols are shown with their data."""
     if name == "symbols" and isinstance(value, Mapping):
         return f"own settings for {' '.join(value)}"
     if name == "brackets" and isinstance(value, Sequence):
@@ -62,8 +62,8 @@ def timeframe(seconds: int) -> str:
     )
 
 
-def bars_told(bars: Bars) -> dict[str, Any]:
-    """What a report says of a symbol's bars; times are UTC."""
+def describe_bars(bars: Bars) -> dict[str, Any]:
+    """A symbol's bars as a report describes them; times are UTC."""
     return {
         "symbol": bars.symbol,
         "bars": len(bars),

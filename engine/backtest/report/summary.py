@@ -8,7 +8,7 @@ from pydantic_core import to_jsonable_python
 
 from engine.backtest.report import metrics, plausibility
 from engine.backtest.report.hashes import config_hash, data_hash, trades_hash, versions
-from engine.backtest.report.settings import bars_told
+from engine.backtest.report.settings import describe_bars
 from engine.backtest.report.trades import open_rows
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def summary_of(result: "Result") -> dict[str, Any]:
         "params": dict(result.params),
         "exits": choice.exits,
         "broker": result.broker.model_dump(),
-        "data": _data_told(result),
+        "data": _describe_data(result),
         "notes": list(result.market.notes),
         **result.metrics,
         "buy_and_hold_percent": {s: float(b.close[-1] / b.open[0] - 1) * 100 for s, b in result.bars.items()},
@@ -132,17 +132,17 @@ def _months(
     }
 
 
-def _data_told(result: "Result") -> list[dict[str, Any]]:
-    told = []
+def _describe_data(result: "Result") -> list[dict[str, Any]]:
+    lines = []
     for symbol, bars in result.bars.items():
         market, grid = result.settings[symbol].market, result.market.grids[symbol]
-        told.append(
+        lines.append(
             {
-                **bars_told(bars),
+                **describe_bars(bars),
                 "tick": market.tick,
                 "tick_source": grid.tick_source,
                 "qty_step": market.qty_step,
                 "qty_step_source": grid.qty_step_source,
             }
         )
-    return told
+    return lines

@@ -1,4 +1,4 @@
-"""What `python -m engine.backtest` is asked to run, from a file and from the command line."""
+"""The configuration of `python -m engine.backtest`, from a file and from the command line."""
 
 import json
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class StrategyChoice(Strict):
 
     @property
     def title(self) -> str:
-        """How the report and its folder are called: the name, or the strategy's, or its class's."""
+        """Title of the report and name of its folder: the given name, the strategy's, or its class's."""
         return self.name or self.strategy.rpartition(":")[2]
 
     @field_validator("name")
@@ -37,7 +37,7 @@ class StrategyChoice(Strict):
     def _is_a_folder(cls, name: str) -> str:
         fits = len(name) <= _LONGEST_NAME and name.isprintable() and name.strip(". ") == name
         if not fits or any(sign in name for sign in '/\\:*?"<>|'):
-            raise ValueError(f"{name!r} cannot be the name of a folder, which it is for the results")
+            raise ValueError(f"{name!r} cannot be the name of a folder, and the results folder has this name")
         return name
 
 
@@ -75,7 +75,7 @@ def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
     titles = [choice.title for choice in config.strategies]
     for title in titles:
         if titles.count(title) > 1:
-            raise ConfigError(f"{source}, strategies: {title!r} is there twice, give each a name of its own")
+            raise ConfigError(f"{source}, strategies: {title!r} appears twice; give each its own name")
     return config
 
 
@@ -104,7 +104,7 @@ def choices(strategies: Sequence[str], params: Sequence[str], exits: Sequence[st
             target, dot, rest = name.rpartition(".")
             mine = [one for one in made if not dot or one["strategy"] == target]
             if not mine:
-                raise ConfigError(f"{option} {name}: {target} is not among the strategies that run")
+                raise ConfigError(f"{option} {name}: {target} is not one of the strategies to run")
             for one in mine:
                 one[key][rest if dot else name] = value  # type: ignore[index]  # both are mappings
     return made

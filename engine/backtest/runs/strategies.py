@@ -1,4 +1,4 @@
-"""From a strategy's name to the object that trades: registered ones, and classes in a user's own module."""
+"""Finds and builds strategies by name: registered ones, and classes in a user's own module."""
 
 import importlib
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def strategy_class(name: str) -> AnyClass:
     module_name, colon, class_name = name.partition(":")
     if not colon:
         known = ", ".join(registry.names())
-        raise ConfigError(f"no strategy {name!r}, there are {known}; a class of your own is module:Class")
+        raise ConfigError(f"no strategy {name!r}, there are {known}; your own class is module:Class")
     if "/" in module_name or module_name.endswith(".py"):
         stem = Path(module_name).stem
         raise ConfigError(
@@ -37,7 +37,7 @@ def strategy_class(name: str) -> AnyClass:
         found = getattr(module, class_name, None)
     except (ImportError, TypeError, ValueError) as e:  # the last two: no name, or one that begins with a dot
         unfound = isinstance(e, ModuleNotFoundError) and e.name == module_name.partition(".")[0]
-        hint = "; its folder has to be the present one or in PYTHONPATH" if unfound else ""
+        hint = "; its folder must be the current one or in PYTHONPATH" if unfound else ""
         raise ConfigError(f"strategy {name}: {e}{hint}") from e
     except (Exception, SystemExit) as e:  # as above
         raise ConfigError(f"strategy {name} cannot be imported: {what_and_where(e)}") from e

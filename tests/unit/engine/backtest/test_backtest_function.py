@@ -192,12 +192,12 @@ def test_a_result_can_be_sent_between_processes():
         ({"bars": [HOURS, HOURS]}, "bars of SAMPLEUSDT are given twice"),
         ({"bars": HOURS.part(0, 1)}, "bars of SAMPLEUSDT: 1 bar, expected at least two"),
         ({"bars": replace(HOURS, low=HOURS.high + 1)}, "bars of SAMPLEUSDT, row 1: high"),
-        ({"bars": replace(HOURS, close=HOURS.close[:-1])}, "close is no array of"),
+        ({"bars": replace(HOURS, close=HOURS.close[:-1])}, "close is not an array of"),
         (
             {"bars": replace(HOURS, open_time_ns=HOURS.open_time_ns[::-1].copy())},
             "opens before the row above",
         ),
-        ({"finer": {"ETHUSDT": HOURS}}, "finer.ETHUSDT: no data of that symbol"),
+        ({"finer": {"ETHUSDT": HOURS}}, "finer.ETHUSDT: no data for that symbol"),
         (
             {"finer": OTHER, "bars": [HOURS, OTHER]},
             "finer: expected a mapping by symbol, there are 2 symbols",

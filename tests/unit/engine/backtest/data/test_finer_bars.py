@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from engine.backtest.data.finer_bars import doubt, inside
+from engine.backtest.data.finer_bars import check_finer, inside
 from engine.backtest.data.plans import SymbolPlan
 from engine.backtest.emulator.script_runner import run_script
 from engine.backtest.emulator.signal_runner import run_signals
@@ -64,7 +64,7 @@ def test_the_last_hour_of_a_day_is_seen_when_the_clocks_change(
 ):
     days, hours = _days_and_hours(dates, touch)
     settings = BrokerSettings(market=Market(tick=0.01, qty_step=1.0))
-    assert doubt(days, hours) == ()
+    assert check_finer(days, hours) == ()
     for finer in (None, hours):
         (trade,) = run_script(_StopAt95(), days, settings, finer=finer).trades
         assert (trade.exit_bar, trade.exit_price) == (bar, 95.0)
@@ -88,7 +88,7 @@ def test_finer_bars_beyond_their_bar_differ():
     finer = _bars([0, HOUR_NS // 2], [(10.0, 12.0, 10.0, 11.0), (11.0, 11.0, 8.9, 10.0)])
     assert inside(hours, finer).differ.tolist() == [True, False, False]
     with pytest.raises(ValueError, match=r"they reach from 8\.9 to 12, the bar itself from 9 to 12"):
-        doubt(hours, finer)
+        check_finer(hours, finer)
 
 
 @pytest.mark.parametrize(("symbol", "step"), [("X", HOUR_NS), ("X", 2 * HOUR_NS), ("Y", HOUR_NS // 2)])

@@ -103,7 +103,7 @@ def test_settings_of_one_symbol_merge_over_those_of_the_file(tmp_path: Path):
     ("broker", "says"),
     [
         (["tick=0.01"], r"the tick of LOW, 0.01 \(given\), is larger than its lowest price, 0.004"),
-        (["OTHER.tick=0.01"], "broker.symbols.OTHER: no data of that symbol, there are LOW"),
+        (["OTHER.tick=0.01"], "broker.symbols.OTHER: no data for that symbol, there is data for LOW"),
         (["LOW.tikc=0.01"], "tikc is not a known key"),
         (["LOW.tick=0"], "tick is 0, it should be greater than 0"),
     ],
@@ -126,7 +126,7 @@ def test_gaps_are_told_refused_or_filled(tmp_path: Path):
     assert len(kept.bars["GAP"]) == 7
     with pytest.raises(DataError) as refused:
         _market([path], gaps="refuse")
-    assert str(refused.value) == f"{path}: {told}; mend the file, or say --gaps keep or --gaps fill"
+    assert str(refused.value) == f"{path}: {told}; fix the file, or use --gaps keep or --gaps fill"
     filled = _market([path], gaps="fill").bars["GAP"]
     assert (np.diff(filled.open_time_ns) == HOUR_NS).all()
     assert filled.close.tolist()[:9] == [10.0, 11.0, 12.0, 12.0, 12.0, 15.0, 16.0, 17.0, 17.0]
@@ -160,7 +160,7 @@ def test_weekends_are_no_gaps_and_a_day_missing_beside_them_is_one():
     kept, notes = by_rule(bars, "keep", "x")
     assert notes == (
         "DAX: 1 bar missing: 2025-03-04 00:00 to 2025-03-05 00:00 (1d) UTC; kept as gaps",
-        "DAX: 17 pauses of up to 2d come back regularly, taken as closed hours",
+        "DAX: 17 pauses of up to 2d come back regularly: closed hours",
     )
     assert kept is bars
     with pytest.raises(DataError, match="1 bar missing"):
@@ -178,14 +178,14 @@ def test_gaps_at_different_days_are_no_weekends():
 def test_a_stray_stamp_far_away_does_not_fill_the_memory():
     bars = _bars("X", [10.0] * 5, [0, 1, 2, 3, 9_000_000], 10**9)
     assert "8999996 bars missing" in by_rule(bars, "keep", "x")[1][0]
-    with pytest.raises(DataError, match="more than 5000000 bars to fill, say --gaps keep"):
+    with pytest.raises(DataError, match="more than 5000000 bars to fill, use --gaps keep"):
         by_rule(bars, "fill", "x")
 
 
 def test_months_are_not_filled(tmp_path: Path):
     days = [0, 31, 59, 120, 151, 181]
     path = _written(tmp_path, "M_1mo.csv", _bars("M", [10.0] * 6, days, 24 * HOUR_NS))
-    with pytest.raises(DataError, match="bars of 31d cannot be filled, say --gaps keep"):
+    with pytest.raises(DataError, match="bars of 31d cannot be filled, use --gaps keep"):
         _market([path], gaps="fill")
 
 
@@ -209,8 +209,8 @@ def test_dates_without_a_zone_are_utc(text: str, meant: datetime):
 @pytest.mark.parametrize(
     ("period", "says"),
     [
-        ({"start": "01/05/2023"}, "start: '01/05/2023' is no time, expected one like 2023-05-01"),
-        ({"start": 5}, "start: 5 is no time, expected one like 2023-05-01"),
+        ({"start": "01/05/2023"}, "start: '01/05/2023' is not a time, expected one like 2023-05-01"),
+        ({"start": 5}, "start: 5 is not a time, expected one like 2023-05-01"),
         ({"end": "0001-01-01"}, "end: '0001-01-01' is out of range, expected a time from 1678 to 2261"),
         (
             {"start": "2023-05-01", "end": "2023-04-01T12:00"},
@@ -309,7 +309,7 @@ def test_finer_bars_of_the_same_market_are_taken_and_others_refused(tmp_path: Pa
     with pytest.raises(DataError, match="no finer bars of A lie inside its bars"):
         _market(**start, finer={"A": _written(tmp_path, "D_15m.parquet", late)})
     some = _written(tmp_path, "E_15m.parquet", _quarters(bars.part(0, 150)))
-    assert _market(**start, finer={"A": some}).notes == ("A: 50 of 200 bars have no whole finer bars",)
+    assert _market(**start, finer={"A": some}).notes == ("A: 50 of 200 bars lack finer bars",)
 
 
 def test_a_case_without_a_tick_has_that_of_its_bars():
@@ -354,7 +354,7 @@ def test_gaps_of_recorded_markets():
     euro, closed = _market([str(SHARED / "EURUSD_tv_capitalcom_5m.parquet")]).notes
     assert "590 bars missing in 8 places" in euro
     assert "2024-12-31 22:00 to 2025-01-01 22:05 (1d 5m)" in euro
-    assert closed == "EURUSD: 66 pauses of up to 2d 1h come back regularly, taken as closed hours"
+    assert closed == "EURUSD: 66 pauses of up to 2d 1h come back regularly: closed hours"
     (outage,) = _market([str(SHARED / "ETHUSDT_perp_15m.parquet")], start="2024-01-01").notes
     assert outage == (
         "ETHUSDT: 4 bars without a trade: 2024-10-28 20:00 to 2024-10-28 21:00 (1h) UTC, flat with volume 0"
@@ -369,7 +369,7 @@ def test_finer_bars_of_recorded_markets():
     data = [str(SHARED / "ETHUSDT_perp_1h.parquet")]
     period = {"start": "2025-01-01", "end": "2025-03-01"}
     good = _market(data, finer={"ETHUSDT": str(SHARED / "ETHUSDT_perp_5m.parquet")}, **period)
-    assert good.notes in ((), ("ETHUSDT: 1 of 1416 bars have no whole finer bars",))
+    assert good.notes in ((), ("ETHUSDT: 1 of 1416 bars lack finer bars",))
     with pytest.raises(DataError, match="another market"):
         _market(data, finer={"ETHUSDT": str(SHARED / "BTCUSDT_perp_5m.parquet")}, **period)
 

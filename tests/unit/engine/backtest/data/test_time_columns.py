@@ -108,9 +108,9 @@ def test_the_index_of_a_data_frame_in_parquet(tmp_path: Path):
         (["1735682400000000000", "1735686000000"], "row 2: open_time 1735686000000 is in milliseconds"),
         (["1735682400", "12"], "row 2: open_time 12 is in no unit that fits"),
         (["378432000", "378518400"], "row 1: open_time 378432000 would be 1981-12-29 in seconds"),
-        (["0", "1"], "row 1: open_time 0 is no time"),
-        (["1735682400", "1735682400.5"], "row 2: open_time is 1735682400.5, no whole number"),
-        (["1735682400", "99999999999999999999"], "row 2: open_time is 1e+20, no whole number"),
+        (["0", "1"], "row 1: open_time 0 is not a time"),
+        (["1735682400", "1735682400.5"], "row 2: open_time is 1735682400.5, not a whole number"),
+        (["1735682400", "99999999999999999999"], "row 2: open_time is 1e+20, not a whole number"),
         (["1735682400", "hello"], "row 2: open_time 'hello' cannot be read"),
         (["2025-01-01", "31/12/2025"], "row 2: open_time '31/12/2025' cannot be read"),
         (["2025-01-01", ""], "row 2: no open_time"),
@@ -157,7 +157,7 @@ def test_the_newest_bar_first(tmp_path: Path):
     header = "https://www.example.com\ndate,open,high,low,close,Volume BTC"
     loaded = load_bars(_file(tmp_path, "\n".join([header, *lines, "2025-01-01T00:00:00Z,10,10,10,10,1"])))
     assert loaded.bars.close.tolist() == [10.0, 11.0, 12.0]
-    assert loaded.notes == ("X_1h.csv has its newest bar first: read from its end",)
+    assert loaded.notes == ("X_1h.csv has the newest bar first and is read in reverse",)
     lines.insert(1, "2025-01-01T01:30:00Z,11,10,11,11,1")
     with pytest.raises(DataError, match=r"row 2: high 10.0 is below low 11.0"):
         read_bars(_file(tmp_path, "\n".join([header, *lines])))
@@ -169,7 +169,7 @@ def test_rows_without_prices_are_missing_bars(tmp_path: Path):
     text = "open_time,open,high,low,close,volume\n" + "\n".join(rows)
     loaded = load_bars(_file(tmp_path, text))
     assert len(loaded.bars) == 4
-    assert loaded.notes == ("X_1h.csv has 1 row without prices: read as bars that are missing",)
+    assert loaded.notes == ("X_1h.csv has 1 row without prices: treated as missing bars",)
     with pytest.raises(DataError, match=r"row 5: the same open_time"):
         read_bars(_file(tmp_path, text.replace("T04", "T03")))
 

@@ -13,7 +13,7 @@ from engine.backtest.parity.cases import CaseResult, Prepared, prepare, run_case
 from engine.backtest.parity.causes import Cause, likely_cause
 from engine.backtest.parity.config import read_config
 from engine.backtest.parity.divergence import Divergence, first_divergence
-from engine.backtest.parity.report import Told, explanation
+from engine.backtest.parity.report import Explained, explanation
 from engine.backtest.parity.tv_export import ListedTrade, printed_money, restamped
 from tests.support.places import ROOT
 
@@ -110,7 +110,7 @@ def test_what_nothing_explains_is_said_to_be_unknown():
     assert found.differing == sum(
         not pair.is_match for pair in found.pairs if pair.listed is not None and pair.generated is not None
     )
-    told = explanation(Told(result, divergence, cause))[0]
+    told = explanation(Explained(result, divergence, cause))[0]
     counted = f"{found.missing} missing, {found.extra} extra and {found.differing} different in all"
     assert told.endswith(counted)
 

@@ -49,7 +49,7 @@ def test_what_was_changed_since_is_not_replaced(tmp_path: Path, changed: str):
 @pytest.mark.parametrize("text", ["[]", "no json", '{"name": "a"}', '{"name": "a", "files": {"../x": "0"}}'])
 def test_a_file_in_the_way_that_is_not_ours_is_not_overwritten(tmp_path: Path, text: str):
     (tmp_path / "summary.json").write_text(text)
-    with pytest.raises(DataError, match=r"summary\.json: is there already .* give another --out"):
+    with pytest.raises(DataError, match=r"summary\.json: already exists .* give another --out"):
         earlier_run(tmp_path, ["summary.json"])
 
 

@@ -78,11 +78,11 @@ def test_ticks_are_worth_their_point_value():
     [
         ({}, {"entry_price": [53.0] + [50.0] * (N - 1)}, "1 entry prices lie outside"),
         ({}, {"exit_price": [47.0] * 2 + [50.0] * (N - 2)}, "2 exit prices lie outside"),
-        ({}, {"exit_time_ns": np.arange(N) - 1}, "leave before they enter"),
-        ({"final_equity": 1500.0}, {}, "not what the trades sum up to"),
+        ({}, {"exit_time_ns": np.arange(N) - 1}, "exit before they enter"),
+        ({"final_equity": 1500.0}, {}, "is not the sum of the trades"),
         ({"lowest_equity": -1.0}, {}, "below zero"),
         ({"sharpe": 9.0}, {}, "Sharpe ratio of 9.0"),
-        ({"profit_factor": None}, {}, "not one losing trade"),
+        ({"profit_factor": None}, {}, "no losing trades"),
         ({"profit_factor": 8.0}, {}, "profit factor of 8.0"),
         ({"win_rate_percent": 95.0}, {}, "95 % winners"),
         ({"cagr_percent": 1e4}, {}, "a year"),
@@ -94,15 +94,15 @@ def test_ticks_are_worth_their_point_value():
             "1 trade was liquidated, first on 1970-01-01 00:00 UTC",
         ),
         ({}, {"exit_signal": ["Margin call"] * N}, f"{N} trades were closed by margin calls"),
-        ({"margin_rejects": 1}, {}, "1 entry was refused for want of margin"),
+        ({"margin_rejects": 1}, {}, "1 entry was rejected for lack of margin"),
         ({"days": 10.0}, {}, "only 10 days"),
         ({}, {"pnl": [15.0] + [0.1] * (N - 1)}, "one trade (15.00) makes 75 % of the net profit"),
         (
             {},
             {"pnl": [60.0] + [-1.0] * (N - 1)},
-            "one trade (60.00) makes 3 times the net profit: the others lose together",
+            "one trade (60.00) makes 3 times the net profit: the others lose in total",
         ),
-        ({}, {"pnl": [0.015] * N}, "ticks: one tick of slippage"),
+        ({}, {"pnl": [0.015] * N}, "ticks: one more tick of slippage"),
         ({"trades": 0}, {}, "no trades"),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_tick_that_is_large_for_the_price_is_said():
 def test_who_has_set_leverage_is_not_told_to():
     said = _said({"lowest_equity": -1.0}, _trades(), market=Market(tick=0.01, qty_step=0.01, leverage=10.0))
     assert [text for text in said if "below zero" in text] == [
-        "equity falls below zero: price jumped beyond the liquidation, or costs took more than was left"
+        "equity falls below zero: price jumped past the liquidation price, or costs took the rest"
     ]
 
 
@@ -171,4 +171,4 @@ def test_why_nothing_was_traded_is_said(sizing: Sizing, market: Market, says: st
 def test_thresholds_are_not_blamed_for_entries_without_margin():
     said = _said({"trades": 0, "margin_rejects": 3}, _trades())
     assert "no trades" in said
-    assert any("3 entries were refused for want of margin" in text for text in said)
+    assert any("3 entries were rejected for lack of margin" in text for text in said)

@@ -1,4 +1,4 @@
-"""A strategy's parameters for a person: name, default, range and meaning."""
+"""Describes a strategy's parameters: name, default, range and meaning."""
 
 from pydantic import BaseModel
 from rich.box import SIMPLE_HEAD
@@ -8,8 +8,8 @@ from engine.strategies.base import ScriptStrategy, SignalStrategy
 from runtime.settings.page import allowed, plain
 
 
-def told(name: str, cls: type[SignalStrategy] | type[ScriptStrategy]) -> tuple[str, Table | None]:
-    """What it does in a line or two, and its parameters, None where it has none."""
+def describe(name: str, cls: type[SignalStrategy] | type[ScriptStrategy]) -> tuple[str, Table | None]:
+    """A heading of a line or two, and a table of the parameters, None where there are none."""
     params = cls.Params
     lines = [f"{name}: {_first_line(cls.__doc__)}".rstrip(": ")]
     if not params.model_fields:

@@ -1,4 +1,4 @@
-"""Says that a first run compiles, before it does: a terminal or a pipe that stays empty looks broken."""
+"""Announces compilation before it starts: a terminal or pipe that stays empty looks broken."""
 
 import sys
 from functools import cache
@@ -7,8 +7,8 @@ from engine.compiled import functions as compiled
 
 
 @cache
-def say_when_compiling() -> None:
-    """From now on, one line on the error stream before the first thing is compiled; once a process."""
+def announce_compiling() -> None:
+    """Print one line to stderr before the first compilation; once per process."""
     compiled.before_compiling(_say)
 
 
