@@ -66,11 +66,6 @@ class AccountMargin(msgspec.Struct, frozen=True):
     margin_balance: Decimal
     available: Decimal
 
-    @property
-    def is_liquidated(self) -> bool:
-        """Whether maintenance has reached the margin balance of an account that holds anything."""
-        return self.maintenance > ZERO and self.maintenance >= self.margin_balance
-
 
 class MarginCalculator:
     """Knows the brackets and leverage of each symbol; ValueError for a symbol nobody described."""

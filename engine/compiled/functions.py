@@ -181,11 +181,6 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return cast(Callable[P, R], numba.njit(**_OPTIONS)(function))
 
 
-def compiled_allocating(function: Callable[P, R]) -> Callable[P, R]:
-    """Like `compiled`, for the few outermost functions that make arrays; slower to call."""
-    return cast(Callable[P, R], numba.njit(**{**_OPTIONS, "_nrt": True})(function))
-
-
 def shared(function: Callable[P, R]) -> Callable[P, R]:
     """Leave a small function plain Python, and let compiled code call it too."""
     return cast(Callable[P, R], numba.extending.register_jitable(function))

@@ -1,6 +1,5 @@
 """Reading a data folder: the newest usable snapshot and every record after it, or a clear refusal."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -125,11 +124,3 @@ def _identity(
                 )
             engine_id, fencing = record.engine_id, max(fencing, record.fencing)
     return engine_id, fencing
-
-
-def read_records(folder: Path, *, after: int = 0) -> Iterator[tuple[int, JournalRecord]]:
-    """All records above `after`, of a journal that may be in use; ends at the last whole one."""
-    segments = segment_paths(folder)
-    for at, (first, path) in enumerate(segments):
-        if _reaches(segments, at, after):
-            yield from read_segment(path, first, None, after=after).records

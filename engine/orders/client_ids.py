@@ -15,7 +15,6 @@ from engine.model.cause import Cause
 from engine.model.leg import Leg
 
 ENGINE_ID_PATTERN = re.compile(r"[a-z2-7]{6}")
-CLIENT_ID_PATTERN = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 _OF_AN_ENGINE = re.compile(r"nb[a-z2-7]{6}-[A-Za-z0-9_-]{27}")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 

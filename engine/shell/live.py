@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from engine.core.engine import Engine
 from engine.core.restore import restore, snapshot_of
 from engine.journal.journal import JournalError, JournalFull, JournalOptions, open_journal
-from engine.market_data.feeds import RemoteFeed
+from engine.market_data.remote_feed import RemoteFeed
 from engine.model.audit import AuditEvent
 from engine.model.config import EngineConfig
 from engine.model.events import Event, JournalState, LinkDown, Stop, StrategyEnded, Timer

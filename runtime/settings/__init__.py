@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         WireSettings,
         timeframe_to_ns,
     )
-    from runtime.settings.secret import Secret
 
 __all__ = [
     "ENVIRONMENTS",
@@ -32,7 +31,6 @@ __all__ = [
     "GatewaySettings",
     "Home",
     "RiskSettings",
-    "Secret",
     "Settings",
     "SettingsError",
     "SimulatorSettings",
@@ -44,7 +42,7 @@ __all__ = [
     "timeframe_to_ns",
 ]
 
-_ELSEWHERE = {"Home": "environment", "Secret": "secret", "load_settings": "load"}
+_ELSEWHERE = {"Home": "environment", "load_settings": "load"}
 
 
 def __getattr__(name: str) -> object:

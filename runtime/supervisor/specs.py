@@ -10,7 +10,6 @@ from runtime.settings.environment import PortName, free_port, is_free, port_vari
 
 ROOT = Path(__file__).resolve().parents[2]
 
-START_ORDER = ("simulator", "gateway", "engine")
 SIMULATOR = "gateways.simulator"
 
 

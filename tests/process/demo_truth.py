@@ -11,11 +11,12 @@ from typing import Any
 
 from engine.account.state import AccountStateStore
 from engine.core.saved_state import rebuild
-from engine.journal.recovered import read_folder, read_records
+from engine.journal.recovered import read_folder
 from engine.model.records import Adjustment, AmendIntent, Fill, Intent
 from engine.orders.order_states import UNSETTLED
 from engine.orders.order_store import OrderStore
 from tests.process.demo_rig import Demo, Exchange
+from tests.support.journal_rig import read_records
 
 START_WALLET = Decimal(10_000)
 PAGE = 1000

@@ -22,7 +22,7 @@ from runtime.supervisor import arguments as words
 from runtime.supervisor.closing import closing_line, left_open
 from runtime.supervisor.command import main, say_who_is_missing
 from runtime.supervisor.precheck import CHECKING, refusal
-from runtime.supervisor.specs import START_ORDER, known_ports
+from runtime.supervisor.specs import known_ports, process_specs
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = """
@@ -215,9 +215,11 @@ def test_a_mistyped_command_line_is_refused_before_an_install(
     assert not (checkout.root / ".venv").exists()
 
 
-def test_the_words_of_the_command_line_are_those_of_the_settings() -> None:
+def test_the_words_of_the_command_line_are_those_of_the_settings(home: Path) -> None:
     assert words.ENVIRONMENTS == ENVIRONMENTS
-    assert words.PROCESSES == START_ORDER
+    settings = load_settings("demo")
+    specs = process_specs(settings, known_ports(settings), symbol=None, accept_real_orders=False)
+    assert tuple(spec.name for spec in specs) == words.PROCESSES
 
 
 @pytest.mark.parametrize(

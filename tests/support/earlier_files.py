@@ -20,7 +20,7 @@ import msgspec
 from engine.core.engine import Engine
 from engine.core.restore import restore, snapshot_of
 from engine.journal.journal import JournalOptions, open_journal
-from engine.journal.recovered import Recovered, read_records
+from engine.journal.recovered import Recovered
 from engine.journal.segment import HEADER_BYTES, decode_record, frames, segment_paths
 from engine.model.config import EngineConfig
 from engine.orders.client_ids import client_id_prefix
@@ -38,6 +38,7 @@ from gateways.simulator.store.records import state_slices
 from gateways.wire.cursor import Cursor
 from runtime.settings import load_settings
 from runtime.settings.environment import Home
+from tests.support.journal_rig import read_records
 from tests.support.simulator_rig import Recorder
 
 with patch.dict(registry._by_name):

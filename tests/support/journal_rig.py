@@ -6,9 +6,12 @@ it is of.
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine.journal.journal import Journal, JournalOptions, Recovered, open_journal
+from engine.journal.scan import read_segment
+from engine.journal.segment import segment_paths
 from engine.model.records import Audit, Intent, JournalRecord
 from tests.support.order_events import intent
 
@@ -31,6 +34,12 @@ def note(number: int, size: int = 10) -> Audit:
 def leaving(number: int) -> Intent:
     """A record that exits need."""
     return intent(number, reduce_only=True, is_exit=True)
+
+
+def read_records(folder: Path, *, after: int = 0) -> Iterator[tuple[int, JournalRecord]]:
+    """All records above `after`, of a journal that may be in use; ends at the last whole one."""
+    for first, path in segment_paths(folder):
+        yield from read_segment(path, first, None, after=after).records
 
 
 def written(found: Recovered) -> list[JournalRecord]:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from engine.journal.journal import JournalOptions
-from engine.journal.recovered import read_folder, read_records
+from engine.journal.recovered import read_folder
 from engine.journal.segment import segment_paths
 from engine.journal.tail import JournalTail
 from engine.model.records import SCHEMA_VERSION, JournalRecord, Start, Stop
-from tests.support.journal_rig import leaving, note, opened
+from tests.support.journal_rig import leaving, note, opened, read_records
 
 OPTIONS = JournalOptions(segment_bytes=2_048, reserve_bytes=1_024, sync=False)
 

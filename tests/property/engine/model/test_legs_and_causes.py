@@ -6,7 +6,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.journal.recovered import read_records
 from engine.model.cause import Cause
 from engine.model.leg import (
     CLOSE,
@@ -22,6 +21,7 @@ from engine.model.leg import (
 )
 from engine.model.records import Intent
 from tests.support import earlier_files as earlier
+from tests.support.journal_rig import read_records
 
 ids = st.text(min_size=1, max_size=30) | st.sampled_from(
     ["L", "a:b", "entry:L", "x:stop", "limit", "rest:stop"]

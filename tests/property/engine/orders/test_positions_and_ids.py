@@ -11,7 +11,6 @@ from engine.model.leg import ENTRY, Leg
 from engine.model.lots import decimal_of, from_lots, plain, quantity_down, to_lots
 from engine.model.positions import Position
 from engine.orders.client_ids import (
-    CLIENT_ID_PATTERN,
     client_id_prefix,
     client_order_id,
     engine_id_from,
@@ -44,7 +43,6 @@ def test_a_client_id_is_what_binance_takes_and_names_its_engine(
     engine_id = engine_id_from(entropy)
     found = order_id(engine_id, values)
     assert re.fullmatch(r"^[.A-Z:/a-z0-9_-]{1,36}$", found)
-    assert CLIENT_ID_PATTERN.fullmatch(found)
     assert len(found) == 36
     assert found.startswith(client_id_prefix(engine_id))
     assert found == order_id(engine_id, values)

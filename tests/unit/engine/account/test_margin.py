@@ -89,9 +89,6 @@ def test_account_adds_symbols_and_never_offers_a_negative_balance():
     assert account.maintenance == 460 + D(31_000) * D("0.004")
     assert account.available == 11_000 - 8_200
     assert margin.of_account(D(100), positions).available == 0
-    assert not account.is_liquidated
-    assert margin.of_account(D(-500), positions).is_liquidated
-    assert not margin.of_account(D(0), ()).is_liquidated
 
 
 def test_liquidation_price_of_a_long_by_hand():

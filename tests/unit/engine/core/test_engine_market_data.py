@@ -1,13 +1,11 @@
-"""Warm-up, exchange klines, late ticks, holes, several timeframes and symbols, recordings."""
+"""Warm-up, exchange klines, late ticks, holes, several timeframes and symbols, replayed events."""
 
 from decimal import Decimal
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from engine.core.engine import Engine
-from engine.market_data.feeds import EventRecorder, ReplayFeed, read_events
 from engine.model.audit import CandleClosed
 from engine.model.bars import BarFlag
 from engine.model.broker_settings import Sizing
@@ -149,31 +147,12 @@ def test_several_symbols_and_timeframes_are_delivered_longest_first_then_by_symb
     assert closed[2:] == [(2, "AAAUSDT"), (2, "BTCUSDT"), (1, "AAAUSDT"), (1, "BTCUSDT")]
 
 
-def test_a_recording_drives_the_engine_to_the_same_effects(tmp_path: Path) -> None:
+def test_events_written_down_drive_another_engine_to_the_same_effects() -> None:
     live = Rig().up().prices(100, 99, 98, 100, 101, 99, 97, 96)
-    recorder = EventRecorder(tmp_path / "events")
-    for event in live.events:
-        recorder.record(event)
-    recorder.close()
+    events = msgspec.msgpack.decode(msgspec.msgpack.encode(live.events), type=list[Event])
     again = Engine(config())
-    effects = []
-    ReplayFeed.from_file(tmp_path / "events").start(lambda event: effects.extend(again.process(event)))
+    effects = [effect for event in events for effect in again.process(event)]
     assert msgspec.msgpack.encode(effects) == msgspec.msgpack.encode(live.effects)
-
-
-def test_a_torn_recording_ends_before_the_torn_event(tmp_path: Path) -> None:
-    live = Rig().up()
-    path = tmp_path / "events"
-    recorder = EventRecorder(path)
-    for event in live.events:
-        recorder.record(event)
-    recorder.close()
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-3])
-    assert list(read_events(path)) == live.events[:-1]
-    path.write_bytes(whole[:4] + b"\xc1" + whole[5:])
-    with pytest.raises(ValueError, match="no event of a recording"):
-        list(read_events(path))
 
 
 def test_a_strategy_that_cannot_run_as_configured_is_refused_at_start() -> None:

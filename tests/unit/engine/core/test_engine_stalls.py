@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from engine.market_data.feeds import RemoteFeed
+from engine.market_data.remote_feed import RemoteFeed
 from engine.model.events import Event
 from engine.model.records import Signal
 from engine.model.timeframes import SECOND_NS

@@ -12,11 +12,11 @@ from engine.journal import journal as journal_module
 from engine.journal import spare
 from engine.journal.crc32c import crc32c
 from engine.journal.journal import Journal, JournalError, JournalFull, JournalOptions
-from engine.journal.recovered import read_folder, read_records
+from engine.journal.recovered import read_folder
 from engine.journal.segment import header, segment_paths
 from engine.journal.snapshots import snapshot_paths
 from engine.model.records import SCHEMA_VERSION, JournalRecord, Start, Stop
-from tests.support.journal_rig import ACCOUNT, leaving, note, opened, written
+from tests.support.journal_rig import ACCOUNT, leaving, note, opened, read_records, written
 from tests.support.order_events import intent
 from tests.support.record_samples import samples
 

@@ -1,19 +1,11 @@
-"""Where events come from: a gateway over the wire, or a recording.
+"""Events from a gateway over the wire, and requests back to it."""
 
-Both have one interface, so a recorded session drives the very engine that ran live.
-"""
-
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import Protocol
-
-import msgspec
 
 from engine.model.events import Event, LinkDown, LinkUp, Timer
 from gateways.wire.client import Cursor, EngineIdentity, WireClient
 from gateways.wire.messages import (
-    Message,
     OrderBookTick,
     Refused,
     ToEngine,
@@ -22,27 +14,11 @@ from gateways.wire.messages import (
     Welcome,
 )
 
-_LENGTH_BYTES = 4
-_MAX_RECORDED = 64 * 1024 * 1024
-
 _TIMED = frozenset({OrderBookTick, TradeTick})
 _OLD_NS = 500_000_000
-"""Market data that waited longer than this to be read must not be taken for the present."""
+"""Market data that waited longer than this to be read are not the present."""
 
 Sink = Callable[[Event], None]
-
-
-class MarketDataClient(Protocol):
-    """Delivers events to a sink and takes requests back."""
-
-    def start(self, sink: Sink) -> None:
-        """Begin to deliver."""
-
-    def send(self, message: ToGateway) -> None:
-        """Hand over one request; `NotConnected` where there is no connection."""
-
-    async def close(self) -> None:
-        """Stop delivering."""
 
 
 class RemoteFeed:
@@ -116,64 +92,3 @@ class RemoteFeed:
     def _on_down(self, reason: str) -> None:
         if self._sink is not None:
             self._sink(LinkDown(self._now_ns(), reason))
-
-
-class ReplayFeed:
-    """A recorded or made sequence of events; requests are collected in `sent` when `keep_sent`."""
-
-    def __init__(self, events: Iterable[Event], *, keep_sent: bool = True) -> None:
-        self._events = events
-        self._keep_sent = keep_sent
-        self.sent: list[Message] = []
-
-    @classmethod
-    def from_file(cls, path: Path) -> "ReplayFeed":
-        """Events written by `EventRecorder`."""
-        return cls(read_events(path))
-
-    def start(self, sink: Sink) -> None:
-        """Deliver everything, at once."""
-        for event in self._events:
-            sink(event)
-
-    def send(self, message: ToGateway) -> None:
-        """Keep a request."""
-        if self._keep_sent:
-            self.sent.append(message)
-
-    async def close(self) -> None:
-        """Nothing to stop."""
-
-
-class EventRecorder:
-    """Writes events to a file: 4-byte length, then msgpack."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("ab")
-        self._encoder = msgspec.msgpack.Encoder()
-
-    def record(self, event: Event) -> None:
-        """Append one event."""
-        data = self._encoder.encode(event)
-        self._file.write(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
-
-
-def read_events(path: Path) -> Iterator[Event]:
-    """Events of a recording in order; a torn last one is left out, a broken one is a ValueError."""
-    decoder = msgspec.msgpack.Decoder(Event)
-    with path.open("rb") as file:
-        while len(head := file.read(_LENGTH_BYTES)) == _LENGTH_BYTES:
-            length = int.from_bytes(head, "big")
-            if length > _MAX_RECORDED:
-                raise ValueError(f"{path}: at byte {file.tell()} stands no event of a recording")
-            data = file.read(length)
-            if len(data) < length:
-                return
-            try:
-                yield decoder.decode(data)
-            except msgspec.DecodeError as error:
-                raise ValueError(f"{path}: at byte {file.tell()} stands no event of a recording") from error
