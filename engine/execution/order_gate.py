@@ -22,7 +22,7 @@ from engine.risk.manager import RiskManager
 from gateways.wire.messages import Instrument, Side
 
 ZERO = Decimal(0)
-DUPLICATE = Verdict(False, "duplicate", "this very order exists already")
+DUPLICATE = Verdict(False, reason="this very order exists already", fate="duplicate")
 
 
 class Placed(msgspec.Struct, frozen=True):

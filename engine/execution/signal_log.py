@@ -8,11 +8,11 @@ from engine.execution.recent_signals import RecentSignals
 from engine.model import records
 from engine.model.context import Clock, Outbox
 from engine.model.limits import Verdict
-from engine.model.signals import Signals
+from engine.model.signals import Fate, Signals
 from engine.model.timeframes import SECOND_NS
 from engine.orders.order_store import Order
 from engine.orders.signal_fate import OrderOf, refused_order, settled_signal
-from engine.strategies.slot import Decision, Fate
+from engine.strategies.slot import Decision
 from runtime.control.shown import ShowPrice
 
 NO_SIGNALS = Signals(False, False, False, False)
@@ -66,8 +66,7 @@ class SignalLog:
         self, decision: Decision, verdict: Verdict, action: str, ids: tuple[str, ...] = ()
     ) -> None:
         """One signal that was refused, or followed only in part."""
-        fate, rule = verdict_fate(verdict)
-        self.record(decision, fate, rule=rule, detail=verdict.reason, ids=ids, action=action)
+        self.record(decision, verdict.fate, rule=verdict.rule, detail=verdict.reason, ids=ids, action=action)
 
     def why(
         self,
@@ -99,21 +98,6 @@ class SignalLog:
 
 def _at(time_ns: int) -> str:
     return f"{datetime.fromtimestamp(time_ns // SECOND_NS, UTC):%m-%d %H:%M:%S}"
-
-
-def blocked(fate: Fate, detail: str) -> Verdict:
-    """The verdict on an entry that a block of the strategy manager stops."""
-    return Verdict(False, f"block:{fate}", detail)
-
-
-def verdict_fate(verdict: Verdict) -> tuple[Fate, str]:
-    """A refusal as a signal's fate and the rule behind it."""
-    if verdict.rule.startswith("block:"):
-        fate = verdict.rule.removeprefix("block:")
-        return fate, ""  # type: ignore[return-value]  # blocks are made from fates
-    if verdict.rule == "duplicate":
-        return "duplicate", ""
-    return "vetoed", verdict.rule
 
 
 def signal_line(signal: records.Signal, price: ShowPrice) -> str:

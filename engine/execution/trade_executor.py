@@ -21,7 +21,7 @@ from engine.execution.protection import Protection, rules_of
 from engine.execution.resting import RestingOrder, RestingOrders
 from engine.execution.script_broker import ScriptBroker, actions_of
 from engine.execution.script_verbs import refuse_verbs
-from engine.execution.signal_log import NO_SIGNALS, SignalLog, blocked
+from engine.execution.signal_log import NO_SIGNALS, SignalLog
 from engine.execution.sizing import TooSmall, entry_qty
 from engine.exits.bar_plan import Action, BarPlan
 from engine.model import records
@@ -36,6 +36,7 @@ from engine.model.signals import Signals
 from engine.orders.order_states import UNSETTLED, OrderState
 from engine.orders.order_store import Applied, Order, OrderStore
 from engine.orders.refusals import has_fired_in_vain, is_nothing_to_reduce
+from engine.risk.gates import INSTRUMENT, NO_FILTERS
 from engine.strategies.base import Broker, ScriptStrategy
 from engine.strategies.slot import Decision, SlotState, StrategySlot
 from gateways.wire.words import Refusal
@@ -379,13 +380,13 @@ class TradeExecutor:
         """An entry, at once or behind the close it flips."""
         slot = desk.slot
         if decision.block is not None:
-            return Placed(blocked(decision.block.fate, decision.block.detail))
+            return Placed(decision.block.verdict)
         working = self._store.get(desk.entry_id) if desk.entry_id else None
         if working is not None and working.is_open:
             return Placed(Verdict(False, "entry_in_flight", "an entry is under way"))
         instrument = self._gate.instruments.get(slot.symbol)
         if instrument is None:
-            return Placed(Verdict(False, "instrument", "the exchange's filters are not known yet"))
+            return Placed(Verdict(False, INSTRUMENT.name, NO_FILTERS))
         signals = decision.signals or NO_SIGNALS
         try:
             qty = (

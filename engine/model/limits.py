@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.model.signals import Fate
+
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Money in the quote asset; None switches a limit off. `max_position_notional_quote` is per symbol,
@@ -22,11 +24,13 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """Outcome of the chain: `rule` is "" when allowed, else the name of the first rule that said no."""
+    """Whether an order may go out. `rule` is the gate or rule that said no ("" where none was asked),
+    `reason` one sentence for a person, `fate` what becomes of the signal behind it."""
 
     allowed: bool
     rule: str = ""
     reason: str = ""
+    fate: Fate = "vetoed"
 
 
 ALLOWED = Verdict(allowed=True)

@@ -8,6 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Direction = Literal["long", "short"]
+Fate = Literal[
+    "traded", "vetoed", "late", "duplicate", "warming", "suspect", "paused", "rejected", "ignored", "failed"
+]
+"""What became of a signal, as its record in the journal says it (rejected: what it says together with its
+order's)."""
 
 
 class Signals(msgspec.Struct, frozen=True, gc=False):

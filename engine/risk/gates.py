@@ -138,8 +138,10 @@ ACCOUNT_GATES: tuple[Gate[AccountFacts], ...] = (
     ),
 )
 """In the order in which a person should hear of them; the first that is closed names a veto."""
+NO_FILTERS = "the exchange's filters are not known yet"
+INSTRUMENT: Gate[SymbolFacts] = Gate("instrument", lambda facts: not facts.quote_asset, NO_FILTERS)
 SYMBOL_GATES: tuple[Gate[SymbolFacts], ...] = (
-    Gate("instrument", lambda facts: not facts.quote_asset, "the exchange's filters are not known yet"),
+    INSTRUMENT,
     Gate(
         "quote_asset",
         lambda facts: facts.quote_asset not in {"", facts.money},

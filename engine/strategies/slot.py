@@ -2,7 +2,6 @@
 
 from collections import deque
 from enum import StrEnum
-from typing import Literal
 
 import msgspec
 
@@ -11,8 +10,9 @@ from engine.model.bars import Bar
 from engine.model.broker_settings import Sizing
 from engine.model.cause import Cause
 from engine.model.config import StrategySpec
+from engine.model.limits import Verdict
 from engine.model.operator_state import OperatorState, OwnerKey
-from engine.model.signals import Signals
+from engine.model.signals import Fate, Signals
 from engine.model.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams, registry
 from engine.strategies.calls import SentenceError
@@ -23,10 +23,6 @@ MAX_PENDING_BARS = 2 * MAX_KLINES
 """Bars kept while history is on its way, and history itself; more than that and it is asked for again."""
 
 MAX_LATENESS_NS = 10 * SECOND_NS
-
-Fate = Literal[
-    "traded", "vetoed", "late", "duplicate", "warming", "suspect", "paused", "rejected", "ignored", "failed"
-]
 
 
 class StrategyRefused(SentenceError):
@@ -58,6 +54,11 @@ class Block(msgspec.Struct, frozen=True):
 
     fate: Fate
     detail: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """On an entry of that bar; no rule was asked."""
+        return Verdict(False, reason=self.detail, fate=self.fate)
 
 
 class Decision(msgspec.Struct):
