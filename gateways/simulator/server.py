@@ -257,12 +257,12 @@ class Server:
         hub = self._venue.hub
         hub.add(client)
         hub.subscribe(client, url.streams)
-        second, heard = 0, 0
+        second, received = 0, 0
         try:
             async for message in socket:
                 now = int(self._loop.time())
-                second, heard = (second, heard + 1) if now == second else (now, 1)
-                if heard > self.rules.messages_per_s:
+                second, received = (second, received + 1) if now == second else (now, 1)
+                if received > self.rules.messages_per_s:
                     await socket.close(code=1008, message=b"Too many requests")
                     break
                 await self._on_message(client, socket, message)

@@ -112,12 +112,12 @@ class Control:
         }
 
     def _add_fault(self, body: bytes) -> object:
-        asked = _read(body, command.AddFault)
-        return dataclasses.asdict(self._venue.faults.add_request(Fault(**msgspec.structs.asdict(asked))))
+        request = _read(body, command.AddFault)
+        return dataclasses.asdict(self._venue.faults.add_request(Fault(**msgspec.structs.asdict(request))))
 
     def _add_event_fault(self, body: bytes) -> object:
-        asked = _read(body, command.AddEventFault)
-        return dataclasses.asdict(self._venue.faults.add_event(EventFault(**msgspec.structs.asdict(asked))))
+        request = _read(body, command.AddEventFault)
+        return dataclasses.asdict(self._venue.faults.add_event(EventFault(**msgspec.structs.asdict(request))))
 
     def _clear_faults(self, _body: bytes) -> object:
         self._venue.faults.clear()
@@ -132,20 +132,20 @@ class Control:
         return {"dropped": self._venue.hub.drop_all(_read(body, command.Drop).route)}
 
     def _price(self, body: bytes) -> object:
-        asked = _read(body, command.SetPrice)
+        request = _read(body, command.SetPrice)
         venue, now_ms = self._venue, self._venue.clock.now_ms()
-        spec = venue.spec(asked.symbol)
-        for name, price in (("index", asked.index), ("mark", asked.mark), ("last", asked.last)):
+        spec = venue.spec(request.symbol)
+        for name, price in (("index", request.index), ("mark", request.mark), ("last", request.last)):
             if price is not None and not spec.tick_size <= price <= spec.max_price:
                 raise ValueError(f"{name}: expected a price from {spec.tick_size} to {spec.max_price}")
-        if asked.index is not None:
-            venue.exchange.set_index_price(asked.symbol, asked.index, now_ms)
-        if asked.mark is not None or asked.release_mark:
-            venue.exchange.set_mark_price(asked.symbol, asked.mark, now_ms)
-        if asked.last is not None:
-            self._trade_to(asked.symbol, spec.price_to_ticks(asked.last), now_ms)
-        venue.exchange.after_market(asked.symbol, now_ms)
-        return _prices(venue.state.market(asked.symbol))
+        if request.index is not None:
+            venue.exchange.set_index_price(request.symbol, request.index, now_ms)
+        if request.mark is not None or request.release_mark:
+            venue.exchange.set_mark_price(request.symbol, request.mark, now_ms)
+        if request.last is not None:
+            self._trade_to(request.symbol, spec.price_to_ticks(request.last), now_ms)
+        venue.exchange.after_market(request.symbol, now_ms)
+        return _prices(venue.state.market(request.symbol))
 
     def _trade_to(self, symbol: str, ticks: int, now_ms: int) -> None:
         """Match everything up (or down) to a price, then publish a trade of one lot there.
@@ -168,40 +168,40 @@ class Control:
         exchange.print_trade(symbol, ticks, 1, buyer_is_maker=False, now_ms=now_ms)
 
     def _funding(self, body: bytes) -> object:
-        asked = _read(body, command.SetFunding)
-        self._venue.spec(asked.symbol)
-        if asked.rate is not None and abs(asked.rate) > 1:
+        request = _read(body, command.SetFunding)
+        self._venue.spec(request.symbol)
+        if request.rate is not None and abs(request.rate) > 1:
             raise ValueError("rate: expected a number from -1 to 1")
-        self._venue.exchange.set_funding_rate(asked.symbol, asked.rate, self._venue.clock.now_ms())
-        return {"next_funding_ms": self._venue.state.market(asked.symbol).facts.next_funding_ms}
+        self._venue.exchange.set_funding_rate(request.symbol, request.rate, self._venue.clock.now_ms())
+        return {"next_funding_ms": self._venue.state.market(request.symbol).facts.next_funding_ms}
 
     def _brackets(self, body: bytes) -> object:
-        asked = _read(body, command.SetBrackets)
-        if not asked.rows:
+        request = _read(body, command.SetBrackets)
+        if not request.rows:
             raise ValueError("rows: expected at least one bracket")
-        caps = [row.notional_cap for row in asked.rows]
-        if caps != sorted(set(caps)) or not all(0 < row.maint_margin_ratio < 1 for row in asked.rows):
+        caps = [row.notional_cap for row in request.rows]
+        if caps != sorted(set(caps)) or not all(0 < row.maint_margin_ratio < 1 for row in request.rows):
             raise ValueError("rows: expected rising notional_cap, and maint_margin_ratio between 0 and 1")
-        self._venue.spec(asked.symbol)
-        rows = [(row.leverage, row.notional_cap, str(row.maint_margin_ratio)) for row in asked.rows]
-        self._venue.exchange.set_brackets(asked.symbol, make_brackets(rows), self._venue.clock.now_ms())
+        self._venue.spec(request.symbol)
+        rows = [(row.leverage, row.notional_cap, str(row.maint_margin_ratio)) for row in request.rows]
+        self._venue.exchange.set_brackets(request.symbol, make_brackets(rows), self._venue.clock.now_ms())
         return {}
 
     def _balance(self, body: bytes) -> object:
-        asked = _read(body, command.Deposit)
-        account = asked.account or DEFAULT_ACCOUNT
+        request = _read(body, command.Deposit)
+        account = request.account or DEFAULT_ACCOUNT
         self._check_account(account)
-        self._venue.exchange.deposit(account, asked.amount, self._venue.clock.now_ms())
+        self._venue.exchange.deposit(account, request.amount, self._venue.clock.now_ms())
         total = account_queries.account_summary(self._venue.state, account).total
         return {"wallet_balance": str(total.wallet_balance)}
 
     def _account(self, body: bytes) -> object:
-        asked = _read(body, command.NewAccount)
-        if (asked.secret is None) == (asked.public_key is None):
+        request = _read(body, command.NewAccount)
+        if (request.secret is None) == (request.public_key is None):
             raise ValueError("expected either secret or public_key")
-        self._venue.keys.save(asked.key, asked.account, secret=asked.secret, pem=asked.public_key)
-        self._venue.exchange.create_account(asked.account, asked.balance, self._venue.clock.now_ms())
-        return {"account": asked.account}
+        self._venue.keys.save(request.key, request.account, secret=request.secret, pem=request.public_key)
+        self._venue.exchange.create_account(request.account, request.balance, self._venue.clock.now_ms())
+        return {"account": request.account}
 
     def _order(self, body: bytes) -> object:
         """Place an order of the same account, as if entered by hand in the app."""
@@ -248,20 +248,20 @@ class Control:
         return {"server_ms": self._venue.clock.server_ms()}
 
     def _limits(self, body: bytes) -> object:
-        asked = _read(body, command.SetLimits)
+        request = _read(body, command.SetLimits)
         limits = self._venue.limits
-        _overwrite(limits.settings, asked)
-        if asked.reset:
+        _overwrite(limits.settings, request)
+        if request.reset:
             limits.reset()
-        if asked.exhaust:
+        if request.exhaust:
             limits.exhaust(self._venue.clock.now_ms())
         return dataclasses.asdict(limits.settings)
 
     def _sockets(self, body: bytes) -> object:
-        asked = _read(body, command.SocketSettings)
-        _overwrite(self._rules, asked)
-        if asked.strict_routing is not None:
-            self._venue.hub.strict_routing = asked.strict_routing
+        request = _read(body, command.SocketSettings)
+        _overwrite(self._rules, request)
+        if request.strict_routing is not None:
+            self._venue.hub.strict_routing = request.strict_routing
         return {}
 
     def _snapshot(self, _body: bytes) -> object:
@@ -281,8 +281,8 @@ def _prices(market: MarketState) -> dict[str, str]:
     }
 
 
-def _overwrite(target: object, asked: command.Command) -> None:
-    for name, value in msgspec.structs.asdict(asked).items():
+def _overwrite(target: object, request: command.Command) -> None:
+    for name, value in msgspec.structs.asdict(request).items():
         if value is not None and hasattr(target, name):
             setattr(target, name, value)
 

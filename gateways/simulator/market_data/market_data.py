@@ -156,8 +156,10 @@ class MarketData:
         feed = self._feeds.get(trade.symbol)
         if feed is None or not feed.own_trades:
             return
-        made = PublicTrade(trade.trade_id, trade.price_ticks, trade.lots, trade.time_ms, trade.buyer_is_maker)
-        feed.add_trade(made, aggregate_it=not trade.insurance)
+        public_trade = PublicTrade(
+            trade.trade_id, trade.price_ticks, trade.lots, trade.time_ms, trade.buyer_is_maker
+        )
+        feed.add_trade(public_trade, aggregate_it=not trade.insurance)
 
     def on_book_changed(self, symbol: str, now_ms: int) -> None:
         """Handle the levels of a book that changed since the last call."""
@@ -197,9 +199,9 @@ class MarketData:
         """
         self._feeds[symbol].relay_book(ids, changes, now_ms, previous_id)
 
-    def relay_trade(self, symbol: str, made: PublicTrade, *, publish: bool = False) -> None:
+    def relay_trade(self, symbol: str, trade: PublicTrade, *, publish: bool = False) -> None:
         """Add a relayed trade to tape and klines; `publish` when its own frame is not relayed."""
-        self._feeds[symbol].add_trade(made, publish=publish)
+        self._feeds[symbol].add_trade(trade, publish=publish)
 
     # Time.
 

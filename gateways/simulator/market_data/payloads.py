@@ -62,36 +62,36 @@ def depth_update(
     }
 
 
-def trade(symbol: str, numbers: NumberFormat, made: PublicTrade) -> Payload:
+def trade(symbol: str, numbers: NumberFormat, trade: PublicTrade) -> Payload:
     """`trade`."""
     return {
         "e": "trade",
-        "E": made.time_ms,
-        "T": made.time_ms,
+        "E": trade.time_ms,
+        "T": trade.time_ms,
         "s": symbol,
-        "t": made.trade_id,
-        "p": numbers.price(made.ticks),
-        "q": numbers.size(made.lots),
+        "t": trade.trade_id,
+        "p": numbers.price(trade.ticks),
+        "q": numbers.size(trade.lots),
         "X": "MARKET",
-        "m": made.buyer_is_maker,
+        "m": trade.buyer_is_maker,
     }
 
 
-def agg_trade(symbol: str, numbers: NumberFormat, made: AggTrade, now_ms: int) -> Payload:
+def agg_trade(symbol: str, numbers: NumberFormat, trade: AggTrade, now_ms: int) -> Payload:
     """`aggTrade`."""
-    size = numbers.size(made.lots)
+    size = numbers.size(trade.lots)
     return {
         "e": "aggTrade",
         "E": now_ms,
         "s": symbol,
-        "a": made.agg_id,
-        "p": numbers.price(made.ticks),
+        "a": trade.agg_id,
+        "p": numbers.price(trade.ticks),
         "q": size,
         "nq": size,
-        "f": made.first_id,
-        "l": made.last_id,
-        "T": made.time_ms,
-        "m": made.buyer_is_maker,
+        "f": trade.first_id,
+        "l": trade.last_id,
+        "T": trade.time_ms,
+        "m": trade.buyer_is_maker,
         "st": 1,
     }
 

@@ -215,22 +215,22 @@ class SymbolFeed:
         for name in self._names_at(cadence):
             self._publish(name, payload)
 
-    def add_trade(self, made: PublicTrade, *, aggregate_it: bool = True, publish: bool = True) -> None:
+    def add_trade(self, trade: PublicTrade, *, aggregate_it: bool = True, publish: bool = True) -> None:
         """Add one public trade; `publish` False if its own frame is relayed."""
         kinds = {"aggTrade"}
         if self.own_bars:
             closed = self.bars.add_trade(
-                made.ticks, made.lots, not made.buyer_is_maker, made.time_ms, made.trade_id
+                trade.ticks, trade.lots, not trade.buyer_is_maker, trade.time_ms, trade.trade_id
             )
             if closed:
-                self._minutes_closed(closed, made.time_ms)
+                self._minutes_closed(closed, trade.time_ms)
             kinds |= _KLINE_KINDS
-        self.tape.add(made, aggregate=aggregate_it)
-        self.traded_ms = made.time_ms
+        self.tape.add(trade, aggregate=aggregate_it)
+        self.traded_ms = trade.time_ms
         if publish:
             for name in self._kinds.get("trade", ()):
-                self._publish(name, payloads.trade(self.symbol, self.numbers, made))
-        self._schedule_kinds(kinds, made.time_ms)
+                self._publish(name, payloads.trade(self.symbol, self.numbers, trade))
+        self._schedule_kinds(kinds, trade.time_ms)
 
     def advance(self, now_ms: int) -> None:
         """Publish what is due, in order of time, then of name."""
@@ -277,9 +277,9 @@ class SymbolFeed:
             payload = payloads.depth_update(self.symbol, self.numbers, diff, at_ms, self.changed_ms)
             self._publish(stream.name, payload)
         elif stream.kind == "aggTrade":
-            for made in self.tape.take_aggregates():
+            for trade in self.tape.take_aggregates():
                 for name in self._kinds["aggTrade"]:
-                    self._publish(name, payloads.agg_trade(self.symbol, self.numbers, made, at_ms))
+                    self._publish(name, payloads.agg_trade(self.symbol, self.numbers, trade, at_ms))
         elif stream.kind in _KLINE_KINDS:
             row = self.bars.current(stream.interval)[0].tolist()
             self._publish_kline(stream, row, at_ms, closed=False)

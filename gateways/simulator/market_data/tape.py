@@ -57,7 +57,7 @@ class Tape:
             last.last_id = trade.trade_id
             return
         self.last_agg_id += 1
-        made = AggTrade(
+        new = AggTrade(
             self.last_agg_id,
             trade.ticks,
             trade.lots,
@@ -66,8 +66,8 @@ class Tape:
             trade.time_ms,
             trade.buyer_is_maker,
         )
-        self.aggregates.append(made)
-        self._unpublished.append(made)
+        self.aggregates.append(new)
+        self._unpublished.append(new)
 
     def take_aggregates(self) -> list[AggTrade]:
         """Return the aggregates made since the last call; they will not change any more."""

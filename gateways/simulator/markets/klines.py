@@ -162,8 +162,8 @@ class KlinesMarket:
         buyer_is_maker = ticks < feed.bars.last_ticks
         self._trade_id += 1
         if lots:
-            made = PublicTrade(self._trade_id, ticks, lots, at_ms, buyer_is_maker)
-            data.relay_trade(symbol, made, publish=True)
+            trade = PublicTrade(self._trade_id, ticks, lots, at_ms, buyer_is_maker)
+            data.relay_trade(symbol, trade, publish=True)
             exchange.print_trade(
                 symbol, ticks, lots, buyer_is_maker=buyer_is_maker, now_ms=at_ms, trade_id=self._trade_id
             )

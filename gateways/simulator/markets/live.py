@@ -44,7 +44,7 @@ _MARKET: Final = ("markPrice@1s", "kline_1m")
 _MAX_QUEUED: Final = 50_000
 _MAX_BUFFERED: Final = 5_000
 _LONGEST_PAUSE_S: Final = 30.0
-_SAY_AGAIN: Final = 30
+_LOG_EVERY: Final = 30
 """One of this many consecutive failures is logged."""
 _LISTING_S: Final = 3600.0
 """How often to check which symbols the source trades."""
@@ -183,22 +183,22 @@ class LiveMarket:
         """Log why there is no market: the source cannot be reached, or does not trade the symbol."""
         reported: set[str] = set()
         host = urlsplit(self._url).netloc
-        away = 0
+        failures = 0
         while True:
             try:
                 states = await upstream.states()
             except (aiohttp.ClientConnectionError, TimeoutError) as error:
-                if away % _SAY_AGAIN == 0:
+                if failures % _LOG_EVERY == 0:
                     why = str(error) or "no answer in time"
                     _log.error(f"no connection to {host}, so there is no market: {why}")
-                away += 1
+                failures += 1
                 await asyncio.sleep(_LONGEST_PAUSE_S)
                 continue
             except _TRANSIENT:
                 await asyncio.sleep(_LONGEST_PAUSE_S)
                 continue
-            if away:
-                away = 0
+            if failures:
+                failures = 0
                 _log.info(f"{host} answers again")
             for symbol in self.symbols:
                 state = states.get(symbol, "unknown there")
@@ -296,11 +296,11 @@ class LiveMarket:
 
     def _update_readiness(self, symbol: str, now_ms: int) -> None:
         """Set whether the symbol has data: book, mark price and bars in sync; log changes."""
-        away = ["book"] if symbol in self._unsynced else []
+        missing = ["book"] if symbol in self._unsynced else []
         if symbol not in self._current:
-            away += ["mark price", "bars"]
+            missing += ["mark price", "bars"]
         feed, host = self._relays[symbol].feed, urlsplit(self._url).netloc
-        if not away:
+        if not missing:
             if not feed.ready:
                 _log.info(f"{symbol}: book, mark price and bars are in sync with {host}")
             feed.not_ready_reason = ""
@@ -311,8 +311,10 @@ class LiveMarket:
             since = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%H:%M:%S UTC")
             self._stale_since[symbol] = since
             if feed.ready:
-                _log.warning(f"{symbol}: no {' or '.join(away)} from {host}, so it has no market until then")
-        feed.not_ready_reason = f"no {' or '.join(away)} from {host} since {since}"
+                _log.warning(
+                    f"{symbol}: no {' or '.join(missing)} from {host}, so there is no market until it is back"
+                )
+        feed.not_ready_reason = f"no {' or '.join(missing)} from {host} since {since}"
 
     def _connection_lost(self, route: str, now_ms: int) -> None:
         """Handle a lost connection: the data it brought is out of date."""
@@ -378,7 +380,7 @@ class LiveMarket:
             self._apply(frame, now_ms)
         except (msgspec.MsgspecError, *_MALFORMED) as error:
             self.malformed += 1
-            if self.malformed % _SAY_AGAIN == 1:
+            if self.malformed % _LOG_EVERY == 1:
                 _log.warning(f"malformed frame from the source: {type(error).__name__}: {error}")
             symbol = frame.get("s") if isinstance(frame, dict) else None
             if isinstance(symbol, str) and symbol in self._relays:
@@ -434,6 +436,6 @@ class LiveMarket:
 def _pause_after(failures: Counter[str], symbol: str, what: str, error: Exception) -> float:
     """Count a failure and log some; return the seconds until the next try, doubled each time."""
     failures[symbol] += 1
-    if failures[symbol] % _SAY_AGAIN == 1:
+    if failures[symbol] % _LOG_EVERY == 1:
         _log.warning(what, symbol=symbol, error=str(error))
     return min(_LONGEST_PAUSE_S, 0.25 * 2.0 ** min(failures[symbol], 7))

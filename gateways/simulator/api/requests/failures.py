@@ -39,8 +39,8 @@ def http_logger() -> logging.Logger:
 class _OneLine(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        said = record.getMessage() if error is None else f"{type(error).__name__}: {error}"
-        line = ascii(" ".join(said.split()))[1:-1][:200]
+        text = record.getMessage() if error is None else f"{type(error).__name__}: {error}"
+        line = ascii(" ".join(text.split()))[1:-1][:200]
         if (
             record.levelno >= logging.WARNING
             and line not in _logged_lines

@@ -41,7 +41,7 @@ def trades(venue: Venue, call: Call) -> Json:
     """GET trades: the newest, ascending."""
     feed = requested_feed(venue, call)
     limit = row_limit(call.params, 500, 1000)
-    return [_trade_row(feed, made) for made in list(feed.tape.trades)[-limit:]]
+    return [_trade_row(feed, trade) for trade in list(feed.tape.trades)[-limit:]]
 
 
 def historical_trades(venue: Venue, call: Call) -> Json:
@@ -51,8 +51,8 @@ def historical_trades(venue: Venue, call: Call) -> Json:
         return trades(venue, call)
     feed = requested_feed(venue, call)
     limit = row_limit(call.params, 500, 1000)
-    rows = [made for made in feed.tape.trades if made.trade_id >= from_id][:limit]
-    return [_trade_row(feed, made) for made in rows]
+    rows = [trade for trade in feed.tape.trades if trade.trade_id >= from_id][:limit]
+    return [_trade_row(feed, trade) for trade in rows]
 
 
 def agg_trades(venue: Venue, call: Call) -> Json:
@@ -66,16 +66,16 @@ def agg_trades(venue: Venue, call: Call) -> Json:
             raise refusal(-1023)
         if end_ms - start_ms > HOUR_MS:
             raise refusal(-1127)
-    rows = [made for made in feed.tape.aggregates if made.time_ms >= call.now_ms - _TWO_DAYS_MS]
+    rows = [trade for trade in feed.tape.aggregates if trade.time_ms >= call.now_ms - _TWO_DAYS_MS]
     if from_id is not None:
-        rows = [made for made in rows if made.agg_id >= from_id][:limit]
+        rows = [trade for trade in rows if trade.agg_id >= from_id][:limit]
     elif start_ms is not None:
         rows = [m for m in rows if m.time_ms >= start_ms and (end_ms is None or m.time_ms <= end_ms)]
         rows = rows[:limit]
     else:
         rows = [m for m in rows if end_ms is None or m.time_ms <= end_ms][-limit:]
     kept = ("a", "p", "q", "nq", "f", "l", "T", "m")
-    frames = [payloads.agg_trade(feed.symbol, feed.numbers, made, call.now_ms) for made in rows]
+    frames = [payloads.agg_trade(feed.symbol, feed.numbers, trade, call.now_ms) for trade in rows]
     return [{key: frame[key] for key in kept} for frame in frames]
 
 
@@ -186,14 +186,14 @@ def _one_or_all(venue: Venue, call: Call, build: Callable[[SymbolFeed], Row]) ->
     return [build(feed) for feed in feeds if feed.ready]
 
 
-def _trade_row(feed: SymbolFeed, made: PublicTrade) -> Row:
+def _trade_row(feed: SymbolFeed, trade: PublicTrade) -> Row:
     return {
-        "id": made.trade_id,
-        "price": feed.numbers.price(made.ticks),
-        "qty": feed.numbers.size(made.lots),
-        "quoteQty": feed.numbers.quote(made.ticks * made.lots),
-        "time": made.time_ms,
-        "isBuyerMaker": made.buyer_is_maker,
+        "id": trade.trade_id,
+        "price": feed.numbers.price(trade.ticks),
+        "qty": feed.numbers.size(trade.lots),
+        "quoteQty": feed.numbers.quote(trade.ticks * trade.lots),
+        "time": trade.time_ms,
+        "isBuyerMaker": trade.buyer_is_maker,
         "isRPITrade": False,
     }
 

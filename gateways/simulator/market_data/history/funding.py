@@ -25,15 +25,15 @@ def settlements(
 
     Without a seed none is invented.
     """
-    made = [] if seed is None else _invented(seed, genesis_ms, start_ms, end_ms, limit)
-    made += [
+    rows = [] if seed is None else _invented(seed, genesis_ms, start_ms, end_ms, limit)
+    rows += [
         (row.time_ms, f"{row.rate:.8f}", f"{row.mark_price:.8f}")
         for row in settled
         if (seed is None or genesis_ms < row.time_ms)
         and row.time_ms <= end_ms
         and (start_ms is None or row.time_ms >= start_ms)
     ]
-    return made[:limit] if start_ms is not None else made[-limit:]
+    return rows[:limit] if start_ms is not None else rows[-limit:]
 
 
 def _invented(seed: int, genesis_ms: int, start_ms: int | None, end_ms: int, limit: int) -> list[Settlement]:
