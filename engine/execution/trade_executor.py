@@ -250,11 +250,9 @@ class TradeExecutor:
 
     def protects(self, order: Order) -> bool:
         """Whether it is a stop of a position that a strategy here holds."""
-        owner, symbol = key = order.intent.strategy, order.intent.symbol
+        key = order.intent.strategy, order.intent.symbol
         is_stop = order.intent.is_conditional and order.intent.reduce_only
-        return (
-            is_stop and key in self.desks and self._account.strategy_position(owner, symbol).qty_base != ZERO
-        )
+        return is_stop and key in self.desks and self._account.strategy_position(*key).qty_base != ZERO
 
     def looks_after(self, order: Order) -> bool:
         """Whether it is a stop or target that would be placed again if it were cancelled."""
