@@ -1,4 +1,4 @@
-"""Work of the gateway that nobody waits for, and the one place that hears when it fails."""
+"""Background tasks of the gateway, and the one place that learns when one fails."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,17 +12,17 @@ _log = structlog.get_logger("gateway")
 
 
 class Background:
-    """Tasks of the running loop. `failed` gets the first error that a task did not foresee."""
+    """Tasks of the running loop. `failed` gets the first unexpected error of a task."""
 
     def __init__(self) -> None:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run in the background; dropped, and told, when too much is at work."""
+        """Run in the background; dropped with a log line when too many tasks are running."""
         if len(self._tasks) >= MAX_TASKS:
             work.close()
-            _log.error("too much work at once: a request is dropped")
+            _log.error("too many tasks at once: a request was dropped")
             return
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)

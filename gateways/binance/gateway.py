@@ -1,4 +1,4 @@
-"""The gateway: its parts, how they are joined, and what an engine may ask of it."""
+"""The gateway: its parts, how they are connected, and the requests of engines."""
 
 import asyncio
 import functools
@@ -15,7 +15,7 @@ from gateways.binance.account.key_watch import KeyWatch
 from gateways.binance.account.leverage_requests import LeverageRequests
 from gateways.binance.account.snapshot import SnapshotTaker
 from gateways.binance.account.snapshot_requests import SnapshotRequests
-from gateways.binance.account.start_check import StartCheck, said_of
+from gateways.binance.account.start_check import StartCheck, answer_summary
 from gateways.binance.account.state import Account
 from gateways.binance.background import Background
 from gateways.binance.orders.dead_man import switch_for
@@ -67,9 +67,9 @@ from runtime.settings.environment import listen
 
 STATUS_SECONDS = 1.0
 READ_SECONDS = 10.0
-"""So long a read waits for its answer, and for a connection where all are in use."""
+"""How long a read waits for its answer, and for a connection while all are in use."""
 START_CHECK_SECONDS = 5.0
-"""So long an engine's start waits for an exchange that does not answer."""
+"""How long the start waits for an exchange that does not answer."""
 CHECK_AGAIN_SECONDS = 2.0
 
 _log = structlog.get_logger("gateway")
@@ -89,8 +89,8 @@ class Gateway:
         random: Callable[[], float],
         was_up: bool = False,
     ) -> None:
-        """Inside the running loop. `monotonic_ns` runs at the exchange's speed. `was_up`: a gateway of this
-        run passed its start check before, and there may be positions to leave."""
+        """Create it inside the running loop. `monotonic_ns` runs at the exchange's speed. `was_up`: a gateway
+        of this run has passed its start check before, so there may be positions to close."""
         self.config = config
         self._wall_ns = wall_ns
         self._monotonic_ns = monotonic_ns
@@ -219,7 +219,7 @@ class Gateway:
         )
 
     async def run(self, on_listening: Callable[[int], None]) -> None:
-        """Serve. Ends by cancellation, or with the error of a part that failed in a way nobody foresaw."""
+        """Serve. Ends by cancellation, or with the unexpected error of a part."""
         if self.config.state_dir is not None:
             bans = Bans(
                 self.budget, self.config.state_dir / FILE_NAME, self.config.rest_url, self.clock.now_ns
@@ -256,7 +256,7 @@ class Gateway:
         return await listen("wire", config.wire_port, config.data_dir, start, _log.warning)
 
     async def _check_start(self) -> None:
-        """Until the exchange has answered. What cannot work ends the gateway."""
+        """Until the exchange has answered. ConfigurationError ends the gateway."""
         await self._time.tried.wait()
         while wait := await self._check_once():
             self._check_tried.set()
@@ -264,7 +264,7 @@ class Gateway:
         self._check_tried.set()
 
     async def _check_once(self) -> float:
-        """0.0 when all is well, else seconds after which to look again."""
+        """0.0 when the check has passed, else seconds until the next attempt."""
         async with self._check_lock:
             if self._checked:
                 return 0.0
@@ -278,7 +278,7 @@ class Gateway:
             except ConfigurationError as error:
                 if not self._was_up:
                     raise
-                _log.error(f"{error} Other positions may have to be left, so this run goes on.")
+                _log.error(f"{error} There may be open positions to close, so this run goes on.")
                 if error.may_pass:
                     return CHECK_AGAIN_SECONDS
             self._checked = True
@@ -292,7 +292,7 @@ class Gateway:
         await self._read_pool.close()
 
     def on_connected(self, engine: EngineConnection) -> None:
-        """An engine is let in."""
+        """An engine has connected."""
         _log.info("engine connected", engine=engine.engine_id, symbols=sorted(engine.symbols))
         for symbol in sorted(engine.symbols):
             self.market.add_symbol(symbol)
@@ -304,16 +304,16 @@ class Gateway:
         self._handlers[type(request)](engine, request)
 
     def on_disconnected(self, engine: EngineConnection, reason: str) -> None:
-        """The dead man's switch, if armed, is no longer fed from now on."""
+        """The dead man's switch, if armed, gets no heartbeats from now on."""
         _log.warning("engine disconnected", engine=engine.engine_id, reason=reason)
         self._leverage.forget(engine)
 
     def on_stranger(self, reason: str) -> None:
-        """Somebody on this machine who holds no token, or an engine that may not come in."""
-        _log.warning("a connection was not let in", reason=reason)
+        """A peer without the token, or an engine that was refused."""
+        _log.warning("a connection was refused", reason=reason)
 
     def status(self) -> GatewayStatus:
-        """Health as of now."""
+        """The current health."""
         now_ns = self._wall_ns()
         banned_until_ns = self.budget.banned_until_ns
         return GatewayStatus(
@@ -354,7 +354,7 @@ class Gateway:
         elif failure.hint is Hint.MODE:
             self.spawn(self._check_modes_again())
         elif failure.hint is Hint.KEYS and self._checked:
-            self._key_watch.on_refused(said_of(failure))
+            self._key_watch.on_refused(answer_summary(failure))
 
     def _on_placed(self, order: OrderUpdate) -> None:
         self._key_watch.on_accepted()
@@ -368,7 +368,7 @@ class Gateway:
     def _on_asset_mode(self, is_multi: bool) -> None:
         if is_multi:
             _log.critical(
-                "the account was switched to multi-assets mode: nothing is entered until it is undone"
+                "the account was switched to multi-assets mode: no new positions until it is switched back"
             )
         else:
             _log.warning("the account was switched to single-asset mode")
@@ -392,7 +392,7 @@ class Gateway:
         return self.user.seen.count
 
     async def _missed_closes(self, symbol: str, told: set[tuple[bool, int]]) -> list[OrderUpdate]:
-        """What became of orders that were open before and that no list names any more."""
+        """The final reports of orders that were open before and that no list contains any more."""
         found = []
         for one in self._open_orders.absent_from(symbol, told):
             fetch = self._history.algo_order if one.is_conditional else self._history.order
@@ -465,8 +465,8 @@ class Gateway:
                 _log.warning("no instrument", symbol=symbol, reason=str(error))
 
     async def _keep_rules(self) -> None:
-        """The exchange changes filters, fees and brackets without a word to us; a halted symbol is looked at
-        more often."""
+        """The exchange changes filters, fees and brackets without notice; a halted symbol is read more
+        often."""
         read_at = asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(min(STATUS_AGE_SECONDS, RULES_AGE_SECONDS))
@@ -477,7 +477,7 @@ class Gateway:
                 self._publish_changed(await self._instruments.changed_status())
 
     async def _check_modes_again(self) -> None:
-        """In hedge mode nothing works, and it is switched on only without positions: better to end."""
+        """Hedge mode ends the gateway: it cannot be traded, and is only switched on without positions."""
         try:
             await self._start_check.check_modes(is_running=True)
         except (RestError, RestBlocked) as error:

@@ -37,7 +37,7 @@ _log = structlog.get_logger("gateway")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """0 after an orderly stop, 2 when the configuration cannot be used, 1 when a part broke."""
+    """Exit code: 0 after an orderly stop, 2 when the configuration cannot be used, 1 when a part failed."""
     lines = LogLines(time.monotonic)
     _configure_log(lines)
     arguments = parse_arguments("Gateway to Binance USD-M futures.", argv)
@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         _say(f"The gateway cannot listen on {config.wire_host}:{config.wire_port}: {error}.")
         return EXIT_BROKEN
     except Exception:  # noqa: BLE001 - the process's one broad except: whatever it is, the gateway ends and is restarted
-        _log.exception("the gateway broke")
+        _log.exception("the gateway failed")
         return EXIT_BROKEN
     return 0
 

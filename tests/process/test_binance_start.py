@@ -171,7 +171,7 @@ def test_limits_the_exchange_does_not_allow_are_told(testnet: PlayMoney, changes
     ("key", "secret", "words"),
     [
         ("x" * 64, SECRET, "does not accept the API key"),
-        (KEY, "y" * 64, "is not the api_key's"),
+        (KEY, "y" * 64, "does not belong to the"),
     ],
 )
 def test_keys_that_are_not_the_accounts_are_told_without_being_shown(
@@ -190,7 +190,7 @@ def test_keys_that_are_not_the_accounts_are_told_without_being_shown(
         ("GET /fapi/v1/accountConfig", 401, -2015, REFUSED + ", request ip: 203.0.113.7", "203.0.113.7"),
         ("DELETE /fapi/v1/order", 401, -2015, REFUSED,
          "may read at 127.0.0.1 but not trade"),
-        ("GET /fapi/v1/accountConfig", 401, -2014, "API-key format invalid.", "the form of a key"),
+        ("GET /fapi/v1/accountConfig", 401, -2014, "API-key format invalid.", "look like an API key"),
         ("GET /fapi/v1/accountConfig", 400, -4109, "This account is inactive.", "cannot be used"),
         ("GET /fapi/v1/exchangeInfo", 404, -5000, "Path is invalid", "gateway.rest_url"),
     ],

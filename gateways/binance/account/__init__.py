@@ -1,1 +1,1 @@
-"""What REST tells: orders and fills of the past, rules of symbols, the account; and checks of it."""
+"""What requests return: past orders and fills, symbol rules, the account; and the checks of them."""

@@ -57,7 +57,7 @@ class CatchUp:
         self._since_ms = self._started_ms
 
     async def _with_open_orders(self, symbols: Sequence[str]) -> set[str]:
-        """Where it is worth asking for open orders: few symbols are all asked."""
+        """Symbols whose open orders are worth requesting: all of them where there are few."""
         if 2 * len(symbols) <= ALL_SYMBOLS_WEIGHT:
             return set(symbols)
         return {one.symbol for one in await self._history.all_open_orders(symbols)}

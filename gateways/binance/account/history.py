@@ -1,4 +1,4 @@
-"""Orders and fills of the past, page by page. Complete or an error: a part proves nothing."""
+"""Past orders and fills, page by page. Complete, or an error: a part proves nothing."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
@@ -28,11 +28,11 @@ REACH_MS = 89 * 24 * 3600 * 1000
 OVERLAP_MS = 60_000
 """History is read from so long before the moment that is wanted."""
 QUIET_TRIES = 3
-"""What is read in several requests is read again, so often, while events come in between."""
+"""Data read in several requests is read again, up to this many times, while events arrive in between."""
 ALL_SYMBOLS_WEIGHT = 40
-"""Of a list of open orders without a symbol."""
+"""Request weight of a list of open orders without a symbol."""
 MAX_SINGLE_QUERIES = 250
-"""More orders than one symbol may have open."""
+"""More than the orders one symbol may have open."""
 
 Row = Mapping[str, Any]
 
@@ -95,8 +95,8 @@ class History:
     ) -> list[OrderUpdate]:
         """Every fill since then with its order's client id, ascending by trade id.
 
-        Trades do not name the client id: orders of the same time do, older ones are asked for singly. Of an
-        older order all of whose fills `was_told` of, nothing is asked and nothing told.
+        Trades do not carry the client id: orders of the same period do, older ones are requested one by one.
+        An older order whose fills are all known (`was_told`) is neither requested nor returned.
         """
         trades = await self._pages("userTrades", symbol, since_ms, "id", "fromId")
         if not trades:
@@ -126,7 +126,7 @@ class History:
         cursor: str,
         priority: Priority = Priority.QUERY,
     ) -> list[Row]:
-        """Windows of at most a week, and within one by id."""
+        """In windows of at most a week, and by id within a window."""
         rows: dict[tuple[int, int], Row] = {}
         now_ms = self._now_ms()
         start_ms = max(since_ms, now_ms - REACH_MS)
@@ -160,12 +160,12 @@ def _translated(translate: Callable[[Row], OrderUpdate], rows: Iterable[Row]) ->
 
 
 def _not_understood(error: Untranslatable) -> RestError:
-    """Part of an answer: so nothing of it proves anything."""
-    return RestError(Failure("transient", 0, f"an answer is not understood: {error}"))
+    """A part of the answer cannot be understood, so the answer proves nothing."""
+    return RestError(Failure("transient", 0, f"cannot understand an answer: {error}"))
 
 
 def fills_of(trades: Iterable[Row], orders: Mapping[int, OrderUpdate]) -> list[OrderUpdate]:
-    """Fill reports with the running sum of each order, counted back from what the order has filled."""
+    """Fill reports with the cumulative quantity of each order, counted back from its filled quantity."""
 
     def order_of(row: Row) -> int:
         return integer(row.get("orderId"))

@@ -17,11 +17,11 @@ from gateways.wire.messages import Bracket, Instrument
 
 RULES_AGE_SECONDS = 3600.0
 RULES_PAUSE_SECONDS = 30.0
-"""Rules are not read again sooner, however many orders are refused for them."""
+"""Rules are not read again sooner, however many orders are refused because of them."""
 STATUS_AGE_SECONDS = 60.0
-"""Whether a halted symbol is traded again is asked that often."""
+"""How often a halted symbol's status is read."""
 FEW_SYMBOLS = 10
-"""For more than these, one answer about all symbols of the exchange costs less."""
+"""For more symbols, one request for all symbols of the exchange costs less."""
 
 _log = structlog.get_logger("gateway.instruments")
 
@@ -108,11 +108,11 @@ class Instruments:
         self._forgotten = 0
 
     def known(self, symbol: str) -> Instrument | None:
-        """Without asking."""
+        """From the cache; None when it is not there."""
         return self._known.get(symbol)
 
     def forget(self, symbol: str = "") -> None:
-        """Of one symbol, or of all with the filters too."""
+        """One symbol; without a name all symbols and their filters."""
         self._tables.clear()
         self._forgotten += 1
         if symbol:
@@ -137,18 +137,18 @@ class Instruments:
 
     @property
     def are_some_halted(self) -> bool:
-        """Whether a known symbol was not traded when it was last looked at."""
+        """Whether a cached symbol was halted when it was last read."""
         return any(one.status != "TRADING" for one in self._known.values())
 
     async def changed_status(self) -> list[Instrument]:
-        """Ask whether symbols are traded; returns those of which that is different now. Costs one request."""
+        """Read the status of all cached symbols (one request); returns those whose status has changed."""
         self._infos_time = -inf
         found = []
         for symbol, known in list(self._known.items()):
             try:
                 status = str((await self.info(symbol)).get("status", ""))
             except (RestError, RestBlocked) as error:
-                _log.warning("the status of a symbol is not known", symbol=symbol, reason=str(error))
+                _log.warning("cannot read a symbol's status", symbol=symbol, reason=str(error))
                 break
             if status != known.status and self._known.get(symbol) is known:
                 self._known[symbol] = msgspec.structs.replace(known, status=status)
@@ -156,9 +156,9 @@ class Instruments:
         return found
 
     async def changed(self) -> list[Instrument]:
-        """Read everything known again; returns what is different now. What fails stays as it was.
+        """Read all cached symbols again; returns those that have changed.
 
-        A failure is logged; what was read before it is told. Nothing is read within
+        A failure is logged and ends the reading; what was read before it counts. Nothing is read within
         `RULES_PAUSE_SECONDS` of the last time.
         """
         now = asyncio.get_running_loop().time()
@@ -173,10 +173,10 @@ class Instruments:
                 try:
                     new = await self._fetch(symbol, Priority.BOOK)
                 except UnknownSymbol as error:
-                    _log.warning("rules not read again", reason=str(error))
+                    _log.warning("cannot read the symbol's rules again", reason=str(error))
                     continue
                 except (RestError, RestBlocked) as error:
-                    _log.warning("rules not read again", reason=str(error))
+                    _log.warning("cannot read the symbol's rules again", reason=str(error))
                     break
                 if new != self._known.get(symbol):
                     self._known[symbol] = new

@@ -1,8 +1,9 @@
-"""Whether the exchange still accepts the API key, once it has refused it in a run.
+"""Checks whether the exchange accepts the API key again after it refused the key during a run.
 
-Rights are taken away or an address changes while positions are open: the run goes on, and engines are told
-(`GatewayStatus.keys_refused`), so that entries wait. A harmless request that needs the right to trade is
-tried until it gets through; the first try comes soon, since an exchange in trouble refuses good keys, too.
+A key may lose its rights, or the machine its address, while positions are open: the gateway keeps running and
+reports it (`GatewayStatus.keys_refused`), so that entries wait. A harmless request that needs trading rights
+is repeated until it is accepted. The first attempt comes soon, because an exchange with problems refuses
+valid keys too.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from gateways.binance.protocol.classify import Failure, Hint
 FIRST_SECONDS = 10.0
 LONGEST_SECONDS = 300.0
 GOOD_SPELL_SECONDS = 3600.0
-"""After so long without a refusal the first try comes soon again."""
+"""After this long without a refusal the first attempt comes soon again."""
 
 _log = structlog.get_logger("gateway.keys")
 
@@ -37,7 +38,7 @@ class KeyWatch:
         self._is_looking, self._looks = False, 0
         self._accepted_at = 0.0
         self.refused = ""
-        """What the exchange said ("": the key is accepted)."""
+        """The exchange's answer ("": the key is accepted)."""
 
     def on_refused(self, said: str) -> None:
         """A request was refused for the key."""
@@ -48,12 +49,14 @@ class KeyWatch:
         self.refused = said
         if asyncio.get_running_loop().time() - self._accepted_at > GOOD_SPELL_SECONDS:
             self._wait_seconds = FIRST_SECONDS
-        _log.critical("the exchange refuses the API key: nothing is entered until it accepts it", said=said)
+        _log.critical(
+            "the exchange refuses the API key: no new positions until it accepts the key", said=said
+        )
         self._on_change()
         self._spawn(self._look(self._looks))
 
     def on_accepted(self) -> None:
-        """An order was placed: the key has its rights."""
+        """An order was accepted, so the key has trading rights."""
         if not self._is_looking:
             return
         self._is_looking = False
@@ -63,7 +66,7 @@ class KeyWatch:
         self._on_change()
 
     async def _look(self, number: int) -> None:
-        """Until it is accepted. A key that is refused again afterwards is asked about less often."""
+        """Until the key is accepted. A key that is refused again later is checked less often."""
         while True:
             await asyncio.sleep(self._wait_seconds)
             if not self._is_looking or number != self._looks:

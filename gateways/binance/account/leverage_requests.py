@@ -1,4 +1,4 @@
-"""Sets leverage when an engine asks for it, once the account is known to be the right one."""
+"""Sets leverage for engines, once the start check has accepted the account."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -11,8 +11,8 @@ from gateways.wire.server import EngineConnection
 
 
 class LeverageRequests:
-    """Until `release` the newest wish of each engine for each symbol waits; an engine that goes takes its own
-    along. `on_set` gets the symbol."""
+    """Until `release` the newest request of each engine and symbol waits; those of an engine that disconnects
+    are dropped. `on_set` gets the symbol."""
 
     def __init__(
         self,
@@ -29,19 +29,19 @@ class LeverageRequests:
         self._waiting: dict[tuple[EngineConnection, str], SetLeverage] = {}
 
     def ask(self, engine: EngineConnection, request: SetLeverage) -> None:
-        """Answered in time."""
+        """Answered later, with a reply."""
         if self._is_released:
             self._spawn(self._set(engine, request))
         else:
             self._waiting[engine, request.symbol] = request
 
     def forget(self, engine: EngineConnection) -> None:
-        """The engine has gone."""
+        """The engine has disconnected."""
         for key in [key for key in self._waiting if key[0] is engine]:
             del self._waiting[key]
 
     def release(self) -> None:
-        """The account is in order: serve who waits, and from now on everybody at once."""
+        """The account has been checked: carry out what waits, and later requests at once."""
         self._is_released = True
         waiting, self._waiting = self._waiting, {}
         for (engine, _), request in waiting.items():

@@ -1,4 +1,4 @@
-"""The account's whole truth at one moment."""
+"""A consistent snapshot of the whole account."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -16,10 +16,10 @@ _log = structlog.get_logger("gateway.snapshot")
 
 
 class SnapshotTaker:
-    """Takes snapshots in which nothing moved, as far as the user stream tells.
+    """Takes snapshots during which nothing changed, as far as the user stream shows.
 
-    What takes long for many symbols comes first, filters and fills; what fits together only when it is
-    read at once comes last, orders, positions and balances.
+    Filters and fills, which take long for many symbols, are read first; orders, positions and balances, which
+    must fit together, last.
     """
 
     def __init__(self, account: Account, history: History, instruments: Instruments) -> None:
@@ -36,10 +36,8 @@ class SnapshotTaker:
         now_ns: Callable[[], int],
         asked: Callable[[], int],
     ) -> Snapshot:
-        """Never raises for the exchange's sake: what could not be fetched makes it incomplete.
-
-        `cursor` moves with the order events told, `asked` with the requests for this snapshot.
-        """
+        """Does not raise when a request fails: the snapshot is then incomplete. `cursor` counts the order
+        events sent, `asked` the requests for this snapshot."""
         parts = _Parts()
         instruments: tuple[Instrument, ...] = await parts.get(
             "instruments", lambda: self._instruments.get_all(symbols), ()
@@ -79,7 +77,7 @@ class SnapshotTaker:
 
 
 class _Parts:
-    """Collects what could not be fetched."""
+    """Notes which parts could not be read."""
 
     def __init__(self) -> None:
         self.missing: list[str] = []

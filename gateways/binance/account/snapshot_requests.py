@@ -1,4 +1,4 @@
-"""One snapshot at a time for an engine, however often it asks while it waits."""
+"""One snapshot at a time for each engine, however often it asks while it waits."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from gateways.wire.messages import RequestSnapshot, Snapshot
 from gateways.wire.server import EngineConnection
 
 Take = Callable[[EngineConnection, int, Callable[[], int]], Awaitable[Snapshot]]
-"""Gets the engine, the time from which fills are wanted, and a number that moves when somebody asks again."""
+"""Gets the engine, the time from which fills are wanted, and a counter of the requests."""
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class _Asked:
 class SnapshotRequests:
     """With many symbols a snapshot takes longer than an engine waits before it asks again.
 
-    The newest request is the one that is answered; an older one is answered never, as engines expect.
+    Only the newest request is answered; engines expect no answer to older ones.
     """
 
     def __init__(self, take: Take, spawn: Callable[[Coroutine[Any, Any, None]], None]) -> None:
@@ -32,7 +32,7 @@ class SnapshotRequests:
         self._asked: dict[str, _Asked] = {}
 
     def ask(self, engine: EngineConnection, request: RequestSnapshot) -> None:
-        """Answered in time."""
+        """Answered later, with a reply."""
         asked = self._asked.get(engine.engine_id)
         if asked is not None:
             asked.engine, asked.request = engine, request

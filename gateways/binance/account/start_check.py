@@ -1,7 +1,7 @@
-"""Whether the exchange has what the configuration asks for, and the account is as we trade it.
+"""Checks, before anything trades, that exchange and account fit the configuration.
 
-Looked at before anything trades. What cannot work is one sentence, and the gateway ends for good: the
-supervisor does not start it again. An exchange that does not answer proves nothing; it is asked again.
+A problem that only a person can solve is told in one sentence and ends the gateway; the supervisor does not
+restart it. When the exchange does not answer, the check is repeated.
 """
 
 import asyncio
@@ -19,25 +19,25 @@ from gateways.binance.rest.clock import ExchangeClock
 from gateways.binance.setup.config import GatewayConfig
 
 WORST_OFFSET_NS = 5_000_000_000
-"""A clock further off than this is set wrong, not drifting."""
+"""A clock that is further off is set wrong; this is no drift."""
 ENTRY_OFFSET_NS = 500_000_000
-"""The engine enters nothing while our clock is further off."""
+"""The engine opens no positions while our clock is further off."""
 GONE = frozenset({"CLOSE", "DELIVERED", "DELIVERING", "SETTLING"})
-"""A symbol in any other state may be traded again, or soon."""
+"""A symbol with any other status may trade again later."""
 SURE_SECONDS = 1.0
-"""What ends a run is asked twice: an exchange in trouble refuses good keys, too."""
+"""A refusal that would end the run is checked twice: an exchange with problems refuses valid keys too."""
 
 _log = structlog.get_logger("gateway.start")
 
 
-class _Said(ConfigurationError):
-    """The exchange's word, not a fact that was looked up."""
+class _MayPass(ConfigurationError):
+    """An error answer, which may be different later."""
 
     may_pass = True
 
 
 class StartCheck:
-    """`may_trade` tries a harmless request that needs the right to trade; None when it was let through."""
+    """`may_trade` sends a harmless request that needs trading rights; None when it was accepted."""
 
     def __init__(
         self,
@@ -56,10 +56,11 @@ class StartCheck:
         self._key_source = key_source
 
     async def run(self) -> None:
-        """ConfigurationError for what cannot work; RestError, RestBlocked for what could not be asked."""
+        """ConfigurationError for what only a person can solve; RestError or RestBlocked when a request
+        failed."""
         try:
             await self._look()
-        except _Said:
+        except _MayPass:
             await asyncio.sleep(SURE_SECONDS)
             await self._look()
 
@@ -77,9 +78,9 @@ class StartCheck:
         if failure is not None and failure.outcome in ("transient", "unknown"):
             raise RestError(failure)
         if failure is not None and _is_about_keys(failure):
-            raise _Said(
+            raise _MayPass(
                 f"The API key of {self._key_source} may read at {self._config.host} but not trade: "
-                f"allow futures for it in Binance's API management ({said_of(failure)})."
+                f"allow futures for it in Binance's API management ({answer_summary(failure)})."
             )
 
     async def _check_symbol(self, symbol: str) -> None:
@@ -96,7 +97,7 @@ class StartCheck:
                 f"{config.where_symbol(symbol)}: {symbol} is not traded at {config.host} (it is {status})."
             )
         if status != "TRADING":
-            _log.warning("a symbol is not traded now", symbol=symbol, status=status)
+            _log.warning("a symbol is not trading now", symbol=symbol, status=status)
         if margin and margin != quote:
             raise ConfigurationError(
                 f"{config.where_symbol(symbol)}: {symbol} is margined in {margin}; only contracts that are "
@@ -107,7 +108,7 @@ class StartCheck:
         if self._config.simulated:
             return
         if not self._clock.is_measured:
-            raise RestError(Failure("transient", 0, "the exchange has not told its time yet"))
+            raise RestError(Failure("transient", 0, "the exchange's time is not known yet"))
         offset_ns = self._clock.offset_ns
         side = "behind" if offset_ns > 0 else "ahead of"
         sentence = f"This machine's clock is {abs(offset_ns) / 1e9:,.1f} s {side} the exchange's"
@@ -116,11 +117,11 @@ class StartCheck:
                 f"{sentence}: set it (let the system keep time by NTP), then start again."
             )
         if abs(offset_ns) > ENTRY_OFFSET_NS:
-            _log.warning(f"{sentence}: nothing is entered until it is set")
+            _log.warning(f"{sentence}: no new positions until it is set")
 
     async def check_modes(self, *, is_running: bool = False) -> None:
-        """ConfigurationError for hedge mode, and at a start for multi-assets mode: there may be positions in
-        it, and while one runs they can be left."""
+        """ConfigurationError for hedge mode, and at start-up for multi-assets mode. A running gateway keeps
+        running in multi-assets mode, so that positions can be closed."""
         hedge, multi_assets = await self._account.modes()
         if hedge:
             raise ConfigurationError(
@@ -165,7 +166,8 @@ class StartCheck:
         await self._check_stops(symbol)
 
     async def _check_stops(self, symbol: str) -> None:
-        """A stop that the exchange takes at no price near now's: each position would be left at once."""
+        """Each protective stop must have a price the exchange accepts, else every position would be closed at
+        once."""
         config = self._config
         percents = config.protective_stops_of(symbol)
         if not percents:
@@ -200,32 +202,35 @@ class StartCheck:
             )
 
     def _final(self, failure: Failure) -> ConfigurationError | None:
-        """What asking again does not change."""
+        """The sentence for a failure that a repetition would not change; None for other failures."""
         config, source = self._config, self._key_source
         if failure.code == -1022:
-            return _Said(
-                f"{config.host} refuses the signature: the api_secret in {source} is not the api_key's."
+            return _MayPass(
+                f"{config.host} refuses the signature: the api_secret in {source} does not belong to the "
+                "api_key."
             )
         if failure.code == -2014:
-            return _Said(
-                f"The api_key in {source} has not the form of a key, says {config.host} ({said_of(failure)})."
+            return _MayPass(
+                f"The api_key in {source} does not look like an API key to {config.host} "
+                f"({answer_summary(failure)})."
             )
         if _is_about_keys(failure):
-            return _Said(
-                f"{config.host} does not accept the API key in {source}: it is of another exchange (keys of "
-                "Binance's demo are not valid live, nor the reverse), may not be used from this address, or "
-                f"lacks the permission for futures ({said_of(failure)})."
+            return _MayPass(
+                f"{config.host} does not accept the API key in {source}: it belongs to another environment "
+                "(keys of Binance's demo are not valid live, nor the reverse), may not be used from this "
+                f"address, or lacks the permission for futures ({answer_summary(failure)})."
             )
         if failure.code in (-4109, -4088):
-            return _Said(f"The futures account cannot be used ({said_of(failure)}).")
+            return _MayPass(f"The futures account cannot be used ({answer_summary(failure)}).")
         if failure.status == 451:
-            return _Said(
-                f"{config.host} serves nobody at the place this machine connects from ({said_of(failure)})."
+            return _MayPass(
+                f"{config.host} does not serve the region this machine connects from "
+                f"({answer_summary(failure)})."
             )
         if failure.status == 404:
-            return _Said(
-                f"{config.path}: gateway.rest_url: {config.host} does not answer as Binance futures do "
-                f"({said_of(failure)})."
+            return _MayPass(
+                f"{config.path}: gateway.rest_url: {config.host} does not answer like Binance futures "
+                f"({answer_summary(failure)})."
             )
         return None
 
@@ -234,7 +239,7 @@ def _is_about_keys(failure: Failure) -> bool:
     return failure.status == 401 or failure.code in (-2014, -2015)
 
 
-def said_of(failure: Failure) -> str:
+def answer_summary(failure: Failure) -> str:
     """The exchange's refusal in a few words."""
     code = f" {failure.code}" if failure.code else ""
     text = " ".join(failure.message.split())

@@ -1,4 +1,4 @@
-"""The account as requests tell it: balances, positions, modes."""
+"""The account as requests return it: balances, positions, modes."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -18,12 +18,12 @@ class Account:
         self._rest = rest
         self._mode_events = 0
         self.account_id = ""
-        """The exchange's own name of the account, as the balances tell it."""
+        """The exchange's name of the account, from the balances."""
         self.multi_assets: bool | None = None
-        """The newest word on the asset mode; None while there is none."""
+        """The newest asset mode; None while it is not known."""
 
     def on_asset_mode(self, is_multi: bool) -> None:
-        """The exchange has told of a switch."""
+        """The exchange reported a change of the mode."""
         self._mode_events += 1
         self.multi_assets = is_multi
 
@@ -39,7 +39,7 @@ class Account:
         return hedge, self.multi_assets
 
     async def mark_price(self, symbol: str) -> Decimal:
-        """Of now."""
+        """The current mark price."""
         answer = await self._rest.public("premiumIndex", {"symbol": symbol}, 1)
         price = decimal(answer.get("markPrice")) if isinstance(answer, dict) else decimal(None)
         if price <= 0:
@@ -47,7 +47,7 @@ class Account:
         return price
 
     async def balances(self) -> tuple[Balance, ...]:
-        """Assets that hold something."""
+        """Assets with a balance."""
         rows = await self._rest.rows("balance", {}, 5, version=3)
         self.account_id = next((str(row["accountAlias"]) for row in rows if row.get("accountAlias")), "")
         found = [
@@ -62,7 +62,8 @@ class Account:
         return tuple(one for one in found if one.wallet or one.cross_wallet or one.available)
 
     async def positions(self, symbols: Sequence[str]) -> tuple[PositionReport, ...]:
-        """One row at least for each symbol: the exchange leaves flat ones out, which we say as 0."""
+        """At least one row for each symbol: the exchange omits flat symbols, which are returned with quantity
+        0."""
         rows = await self._rest.rows("positionRisk", {}, 5, version=3)
         configs = await self._rest.signed("symbolConfig", {}, 5)
         found = [_position(row, configs) for row in rows if row.get("symbol") in symbols]

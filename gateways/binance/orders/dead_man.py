@@ -1,10 +1,10 @@
-"""The dead man's switch: entries that rest are cancelled when the engine has been silent for too long.
+"""The dead man's switch: resting entries are cancelled when the engine has been silent for too long.
 
-The engine's heartbeats feed it. The exchange's own countdown also works when engine and gateway are both
-dead, but it cancels every ordinary order of a symbol. So it runs only while nothing rests there but entries
-of the engine. As long as the gateway lives it cancels the entries itself as well: where a target or somebody
-else's order rests too nobody else does, and a countdown may not have arrived. Neither touches conditional
-orders, which is what keeps protective stops in place.
+The engine's heartbeats reset it. The exchange's own countdown also works when engine and gateway are both
+down, but it cancels every ordinary order of a symbol, so it runs only while nothing but entries of the engine
+rests there. While the gateway is up it also cancels the entries itself: where a target or a foreign order
+rests the countdown is off, and a countdown request may have been lost. Neither cancels conditional orders, so
+protective stops stay in place.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ from gateways.wire.messages import OrderUpdate
 
 MIN_COUNTDOWN_MS = 5_000
 AGAIN_NS = 5_000_000_000
-"""An entry that rests on is cancelled again after so long."""
+"""An entry that still rests is cancelled again after this long."""
 
 
 @dataclass(slots=True)
@@ -30,8 +30,8 @@ class _Watch:
 
 
 class DeadManSwitch:
-    """`send(symbol, countdown_ms)` asks the exchange; 0 disarms. `resting(symbol)` are the ordinary orders
-    known to be open, `cancel` cancels one. Called on the event loop."""
+    """`send(symbol, countdown_ms)` sets the exchange's countdown; 0 disarms. `resting(symbol)` returns the
+    ordinary open orders, `cancel` cancels one. Called on the event loop."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class DeadManSwitch:
         return frozenset(self._fed)
 
     def heartbeat(self, symbols: Iterable[str], countdown_ms: int, prefix: str) -> None:
-        """Feed, four times a countdown at most; a heartbeat without a countdown disarms."""
+        """Reset the countdown, at most four times within it; a heartbeat without a countdown disarms."""
         now_ns = self._monotonic_ns()
         for symbol in sorted(symbols):
             if countdown_ms <= 0:
@@ -71,12 +71,12 @@ class DeadManSwitch:
                 self._send(symbol, whole_ms)
 
     def on_order(self, symbol: str) -> None:
-        """Orders of that symbol have changed: what must not be cancelled is not, from now on."""
+        """Orders of that symbol have changed: disarm where the countdown would cancel more than entries."""
         if symbol in self._fed and not self._has_only_entries(symbol):
             self._disarm(symbol)
 
     def on_time(self) -> None:
-        """Cancel the entries of an engine that has been silent; the exchange may have been quicker."""
+        """Cancel the entries of a silent engine; the exchange's countdown may have been faster."""
         now_ns = self._monotonic_ns()
         for symbol in tuple(self._fed):
             self.on_order(symbol)  # a disarming may not have arrived
@@ -90,7 +90,7 @@ class DeadManSwitch:
                         self._cancel(order)
 
     def failed(self, symbol: str) -> None:
-        """What was sent did not arrive, so a countdown may run: it is fed or disarmed again soon."""
+        """A countdown request failed, so its state is unknown: it is sent again soon."""
         self._fed[symbol] = self._monotonic_ns() - 3_600_000_000_000
 
     def _has_only_entries(self, symbol: str) -> bool:
@@ -103,7 +103,7 @@ class DeadManSwitch:
 
 
 def switch_for(sender: OrderSender, orders: OpenOrders, monotonic_ns: Callable[[], int]) -> DeadManSwitch:
-    """The one that feeds and cancels through this sender."""
+    """A switch that sends its countdowns and cancels through this sender."""
     switch = DeadManSwitch(
         lambda symbol, countdown_ms: sender.countdown(symbol, countdown_ms, switch.failed),
         monotonic_ns,
@@ -114,5 +114,5 @@ def switch_for(sender: OrderSender, orders: OpenOrders, monotonic_ns: Callable[[
 
 
 def _is_entry(order: OrderUpdate, prefix: str) -> bool:
-    """Whether the engine of that prefix sent it, and it may open or enlarge a position."""
+    """Whether the engine with that prefix sent it and it may open or increase a position."""
     return not order.reduce_only and order.client_order_id.startswith(prefix)

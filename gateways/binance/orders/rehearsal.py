@@ -1,8 +1,8 @@
-"""Keeps the way of an order warm: one that nobody wants, decoded, counted, signed and dropped.
+"""Keeps the order path warm: a dummy order is decoded, counted, signed and dropped.
 
-An order is rare, and by the time it comes, caches and branch predictors have forgotten its way. So behind
-market data, which is when an order may follow, a sender of its own takes a made-up request. The sender's
-key signs for nobody, its budget is its own, and its pool has no connection.
+Orders are rare, and by the time one comes, its code has left the processor's caches. So after market data,
+which is when an order may follow, a separate sender handles a made-up request. It has a dummy key, its own
+budget and a pool without connections.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _LEDGER_NS = 60_000_000_000
 
 
 class PaperPool:
-    """Takes requests to nowhere; keeps the newest for whoever wants to look."""
+    """Drops requests; keeps the newest one for tests."""
 
     is_up = True
 
@@ -46,7 +46,7 @@ class PaperPool:
 
 
 class PaperEngine:
-    """Hears nothing."""
+    """Drops replies."""
 
     def __init__(self) -> None:
         self.told = 0
@@ -57,10 +57,10 @@ class PaperEngine:
 
 
 class Rehearsal:
-    """`soon` behind a tick: once the running callback has ended, and not more often than `every_s`."""
+    """`soon` after a tick: once the running callback has ended, at most every `every_s` seconds."""
 
     def __init__(self, base_url: str, *, wall_ns: Callable[[], int], every_s: float, window_ms: int) -> None:
-        """Inside the running loop."""
+        """Create it inside the running loop."""
         self.pool = PaperPool()
         self.engine = PaperEngine()
         self._loop = asyncio.get_running_loop()
@@ -82,7 +82,7 @@ class Rehearsal:
         )
 
     def behind(self, send: Callable[[MarketEvent], None]) -> Callable[[MarketEvent], None]:
-        """The same as `send`, with a rehearsal behind it."""
+        """`send`, followed by a rehearsal."""
 
         def sent(event: MarketEvent) -> None:
             send(event)
@@ -91,19 +91,19 @@ class Rehearsal:
         return sent
 
     def soon(self) -> None:
-        """A tick has left for the engine."""
+        """A tick has been sent to the engine."""
         now_s = self._loop.time()
         if now_s >= self._next_s:
             self._next_s = now_s + self._every_s
             self._loop.call_soon(self.once)
 
     def once(self) -> None:
-        """One order to nowhere."""
+        """One dummy order."""
         for order in self._decoder.feed(self._frame):
             self._sender.submit(cast(EngineConnection, self.engine), cast(SubmitOrder, order))
 
     def _own_time_ns(self) -> int:
-        """Another minute each time: the budget never says no."""
+        """A new minute for each call, so that the budget never blocks."""
         self._passed_ns += _LEDGER_NS
         return self._passed_ns
 

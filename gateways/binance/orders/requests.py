@@ -1,4 +1,4 @@
-"""Orders by our own signed requests: text of the request made with what is fixed prepared beforehand."""
+"""Order requests as text: the fixed parts are prepared beforehand."""
 
 import re
 from decimal import Decimal
@@ -18,13 +18,13 @@ _WORD = re.compile(r"[A-Z0-9_]{0,24}")
 
 
 class BadOrder(ValueError):
-    """A request that cannot be written down; refused without a byte sent."""
+    """A request that cannot be written; refused before anything is sent."""
 
 
 def plain(number: Decimal) -> str:
-    """No exponent, no more digits than given."""
+    """Without an exponent, with no more digits than given."""
     if not number.is_finite():
-        raise BadOrder(f"{number} is no price or quantity")
+        raise BadOrder(f"{number} is not a price or quantity")
     return format(number, "f")
 
 
@@ -42,7 +42,7 @@ class OrderRequests:
             return self._signed("POST /fapi/v1/order?", self._plain_order(order))
         if order.order_type == STOP:
             return self._signed("POST /fapi/v1/algoOrder?", self._algo_order(order))
-        raise BadOrder(f"order type {order.order_type!r} is none of {sorted(PLAIN_TYPES | {STOP})}")
+        raise BadOrder(f"order type {order.order_type!r} is not one of {sorted(PLAIN_TYPES | {STOP})}")
 
     def cancel(self, order: CancelOrder) -> bytes:
         """DELETE order or algoOrder."""
@@ -119,5 +119,5 @@ def _client_id(text: str) -> str:
 
 def _word(text: str) -> str:
     if _WORD.fullmatch(text) is None:
-        raise BadOrder(f"{text!r} is no word of the exchange")
+        raise BadOrder(f"{text!r} is not a word of the exchange")
     return text

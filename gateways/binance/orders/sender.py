@@ -1,7 +1,7 @@
-"""From an engine's order request to bytes on their way, and from the answer to a `Reply`.
+"""From an engine's order request to bytes on a socket, and from the answer to a `Reply`.
 
 Between the wire's frame and the write there is no task, no queue and no logging. Nothing waits for a
-connection that is down: the engine is told at once.
+connection that is down: the engine gets its reply at once.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class _Job:
 
 
 class OrderSender:
-    """One for the account. `spawn` runs a coroutine in the background and keeps hold of it."""
+    """One for the account. `spawn` runs a coroutine in the background."""
 
     def __init__(
         self,
@@ -85,11 +85,11 @@ class OrderSender:
         self._go(engine, order, self._amend_job, Priority.CLOSE)
 
     def query(self, engine: EngineConnection, order: QueryOrder) -> None:
-        """Ask about one order; an engine asks because it must know, so this ranks above other questions."""
+        """Ask about one order. An engine asks when it must know, so this goes before other reads."""
         self._go(engine, order, self._query_job, Priority.PROTECT)
 
     def cancel_unasked(self, order: OrderUpdate) -> None:
-        """Cancel an order of an engine that is silent. Its end is told like any other."""
+        """Cancel an order of a silent engine. Its end is reported like any other."""
         request = CancelOrder(0, order.symbol, order.client_order_id)
         self._spawn(self._cancel_unasked(request))
 
@@ -97,7 +97,7 @@ class OrderSender:
         await self._write(Kind.CANCEL, partial(self._requests.cancel, request), 1, Priority.CANCEL)
 
     def countdown(self, symbol: str, countdown_ms: int, on_failure: Callable[[str], None]) -> None:
-        """Feed the exchange's dead man's switch."""
+        """Set the exchange's countdown."""
         self._spawn(self._countdown(symbol, countdown_ms, on_failure))
 
     def _go(self, engine: EngineConnection, request: OrderRequest, job: _Job, priority: Priority) -> None:
@@ -123,7 +123,7 @@ class OrderSender:
         future.add_done_callback(lambda done: self._finished(engine, request, job, sent_ns, done))
 
     async def _go_later(self, engine: EngineConnection, request: OrderRequest, job: _Job) -> None:
-        """All connections are busy: shortly wait for one, and sign only then."""
+        """All connections are busy: wait briefly for one, and sign only then."""
         sent_ns = 0
 
         def make() -> bytes:
@@ -170,7 +170,7 @@ class OrderSender:
             raise error
         failure, row = judge(kind, done.result(), self._budget)
         if failure is None and not isinstance(row, dict):
-            failure = network_failure(kind, "the answer is no JSON object", bytes_left=True)
+            failure = network_failure(kind, "the answer is not a JSON object", bytes_left=True)
         elif failure is None:
             self._budget.release()
         elif failure.status:
@@ -178,7 +178,7 @@ class OrderSender:
         return failure, row
 
     def _look_closer(self, engine: EngineConnection, request: OrderRequest, reply: Reply) -> bool:
-        """Where one more question settles the matter, ask it before replying."""
+        """Where one more request settles the matter, send it before replying."""
         exists = reply.code == -4116 and isinstance(request, SubmitOrder)
         gone = reply.outcome == "not_found" and isinstance(request, CancelOrder | AmendOrder)
         scan = reply.outcome == "not_found" and isinstance(request, QueryOrder) and request.scan_since_ns > 0
@@ -189,7 +189,7 @@ class OrderSender:
         return exists or gone or scan
 
     async def _attach_order(self, engine: EngineConnection, request: OrderRequest, reply: Reply) -> None:
-        """-4116: the id is there already, so the order is ours and placed. -2011: tell what became of it."""
+        """-4116: the client id exists, so the order has been placed. -2011: report what became of it."""
         is_conditional = isinstance(request, SubmitOrder) and request.order_type in CONDITIONAL_TYPES
         is_conditional = is_conditional or (isinstance(request, CancelOrder) and request.is_conditional)
         question = QueryOrder(0, request.symbol, request.client_order_id, is_conditional)
@@ -204,7 +204,7 @@ class OrderSender:
         engine.send(msgspec.structs.replace(reply, outcome=outcome, order=order, refusal=refusal))
 
     async def _scan(self, engine: EngineConnection, request: OrderRequest, reply: Reply) -> None:
-        """not_found is said only after the complete history does not hold the id either."""
+        """Reply not_found only when the complete history does not contain the id either."""
         assert isinstance(request, QueryOrder)
         since_ms = request.scan_since_ns // MS - SCAN_OVERLAP_MS
         fetch = self._history.algo_orders if request.is_conditional else self._history.orders
@@ -252,7 +252,7 @@ class OrderSender:
 
 
 def _order_of(row: Json) -> OrderUpdate | None:
-    """The order an answer echoes; None where it echoes none (cancelling a conditional order)."""
+    """The order in an answer; None where there is none (after cancelling a conditional order)."""
     if not isinstance(row, dict):
         return None
     try:

@@ -1,7 +1,7 @@
-"""What an answer, or the lack of one, says about a request: done, not done, or nobody knows.
+"""What an answer, or its absence, says about a request: done, not done, or unknown.
 
-Decided by HTTP status and numeric code; text only where Binance gives nothing else (its three kinds of
-503). A code nobody documented says nothing, so the outcome is unknown.
+Decided by HTTP status and numeric code; by text only where Binance gives nothing else (its three kinds of
+503). An undocumented code proves nothing, so the outcome is unknown.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Kind(Enum):
 
 
 class Hint(Enum):
-    """What to do beside reporting the outcome."""
+    """What the gateway does besides reporting the outcome."""
 
     NONE = "none"
     RESOLVE = "resolve"
@@ -35,18 +35,18 @@ class Hint(Enum):
     BANNED = "banned"
     """Send nothing at all until told."""
     BLOCKED = "blocked"
-    """Something before the exchange answers with a page: wait, but go on trying to leave positions."""
+    """A proxy or firewall before the exchange answers: wait, but keep trying exits and cancels."""
     RULES = "rules"
-    """Filters seem to have changed: read exchangeInfo again."""
+    """Filters may have changed: read exchangeInfo again."""
     MODE = "mode"
-    """The account seems to be in hedge mode: look."""
+    """The account may be in hedge mode: check it."""
     KEYS = "keys"
     """The API key is refused: it may have lost its rights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Outcome of a request that was not plainly done, with Binance's code (0: none) and text."""
+    """Outcome of a request that did not succeed, with Binance's code (0: none) and text."""
 
     outcome: Outcome
     code: int
@@ -115,7 +115,7 @@ def classify(kind: Kind, status: int, code: int, text: str) -> Failure | None:
 
 
 def _in_short(status: int, text: str) -> str:
-    """Return what was answered; of a page of something between us and the exchange only its status."""
+    """The text of the answer; of an HTML page only its status."""
     if not text.lstrip("\ufeff \t\r\n").startswith("<"):
         return text or f"HTTP {status}"
     phrase = HTTPStatus(status).phrase if status in _STATUSES else "HTTP status"

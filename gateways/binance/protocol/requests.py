@@ -20,7 +20,7 @@ class Origin:
         """Of `http://host:port` or `https://host`."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no http(s) address")
+            raise ValueError(f"{url!r} is not an http(s) address")
         return cls(parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
 
     @property

@@ -1,4 +1,4 @@
-"""Whom we believe to be the exchange: one context for orders, other requests and streams."""
+"""Which certificates are trusted: one TLS context for orders, other requests and streams."""
 
 import ssl
 from functools import lru_cache

@@ -1,8 +1,8 @@
-"""Binance's private JSON into wire messages.
+"""Translates Binance's private JSON into wire messages.
 
 Tolerant: unknown fields are skipped, unknown words passed on, missing ones get a neutral value. An event
-that lacks what identifies it (symbol, id) raises `Untranslatable`, for the caller to report and to answer
-with a catch-up by requests; nothing is dropped silently. Epoch and sequence are stamped later.
+without what identifies it (symbol, id) raises `Untranslatable`; the caller logs it and starts a catch-up, so
+nothing is dropped silently. Epoch and sequence are set later.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ Json = Any
 """Whatever a JSON parser returns."""
 Row = Mapping[str, Json]
 NO_FILL: Row = MappingProxyType({})
-"""What a report tells of a fill that tells of none."""
+"""The fill part of a report without a fill."""
 
 _CHANGES = {
     "ORDER": AccountChange.TRADE,
@@ -49,7 +49,7 @@ _FORCED = {
 
 
 class Untranslatable(Exception):
-    """An event that cannot be understood, with the reason."""
+    """An event that cannot be translated, with the reason."""
 
 
 def decimal(value: object) -> Decimal:
@@ -79,7 +79,7 @@ def flag(value: object) -> bool:
 
 
 def is_foreign(event: Row) -> bool:
-    """A COIN-M event in the common streams. A mark nobody knows does not make an event somebody else's."""
+    """A COIN-M event in the common streams. An unknown mark does not make an event foreign."""
     body = event.get("o")
     marks = (event.get("st"), body.get("st") if isinstance(body, Mapping) else None)
     return any(integer(mark) == CM for mark in marks)
@@ -173,7 +173,7 @@ def _order(
     source: str = "stream",
     fill: Row = NO_FILL,
 ) -> OrderUpdate:
-    """One report on an order, ordinary or conditional. `fill` is the body of an event that may tell one."""
+    """One report on an order, ordinary or conditional. `fill` is an event body that may carry a fill."""
     reason = _text(o, names.reason)
     status = _text(o, names.status)
     client_order_id, order_type = _text(o, names.client_id), _text(o, names.order_type)
@@ -238,14 +238,14 @@ def algo_event(event: Row) -> OrderUpdate:
 
 
 def order_row(row: Row) -> OrderUpdate:
-    """An order as REST tells it. `execution` is NEW while it is open, else its status."""
+    """An order from REST. `execution` is NEW while it is open, else its status."""
     time_ms = integer(row.get("updateTime") or row.get("time"))
     execution = _execution(_text(row, "status"))
     return _order(row, _ROW, execution=execution, event_ms=time_ms, transaction_ms=time_ms, source="query")
 
 
 def algo_row(row: Row) -> OrderUpdate:
-    """A conditional order as REST tells it."""
+    """A conditional order from REST."""
     time_ms = integer(row.get("updateTime") or row.get("createTime"))
     execution = _text(row, "algoStatus")
     return _order(
@@ -292,7 +292,7 @@ def account_event(event: Row) -> AccountUpdate:
 
 
 def margin_call(event: Row) -> AccountUpdate:
-    """MARGIN_CALL: only that it came; its rows lack entry prices, and ACCOUNT_UPDATE tells positions."""
+    """MARGIN_CALL: only that it came; its rows lack entry prices, and ACCOUNT_UPDATE has the positions."""
     time_ns = integer(event.get("E")) * MS
     return AccountUpdate(0, 0, "MARGIN_CALL", (), (), time_ns, time_ns, AccountChange.MARGIN_CALL)
 
@@ -303,7 +303,7 @@ def _rows(row: Row, name: str) -> list[Row]:
 
 
 def fill_row(trade: Row, order: OrderUpdate | None, filled_base: Decimal) -> OrderUpdate:
-    """One row of userTrades, with what is known of its order; `filled_base` is the sum up to this fill."""
+    """One row of userTrades, with its order where known; `filled_base` is cumulative."""
     time_ns = integer(trade.get("time")) * MS
     qty_base = decimal(trade.get("qty"))
     total = order.qty_base if order is not None else ZERO

@@ -1,4 +1,4 @@
-"""What answers say, and what follows from them for the request budget."""
+"""Classifies answers and updates the request budget."""
 
 from gateways.binance.protocol.answers import code_and_text, parse_json
 from gateways.binance.protocol.classify import Failure, Kind, classify, network_failure
@@ -22,5 +22,5 @@ def judge(
         budget.on_failure(failure, answer.headers, text)
     elif not isinstance(row, dict | list):
         # A page of something between us and the exchange, under status 200.
-        failure = network_failure(kind, "the answer is no JSON", bytes_left=True)
+        failure = network_failure(kind, "the answer is not JSON", bytes_left=True)
     return failure, row

@@ -1,6 +1,6 @@
-"""Remembers over restarts until when the exchange wants no requests.
+"""Saves until when the exchange has banned requests.
 
-A gateway that crashes and comes back into a ban must not ask again: each request lengthens the ban.
+A gateway that restarts during a ban must not send requests: each one extends the ban.
 """
 
 import json
@@ -20,7 +20,7 @@ _log = structlog.get_logger("gateway.stops")
 
 
 class Bans:
-    """Keeps `path` equal to what the budget has been told. `address` is the exchange the stops are of."""
+    """Keeps the bans of the budget in the file `path`. `address` is the exchange they belong to."""
 
     def __init__(self, budget: RequestBudget, path: Path, address: str, now_ns: Callable[[], int]) -> None:
         self._budget = budget
@@ -30,7 +30,7 @@ class Bans:
         self._written_ns = 0
 
     def resume(self) -> None:
-        """Take over what the file says, and keep it from now on."""
+        """Load the file, and keep it up to date from now on."""
         requests_ns, orders_ns, held_ns = (self._no_longer(until_ns) for until_ns in self._read())
         self._budget.resume(requests_ns, orders_ns, held_ns)
         if self._budget.banned_until_ns:
@@ -42,8 +42,8 @@ class Bans:
         self._budget.on_stop = self._stopped
 
     def _no_longer(self, until_ns: int) -> int:
-        """The same, or now and its whole term. This machine's clock may be hours behind, and is believed
-        until the exchange may be asked for its time."""
+        """No later than now plus the whole term: this machine's clock may be hours behind, and counts until
+        the exchange can be asked for its time."""
         return min(until_ns, self._now_ns() + max(until_ns - self._written_ns, 0))
 
     def _stopped(self) -> None:
@@ -52,17 +52,17 @@ class Bans:
         if requests_ns > now_ns:
             _log.warning("the exchange has stopped all requests", until=moment(requests_ns))
         elif held_ns > now_ns:
-            text = "403 instead of an answer: requests wait, but exits and cancels are tried on slowly"
+            text = "HTTP 403 instead of an answer: requests wait, exits and cancels are still tried, slowly"
             _log.warning(text, until=moment(held_ns))
         elif orders_ns > now_ns:
             _log.warning("the exchange has stopped new orders", until=moment(orders_ns))
         try:
             self._write(requests_ns, orders_ns, held_ns)
         except OSError as error:
-            _log.error("the stop will not be known after a restart", reason=str(error))
+            _log.error("the ban cannot be saved: it will not be known after a restart", reason=str(error))
 
     def _read(self) -> tuple[int, int, int]:
-        """Zeros where there is no file, none of this exchange, or none that can be read."""
+        """Zeros where there is no file, or it is of another exchange or unreadable."""
         try:
             found = json.loads(self._path.read_text("utf-8"))
             if found["address"] != self._address:
@@ -73,11 +73,11 @@ class Bans:
         except FileNotFoundError:
             return 0, 0, 0
         except (OSError, ValueError, TypeError, KeyError) as error:
-            _log.warning("stops of an earlier start cannot be read", reason=f"{self._path}: {error}")
+            _log.warning("the saved bans cannot be read", reason=f"{self._path}: {error}")
             return 0, 0, 0
 
     def _write(self, requests_ns: int, orders_ns: int, held_ns: int) -> None:
-        """Whole or not at all, and on the disk when it returns. Rare, and nothing may be sent anyway."""
+        """Atomic, and on the disk when it returns. Rare, and nothing may be sent at that time anyway."""
         row = {
             "address": self._address,
             "written_ms": self._now_ns() // _MS,

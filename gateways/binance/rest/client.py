@@ -1,7 +1,7 @@
-"""Everything of REST but orders: endpoints by name, on connections of their own.
+"""All requests except orders, by endpoint name, on their own connections.
 
-An answer of a megabyte would hold up an order, so nothing here shares the orders' connections. Answers are
-judged by HTTP status and code. A redirect is not followed: it would take the key to another address.
+A large answer would delay an order, so the orders' connections are not shared. Answers are classified by HTTP
+status and code. Redirects are not followed: they would send the key to another address.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,9 @@ from gateways.binance.rest.unanswered import UnansweredRequests
 
 
 class RestClient:
-    """Calls of endpoints by name. Raises RestError, or RestBlocked when it was not even sent.
+    """Requests by endpoint name. Raises RestError, or RestBlocked when the request was not sent.
 
-    Books and questions wait until the request budget has room for them.
+    Reads wait until the request budget has room for them.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class RestClient:
         answer = await self._call(target, "", 1, Priority.CANCEL, lambda: self._requests.keyed(target))
         key = answer.get("listenKey", "") if isinstance(answer, dict) else ""
         if method == "POST" and not key:
-            raise RestError.refused("the exchange gave no listen key")
+            raise RestError.refused("the exchange returned no listen key")
         return str(key)
 
     async def rows(
@@ -71,7 +71,7 @@ class RestClient:
         """A signed GET whose answer is a list of objects."""
         answer = await self.signed(path, params, weight, version=version, priority=priority)
         if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-            raise RestError(Failure("transient", 0, f"GET {path}: the answer is no list of objects"))
+            raise RestError(Failure("transient", 0, f"GET {path}: the answer is not a list of objects"))
         return answer
 
     async def row(
@@ -85,7 +85,7 @@ class RestClient:
         """A signed GET whose answer is one object."""
         answer = await self.signed(path, params, weight, priority=priority)
         if not isinstance(answer, dict):
-            raise RestError(Failure("transient", 0, f"GET {path}: the answer is no object"))
+            raise RestError(Failure("transient", 0, f"GET {path}: the answer is not an object"))
         return answer
 
     async def signed(

@@ -1,9 +1,9 @@
 """Estimates the exchange's clock from repeated `GET time`.
 
-Each answer bounds the offset: the server read its clock somewhere between our sending and our receiving.
-The sample with the shortest way is the best one; old samples widen with the drift a bad clock may have.
-Measured on the monotonic clock, so a step of the wall clock changes nothing. That clock stands still while
-the machine sleeps: a sample that contradicts older ones disproves them.
+Each answer bounds the offset: the server read its clock between our sending and our receiving. The sample
+with the shortest round trip is the best one; the uncertainty of old samples grows with the drift of a bad
+clock. Offsets are measured on the monotonic clock, so a step of the wall clock changes nothing. That clock
+stands still while the machine sleeps: a sample that contradicts older ones replaces them.
 """
 
 from collections import deque
@@ -33,7 +33,7 @@ class _Sample:
 
 
 class ExchangeClock:
-    """Until the first sample the wall clock is believed, with an uncertainty of ten seconds."""
+    """Until the first sample it is the wall clock, with an uncertainty of ten seconds."""
 
     def __init__(self, monotonic_ns: Callable[[], int], wall_ns: Callable[[], int]) -> None:
         self._monotonic_ns = monotonic_ns
@@ -62,7 +62,7 @@ class ExchangeClock:
         return self._monotonic_ns() + self._offset_ns
 
     def timestamp_ms(self) -> int:
-        """For signing: a little late, since a timestamp from the future is refused sooner than an old one."""
+        """For signing: slightly late, since a timestamp from the future is refused sooner than an old one."""
         early_ns = min(self._uncertainty_ns, 200 * MILLISECOND_NS)
         return (self.now_ns() - early_ns) // MILLISECOND_NS
 
@@ -80,5 +80,5 @@ class ExchangeClock:
         self._uncertainty_ns = int(best.uncertainty_ns(received_ns))
 
     def distrust(self) -> None:
-        """The exchange refused a timestamp: what was measured before says nothing any more."""
+        """The exchange refused a timestamp: drop all samples."""
         self._samples.clear()

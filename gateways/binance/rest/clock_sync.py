@@ -1,4 +1,4 @@
-"""Asks the exchange for its time, again and again."""
+"""Keeps the exchange's clock measured."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from gateways.binance.rest.http_pool import HttpPool
 from gateways.binance.rest.request_budget import Priority, RequestBudget
 
 CLOCK_SECONDS = 10.0
-"""Also what keeps the order connections from being closed as idle."""
+"""Also keeps the order connections from being closed as idle."""
 FIRST_SAMPLES = 5
 
 
 class ClockSync:
-    """Feeds the clock; run it as a task. `request` makes the bytes of a GET time."""
+    """Run it as a task. `request` makes the bytes of a GET time."""
 
     def __init__(
         self,
@@ -33,10 +33,10 @@ class ClockSync:
         self._monotonic_ns = monotonic_ns
         self._now = asyncio.Event()
         self.tried = asyncio.Event()
-        """Set once the exchange has been asked, whatever came of it."""
+        """Set after the first attempt, whatever the result."""
 
     def distrust(self) -> None:
-        """The exchange refused a timestamp: measure anew, at once."""
+        """The exchange refused a timestamp: measure again, at once."""
         self._clock.distrust()
         self._now.set()
 
@@ -82,7 +82,7 @@ class ClockSync:
         return True
 
     def _read(self, answer: HttpAnswer) -> int | None:
-        """None for what tells no time. A ban told here counts like any other."""
+        """None for an answer without a time. A ban in it counts like any other."""
         failure, row = judge(Kind.READ, answer, self._budget)
         if failure is not None:
             return None

@@ -1,8 +1,8 @@
-"""HTTP/1.1 over kept-alive connections, made for the one path where microseconds count: orders.
+"""HTTP/1.1 over kept-alive connections, optimised for orders, where microseconds count.
 
-A request is one `transport.write` of bytes made beforehand, at once, from whatever callback wants it: no
-task, no queue, no header objects. One request at a time on a connection (no pipelining), since an answer
-that got lost would make every later one ambiguous.
+A request is one `transport.write` of prepared bytes, directly from the calling callback: no task, no queue,
+no header objects. One request at a time on a connection (no pipelining): a lost answer would make every later
+one ambiguous.
 """
 
 import asyncio
@@ -110,7 +110,7 @@ class AnswerParser:
             self._mode = "until_close"
             return None
         if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-            raise ValueError("the answer has no sensible length")
+            raise ValueError("the answer has an invalid length")
         self._mode, self._need = "body", int(length)
         return self._body()
 
@@ -143,7 +143,7 @@ class AnswerParser:
             return
         self._chunks += self._buffer[: self._need]
         if self._buffer[self._need : self._need + 2] != b"\r\n":
-            raise ValueError("a chunk has a wrong end")
+            raise ValueError("a chunk ends wrongly")
         del self._buffer[: self._need + 2]
         self._mode = "chunk_size"
 
@@ -224,7 +224,7 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of the answer."""
         if self._waiting is None:
-            self._break("the server spoke without being asked")
+            self._break("the server sent data that was not requested")
             return
         try:
             answer = self._parser.feed(data)
@@ -247,7 +247,7 @@ class HttpConnection(asyncio.Protocol):
         self._on_lost(self)
 
     def abort(self) -> None:
-        """Close without ceremony."""
+        """Close at once."""
         if self._transport is not None:
             self._transport.abort()
 

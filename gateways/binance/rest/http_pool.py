@@ -1,4 +1,4 @@
-"""Keeps some connections to one server open and ready."""
+"""Keeps connections to one server open."""
 
 import asyncio
 from collections import deque
@@ -12,11 +12,11 @@ from gateways.binance.rest.http_connection import HttpAnswer, HttpConnection, Ht
 
 CONNECT_SECONDS = 5.0
 WAIT_SECONDS = 0.5
-"""How long a request may wait for a connection when all are busy."""
+"""How long an order may wait for a connection when all are busy."""
 UNREACHED = "no connection to the exchange"
 LASTING_SECONDS = 1.0
 SAY_AGAIN = 30
-"""Of so many failures to connect in a row one is logged."""
+"""One of this many failures in a row is logged."""
 
 _log = structlog.get_logger("gateway.rest")
 
@@ -50,8 +50,9 @@ class HttpPool:
         self._failures = 0
         self._said_up = False
         self.on_state: Callable[[bool], None] = _ignore
-        """Told whether at least one connection is open, at every change. After a failure one counts when it
-        has answered or lasted: what stands before a server that is away takes connections and ends them."""
+        """Called at every change with whether at least one connection is open. After a failure a connection
+        counts when it has answered or lasted: a proxy before a server that is down accepts connections and
+        ends them."""
 
     @property
     def is_up(self) -> bool:
@@ -72,7 +73,7 @@ class HttpPool:
         await asyncio.sleep(0)
 
     def send_now(self, request: bytes) -> "asyncio.Future[HttpAnswer] | None":
-        """Write on the connection used last, which is the one most surely alive; None when none is free."""
+        """Write on the connection used last, which is the most likely to be alive; None when none is free."""
         idle = self._idle
         while idle:
             connection = idle.pop()
@@ -115,7 +116,7 @@ class HttpPool:
                 raise HttpFailed(f"{UNREACHED}: {reason}", bytes_left=False)
 
     def _leave(self, waiter: "asyncio.Future[str]") -> None:
-        """Wait no longer; a call that came all the same is passed on to the next who waits."""
+        """Stop waiting; a connection that was offered at the same time goes to the next waiter."""
         if waiter in self._waiters:
             self._waiters.remove(waiter)
         elif not waiter.cancelled() and not waiter.result():
@@ -141,7 +142,7 @@ class HttpPool:
             self.on_state(is_up)
 
     def _call_waiter(self, reason: str = "") -> None:
-        """Let the next one try, or tell it why that is in vain."""
+        """Let the next waiter try, or tell it why that is useless."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -181,12 +182,12 @@ class HttpPool:
             _log.warning("cannot connect", link="rest", reason=reason)
 
     def _turn_away(self, reason: str) -> None:
-        """The exchange cannot be reached: whoever waits learns it now."""
+        """The exchange cannot be reached: all waiters fail now."""
         while self._waiters:
             self._call_waiter(reason)
 
     async def _open(self) -> str:
-        """One more connection; returns why not."""
+        """Open one more connection; returns the reason where that failed."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):

@@ -1,4 +1,4 @@
-"""The exchange's own bars: those of the past by request, the running one by its stream."""
+"""The exchange's own bars: past ones by request, the current one from its stream."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from gateways.wire.messages import Kline
 
 PAGE = 1500
 MAX_BARS = 15_000
-_NO_BARS = Failure("transient", 0, "GET klines: the answer is no list of bars")
+_NO_BARS = Failure("transient", 0, "GET klines: the answer is not a list of bars")
 
 
 async def fetch_klines(

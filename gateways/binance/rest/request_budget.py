@@ -1,8 +1,8 @@
 """The request budget, what the exchange lets us send: request weight per IP, orders per account, bans.
 
-The exchange counts in fixed minutes of its own clock and tells its count in each answer; between two
-answers the budget adds what it sent itself. Each class of request may use the pool up to its own share,
-so that questions never starve cancels.
+The exchange counts in fixed minutes of its own clock and returns its count in each answer; between two
+answers the budget adds what was sent. Each class of request may use its own share, so that reads never starve
+cancels.
 """
 
 import re
@@ -13,11 +13,11 @@ from gateways.binance.protocol.classify import Failure, Hint
 
 MINUTE_NS = 60_000_000_000
 TURN_NS = 1_000_000_000
-"""So long into a window an answer may still tell the count of the window before."""
+"""This long into a window an answer may still carry the count of the window before."""
 LONGEST_STOP_NS = 3 * 24 * 3600 * 1_000_000_000
-"""No ban of the exchange is longer."""
+"""The exchange bans for no longer."""
 TRY_ON_NS = 2_000_000_000
-"""While requests are held, so far apart each kind of request that leaves a position is tried."""
+"""While requests are held, each kind of exit request is tried at this interval."""
 BAN_SECONDS, LIMIT_SECONDS = 120.0, 5.0
 """Where the exchange names no term."""
 TOO_MANY_ORDERS = -1015
@@ -25,10 +25,10 @@ _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 
 
 class Priority(Enum):
-    """Who goes first, the last one above all."""
+    """From the lowest to the highest priority."""
 
     BOOK = "book"
-    """Books and rules, which many symbols make many."""
+    """Order books and rules: many requests where there are many symbols."""
     QUERY = "query"
     OPEN = "open"
     CLOSE = "close"
@@ -45,7 +45,7 @@ _SHARES = {
     Priority.PROTECT: 95,
     Priority.CANCEL: 100,
 }
-"""Percentage of a pool that each class may fill."""
+"""Percentage of the budget that each class may use."""
 
 
 class _Window:
@@ -73,7 +73,10 @@ class _Window:
 
 
 class RequestBudget:
-    """`exchange_now_ns` is estimated exchange time; nothing here reads a clock itself."""
+    """A rate limiter for request weight, order counts and bans.
+
+    `exchange_now_ns` is estimated exchange time; nothing here reads a clock itself.
+    """
 
     def __init__(self, exchange_now_ns: Callable[[], int], weight_limit: int = 2400) -> None:
         self._now_ns = exchange_now_ns
@@ -82,11 +85,11 @@ class RequestBudget:
         self._stopped_until_ns = self._orders_stopped_until_ns = self._held_until_ns = 0
         self._tried_ns: dict[tuple[Priority, str], int] = {}
         self.on_stop: Callable[[], None] = _nothing
-        """Called when the exchange has demanded a stop, of all requests or of orders."""
+        """Called when the exchange has stopped all requests, or orders."""
 
     @property
     def used_weight(self) -> int:
-        """Weight used in the running minute, as far as known."""
+        """Weight used in the current minute, as far as known."""
         self._weight.roll(self._now_ns())
         return self._weight.used
 
@@ -103,17 +106,17 @@ class RequestBudget:
 
     @property
     def is_held(self) -> bool:
-        """Whether requests wait though there is no ban: those that leave a position try on."""
+        """Whether requests wait although there is no ban; exits and cancels are still tried."""
         return self._stopped_until_ns <= self._now_ns() < self._held_until_ns
 
     @property
     def stopped_until_ns(self) -> tuple[int, int, int]:
-        """Exchange times until which no request, and no order, may leave, and until which requests are held;
-        0 or past: they may."""
+        """Exchange times until which requests are stopped, orders are stopped, and requests are held; 0 or a
+        past time: they are not."""
         return self._stopped_until_ns, self._orders_stopped_until_ns, self._held_until_ns
 
     def resume(self, requests_ns: int, orders_ns: int, held_ns: int = 0) -> None:
-        """Obey stops demanded before this process began. Terms no exchange gives are not believed."""
+        """Take over bans from before this process started; implausibly long ones are ignored."""
         latest_ns = self._now_ns() + LONGEST_STOP_NS
         if held_ns <= latest_ns:
             self._held_until_ns = max(self._held_until_ns, held_ns)
@@ -123,7 +126,7 @@ class RequestBudget:
             self._orders_stopped_until_ns = max(self._orders_stopped_until_ns, orders_ns)
 
     def share_a_minute(self, priority: Priority) -> int:
-        """Weight that this class of requests may use in a minute."""
+        """Weight a minute for this class of requests."""
         return self._weight.limit * _SHARES[priority] // 100
 
     def set_limits(self, rate_limits: list[dict[str, object]]) -> None:
@@ -141,10 +144,10 @@ class RequestBudget:
                 self._orders[1].limit = limit
 
     def wait_for(self, weight: int, orders: int, priority: Priority, tries_on: str = "") -> float:
-        """0.0: counted, send now. Else seconds after which it is worth asking again; nothing was counted.
+        """0.0: counted, send now. Else seconds until the next attempt; nothing was counted.
 
-        `tries_on`: while requests are held, those of that name which leave a position or cancel go out all
-        the same, at a slow rhythm.
+        `tries_on` names the kind of request: while requests are held, exits and cancels of each kind are
+        still sent, at a slow pace.
         """
         now_ns = self._now_ns()
         if now_ns < self._stopped_until_ns:
@@ -171,7 +174,7 @@ class RequestBudget:
         return 0.0
 
     def on_headers(self, headers: Mapping[str, str]) -> None:
-        """Take the exchange's own counts. Names are looked up in lower case."""
+        """Take over the exchange's own counts. Header names are in lower case."""
         now_ns = self._now_ns()
         for name, window in (
             ("x-mbx-used-weight-1m", self._weight),
@@ -185,7 +188,7 @@ class RequestBudget:
                 window.used = max(window.used, int(text))
 
     def on_failure(self, failure: Failure, headers: Mapping[str, str], text: str) -> None:
-        """Stop what the exchange wants stopped, and for as long as it wants."""
+        """Stop or hold requests as the failure demands."""
         if failure.code == TOO_MANY_ORDERS:
             self.exhaust_orders(headers)
         elif failure.hint is Hint.BANNED:
@@ -196,7 +199,7 @@ class RequestBudget:
             self.stop(headers, text, LIMIT_SECONDS)
 
     def exhaust_orders(self, headers: Mapping[str, str]) -> None:
-        """Too many orders: none until the exchange's own term, or the shorter window, has passed."""
+        """Too many orders: none until the exchange's term, or the shorter window, has passed."""
         now_ns = self._now_ns()
         seconds = headers.get("retry-after", "")
         term_ns = int(seconds) * 1_000_000_000 if seconds.isdigit() else 0
@@ -207,12 +210,13 @@ class RequestBudget:
         self.on_stop()
 
     def hold(self, headers: Mapping[str, str], default_seconds: float) -> None:
-        """403, a page of something before the exchange: requests wait, but for those that try on."""
+        """403 from a proxy or firewall before the exchange: requests wait, exits and cancels are still
+        tried."""
         self._held_until_ns = max(self._held_until_ns, self._term_ns(headers, default_seconds))
         self.on_stop()
 
     def release(self) -> None:
-        """The exchange itself has answered: nothing stands before it any more."""
+        """The exchange itself has answered: requests are held no longer."""
         self._held_until_ns = 0
 
     def _term_ns(self, headers: Mapping[str, str], default_seconds: float) -> int:
@@ -222,7 +226,7 @@ class RequestBudget:
         return min(now_ns + int(seconds * 1e9), now_ns + LONGEST_STOP_NS)
 
     def stop(self, headers: Mapping[str, str], text: str, default_seconds: float) -> float:
-        """429 or 418: nothing leaves until the exchange's own term has passed. Returns seconds."""
+        """429 or 418: send nothing until the exchange's term has passed. Returns seconds."""
         now_ns = self._now_ns()
         until_ns = self._term_ns(headers, default_seconds)
         banned = _BANNED_UNTIL.search(text)

@@ -1,4 +1,4 @@
-"""Questions wait for the request budget in their order, so any number of symbols is served in the end."""
+"""Reads queue for the request budget, so any number of symbols is served in the end."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -9,24 +9,24 @@ from gateways.binance.protocol.errors import RestBlocked
 from gateways.binance.rest.request_budget import Priority, RequestBudget
 
 PATIENT = frozenset({Priority.BOOK, Priority.QUERY})
-"""Whoever asks for anything else is told at once that it cannot be sent."""
+"""Requests of any other priority fail at once when they cannot be sent."""
 
 START_WEIGHT = 60
-"""Of one symbol at a start: book 20, fees 20, catch-up 15, snapshot 5."""
+"""Weight of one symbol at start-up: book 20, fees 20, catch-up 15, snapshot 5."""
 
 _log = structlog.get_logger("gateway.throttle")
 
 
 def tell_start(budget: RequestBudget, symbols: int) -> None:
-    """Say how long a start takes, where the request limit makes it long."""
+    """Log how long the start will take where the request limit slows it down."""
     minutes = -(-symbols * START_WEIGHT // budget.share_a_minute(Priority.QUERY))
     if minutes > 1:
-        _log.info(f"{symbols} symbols: the request limit lets all be in sync in about {minutes} min")
+        _log.info(f"{symbols} symbols: within the request limit all are in sync after about {minutes} min")
 
 
 @dataclass(slots=True)
 class _Lane:
-    """Requests of one priority. The lock lets them through first come, first served."""
+    """Requests of one priority, first come, first served."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
@@ -35,7 +35,7 @@ class _Lane:
 
 
 class Throttle:
-    """`speed` is how fast the exchange's clock runs beside ours: 1 but for hurried simulators."""
+    """`speed` is the pace of the exchange's clock beside ours: 1 except for accelerated simulators."""
 
     def __init__(self, budget: RequestBudget, speed: float = 1.0) -> None:
         self._budget = budget
@@ -43,15 +43,15 @@ class Throttle:
         self._lanes = {priority: _Lane() for priority in PATIENT}
 
     async def turn(self, what: str, weight: int, priority: Priority) -> None:
-        """Returns when the request may leave, counted already.
+        """Returns when the request may be sent; it has been counted.
 
-        RestBlocked while the exchange has stopped everything, and for requests that do not wait.
+        RestBlocked while the exchange has stopped all requests, and for priorities that do not wait.
         """
         lane = self._lanes.get(priority)
         if lane is None:
             wait = self._budget.wait_for(weight, 0, priority)
             if wait:
-                raise RestBlocked(f"{what} would break the request limit", wait / self._speed)
+                raise RestBlocked(f"{what} would exceed the request limit", wait / self._speed)
             return
         lane.waiting += 1
         lane.weight += weight
@@ -72,7 +72,7 @@ class Throttle:
             await asyncio.sleep(wait / self._speed)
 
     def _tell(self, lane: _Lane, what: str, wait: float, priority: Priority) -> None:
-        """Once for each queue."""
+        """Log once for each queue."""
         if lane.is_slow:
             return
         lane.is_slow = True

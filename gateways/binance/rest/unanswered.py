@@ -1,4 +1,4 @@
-"""What the exchange says it cannot answer now, for people."""
+"""What the exchange says it cannot answer at present, for people."""
 
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
@@ -8,13 +8,13 @@ from gateways.binance.protocol.classify import Failure
 UNABLE = -1001
 KEPT = 32
 KEPT_NS = 60_000_000_000
-"""What is not asked for again is no news after so long."""
+"""A text is dropped after this long without the same request."""
 TEXT_CHARACTERS = 240
 _STANDARD = "Internal error; unable to process your request. Please try again."
 
 
 class UnansweredRequests:
-    """Remembers, by endpoint and symbol, the text of an answer -1001 until the same is answered well."""
+    """Keeps, by endpoint and symbol, the text of an answer -1001 until the same request succeeds."""
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns
@@ -32,7 +32,7 @@ class UnansweredRequests:
 
     @property
     def text(self) -> str:
-        """The newest sentences, each once; "" where everything that was asked for lately was answered."""
+        """The newest texts, each once; "" when all recent requests were answered."""
         now_ns = self._now_ns()
         told = dict.fromkeys(
             text for at_ns, text in reversed(self._said.values()) if 0 <= now_ns - at_ns <= KEPT_NS
@@ -42,6 +42,6 @@ class UnansweredRequests:
 
 
 def _in_short(message: str) -> str:
-    """Without the words that every such answer begins with, where more follows."""
+    """Without the standard beginning of such answers, where more follows."""
     more = message.removeprefix(_STANDARD).strip()
     return more.removeprefix("(").removesuffix(")") if more else message

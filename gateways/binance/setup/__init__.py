@@ -1,1 +1,1 @@
-"""What the gateway is started with: its part of the settings, the API keys, the form of its log."""
+"""What the gateway is started with: its part of the settings, the API keys, the format of its log."""

@@ -53,7 +53,7 @@ class GatewayConfig:
             gateway.private_stream_url,
         )
         if not all(urls):
-            raise ConfigurationError("The settings leave an address of the exchange empty.")
+            raise ConfigurationError("An address of the exchange is empty in the settings.")
         # Only live keys may come from the old place: it never said which environment they are for.
         legacy = (LEGACY_KEYS,) if settings.environment == "live" else ()
         return cls(
@@ -97,21 +97,21 @@ class GatewayConfig:
 
     @property
     def host(self) -> str:
-        """Of the exchange's REST address, for sentences."""
+        """Host of the exchange's REST address, for messages."""
         return urlsplit(self.rest_url).hostname or self.rest_url
 
     def where_symbol(self, symbol: str) -> str:
-        """Where the symbol was asked for."""
+        """Where the symbol was configured, for messages."""
         if symbol == self.given_symbol or symbol not in self.symbols:
             return "the command line"
         return f"{self.path}: symbols[{self.symbols.index(symbol)}]"
 
     def leverage_of(self, symbol: str) -> int:
-        """What is set at the start; 0 leaves it."""
+        """Leverage to set at start-up; 0: leave it as it is."""
         return max((leverage for name, leverage in self.leverages if name == symbol), default=0)
 
     def protective_stops_of(self, symbol: str) -> tuple[Decimal, ...]:
-        """How far, in percent of the entry price, stops of that symbol rest from it."""
+        """Distances of the symbol's protective stops, in percent of the entry price."""
         return tuple(percent for name, percent in self.protective_stops if name == symbol)
 
     def depth_stream(self, symbol: str) -> str:

@@ -11,7 +11,7 @@ from gateways.binance.protocol.errors import ConfigurationError
 
 _NAMES = ("api_key", "api_secret")
 _PLACEHOLDER = "put-the-"
-"""So begin the values of vault/binance_keys.example."""
+"""How the values of vault/binance_keys.example begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def load_keys(paths: Sequence[Path]) -> ApiKeys:
     path = next((path for path in paths if path.exists()), None)
     if path is None:
         raise ConfigurationError(
-            f"There is no key file {paths[0]}; vault/binance_keys.example shows its form: copy it to "
+            f"There is no key file {paths[0]}; vault/binance_keys.example shows its format: copy it to "
             f"{shlex.quote(str(paths[0]))} and put the keys there."
         )
     try:

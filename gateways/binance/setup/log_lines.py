@@ -1,4 +1,4 @@
-"""How the gateway's log reads: the engine's style, and what would repeat at every try once a minute."""
+"""The format of the gateway's log: in the engine's style, repeated messages at most once a minute."""
 
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
@@ -10,13 +10,13 @@ MOST_REMEMBERED = 500
 REPEATING = frozenset(
     {
         *("cannot connect", "cannot rotate yet", "cannot catch up", "no book snapshot", "no instrument"),
-        "a connection was not let in",
+        "a connection was refused",
         *("no klines", "snapshot is incomplete", "cannot check the account"),
     }
 )
-"""Said again at every try, for as long as the exchange cannot be reached."""
+"""Logged at every attempt while the exchange cannot be reached."""
 EXPECTED = frozenset({"engine disconnected"})
-"""Part of every orderly end; of an engine that died the supervisor tells."""
+"""Part of every orderly end; the supervisor reports an engine that died."""
 UNRESOLVED = (
     "Name or service not known",
     "name resolution",
@@ -25,7 +25,7 @@ UNRESOLVED = (
     "No address associated",
 )
 UNREACHED = "no connection to the exchange"
-"""Of requests that found no connection."""
+"""Reason of requests that found no connection."""
 
 
 class LogLines:
@@ -41,7 +41,7 @@ class LogLines:
         self._said: dict[str, float] = {}
 
     def __call__(self, _logger: object, _name: str, event: MutableMapping[str, Any]) -> str:
-        """One line; `structlog.DropEvent` for what was said less than a minute ago."""
+        """One line; `structlog.DropEvent` for what was logged less than a minute ago."""
         time, level, text = event.pop("timestamp")[:-3], event.pop("level"), event.pop("event")
         reason, trace = event.pop("reason", ""), event.pop("exception", "")
         if any(sign in reason for sign in UNRESOLVED):

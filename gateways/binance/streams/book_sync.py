@@ -22,17 +22,17 @@ from gateways.binance.protocol.frames import BookTickerFrame, DepthFrame, DepthS
 from gateways.binance.streams.order_book import OrderBook
 
 MAX_BUFFERED = 500
-"""As many as may come while a snapshot is on its way. With many symbols one waits minutes for its own, and
-what came before it was asked for is of no use then."""
+"""As many as may arrive while a snapshot is on its way. With many symbols a snapshot may take minutes; diffs
+from before its request are useless then."""
 MAX_IGNORED = 100
-"""So many old diffs in a row mean that the exchange's ids went back."""
+"""This many old diffs in a row mean that the exchange's ids were reset."""
 MAX_DISAGREEMENTS = 3
 THIN_PART = 2
-"""A new snapshot is due when less than this part of the levels it told is left on one side."""
+"""A new snapshot is due when less than this share of the snapshot's levels is left on one side."""
 
 
 class BookState(Enum):
-    """Where the book stands."""
+    """State of the book."""
 
     BUFFERING = "buffering"
     BRIDGING = "bridging"
@@ -47,7 +47,7 @@ class BookSync:
         self.state = BookState.BUFFERING
         self.book = OrderBook(depth_levels)
         self.update_id = 0
-        """Newest of diffs and bookTicker. What is published is true at this id."""
+        """Newest id of diffs and bookTicker. What is published is valid at this id."""
         self.diff_id = 0
         self.event_time_ms = 0
         self.transaction_time_ms = 0
@@ -63,17 +63,17 @@ class BookSync:
 
     @property
     def wants_snapshot(self) -> bool:
-        """A snapshot now would help: diffs are being buffered and none has been loaded."""
+        """Diffs are being buffered and no snapshot has been loaded."""
         return self.state is BookState.BUFFERING and self._diff_seen
 
     @property
     def is_synced(self) -> bool:
-        """The book is true at `update_id`."""
+        """The book is valid at `update_id`."""
         return self.state is BookState.SYNCED
 
     @property
     def is_thin(self) -> bool:
-        """In sync, but the price is so near to the end of what the snapshot told that another is due."""
+        """In sync, but the price is close to the last level of the snapshot, so another one is due."""
         if self.state is not BookState.SYNCED:
             return False
         thin = self._snapshot_limit // THIN_PART
@@ -81,7 +81,7 @@ class BookSync:
         return any(levels is not None and levels < thin for levels in known)
 
     def take_over_from(self, other: "BookSync") -> bool:
-        """Take over from a book of the same symbol that saw the same frames. False: not as far as it yet."""
+        """Replace a book of the same symbol that saw the same frames. False: not as up to date as it yet."""
         if other.is_synced and (not self.is_synced or self.update_id < other.update_id):
             return False
         self.resyncs += other.resyncs
@@ -115,7 +115,7 @@ class BookSync:
         return self.book.refresh() and self.update_id >= self._floor_id
 
     def on_snapshot(self, snapshot: DepthSnapshot) -> bool:
-        """Load it and the buffered diffs that fit. False: too old for them, fetch another one."""
+        """Load a snapshot and the buffered diffs that fit. False: it is too old, fetch another one."""
         limit = self._snapshot_limit
         book = self.book
         if snapshot.lastUpdateId < self._floor_id and self.transaction_time_ms < snapshot.T:

@@ -1,7 +1,7 @@
 """Market streams of one class: subscribed, watched, reconnected, rotated.
 
-Since 2026-04 each stream is served by one of three paths; on the wrong one it is acknowledged and silent
-for ever. So a handshake or an acknowledgement is no sign of health: only frames are.
+Since 2026-04 each stream is served by one of three paths; on a wrong path it is acknowledged and never sends.
+So a handshake or an acknowledgement is no sign of health: only frames are.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ REQUEST_GAP_SECONDS = 0.25
 """The exchange allows ten messages a second."""
 FIRST_FRAME_SECONDS = 15.0
 RESUBSCRIBE_SECONDS = 60.0
-"""A stream that is silent while others speak is subscribed again, so often."""
+"""How often a stream that is silent while others send is subscribed again."""
 BLAME_SECONDS = 600.0
-"""So long one stream's silence does not end a connection that carries others a second time."""
+"""For this long one silent stream does not end a connection with other streams a second time."""
 LOOK_SECONDS = 1.0
 
 _log = structlog.get_logger("gateway.streams")
@@ -49,7 +49,7 @@ def class_of(stream: str) -> StreamClass:
 
 
 def longest_gap_seconds(stream: str) -> float:
-    """Silence that long means that something is broken. Infinite where silence is normal."""
+    """A longer silence means that something is broken. Infinite where silence is normal."""
     kind = stream.partition("@")[2]
     if kind.startswith(("depth", "markPrice")):
         return 10.0
@@ -62,7 +62,7 @@ def longest_gap_seconds(stream: str) -> float:
 
 @dataclass(slots=True)
 class _Watch:
-    """Times are seconds of the loop's clock; `last` 0.0 before the first frame."""
+    """Health of one stream. Times are seconds of the loop's clock; `last` is 0.0 before the first frame."""
 
     since: float
     last: float = 0.0
@@ -72,10 +72,10 @@ class _Watch:
 
 
 class StreamLink:
-    """Keeps one class of streams flowing, for ever. `run` it as a task.
+    """Keeps one class of streams connected. `run` it as a task.
 
-    `on_frame` gets each frame; it tells the name of its stream back through `seen`. `on_lost` is called
-    when frames may have been missed; a rotation loses none, so it does not call it.
+    `on_frame` gets each frame and reports the frame's stream through `seen`. `on_lost` is called when frames
+    may have been missed; a rotation loses none.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class StreamLink:
         return connection
 
     async def _live(self, connection: DirectConnection) -> tuple[DirectConnection, str]:
-        """Watch until the connection is no use any more; returns the last connection and why."""
+        """Watch until the connection is useless; returns the last connection and the reason."""
         loop = asyncio.get_running_loop()
         rotate_at = self._now() + self._rotate_seconds
         closed = loop.create_task(connection.wait_closed())
@@ -200,7 +200,7 @@ class StreamLink:
             closed.cancel()
 
     async def _rotate(self, old: DirectConnection) -> DirectConnection | None:
-        """New connection first; the old one goes when every stream that lives has been heard on the new one.
+        """Open a new connection first; the old one is closed when every live stream has sent on the new one.
 
         Both feed the same sink meanwhile; books take each update id once.
         """
@@ -248,7 +248,7 @@ class StreamLink:
         return True
 
     async def _subscribe_again(self, connection: DirectConnection) -> bool:
-        """Streams that are silent while others speak: harmless where a market is quiet."""
+        """Subscribe silent streams again: harmless where a market is quiet."""
         names, self._again = self._again, []
         while names:
             some, names = names[:NAMES_A_REQUEST], names[NAMES_A_REQUEST:]
@@ -268,9 +268,9 @@ class StreamLink:
         return True
 
     def _reason_to_leave(self) -> str | None:
-        """Why the connection is no use any more; None while it is.
+        """Why the connection is useless; None while it works.
 
-        Where nothing is heard at all, the connection is blamed. Where others speak, a market may be quiet.
+        Where no stream sends, the connection is at fault. Where others send, a market may be quiet.
         """
         now = self._now()
         shortest = min((longest_gap_seconds(name) for name in self._watches), default=0.0)
@@ -281,7 +281,7 @@ class StreamLink:
                 return reason
             if reason and (not watch.retried or now - watch.retried > RESUBSCRIBE_SECONDS):
                 if not watch.retried:
-                    _log.warning("a stream is silent while others speak", stream=name)
+                    _log.warning("a stream is silent while others send", stream=name)
                 watch.retried = now
                 self._again.append(name)
         return None
@@ -302,7 +302,7 @@ class StreamLink:
         return f"{name} has sent nothing since it was subscribed" if is_due else ""
 
     def _is_proven(self, name: str, watch: _Watch, now: float) -> bool:
-        """A book that has been subscribed again and stays silent while its own touch moves is broken."""
+        """A depth stream that stays silent after a new subscription while its touch moves is broken."""
         symbol, _, kind = name.partition("@")
         ticker = self._watches.get(f"{symbol}@bookTicker")
         if not kind.startswith("depth") or ticker is None or not watch.retried:
@@ -327,7 +327,7 @@ class StreamLink:
 
     def _lost(self, reason: str) -> None:
         self.reconnects += 1
-        _log.warning("lost", link=self.name, reason=reason)
+        _log.warning("connection lost", link=self.name, reason=reason)
         self._set_state("down")
         self._on_lost(reason)
 

@@ -33,7 +33,7 @@ _log = structlog.get_logger("gateway.market")
 
 
 class Market:
-    """Books of all wanted symbols and the two links that carry public streams."""
+    """The books of all symbols and the two links that carry public streams."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Market:
 
     @property
     def resyncs(self) -> int:
-        """Times a book had to be built anew."""
+        """How often a book had to be rebuilt."""
         return sum(feed.sync.resyncs for feed in self.feeds.values())
 
     def start(self) -> None:
@@ -120,7 +120,7 @@ class Market:
         self._market.want(f"{symbol.lower()}@markPrice@1s")
 
     def subscribe(self, symbol: str, stream: str, depth_levels: int) -> None:
-        """A stream in the wire's words. ValueError for an unknown one."""
+        """Subscribe a stream by its name on the wire. ValueError for an unknown one."""
         self.add_symbol(symbol)
         if stream == "book":
             self.feeds[symbol].set_depth(depth_levels)

@@ -1,7 +1,7 @@
-"""The levels of one order book, kept so that the best N cost next to nothing.
+"""The levels of one order book, with cheap access to the best N.
 
-Each side is a dict of sizes beside a sorted list of keys whose last element is the best price: bids are
-keyed by price, asks by minus price. Changes happen near the touch, that is near the end of the list.
+Each side is a dict of sizes and a sorted list of keys whose last element is the best price: bids are keyed by
+price, asks by minus price. Changes happen near the touch, that is near the end of the list.
 """
 
 import math
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from gateways.wire.messages import Level
 
 MAX_LEVELS = 10_000
-"""Kept on each side; the farthest go first."""
+"""Levels kept on each side; the farthest are dropped first."""
 
 
 class BookSide:
@@ -33,7 +33,7 @@ class BookSide:
         return len(self._keys)
 
     def load(self, levels: Iterable[Level], *, is_complete: bool) -> None:
-        """Replace everything. What lies beyond an incomplete snapshot is unknown."""
+        """Replace all levels. Levels beyond an incomplete snapshot are unknown."""
         sign = self._sign
         self._sizes = {sign * price: size for price, size in levels if size > 0.0}
         self._keys = sorted(self._sizes)
@@ -89,11 +89,11 @@ class BookSide:
         return True
 
     def leaves_known_range(self) -> bool:
-        """True when `top` reaches beyond what the snapshot had told."""
+        """True when `top` reaches beyond the levels of the snapshot."""
         return self._edge < self.known_to
 
     def known_levels(self) -> int | None:
-        """Levels that lie in what the snapshot had told; None where it told all."""
+        """Number of levels within the range of the snapshot; None where it was complete."""
         if self.known_to == -math.inf:
             return None
         return len(self._keys) - bisect_left(self._keys, self.known_to)

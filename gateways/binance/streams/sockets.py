@@ -1,7 +1,7 @@
-"""One WebSocket whose frames reach a callback at once, in the very read that brought them.
+"""One WebSocket whose frames reach a callback in the read that brought them.
 
-`websockets` speaks the protocol; its queue and the task switch behind it are left out, so nothing waits
-and nothing needs a bound: a slow callback slows the reading, and TCP the sender.
+`websockets` implements the protocol; its queue and task switch are bypassed, so nothing waits and nothing
+needs a bound: a slow callback slows the reading, and TCP the sender.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_HANDSHAKE_BYTES = 64 * 1024
 OPEN_SECONDS = 10.0
 SEVERAL_BYTES = 2_048
-"""A read of at least so many holds several messages, or one that is no quick tick."""
+"""A read of at least this size holds several messages, or a large one."""
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _WHOLE = (0x80 | Opcode.TEXT, 0x80 | Opcode.BINARY)
 """First bytes of unfragmented messages."""
 
 
 class DirectConnection(ClientConnection):
-    """Hands whole messages to `sink`. `recv` is not for use.
+    """Passes whole messages to `sink`; do not use `recv`.
 
-    An unfragmented message, which is nearly every one, is cut out of the stream here; frames of any other
-    kind go to `websockets`, whole and in their order. Its parser takes many small steps for each frame.
+    Unfragmented messages, nearly all of them, are cut out of the stream here; frames of any other kind go to
+    `websockets`, whole and in order. Its parser takes many small steps for each frame.
     """
 
     sink: Sink
@@ -42,9 +42,9 @@ class DirectConnection(ClientConnection):
     _parts: list[bytes] | None = None
     _stage: Literal["handshake", "frames", "passed on"] = "handshake"
     _held: bytearray | None = None
-    """The beginning of the handshake's answer, or of a frame."""
+    """The beginning of the handshake's answer or of a frame."""
     _wanted = 0
-    """Bytes that whatever is held needs at least."""
+    """Minimum size needed before the held bytes can be parsed."""
 
     def data_received(self, data: bytes) -> None:
         """Bytes off the socket, however they were cut."""
@@ -130,8 +130,8 @@ async def open_socket(
 ) -> DirectConnection:
     """Connect. Raises one of CONNECT_ERRORS.
 
-    The exchange pings every 3 minutes; our own pings only find out that a peer is gone, so they are
-    rare and patient. Messages over the limit end the connection.
+    The exchange pings every 3 minutes; our own pings only detect a dead peer, so they are rare and have a
+    long timeout. Messages over the limit end the connection.
     """
 
     # A class of its own, since frames may come in the same read as the handshake's answer.

@@ -15,19 +15,19 @@ MS = 1_000_000
 FIRST_RETRY_SECONDS = 0.25
 LONGEST_RETRY_SECONDS = 15.0
 WIDEN_EVERY_NS = 5_000_000_000
-"""A snapshot has a weight of 20: at most so often one is asked for while in sync."""
+"""A snapshot has a weight of 20: while in sync it is requested at most this often."""
 
 _log = structlog.get_logger("gateway.book")
 
 
 class SymbolFeed:
-    """Publishes a tick for each change of the best levels, and none that is crossed or not in sync.
+    """Publishes a tick for each change of the best levels, but none that is crossed or not in sync.
 
-    Ticks are driven by both diffs and bookTicker: the first carry the levels, the second moves the touch
-    between them. A book whose diffs have stopped is not fresh, and bookTicker alone publishes nothing.
+    Ticks come from diffs, which carry the levels, and from bookTicker, which moves the touch between them. A
+    book whose diffs have stopped is not fresh, and bookTicker alone publishes nothing.
 
-    A snapshot tells 1,000 levels a side. Before the price leaves them a second book is built beside the first
-    from a new snapshot; it takes over when it is in sync, so no tick is missed.
+    A snapshot has 1,000 levels a side. Before the price leaves them, a second book is built from a new
+    snapshot; it takes over when it is in sync, so no tick is missed.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class SymbolFeed:
         self._wanted.set()
 
     def _take_over(self) -> bool:
-        """The second book becomes the first as soon as it is as good, or the first is lost."""
+        """The second book replaces the first when it is as up to date, or the first is lost."""
         if self._wider is None or not self._wider.take_over_from(self.sync):
             return False
         self.sync, self._wider = self._wider, None
@@ -109,10 +109,8 @@ class SymbolFeed:
         self._on_sync()
 
     def is_fresh(self, now_ns: int, exchange_lag_ns: int) -> bool:
-        """In sync, diffs are flowing, and what they tell did not happen long ago.
-
-        `exchange_lag_ns` is what `lag_ns` says: a backlog arrives as steadily as a stream that is up to date.
-        """
+        """In sync, with diffs arriving that are recent. `exchange_lag_ns` is the value of `lag_ns`: a backlog
+        arrives as steadily as current data."""
         is_flowing = now_ns - self._last_diff_ns < self._stale_after_ns
         return self.sync.is_synced and is_flowing and exchange_lag_ns < self._stale_after_ns
 
@@ -136,7 +134,7 @@ class SymbolFeed:
         )
 
     async def keep_in_sync(self, wall_ns: Callable[[], int]) -> None:
-        """Fetch a snapshot whenever one is wanted; run as a task, until cancelled."""
+        """Fetch a snapshot whenever one is needed; run as a task, until cancelled."""
         failures = 0
         while True:
             self._wanted.clear()
@@ -150,7 +148,7 @@ class SymbolFeed:
                 await asyncio.sleep(wait)
 
     async def _load(self, failures: int, wall_ns: Callable[[], int]) -> float:
-        """One try; returns how long to wait before the next, 0.0 when it worked."""
+        """One attempt; returns seconds until the next, 0.0 when it succeeded."""
         back_off = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 8), LONGEST_RETRY_SECONDS)
         back_off *= 0.5 + self._random()
         try:
@@ -175,7 +173,7 @@ class SymbolFeed:
 
     @property
     def _wanting(self) -> BookSync | None:
-        """The book that a snapshot would help."""
+        """The book that needs a snapshot."""
         return next((one for one in (self.sync, self._wider) if one is not None and one.wants_snapshot), None)
 
     def _now_in_sync(self) -> None:

@@ -22,7 +22,7 @@ from gateways.wire.messages import AccountUpdate, OrderUpdate
 
 RENEW_SECONDS = 25 * 60.0
 KEY_SECONDS = 55 * 60.0
-"""A listen key lives an hour from its last renewal; one that old is not waited for any longer."""
+"""A listen key is valid for an hour after its last renewal; an older one is replaced."""
 ROTATE_SECONDS = 23 * 3600.0
 EVENT_SECONDS = 10.0
 """The stream reports an accepted order long before."""
@@ -33,13 +33,13 @@ _log = structlog.get_logger("gateway.user")
 
 
 class SeenEvents:
-    """Remembers what has been passed on, up to a bound; the oldest is forgotten first."""
+    """Remembers which events have been sent on; bounded, the oldest is dropped first."""
 
     def __init__(self, most: int = REMEMBERED_EVENTS) -> None:
         self._keys: OrderedDict[tuple[Any, ...], None] = OrderedDict()
         self._most = most
         self.count = 0
-        """Events passed on so far."""
+        """Number of events sent on."""
 
     def is_new(self, update: OrderUpdate | AccountUpdate) -> bool:
         """True once for each fill, and once for each state of an order, whichever way it came."""
@@ -53,7 +53,7 @@ class SeenEvents:
         return True
 
     def has_fill(self, symbol: str, order_id: int, trade_id: int) -> bool:
-        """Whether this fill of this order has been passed on."""
+        """Whether this fill of this order has been sent on."""
         return ("fill", symbol, order_id, trade_id) in self._keys
 
 
@@ -120,7 +120,8 @@ class UserStream:
         self._told_orders: OrderedDict[tuple[bool, int], None] = OrderedDict()
 
     def expect(self, order: OrderUpdate) -> None:
-        """The exchange has accepted this order, so the stream must tell of it; else it is renewed."""
+        """The exchange has accepted this order, so the stream must report it; otherwise the stream is
+        renewed."""
         key = (order.is_conditional, order.exchange_order_id)
         if key not in self._told_orders and self.state == "up":
             asyncio.get_running_loop().call_later(EVENT_SECONDS, self._look_for, key, self._streams)
@@ -173,7 +174,7 @@ class UserStream:
         try:
             event = msgspec.json.decode(frame)
         except msgspec.DecodeError:
-            self._unknown("a frame that is no JSON")
+            self._unknown("a frame that is not JSON")
             return
         if isinstance(event, dict) and isinstance(event.get("data"), dict):
             event = event["data"]
@@ -261,7 +262,7 @@ class UserStream:
         return False
 
     async def _live(self, connection: DirectConnection) -> str:
-        """Until the connection or its key is no use any more; returns why."""
+        """Until the connection or its key is useless; returns the reason."""
         loop = asyncio.get_running_loop()
         opened, renewed = loop.time(), self._key_seconds
         closed = loop.create_task(connection.wait_closed())

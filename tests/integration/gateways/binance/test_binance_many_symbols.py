@@ -150,6 +150,6 @@ def test_a_hundred_and_fifty_symbols_come_into_sync_within_the_request_limit(
 
     asyncio.run(scenario())
     said = capsys.readouterr().out
-    assert said.count("150 symbols: the request limit lets all be in sync in about 6 min") == 1
+    assert said.count("150 symbols: within the request limit all are in sync after about 6 min") == 1
     assert "no book snapshot" not in said
     assert "snapshot is incomplete" not in said

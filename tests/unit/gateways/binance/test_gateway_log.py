@@ -32,7 +32,7 @@ class Log:
         ),
         ("warning", "lost", {"link": "public", "reason": "cut"}, "WARNING lost: link public, cut"),
         ("warning", "engine disconnected", {"reason": "it closed"}, "engine disconnected: it closed"),
-        ("error", "the gateway broke", {"exception": "Traceback"}, "ERROR the gateway broke\nTraceback"),
+        ("error", "the gateway failed", {"exception": "Traceback"}, "ERROR the gateway failed\nTraceback"),
     ],
 )
 def test_a_line_is_words(level: str, event: str, values: dict[str, object], line: str) -> None:
