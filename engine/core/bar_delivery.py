@@ -50,6 +50,7 @@ class BarDelivery:
             group = list(together)
             for bar in group:
                 self._out.notify(CandleClosed(self._clock.now_ns, bar))
+                self._candles.on_closed(bar)
             yield from self.carry_out(self._strategies.on_bars(group))
         self._gate.caused_by_receive_ns = 0
         for bar in self._candles.take_late_marks():

@@ -268,7 +268,7 @@ class CandleAggregator:
     `tracks` gives direct access for the tick path: the series of (symbol, kind).
     """
 
-    __slots__ = ("_grace_ns", "_late_marks", "deadline_ns", "tracks")
+    __slots__ = ("_grace_ns", "_late_marks", "_waiting", "deadline_ns", "tracks")
 
     def __init__(self, series: Iterable[tuple[str, CandleKind, int]], grace_ns: int) -> None:
         lengths: dict[tuple[str, CandleKind], set[int]] = {}
@@ -277,6 +277,7 @@ class CandleAggregator:
         self._grace_ns = grace_ns
         self._late_marks: list[Bar] = []
         self.deadline_ns = NEVER_NS
+        self._waiting = 0
         self.tracks = {
             key: SymbolBars(key[0], key[1], lengths[key], self._on_begin, self._late_marks)
             for key in sorted(lengths)
@@ -292,11 +293,23 @@ class CandleAggregator:
         return closed
 
     def _on_begin(self, track: SymbolBars) -> None:
-        self.deadline_ns = min(self.deadline_ns, track.next_close_ns + self._grace_ns)
+        begun_ns = track.next_close_ns + self._grace_ns
+        if begun_ns < self.deadline_ns:
+            self.deadline_ns, self._waiting = begun_ns, 0
+        self._waiting += begun_ns == self.deadline_ns
+
+    def on_closed(self, bar: Bar) -> None:
+        """A bar has been delivered: once ticks have closed all that end at the deadline, it moves on."""
+        if bar.close_time_ns + self._grace_ns == self.deadline_ns:
+            self._waiting -= 1
+            if self._waiting <= 0:
+                self._reschedule()
 
     def _reschedule(self) -> None:
-        """Exchange time at which `on_time` is due. Bars that ticks close meanwhile only make it too early."""
-        earliest = min((track.next_close_ns for track in self.tracks.values()), default=NEVER_NS)
+        """Exchange time at which `on_time` is due, and how many series wait for it."""
+        closes = [track.next_close_ns for track in self.tracks.values()]
+        earliest = min(closes, default=NEVER_NS)
+        self._waiting = closes.count(earliest)
         self.deadline_ns = earliest if earliest == NEVER_NS else earliest + self._grace_ns
 
     def mark_hole(self, symbol: str | None = None) -> None:
