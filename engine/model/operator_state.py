@@ -78,7 +78,7 @@ class OperatorState:
         self.paused_since_ns = 0
         """0 while paused: a journal of an earlier version does not tell."""
         self.killed: Killed | None = None
-        self._paused: dict[OwnerKey, None] = {}
+        self._paused: set[OwnerKey] = set()
         self._leaving: dict[OwnerKey, Cause] = {}
         self._left_behind: dict[OwnerKey, Cause] = {}
         self._done: OrderedDict[str, None] = OrderedDict()
@@ -91,7 +91,7 @@ class OperatorState:
         elif given.name == "resume":
             self._resume(given)
         elif given.name == "flatten":
-            self._paused.update(dict.fromkeys(given.targets))
+            self._paused.update(given.targets)
             self._leaving.update(dict.fromkeys(given.targets, given.cause))
             self._left_behind.update(dict.fromkeys(given.left_behind, given.cause))
         elif given.name == "kill":
@@ -119,12 +119,12 @@ class OperatorState:
     @property
     def paused(self) -> list[OwnerKey]:
         """Strategies that were paused by their name, configured or not."""
-        return list(self._paused)
+        return sorted(self._paused)
 
     @property
     def to_leave(self) -> dict[OwnerKey, Cause]:
         """Whose positions must be left, and the causes."""
-        return self._left_behind | self._leaving
+        return dict(sorted((self._left_behind | self._leaving).items()))
 
     def saved(self) -> OperatorSaved:
         """For a snapshot."""
@@ -143,12 +143,12 @@ class OperatorState:
         self._done = OrderedDict.fromkeys(saved.commands)
         self.is_paused, self.paused_since_ns = saved.is_paused, saved.paused_since_ns
         self.killed = Killed() if saved.is_killed else None
-        self._paused = dict.fromkeys((owner, symbol) for owner, symbol in saved.paused)
+        self._paused = set(saved.paused)
         self._leaving = _causes(saved.leaving)
         self._left_behind = _causes(saved.left_behind)
         if self.killed is None:
             # Earlier versions kept what was left behind among the rest, and halted its owner.
-            self._paused.update(dict.fromkeys(self._leaving))
+            self._paused.update(self._leaving)
 
     def _remember(self, command_id: str) -> None:
         self._done[command_id] = None
@@ -159,7 +159,7 @@ class OperatorState:
         if given.is_for_everything:
             self._pause_everything(given.time_ns)
         else:
-            self._paused.update(dict.fromkeys(given.targets))
+            self._paused.update(given.targets)
 
     def _pause_everything(self, time_ns: int) -> None:
         if not self.is_paused:
@@ -169,9 +169,10 @@ class OperatorState:
         if given.is_for_everything:
             self.is_paused, self.paused_since_ns, self.killed = False, 0, None
         for key in given.targets:
-            for halted in (self._paused, self._leaving, self._left_behind):
-                halted.pop(key, None)
-        for key in [*self._paused, *self._leaving]:
+            self._paused.discard(key)
+            self._leaving.pop(key, None)
+            self._left_behind.pop(key, None)
+        for key in sorted(self._paused | self._leaving.keys()):
             owner, symbol = key
             is_meant = given.strategy in {"", owner, strategy_name(owner)}
             if is_meant and given.symbol in {"", symbol}:
@@ -179,14 +180,14 @@ class OperatorState:
 
     def _resume_absent(self, key: OwnerKey) -> None:
         """It is not configured now, so nothing would look after its position: leaving that goes on."""
-        self._paused.pop(key, None)
+        self._paused.discard(key)
         cause = self._leaving.pop(key, None)
         if cause is not None:
             self._left_behind[key] = cause
 
 
 def _texts(leaving: dict[OwnerKey, Cause]) -> list[Left]:
-    return [(*key, cause.text) for key, cause in leaving.items()]
+    return sorted((*key, cause.text) for key, cause in leaving.items())
 
 
 def _causes(leaving: list[Left]) -> dict[OwnerKey, Cause]:
