@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 import gc
 import hashlib
-import importlib.util
 import os
 import secrets
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from engine.core.engine import Engine
 from engine.core.restore import restore, snapshot_of
@@ -34,6 +33,7 @@ from gateways.wire.errors import TokenError
 from gateways.wire.messages import AccountUpdate, OrderUpdate, Refused, Reply, Snapshot
 from gateways.wire.token import load_or_make_token
 from runtime.control.status import write_status
+from runtime.process import event_loop
 from runtime.process.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request
 from runtime.process.files import keep_private
 from runtime.settings import Settings, SettingsError, load_settings
@@ -395,15 +395,6 @@ def _journal_options(settings: Settings) -> JournalOptions:
     )
 
 
-def _runner() -> Callable[[Coroutine[None, None, int]], int]:
-    """asyncio's, or uvloop's where there is one."""
-    if importlib.util.find_spec("uvloop") is not None:
-        import uvloop  # noqa: PLC0415  # not on Windows
-
-        return uvloop.run
-    return asyncio.run
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; configuration errors are one sentence and exit code 2."""
     arguments = parse_arguments("Run the deciding process of one environment.", argv, can_check=True)
@@ -426,4 +417,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"{error.filename or settings.engine_dir} cannot be used: {error.strerror}\n")
         return EXIT_CONFIGURATION
-    return _runner()(live.run(exit_with_stdin=arguments.exit_with_stdin))
+    return event_loop.run(live.run(exit_with_stdin=arguments.exit_with_stdin))

@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[2]
+from runtime.process.child import OWN_SESSION
+from runtime.process.interpreter import ROOT
+
 _REFUSED = 2
 _FIRST_WAIT_S = 10.0
 _LONGEST_WAIT_S = 600.0
@@ -54,14 +55,13 @@ class TablesProcess:
         return self._child.wait()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        # A session of its own keeps Ctrl+C away from it, which comes before the engine's last records.
+        # Ctrl+C comes before the engine's last records.
         return subprocess.Popen(  # noqa: S603  # our own module, with a checked name
             [sys.executable, "-m", "engine.tables", "follow", self._environment],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            cwd=_ROOT,
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            cwd=ROOT,
+            **OWN_SESSION,
         )
 
     def _close_stdin(self) -> None:

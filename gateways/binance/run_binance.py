@@ -25,6 +25,7 @@ from gateways.binance.setup.keys import ApiKeys, load_keys  # noqa: E402
 from gateways.binance.setup.log_lines import LogLines  # noqa: E402
 from gateways.wire.errors import TokenError  # noqa: E402
 from gateways.wire.token import load_or_make_token  # noqa: E402
+from runtime.process import event_loop  # noqa: E402
 from runtime.process.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request  # noqa: E402
 from runtime.process.files import keep_private  # noqa: E402
 from runtime.settings import SettingsError, load_settings  # noqa: E402
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         _say(f"{error.filename} cannot be used: {error.strerror}")
         return EXIT_CONFIGURATION
     try:
-        _run(config, keys, token, exit_with_stdin=arguments.exit_with_stdin)
+        event_loop.run(_serve(config, keys, token, exit_with_stdin=arguments.exit_with_stdin))
     except ConfigurationError as error:
         _say(str(error))
         return EXIT_CONFIGURATION
@@ -80,17 +81,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)  # noqa: T201 - for the person who started it
-
-
-def _run(config: GatewayConfig, keys: ApiKeys, token: bytes, *, exit_with_stdin: bool) -> None:
-    try:
-        import uvloop  # noqa: PLC0415 - not there on Windows
-    except ImportError:
-        runner = asyncio.Runner()
-    else:
-        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    with runner:
-        runner.run(_serve(config, keys, token, exit_with_stdin=exit_with_stdin))
 
 
 async def _serve(config: GatewayConfig, keys: ApiKeys, token: bytes, *, exit_with_stdin: bool) -> None:

@@ -30,6 +30,7 @@ from gateways.simulator.markets.base import MarketError
 from gateways.simulator.markets.parse import KINDS
 from gateways.simulator.server import Server, SocketRules, call_later_on
 from gateways.simulator.store.journal import StateDamagedError
+from runtime.process import event_loop
 from runtime.process.child import WAS_UP_VARIABLE, stop_on_request
 from runtime.process.files import FileLock, keep_private
 
@@ -55,8 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _configure_log()
     try:
         prepared = _prepare(options)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(options, prepared))
+        event_loop.run(_run(options, prepared))
     except (UsageError, ClockError, MarketError, StateDamagedError, StoreError) as error:
         print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
         return EXIT_USAGE
@@ -292,14 +292,6 @@ def _no_limits() -> RateLimitSettings:
 def _print_line(line: str) -> None:
     with contextlib.suppress(BrokenPipeError):
         print(line, flush=True)  # noqa: T201 - the output of a command
-
-
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        return None
-    return uvloop.Loop
 
 
 if __name__ == "__main__":

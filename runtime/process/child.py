@@ -9,10 +9,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from runtime.process.heartbeat import begin_to_beat
 
@@ -21,6 +23,11 @@ EXIT_FORCED = 70
 FORCE_AFTER_SECONDS = 10.0
 WAS_UP_VARIABLE = "NEXTBAR_WAS_UP"
 """Set for a process that was up in this run before: it is to go on, not to be started."""
+OWN_SESSION: dict[str, Any] = {
+    "start_new_session": True,
+    "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+}
+"""Arguments for starting a child that Ctrl+C does not reach: whoever started it stops it in order."""
 
 
 @dataclass(frozen=True, slots=True)

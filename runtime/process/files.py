@@ -32,29 +32,47 @@ if sys.platform == "win32":
 else:
     from runtime.process.posix import preallocate, sync_data, sync_folder, try_lock
 
-__all__ = ["FileLock", "keep_private", "preallocate", "sync_data", "sync_folder", "try_lock"]
+PRIVATE_VARIABLE = "NEXTBAR_PRIVATE"
+"""The folder in which a parent process has taken all permissions of others already."""
+
+__all__ = [
+    "PRIVATE_VARIABLE",
+    "FileLock",
+    "keep_private",
+    "preallocate",
+    "sync_data",
+    "sync_folder",
+    "try_lock",
+]
 
 
 def keep_private(tree: Path, *folders: Path) -> None:
-    """Nobody else on this machine reads what this process writes from now on, nor what is in `tree`, nor
-    enters `folders`. They are made where they are missing.
+    """Make what is in `tree`, `folders` themselves, and all that this process writes from now on, unreadable
+    for other users of this machine. Missing folders are made.
 
-    What belongs to another user, or to a file system that takes no change, is left as it is. Windows has no
-    such permission bits: there the user's profile is private by itself.
+    Children inherit what was done: they do not go through the same tree again. Files that belong to another
+    user, or to a file system that takes no change, are left as they are. Windows has no such permission bits:
+    there the user's profile is private by itself.
     """
     os.umask(0o077)
     for folder in (tree, *folders):
         folder.mkdir(parents=True, exist_ok=True)
-    if os.name == "posix":
-        for path in (*folders, tree, *tree.rglob("*")):
-            with contextlib.suppress(OSError):
-                _take_from_others(path)
+    if os.name != "posix":
+        return
+    for path in (*folders, tree):
+        _take_from_others(path)
+    place, done = tree.resolve(), os.environ.get(PRIVATE_VARIABLE)
+    if done is None or not place.is_relative_to(done):
+        for path in tree.rglob("*"):
+            _take_from_others(path)
+        os.environ[PRIVATE_VARIABLE] = str(place)
 
 
 def _take_from_others(path: Path) -> None:
-    mode = path.lstat().st_mode
-    if mode & 0o077 and not stat.S_ISLNK(mode):
-        path.chmod(stat.S_IMODE(mode) & ~0o077)
+    with contextlib.suppress(OSError):
+        mode = path.lstat().st_mode
+        if mode & 0o077 and not stat.S_ISLNK(mode):
+            path.chmod(stat.S_IMODE(mode) & ~0o077)
 
 
 class FileLock:

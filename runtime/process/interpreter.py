@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+"""The folder that holds our packages: the checkout, or where a wheel was installed."""
 
 
 def insist_on_packages() -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from runtime.process.interpreter import ROOT
+
 HOME_VARIABLE = "NEXTBAR_HOME"
 """Replaces the checkout as the place of configs/, vault/ and data/."""
 
@@ -31,7 +33,7 @@ class Home:
     def find(cls) -> "Home":
         """From the environment."""
         told = os.environ.get(HOME_VARIABLE)
-        return cls(Path(told).resolve() if told else Path(__file__).resolve().parents[2])
+        return cls(Path(told).resolve() if told else ROOT)
 
     def config(self, environment: str) -> Path:
         """The environment's TOML file."""

@@ -13,10 +13,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from runtime.process.interpreter import ROOT
 from runtime.settings import Settings
 from runtime.settings.environment import Home, PortName, is_free, port_variable
 from runtime.settings.load import parse_settings
-from runtime.supervisor.specs import ROOT, SIMULATOR, root_on_path
+from runtime.supervisor.specs import SIMULATOR, root_on_path
 
 SOURCES = ("engine", "runtime", "gateways/wire", "gateways/simulator")
 CHECK_SECONDS = 300.0

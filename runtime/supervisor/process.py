@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import os
-import subprocess
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from runtime.process.child import WAS_UP_VARIABLE
+from runtime.process.child import OWN_SESSION, WAS_UP_VARIABLE
 from runtime.process.heartbeat import BEAT, BEAT_VARIABLE
 from runtime.supervisor.specs import ProcessSpec
 
@@ -181,7 +180,6 @@ class SupervisedProcess:
         self.ready.clear()
         self.beats = 0
         self.state = "starting"
-        # A session of its own keeps Ctrl+C away from the child: the supervisor stops it in order.
         environment = {BEAT_VARIABLE: "1"} | ({WAS_UP_VARIABLE: "1"} if self._was_up else {})
         process = await asyncio.create_subprocess_exec(
             *self.spec.command,
@@ -189,8 +187,7 @@ class SupervisedProcess:
             stdout=PIPE,
             stderr=STDOUT,
             env={**os.environ, **environment, **self.spec.environment},
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+            **OWN_SESSION,
         )
         self._process = process
         if self._stopping.is_set():

@@ -3,12 +3,10 @@
 import os
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from runtime.process.interpreter import ROOT
 from runtime.settings import Settings
 from runtime.settings.environment import PortName, free_port, is_free, port_variable, remember_port
-
-ROOT = Path(__file__).resolve().parents[2]
 
 SIMULATOR = "gateways.simulator"
 
