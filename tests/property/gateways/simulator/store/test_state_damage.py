@@ -8,7 +8,7 @@ import pytest
 
 from gateways.simulator.__main__ import EXIT_USAGE, main
 from gateways.simulator.store.journal import StateDamagedError
-from tests.property.gateways.simulator.test_simulator_persistence import (
+from tests.property.gateways.simulator.store.test_persistence import (
     Persistence,
     journal_of,
     restored,
