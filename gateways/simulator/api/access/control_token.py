@@ -5,8 +5,8 @@ import re
 import secrets
 from pathlib import Path
 
-from gateways.simulator.api.access.keys import write_private
 from gateways.simulator.store.journal import StateDamagedError
+from gateways.simulator.store.private_file import write_private
 
 HEADER = "X-Control-Token"
 FILE = "control_token"

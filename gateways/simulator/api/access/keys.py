@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ import msgspec
 
 from gateways.simulator.exchange.model.errors import ApiError
 from gateways.simulator.store.journal import StateDamagedError
+from gateways.simulator.store.private_file import write_private
 
 _KEY_FORMAT = re.compile(r"^[A-Za-z0-9_-]{1,128}$")
 
@@ -156,15 +156,3 @@ def load_or_make_keys(state: Path, key: str | None, secret: str | None) -> tuple
     made_key, made_secret = secrets.token_hex(32), secrets.token_hex(32)
     write_private(path, f"api_key={made_key}\napi_secret={made_secret}\n")
     return made_key, made_secret, path
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file atomically by one that only its owner can read."""
-    temporary = path.with_suffix(".tmp")
-    temporary.unlink(missing_ok=True)
-    temporary.touch(mode=0o600)
-    with temporary.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

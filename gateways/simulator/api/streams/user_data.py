@@ -6,12 +6,13 @@ from pathlib import Path
 
 import msgspec
 
-from gateways.simulator.api.access.keys import ApiKey, write_private
+from gateways.simulator.api.access.keys import ApiKey
 from gateways.simulator.api.access.signatures import new_listen_key
 from gateways.simulator.api.requests.faults import Faults
 from gateways.simulator.api.streams.hub import Hub
 from gateways.simulator.exchange.model.errors import ApiError
 from gateways.simulator.store.journal import StateDamagedError
+from gateways.simulator.store.private_file import write_private
 
 LIFE_MS = 3_600_000
 
