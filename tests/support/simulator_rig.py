@@ -70,7 +70,7 @@ def word_of(event: UserEvent) -> str:
     return type(event).__name__
 
 
-class Desk:
+class ExchangeRig:
     """An exchange with BTCUSDT at 50,000: ten levels of one lot-thousand a side, a dollar apart.
 
     Bids 49,999 … 49,990 and asks 50,001 … 50,010, each 1.000 BTC; index, mark and last are 50,000.

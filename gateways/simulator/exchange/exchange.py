@@ -52,10 +52,6 @@ class Exchange:
             deadlines.extend(user.account.countdowns.values())
         return min(deadlines)
 
-    def _at(self, now_ms: int) -> ExchangeState:
-        self.state.now_ms = now_ms
-        return self.state
-
     # Markets.
 
     def market_take(self, symbol: str, side: str, lots: int, limit_ticks: int | None, now_ms: int) -> int:
@@ -290,6 +286,10 @@ class Exchange:
         self.state.replace_spec(spec)
         self._check_accounts()
         self._settle(spec.symbol)
+
+    def _at(self, now_ms: int) -> ExchangeState:
+        self.state.now_ms = now_ms
+        return self.state
 
     # Consequences of a change.
 

@@ -12,7 +12,7 @@ from engine.journal import segment, snapshots
 from gateways.simulator.store import journal as simulator_journal
 from gateways.simulator.store.persistence import Persistence
 from tests.support.journal_rig import note, opened
-from tests.support.simulator_rig import Desk
+from tests.support.simulator_rig import ExchangeRig
 
 Done = list[tuple[str, str]]
 
@@ -76,10 +76,10 @@ def test_a_snapshot_is_on_disk_before_its_name_and_its_name_before_anything_reli
 def test_a_simulators_snapshot_is_on_disk_before_its_name_and_its_name_after(
     tmp_path: Path, done: Done
 ) -> None:
-    desk = Desk()
-    store = Persistence(tmp_path, desk.ex)
+    rig = ExchangeRig()
+    store = Persistence(tmp_path, rig.ex)
     store.restore()
-    desk.market("BUY", "1")
+    rig.market("BUY", "1")
     store.commit()
     done.clear()
     store.snapshot()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateways.simulator.exchange import account_queries, liquidation
 from gateways.simulator.exchange.model.errors import ApiError
-from tests.support.simulator_rig import SYMBOL, D, Desk
+from tests.support.simulator_rig import SYMBOL, D, ExchangeRig
 
 SIDES = st.sampled_from(["BUY", "SELL"])
 ACTIONS = st.one_of(
@@ -25,28 +25,28 @@ NEAR_MARKS = st.tuples(st.just("mark"), st.none(), st.integers(-1500, -300), st.
 """Where a long position of 1 to 2.5 BTC uses up a margin of 1,600."""
 
 
-def perform(desk: Desk, action: tuple, *, hedge: bool) -> None:
+def perform(rig: ExchangeRig, action: tuple, *, hedge: bool) -> None:
     kind, side, size, more = action
     qty = str(D(size) / 1000)
     position_side = {"position_side": more} if hedge else {}
     if kind == "market":
-        desk.market(side, qty, **position_side)
+        rig.market(side, qty, **position_side)
     elif kind == "limit":
         chosen = {"position_side": "LONG" if size % 2 else "SHORT"} if hedge else {}
-        desk.limit(side, qty, str(50_000 + more), **chosen)
+        rig.limit(side, qty, str(50_000 + more), **chosen)
     elif kind == "take":
-        desk.take(side, size)
+        rig.take(side, size)
     elif kind == "mark":
-        desk.mark(str(50_000 + size))
+        rig.mark(str(50_000 + size))
     elif kind == "funding":
-        desk.fund_rate(str(D(size) / 10_000))
-        desk.advance(8 * 3_600_000)
+        rig.fund_rate(str(D(size) / 10_000))
+        rig.advance(8 * 3_600_000)
     elif kind == "margin":
-        desk.ex.modify_position_margin("a", SYMBOL, None, D(size), more, desk.now)
+        rig.ex.modify_position_margin("a", SYMBOL, None, D(size), more, rig.now)
     else:
         price = 500_000 + (-10 if side == "BUY" else 10) * more
-        desk.ex.market_limit(SYMBOL, side, price, size, desk.now)
-        desk.ex.after_market(SYMBOL, desk.now)
+        rig.ex.market_limit(SYMBOL, side, price, size, rig.now)
+        rig.ex.after_market(SYMBOL, rig.now)
 
 
 @settings(max_examples=150, deadline=None)
@@ -59,23 +59,23 @@ def perform(desk: Desk, action: tuple, *, hedge: bool) -> None:
 def test_every_change_of_the_wallet_is_a_fee_a_profit_or_funding(
     actions: list[tuple], leverage: int, *, isolated: bool, hedge: bool
 ):
-    desk = Desk(wallet="20000")
+    rig = ExchangeRig(wallet="20000")
     if hedge:
-        desk.ex.set_position_mode("a", hedge_mode=True, now_ms=desk.now)
+        rig.ex.set_position_mode("a", hedge_mode=True, now_ms=rig.now)
     if isolated:
-        desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
-    desk.ex.set_leverage("a", SYMBOL, leverage, desk.now)
+        rig.ex.set_margin_type("a", SYMBOL, "ISOLATED", rig.now)
+    rig.ex.set_leverage("a", SYMBOL, leverage, rig.now)
     for action in actions:
-        before = desk.wallet()
-        told = len(desk.state.user("a").income)
+        before = rig.wallet()
+        told = len(rig.state.user("a").income)
         try:
-            perform(desk, action, hedge=hedge)
+            perform(rig, action, hedge=hedge)
         except ApiError:
-            assert desk.wallet() == before
-        user = desk.state.user("a")
+            assert rig.wallet() == before
+        user = rig.state.user("a")
         booked = [row.income for row in list(user.income)[told:]]
-        assert desk.wallet() == before + sum(booked)
-        check_account(desk)
+        assert rig.wallet() == before + sum(booked)
+        check_account(rig)
 
 
 @settings(max_examples=300, deadline=None)
@@ -91,16 +91,16 @@ def test_the_quick_look_at_margins_passes_over_nothing(
     """Without it, where every look is the thorough one, all events are the same."""
 
     def heard() -> list[object]:
-        desk = Desk(wallet="1600")
+        rig = ExchangeRig(wallet="1600")
         if hedge:
-            desk.ex.set_position_mode("a", hedge_mode=True, now_ms=desk.now)
+            rig.ex.set_position_mode("a", hedge_mode=True, now_ms=rig.now)
         if isolated:
-            desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
-        desk.ex.set_leverage("a", SYMBOL, 100, desk.now)
+            rig.ex.set_margin_type("a", SYMBOL, "ISOLATED", rig.now)
+        rig.ex.set_leverage("a", SYMBOL, 100, rig.now)
         for action in [("market", "BUY", lots, "LONG"), *actions]:
             with contextlib.suppress(ApiError):
-                perform(desk, action, hedge=hedge)
-        return [*desk.heard.events, *desk.heard.forced, desk.wallet(), desk.state.counters]
+                perform(rig, action, hedge=hedge)
+        return [*rig.heard.events, *rig.heard.forced, rig.wallet(), rig.state.counters]
 
     quick = heard()
     with pytest.MonkeyPatch.context() as patch:
@@ -108,12 +108,12 @@ def test_the_quick_look_at_margins_passes_over_nothing(
         assert heard() == quick
 
 
-def check_account(desk: Desk) -> None:
+def check_account(rig: ExchangeRig) -> None:
     """Check all that must hold of account "a" at any moment."""
-    summary = account_queries.account_summary(desk.state, "a")
+    summary = account_queries.account_summary(rig.state, "a")
     total = summary.total
-    user = desk.state.user("a")
-    trades = desk.state.user("a").trades
+    user = rig.state.user("a")
+    trades = rig.state.user("a").trades
     held = sum(row.position_amt for row in summary.positions if row.symbol == SYMBOL)
     assert held == sum(t.qty_base if t.is_buyer else -t.qty_base for t in trades)
     assert total.available_balance >= 0
@@ -147,22 +147,22 @@ def check_account(desk: Desk) -> None:
 def test_a_position_is_liquidated_at_its_liquidation_price_and_not_before(
     side: str, lots: int, leverage: int, wallet: int, *, isolated: bool
 ):
-    desk = Desk(wallet=str(wallet))
+    rig = ExchangeRig(wallet=str(wallet))
     if isolated:
-        desk.ex.set_margin_type("a", SYMBOL, "ISOLATED", desk.now)
-    desk.ex.set_leverage("a", SYMBOL, leverage, desk.now)
+        rig.ex.set_margin_type("a", SYMBOL, "ISOLATED", rig.now)
+    rig.ex.set_leverage("a", SYMBOL, leverage, rig.now)
     try:
-        desk.market(side, str(D(lots) / 1000))
+        rig.market(side, str(D(lots) / 1000))
     except ApiError:
         assume(False)
-    price = account_queries.position_rows(desk.state, "a", SYMBOL)[0].liquidation_price
-    assume(desk.amount() and price)
+    price = account_queries.position_rows(rig.state, "a", SYMBOL)[0].liquidation_price
+    assume(rig.amount() and price)
     safer = 1 if side == "BUY" else -1
-    amount = desk.amount()
-    desk.mark(str(price + safer * D("0.001")))
-    assert desk.amount() == amount
-    desk.mark(str(price - safer * D("0.001")))
-    assert abs(desk.amount()) < abs(amount)
+    amount = rig.amount()
+    rig.mark(str(price + safer * D("0.001")))
+    assert rig.amount() == amount
+    rig.mark(str(price - safer * D("0.001")))
+    assert abs(rig.amount()) < abs(amount)
 
 
 @settings(max_examples=100, deadline=None)
@@ -173,20 +173,20 @@ def test_a_position_is_liquidated_at_its_liquidation_price_and_not_before(
 )
 def test_two_hedge_sides_are_liquidated_at_their_common_price(long: int, short: int, wallet: int):
     assume(long != short)
-    desk = Desk(wallet=str(wallet))
-    desk.ex.set_position_mode("a", hedge_mode=True, now_ms=desk.now)
-    desk.ex.set_leverage("a", SYMBOL, 125, desk.now)
+    rig = ExchangeRig(wallet=str(wallet))
+    rig.ex.set_position_mode("a", hedge_mode=True, now_ms=rig.now)
+    rig.ex.set_leverage("a", SYMBOL, 125, rig.now)
     try:
-        desk.market("BUY", str(D(long) / 1000), position_side="LONG")
-        desk.market("SELL", str(D(short) / 1000), position_side="SHORT")
+        rig.market("BUY", str(D(long) / 1000), position_side="LONG")
+        rig.market("SELL", str(D(short) / 1000), position_side="SHORT")
     except ApiError:
         assume(False)
-    price = account_queries.position_rows(desk.state, "a", SYMBOL)[1].liquidation_price
+    price = account_queries.position_rows(rig.state, "a", SYMBOL)[1].liquidation_price
     assume(price)
-    assert account_queries.position_rows(desk.state, "a", SYMBOL)[2].liquidation_price == price
+    assert account_queries.position_rows(rig.state, "a", SYMBOL)[2].liquidation_price == price
     safer = 1 if price < 50_000 else -1
-    held = (desk.amount(side="LONG"), desk.amount(side="SHORT"))
-    desk.mark(str(price + safer * D("0.01")))
-    assert (desk.amount(side="LONG"), desk.amount(side="SHORT")) == held
-    desk.mark(str(price - safer * D("0.01")))
-    assert (desk.amount(side="LONG"), desk.amount(side="SHORT")) != held
+    held = (rig.amount(side="LONG"), rig.amount(side="SHORT"))
+    rig.mark(str(price + safer * D("0.01")))
+    assert (rig.amount(side="LONG"), rig.amount(side="SHORT")) == held
+    rig.mark(str(price - safer * D("0.01")))
+    assert (rig.amount(side="LONG"), rig.amount(side="SHORT")) != held

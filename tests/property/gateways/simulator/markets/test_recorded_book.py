@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gateways.simulator.exchange import order_queries
 from gateways.simulator.exchange.model.errors import ApiError
-from tests.support.simulator_rig import SYMBOL, Desk
+from tests.support.simulator_rig import SYMBOL, ExchangeRig
 
 SIDES = st.sampled_from(["BUY", "SELL"])
 OFFSETS = st.integers(-40, 40)
@@ -19,58 +19,58 @@ STEPS = st.one_of(
 )
 
 
-def perform(desk: Desk, step: tuple[str, str, int, int], account: str) -> None:
+def perform(rig: ExchangeRig, step: tuple[str, str, int, int], account: str) -> None:
     kind, side, offset, lots = step
     ticks = 500_000 + 5 * offset
     price, qty = (
-        str(desk.state.specs[SYMBOL].ticks_to_price(ticks)),
-        str(desk.state.specs[SYMBOL].lots_to_qty(lots)),
+        str(rig.state.specs[SYMBOL].ticks_to_price(ticks)),
+        str(rig.state.specs[SYMBOL].lots_to_qty(lots)),
     )
-    book = desk.ex.book(SYMBOL)
+    book = rig.ex.book(SYMBOL)
     if kind == "set":
         book.set_level(side, ticks, lots)
     elif kind == "print":
-        filled = executed(desk)
-        desk.ex.print_trade(SYMBOL, ticks, lots, buyer_is_maker=side == "BUY", now_ms=desk.now)
-        assert executed(desk) - filled <= lots
+        filled = executed(rig)
+        rig.ex.print_trade(SYMBOL, ticks, lots, buyer_is_maker=side == "BUY", now_ms=rig.now)
+        assert executed(rig) - filled <= lots
     elif kind == "limit":
-        desk.limit(side, qty, price, account=account)
+        rig.limit(side, qty, price, account=account)
     elif kind == "market":
-        desk.market(side, qty, account=account)
+        rig.market(side, qty, account=account)
     elif kind == "cancel":
-        orders = order_queries.open_orders(desk.state, account)
+        orders = order_queries.open_orders(rig.state, account)
         if orders:
-            desk.ex.cancel(account, SYMBOL, orders[offset % len(orders)].order_id, None, desk.now)
+            rig.ex.cancel(account, SYMBOL, orders[offset % len(orders)].order_id, None, rig.now)
     else:
         book.clear_anonymous()
-    desk.ex.after_market(SYMBOL, desk.now)
+    rig.ex.after_market(SYMBOL, rig.now)
 
 
-def executed(desk: Desk) -> int:
+def executed(rig: ExchangeRig) -> int:
     """Return the lots filled so far in both accounts."""
-    users = (desk.state.user(account) for account in ("a", "b"))
+    users = (rig.state.user(account) for account in ("a", "b"))
     return sum(order.executed_lots for user in users for order in user.orders.values())
 
 
 @settings(max_examples=200, deadline=None)
 @given(steps=st.lists(st.tuples(STEPS, st.sampled_from(["a", "b"])), min_size=5, max_size=50))
 def test_no_order_stays_crossed_and_every_entry_is_an_open_order(steps: list):
-    desk = Desk(wallet="50000000")
+    rig = ExchangeRig(wallet="50000000")
     for step, account in steps:
         try:
-            perform(desk, step, account)
+            perform(rig, step, account)
         except ApiError as refused:
             assert refused.code in {-2019, -2027, -4131, -4164}  # noqa: PT017 - a step may be refused
-        check(desk)
+        check(rig)
 
 
-def check(desk: Desk) -> None:
-    book = desk.ex.book(SYMBOL)
+def check(rig: ExchangeRig) -> None:
+    book = rig.ex.book(SYMBOL)
     entries = {entry.order_id: entry for side in ("BUY", "SELL") for entry in book.entries(side)}
     orders = {
         order.order_id: order
         for account in ("a", "b")
-        for order in order_queries.open_orders(desk.state, account)
+        for order in order_queries.open_orders(rig.state, account)
     }
     assert {order_id: entry.lots for order_id, entry in entries.items()} == {
         order_id: order.remaining_lots for order_id, order in orders.items()
@@ -84,5 +84,5 @@ def check(desk: Desk) -> None:
             own = sum(e.lots for e in entries.values() if (e.side, e.price_ticks) == (side, ticks))
             assert lots == own + book.anonymous_at(side, ticks) > 0
     for account in ("a", "b"):
-        rows = desk.state.user(account).income
-        assert sum(row.income for row in rows) == desk.wallet(account)
+        rows = rig.state.user(account).income
+        assert sum(row.income for row in rows) == rig.wallet(account)

@@ -22,10 +22,10 @@ from gateways.simulator.store import records as state_record
 from gateways.simulator.store.journal import StateDamagedError
 from gateways.simulator.store.persistence import Persistence as Store
 from gateways.simulator.store.records import StateRecord, state_slices
-from tests.support.simulator_rig import SYMBOL, D, Desk, Recorder
+from tests.support.simulator_rig import SYMBOL, D, ExchangeRig, Recorder
 
-Step = Callable[[Desk], object]
-SPECS = Desk().ex.state.specs
+Step = Callable[[ExchangeRig], object]
+SPECS = ExchangeRig().ex.state.specs
 
 
 class Persistence(Store):
@@ -78,12 +78,12 @@ def steps() -> list[Step]:
     ]
 
 
-def isolated_margin(desk: Desk) -> None:
+def isolated_margin(rig: ExchangeRig) -> None:
     eth = "ETHUSDT"
-    desk.ex.book(eth).add("SELL", 200_000, 1_000)
-    desk.ex.set_margin_type("b", eth, "ISOLATED", desk.now)
-    desk.ex.submit("b", OrderRequest(eth, "BUY", "MARKET", quantity=D("0.1")), desk.now)
-    desk.ex.modify_position_margin("b", eth, None, D(5), 1, desk.now)
+    rig.ex.book(eth).add("SELL", 200_000, 1_000)
+    rig.ex.set_margin_type("b", eth, "ISOLATED", rig.now)
+    rig.ex.submit("b", OrderRequest(eth, "BUY", "MARKET", quantity=D("0.1")), rig.now)
+    rig.ex.modify_position_margin("b", eth, None, D(5), 1, rig.now)
 
 
 def contents(state: ExchangeState, *, with_prices: bool = True) -> bytes:
@@ -104,23 +104,23 @@ def contents(state: ExchangeState, *, with_prices: bool = True) -> bytes:
     return msgspec.msgpack.encode(record)
 
 
-def written(folder: Path, max_journal_bytes: int = 1 << 20) -> tuple[Desk, list[bytes], list[int]]:
+def written(folder: Path, max_journal_bytes: int = 1 << 20) -> tuple[ExchangeRig, list[bytes], list[int]]:
     """Run all steps with a commit after each; return the state and the journal's size after each.
 
     A snapshot that is due is written at once.
     """
-    desk = Desk()
-    store = Persistence(folder, desk.ex, max_journal_bytes)
+    rig = ExchangeRig()
+    store = Persistence(folder, rig.ex, max_journal_bytes)
     store.restore()
-    states, sizes = [contents(desk.state)], [journal_of(folder).stat().st_size]
+    states, sizes = [contents(rig.state)], [journal_of(folder).stat().st_size]
     for step in steps():
-        step(desk)
+        step(rig)
         store.commit()
         while store.has_work:
             store.proceed()
-        states.append(contents(desk.state))
+        states.append(contents(rig.state))
         sizes.append(journal_of(folder).stat().st_size)
-    return desk, states, sizes
+    return rig, states, sizes
 
 
 def journal_of(folder: Path) -> Path:
@@ -140,18 +140,18 @@ def test_every_step_changes_what_is_kept(tmp_path: Path):
 
 
 def test_a_restart_finds_everything(tmp_path: Path):
-    desk, states, _ = written(tmp_path / "s")
+    rig, states, _ = written(tmp_path / "s")
     exchange, _ = restored(tmp_path / "s")
     assert contents(exchange.state) == states[-1]
     assert (
         account_queries.account_summary(exchange.state, "a").total
-        == account_queries.account_summary(desk.state, "a").total
+        == account_queries.account_summary(rig.state, "a").total
     )
-    assert order_queries.open_orders(exchange.state, "a") == order_queries.open_orders(desk.state, "a")
+    assert order_queries.open_orders(exchange.state, "a") == order_queries.open_orders(rig.state, "a")
     assert order_queries.open_algo_orders(exchange.state, "b") == order_queries.open_algo_orders(
-        desk.state, "b"
+        rig.state, "b"
     )
-    assert exchange.state.market(SYMBOL).spec.brackets == desk.state.market(SYMBOL).spec.brackets
+    assert exchange.state.market(SYMBOL).spec.brackets == rig.state.market(SYMBOL).spec.brackets
 
 
 def test_cut_at_every_byte_of_the_last_records_the_whole_ones_remain(
@@ -177,7 +177,7 @@ def test_a_torn_tail_is_overwritten_by_the_next_commit(tmp_path: Path):
     _, states, sizes = written(folder)
     os.truncate(journal_of(folder), sizes[-1] - 1)
     exchange, store = restored(folder)
-    exchange.deposit("a", D(1), Desk().now)
+    exchange.deposit("a", D(1), ExchangeRig().now)
     store.commit()
     again, _ = restored(folder)
     assert contents(again.state) == contents(exchange.state) != states[-2]
@@ -243,14 +243,14 @@ def _thin_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_kill_anywhere_in_a_snapshot_loses_nothing_and_doubles_nothing(tmp_path: Path, pace: int):
     """The folder as it is after each commit and each slice is what a kill there leaves."""
     folder, copy = tmp_path / "s", tmp_path / "copy"
-    desk = Desk()
-    store = Persistence(folder, desk.ex, 3_000)
+    rig = ExchangeRig()
+    store = Persistence(folder, rig.ex, 3_000)
     store.restore()
     seen_unfinished = 0
     for step in steps():
-        step(desk)
+        step(rig)
         store.commit()
-        answered = contents(desk.state, with_prices=False)
+        answered = contents(rig.state, with_prices=False)
         for _ in range(pace):
             seen_unfinished += any(folder.glob("*.tmp"))
             shutil.copytree(folder, copy)
@@ -269,17 +269,17 @@ def test_a_kill_anywhere_in_a_snapshot_loses_nothing_and_doubles_nothing(tmp_pat
 @pytest.mark.usefixtures("_thin_slices")
 def test_a_snapshot_takes_in_what_happens_while_it_is_written(tmp_path: Path):
     folder = tmp_path / "s"
-    desk = Desk()
-    store = Persistence(folder, desk.ex)
+    rig = ExchangeRig()
+    store = Persistence(folder, rig.ex)
     store.restore()
     store.begin_snapshot()
     for step in steps():
-        step(desk)
+        step(rig)
         store.commit()
         store.proceed()
     while store.has_work:
         store.proceed()
-    expected = contents(desk.state, with_prices=False)
+    expected = contents(rig.state, with_prices=False)
     exchange, _ = restored(folder)
     assert contents(exchange.state, with_prices=False) == expected
     newest = max(folder.glob("snapshot-*.bin"))
@@ -302,20 +302,20 @@ def test_a_snapshot_cut_short_anywhere_is_not_taken_for_a_whole_one(tmp_path: Pa
 
 
 def test_no_step_of_a_snapshot_takes_more_than_its_share_of_rows(tmp_path: Path):
-    desk = Desk()
+    rig = ExchangeRig()
     for _ in range(300):
-        desk.market("BUY", "0.002")
-    for record in state_slices(desk.state):
+        rig.market("BUY", "0.002")
+    for record in state_slices(rig.state):
         rows = sum(len(getattr(record, name)) for name in StateRecord.__struct_fields__[1:])
         assert rows <= state_record.SLICE_ROWS
 
 
 def test_what_is_not_committed_does_not_get_into_a_snapshot(tmp_path: Path):
-    desk = Desk()
-    store = Persistence(tmp_path, desk.ex)
+    rig = ExchangeRig()
+    store = Persistence(tmp_path, rig.ex)
     store.restore()
     store.begin_snapshot()
-    desk.market("BUY", "1")
+    rig.market("BUY", "1")
     with pytest.raises(RuntimeError, match="commit changes"):
         store.proceed()
 
@@ -329,14 +329,14 @@ def test_long_old_files_are_removed_piece_by_piece(tmp_path: Path, monkeypatch: 
 
 
 def test_an_orderly_stop_leaves_a_snapshot_and_an_empty_journal(tmp_path: Path):
-    desk = Desk()
-    store = Persistence(tmp_path, desk.ex)
+    rig = ExchangeRig()
+    store = Persistence(tmp_path, rig.ex)
     store.restore()
-    desk.market("BUY", "1")
+    rig.market("BUY", "1")
     store.close()
     assert journal_of(tmp_path).stat().st_size < 20
     exchange, _ = restored(tmp_path)
-    assert contents(exchange.state) == contents(desk.state)
+    assert contents(exchange.state) == contents(rig.state)
 
 
 @pytest.mark.parametrize("limit", [1_500, 9_000, 1 << 20])
@@ -344,11 +344,11 @@ def test_whatever_call_fails_nothing_answered_is_lost(tmp_path: Path, limit: int
     """Let the n-th call to the disk fail, for every n until none does; then restart."""
     for failing in range(1, 1_000):
         folder = tmp_path / f"n{failing}"
-        desk = Desk()
+        rig = ExchangeRig()
         answered: list[bytes] = []
         with pytest.MonkeyPatch.context() as patch:
             reached = _fail_nth(patch, failing)
-            attempted = _run(desk, folder, limit, answered)
+            attempted = _run(rig, folder, limit, answered)
         if not reached():
             break
         if not answered:
@@ -360,20 +360,20 @@ def test_whatever_call_fails_nothing_answered_is_lost(tmp_path: Path, limit: int
     assert failing > len(steps())
 
 
-def _run(desk: Desk, folder: Path, limit: int, answered: list[bytes]) -> bytes:
+def _run(rig: ExchangeRig, folder: Path, limit: int, answered: list[bytes]) -> bytes:
     """Work until the disk fails; return the state that was being written then."""
     try:
-        store = Persistence(folder, desk.ex, limit)
+        store = Persistence(folder, rig.ex, limit)
         store.restore()
-        answered.append(contents(desk.state, with_prices=False))
+        answered.append(contents(rig.state, with_prices=False))
         for step in steps():
-            step(desk)
+            step(rig)
             store.commit()
-            answered.append(contents(desk.state, with_prices=False))
+            answered.append(contents(rig.state, with_prices=False))
             store.proceed()
     except OSError:
         pass
-    return contents(desk.state, with_prices=False)
+    return contents(rig.state, with_prices=False)
 
 
 def _fail_nth(patch: pytest.MonkeyPatch, failing: int) -> Callable[[], bool]:
@@ -417,12 +417,12 @@ def _fail_nth(patch: pytest.MonkeyPatch, failing: int) -> Callable[[], bool]:
 
 
 def test_after_a_failed_write_the_journal_takes_no_more(tmp_path: Path):
-    desk = Desk()
-    store = Persistence(tmp_path, desk.ex)
+    rig = ExchangeRig()
+    store = Persistence(tmp_path, rig.ex)
     store.restore()
     with pytest.MonkeyPatch.context() as patch:
         _fail_nth(patch, 1)
-        desk.market("BUY", "1")
+        rig.market("BUY", "1")
         with pytest.raises(OSError, match="No space"):
             store.commit()
     with pytest.raises(StateDamagedError):
@@ -431,63 +431,63 @@ def test_after_a_failed_write_the_journal_takes_no_more(tmp_path: Path):
 
 def test_a_position_in_a_symbol_that_is_no_longer_traded_is_refused(tmp_path: Path):
     written(tmp_path)
-    exchange = Exchange({"ETHUSDT": Desk().ex.state.specs["ETHUSDT"]}, Recorder())
+    exchange = Exchange({"ETHUSDT": ExchangeRig().ex.state.specs["ETHUSDT"]}, Recorder())
     with pytest.raises(StateDamagedError, match="BTCUSDT: start the exchange with this symbol"):
         Persistence(tmp_path, exchange).restore()
 
 
 def test_market_ids_go_on_above_everything_handed_out(tmp_path: Path):
-    desk = Desk()
-    store = Persistence(tmp_path, desk.ex)
+    rig = ExchangeRig()
+    store = Persistence(tmp_path, rig.ex)
     store.restore()
-    updates = [desk.ex.next_update_id() for _ in range(5)]
-    desk.take("BUY", 3_000)
+    updates = [rig.ex.next_update_id() for _ in range(5)]
+    rig.take("BUY", 3_000)
     exchange, _ = restored(tmp_path)
     assert exchange.next_update_id() > updates[-1]
     book = exchange.book(SYMBOL)
     book.add("SELL", 500_010, 5)
-    exchange.market_take(SYMBOL, "BUY", 5, None, desk.now)
+    exchange.market_take(SYMBOL, "BUY", 5, None, rig.now)
     heard = exchange.state.listener
     assert isinstance(heard, Recorder)
-    assert heard.trades[-1].trade_id > desk.heard.trades[-1].trade_id
+    assert heard.trades[-1].trade_id > rig.heard.trades[-1].trade_id
 
 
 def test_restored_orders_rejoin_the_book_behind_what_the_market_placed(tmp_path: Path):
-    desk = Desk()
-    store = Persistence(tmp_path, desk.ex)
+    rig = ExchangeRig()
+    store = Persistence(tmp_path, rig.ex)
     store.restore()
-    order = desk.limit("BUY", "0.1", "49990")
+    order = rig.limit("BUY", "0.1", "49990")
     store.commit()
     exchange, _ = restored(tmp_path)
-    exchange.after_market(SYMBOL, desk.now)
+    exchange.after_market(SYMBOL, rig.now)
     book = exchange.book(SYMBOL)
     assert book.best_bid() is None
     book.add("BUY", 499_900, 700)
     book.add("SELL", 500_010, 700)
-    exchange.after_market(SYMBOL, desk.now)
+    exchange.after_market(SYMBOL, rig.now)
     assert book.size_at("BUY", 499_900) == 800
-    exchange.market_take(SYMBOL, "SELL", 750, None, desk.now)
+    exchange.market_take(SYMBOL, "SELL", 750, None, rig.now)
     assert order_queries.order(exchange.state, "a", SYMBOL, order.order_id, None).executed_qty == D("0.050")
 
 
 def test_a_restored_order_can_be_cancelled_before_the_market_starts(tmp_path: Path):
-    desk = Desk()
-    store = Persistence(tmp_path, desk.ex)
+    rig = ExchangeRig()
+    store = Persistence(tmp_path, rig.ex)
     store.restore()
-    order = desk.limit("BUY", "0.1", "49990")
+    order = rig.limit("BUY", "0.1", "49990")
     store.commit()
     exchange, _ = restored(tmp_path)
-    assert exchange.cancel("a", SYMBOL, order.order_id, None, desk.now).status == "CANCELED"
+    assert exchange.cancel("a", SYMBOL, order.order_id, None, rig.now).status == "CANCELED"
     exchange.book(SYMBOL).add("BUY", 499_900, 700)
-    exchange.after_market(SYMBOL, desk.now)
+    exchange.after_market(SYMBOL, rig.now)
     assert exchange.book(SYMBOL).size_at("BUY", 499_900) == 700
 
 
 def test_money_keeps_its_exact_digits(tmp_path: Path):
-    desk = Desk()
-    store = Persistence(tmp_path, desk.ex)
+    rig = ExchangeRig()
+    store = Persistence(tmp_path, rig.ex)
     store.restore()
-    desk.ex.deposit("a", Decimal("0.00000001"), desk.now)
+    rig.ex.deposit("a", Decimal("0.00000001"), rig.now)
     store.commit()
     exchange, _ = restored(tmp_path)
     assert str(account_queries.account_summary(exchange.state, "a").total.wallet_balance) == "100000.00000001"

@@ -14,7 +14,7 @@ from tests.property.gateways.simulator.store.test_persistence import (
     restored,
     written,
 )
-from tests.support.simulator_rig import Desk
+from tests.support.simulator_rig import ExchangeRig
 
 
 @pytest.fixture(autouse=True)
@@ -66,12 +66,12 @@ def test_a_torn_record_is_named(tmp_path: Path):
 
 def test_a_newest_journal_that_is_missing_is_refused(tmp_path: Path):
     folder = tmp_path / "s"
-    desk = Desk()
-    store = Persistence(folder, desk.ex)
+    rig = ExchangeRig()
+    store = Persistence(folder, rig.ex)
     store.restore()
-    desk.market("BUY", "1")
+    rig.market("BUY", "1")
     store.begin_snapshot()
-    desk.market("BUY", "1")
+    rig.market("BUY", "1")
     store.commit()  # the snapshot is not finished: only the journal knows of the second order
     journal_of(folder).unlink()
     with pytest.raises(StateDamagedError, match=r"journal-000000001.log: missing"):

@@ -10,7 +10,7 @@ from gateways.simulator.exchange import history_queries, order_queries
 from gateways.simulator.exchange.model.errors import MESSAGES, ApiError, refusal
 from gateways.simulator.exchange.model.orders import AmendRequest, OrderRequest
 from gateways.simulator.exchange.model.symbols import default_symbols
-from tests.support.simulator_rig import NOW, SYMBOL, D, Desk, refused
+from tests.support.simulator_rig import NOW, SYMBOL, D, ExchangeRig, refused
 
 GOOD = OrderRequest(SYMBOL, "BUY", "LIMIT", time_in_force="GTC", quantity=D("0.01"), price=D("49000"))
 MARKET = OrderRequest(SYMBOL, "BUY", "MARKET", quantity=D("0.01"))
@@ -73,131 +73,131 @@ ROWS = {
 
 
 @pytest.fixture
-def desk() -> Desk:
+def rig() -> ExchangeRig:
     spec = replace(default_symbols()[SYMBOL], min_notional=D(50))
-    return Desk(spec=spec)
+    return ExchangeRig(spec=spec)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=list(ROWS))
-def test_an_order_is_refused_with_the_documented_code(desk: Desk, row: str):
+def test_an_order_is_refused_with_the_documented_code(rig: ExchangeRig, row: str):
     request, code = ROWS[row]
     with refused(code):
-        desk.ex.submit("a", request, desk.now)
-    assert order_queries.open_orders(desk.state, "a") == []
-    assert desk.heard.events == []
+        rig.ex.submit("a", request, rig.now)
+    assert order_queries.open_orders(rig.state, "a") == []
+    assert rig.heard.events == []
 
 
-def test_the_good_request_of_the_table_is_accepted(desk: Desk):
-    assert desk.ex.submit("a", GOOD, desk.now).status == "NEW"
-    assert desk.ex.submit("a", MARKET, desk.now).status == "FILLED"
+def test_the_good_request_of_the_table_is_accepted(rig: ExchangeRig):
+    assert rig.ex.submit("a", GOOD, rig.now).status == "NEW"
+    assert rig.ex.submit("a", MARKET, rig.now).status == "FILLED"
 
 
-def test_trailing_zeros_are_not_decimals(desk: Desk):
+def test_trailing_zeros_are_not_decimals(rig: ExchangeRig):
     request = replace(GOOD, price=D("49000.0000"), quantity=D("0.0100000"))
-    assert desk.ex.submit("a", request, desk.now).status == "NEW"
+    assert rig.ex.submit("a", request, rig.now).status == "NEW"
 
 
-def test_decimals_are_checked_before_the_tick(desk: Desk):
+def test_decimals_are_checked_before_the_tick(rig: ExchangeRig):
     with refused(-1111):
-        desk.ex.submit("a", replace(GOOD, price=D("49000.055")), desk.now)
+        rig.ex.submit("a", replace(GOOD, price=D("49000.055")), rig.now)
 
 
 def test_quantity_off_the_step_of_a_coarse_symbol_is_refused():
     spec = replace(default_symbols()[SYMBOL], step_size=D("0.005"), min_qty=D("0.005"))
-    desk = Desk(spec=spec)
+    rig = ExchangeRig(spec=spec)
     with refused(-4023):
-        desk.limit("BUY", "0.011", "49000")
+        rig.limit("BUY", "0.011", "49000")
     with refused(-4004):
-        desk.limit("BUY", "0.004", "49000")
+        rig.limit("BUY", "0.004", "49000")
 
 
-def test_the_notional_message_names_the_minimum(desk: Desk):
+def test_the_notional_message_names_the_minimum(rig: ExchangeRig):
     with pytest.raises(ApiError, match=r"no smaller than 50 \(unless"):
-        desk.limit("BUY", "0.001", "49000")
+        rig.limit("BUY", "0.001", "49000")
 
 
-def test_reduce_only_orders_need_no_minimum_notional(desk: Desk):
-    desk.market("BUY", "0.002")
-    assert desk.limit("SELL", "0.001", "50500", reduce_only=True).status == "NEW"
+def test_reduce_only_orders_need_no_minimum_notional(rig: ExchangeRig):
+    rig.market("BUY", "0.002")
+    assert rig.limit("SELL", "0.001", "50500", reduce_only=True).status == "NEW"
 
 
-def test_a_client_id_is_free_again_when_its_order_is_closed(desk: Desk):
-    first = desk.ex.submit("a", replace(GOOD, new_client_order_id="mine"), desk.now)
+def test_a_client_id_is_free_again_when_its_order_is_closed(rig: ExchangeRig):
+    first = rig.ex.submit("a", replace(GOOD, new_client_order_id="mine"), rig.now)
     with refused(-4116):
-        desk.ex.submit("a", replace(GOOD, new_client_order_id="mine"), desk.now)
-    desk.ex.cancel("a", SYMBOL, first.order_id, None, desk.now)
-    second = desk.ex.submit("a", replace(GOOD, new_client_order_id="mine"), desk.now)
-    assert order_queries.order(desk.state, "a", SYMBOL, None, "mine").order_id == second.order_id
+        rig.ex.submit("a", replace(GOOD, new_client_order_id="mine"), rig.now)
+    rig.ex.cancel("a", SYMBOL, first.order_id, None, rig.now)
+    second = rig.ex.submit("a", replace(GOOD, new_client_order_id="mine"), rig.now)
+    assert order_queries.order(rig.state, "a", SYMBOL, None, "mine").order_id == second.order_id
 
 
-def test_two_accounts_may_use_one_client_id(desk: Desk):
+def test_two_accounts_may_use_one_client_id(rig: ExchangeRig):
     for account in ("a", "b"):
-        assert desk.ex.submit(account, replace(GOOD, new_client_order_id="mine"), desk.now).status == "NEW"
+        assert rig.ex.submit(account, replace(GOOD, new_client_order_id="mine"), rig.now).status == "NEW"
 
 
-def test_made_client_ids_have_22_characters_and_differ(desk: Desk):
-    names = {desk.ex.submit("a", GOOD, desk.now).client_order_id for _ in range(50)}
+def test_made_client_ids_have_22_characters_and_differ(rig: ExchangeRig):
+    names = {rig.ex.submit("a", GOOD, rig.now).client_order_id for _ in range(50)}
     assert len(names) == 50
     assert {len(name) for name in names} == {22}
 
 
 def test_the_number_of_open_orders_of_a_symbol_is_limited():
-    desk = Desk(spec=replace(default_symbols()[SYMBOL], max_num_orders=3))
+    rig = ExchangeRig(spec=replace(default_symbols()[SYMBOL], max_num_orders=3))
     for _ in range(3):
-        desk.ex.submit("a", GOOD, desk.now)
+        rig.ex.submit("a", GOOD, rig.now)
     with refused(-2025):
-        desk.ex.submit("a", GOOD, desk.now)
+        rig.ex.submit("a", GOOD, rig.now)
 
 
-def test_a_market_order_far_from_the_mark_price_is_refused(desk: Desk):
-    desk.mark("40000")
+def test_a_market_order_far_from_the_mark_price_is_refused(rig: ExchangeRig):
+    rig.mark("40000")
     with refused(-4131):
-        desk.market("BUY", "0.01")
+        rig.market("BUY", "0.01")
 
 
 def test_a_position_above_the_bracket_of_the_leverage_is_refused():
-    desk = Desk(wallet="1000000")
-    desk.ex.set_leverage("a", SYMBOL, 125, desk.now)
+    rig = ExchangeRig(wallet="1000000")
+    rig.ex.set_leverage("a", SYMBOL, 125, rig.now)
     with refused(-2027):
-        desk.limit("BUY", "6.001", "50000")
-    assert desk.limit("BUY", "6.000", "50000").status == "NEW"
+        rig.limit("BUY", "6.001", "50000")
+    assert rig.limit("BUY", "6.000", "50000").status == "NEW"
     with refused(-2027):
-        desk.limit("BUY", "0.001", "50000")
+        rig.limit("BUY", "0.001", "50000")
 
 
 @pytest.mark.parametrize(("side", "code"), [("BUY", -4140), ("SELL", None)])
 def test_a_controlled_side_is_refused(side: str, code: int | None):
-    desk = Desk(spec=replace(default_symbols()[SYMBOL], position_control_side="BUY"))
+    rig = ExchangeRig(spec=replace(default_symbols()[SYMBOL], position_control_side="BUY"))
     if code is None:
-        assert desk.market(side, "0.01").status == "FILLED"
+        assert rig.market(side, "0.01").status == "FILLED"
         return
     with refused(code):
-        desk.market(side, "0.01")
+        rig.market(side, "0.01")
 
 
 def test_a_closed_symbol_takes_no_orders():
-    desk = Desk(spec=replace(default_symbols()[SYMBOL], status="SETTLING"))
+    rig = ExchangeRig(spec=replace(default_symbols()[SYMBOL], status="SETTLING"))
     with refused(-4141):
-        desk.market("BUY", "0.01")
+        rig.market("BUY", "0.01")
 
 
-def test_hedge_mode_wants_a_position_side_and_no_reduce_only(desk: Desk):
-    desk.ex.set_position_mode("a", hedge_mode=True, now_ms=desk.now)
+def test_hedge_mode_wants_a_position_side_and_no_reduce_only(rig: ExchangeRig):
+    rig.ex.set_position_mode("a", hedge_mode=True, now_ms=rig.now)
     with refused(-4061):
-        desk.market("BUY", "0.01")
+        rig.market("BUY", "0.01")
     with refused(-4061):
-        desk.market("BUY", "0.01", position_side="BOTH")
+        rig.market("BUY", "0.01", position_side="BOTH")
     with refused(-1106):
-        desk.market("SELL", "0.01", position_side="LONG", reduce_only=True)
+        rig.market("SELL", "0.01", position_side="LONG", reduce_only=True)
     with refused(-1106):
-        desk.market("SELL", "0.01", position_side="LONG", reduce_only=False)
+        rig.market("SELL", "0.01", position_side="LONG", reduce_only=False)
     with refused(-2022):
-        desk.market("SELL", "0.01", position_side="LONG")
+        rig.market("SELL", "0.01", position_side="LONG")
 
 
-def amend(desk: Desk, target: int, **more: object) -> None:
+def amend(rig: ExchangeRig, target: int, **more: object) -> None:
     terms = {"quantity": D("0.02"), "price": D("49000"), "order_id": target} | more
-    desk.ex.amend("a", AmendRequest(SYMBOL, "BUY", **terms), desk.now)  # type: ignore[arg-type]  # a table of fields
+    rig.ex.amend("a", AmendRequest(SYMBOL, "BUY", **terms), rig.now)  # type: ignore[arg-type]  # a table of fields
 
 
 AMENDMENTS: dict[str, tuple[dict[str, object], int]] = {
@@ -217,27 +217,27 @@ AMENDMENTS: dict[str, tuple[dict[str, object], int]] = {
 
 
 @pytest.mark.parametrize("row", AMENDMENTS, ids=list(AMENDMENTS))
-def test_a_refused_modification_leaves_the_order_as_it_was(desk: Desk, row: str):
-    order = desk.ex.submit("a", GOOD, desk.now)
-    desk.heard.events.clear()
+def test_a_refused_modification_leaves_the_order_as_it_was(rig: ExchangeRig, row: str):
+    order = rig.ex.submit("a", GOOD, rig.now)
+    rig.heard.events.clear()
     more, code = AMENDMENTS[row]
     with refused(code):
-        amend(desk, order.order_id, **more)
-    assert order_queries.order(desk.state, "a", SYMBOL, order.order_id, None) == order
-    assert desk.ex.book(SYMBOL).size_at("BUY", 490_000) == 10
-    assert desk.heard.events == []
+        amend(rig, order.order_id, **more)
+    assert order_queries.order(rig.state, "a", SYMBOL, order.order_id, None) == order
+    assert rig.ex.book(SYMBOL).size_at("BUY", 490_000) == 10
+    assert rig.heard.events == []
 
 
 def test_modifications_are_counted_up_to_the_limit():
-    desk = Desk(spec=replace(default_symbols()[SYMBOL], max_move_order_limit=2))
-    order = desk.ex.submit("a", GOOD, desk.now)
-    amend(desk, order.order_id)
-    amend(desk, order.order_id, quantity=D("0.03"))
+    rig = ExchangeRig(spec=replace(default_symbols()[SYMBOL], max_move_order_limit=2))
+    order = rig.ex.submit("a", GOOD, rig.now)
+    amend(rig, order.order_id)
+    amend(rig, order.order_id, quantity=D("0.03"))
     with refused(-5026):
-        amend(desk, order.order_id, quantity=D("0.04"))
+        amend(rig, order.order_id, quantity=D("0.04"))
 
 
-CALLS: dict[str, tuple[Callable[[Desk], object], int]] = {
+CALLS: dict[str, tuple[Callable[[ExchangeRig], object], int]] = {
     "cancel unknown": (lambda d: d.ex.cancel("a", SYMBOL, 5, None, d.now), -2011),
     "cancel without id": (lambda d: d.ex.cancel("a", SYMBOL, None, None, d.now), -1102),
     "query unknown": (lambda d: order_queries.order(d.ex.state, "a", SYMBOL, 5, None), -2013),
@@ -261,10 +261,10 @@ CALLS: dict[str, tuple[Callable[[Desk], object], int]] = {
 
 
 @pytest.mark.parametrize("row", CALLS, ids=list(CALLS))
-def test_a_call_is_refused_with_the_documented_code(desk: Desk, row: str):
+def test_a_call_is_refused_with_the_documented_code(rig: ExchangeRig, row: str):
     call, code = CALLS[row]
     with refused(code):
-        call(desk)
+        call(rig)
 
 
 @pytest.mark.parametrize("code", list(MESSAGES))
@@ -274,8 +274,8 @@ def test_every_fixed_sentence_belongs_to_its_code(code: int):
     assert error.message
 
 
-def test_infinite_numbers_are_malformed(desk: Desk):
+def test_infinite_numbers_are_malformed(rig: ExchangeRig):
     with refused(-1102):
-        desk.ex.submit("a", replace(GOOD, quantity=Decimal("NaN")), desk.now)
+        rig.ex.submit("a", replace(GOOD, quantity=Decimal("NaN")), rig.now)
     with refused(-1102):
-        desk.ex.submit("a", replace(GOOD, price=Decimal("Infinity")), desk.now)
+        rig.ex.submit("a", replace(GOOD, price=Decimal("Infinity")), rig.now)

@@ -7,7 +7,7 @@ from pathlib import Path
 from gateways.simulator.exchange import account_queries, history_queries, order_queries
 from gateways.simulator.exchange.exchange import Exchange
 from gateways.simulator.store.persistence import Persistence
-from tests.support.simulator_rig import NOW, SYMBOL, D, Desk, Recorder
+from tests.support.simulator_rig import NOW, SYMBOL, D, ExchangeRig, Recorder
 
 SNAPSHOT = (
     "c-q~V&u<$=6vx*wEfN<H65KfO2h>_SP1A59KitGLwo}_xX)nuqckE8G-nDmTn>q&+Zmkd^v=S2H602*+ze5G;xpE~`L}}Fv2UPK|"
@@ -49,7 +49,7 @@ def old_folder(folder: Path) -> Path:
 
 
 def opened(folder: Path) -> tuple[Exchange, Persistence]:
-    exchange = Exchange(Desk().ex.state.specs, Recorder())
+    exchange = Exchange(ExchangeRig().ex.state.specs, Recorder())
     store = Persistence(folder, exchange)
     assert store.restore()
     return exchange, store
@@ -90,7 +90,7 @@ def test_an_old_folder_is_read_and_rewritten(tmp_path: Path):
 def test_accounts_of_two_states_have_names_of_their_own(tmp_path: Path):
     names = set()
     for later_ms in (0, 1):
-        exchange = Exchange(Desk().ex.state.specs, Recorder())
+        exchange = Exchange(ExchangeRig().ex.state.specs, Recorder())
         exchange.create_account("a", D(1), NOW + later_ms)
         names.add(account_queries.account_summary(exchange.state, "a").alias)
     assert len(names) == 2
