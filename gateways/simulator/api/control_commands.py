@@ -1,4 +1,4 @@
-"""Bodies of the control API: one struct a command.
+"""Bodies of the control API: one struct per command.
 
 Unknown fields, wrong types and numbers out of bounds are refused.
 """
@@ -55,7 +55,7 @@ class Silence(Command, frozen=True):
 
 
 class Drop(Command, frozen=True):
-    """POST drop: cut stream connections, of one route or all."""
+    """POST drop: close stream connections, of one route or all."""
 
     route: Literal["", "public", "market", "private"] | None = None
 
@@ -93,7 +93,7 @@ class SetBrackets(Command, frozen=True):
 
 
 class Deposit(Command, frozen=True):
-    """POST balance: add to the wallet (negative: take away)."""
+    """POST balance: add to the wallet (negative: withdraw)."""
 
     amount: Decimal
     account: str | None = None

@@ -125,7 +125,7 @@ class LiveMarket:
             self._queue.popleft()(now_ms)
 
     def close(self) -> None:
-        """Have nothing of its own to write."""
+        """Do nothing: there is nothing to save."""
 
     async def run(self, wake: Callable[[], None]) -> None:
         """Keep connections, snapshots and history up to date until cancelled."""

@@ -96,7 +96,7 @@ class Upstream:
         return {one.symbol: one.status for one in listing.symbols}
 
     async def snapshot(self, symbol: str) -> dict[str, Any]:
-        """Depth snapshot of 1000 levels a side."""
+        """Depth snapshot of 1000 levels per side."""
         text = await self._get("depth", {"symbol": symbol, "limit": "1000"})
         return checked_snapshot(text)
 

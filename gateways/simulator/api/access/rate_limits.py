@@ -32,7 +32,7 @@ class RateLimitSettings:
 
 @dataclass(slots=True)
 class _Window:
-    """Count within one fixed window of wall-clock time."""
+    """Count within one fixed window of simulated time."""
 
     length_ms: int
     start_ms: int = 0
@@ -71,7 +71,7 @@ class RateLimits:
         self._orders: dict[str, _Orders] = {}
 
     def take_weight(self, address: str, weight: int, now_ms: int) -> None:
-        """Count a request. Raises LimitError 429, or 418 while banned."""
+        """Count a request. Raises RateLimitError 429, or 418 while banned."""
         state = self._address(address)
         self._check_ban(state, now_ms)
         state.weight.roll(now_ms)
@@ -89,7 +89,7 @@ class RateLimits:
             self._refuse(state, state.funding, now_ms, address)
 
     def take_orders(self, account: str, per_10s: int, per_1m: int, now_ms: int) -> None:
-        """Count orders of an account. Raises LimitError 429 (-1015)."""
+        """Count orders of an account. Raises RateLimitError 429 (-1015)."""
         orders = self._orders.setdefault(account, _Orders())
         for window, amount, limit, name in (
             (orders.ten_seconds, per_10s, self.settings.orders_10s, "10 SECOND"),

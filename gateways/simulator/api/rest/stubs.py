@@ -26,7 +26,7 @@ def constituents(venue: Venue, call: Call) -> object:
 
 
 def trading_schedule(_venue: Venue, call: Call) -> object:
-    """GET tradingSchedule: all markets are always open."""
+    """GET tradingSchedule: no sessions, as no symbol here follows the hours of another market."""
     markets = ("EQUITY", "COMMODITY", "KR_EQUITY", "HK_EQUITY", "CN_EQUITY", "FX")
     return {"updateTime": call.now_ms, "marketSchedules": {market: {"sessions": []} for market in markets}}
 

@@ -13,7 +13,7 @@ from gateways.simulator.exchange.model.symbols import SymbolSpec
 
 @dataclass(frozen=True, slots=True)
 class FlowProfile:
-    """Rates in events a second, sizes in lots, distances in ticks, times in ms."""
+    """Rates in events per second, sizes in lots, distances in ticks, times in ms."""
 
     top_median_lots: float
     """Median size of the best level once it has settled."""
