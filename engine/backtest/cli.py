@@ -229,7 +229,7 @@ def _results(
     if out is not None:
         _check_out(out, [one.title for one in config.strategies], *form)
     for choice in config.strategies:
-        check(choice)
+        check(config, choice)
     market = load_market(config)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:

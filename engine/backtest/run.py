@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
-from engine.backtest.data.broker_config import BrokerConfig, merged_broker
+from engine.backtest.data.broker_config import BrokerConfig, EntryConfig, merged_broker
 from engine.backtest.data.configuration import ConfigError
 from engine.backtest.data.funding import Funding
-from engine.backtest.data.gaps import GapRule
+from engine.backtest.data.gaps import DEFAULT_GAPS, GapRule
 from engine.backtest.data.instruments import read_instruments
 from engine.backtest.data.market import MarketData, market_of
 from engine.backtest.data.price_grid import Grid
@@ -20,7 +20,7 @@ from engine.backtest.report.result import Result
 from engine.backtest.report.trades import trade_columns
 from engine.backtest.runs.compile_notice import announce_compiling
 from engine.backtest.runs.config import RunConfig, StrategyChoice
-from engine.backtest.runs.engines import EngineName, run_scripts, run_signals
+from engine.backtest.runs.engines import DEFAULT_ENGINE, EngineName, run_scripts, run_signals
 from engine.backtest.runs.exits import changed_exits
 from engine.backtest.runs.strategies import AnyClass, AnyStrategy, built, name_of, strategy_class
 from engine.model.bars import Bars
@@ -42,11 +42,11 @@ def backtest(
     params: Mapping[str, object] | None = None,
     exits: ExitRules | Mapping[str, object] | None = None,
     broker: BrokerConfig | Mapping[str, object] | None = None,
-    engine: EngineName = "kernel",
+    engine: EngineName = DEFAULT_ENGINE,
     finer: Bars | Mapping[str, Bars] | None = None,
     funding: Funding | Mapping[str, Funding] | None = None,
     instruments: Path | Mapping[str, Grid] | None = None,
-    gaps: GapRule = "keep",
+    gaps: GapRule = DEFAULT_GAPS,
     name: str = "",
 ) -> Result:
     """Backtest a strategy over the bars of one or several symbols that share one account.
@@ -70,15 +70,16 @@ def backtest(
     market = _market(bars, how, finer, funding, instruments, gaps)
     choice = _choice(strategy, params, exits, name)
     ready = _ready(strategy, choice, list(market.bars))
+    rules = _rules(ready[0], choice, how)
     try:
-        return _run(choice, ready, how, market, engine)
+        return _run(choice, ready, rules, how, market, engine)
     except StrategyFault as fault:
         raise StrategyFault(f"strategy {choice.title}: {fault}", fault.trace) from None
 
 
-def check(choice: StrategyChoice) -> None:
+def check(config: RunConfig, choice: StrategyChoice) -> None:
     """Raise `ConfigError` where the strategy, its parameters or exit rules cannot be used."""
-    _rules(_ready(choice.strategy, choice, [""])[0], choice)
+    _rules(_ready(choice.strategy, choice, [""])[0], choice, config.broker)
 
 
 def run_choice(config: RunConfig, choice: StrategyChoice, market: MarketData) -> Result:
@@ -123,7 +124,7 @@ def _market(
     gaps: GapRule,
 ) -> MarketData:
     if isinstance(bars, MarketData):
-        if any(given is not None for given in (finer, funding, instruments)) or gaps != "keep":
+        if any(given is not None for given in (finer, funding, instruments)) or gaps != DEFAULT_GAPS:
             raise ConfigError("finer, funding, instruments and gaps are part of the MarketData given")
         return bars
     histories = [bars] if isinstance(bars, Bars) else list(bars)
@@ -185,7 +186,7 @@ def _ready(
     return [first, *(built(cls, choice.params) for _ in symbols[1:])]
 
 
-def _rules(strategy: AnyStrategy, choice: StrategyChoice) -> ExitRules | None:
+def _rules(strategy: AnyStrategy, choice: StrategyChoice, broker: BrokerConfig) -> ExitRules | None:
     """The strategy's exit rules with the changes; a script has none."""
     if isinstance(strategy, SignalStrategy):
         return changed_exits(strategy.exit_rules, choice.exits)
@@ -193,17 +194,22 @@ def _rules(strategy: AnyStrategy, choice: StrategyChoice) -> ExitRules | None:
         raise ConfigError(
             f"{choice.strategy} is a script: it closes positions itself and takes no exit rules"
         )
+    if broker.entry != EntryConfig():
+        raise ConfigError(
+            f"{choice.strategy} is a script: it places its own orders and takes no broker.entry"
+        )
     return None
 
 
 def _run(
     choice: StrategyChoice,
     ready: list[AnyStrategy],
+    rules: ExitRules | None,
     broker: BrokerConfig,
     market: MarketData,
     engine: EngineName,
 ) -> Result:
-    first, rules = ready[0], _rules(ready[0], choice)
+    first = ready[0]
     signals: dict[str, SignalArrays] = {}
     if isinstance(first, SignalStrategy) and rules is not None:
         signals = {symbol: signals_of(first, bars) for symbol, bars in market.bars.items()}

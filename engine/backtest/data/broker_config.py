@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from engine.backtest.data.configuration import Strict
 from engine.backtest.data.price_grid import Grid
-from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
+from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
 
 BROKER_DEFAULTS: Mapping[str, Any] = {
     "commission_percent": 0.05,
@@ -19,7 +19,8 @@ BROKER_DEFAULTS: Mapping[str, Any] = {
 """Defaults of a backtest that differ from those of `BrokerConfig`: costs and the size of an entry."""
 
 _DEFAULT = BrokerSettings()
-_SIZES = ("cash", "percent_of_equity", "qty")
+SIZES = ("cash", "percent_of_equity", "risk_percent", "qty")
+"""Keys of which one sizes an entry."""
 _MOST = 1e15
 """Larger float64 amounts cannot represent cents."""
 
@@ -56,12 +57,22 @@ class SymbolConfig(Strict):
     min_notional: float | None = Field(default=None, ge=0.0, le=_MOST)
 
 
+class EntryConfig(Strict):
+    """How a signal strategy's entries are placed; see `EntryOrder`."""
+
+    kind: Literal["market", "limit", "stop", "stop_limit"] = _DEFAULT.entry.kind
+    offset_percent: float = Field(default=_DEFAULT.entry.offset_percent, ge=0.0, lt=100.0)
+    limit_offset_percent: float = Field(default=_DEFAULT.entry.limit_offset_percent, ge=0.0, lt=100.0)
+    valid_bars: int = Field(default=_DEFAULT.entry.valid_bars, ge=1, le=100_000)
+
+
 class BrokerConfig(Strict):
     """TradingView's strategy properties and those of `BrokerSettings`, flat.
 
     `tick`, `qty_step`, `min_qty` and `min_notional` are those of each symbol's instrument or data unless
-    given, for all or in `symbols`. At most one of cash, percent_of_equity and qty sizes an entry; without any
-    it is one contract. `brackets` are those of the symbol's maintenance margin, for a `leverage` above 0.
+    given, for all or in `symbols`. At most one of cash, percent_of_equity, risk_percent and qty sizes an
+    entry; without any it is one contract. `entry` is how a signal strategy's entries are placed. `brackets`
+    are those of the symbol's maintenance margin, for a `leverage` above 0.
     """
 
     process_orders_on_close: bool = _DEFAULT.timing == "bar_close"
@@ -73,6 +84,7 @@ class BrokerConfig(Strict):
     slippage_bps: float = Field(default=_DEFAULT.costs.slippage_bps, ge=0.0, lt=10_000.0)
     cash: float | None = Field(default=None, gt=0.0, le=_MOST)
     percent_of_equity: float | None = Field(default=None, gt=0.0, le=1e6)
+    risk_percent: float | None = Field(default=None, gt=0.0, le=1e6)
     qty: float | None = Field(default=None, gt=0.0, le=_MOST)
     initial_capital: float = Field(default=_DEFAULT.initial_capital, gt=0.0, le=_MOST)
     qty_step: float | None = Field(default=None, gt=0.0, le=_MOST)
@@ -90,12 +102,13 @@ class BrokerConfig(Strict):
     backtest_fill_limits_assumption_ticks: int = Field(
         default=_DEFAULT.backtest_fill_limits_assumption_ticks, ge=0, le=1_000_000
     )
+    entry: EntryConfig = EntryConfig()
     symbols: dict[str, SymbolConfig] = Field(default={})
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:
-        if sum(value is not None for value in (self.cash, self.percent_of_equity, self.qty)) > 1:
-            raise ValueError("give only one of cash, percent_of_equity and qty")
+        if sum(getattr(self, name) is not None for name in SIZES) > 1:
+            raise ValueError("give only one of cash, percent_of_equity, risk_percent and qty")
         if self.brackets and not self.leverage:
             raise ValueError("brackets are used with a leverage above 0 only, give leverage too")
         return self
@@ -107,6 +120,8 @@ class BrokerConfig(Strict):
             return Sizing("cash", self.cash)
         if self.percent_of_equity is not None:
             return Sizing("percent_of_equity", self.percent_of_equity)
+        if self.risk_percent is not None:
+            return Sizing("risk_percent", self.risk_percent)
         return _DEFAULT.sizing if self.qty is None else Sizing("fixed", self.qty)
 
     def settings(self, symbol: str = "", grid: Grid | None = None) -> BrokerSettings:
@@ -136,6 +151,7 @@ class BrokerConfig(Strict):
                 brackets=self.brackets,
             ),
             timing="bar_close" if self.process_orders_on_close else "next_bar_open",
+            entry=EntryOrder(**self.entry.model_dump()),
             pyramiding=self.pyramiding,
             close_rule=self.close_rule,
             margin_long_percent=self.margin_long_percent,
@@ -164,8 +180,8 @@ def merged_broker(*layers: object) -> object:
     for given in layers:
         if not isinstance(given, dict):
             return given
-        if any(given.get(name) is not None for name in _SIZES):
-            merged = {name: value for name, value in merged.items() if name not in _SIZES}
+        if any(given.get(name) is not None for name in SIZES):
+            merged = {name: value for name, value in merged.items() if name not in SIZES}
         own = _merged_symbols(merged.get("symbols"), given.get("symbols"))
         merged |= given | ({"symbols": own} if own else {})
     return merged

@@ -11,6 +11,7 @@ from engine.model.bars import Bars
 from engine.model.timeframes import duration_text
 
 GapRule = Literal["refuse", "keep", "fill"]
+DEFAULT_GAPS: GapRule = "keep"
 _LONGEST_FILLED_NS = 7 * DAY_NS
 _MOST_FILLED = 5_000_000
 _WEEK_NS = 7 * DAY_NS

@@ -9,7 +9,7 @@ from engine.backtest.data import finer_bars
 from engine.backtest.data.broker_config import BrokerConfig
 from engine.backtest.data.configuration import ConfigError
 from engine.backtest.data.funding import Funding
-from engine.backtest.data.gaps import GapRule, by_rule
+from engine.backtest.data.gaps import DEFAULT_GAPS, GapRule, by_rule
 from engine.backtest.data.loaders import DataError, check_bars
 from engine.backtest.data.price_grid import Grid, grid_of, off_grid
 from engine.model.bars import Bars
@@ -52,7 +52,7 @@ def market_of(
     finer: Mapping[str, Bars] = _NONE,
     funding: Mapping[str, Funding] = _NO_FUNDING,
     instruments: Mapping[str, Grid] = _NO_GRIDS,
-    gaps: GapRule = "keep",
+    gaps: GapRule = DEFAULT_GAPS,
 ) -> MarketData:
     """Data that are in memory, checked as files are; raises `DataError` or `ConfigError`."""
     histories: dict[str, tuple[Bars, tuple[str, ...]]] = {}

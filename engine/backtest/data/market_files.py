@@ -18,7 +18,7 @@ from engine.backtest.data.configuration import (
     period_text,
     to_ns,
 )
-from engine.backtest.data.gaps import GapRule, by_rule
+from engine.backtest.data.gaps import DEFAULT_GAPS, GapRule, by_rule
 from engine.backtest.data.instruments import read_instruments
 from engine.backtest.data.loaders import DataError, cut, load_bars, read_funding
 from engine.backtest.data.market import MarketData, check_symbols, checked_finer, with_funding, with_grids
@@ -40,7 +40,7 @@ class DataConfig(Strict):
     instruments: FilePath | None = None
     start: Moment | None = None
     end: Moment | None = None
-    gaps: GapRule = "keep"
+    gaps: GapRule = DEFAULT_GAPS
     broker: BrokerConfig = Field(default_factory=default_broker)
 
     @model_validator(mode="after")

@@ -10,10 +10,10 @@ from engine.backtest.emulator.exits import Exits
 from engine.backtest.emulator.grid import floor_qty
 from engine.backtest.emulator.orders import PendingOrder
 from engine.backtest.emulator.symbol_state import SymbolState
+from engine.market_data.bar_times import DAY_NS
 
 LossKind = Literal["percent_of_equity", "cash"]
 
-_DAY_NS = 86_400_000_000_000
 _NEVER = -1
 
 
@@ -97,7 +97,7 @@ class RiskGuard:
         self.rules = RiskRules()
         self._state = state
         self._exits = exits
-        self._day = state.time_ns // _DAY_NS
+        self._day = state.time_ns // DAY_NS
         self._day_equity = state.account.equity
         self._day_fills = state.fills
         self._loss_days = 0
@@ -116,7 +116,7 @@ class RiskGuard:
         """A bar begins, maybe a day; called before anything fills."""
         state = self._state
         self._bar_open = open_
-        day = state.time_ns // _DAY_NS
+        day = state.time_ns // DAY_NS
         if day == self._day:
             return
         equity = state.account.equity

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from engine.backtest.data.broker_config import SIZES
 from engine.backtest.data.configuration import ConfigError
 from engine.backtest.parity import guesses
 from engine.backtest.parity.cases import CaseResult, Prepared, bars_of, build_strategy, run_case
@@ -210,7 +211,7 @@ def _sizes(result: CaseResult) -> Iterator[_Change]:
     names = {"qty": "fixed", "cash": "cash", "percent_of_equity": "percent_of_equity"}
     for name, value in guesses.sizes(result):
         if (names[name], value) != (given.kind, given.value):
-            sizes: dict[str, object] = {"qty": None, "cash": None, "percent_of_equity": None, name: value}
+            sizes: dict[str, object] = {**dict.fromkeys(SIZES), name: value}
             yield _broker("sizing", f"{name} {value:.10g}", **sizes)
 
 

@@ -18,7 +18,7 @@ from engine.backtest.data.configuration import (
     check_period,
     read_json,
 )
-from engine.backtest.data.gaps import GapRule
+from engine.backtest.data.gaps import DEFAULT_GAPS, GapRule
 from runtime.settings.refusals import sentence
 
 
@@ -64,7 +64,7 @@ class ValidateConfig(Strict):
     """A file of cases. `bars` is for the cases that name none of their own; `gaps` for missing bars."""
 
     bars: FilePath | None = None
-    gaps: GapRule = "keep"
+    gaps: GapRule = DEFAULT_GAPS
     min_parity: float = Field(default=1.0, ge=0.0, le=1.0)
     cases: tuple[Case, ...] = Field(min_length=1)
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.market_data.bar_times import DAY_NS
 from engine.model.bars import Bars
 
-DAY_NS = 86_400_000_000_000
 DAYS_A_YEAR = 365.0
 
 Columns = dict[str, NDArray[Any]]

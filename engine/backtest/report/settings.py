@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.backtest.data.broker_config import BrokerConfig
+from engine.backtest.data.broker_config import SIZES, BrokerConfig
 from engine.model.bars import Bars
 from runtime.control.shown import digits
 
 _ALWAYS = frozenset(
     {
-        *("initial_capital", "cash", "percent_of_equity", "qty", "tick", "qty_step"),
+        *SIZES,
+        *("initial_capital", "tick", "qty_step"),
         *("commission_percent", "slippage_ticks", "slippage_bps", "process_orders_on_close"),
     }
 )
@@ -34,8 +35,8 @@ def broker_line(broker: Mapping[str, Any]) -> str:
     parts = [f"capital {digits(broker['initial_capital'])}", _size(broker), _fees(broker), _slippage(broker)]
     if broker["process_orders_on_close"]:
         parts.append("market orders fill at the close")
-    for name, field in BrokerConfig.model_fields.items():
-        if name not in _ALWAYS and broker.get(name) not in (None, field.default, ()):
+    for name, default in BrokerConfig().model_dump().items():
+        if name not in _ALWAYS and broker.get(name) not in (None, default, ()):
             parts.append(_other(name, broker[name]))
     return "broker: " + ", ".join(parts)
 
@@ -52,6 +53,9 @@ def _other(name: str, value: object) -> str:
         return f"own settings for {' '.join(value)}"
     if name == "brackets" and isinstance(value, Sequence):
         return f"{len(value)} maintenance bracket{'' if len(value) == 1 else 's'}"
+    if name == "entry" and isinstance(value, Mapping):
+        bars = f"{value['valid_bars']} bar{'' if value['valid_bars'] == 1 else 's'}"
+        return f"{value['kind']} entries {digits(value['offset_percent'])} % from the close, valid {bars}"
     return f"{name} {value}"
 
 
@@ -87,6 +91,8 @@ def _size(broker: Mapping[str, Any]) -> str:
         return f"each entry {digits(broker['cash'])} of cash"
     if broker.get("percent_of_equity") is not None:
         return f"each entry {digits(broker['percent_of_equity'])} % of equity"
+    if broker.get("risk_percent") is not None:
+        return f"each entry risks {digits(broker['risk_percent'])} % of equity"
     qty = 1.0 if broker.get("qty") is None else broker["qty"]
     return f"each entry {digits(qty)} {'unit' if qty == 1 else 'units'}"
 

@@ -10,6 +10,8 @@ from engine.backtest.report import metrics, plausibility
 from engine.backtest.report.hashes import config_hash, data_hash, trades_hash, versions
 from engine.backtest.report.settings import describe_bars
 from engine.backtest.report.trades import open_rows
+from engine.market_data.bar_times import DAY_NS
+from engine.model.signals import SignalArrays
 
 if TYPE_CHECKING:
     from engine.backtest.report.result import Result
@@ -89,8 +91,8 @@ def _account_numbers(curve: metrics.Curve, still_open: metrics.Columns) -> dict[
         "calmar": metrics.calmar(cagr, fall.percent),
         "max_drawdown_percent": fall.percent,
         "max_drawdown": fall.amount,
-        "max_drawdown_days": fall.lasted_ns / metrics.DAY_NS,
-        "longest_drawdown_days": fall.longest_ns / metrics.DAY_NS,
+        "max_drawdown_days": fall.lasted_ns / DAY_NS,
+        "longest_drawdown_days": fall.longest_ns / DAY_NS,
         "open_trades": len(still_open["pnl"]),
         "open_profit": float(still_open["pnl"].sum()),
     }
@@ -102,19 +104,33 @@ def _risk_and_tags(result: "Result", columns: metrics.Columns) -> tuple[NDArray[
     One R is the risk distance of the signal that decided the entry, else the distance of a percent stop.
     """
     rules, broker = result.exit_rules, result.broker
-    bars_from_signal_to_fill = 0 if broker.process_orders_on_close else 1
     distance = np.full(len(columns["pnl"]), np.nan)
     if rules is not None and rules.stop_loss_percent is not None:
         distance = columns["entry_price"] * rules.stop_loss_percent / 100.0
     tags = columns["entry_signal"].astype(object)
     for symbol, one in result.signals.items():
         mine = np.flatnonzero(columns["symbol"] == symbol)
-        decided = np.maximum(columns["entry_bar"][mine] - bars_from_signal_to_fill, 0)
+        decided = _signal_bars(result, one, columns["entry_bar"][mine], columns["direction"][mine])
         given = one.risk_distance[decided]
         distance[mine] = np.where(given > 0, given, distance[mine])
         named = np.array(one.tags, dtype=object)[one.tag[decided]]
         tags[mine] = np.where(named == "", tags[mine], named)
     return distance * columns["qty"] * broker.point_value, tags
+
+
+def _signal_bars(
+    result: "Result", signals: SignalArrays, entry_bar: NDArray[np.int64], direction: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The bar whose signal placed each entry: the one before the fill, for one that rests the last in its
+    direction.
+    """
+    bar = np.maximum(entry_bar - (0 if result.broker.process_orders_on_close else 1), 0)
+    if result.broker.entry.kind == "market":
+        return bar
+    rows = np.arange(len(signals.enter_long))
+    last_long = np.maximum.accumulate(np.where(signals.enter_long, rows, 0))
+    last_short = np.maximum.accumulate(np.where(signals.enter_short, rows, 0))
+    return np.where(direction > 0, last_long[bar], last_short[bar])
 
 
 def _most_traded(groups: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

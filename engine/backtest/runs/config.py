@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 from engine.backtest.data.broker_config import merged_broker
 from engine.backtest.data.configuration import ConfigError, Strict, blamed, read_json
 from engine.backtest.data.market_files import DataConfig
-from engine.backtest.runs.engines import EngineName
+from engine.backtest.runs.engines import DEFAULT_ENGINE, EngineName
 from runtime.settings.refusals import sentence
 
 _LONGEST_NAME = 100
@@ -45,7 +45,7 @@ class RunConfig(DataConfig):
     """Strategies that run side by side, each on an account of its own that all its symbols share."""
 
     strategies: tuple[StrategyChoice, ...] = Field(min_length=1)
-    engine: EngineName = "kernel"
+    engine: EngineName = DEFAULT_ENGINE
 
 
 def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:

@@ -14,6 +14,7 @@ from engine.strategies.base import ScriptStrategy
 EngineName = Literal["kernel", "event"]
 """The numba kernel, and the event-driven emulator."""
 
+DEFAULT_ENGINE: EngineName = "kernel"
 Engine = Callable[[Sequence[SymbolPlan]], BacktestResult]
 
 

@@ -26,7 +26,8 @@ from engine.backtest.data.samples import dataset
 from engine.backtest.runs.config import build_config
 from engine.model.bars import Bar, Bars
 from engine.model.exit_rules import ExitRules
-from engine.strategies.base import Broker, ScriptStrategy, registry
+from engine.model.signals import SignalArrays, Signals
+from engine.strategies.base import Broker, ScriptStrategy, SignalStrategy, registry
 from tests.support.places import ROOT
 
 HOURS = dataset("sample-1h")
@@ -164,6 +165,45 @@ def test_a_script_runs_in_the_emulator_with_one_object_a_symbol():
     assert {trade.symbol for trade in both.trades} == {HOURS.symbol, OTHER.symbol}
 
 
+class Dips(SignalStrategy):
+    """Wants to buy on every 50th bar, with a risk distance and a tag there and nowhere else."""
+
+    name = "dips"
+
+    @property
+    def warmup_bars(self) -> int:
+        return 0
+
+    @property
+    def exit_rules(self) -> ExitRules:
+        return ExitRules(max_holding_bars=5)
+
+    def on_bar(self, bar: Bar) -> Signals:
+        raise NotImplementedError
+
+    def reset(self) -> None: ...
+
+    def batch(self, bars: Bars) -> SignalArrays:
+        n = len(bars)
+        enter, never = np.arange(n) % 50 == 0, np.zeros(n, np.bool_)
+        risk = np.where(enter, bars.close / 100.0, np.nan)
+        return SignalArrays(
+            enter, never, never, never, enter.astype(np.int32), ("", "dip"), risk, np.zeros((0, n))
+        )
+
+
+def test_entries_that_rest_keep_the_risk_and_the_tag_of_their_signal():
+    entry = {"kind": "limit", "offset_percent": 0.3, "valid_bars": 20}
+    result = backtest(Dips, HOURS, broker={"risk_percent": 1.0, "entry": entry})
+    assert any(trade.entry_bar % 50 != 1 for trade in result.trades)
+    assert set(result.summary["per_tag"]) == {"dip"}
+    losses = [trade.pnl / (trade.qty * trade.entry_price) for trade in result.trades]
+    in_r = np.mean(losses) * 100.0
+    assert result.metrics["expectancy_r"] == pytest.approx(in_r, rel=0.01)
+    event = backtest(Dips, HOURS, broker={"risk_percent": 1.0, "entry": entry}, engine="event")
+    assert event.trades == result.trades
+
+
 def test_an_instrument_gives_the_grid():
     grid = Grid(0.5, 0.25, "its instrument", "its instrument")
     market = backtest("rsi", HOURS, instruments={HOURS.symbol: grid}).settings[HOURS.symbol].market
@@ -185,8 +225,9 @@ def test_a_result_can_be_sent_between_processes():
         ({"exits": {"stop": 1}}, "exits.stop: no such rule"),
         ({"strategy": Alternates, "exits": {"cooldown_bars": 1}}, "takes no exit rules"),
         ({"strategy": Alternates(), "bars": [HOURS, OTHER]}, "a script's object trades one symbol"),
+        ({"strategy": Alternates, "broker": {"entry": {"kind": "limit"}}}, "takes no broker.entry"),
         ({"broker": {"comission_percent": 1}}, "broker: comission_percent is not a known key"),
-        ({"broker": {"cash": 1, "qty": 1}}, "give only one of cash, percent_of_equity and qty"),
+        ({"broker": {"cash": 1, "qty": 1}}, "give only one of cash, percent_of_equity, risk_percent and qty"),
         ({"broker": {"symbols": {"ETHUSDT": {"tick": 0.1}}}}, "broker.symbols.ETHUSDT: no data"),
         ({"bars": []}, "no bars, expected those of at least one symbol"),
         ({"bars": [HOURS, HOURS]}, "bars of SAMPLEUSDT are given twice"),

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from engine.backtest.report import metrics
 from engine.backtest.report.hashes import trades_hash
-from engine.backtest.report.metrics import DAY_NS, Curve
+from engine.backtest.report.metrics import Curve
 from engine.backtest.report.trades import COLUMNS, TEXT_COLUMNS
+from engine.market_data.bar_times import DAY_NS
 from engine.model.bars import Bars
 
 HOUR_NS = DAY_NS // 24

@@ -16,9 +16,10 @@ from engine.backtest import cli
 from engine.backtest.data.broker_config import BROKER_DEFAULTS, BrokerConfig
 from engine.backtest.report import page as report_page
 from engine.backtest.report import text as report_text
-from engine.backtest.report.metrics import DAY_NS, Curve
+from engine.backtest.report.metrics import Curve
 from engine.backtest.report.settings import broker_line, data_lines, timeframe
 from engine.backtest.report.trades import write_equity
+from engine.market_data.bar_times import DAY_NS
 from tests.support.places import ROOT
 
 SCRIPT = """
@@ -231,6 +232,7 @@ def test_the_page_lists_every_broker_setting_with_its_defaults():
     for name, shown in rows.items():
         for text, config in zip(shown, (backtest, case), strict=True):
             value = getattr(config, name)
+            value = value.kind if name == "entry" else value
             said = json.dumps(value).strip('"').removesuffix(".0") if value not in (None, {}, ()) else ""
             if name == "qty" and config is case:
                 said = f"{config.sizing.value:g}"
@@ -243,3 +245,10 @@ def test_settings_of_single_symbols_and_brackets_are_told_shortly():
     )
     text = broker_line(config.model_dump())
     assert text.endswith("leverage 5.0, 1 maintenance bracket, own settings for DOGEUSDT")
+    assert "entries" not in text
+    config = BrokerConfig.model_validate(
+        {"risk_percent": 2, "entry": {"kind": "limit", "offset_percent": 0.5, "valid_bars": 3}}
+    )
+    text = broker_line(config.model_dump())
+    assert "each entry risks 2 % of equity" in text
+    assert "limit entries 0.5 % from the close, valid 3 bars" in text
