@@ -129,7 +129,7 @@ class Health:
         """Until when the exchange has stopped all requests, by our clock; 0 where none is stopped, or exits
         try on."""
         status = self.status
-        if status is None or not status.banned_until_ns or status.exits_try_on:
+        if status is None or not status.banned_until_ns or status.exits_still_sent:
             return 0
         return status.banned_until_ns - status.clock_offset_ns
 
@@ -227,6 +227,6 @@ def told_stop(status: GatewayStatus) -> tuple[Severity, str]:
     """What a stop of requests means, and how grave it is."""
     seconds = (status.banned_until_ns - status.time_ns - status.clock_offset_ns) / 1e9
     text = f"the exchange takes no requests for another {seconds:.0f} s"
-    if status.exits_try_on:
+    if status.exits_still_sent:
         text = f"403 instead of the exchange: requests wait {seconds:.0f} s, exits and cancels try on"
     return "critical" if seconds > 60.0 else "warning", text

@@ -326,7 +326,7 @@ class Gateway:
             budget_used=self.budget.used_weight,
             budget_limit=self.budget.weight_limit,
             banned_until_ns=banned_until_ns,
-            exits_try_on=self.budget.is_held,
+            exits_still_sent=self.budget.is_held,
             conflated_ticks=self.server.conflated_ticks,
             dropped_market_events=self.server.dropped_market_events,
             resyncs=self.market.resyncs,

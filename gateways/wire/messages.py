@@ -271,8 +271,8 @@ class GatewayStatus(Message, frozen=True, tag="status"):
     `budget_used` of `budget_limit` is how much of what the exchange lets us ask in a minute has been used.
     `multi_assets_margin` is the account's asset mode, None while it is not known. `keys_refused` is what the
     exchange says against the API key ("": nothing): until it is taken back no request gets through.
-    `exits_try_on`: it is no ban, exits and cancels go out slowly. `unanswered` is what the exchange says it
-    cannot answer now, a sentence of bounded length ("": nothing).
+    `exits_still_sent`: it is no ban, exits and cancels are still sent, slowly. `unanswered` is what the
+    exchange says it cannot answer now, a sentence of bounded length ("": nothing).
     """
 
     gateway: str
@@ -289,7 +289,7 @@ class GatewayStatus(Message, frozen=True, tag="status"):
     resyncs: int
     multi_assets_margin: bool | None = None
     keys_refused: str = ""
-    exits_try_on: bool = False
+    exits_still_sent: bool = False
     unanswered: str = ""
 
 

@@ -101,7 +101,7 @@ class OrderSender:
         self._spawn(self._countdown(symbol, countdown_ms, on_failure))
 
     def _go(self, engine: EngineConnection, request: OrderRequest, job: _Job, priority: Priority) -> None:
-        wait = self._budget.wait_for(job.weight, job.orders, priority, tries_on=job.kind.value)
+        wait = self._budget.wait_for(job.weight, job.orders, priority, kind=job.kind.value)
         if wait:
             message = f"not sent: request limit or ban for another {wait:.1f} s"
             engine.send(Reply(request.request_id, "transient", 0, message))
@@ -194,7 +194,7 @@ class OrderSender:
         is_conditional = is_conditional or (isinstance(request, CancelOrder) and request.is_conditional)
         question = QueryOrder(0, request.symbol, request.client_order_id, is_conditional)
         outcome, refusal, order = reply.outcome, reply.refusal, None
-        if not self._budget.wait_for(1, 0, Priority.PROTECT, tries_on=Kind.READ.value):
+        if not self._budget.wait_for(1, 0, Priority.PROTECT, kind=Kind.READ.value):
             task = asyncio.ensure_future(self._pool.send(lambda: self._requests.query(question)))
             await asyncio.wait({task})
             failure, row = self._judge(Kind.READ, task)

@@ -16,7 +16,7 @@ TURN_NS = 1_000_000_000
 """This long into a window an answer may still carry the count of the window before."""
 LONGEST_STOP_NS = 3 * 24 * 3600 * 1_000_000_000
 """The exchange bans for no longer."""
-TRY_ON_NS = 2_000_000_000
+HELD_INTERVAL_NS = 2_000_000_000
 """While requests are held, each kind of exit request is tried at this interval."""
 BAN_SECONDS, LIMIT_SECONDS = 120.0, 5.0
 """Where the exchange names no term."""
@@ -36,7 +36,7 @@ class Priority(Enum):
     CANCEL = "cancel"
 
 
-_TRIES_ON = frozenset({Priority.CLOSE, Priority.PROTECT, Priority.CANCEL})
+_SENT_WHILE_HELD = frozenset({Priority.CLOSE, Priority.PROTECT, Priority.CANCEL})
 _SHARES = {
     Priority.BOOK: 50,
     Priority.QUERY: 70,
@@ -143,10 +143,10 @@ class RequestBudget:
             elif key == ("ORDERS", "SECOND", 10):
                 self._orders[1].limit = limit
 
-    def wait_for(self, weight: int, orders: int, priority: Priority, tries_on: str = "") -> float:
+    def wait_for(self, weight: int, orders: int, priority: Priority, kind: str = "") -> float:
         """0.0: counted, send now. Else seconds until the next attempt; nothing was counted.
 
-        `tries_on` names the kind of request: while requests are held, exits and cancels of each kind are
+        `kind` names the kind of request: while requests are held, exits and cancels of each kind are
         still sent, at a slow pace.
         """
         now_ns = self._now_ns()
@@ -154,11 +154,11 @@ class RequestBudget:
             return (self._stopped_until_ns - now_ns) / 1e9
         if now_ns < self._held_until_ns:
             until_ns = self._held_until_ns
-            if tries_on and priority in _TRIES_ON:
-                until_ns = self._tried_ns.get((priority, tries_on), 0) + TRY_ON_NS
+            if kind and priority in _SENT_WHILE_HELD:
+                until_ns = self._tried_ns.get((priority, kind), 0) + HELD_INTERVAL_NS
             if now_ns < until_ns:
                 return (until_ns - now_ns) / 1e9
-            self._tried_ns[priority, tries_on] = now_ns
+            self._tried_ns[priority, kind] = now_ns
         share = _SHARES[priority]
         if weight and not self._weight.room(now_ns, weight, share):
             return self._weight.seconds_to_next(now_ns)

@@ -107,7 +107,7 @@ def test_a_ban_that_the_first_word_of_a_gateway_tells_is_passed_on() -> None:
 def test_a_page_before_the_exchange_is_told_with_what_goes_on() -> None:
     rig = Rig()
     rig.connected = True
-    rig.status(banned_until_ns=rig.now_ns + 120 * SECOND_NS, exits_try_on=True)
+    rig.status(banned_until_ns=rig.now_ns + 120 * SECOND_NS, exits_still_sent=True)
     text = "403 instead of the exchange: requests wait 120 s, exits and cancels try on"
     assert told(rig)[-1] == ("critical", text)
 

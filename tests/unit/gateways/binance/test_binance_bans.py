@@ -86,8 +86,8 @@ def test_a_folder_that_cannot_be_written_stops_this_start_all_the_same(tmp_path:
     assert budget.wait_for(1, 0, Priority.CANCEL) == 600.0
 
 
-def test_what_a_page_held_is_held_by_the_next_start_and_exits_try_on(tmp_path: Path):
+def test_what_a_page_held_is_held_by_the_next_start_and_exits_are_still_sent(tmp_path: Path):
     started(tmp_path).hold({}, 120.0)
     later = started(tmp_path, now_ns=NOW_NS + 20_000_000_000)
     assert later.wait_for(1, 0, Priority.QUERY) == 100.0
-    assert later.wait_for(0, 1, Priority.CLOSE, tries_on="submit") == 0.0
+    assert later.wait_for(0, 1, Priority.CLOSE, kind="submit") == 0.0

@@ -131,7 +131,7 @@ def test_while_a_page_stands_before_the_exchange_exits_and_cancels_try_on_slowly
     for second in range(10):
         now.ns = START_NS + second * 1_000_000_000
         for priority in Priority:
-            if book.wait_for(1, 0, priority, tries_on="submit") == 0.0:
+            if book.wait_for(1, 0, priority, kind="submit") == 0.0:
                 tried.setdefault(priority, []).append(second)
     assert tried == {key: [0, 2, 4, 6, 8] for key in (Priority.CLOSE, Priority.PROTECT, Priority.CANCEL)}
     assert book.wait_for(1, 0, Priority.CANCEL) == 111.0
@@ -150,4 +150,4 @@ def test_a_ban_lets_nothing_through():
     book.stop({"retry-after": "30"}, "", 120.0)
     book.hold({}, 120.0)
     assert not book.is_held
-    assert book.wait_for(1, 0, Priority.CANCEL, tries_on="cancel") == 30.0
+    assert book.wait_for(1, 0, Priority.CANCEL, kind="cancel") == 30.0
