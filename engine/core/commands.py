@@ -27,13 +27,13 @@ ZERO = Decimal(0)
 
 
 class Commands:
-    """Carries out what an operator says."""
+    """Carries out the operator's commands."""
 
     def __init__(self, engine: "Parts") -> None:
         self._engine = engine
 
     def on_command(self, command: Command) -> None:
-        """Do it, unless it was done before."""
+        """Carry out a command once; one with a known id is refused."""
         engine = self._engine
         engine.clock.advance(command.now_ns)
         if engine.operator.was_given(command.command_id):
@@ -51,7 +51,7 @@ class Commands:
         self._answer(command, ok=ok, text=text)
 
     def _unknown(self, command: Command) -> str:
-        """What the command names and nobody here trades; it is neither done nor written down."""
+        """Why a command is refused before it is journalled: what it names is not traded here ("": it is)."""
         symbols, slots = self._engine.config.symbols, self._engine.strategies.slots
         if command.symbol and command.symbol not in symbols:
             return f"{command.symbol} is not traded here; symbols are {', '.join(symbols)}"
@@ -81,7 +81,7 @@ class Commands:
         if command.name == "rebuild":
             return self._engine.lost.rebuild()
         if command.name in {"cancel", "cancel_all"} and not self._engine.health.connected:
-            return False, "there is no connection to the gateway: nothing is cancelled, say it again later"
+            return False, "no connection to the gateway: nothing was cancelled, try again later"
         if command.name == "cancel":
             return self._cancel(command)
         if command.name == "cancel_all":
@@ -124,7 +124,7 @@ class Commands:
         ]
 
     def _pause(self, command: Command) -> tuple[bool, str]:
-        """Enter nothing: everybody, or the strategies that are named."""
+        """Stop the entries of all strategies, or of those that are named."""
         slots = self._slots(command)
         is_general = not command.strategy and not command.symbol
         if not is_general:
@@ -135,7 +135,7 @@ class Commands:
         return True, f"{_count_are(slots)} paused{cancelled}"
 
     def _resume(self, command: Command) -> tuple[bool, str]:
-        """Enter again: everybody, or the strategies that are named. Stops and targets are looked after."""
+        """Allow entries again, of all strategies or of those that are named; restore stops and targets."""
         engine, slots = self._engine, self._slots(command)
         is_general = not command.strategy and not command.symbol
         if is_general:
@@ -156,7 +156,7 @@ class Commands:
             self._engine.strategies.on_told(slot, reason)
 
     def _enter_no_more(self, slots: Sequence[StrategySlot]) -> str:
-        """Cancel the entries that rest; the words for it."""
+        """Cancel resting entries; returns the words that say so."""
         found = self._resting_entries(slots)
         for slot in slots:
             self._engine.trades.withdraw_entries(slot)
@@ -178,7 +178,7 @@ class Commands:
         return f", but everything is {word} until resume without strategy and symbol"
 
     def _cancel(self, command: Command) -> tuple[bool, str]:
-        """One order, whoever sent it; but not one that would be placed again at once."""
+        """Cancel one order, whoever sent it; not a stop or target that would be placed again at once."""
         engine = self._engine
         order = engine.store.get(command.argument)
         if order is None or not order.is_open:
@@ -188,7 +188,7 @@ class Commands:
             kind = "stop" if intent.is_conditional else "target"
             return False, (
                 f"{command.argument} is a {kind} of {intent.strategy} on {intent.symbol} and would be placed "
-                "again at once; flatten leaves the position, and its stops and targets go with it"
+                "again at once; flatten closes the position and cancels its stops and targets"
             )
         slot = engine.strategies.slot(intent.strategy, intent.symbol)
         if slot is not None and _is_entry(order):
@@ -198,7 +198,7 @@ class Commands:
         return True, f"cancelling {command.argument}{again}"
 
     def _cancel_entries(self, command: Command) -> str:
-        """What strategies have resting to enter. Stops, targets and orders of others stay as they are."""
+        """Cancel the resting entries of strategies. Stops, targets and orders of others stay."""
         engine = self._engine
         orders = [one for one in engine.store.open_orders(command.symbol or None) if _rests(one)]
         entries = [one for one in orders if _is_entry(one)]
@@ -218,7 +218,7 @@ class Commands:
         return text
 
     def _cancel_everything(self, symbol: str) -> int:
-        """For kill: whoever's they are. The stop of a position that is being left goes when it is left."""
+        """For kill: cancel all resting orders, of others too. A stop stays until its position is closed."""
         engine = self._engine
         orders = [
             one
@@ -230,10 +230,10 @@ class Commands:
         return len(orders)
 
     def _flatten(self, command: Command, left_behind: Sequence[OwnerKey]) -> tuple[bool, str]:
-        """Leave every strategy's position by a reduce-only market order; kill leaves others' too."""
+        """Close the strategies' positions with reduce-only market orders; kill closes those of others too."""
         engine = self._engine
         if command.name == "flatten" and not left_behind and not self._slots(command):
-            return False, f"no strategy answers to {f'{command.strategy} {command.symbol}'.strip()}"
+            return False, f"no strategy matches {f'{command.strategy} {command.symbol}'.strip()}"
         sent: list[str] = []
         refused: list[str] = []
         for slot in self._slots(command):
@@ -248,8 +248,12 @@ class Commands:
                 if command.symbol in {"", symbol}:
                     self._leave(command, OPERATOR, symbol, sent, refused)
         others = self._others(command)
-        none = "nothing: no strategy holds anything" if others else "nothing: already flat"
-        text = f"leaving {', '.join(sent) or ('nothing now' if refused else none)}"
+        if sent:
+            text = f"closing {', '.join(sent)}"
+        elif refused:
+            text = "nothing can be closed now"
+        else:
+            text = f"nothing to close: {'no strategy holds a position' if others else 'already flat'}"
         if others:
             text = f"{text}; {', '.join(others)}, which kill closes"
         if refused:
@@ -257,7 +261,7 @@ class Commands:
         return not refused, f"{text}; {self._off_until_resume(command)}"
 
     def _others(self, command: Command) -> list[str]:
-        """What flatten does not close: nobody's position that is a strategy's of this configuration."""
+        """What flatten does not close: positions of no configured strategy."""
         if command.name == "kill" or command.strategy:
             return []
         engine = self._engine
@@ -271,10 +275,10 @@ class Commands:
         if command.name == "kill":
             return "killed: no strategy enters anything until resume"
         paused = ", ".join(f"{slot.owner} on {slot.symbol}" for slot in self._slots(command))
-        return f"paused until resume: {paused}" if paused else "nobody is paused"
+        return f"paused until resume: {paused}" if paused else "no strategy is paused"
 
     def _leave(self, command: Command, owner: str, symbol: str, sent: list[str], refused: list[str]) -> None:
-        """One owner's position; what cannot be sent now is sent as soon as it can be."""
+        """Close one owner's position; an order that cannot be sent now is sent as soon as possible."""
         exits = self._engine.trades.exits
         position = exits.held(owner, symbol)
         if position == ZERO:
@@ -287,7 +291,7 @@ class Commands:
         elif placed.verdict is DUST:
             refused.append(f"{symbol}: {placed.verdict.reason}")
         else:
-            refused.append(f"{symbol}: {placed.verdict.reason}, it is tried again until it is")
+            refused.append(f"{symbol}: {placed.verdict.reason}, it is retried until it is closed")
 
     def _outcome(self, order: Order) -> str:
         """What became of an order, in words."""
@@ -303,8 +307,8 @@ class Commands:
 def _to_mend(slot: StrategySlot) -> str:
     """What a person can do about a strategy that has failed."""
     return (
-        f"{slot.owner} on {slot.symbol} has failed and does not run; mend its file and start the run anew "
-        "(flatten leaves its position)"
+        f"{slot.owner} on {slot.symbol} has failed and does not run; fix its file and restart "
+        "(flatten closes its position)"
     )
 
 
@@ -329,7 +333,7 @@ def _failed(slots: Iterable[StrategySlot]) -> str:
 
 
 def _rests(order: Order) -> bool:
-    """Whether it waits in the market for its price."""
+    """Whether it is a resting order."""
     return order.intent.order_type != "MARKET"
 
 

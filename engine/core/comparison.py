@@ -1,4 +1,4 @@
-"""Looking at the exchange though nothing has happened: an event that never came changes nothing here.
+"""Checks against the exchange at regular times, for an event that was lost has told nobody anything.
 
 Every so often positions, open orders and balances are asked for, without their history. A difference that is
 still there some seconds later is no race with an event under way: it is told, and recovery takes over.
@@ -61,13 +61,13 @@ class Comparison:
         self.deadline_ns = NEVER_NS
 
     def on_reconciled(self) -> None:
-        """The world has just been compared."""
+        """Everything was reconciled just now."""
         self._suspects = frozenset()
         self._request_id = 0
         self._look_in(self._config.compare_every_ns)
 
     def on_time(self) -> None:
-        """Ask, if that can be done now; an answer that does not come is waited for no longer than that."""
+        """Request a snapshot, if possible; without an answer it is requested again at the next check."""
         if self._clock.now_ns < self.deadline_ns:
             return
         if not (self._health.connected and self._health.reconciled):
@@ -78,12 +78,12 @@ class Comparison:
         self._look_in(max(self._config.compare_every_ns, self._config.snapshot_timeout_ns))
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: the next look is not further ahead than one decided on now."""
+        """The clock was set back: the next check is no further ahead than one planned now."""
         if self.deadline_ns != NEVER_NS:
             self.deadline_ns = min(self.deadline_ns, now_ns + self._config.compare_every_ns)
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """What the exchange says; one that is incomplete proves nothing."""
+        """Compare with a snapshot; an incomplete one proves nothing."""
         if not self._request_id or snapshot.request_id != self._request_id:
             return
         self._request_id = 0
@@ -105,7 +105,7 @@ class Comparison:
                 lasting = sorted(new, key=lambda key: (key[0] != "position", key))
                 self._unresolved |= {key for key in lasting if key[0] == "order"}
                 self._out.notice("warning", "; ".join(found[key] for key in lasting))
-                self._on_differs("the exchange and we differ, and no event has told why")
+                self._on_differs("the exchange's state differs from ours and no event explains it")
                 return
             self._suspects = frozenset(found)
             if lingering or found.keys() - self._unresolved:
@@ -127,7 +127,7 @@ class Comparison:
         return found
 
     def _cancel_again(self, lingering: Mapping[str, Order]) -> None:
-        """Those that were there at the last look too; each is told once as long as it stays."""
+        """Cancel those that were there at the last check too; each is reported once."""
         for key in sorted(lingering.keys() & self._lingered):
             order = lingering[key]
             if key not in self._told:
@@ -145,7 +145,7 @@ class Comparison:
 def differences(
     symbols: tuple[str, ...], store: OrderStore, account: AccountStateStore, snapshot: Snapshot
 ) -> Mapping[Difference, str]:
-    """Positions and open orders of those symbols that are not the same here and there, as sentences."""
+    """Where positions and open orders of those symbols differ between engine and exchange, as sentences."""
     found: dict[Difference, str] = {}
     for symbol in symbols:
         theirs = sum((one.qty_base for one in snapshot.positions if one.symbol == symbol), ZERO)

@@ -98,7 +98,7 @@ class LinkEvents:
         engine.clock.now_ns = now_ns
         engine.health.set_back = True
         text = (
-            f"the machine's clock was set back by {seconds:.0f} s: entries wait until all is compared again"
+            f"the machine's clock was set back by {seconds:.0f} s: no entries until all is reconciled again"
         )
         engine.out.notice("critical", text)
         for lane in engine.lanes.values():

@@ -28,27 +28,28 @@ _ZERO = Decimal(0)
 
 
 class LostRecords:
-    """Notices it, says it, and mends it on command. `text` is what is known ("": nothing is missing)."""
+    """Detects lost records, reports them, rebuilds them on command. `text` says what is known ("": none)."""
 
     def __init__(self, engine: "Parts") -> None:
         self._engine = engine
         self.text = ""
 
     def restore(self, text: str) -> None:
-        """What the journal itself says; told again, because nothing is traded because of it."""
+        """What the journal itself says; it is reported at each start, for it blocks entries."""
         self.text = text
         self._engine.health.records_known = not text
         if text:
             say = self._engine.config.ctl("rebuild")
-            ways_out = f"entries stop until you say {say}, or restore the newest journal"
+            ways_out = f"no entries until you run {say} or restore the newest journal"
             self._engine.out.notice("critical", f"{text}; {ways_out}")
 
     def on_applied(self, applied: Applied) -> None:
-        """A report from the exchange: an order of our own that was not known proves it."""
+        """A report from the exchange: an unknown order with our own id proves that records are lost."""
         order = applied.order
         if not applied.created or order.intent.strategy != LOST:
             return
-        text = f"order {order.client_order_id} on {order.intent.symbol} is ours and not in the journal"
+        what = f"order {order.client_order_id} on {order.intent.symbol}"
+        text = f"{what} was sent by this engine and is not in the journal"
         if self.text:
             self._engine.out.notice("info", text)
             return
@@ -56,11 +57,11 @@ class LostRecords:
         self.restore(f"records are lost: {text}, which is older than the exchange")
 
     def rebuild(self) -> tuple[bool, str]:
-        """Give what is at the exchange back to its owners. Whether all of it has one, and what was done."""
+        """Assign orders and positions to their strategies. Returns whether all were, and what was done."""
         if not self.text:
             return True, "the journal lacks no record that is known of: nothing to rebuild"
         if not (self._engine.health.connected and self._engine.health.reconciled):
-            return False, "the exchange's history has not been read yet: say it again when it has been"
+            return False, "the exchange's history has not been read yet: try again when it has been"
         lost = self._engine.store.lost_orders()
         symbols = sorted({order.intent.symbol for order in lost})
         said = [sentence for symbol in symbols for sentence in self._take_over(symbol, lost)]
@@ -69,7 +70,7 @@ class LostRecords:
         if left:
             return False, (
                 f"{took}; of no strategy that is known: {', '.join(left)}. Close it (kill, or by hand), then "
-                "say rebuild again"
+                "run rebuild again"
             )
         self._engine.out.append(RecordsLost("", self._engine.clock.now_ns))
         self.restore("")

@@ -40,7 +40,7 @@ class OrderEvents:
             engine.out.notice("warning", refused)
         self.rejects += applied.is_rejection
         if applied.contradiction:
-            text = f"order {order.client_order_id} was believed refused, but lives"
+            text = f"order {order.client_order_id} was recorded as refused, but exists at the exchange"
             engine.out.notice("critical", text)
         if order.evidence.missing_base and applied.update is not None:
             engine.recovery.on_missing_fill(applied)

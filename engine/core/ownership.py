@@ -1,4 +1,4 @@
-"""Whose position it is: what somebody else took away is settled, what nobody looks after is named."""
+"""Who owns which position: settles what others closed, reports positions that no strategy manages."""
 
 from engine.account.attribution import OPERATOR, settle_foreign
 from engine.account.state import AccountStateStore
@@ -15,7 +15,7 @@ from engine.strategies.manager import StrategyManager
 
 
 class Ownership:
-    """Positions and their owners, as the configuration knows them."""
+    """Positions and their owners, by the configuration."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Ownership:
         self._has_told = False
 
     def settle(self, symbol: str) -> None:
-        """What somebody else, or the operator, took away from a position, its owner no longer has."""
+        """Take from each owner what somebody else, or the operator, has closed of its position."""
         owners = [slot.owner for slot in self._strategies.slots if slot.symbol == symbol]
         gone = [owner for owner, position in self._left_behind() if position.symbol == symbol]
         now_ns = self._clock.now_ns
@@ -49,7 +49,7 @@ class Ownership:
             self._trades.on_position_adjusted(symbol)
 
     def unmanaged(self) -> list[tuple[str, Position]]:
-        """Positions that no strategy of the configuration looks after, with their owners."""
+        """Positions that no configured strategy manages, with their owners."""
         return [
             (owner, position)
             for owner, position in self._account.strategy_positions()
@@ -66,14 +66,14 @@ class Ownership:
 
     def _of_others(self) -> list[str]:
         return [
-            f"somebody else holds {plain(position.qty_base)} {position.symbol}: no strategy looks after it, "
-            "and entries come on top of it"
+            f"somebody else holds {plain(position.qty_base)} {position.symbol}: no strategy manages it, "
+            "and entries add to it"
             for owner, position in self.unmanaged()
             if owner == EXTERNAL
         ]
 
     def left_behind(self, symbol: str = "") -> list[str]:
-        """Of each such position (on that symbol): whose it is, and what to type."""
+        """A sentence about each such position (on that symbol): its owner, and what to type."""
         return [
             self._sentence(owner, position)
             for owner, position in self.orphans()
@@ -95,18 +95,18 @@ class Ownership:
 
     @property
     def leaving(self) -> dict[OwnerKey, Cause]:
-        """Why positions left behind are to be left, by owner and symbol, for as long as they are held."""
+        """The commands to close positions left behind, by owner and symbol, while they are held."""
         held = {(owner, position.symbol) for owner, position in self.orphans()}
         return {key: cause for key, cause in self._operator.to_leave.items() if key in held}
 
     def forget_left(self) -> None:
-        """After a restart: what was left behind and is not held has been left."""
+        """After a restart: a position left behind that is no longer held has been closed."""
         for key in self._operator.to_leave:
             if not self._account.strategy_position(*key).qty_base:
                 self._operator.forget_left_behind(key)
 
     def leave_as_told(self) -> None:
-        """After a restart the word still holds."""
+        """After a restart: go on closing what the operator said to close."""
         for key, cause in self.leaving.items():
             self._trades.exits.leave_as_told(*key, cause)
 
@@ -121,7 +121,7 @@ class Ownership:
         keep = f'id = "{identity}" given to {now[0]} takes it over' if now else "or put the strategy back"
         return (
             f"{owner} is not in the configuration and holds {plain(position.qty_base)} {position.symbol}: "
-            f"nothing looks after it but its resting orders, and entries against it wait. {leave} leaves it; "
+            f"only its resting orders protect it, and entries against it are blocked. {leave} closes it; "
             f"{keep}"
         )
 

@@ -1,4 +1,4 @@
-"""Starting is recovering: subscribe, take the exchange's whole truth, compare, then trade.
+"""Reconciliation: subscribe, take a full snapshot of the exchange, compare, then trade.
 
 The same happens after every cut of the link and after every gap in the order events. What we did not
 send is EXTERNAL: shown, never adopted silently. A position that our fills do not explain is accepted as
@@ -31,7 +31,7 @@ _LOUD = frozenset(
 
 
 class Recovery:
-    """Brings our view and the exchange's together, and says when that is done.
+    """Reconciles our state with the exchange's.
 
     `on_applied` is called with every report that changed something, `on_done` each time the comparison ends
     well.
@@ -76,7 +76,7 @@ class Recovery:
         self.deadline_ns = NEVER_NS
 
     def on_link_up(self) -> None:
-        """Say what is wanted, then ask for the whole truth."""
+        """Subscribe to market data, then request a full snapshot."""
         out = self._out
         config = self._config
         self._subscription_id = out.next_request_id()
@@ -84,7 +84,7 @@ class Recovery:
         self.begin("connected")
 
     def on_reply(self, reply: Reply) -> None:
-        """Market data that is refused is told; without it nothing is decided."""
+        """Report a refused subscription: without market data nothing is decided."""
         if reply.request_id == self._subscription_id and reply.outcome != "ok":
             text = f"the subscription of market data was not accepted: {reply.outcome} {reply.code}"
             self._out.notice("critical", f"{text} {reply.message}".rstrip())
@@ -95,12 +95,12 @@ class Recovery:
         self.deadline_ns = NEVER_NS
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: an answer that does not come is asked for soon."""
+        """The clock was set back: a missing answer is requested again soon."""
         if self.deadline_ns != NEVER_NS:
             self.deadline_ns = min(self.deadline_ns, now_ns + _AGAIN_NS)
 
     def begin(self, why: str) -> None:
-        """Compare again: entries wait until that has ended well."""
+        """Start reconciling; entries wait until it succeeds."""
         if self._health.reconciled or not self._request_id:
             self._out.notice("info", f"reconciling with the exchange: {why}")
         self._health.reconciled = False
@@ -121,7 +121,7 @@ class Recovery:
             self.begin(f"order {order.client_order_id} has fills that were not seen")
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """The exchange's truth arrived."""
+        """Compare with a full snapshot."""
         if snapshot.request_id != self._request_id:
             return
         if snapshot.account_id and not self.account_id:
@@ -168,16 +168,16 @@ class Recovery:
         self._ask()
 
     def on_agreed(self, time_ns: int) -> None:
-        """Another look has shown the same here and there: no fill of before is missing."""
+        """A regular check found no difference: no earlier fill is missing."""
         self.agreed_ns = max(self.agreed_ns, time_ns)
 
     def watch_position(self) -> None:
-        """Something changed: in a while the exchange's position must again be the sum of our fills."""
+        """A position changed: check soon that the exchange's position is the sum of our fills."""
         if self._health.reconciled:
             self.deadline_ns = min(self.deadline_ns, self._clock.now_ns + _DRIFT_NS + SECOND_NS)
 
     def _mismatches(self, settled_before_ns: int | None = None) -> tuple[PositionMismatch, ...]:
-        """Of the symbols we claim: about others the exchange is not asked."""
+        """Positions that differ, of the symbols we trade."""
         found = self._account.mismatches(settled_before_ns)
         return tuple(one for one in found if one.symbol in self._config.symbols)
 
@@ -199,7 +199,7 @@ class Recovery:
             self._account.on_adjustment(adjustment)
             self._out.notice(
                 "critical",
-                f"{mismatch.text}; the difference is taken as EXTERNAL",
+                f"{mismatch.text}; the difference is booked as EXTERNAL",
             )
         self._suspects = ()
         self.agreed_ns = at_ns
@@ -226,7 +226,7 @@ class Recovery:
         return since
 
     def _incomplete(self) -> list[Order]:
-        """Orders that the exchange says have filled further than our fills go."""
+        """Orders of which the exchange reports more filled than our fills add up to."""
         symbols = self._config.symbols
         closed = (order for order in self._store.closed_orders() if order.intent.symbol in symbols)
         return [order for order in closed if order.evidence.missing_base]

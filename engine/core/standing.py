@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     from engine.core.parts import Parts
 
 _WORDS = {
-    SlotState.WAITING: "waits for the first comparison with the exchange",
-    SlotState.FETCHING: "fetches its history from the exchange",
+    SlotState.WAITING: "waiting for the first reconciliation with the exchange",
+    SlotState.FETCHING: "fetching its history from the exchange",
 }
 
 
 def may_enter(slot: StrategySlot) -> bool:
-    """Whether its own state lets it enter; what keeps the entries of everybody out does not count."""
+    """Whether its own state allows entries; gates that block all entries do not count."""
     return slot.state is SlotState.RUNNING and not slot.paused and slot.leaving is None
 
 
 def state_of(slot: StrategySlot, held_base: Decimal) -> str:
-    """What the strategy, holding so much, does now: "running", "warming up 12/392 bars", "failed: why"."""
+    """The strategy's state, given its position: "running", "warming up 12/392 bars", "failed: why"."""
     if slot.state is SlotState.FAILED:
         return f"failed: {slot.reason}" if slot.reason else "failed"
     if slot.leaving is not None:
-        what = "leaves its position" if held_base else "flat"
+        what = "is closing its position" if held_base else "flat"
         return f"{what}; {'paused by flatten' if slot.paused else 'killed'} until resume"
     if slot.state is SlotState.WARMING:
         done = max(0, slot.warmup_bars - max(0, slot.warm_left))
@@ -38,7 +38,7 @@ def state_of(slot: StrategySlot, held_base: Decimal) -> str:
 
 
 def standing(slots: Iterable[StrategySlot], engine: "Parts") -> list[str]:
-    """A line for each strategy: its state, and what keeps entries of its symbol out now."""
+    """A line for each strategy: its state, and what blocks entries on its symbol now."""
     lines = []
     left: dict[str, list[str]] = {}
     for owner, position in engine.ownership.orphans():

@@ -1,4 +1,4 @@
-"""What the engine says about itself beside its journal: nothing depends on these events.
+"""Audit events: what the engine reports beside its journal; nothing depends on them.
 
 The audit stream that people and programs watch is the journal's records and these, in order.
 """
@@ -94,7 +94,7 @@ class PositionChanged(AuditBase, frozen=True, tag="position"):
 
 
 class StrategyChanged(AuditBase, frozen=True, tag="strategy"):
-    """A strategy moved on in its life: warming, running, paused, stopped, failed."""
+    """A strategy changed its state: warming, running, paused, stopped, failed."""
 
     time_ns: int
     strategy: str
@@ -133,7 +133,7 @@ class HealthChanged(AuditBase, frozen=True, tag="health"):
 
 
 class Notice(AuditBase, frozen=True, tag="notice"):
-    """Anything else worth a line."""
+    """Any other line for a person."""
 
     time_ns: int
     level: Severity

@@ -1,4 +1,4 @@
-"""What the parts of the core share: the clock, the way out, and the newest market."""
+"""What the parts of the core share: clock, outbox, and the newest prices."""
 
 from collections.abc import Sequence
 
@@ -53,11 +53,11 @@ class Outbox:
         self.effects.append(Send(message))
 
     def notify(self, event: AuditEvent) -> None:
-        """To whoever watches."""
+        """To observers."""
         self.effects.append(Notify(event))
 
     def notice(self, level: Severity, text: str) -> None:
-        """One line to whoever watches."""
+        """One line to observers."""
         self.effects.append(Notify(Notice(self.clock.now_ns, level, text)))
 
     def next_request_id(self) -> int:

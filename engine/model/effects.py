@@ -1,4 +1,4 @@
-"""What the engine wants done: the shell performs effects in order, and flushes the journal before a Send."""
+"""Effects: what the shell has to do, in order, with a flush of the journal before a `Send`."""
 
 import msgspec
 
@@ -20,7 +20,7 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 
 
 class Notify(msgspec.Struct, frozen=True, gc=False):
-    """Tell people and programs that watch; nothing depends on it."""
+    """Tell observers something; nothing depends on it."""
 
     event: AuditEvent
 

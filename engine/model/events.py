@@ -1,4 +1,4 @@
-"""What the engine can be told. Messages of the gateway are events as they come; these are the others.
+"""Events: what the engine reacts to. Messages of the gateway are events as they are; here are the others.
 
 Time is in the events: `Timer` and the link events carry the shell's clock, a tick carries when the
 gateway received it. The engine has no other clock.
@@ -45,7 +45,7 @@ class LinkDown(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Command(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """An operator's word. `strategy` and `symbol` narrow it ("" is all), `argument` is a client id or
+    """An operator's command. `strategy` and `symbol` narrow it ("" is all), `argument` is a client id or
     a signal's bar. `command_id` makes it idempotent."""
 
     now_ns: int

@@ -228,5 +228,5 @@ def told_stop(status: GatewayStatus) -> tuple[Severity, str]:
     seconds = (status.banned_until_ns - status.time_ns - status.clock_offset_ns) / 1e9
     text = f"the exchange takes no requests for another {seconds:.0f} s"
     if status.exits_still_sent:
-        text = f"403 instead of the exchange: requests wait {seconds:.0f} s, exits and cancels try on"
+        text = f"the exchange answers 403: requests pause for {seconds:.0f} s, exits and cancels keep trying"
     return "critical" if seconds > 60.0 else "warning", text

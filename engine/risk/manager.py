@@ -1,4 +1,4 @@
-"""Every order passes here before its intent is written down."""
+"""Every order is checked here before its intent is journalled."""
 
 from collections.abc import Mapping
 
@@ -90,7 +90,7 @@ class RiskManager:
             self._rate.note(now_ns)
 
     def on_applied(self, applied: Applied, now_ns: int) -> str:
-        """News of an order: whether entries are taken or refused. Returns what people should be told."""
+        """Note whether entries are accepted or refused. Returns what to report ("": nothing)."""
         order = applied.order
         intent = order.intent
         if intent.is_exit or intent.reduce_only or intent.close_position or order.is_external:
@@ -102,11 +102,11 @@ class RiskManager:
         return ""
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: orders from the future count as sent now."""
+        """The clock was set back: orders from the future count as sent now."""
         self._refused.on_set_back(now_ns)
         if self._rate is not None:
             self._rate.on_set_back(now_ns)
 
     def forget_refused(self) -> None:
-        """Entries that the exchange has refused are tried again at once."""
+        """Entries that the exchange has refused may be tried again at once."""
         self._refused.forget()

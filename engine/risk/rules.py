@@ -22,7 +22,7 @@ class Rule(Protocol):
     name: ClassVar[str]
 
     def check(self, order: Intent, context: RiskContext) -> str:
-        """Return "" when the order may pass."""
+        """Why the order is refused ("": it may pass)."""
 
 
 def price_of(order: Intent, context: RiskContext) -> Decimal:
@@ -41,12 +41,12 @@ class StrategyRunning:
 
 
 class ForeignPosition:
-    """A strategy does not trade against what somebody else holds: its entry would only take from that."""
+    """A strategy does not enter against somebody else's position: its order would only reduce that."""
 
     name: ClassVar[str] = "foreign_position"
 
     def check(self, order: Intent, context: RiskContext) -> str:
-        """On its own side, or with nothing there."""
+        """Refuses an entry on the other side of somebody else's position."""
         foreign = context.foreign_base
         if foreign == ZERO or (foreign > ZERO) == (order.side == "BUY"):
             return ""
@@ -178,7 +178,7 @@ class OrderRate:
         self._times.append(now_ns)
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: orders from the future count as sent now."""
+        """The clock was set back: orders from the future count as sent now."""
         self._times = deque((min(time_ns, now_ns) for time_ns in self._times), maxlen=self._limit)
 
     def check(self, order: Intent, context: RiskContext) -> str:  # noqa: ARG002  # the rules share one form
@@ -197,7 +197,7 @@ class _Refusals(msgspec.Struct):
 
 
 class RefusedEntries:
-    """What the exchange refuses bar after bar is tried ever less often.
+    """Entries that the exchange refuses bar after bar are retried less and less often.
 
     After the second refusal in a row a strategy's entries of that symbol wait 2 bars, then 4, 8, at most
     `LONGEST_BARS`; one that is taken ends that. `bars_ns` are bar lengths by strategy.
@@ -223,18 +223,18 @@ class RefusedEntries:
         if one.count > 2:
             return ""
         text = f"{order.strategy} on {order.symbol}: the exchange refuses its entries ({reason})"
-        return f"{text}; they are tried ever less often until one is taken"
+        return f"{text}; retries become less frequent until one is accepted"
 
     def note_taken(self, order: Intent) -> None:
         """An entry was accepted."""
         self._refusals.pop((order.strategy, order.symbol), None)
 
     def forget(self) -> None:
-        """Somebody has looked into it: try at once."""
+        """The operator has looked into it: the next entry may go out at once."""
         self._refusals.clear()
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: nothing waits for times that are far away."""
+        """The clock was set back: nothing waits for a time that is far away."""
         for one in self._refusals.values():
             one.wait_until_ns = min(one.wait_until_ns, now_ns)
 

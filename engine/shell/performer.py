@@ -1,4 +1,4 @@
-"""Performs what the core wants done: journal first, then the gateway, then whoever watches.
+"""Performs the core's effects: journal first, then gateway, then observers.
 
 Effects are performed in their order, with one flush of the journal before any request leaves. What only
 tells somebody something is handed on after the requests have left.
@@ -37,7 +37,7 @@ class Sender(Protocol):
 
 
 class Performer:
-    """Between the core and the world.
+    """Carries effects from the core to journal, gateway and observers.
 
     `observe` gets journal records and audit events after the requests of the same event have left.
     With `gives_way` the gateway may run once requests have left; on a busy machine that takes milliseconds.
@@ -71,7 +71,7 @@ class Performer:
         self.dropped_records = 0
 
     def take(self, event: Event) -> bool:
-        """Give one event to the core and do what it wants. Whether there was anything to do."""
+        """Give one event to the core and perform its effects. Whether there were any."""
         effects = self._engine.decide(event)
         if not effects and not self._answers:
             return False
@@ -85,7 +85,7 @@ class Performer:
         self._is_gathering = True
 
     def release(self) -> bool:
-        """That was the last of them. Whether there was anything left to do."""
+        """That was the last of them: perform what was held back. Whether there was anything."""
         self._is_gathering = False
         if not self._held:
             return False
@@ -114,7 +114,7 @@ class Performer:
             self._perform_held()
 
     def _perform_held(self) -> None:
-        """Everything is written down before anything leaves."""
+        """Append every record, then send every request."""
         held, self._held, self._requests_held = self._held, [], 0
         written = [one for one in held if type(one) is not Append or self._append(one.record)]
         self._perform(written, are_written=True)
@@ -145,7 +145,7 @@ class Performer:
             self._observe(told)
 
     def _append(self, record: JournalRecord) -> bool:
-        """False when there is no room for it."""
+        """Whether the journal had room for it."""
         try:
             self._journal.append(record)
         except JournalFull:

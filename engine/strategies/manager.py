@@ -65,7 +65,7 @@ class StrategyManager:
 
     @property
     def series(self) -> tuple[tuple[str, CandleKind, int], ...]:
-        """Every (symbol, kind, timeframe) somebody wants."""
+        """Every (symbol, kind, timeframe) that a strategy uses."""
         return tuple(self._routes)
 
     def slot(self, owner: str, symbol: str) -> StrategySlot | None:
@@ -73,7 +73,7 @@ class StrategyManager:
         return self._slots.get((owner, symbol))
 
     def start(self) -> None:
-        """The world is known: begin to warm up whoever waited for that."""
+        """Positions and orders are reconciled: start warming up the strategies that wait for it."""
         for slot in self.slots:
             if slot.state is SlotState.WAITING:
                 self._warm_up(slot, "")
@@ -116,7 +116,7 @@ class StrategyManager:
         return [] if slot is None else self._feed_slice(slot)
 
     def on_time(self) -> None:
-        """Ask again for history that did not come."""
+        """Request history again that did not arrive."""
         now = self._clock.now_ns
         for slot in self.slots:
             if slot.state is SlotState.FETCHING and slot.retry_at_ns <= now:
@@ -125,20 +125,20 @@ class StrategyManager:
         self._reschedule()
 
     def on_link_down(self) -> None:
-        """Requests for history got lost with the connection."""
+        """Pending requests for history are lost with the connection."""
         for slot in self.slots:
             if slot.state is SlotState.FETCHING:
                 self._retry_later(slot)
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: history that did not come is asked for soon."""
+        """The clock was set back: missing history is requested again soon."""
         for slot in self.slots:
             slot.retry_at_ns = min(slot.retry_at_ns, now_ns + _RETRY_NS)
         self._mending.on_set_back(now_ns)
         self._reschedule()
 
     def begin_anew(self, exchange_now_ns: int) -> None:
-        """Strategies that were fed bars of the future forget them and warm up again."""
+        """Strategies that saw bars of the future discard them and warm up again."""
         for slot in self.slots:
             slot.decided_open_ns = min(slot.decided_open_ns, exchange_now_ns)
             is_ahead = any(open_ns > exchange_now_ns for open_ns in slot.fed_open_ns.values())
@@ -149,7 +149,7 @@ class StrategyManager:
                 self._warm_up(slot, "it had been fed bars of the future")
 
     def on_told(self, slot: StrategySlot, reason: str) -> None:
-        """The operator has paused it, or lets it run again."""
+        """The operator has paused or resumed it."""
         if slot.state in {SlotState.RUNNING, SlotState.PAUSED}:
             self._move(slot, SlotState.PAUSED if slot.paused else SlotState.RUNNING, reason)
 
@@ -158,14 +158,14 @@ class StrategyManager:
         self._move(slot, SlotState.STOPPED, reason)
 
     def on_ended(self, ended: StrategyEnded) -> None:
-        """It has ended the process before: leave it out."""
+        """It has ended the process before: exclude it."""
         self._clock.advance(ended.now_ns)
         slot = self.slot(ended.strategy, ended.symbol)
         if slot is not None:
             self.fail(slot, StrategyFault(ended.reason))
 
     def fail(self, slot: StrategySlot, fault: StrategyFault) -> None:
-        """A strategy broke: it is shut out, the others go on. The exit rules of its position go on too."""
+        """A strategy raised an error: it gets no more bars. The exit rules of its position go on."""
         self._move(slot, SlotState.FAILED, str(fault), fault.trace)
 
     def _feed(self, slot: StrategySlot, bar: Bar) -> Decision | None:
@@ -284,7 +284,7 @@ class StrategyManager:
         self._retry_later(slot, keep=True)
 
     def _missed_bars(self, slot: StrategySlot, length_ns: int) -> int:
-        """Bars since the one that an engine before this one decided last: their exits count still."""
+        """Bars since the last one that an earlier run decided on: their exits still count."""
         if not slot.decided_open_ns:
             return 0
         return min(MAX_KLINES, (self._clock.exchange_now_ns - slot.decided_open_ns) // length_ns)
@@ -298,7 +298,7 @@ class StrategyManager:
         self._reschedule()
 
     def _drain(self, slot: StrategySlot) -> list[Decision]:
-        """Feed what waited, oldest first, the longer timeframe first where two close together."""
+        """Feed the bars that waited, oldest first, the longer timeframe first where two close together."""
         if slot.state is SlotState.FETCHING:
             self._move(slot, SlotState.WARMING, f"{counted(len(slot.pending), 'bar')} of history")
         waiting = sorted(slot.pending, key=lambda bar: (bar.close_time_ns, -bar.timeframe_ns))

@@ -1,4 +1,4 @@
-"""One strategy on one symbol: its object, its place in life, and what it has been fed."""
+"""One strategy on one symbol: its object, its state, and the bars it has seen."""
 
 from collections import deque
 from enum import StrEnum
@@ -30,17 +30,17 @@ class StrategyRefused(SentenceError):
 
 
 class SlotState(StrEnum):
-    """The life of a strategy."""
+    """States of a strategy."""
 
     WAITING = "waiting"
-    """For the comparison with the exchange that comes before everything."""
+    """For the first reconciliation with the exchange."""
     FETCHING = "fetching"
     """History was asked for; live bars wait."""
     WARMING = "warming"
     """It sees bars but does not trade."""
     RUNNING = "running"
     PAUSED = "paused"
-    """It sees bars, leaves positions, enters none."""
+    """It sees bars and exits positions, but enters none."""
     STOPPED = "stopped"
     FAILED = "failed"
     """It raised an exception and gets no more bars; the exit rules of its position do."""
@@ -57,7 +57,7 @@ class Block(msgspec.Struct, frozen=True):
 
     @property
     def verdict(self) -> Verdict:
-        """On an entry of that bar; no rule was asked."""
+        """The verdict on an entry of that bar; no rule was asked."""
         return Verdict(False, reason=self.detail, fate=self.fate)
 
 
@@ -107,12 +107,12 @@ class StrategySlot:
 
     @property
     def paused(self) -> bool:
-        """Whether the operator has said to this strategy to enter nothing."""
+        """Whether the operator has stopped this strategy's entries."""
         return self._operator.is_halted((self.owner, self.symbol))
 
     @property
     def leaving(self) -> Cause | None:
-        """The command that said its position must be left; None after `resume`."""
+        """The command that said to close its position; None after `resume`."""
         return self._operator.leaving((self.owner, self.symbol))
 
     @property
@@ -132,11 +132,11 @@ class StrategySlot:
 
     @property
     def lateness_ns(self) -> int:
-        """So long after a bar's close its entries are still in time."""
+        """How long after a bar's close its entries are still accepted."""
         return min(self.timeframe_ns, MAX_LATENESS_NS)
 
     def begin_again(self) -> None:
-        """Forget the past and warm up anew."""
+        """Discard what it has seen and warm up again."""
         if isinstance(self.strategy, SignalStrategy):
             self.strategy.reset()
         else:

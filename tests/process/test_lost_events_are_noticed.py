@@ -65,7 +65,7 @@ def test_a_position_and_an_order_of_which_no_event_came_are_noticed_and_taken_ov
     control(trio, "order", symbol="BTCUSDT", side="SELL", type="MARKET", quantity="0.02")
     wait_until(lambda: position(trio) == 0, 120, said(trio))
     assert "BTCUSDT: the exchange holds 0, our fills make 0.02" in log(trio)
-    assert "taken as EXTERNAL" not in log(trio)  # the account's history explained every difference
+    assert "booked as EXTERNAL" not in log(trio)  # the account's history explained every difference
 
 
 def control(trio: Trio, command: str, **body: object) -> Any:  # noqa: ANN401  # JSON

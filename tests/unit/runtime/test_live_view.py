@@ -121,13 +121,13 @@ def test_eighty_columns_hold_a_signal_and_all_links_in_one_row(tmp_path: Path) -
 
 
 def test_a_long_state_takes_no_column_from_a_narrow_terminal(tmp_path: Path) -> None:
-    long = "waits for the first comparison with the exchange, and then for a lot of other things"
+    long = "waiting for the first reconciliation with the exchange, and then for a lot of other things"
     one = StrategyStatus("sma_crossover_inflection:s1", "COIN00USDT", "15m", long, "-0.007", "64000.1")
     shown = render(tmp_path, msgspec.structs.replace(busy_status(1), strategies=(one,)), width=80, height=24)
     lines = shown.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("│ strategy "))
     assert lines[at].split()[1:7] == ["strategy", "symbol", "bar", "holds", "stop", "state"]
-    assert "COIN00USDT   15m   -0.007   64000.1   waits for" in lines[at + 1]
+    assert "COIN00USDT   15m   -0.007   64000.1   waiting for" in lines[at + 1]
 
 
 def test_what_keeps_entries_out_is_said_with_its_time(tmp_path: Path) -> None:

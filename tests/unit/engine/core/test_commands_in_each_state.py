@@ -226,7 +226,7 @@ def test_cancel_of_a_stop_that_would_come_back_is_refused_and_says_what_to_do() 
     assert not said.ok
     assert said.text == (
         f"{stop} is a stop of sma_crossover_inflection:s1 on BTCUSDT and would be placed again at once; "
-        "flatten leaves the position, and its stops and targets go with it"
+        "flatten closes the position and cancels its stops and targets"
     )
     assert list(rig.exchange.orders) == [stop]
 
@@ -278,7 +278,7 @@ def test_kill_cancels_what_others_have_resting_and_flatten_does_not() -> None:
     rig.wait(10)
     assert (rig.exchange.position, list(rig.exchange.orders)) == (0, [hand])
     assert command(rig, "kill", 2).text == (
-        "cancelling 1 order; leaving nothing: already flat; killed: no strategy enters anything until resume"
+        "cancelling 1 order; nothing to close: already flat; killed: no strategy enters anything until resume"
     )
     assert not rig.exchange.orders
 
@@ -290,7 +290,7 @@ def test_pause_and_flatten_say_that_they_cancel_entries() -> None:
     )
     assert not rig.exchange.orders
     rig = two_entries()
-    assert command(rig, "flatten", 1).text.startswith("cancelling 2 resting entries; leaving nothing")
+    assert command(rig, "flatten", 1).text.startswith("cancelling 2 resting entries; nothing to close")
     assert not rig.exchange.orders
 
 
@@ -322,7 +322,7 @@ def test_cancel_without_a_connection_is_refused_and_not_promised(name: str) -> N
     said = command(rig, name, 1, argument=first if name == "cancel" else "")
     assert (said.ok, said.text) == (
         False,
-        "there is no connection to the gateway: nothing is cancelled, say it again later",
+        "no connection to the gateway: nothing was cancelled, try again later",
     )
     rig.up()
     assert command(rig, name, 2, argument=first if name == "cancel" else "").ok

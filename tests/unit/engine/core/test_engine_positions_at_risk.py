@@ -77,9 +77,9 @@ def test_the_stop_of_a_strategy_taken_out_of_the_configuration_stays(by_snapshot
     assert again.exchange.position == TENTH
     (left,) = [text for text in said(again) if "is not in the configuration" in text]
     assert left == (
-        f"{OWNER} is not in the configuration and holds 0.1 BTCUSDT: nothing looks after it but its resting "
-        f"orders, and entries against it wait. `python -m engine.ctl flatten --strategy {OWNER} --symbol "
-        'BTCUSDT` leaves it; id = "s1" given to other:s2 takes it over'
+        f"{OWNER} is not in the configuration and holds 0.1 BTCUSDT: only its resting orders protect it, "
+        f"and entries against it are blocked. `python -m engine.ctl flatten --strategy {OWNER} --symbol "
+        'BTCUSDT` closes it; id = "s1" given to other:s2 takes it over'
     )
 
 
@@ -91,7 +91,7 @@ def test_flatten_names_a_strategy_that_is_gone_and_leaves_what_it_holds_with_its
     again = restarted(rig, swapped).up()
     (left,) = [text for text in said(again) if "is not in the configuration" in text]
     typed = f"python -m engine.ctl --env paper flatten --strategy {OWNER} --symbol BTCUSDT"
-    assert left.endswith(f"`{typed}` leaves it; or put the strategy back")
+    assert left.endswith(f"`{typed}` closes it; or put the strategy back")
     assert StatusKeeper(again.engine).status(again.now_ns).left_behind == (left,)
     row = StatusKeeper(again.engine).status(again.now_ns).strategies[0]
     assert (row.strategy, row.qty_base, row.stop_price) == (OWNER, "0.1", "96.1")
@@ -101,7 +101,7 @@ def test_flatten_names_a_strategy_that_is_gone_and_leaves_what_it_holds_with_its
     command(again, "flatten", 2)
     assert (again.exchange.position, held(again)) == (TENTH, TENTH)
     command(again, "flatten", 3, strategy=OWNER)
-    assert answered(again) == "leaving 0.1 BTCUSDT; nobody is paused"
+    assert answered(again) == "closing 0.1 BTCUSDT; no strategy is paused"
     again.wait(1)
     assert (again.exchange.position, held(again), stops(again)) == (0, 0, [])
     assert StatusKeeper(again.engine).status(again.now_ns).left_behind == ()

@@ -108,7 +108,7 @@ def test_a_page_before_the_exchange_is_told_with_what_goes_on() -> None:
     rig = Rig()
     rig.connected = True
     rig.status(banned_until_ns=rig.now_ns + 120 * SECOND_NS, exits_still_sent=True)
-    text = "403 instead of the exchange: requests wait 120 s, exits and cancels try on"
+    text = "the exchange answers 403: requests pause for 120 s, exits and cancels keep trying"
     assert told(rig)[-1] == ("critical", text)
 
 
@@ -155,7 +155,7 @@ def test_a_flatten_that_cannot_be_sent_says_why_and_that_it_is_tried_again() -> 
     rig.feed(Command(rig.now_ns, "f1", "flatten"))
     answer = rig.notices(Answer)[-1]
     assert not answer.ok
-    assert "not possible: BTCUSDT: there is no connection to the gateway, it is tried again" in answer.text
+    assert "not possible: BTCUSDT: there is no connection to the gateway, it is retried" in answer.text
 
 
 def test_an_adjustment_of_the_journal_counts_again() -> None:

@@ -74,7 +74,7 @@ def test_a_position_that_is_being_left_is_said_to_be() -> None:
     rig = Rig().up().prices(*UP)
     rig.exchange.on_submit = lambda _: []
     give(rig, "flatten")
-    assert state(rig) == "leaves its position; paused by flatten until resume"
+    assert state(rig) == "is closing its position; paused by flatten until resume"
 
 
 def test_entries_are_not_said_to_be_open_where_no_strategy_may_enter() -> None:

@@ -84,7 +84,7 @@ def test_a_position_that_the_journal_does_not_know_is_not_doubled(older: Rig) ->
     )
     assert {one.rule for one in older.records(Signal) if isinstance(one, Signal)} == {"lost_records"}
     (text,) = criticals(older)
-    assert "is ours and not in the journal" in text
+    assert "was sent by this engine and is not in the journal" in text
     assert (held(older), held(older, LOST), held(older, EXTERNAL)) == (0, SIZE, 0)
 
 
@@ -149,7 +149,7 @@ def test_what_is_said_of_it_is_typed_for_its_environment(settings: EngineConfig)
     typed = "`python -m engine.ctl --env paper rebuild`"
     assert f"take them over with {typed}" in again.engine.health.blockers()[0]
     (text,) = criticals(again)
-    assert text.endswith(f"; entries stop until you say {typed}, or restore the newest journal")
+    assert text.endswith(f"; no entries until you run {typed} or restore the newest journal")
 
 
 def test_a_resting_order_alone_proves_it(settings: EngineConfig) -> None:
@@ -190,7 +190,7 @@ def test_records_cut_from_the_journals_end_stop_entries_though_the_exchange_show
     rig = Rig(Engine(settings)).up()
     again = restarted(rig, settings, journal(records_of(rig), lost="the records after 7 are lost")).up()
     assert not again.engine.health.records_known
-    assert criticals(again)[0].startswith("the records after 7 are lost; entries stop until you say")
+    assert criticals(again)[0].startswith("the records after 7 are lost; no entries until you run")
     answer = said(again)
     assert answer.text == "taken over: no order of the exchange was missing here; entries are possible again"
     assert [one.text for one in again.records(RecordsLost) if isinstance(one, RecordsLost)] == [""]

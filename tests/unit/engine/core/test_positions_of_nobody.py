@@ -246,11 +246,11 @@ def test_an_exit_that_a_comparison_has_made_needless_stands_in_no_later_ones_way
 
 def test_flatten_says_whose_position_it_does_not_close() -> None:
     rig = Rig().up()
-    assert command(rig, "flatten").text.startswith("leaving nothing: already flat; paused until resume")
+    assert command(rig, "flatten").text.startswith("nothing to close: already flat; paused until resume")
     by_hand(rig, "BUY", HUNDREDTH)
     told = f"EXTERNAL holds 0.01 {SYMBOL}, which kill closes"
     said_of = command(rig, "flatten").text
-    assert said_of.startswith(f"leaving nothing: no strategy holds anything; {told}; paused until resume")
+    assert said_of.startswith(f"nothing to close: no strategy holds a position; {told}; paused until resume")
     assert told in command(rig, "flatten", symbol=SYMBOL).text
     assert told not in command(rig, "flatten", strategy=OWNER).text
     command(rig, "kill")

@@ -66,7 +66,7 @@ def test_it_backs_off_up_to_32_bars_and_is_told_once() -> None:
     (text,) = told(rig)
     assert text == (
         "ema_cross:s1 on BTCUSDT: the exchange refuses its entries (-2019 Margin is insufficient.); "
-        "they are tried ever less often until one is taken"
+        "retries become less frequent until one is accepted"
     )
 
 

@@ -144,8 +144,8 @@ def test_resume_and_why_name_the_failed_strategy_and_what_to_do(monkeypatch: pyt
     rig = Rig(Engine(both)).up().prices(*UP)
     odd, sound = (slot.owner for slot in rig.engine.strategies.slots)
     to_mend = (
-        f"{odd} on BTCUSDT has failed and does not run; mend its file and start the run anew "
-        "(flatten leaves its position)"
+        f"{odd} on BTCUSDT has failed and does not run; fix its file and restart "
+        "(flatten closes its position)"
     )
     assert told(rig, "resume") == f"everything else is running again; {to_mend}"
     assert told(rig, "resume", strategy=odd) == f"no strategy is running again; {to_mend}"
