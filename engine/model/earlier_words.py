@@ -44,6 +44,7 @@ _FORCED = {
     "delivery_autoclose-": ForcedClose.DELIVERY,
 }
 _STATUSES = {"EXPIRED_IN_MATCH": "EXPIRED"}
+_TRANSLATED = frozenset({OrderReport, AccountReport, Replied})
 
 
 def refusal_in(reason: str) -> Refusal:
@@ -54,16 +55,17 @@ def refusal_in(reason: str) -> Refusal:
 
 def in_present_words(record: JournalRecord) -> JournalRecord:
     """The same record; one that says everything in the wire's words is returned as it is."""
+    if type(record) not in _TRANSLATED:
+        return record
     if isinstance(record, OrderReport):
         update = _order(record.update)
         return record if update is record.update else msgspec.structs.replace(record, update=update)
     if isinstance(record, AccountReport):
         change = _account(record.update)
         return record if change is record.update else msgspec.structs.replace(record, update=change)
-    if isinstance(record, Replied):
-        reply = _reply(record.reply)
-        return record if reply is record.reply else msgspec.structs.replace(record, reply=reply)
-    return record
+    assert isinstance(record, Replied)
+    reply = _reply(record.reply)
+    return record if reply is record.reply else msgspec.structs.replace(record, reply=reply)
 
 
 def _refusal_of(code: int) -> Refusal:
@@ -81,9 +83,10 @@ def _order(update: OrderUpdate) -> OrderUpdate:
 
 
 def _forced(update: OrderUpdate) -> ForcedClose:
-    for prefix, forced in _FORCED.items():
-        if update.client_order_id.startswith(prefix):
-            return forced
+    if "autoclose" in update.client_order_id:
+        for prefix, forced in _FORCED.items():
+            if update.client_order_id.startswith(prefix):
+                return forced
     return ForcedClose.LIQUIDATION if update.order_type == "LIQUIDATION" else ForcedClose.NONE
 
 
