@@ -14,7 +14,7 @@ import pytest
 from gateways.binance.protocol.frames import BookTickerFrame, decode
 from gateways.binance.setup.keys import load_keys
 from gateways.wire.messages import OrderBookTick, Subscribe, TradeTick, Welcome
-from tests.integration.gateways.binance.test_binance_recordings import session
+from tests.integration.gateways.binance.streams.test_binance_recordings import session
 from tests.support.binance_stand_in import SYMBOL
 from tests.support.gateway_rig import Engine, config_for, running_gateway
 

@@ -5,6 +5,7 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from gateways.binance.gateway import Gateway
 from gateways.binance.setup.config import GatewayConfig
 from gateways.binance.setup.keys import ApiKeys
 from gateways.wire.client import EngineIdentity, WireClient
-from gateways.wire.messages import Message
+from gateways.wire.messages import GatewayStatus, Message, OrderUpdate, SubmitOrder, Welcome
 from tests.support.binance_stand_in import KEY, SECRET, SYMBOL, StandIn
 
 TOKEN = b"t" * 32
@@ -132,3 +133,20 @@ async def in_sync(exchange: StandIn, gateway: Gateway) -> None:
         while not feed.sync.is_synced:
             await exchange.depth(bids={90.0: 1.5 + len(exchange.requests) % 2})
             await asyncio.sleep(0.01)
+
+
+async def ready(exchange: StandIn, engine: Engine) -> None:
+    """Until the engine is in and the user stream is up."""
+    await engine.wait(Welcome)
+    await engine.wait(GatewayStatus, lambda status: status.streams["private"] == "up")
+    await exchange.until(lambda: len(exchange.sockets["private"]) == 1)
+
+
+def fills(engine: Engine) -> list[int]:
+    """Trade ids that the engine has been told, in order."""
+    return [update.trade_id for update in engine.of(OrderUpdate) if update.trade_id]
+
+
+def market_order(request_id: int, client_id: str, **more: object) -> SubmitOrder:
+    """A small one to buy."""
+    return SubmitOrder(request_id, SYMBOL, client_id, "BUY", "MARKET", Decimal("0.002"), **more)  # type: ignore[arg-type]

@@ -25,11 +25,7 @@ from gateways.wire.messages import (
     Welcome,
 )
 from tests.support.binance_stand_in import SYMBOL, StandIn, always, cut
-from tests.support.gateway_rig import Engine, config_for, in_sync, running_gateway, whole_rig
-
-
-def market_order(request_id: int, client_id: str, **more: object) -> SubmitOrder:
-    return SubmitOrder(request_id, SYMBOL, client_id, "BUY", "MARKET", Decimal("0.002"), **more)  # type: ignore[arg-type]
+from tests.support.gateway_rig import Engine, config_for, in_sync, market_order, running_gateway, whole_rig
 
 
 def test_a_changed_book_reaches_the_engine_as_a_tick():

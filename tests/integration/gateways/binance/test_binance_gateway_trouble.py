@@ -19,9 +19,8 @@ from gateways.wire.messages import (
     Snapshot,
     Welcome,
 )
-from tests.integration.gateways.binance.test_binance_gateway import market_order
 from tests.support.binance_stand_in import SYMBOL, Fault, StandIn, always
-from tests.support.gateway_rig import Engine, config_for, running_gateway, whole_rig
+from tests.support.gateway_rig import Engine, config_for, market_order, running_gateway, whole_rig
 
 
 def page(status: int = 200, body: object = None) -> Fault:

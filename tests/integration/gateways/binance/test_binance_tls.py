@@ -18,9 +18,8 @@ from gateways.binance.rest.http_connection import HttpFailed
 from gateways.binance.rest.http_pool import HttpPool
 from gateways.binance.streams.sockets import open_socket
 from gateways.wire.messages import OrderUpdate, Reply, RequestSnapshot, Snapshot, Welcome
-from tests.integration.gateways.binance.test_binance_gateway import market_order
 from tests.support.binance_stand_in import StandIn
-from tests.support.gateway_rig import Engine, config_for, in_sync, running_gateway
+from tests.support.gateway_rig import Engine, config_for, in_sync, market_order, running_gateway
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
 
 import pytest
 
@@ -12,14 +11,9 @@ from gateways.binance.protocol.errors import ConfigurationError, RestBlocked
 from gateways.binance.setup.keys import ApiKeys
 from gateways.binance.streams import user as user_stream
 from gateways.binance.streams.user import UserStream
-from gateways.wire.messages import GatewayStatus, OrderUpdate, Reply, RequestSnapshot, Snapshot, SubmitOrder
-from tests.integration.gateways.binance.test_binance_user_stream import fills, ready
+from gateways.wire.messages import GatewayStatus, OrderUpdate, Reply, RequestSnapshot, Snapshot
 from tests.support.binance_stand_in import KEY, SECRET, SYMBOL, StandIn, always
-from tests.support.gateway_rig import TOKEN, Engine, config_for, whole_rig
-
-
-def market_order(number: int, client_id: str) -> SubmitOrder:
-    return SubmitOrder(number, SYMBOL, client_id, "BUY", "MARKET", Decimal(1))
+from tests.support.gateway_rig import TOKEN, Engine, config_for, fills, market_order, ready, whole_rig
 
 
 def test_an_order_the_stream_keeps_quiet_about_leads_to_a_new_stream_and_a_catch_up(

@@ -11,10 +11,8 @@ from gateways.binance.account.instruments import Instruments
 from gateways.binance.account.key_watch import KeyWatch
 from gateways.binance.protocol.classify import Failure, Hint
 from gateways.wire.messages import GatewayStatus, Instrument, Reply, RequestSnapshot, Snapshot
-from tests.integration.gateways.binance.test_binance_user_stream import ready
-from tests.integration.gateways.binance.test_binance_user_stream_doubts import market_order
 from tests.support.binance_stand_in import SYMBOL, StandIn, always
-from tests.support.gateway_rig import Engine, whole_rig
+from tests.support.gateway_rig import Engine, market_order, ready, whole_rig
 
 REFUSED = (401, -2015, "Invalid API-key, IP, or permissions for action")
 KEYS = Failure("refused", -2015, REFUSED[2], Hint.KEYS, 401)

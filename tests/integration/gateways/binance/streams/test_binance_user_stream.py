@@ -14,17 +14,7 @@ from gateways.wire.messages import (
     Welcome,
 )
 from tests.support.binance_stand_in import SYMBOL, StandIn, always
-from tests.support.gateway_rig import Engine, config_for, running_gateway, whole_rig
-
-
-async def ready(exchange: StandIn, engine: Engine) -> None:
-    await engine.wait(Welcome)
-    await engine.wait(GatewayStatus, lambda status: status.streams["private"] == "up")
-    await exchange.until(lambda: len(exchange.sockets["private"]) == 1)
-
-
-def fills(engine: Engine) -> list[int]:
-    return [update.trade_id for update in engine.of(OrderUpdate) if update.trade_id]
+from tests.support.gateway_rig import Engine, config_for, fills, ready, running_gateway, whole_rig
 
 
 def test_what_happened_while_the_socket_was_down_is_told_after_the_reconnect():
