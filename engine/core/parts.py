@@ -123,7 +123,7 @@ class Parts:
         )
 
     def _connect_strategies(self) -> None:
-        """A desk for each, and ticks to their candles."""
+        """A trader for each, and ticks to their candles."""
         symbols = [slot.symbol for slot in self.strategies.slots]
         for slot in self.strategies.slots:
             self.trades.add(slot, shared=symbols.count(slot.symbol) > 1)

@@ -21,6 +21,8 @@ from engine.model.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, TAKE_PROFIT, Exi
 from engine.model.leg import STOP, TARGET, Leg, partial_exit
 from engine.model.lots import level_to_tick, quantity_down
 from engine.model.timeframes import NEVER_NS, SECOND_NS
+from engine.orders.order_states import OrderState
+from engine.orders.order_store import Applied
 from engine.strategies.base import SignalStrategy
 from engine.strategies.slot import StrategyRefused, StrategySlot
 from gateways.wire.messages import Side
@@ -32,7 +34,7 @@ LEAVE_AFTER_NS = 30 * SECOND_NS
 _RESTS = ("stop_loss_percent", "take_profit_percent", "stop_r", "take_profit_r", "trailing_percent")
 
 
-Extra = Callable[[], dict[Leg, RestingOrder]]
+Asked = Callable[[], dict[Leg, RestingOrder]]
 
 
 def rules_of(slot: StrategySlot, *, shared: bool) -> ExitRules:
@@ -65,7 +67,10 @@ def rules_of(slot: StrategySlot, *, shared: bool) -> ExitRules:
 
 
 class Protection:
-    """Keeps the resting exits of one strategy on one symbol in line with its position."""
+    """Keeps the resting exits of one strategy on one symbol in line with its position.
+
+    `plan` is the state of its exit rules; `asked` gives the resting orders that a script has asked for.
+    """
 
     def __init__(
         self,
@@ -76,11 +81,11 @@ class Protection:
         gate: OrderGate,
         account: AccountStateStore,
         resting: RestingOrders,
-        extra: Extra | None = None,
+        asked: Asked | None = None,
     ) -> None:
         self._slot = slot
-        self._extra = extra
-        self._plan = plan
+        self._asked = asked
+        self.plan = plan
         self._clock = clock
         self._out = out
         self._gate = gate
@@ -88,7 +93,7 @@ class Protection:
         self._resting = resting
         rules = plan.rules
         self._has_levels = (
-            rules.protective_stop_percent is not None or rules.stop_kind == "resting" or extra is not None
+            rules.protective_stop_percent is not None or rules.stop_kind == "resting" or asked is not None
         )
         self._size_base = ZERO
         self._bare_since_ns = 0
@@ -96,7 +101,7 @@ class Protection:
         self._alarmed = False
         self._deadline_ns = NEVER_NS
         self.waiting: set[Protection] = set()
-        """Those with a deadline; all desks share one set, since nearly all of many have none."""
+        """Those with a deadline; all traders share one set, since nearly all of many have none."""
 
     @property
     def deadline_ns(self) -> int:
@@ -122,17 +127,17 @@ class Protection:
         held, before = position.qty_base, self._size_base
         self._size_base = held
         if held and (abs(held) > abs(before) or held * before < ZERO):
-            self._plan.exits.opened(1 if held > ZERO else -1, float(position.entry_price))
-        self._plan.on_position(held)
+            self.plan.exits.opened(1 if held > ZERO else -1, float(position.entry_price))
+        self.plan.on_position(held)
         wanted = self._wanted(held) if held else {}
-        if self._extra is not None:
-            wanted = {**self._extra(), **wanted}
+        if self._asked is not None:
+            wanted = {**self._asked(), **wanted}
         self._resting.want(slot.owner, slot.symbol, wanted, cause)
         self._watch()
 
     def on_bar(self, bar: Bar) -> None:
         """A bar may have moved the levels."""
-        if self._size_base or self._extra is not None:
+        if self._size_base or self._asked is not None:
             self.on_position(Cause.bar(bar.timeframe_ns, bar.open_time_ns))
 
     def restore_size(self) -> None:
@@ -142,14 +147,17 @@ class Protection:
         seen is opened as soon as the account is compared.
         """
         held = self._account.strategy_position(self._slot.owner, self._slot.symbol).qty_base
-        self._size_base = self._plan.seen_of(held)
+        self._size_base = self.plan.seen_of(held)
 
-    def on_filled(self, leg: Leg) -> None:
-        """A resting order has filled wholly."""
+    def on_applied(self, applied: Applied) -> None:
+        """News of one of its orders, before `RestingOrders` has it: one that has filled wholly is done."""
+        order = applied.order
+        is_filled = order.state is OrderState.FILLED and not order.evidence.missing_base
+        leg = self._resting.leg_of(order.client_order_id) if applied.fill and is_filled else None
         if leg == STOP:
-            self._plan.exits.stopped()
-        elif leg.kind == "partial":
-            self._plan.exits.partial_filled()
+            self.plan.exits.stopped()
+        elif leg is not None and leg.kind == "partial":
+            self.plan.exits.partial_filled()
 
     def on_set_back(self, now_ns: int) -> None:
         """The clock went back: a missing stop is waited for anew."""
@@ -175,7 +183,7 @@ class Protection:
     def _watch(self) -> None:
         """From a fill on, a confirmed stop is due within seconds."""
         slot = self._slot
-        needs = self._plan.exits.levels().stop is not None and self._size_base != ZERO
+        needs = self.plan.exits.levels().stop is not None and self._size_base != ZERO
         if not needs or self._resting.has(slot.owner, slot.symbol, STOP):
             self._bare_since_ns = 0
             self._alarmed = False
@@ -188,7 +196,7 @@ class Protection:
 
     def _wanted(self, held: Decimal) -> dict[Leg, RestingOrder]:
         instrument = self._gate.instruments[self._slot.symbol]
-        levels = self._plan.exits.levels()
+        levels = self.plan.exits.levels()
         side: Side = "SELL" if held > ZERO else "BUY"
         tick, left = instrument.price_tick, abs(held)
         wanted: dict[Leg, RestingOrder] = {}
@@ -200,8 +208,8 @@ class Protection:
             if qty > ZERO:
                 wanted[STOP] = RestingOrder("STOP_MARKET", side, qty, None, at, True, levels.stop_text)
         for index, (price, fraction) in enumerate(levels.partial_exits):
-            leg = partial_exit(index + self._plan.partials_done)
-            part = quantity_down(self._plan.part_of_trade(fraction), instrument.qty_step_base)
+            leg = partial_exit(index + self.plan.partials_done)
+            part = quantity_down(self.plan.part_of_trade(fraction), instrument.qty_step_base)
             qty = min(left, part - self._resting.filled(self._slot.owner, self._slot.symbol, leg))
             if qty > ZERO and (at := level_to_tick(price, tick, side, is_stop=False)) > ZERO:
                 left -= qty

@@ -158,9 +158,10 @@ class RestingOrders:
         orders = map(self._store.get, self._of(owner, symbol).working.get(leg, ()))
         return sum((order.filled_base for order in orders if order is not None), Decimal(0))
 
-    def leg_of(self, client_order_id: str) -> tuple[str, str, Leg] | None:
-        """Owner, symbol and leg of an order that rests or rested."""
-        return self._leg_of.get(client_order_id)
+    def leg_of(self, client_order_id: str) -> Leg | None:
+        """Leg of an order that rests or rested."""
+        place = self._leg_of.get(client_order_id)
+        return None if place is None else place[2]
 
     def adopt(self, order: Order) -> None:
         """An order of the journal: it belongs to its leg again."""

@@ -19,7 +19,6 @@ from engine.execution.resting import RestingOrder
 from engine.execution.script_orders import Exit, RestingEntry, is_met_at_once, level_of
 from engine.execution.script_trades import OpenTrade, ScriptTrades
 from engine.execution.script_verbs import not_shared
-from engine.exits.bar_plan import Action
 from engine.model.audit import Severity
 from engine.model.bars import Bar
 from engine.model.leg import CLOSE, Leg, resting_entry
@@ -61,18 +60,6 @@ class _Saved(msgspec.Struct, array_like=True):
     spent: list[str] = []
     entered: list[EnteredTrade] = []
     legs: list[ExitLeg] = []
-
-
-def actions_of(wishes: Sequence[MarketWish], held: Decimal) -> tuple[Action, ...]:
-    """What is done of market orders asked for: the first close, then the last entry, which turns `held`."""
-    closes = [one for one in wishes if one.kind == "close"][:1]
-    entries = [one for one in wishes if one.kind == "enter" and one.direction * held <= ZERO][-1:]
-    actions = tuple(Action("close", one.text, 0, one.qty_base, one.id, one.leg) for one in closes)
-    for one in entries:
-        if held and not closes:
-            actions += (Action("close", one.text),)
-        actions += (Action("enter", one.text, one.direction, one.qty_base, one.id),)
-    return actions
 
 
 def _directions(entries: Mapping[str, RestingEntry]) -> dict[str, int]:

@@ -62,6 +62,15 @@ class SignalLog:
         self.recent.append(record)
         self._out.append(record)
 
+    def record_orders(
+        self, decision: Decision, refusal: Verdict | None, action: str, ids: tuple[str, ...]
+    ) -> None:
+        """One signal that led to orders; `refusal` is the first there was."""
+        if refusal is None:
+            self.record(decision, "traded", ids=ids, action=action)
+        else:
+            self.record_verdict(decision, refusal, action, ids)
+
     def record_verdict(
         self, decision: Decision, verdict: Verdict, action: str, ids: tuple[str, ...] = ()
     ) -> None:

@@ -186,7 +186,9 @@ class StatusKeeper:
     def _strategy(self, slot: StrategySlot, resting: Sequence[Decimal]) -> StrategyStatus:
         engine = self._engine
         held = engine.account.strategy_position(slot.owner, slot.symbol).qty_base
-        watched = engine.trades.desks[slot.owner, slot.symbol].plan.watched_stop if held else None
+        watched = (
+            engine.trades.traders[slot.owner, slot.symbol].protection.plan.watched_stop if held else None
+        )
         level = None if watched is None else decimal_of(watched)
         stop = _nearest(resting if level is None else (*resting, level), held)
         return StrategyStatus(

@@ -140,8 +140,8 @@ def test_resting_exits_of_live_positions_lie_where_the_backtest_puts_them(
     )
     path = (100, 99, 98, 100, 101, 101.3) if direction > 0 else (100, 101, 102, 100, 99, 98.7)
     rig = Rig(Engine(config(spec(exit_rules=rules)))).up().prices(*path)
-    (desk,) = rig.engine.trades.desks.values()
-    levels = desk.plan.exits.levels()
+    (trader,) = rig.engine.trades.traders.values()
+    levels = trader.protection.plan.exits.levels()
     assert levels.stop is not None
     assert levels.target is not None
     stop_side, target_side = (

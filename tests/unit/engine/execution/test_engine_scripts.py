@@ -413,8 +413,8 @@ def test_an_exit_of_a_part_that_is_met_at_once_leaves_that_part_once_over_a_rest
     rig.prices(100, 101, 102, 103, 104, 105)
     assert rig.exchange.position == Decimal("0.2")
     again = ScriptBroker(rig.engine.strategies.slots[0], rig.engine.account, {"BTCUSDT": instrument()})
-    desk = rig.engine.trades.desks[OWNER, "BTCUSDT"]
-    again.restore(desk.journalled, 0)
+    trader = rig.engine.trades.traders[OWNER, "BTCUSDT"]
+    again.restore(trader.exit_state().state, 0)
     assert again.take_met() == []
 
 

@@ -1,0 +1,79 @@
+"""What a strategy wants of its position: decided by exit rules on its signals, or by a script's own calls."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from engine.account.state import AccountStateStore
+from engine.execution.signal_log import NO_SIGNALS
+from engine.exits.bar_plan import Action, BarPlan
+from engine.model.leg import Leg
+from engine.model.records import Fill
+from engine.orders.order_store import Applied, OrderStore
+from engine.strategies.slot import Decision, StrategySlot
+
+
+class Planner(Protocol):
+    """Plans for one strategy on one symbol; `RulesPlanner` for signals, `ScriptPlanner` for a script."""
+
+    def actions(self, decision: Decision) -> tuple[Action, ...]:
+        """Orders at market after a deciding bar: a close, an entry, or a close and the entry behind it."""
+
+    def withdraw_entries(self, leg: Leg | None) -> bool:
+        """Forget resting entries (or that one); whether that may have changed its state."""
+
+    def met(self) -> Sequence[Action]:
+        """Exits that are to be placed at market, because price is beyond their level already."""
+
+    def on_applied(self, applied: Applied) -> None:
+        """News of an order of the strategy, before the exits of its position follow."""
+
+    def replay(self, unseen: Iterable[Fill], store: OrderStore) -> None:
+        """After a restart: fills that the restored state has not seen, and orders that fill no further."""
+
+    def state(self) -> bytes:
+        """For the journal."""
+
+    def restore(self, state: bytes, bar_open_time_ns: int) -> None:
+        """From the journal, as of the bar that opened at that time."""
+
+
+class RulesPlanner:
+    """A strategy's signals under its exit rules."""
+
+    def __init__(self, slot: StrategySlot, rules: BarPlan, account: AccountStateStore) -> None:
+        self._slot = slot
+        self._rules = rules
+        self._account = account
+
+    def actions(self, decision: Decision) -> tuple[Action, ...]:
+        """What the rules make of the bar's signals; of one that warms up they see the bar alone."""
+        is_warming = decision.block is not None and decision.block.fate == "warming"
+        signals = NO_SIGNALS if is_warming else decision.signals
+        if signals is None:
+            return ()
+        position = self._account.strategy_position(self._slot.owner, self._slot.symbol)
+        return self._rules.on_bar(decision.bar, signals, position.qty_base, position.entry_price)
+
+    def withdraw_entries(self, leg: Leg | None) -> bool:
+        """Rules let no entry rest."""
+        del leg
+        return False
+
+    def met(self) -> Sequence[Action]:
+        """Levels of the rules rest, or are tested on closed bars."""
+        return ()
+
+    def on_applied(self, applied: Applied) -> None:
+        """The rules follow the position, not its orders."""
+
+    def replay(self, unseen: Iterable[Fill], store: OrderStore) -> None:
+        """The rules follow the position, not its orders."""
+
+    def state(self) -> bytes:
+        """For the journal."""
+        return self._rules.state()
+
+    def restore(self, state: bytes, bar_open_time_ns: int) -> None:
+        """From the journal; ValueError when it is of another version."""
+        del bar_open_time_ns
+        self._rules.restore(state)
