@@ -6,7 +6,7 @@ from engine.core.bar_delivery import BarDelivery, Work
 from engine.core.deadlines import Deadlines
 from engine.model.events import JournalState, LinkDown, LinkUp, Timer
 from engine.model.timeframes import SECOND_NS
-from engine.risk.health import told_stop
+from engine.risk.health import stop_notice
 from gateways.wire import messages as wire
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class LinkEvents:
         """What has begun to go wrong at the exchange."""
         notice = self._engine.out.notice
         if status.banned_until_ns and not (old and old.banned_until_ns):
-            notice(*told_stop(status))
+            notice(*stop_notice(status))
         if status.keys_refused and not (old and old.keys_refused):
             text = (
                 f"the exchange refuses the API key ({status.keys_refused}): entries wait, positions are kept"

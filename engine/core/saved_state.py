@@ -4,7 +4,7 @@ import msgspec
 
 from engine.account.state import AccountState, AccountStateStore
 from engine.journal.recovered import Recovered
-from engine.model.records import CommandGiven, ExitState, Fill
+from engine.model.records import ExitState, Fill
 from engine.orders.order_store import OrderStore, OrderStoreState
 
 
@@ -19,13 +19,12 @@ class EngineState(msgspec.Struct, array_like=True):
 
 class Rebuilt(msgspec.Struct, frozen=True):
     """What a journal says beyond orders and account: the newest exit-rule states by strategy and symbol,
-    commands in order, `extra` of the snapshot; fills and number of refused orders of the records after it.
+    `extra` of the snapshot; fills and number of refused orders of the records after it.
 
     `unseen` are fills that came after the newest state of their strategy's exit rules: a crash came between.
     """
 
     exit_states: tuple[ExitState, ...]
-    commands: tuple[CommandGiven, ...]
     extra: dict[str, bytes]
     fills: tuple[Fill, ...]
     rejections: int = 0
@@ -51,7 +50,6 @@ def rebuild(found: Recovered, orders: OrderStore, account: AccountStateStore) ->
         account.restore(state.account)
         exits = {(one.strategy, one.symbol): one for one in state.exit_states}
         extra = state.extra
-    commands: list[CommandGiven] = []
     fills: list[Fill] = []
     unseen: dict[tuple[str, str], list[Fill]] = {}
     rejections = 0
@@ -66,11 +64,8 @@ def rebuild(found: Recovered, orders: OrderStore, account: AccountStateStore) ->
         if isinstance(record, ExitState):
             exits[record.strategy, record.symbol] = record
             unseen.pop((record.strategy, record.symbol), None)
-        elif isinstance(record, CommandGiven):
-            commands.append(record)
     return Rebuilt(
         tuple(exits[key] for key in sorted(exits)),
-        tuple(commands),
         extra,
         tuple(fills),
         rejections,

@@ -223,8 +223,8 @@ class Health:
         )
 
 
-def told_stop(status: GatewayStatus) -> tuple[Severity, str]:
-    """What a stop of requests means, and how grave it is."""
+def stop_notice(status: GatewayStatus) -> tuple[Severity, str]:
+    """How severe a stop of requests by the exchange is, and what it means."""
     seconds = (status.banned_until_ns - status.time_ns - status.clock_offset_ns) / 1e9
     text = f"the exchange takes no requests for another {seconds:.0f} s"
     if status.exits_still_sent:

@@ -49,15 +49,35 @@ def test_leaving_what_a_strategy_that_is_gone_holds_survives_a_restart(
     assert [one.reduce_only for one in again.sent(wire.SubmitOrder)] == [True]
 
 
-def test_a_strategy_put_back_before_its_position_was_left_leaves_it_and_waits_for_resume() -> None:
+@pytest.mark.parametrize("by_snapshot", [False, True])
+def test_a_strategy_put_back_before_its_position_was_left_leaves_it_and_waits_for_resume(
+    by_snapshot: bool,
+) -> None:
     rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
     swapped = run_after(rig, settings=SWAPPED).up()
     swapped.down()
     command(swapped, "flatten", strategy=OWNER)
-    back = restarted(swapped, config(PROTECTED), by_snapshot=True).up()
+    if by_snapshot:
+        back = restarted(swapped, config(PROTECTED), by_snapshot=True).up()
+    else:
+        back = run_after(rig, swapped, settings=config(PROTECTED)).up()
     back.wait(60)
     assert (back.exchange.position, held(back)) == (0, 0)
     assert back.engine.strategies.slots[0].paused
+
+
+@pytest.mark.parametrize("by_snapshot", [False, True])
+def test_a_strategy_put_back_after_its_position_was_left_is_not_paused(by_snapshot: bool) -> None:
+    rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
+    swapped = run_after(rig, settings=SWAPPED).up()
+    command(swapped, "flatten", strategy=OWNER)
+    swapped.wait(1)
+    if by_snapshot:
+        back = restarted(swapped, config(PROTECTED), by_snapshot=True).up()
+    else:
+        back = run_after(rig, swapped, settings=config(PROTECTED)).up()
+    slot = back.engine.strategies.slots[0]
+    assert (slot.paused, slot.leaving) == (False, None)
 
 
 def test_leaving_does_not_touch_a_position_that_the_strategy_made_after_it() -> None:
