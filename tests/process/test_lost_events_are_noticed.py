@@ -39,8 +39,10 @@ def trio(tmp_path: Path) -> Iterator[Trio]:
     running = Trio(tmp_path)
     (tmp_path / "configs" / "demo.toml").write_text(CONFIG)
     try:
-        for name in ("simulator", "gateway", "engine"):
-            running.start(name)
+        running.start("simulator")
+        wait_until(running.answers, 60, "no simulator")  # then its keys are there
+        running.start("gateway")
+        running.start("engine")
         wait_until(lambda: links(running) == {"up"}, 120, said(running))
         wait_until(lambda: "entries open" in log(running), 120, said(running))
         yield running
