@@ -1,5 +1,5 @@
-"""What becomes of the account: what the exchange does to it by itself is told once (liquidations, clearance
-fees, fees in other assets), its days and its equity go on record."""
+"""Reports what the exchange does to the account by itself (liquidations, clearance fees, fees in other
+assets), and records its days and its equity."""
 
 from engine.account.state import MAKER_FEE, TAKER_FEE, AccountStateStore
 from engine.model.audit import Severity
@@ -34,7 +34,7 @@ def forced_close(order: Order, forced: ForcedClose, price: ShowPrice) -> str:
 
 
 class AccountNews:
-    """Watches fills and account updates, tells what nobody here has asked for, and keeps the records."""
+    """Watches fills and account updates, reports what no order of ours caused, and writes the records."""
 
     def __init__(self, out: Outbox, account: AccountStateStore, price: ShowPrice) -> None:
         self._price = price
@@ -44,7 +44,7 @@ class AccountNews:
         self._next_equity_ns = 0
 
     def on_applied(self, applied: Applied) -> None:
-        """News of an order; a forced close is told when it has ended."""
+        """An order changed: report a forced close when it has ended."""
         if applied.fill is not None:
             self._tell_other_fees(applied.fill.fee_asset)
         order = applied.order
@@ -73,13 +73,13 @@ class AccountNews:
             self._out.notice(level, f"{text}{counts}")
 
     def note_day(self) -> None:
-        """Where today's P&L begins goes on record."""
+        """Record where today's P&L begins."""
         began = self._account.take_new_day()
         if began is not None:
             self._out.append(began)
 
     def note_equity(self) -> None:
-        """A point of the equity curve, once a minute."""
+        """Record a point of the equity curve, once a minute."""
         now_ns = self._out.clock.now_ns
         if now_ns < self._next_equity_ns:
             return
@@ -92,11 +92,11 @@ class AccountNews:
         )
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: the next point is due."""
+        """The clock was set back: the next point is due."""
         self._next_equity_ns = min(self._next_equity_ns, now_ns)
 
     def _tell_other_fees(self, asset: str) -> None:
-        """Once of each asset: the fees shown are without what is paid in it."""
+        """Report once for each asset that the fees shown leave it out."""
         if asset in self._account.other_fees and asset not in self._told_fees:
             self._told_fees.add(asset)
             rates = (

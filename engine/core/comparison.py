@@ -1,11 +1,12 @@
-"""Checks against the exchange at regular times, for an event that was lost has told nobody anything.
+"""Checks against the exchange at regular intervals: finds what a lost event should have told.
 
-Every so often positions, open orders and balances are asked for, without their history. A difference that is
-still there some seconds later is no race with an event under way: it is told, and recovery takes over.
+Positions, open orders and balances are requested, without their history. A difference that is
+still there some seconds later is no race with an event under way: it is reported, and recovery takes over.
 """
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import Literal, NamedTuple
 
 from engine.account.state import AccountStateStore
 from engine.execution.trade_executor import TradeExecutor
@@ -24,13 +25,18 @@ YOUNG_NS = 5 * SECOND_NS
 """An order younger than this may have been sent while the exchange was answering."""
 ZERO = Decimal(0)
 
-Difference = tuple[str, str, str]
-"""Kind, symbol, and what it is about: the missing quantity, or the order."""
+
+class Difference(NamedTuple):
+    """What differs, wherever it is found again: `subject` is the missing quantity, or the order."""
+
+    kind: Literal["position", "order"]
+    symbol: str
+    subject: str
 
 
 class Comparison:
-    """Asks while all is reconciled; `on_differs` gets one sentence when a difference has lasted,
-    `on_agreed` the time of a look without one."""
+    """Checks while all is reconciled; `on_differs` gets one sentence when a difference has lasted,
+    `on_agreed` the time of a check without one."""
 
     def __init__(
         self,
@@ -97,13 +103,13 @@ class Comparison:
             found = differences(self._config.symbols, self._store, self._account, snapshot)
             lingering = self._lingering(snapshot)
             self._cancel_again(lingering)
-            found = {key: text for key, text in found.items() if key[2] not in lingering}
+            found = {key: text for key, text in found.items() if key.subject not in lingering}
             # An order about which recovery could not make us agree is told once, and recovered from once.
             self._unresolved &= found.keys()
             new = (self._suspects & found.keys()) - self._unresolved
             if new:
-                lasting = sorted(new, key=lambda key: (key[0] != "position", key))
-                self._unresolved |= {key for key in lasting if key[0] == "order"}
+                lasting = sorted(new, key=lambda key: (key.kind != "position", key))
+                self._unresolved |= {key for key in lasting if key.kind == "order"}
                 self._out.notice("warning", "; ".join(found[key] for key in lasting))
                 self._on_differs("the exchange's state differs from ours and no event explains it")
                 return
@@ -116,8 +122,8 @@ class Comparison:
         self._look_in(wait_ns)
 
     def _lingering(self, snapshot: Snapshot) -> dict[str, Order]:
-        """Own orders that rest at the exchange and that nobody here wants: ended by what we were told, or of
-        no leg. A young one may be on its way."""
+        """Own orders that rest at the exchange though they have ended here, or no leg wants them. A young one
+        may still be on its way."""
         found: dict[str, Order] = {}
         for update in snapshot.open_orders:
             order = self._store.find(update)
@@ -151,7 +157,7 @@ def differences(
         theirs = sum((one.qty_base for one in snapshot.positions if one.symbol == symbol), ZERO)
         ours = account.position(symbol).qty_base
         if theirs != ours:
-            found["position", symbol, str(theirs - ours)] = (
+            found[Difference("position", symbol, str(theirs - ours))] = (
                 f"{symbol}: the exchange holds {plain(theirs)}, our fills make {plain(ours)}"
             )
     listed = set()
@@ -162,14 +168,14 @@ def differences(
             listed.add(order.client_order_id)
         if order is None or not order.is_open:
             here = "is not known here" if order is None else f"is {order.state} here"
-            found["order", update.symbol, name] = (
+            found[Difference("order", update.symbol, name)] = (
                 f"{update.symbol}: order {name} rests at the exchange and {here}"
             )
     for order in store.open_orders():
         intent, key = order.intent, order.client_order_id
         is_young = intent.time_ns > snapshot.time_ns - YOUNG_NS
         if intent.symbol in symbols and key not in listed and order.state not in UNSETTLED and not is_young:
-            found["order", intent.symbol, key] = (
+            found[Difference("order", intent.symbol, key)] = (
                 f"{intent.symbol}: order {key} is {order.state} here and does not rest at the exchange"
             )
     return found

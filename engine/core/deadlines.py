@@ -21,7 +21,7 @@ class Timed(Protocol):
         """Do what is due."""
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: what was to happen later than it would be now happens soon."""
+        """The clock was set back: bring forward what is due too far ahead."""
 
 
 class Deadlines:

@@ -8,7 +8,7 @@ from engine.model.context import Touch
 
 
 class Lane(Touch):
-    """The newest prices of one symbol and the candles its ticks go to (None: nobody wants them)."""
+    """The newest prices of one symbol and the candles its ticks go to (None: no strategy uses them)."""
 
     __slots__ = ("add_mid", "add_trade", "symbol")
 
@@ -19,7 +19,7 @@ class Lane(Touch):
         self.add_trade: Callable[[int, float, float], Sequence[Bar]] | None = None
 
     def connect(self, kind: CandleKind, track: SymbolBars) -> None:
-        """Lead ticks to the candles of one kind; the exchange's own bars need none."""
+        """Route ticks to the candles of one kind; the exchange's own bars need none."""
         if kind == "mid":
             self.add_mid = track.add
         elif kind == "trade":

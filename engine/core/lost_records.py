@@ -1,8 +1,9 @@
-"""When the journal does not know orders that carry our own ids: its records are lost.
+"""Lost records: the exchange knows orders with our own ids that the journal does not have.
 
-It was restored from a backup, cut off, or a file of it is missing. What it does not know it would do a
-second time: entries stop until an operator says `rebuild`. That gives the orders at the exchange back to the
-strategies they are of, with the positions they made; what rests of them is placed anew by its strategy.
+The journal was restored from a backup, cut off, or a file of it is missing. What it does not know the engine
+would do a second time: entries stop until the operator runs `rebuild`. That assigns the orders at the
+exchange to their strategies, with the positions they made; what rests of them is placed again by its
+strategy.
 """
 
 from collections.abc import Iterator
@@ -159,7 +160,7 @@ def _signed_fills(order: Order) -> Decimal:
 
 
 def _entry_price(held: Position, added: Decimal, price: Decimal) -> Decimal:
-    """Of a position after `added` was put to it at `price`."""
+    """Entry price of a position after `added` at `price`."""
     after = held.qty_base + added
     if held.qty_base * added > _ZERO:
         return (held.qty_base * held.entry_price + added * price) / after

@@ -57,8 +57,8 @@ class Ownership:
         ]
 
     def tell_left_behind(self) -> None:
-        """Once: positions of strategies that are no longer configured, and what to do about them; and what
-        somebody else holds."""
+        """Report once: positions of strategies that are no longer configured, with what to do about them, and
+        what somebody else holds."""
         if not self._has_told:
             self._has_told = True
             for sentence in (*self.left_behind(), *self._of_others()):

@@ -235,7 +235,7 @@ class Recovery:
         self.deadline_ns = self._clock.now_ns + delay_ns
 
     def _show(self, finding: Finding) -> None:
-        """Each finding once."""
+        """Report each finding once."""
         if finding.text in self._shown:
             return
         if len(self._shown) > 10_000:

@@ -1,4 +1,4 @@
-"""From a journal back to a running core, and from a running core to the snapshot a journal keeps."""
+"""Restores a core from a journal, and makes the snapshot that a journal keeps."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -104,7 +104,7 @@ def restore(engine: Engine, found: Recovered) -> Cursor:
 
 
 def _restore_lost(engine: Engine, found: Recovered, core: _CoreState) -> None:
-    """Until when the journal goes, and whether records of it are missing."""
+    """When the journal ends, and whether records of it are missing."""
     lost, engine.recovery.account_id = core.lost, core.account_id
     for _, record in found.records:
         if isinstance(record, RecordsLost):
@@ -176,7 +176,7 @@ def _restore_exits(engine: Engine, state: ExitState) -> None:
 
 
 def _replay(engine: Engine, record: JournalRecord, cursor: Cursor) -> Cursor:
-    """What stores and exit rules do not take from a record themselves."""
+    """Take from a record what stores and exit rules do not."""
     if isinstance(record, Signal):
         engine.trades.log.recent.append(record)
     if isinstance(record, (OrderReport, AccountReport)):

@@ -1,4 +1,4 @@
-"""The engine's state in one snapshot, and the way back from a journal."""
+"""The engine's state as one snapshot, and stores rebuilt from a journal."""
 
 import msgspec
 

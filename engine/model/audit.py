@@ -16,11 +16,11 @@ Severity = Literal["info", "warning", "critical"]
 
 
 class AuditBase(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Base: what kind of event it is travels as the tag."""
+    """Base of audit events; the tag says which kind it is."""
 
     @property
     def severity(self) -> Severity:
-        """How loud a person should be told."""
+        """How severe it is for a person."""
         return "info"
 
 
@@ -115,12 +115,12 @@ class StrategyChanged(AuditBase, frozen=True, tag="strategy"):
 
 
 class HealthChanged(AuditBase, frozen=True, tag="health"):
-    """Whether entries are possible; `blockers` says what is in the way (empty: nothing)."""
+    """Whether entries are possible; `blockers` says what prevents them (empty: nothing)."""
 
     time_ns: int
     blockers: tuple[str, ...]
     is_starting: bool = False
-    """Entries have not been possible yet since the start: nothing is wrong so far."""
+    """Entries have not been possible yet since the start, which is no fault."""
 
     @property
     def severity(self) -> Severity:

@@ -11,7 +11,7 @@ NO_EFFECTS: Sequence[Effect] = ()
 
 
 class Clock:
-    """Time as events have brought it. Never read from the machine.
+    """The current time, taken from events and never read from the machine.
 
     `offset_ns` is exchange time minus local time, as the gateway last measured it; `timer_ns` is what the
     machine's clock said when it was last read.
@@ -25,7 +25,7 @@ class Clock:
         self.timer_ns = 0
 
     def advance(self, now_ns: int) -> None:
-        """Move on; a time that lies behind changes nothing."""
+        """Set the time; an earlier one changes nothing."""
         self.now_ns = max(self.now_ns, now_ns)
 
     @property
@@ -45,19 +45,19 @@ class Outbox:
         self.last_request_id = 0
 
     def append(self, record: JournalRecord) -> None:
-        """To the journal."""
+        """Append a record to the journal."""
         self.effects.append(Append(record))
 
     def send(self, message: ToGateway) -> None:
-        """To the gateway."""
+        """Send a request to the gateway."""
         self.effects.append(Send(message))
 
     def notify(self, event: AuditEvent) -> None:
-        """To observers."""
+        """Tell observers."""
         self.effects.append(Notify(event))
 
     def notice(self, level: Severity, text: str) -> None:
-        """One line to observers."""
+        """Tell observers one line."""
         self.effects.append(Notify(Notice(self.clock.now_ns, level, text)))
 
     def next_request_id(self) -> int:
@@ -66,7 +66,7 @@ class Outbox:
         return self.last_request_id
 
     def take(self) -> Sequence[Effect]:
-        """Everything collected; the box is empty afterwards."""
+        """Remove and return all that was collected."""
         if not self.effects:
             return NO_EFFECTS
         effects = self.effects

@@ -1,4 +1,4 @@
-"""What stands in the journal: one tagged, positional `msgspec.Struct` for each kind of record.
+"""Records of the journal: one tagged, positional `msgspec.Struct` for each kind of record.
 
 Fields may only be appended, with a default. Times are integer nanoseconds UTC (`_ns`), quantities are in
 the base asset (`_base`), money in the quote asset; both are Decimal. `side` is "BUY" or "SELL".
@@ -278,7 +278,7 @@ class EquityMark(Record, frozen=True, tag="equity"):
 
 
 class Audit(Record, frozen=True, tag="audit"):
-    """Something worth keeping that changes no state: a lifecycle change, a refusal, a finding."""
+    """Worth keeping, but changes no state: a change of life cycle, a refusal, a finding."""
 
     level: str
     kind: str

@@ -1,4 +1,4 @@
-"""What the risk rules may look at, as of the moment of decision."""
+"""The facts that risk rules decide on."""
 
 from decimal import Decimal
 
@@ -86,11 +86,11 @@ def context_for(
 
 
 def reduces(order: Intent, context: RiskContext) -> bool:
-    """Whether an order leaves a position, so that it needs nothing but a connection.
+    """Whether an order only reduces a position, so that it needs nothing but a connection.
 
     Reduce-only is the exchange's own promise. An exit without it (of one of several strategies on a symbol)
     must either face the symbol's position and, with what is open on its side, not be larger; or what we
-    believe of positions must have been compared with the exchange. An entry never leaves, whatever it meets.
+    believe of positions must have been compared with the exchange. An entry never counts as reducing.
     """
     if order.reduce_only or order.close_position:
         return True

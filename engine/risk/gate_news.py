@@ -1,4 +1,4 @@
-"""Tells when what keeps entries out has changed."""
+"""Reports when what blocks entries has changed."""
 
 from engine.model.audit import HealthChanged
 from engine.model.context import Clock, Outbox
@@ -9,7 +9,7 @@ EVERY_NS = 100_000_000
 
 
 class GateNews:
-    """Compares what blocks entries with what was told last; at `due_ns` it is time to look again."""
+    """Compares what blocks entries with what was reported last; at `due_ns` it is time to look again."""
 
     def __init__(self, health: Health, clock: Clock, out: Outbox) -> None:
         self._health = health
@@ -20,11 +20,11 @@ class GateNews:
         self.due_ns = 0
 
     def hurry(self) -> None:
-        """Something has changed that must not wait."""
+        """Look again at the end of this event."""
         self.due_ns = 0
 
     def tell(self) -> None:
-        """Look, and say what is new."""
+        """Report what has changed."""
         health = self._health
         blockers = health.blockers()
         self.due_ns = self._clock.now_ns + EVERY_NS

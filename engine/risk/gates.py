@@ -29,7 +29,7 @@ Facts = TypeVar("Facts")
 
 
 class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What is known of links, clock and account at one moment. No field has a default: none opens a gate.
+    """Facts about links, clock and account at one moment. No field has a default that could open a gate.
 
     `links_up`: the private stream and requests work. `requests_left`: there is room in this minute's request
     limit. `rebuild` is what to type where the journal lacks records ("": it has all). `paused` is since when
@@ -56,12 +56,12 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def positions_known(self) -> bool:
-        """Whether our positions have been compared with the exchange's, and news of them arrive."""
+        """Whether our positions were reconciled with the exchange's and updates of them arrive."""
         return self.reconciled and self.links_up and not self.hedge_mode
 
 
 class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What is known of one symbol at one moment. No field has a default: none opens a gate.
+    """Facts about one symbol at one moment. No field has a default that could open a gate.
 
     `quote_asset` is what the symbol is settled in ("": its filters are not known), `money` what the account
     is counted in. `status` is the exchange's word on whether it is traded. `unconfirmed_leverage` is what the
@@ -89,7 +89,7 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Gate(msgspec.Struct, Generic[Facts], frozen=True):
-    """One thing that must be well. `sentence` says what is wrong when it is closed."""
+    """One condition for entries. `sentence` says what is wrong when it is closed."""
 
     name: str
     is_closed: Callable[[Facts], bool]
@@ -194,7 +194,7 @@ class Closed(msgspec.Struct, frozen=True):
 
 
 def closed_gate(account: AccountFacts, symbol: SymbolFacts) -> Closed | None:
-    """The first gate that keeps an entry of that symbol out (None: all are open)."""
+    """The first gate that is closed for an entry of that symbol (None: all are open)."""
     for gate in ACCOUNT_GATES:
         if gate.is_closed(account):
             return Closed(gate.name, gate.text(account))
@@ -205,7 +205,7 @@ def closed_gate(account: AccountFacts, symbol: SymbolFacts) -> Closed | None:
 
 
 def blockers(account: AccountFacts, symbols: Iterable[SymbolFacts]) -> tuple[str, ...]:
-    """Everything that keeps entries of these symbols out, as sentences. Symbols with the same trouble share
+    """Everything that blocks entries of these symbols, as sentences. Symbols with the same trouble share
     one. Without a connection nothing else is known, and only that is said.
     """
     if CONNECTION.is_closed(account):

@@ -1,4 +1,4 @@
-"""The facts that the gates of entries look at, as events told them."""
+"""The facts behind the gates of entries, collected from events."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -23,7 +23,7 @@ _UNKNOWN = Decimal(0)
 
 
 class Health:
-    """State of links, data, clock and account as the events told it. `instruments` are filters by symbol."""
+    """State of links, data, clock and account, collected from events. `instruments`: filters by symbol."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Health:
                 self._margin_modes[report.symbol] = report.margin_type
 
     def on_link(self, *, up: bool) -> None:
-        """The connection to the gateway came or went; either way the world must be compared again."""
+        """The connection to the gateway was made or lost; either way everything must be reconciled again."""
         self.connected = up
         self.reconciled = False
         if not up:
@@ -115,7 +115,7 @@ class Health:
 
     @property
     def requests_ok(self) -> bool:
-        """Whether there is room for requests left in this minute: what is entered must be left, too."""
+        """Whether this minute's request limit leaves room for entries, which must be closed again."""
         status = self.status
         return status is None or 100 * status.budget_used <= ROOM_PERCENT * status.budget_limit
 
@@ -209,7 +209,7 @@ class Health:
         return time_text(last_ns + self._clock.offset_ns) if last_ns > 1 else ""
 
     def blockers(self, symbol: str = "") -> tuple[str, ...]:
-        """What keeps entries out, for a person: of one symbol, or of all."""
+        """What blocks entries, for a person: of one symbol, or of all."""
         symbols = (symbol,) if symbol else self._config.symbols
         others = self._other_engines()
         facts = self.account_facts(), tuple([self.symbol_facts(one, others) for one in symbols])
