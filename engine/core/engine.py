@@ -100,8 +100,8 @@ class Engine(Parts):
     def _conclude(self, kind: type) -> None:
         """What has become due, and what is new about the gates."""
         self._deadlines.meet()
-        if kind not in _FREQUENT or self.clock.now_ns >= self.gate_news.due_ns:
-            self.gate_news.tell()
+        if kind not in _FREQUENT or self.clock.now_ns >= self.gate_reporter.due_ns:
+            self.gate_reporter.tell()
 
     @property
     def next_deadline_ns(self) -> int:

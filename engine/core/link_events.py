@@ -101,14 +101,14 @@ class LinkEvents:
             f"the machine's clock was set back by {seconds:.0f} s: no entries until all is reconciled again"
         )
         engine.out.notice("critical", text)
-        for lane in engine.lanes.values():
-            lane.receive_time_ns = min(lane.receive_time_ns, 1)
-            lane.mark_time_ns = min(lane.mark_time_ns, now_ns)
+        for market in engine.markets.values():
+            market.receive_time_ns = min(market.receive_time_ns, 1)
+            market.mark_time_ns = min(market.mark_time_ns, now_ns)
         for part in self._deadlines.parts:
             part.on_set_back(now_ns)
-        engine.account_news.on_set_back(now_ns)
+        engine.account_reporter.on_set_back(now_ns)
         engine.risk.on_set_back(now_ns)
-        engine.gate_news.hurry()
+        engine.gate_reporter.look_soon()
         if engine.health.connected:
             engine.recovery.begin("the machine's clock was set back")
 

@@ -19,25 +19,25 @@ class MarketEvents:
         self._engine = engine
         self._delivery = delivery
         self._clock = engine.clock
-        self._lanes = engine.lanes
+        self._markets = engine.markets
         self._bars = engine.bars
 
     def on_book(self, tick: wire.OrderBookTick) -> Work | None:
         """A tick: the newest price of its symbol, and a point of its mid-price candle."""
-        lane = self._lanes[tick.symbol]
+        market = self._markets[tick.symbol]
         bids, asks = tick.bids, tick.asks
         if not bids or not asks:
             return None
         clock, received_ns = self._clock, tick.receive_time_ns
         if received_ns > clock.now_ns:  # noqa: PLR1730  # a call of max() costs more than the branch
             clock.now_ns = received_ns
-        lane.bid = bid = bids[0][0]
-        lane.ask = ask = asks[0][0]
-        if not lane.receive_time_ns:
+        market.bid = bid = bids[0][0]
+        market.ask = ask = asks[0][0]
+        if not market.receive_time_ns:
             self._engine.out.notify(Ready(clock.now_ns, tick.symbol, bid, ask))
-        lane.receive_time_ns = received_ns
-        lane.ticks += 1
-        add_mid = lane.add_mid  # called as an attribute it would cost a twentieth of a tick more
+        market.receive_time_ns = received_ns
+        market.ticks += 1
+        add_mid = market.add_mid  # called as an attribute it would cost a twentieth of a tick more
         if add_mid is not None:
             bars = add_mid(tick.transaction_time_ns, (bid + ask) * 0.5)
             if bars:
@@ -47,11 +47,11 @@ class MarketEvents:
     def on_trade(self, tick: wire.TradeTick) -> Work | None:
         """A public trade: a point of its trade candle."""
         self._clock.advance(tick.receive_time_ns)
-        lane = self._lanes[tick.symbol]
+        market = self._markets[tick.symbol]
         if tick.symbol in self._bars.silent:
             self._bars.heard_trade(tick.symbol)
-        if lane.add_trade is not None:
-            bars = lane.add_trade(tick.transaction_time_ns, tick.price, tick.qty_base)
+        if market.add_trade is not None:
+            bars = market.add_trade(tick.transaction_time_ns, tick.price, tick.qty_base)
             if bars:
                 return self._delivery.deliver(bars, tick.receive_time_ns)
         return None

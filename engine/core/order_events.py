@@ -31,10 +31,10 @@ class OrderEvents:
         if fill is not None:
             engine.out.append(fill)
             engine.account.on_fill(fill)
-            engine.account_news.note_day()
+            engine.account_reporter.note_day()
             engine.recovery.last_fill_ns = max(engine.recovery.last_fill_ns, fill.time_ns)
             self._tell_position(fill.symbol)
-        engine.account_news.on_applied(applied)
+        engine.account_reporter.on_applied(applied)
         refused = engine.risk.on_applied(applied, engine.clock.now_ns)
         if refused:
             engine.out.notice("warning", refused)
@@ -80,8 +80,8 @@ class OrderEvents:
         engine.out.append(AccountReport(update, engine.clock.now_ns))
         engine.account.on_account_update(update)
         engine.health.on_positions(update.positions)
-        engine.account_news.note_day()
-        engine.account_news.on_account(update)
+        engine.account_reporter.note_day()
+        engine.account_reporter.on_account(update)
         engine.recovery.watch_position()
 
     def on_snapshot(self, snapshot: wire.Snapshot) -> None:
@@ -97,11 +97,11 @@ class OrderEvents:
         """A mark price: what positions are worth, and how near liquidation is."""
         engine = self._engine
         engine.account.on_mark(mark)
-        engine.lanes[mark.symbol].mark_time_ns = mark.receive_time_ns
-        engine.account_news.note_day()
+        engine.markets[mark.symbol].mark_time_ns = mark.receive_time_ns
+        engine.account_reporter.note_day()
         self._margin.look()
         if engine.health.reconciled:
-            engine.account_news.note_equity()
+            engine.account_reporter.note_equity()
 
     def on_instrument(self, instrument: wire.Instrument, snapshot_id: int = 0) -> None:
         """Filters, fees and leverage of a symbol; what rests is put on a new grid."""
@@ -116,8 +116,8 @@ class OrderEvents:
     def _tell_position(self, symbol: str) -> None:
         engine = self._engine
         position = engine.account.position(symbol)
-        lane = engine.lanes.get(symbol)  # none of a symbol that was traded once
-        mark = engine.account.mark(symbol) or (decimal_of(lane.mid) if lane else position.entry_price)
+        market = engine.markets.get(symbol)  # none of a symbol that was traded once
+        mark = engine.account.mark(symbol) or (decimal_of(market.mid) if market else position.entry_price)
         engine.out.notify(
             PositionChanged(
                 engine.clock.now_ns,

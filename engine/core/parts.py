@@ -3,14 +3,14 @@
 from engine.account.leverage import Leverages
 from engine.account.margin_watch import MarginWatch
 from engine.account.state import AccountStateStore
-from engine.core.account_news import AccountNews
+from engine.core.account_reporter import AccountReporter
 from engine.core.commands import Commands
 from engine.core.comparison import Comparison
-from engine.core.lanes import Lane
 from engine.core.lost_records import LostRecords
 from engine.core.order_events import OrderEvents
 from engine.core.ownership import Ownership
 from engine.core.recovery import Recovery
+from engine.core.symbol_market import SymbolMarket
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
 from engine.execution.stop_check import StopCheck
@@ -23,7 +23,7 @@ from engine.model.context import Clock, Outbox
 from engine.model.operator_state import OperatorState
 from engine.model.timeframes import timeframe_ns
 from engine.orders.order_store import OrderStore
-from engine.risk.gate_news import GateNews
+from engine.risk.gate_reporter import GateReporter
 from engine.risk.health import Health
 from engine.risk.manager import RiskManager
 from engine.strategies.manager import StrategyManager
@@ -43,7 +43,7 @@ class Parts:
         self.clock = Clock()
         self.out = Outbox(self.clock)
         self.operator = OperatorState()
-        self.lanes = {symbol: Lane(symbol) for symbol in config.symbols}
+        self.markets = {symbol: SymbolMarket(symbol) for symbol in config.symbols}
         self.store = OrderStore(config.client_id_prefix, id_capacity=config.remembered_ids)
         self.account = AccountStateStore()
         self.account.marked_symbols = frozenset(config.symbols)
@@ -57,16 +57,16 @@ class Parts:
             config,
             self.clock,
             self.operator,
-            self.lanes,
+            self.markets,
             self.account,
             self.leverages,
             self.bars,
             self.store,
         )
-        self.account_news = AccountNews(self.out, self.account, self.health.show_price)
+        self.account_reporter = AccountReporter(self.out, self.account, self.health.show_price)
         self.orders = OrderExecutor(config, self.clock, self.out, self.store, self.order_events.on_applied)
         self.gate = OrderGate(
-            config, self.clock, self.health, self.lanes, self.store, self.account, self.risk, self.orders
+            config, self.clock, self.health, self.markets, self.store, self.account, self.risk, self.orders
         )
         self.trades = TradeExecutor(
             self.clock, self.out, self.gate, self.store, self.account, self.orders, self.order_events.on_doubt
@@ -79,7 +79,7 @@ class Parts:
             self.account,
             self.orders,
             self.health,
-            self.lanes.__getitem__,
+            self.markets.__getitem__,
         )
         self.strategies = StrategyManager(config, self.clock, self.out, self.trades, self.operator)
         self.ownership = Ownership(
@@ -90,8 +90,8 @@ class Parts:
         self.comparison = self._make_comparison()
         self.lost, self.commands = LostRecords(self), Commands(self)
         self.earlier = Counts()
-        self.gate_news = GateNews(self.health, self.clock, self.out)
-        self.bars.on_change = self.gate_news.hurry
+        self.gate_reporter = GateReporter(self.health, self.clock, self.out)
+        self.bars.on_change = self.gate_reporter.look_soon
         self.bars.on_trades_lost = lambda symbol: self.candles.tracks[symbol, "trade"].mark_hole()
         self._connect_strategies()
 
@@ -128,4 +128,4 @@ class Parts:
         for slot in self.strategies.slots:
             self.trades.add(slot, shared=symbols.count(slot.symbol) > 1)
         for (symbol, kind), track in self.candles.tracks.items():
-            self.lanes[symbol].connect(kind, track)
+            self.markets[symbol].connect(kind, track)

@@ -77,8 +77,8 @@ class StatusKeeper:
         gateway = engine.health.status
         return EngineStatus(
             time_ns=now_ns,
-            ready=any(lane.ticks for lane in engine.lanes.values()),
-            ticks=sum(lane.ticks for lane in engine.lanes.values()),
+            ready=any(market.ticks for market in engine.markets.values()),
+            ticks=sum(market.ticks for market in engine.markets.values()),
             candles=self.candles,
             signals=self.signals,
             orders=self.orders,
@@ -93,7 +93,7 @@ class StatusKeeper:
             funding=plain(account.funding),
             at_start=self._at_start,
             tick_to_order_us=_latency(engine.orders.tick_to_order_ns),
-            last_prices={symbol: lane.mid for symbol, lane in engine.lanes.items() if lane.ticks},
+            last_prices={symbol: market.mid for symbol, market in engine.markets.items() if market.ticks},
             last_candles=tuple(self._last_candles[symbol] for symbol in sorted(self._last_candles)),
             recent_signals=tuple(
                 _signal(settled_signal(one.signal, engine.store.get), engine.health.show_price, one.times)

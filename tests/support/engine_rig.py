@@ -341,7 +341,7 @@ class Rig:
         """Connect; the exchange answers everything, and status says that all is well."""
         self.connected = True
         self.feed(LinkUp(self.now_ns, "test", 1))
-        if "BTCUSDT" in self.engine.lanes:
+        if "BTCUSDT" in self.engine.markets:
             self.mark()
         return self.status()
 

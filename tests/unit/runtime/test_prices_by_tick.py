@@ -7,7 +7,7 @@ import pytest
 
 from engine.backtest.report.settings import data_lines
 from engine.backtest.report.text import open_lines
-from engine.core.account_news import forced_close
+from engine.core.account_reporter import forced_close
 from engine.core.engine import Engine
 from engine.model import records
 from engine.model.audit import Answer, CandleClosed, PositionChanged, Ready

@@ -33,7 +33,7 @@ def forced_close(order: Order, forced: ForcedClose, price: ShowPrice) -> str:
     return f"{_FORCED[forced].format(what=what)} ({verb} at {average} on average)"
 
 
-class AccountNews:
+class AccountReporter:
     """Watches fills and account updates, reports what no order of ours caused, and writes the records."""
 
     def __init__(self, out: Outbox, account: AccountStateStore, price: ShowPrice) -> None:

@@ -8,7 +8,7 @@ EVERY_NS = 100_000_000
 """What is said of the gates may wait that long: an order looks at them itself."""
 
 
-class GateNews:
+class GateReporter:
     """Compares what blocks entries with what was reported last; at `due_ns` it is time to look again."""
 
     def __init__(self, health: Health, clock: Clock, out: Outbox) -> None:
@@ -19,7 +19,7 @@ class GateNews:
         self._were_entries_open = False
         self.due_ns = 0
 
-    def hurry(self) -> None:
+    def look_soon(self) -> None:
         """Look again at the end of this event."""
         self.due_ns = 0
 

@@ -7,7 +7,7 @@ from engine.model.bars import Bar, CandleKind
 from engine.model.context import Touch
 
 
-class Lane(Touch):
+class SymbolMarket(Touch):
     """The newest prices of one symbol and the candles its ticks go to (None: no strategy uses them)."""
 
     __slots__ = ("add_mid", "add_trade", "symbol")
