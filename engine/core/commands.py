@@ -279,11 +279,11 @@ class Commands:
 
     def _leave(self, command: Command, owner: str, symbol: str, sent: list[str], refused: list[str]) -> None:
         """Close one owner's position; an order that cannot be sent now is sent as soon as possible."""
-        exits = self._engine.trades.exits
-        position = exits.held(owner, symbol)
+        trades = self._engine.trades
+        position = trades.holdings.held(owner, symbol)
         if position == ZERO:
             return
-        placed = exits.leave(
+        placed = trades.exits.leave(
             owner, symbol, cause=Cause.command(command.command_id), leg=FLATTEN, signal="Flatten"
         )
         if placed.client_order_id:

@@ -11,6 +11,8 @@ from engine.core.order_events import OrderEvents
 from engine.core.ownership import Ownership
 from engine.core.recovery import Recovery
 from engine.core.symbol_market import SymbolMarket
+from engine.execution.holdings import Holdings
+from engine.execution.order_check import OrderCheck
 from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
 from engine.execution.stop_check import StopCheck
@@ -65,11 +67,20 @@ class Parts:
         )
         self.account_reporter = AccountReporter(self.out, self.account, self.health.show_price)
         self.orders = OrderExecutor(config, self.clock, self.out, self.store, self.order_events.on_applied)
-        self.gate = OrderGate(
-            config, self.clock, self.health, self.markets, self.store, self.account, self.risk, self.orders
+        holdings = Holdings(self.account)
+        check = OrderCheck(
+            self.clock, self.health, self.markets, self.store, self.account, holdings, self.risk
         )
+        self.gate = OrderGate(config, self.clock, self.health, check, self.orders)
         self.trades = TradeExecutor(
-            self.clock, self.out, self.gate, self.store, self.account, self.orders, self.order_events.on_doubt
+            self.clock,
+            self.out,
+            self.gate,
+            self.store,
+            self.account,
+            holdings,
+            self.orders,
+            self.order_events.on_doubt,
         )
         self.stop_check = StopCheck(
             self.clock,

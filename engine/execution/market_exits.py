@@ -12,20 +12,22 @@ import msgspec
 
 from engine.account.attribution import OPERATOR
 from engine.account.state import AccountStateStore
-from engine.execution.exit_size import exit_size
+from engine.execution.exit_sizer import ExitSizer
+from engine.execution.exit_way import ExitWay
+from engine.execution.holdings import Holdings
+from engine.execution.order_check import DUPLICATE
 from engine.execution.order_executor import OrderExecutor
-from engine.execution.order_gate import DUPLICATE, OrderGate, Placed
+from engine.execution.order_gate import OrderGate, Placed
 from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox
 from engine.model.leg import FLATTEN, Leg
 from engine.model.limits import Verdict
-from engine.model.lots import plain
 from engine.model.records import Intent
 from engine.model.timeframes import NEVER_NS, SECOND_NS
-from engine.orders.order_states import TERMINAL, UNSETTLED, OrderState
+from engine.orders.order_states import TERMINAL, OrderState
 from engine.orders.order_store import Applied, Order, OrderStore
 from engine.orders.refusals import Reaction, reaction_to
-from gateways.wire.messages import Instrument, Side
+from gateways.wire.messages import Side
 
 ZERO = Decimal(0)
 ALARM_AT_ATTEMPT = 8
@@ -78,6 +80,7 @@ class MarketExits:
         gate: OrderGate,
         store: OrderStore,
         account: AccountStateStore,
+        holdings: Holdings,
         executor: OrderExecutor,
         on_doubt: Callable[[str], None],
     ) -> None:
@@ -85,23 +88,18 @@ class MarketExits:
         self._out = out
         self._gate = gate
         self._store = store
-        self._account = account
-        self._executor = executor
+        self._holdings = holdings
+        self._sizer = ExitSizer(out, gate, account, holdings)
+        self._way = ExitWay(gate, store, executor)
         self._on_doubt = on_doubt
         self._exits: dict[tuple[str, str], _Exit] = {}
-        self._shared: set[str] = set()
-        self._dust: dict[tuple[str, str], tuple[Decimal, Instrument | None]] = {}
         self.deadline_ns = NEVER_NS
-
-    def share(self, symbol: str) -> None:
-        """Several strategies trade that symbol."""
-        self._shared.add(symbol)
 
     def leave(
         self, owner: str, symbol: str, *, qty_base: Decimal | None = None, cause: Cause, leg: Leg, signal: str
     ) -> Placed:
         """Leave a position, or `qty_base` of it. What cannot be sent now is sent as soon as it can be."""
-        held = self.held(owner, symbol)
+        held = self._holdings.held(owner, symbol)
         side: Side = "SELL" if held > ZERO else "BUY"
         running = self._exits.get((owner, symbol))
         if running is not None:
@@ -114,13 +112,13 @@ class MarketExits:
         qty = abs(held) if qty_base is None else min(abs(held), qty_base)
         if qty <= ZERO:
             return Placed(NOTHING)
-        if self._dust.get((owner, symbol)) == (held, self._gate.instruments.get(symbol)):
+        if self._sizer.is_dust(owner, symbol):
             return Placed(DUST)
         first = self._gate.intent(
             owner, symbol, side, "MARKET", qty, cause=cause, leg=leg, is_exit=True, signal=signal
         )
-        running = _Exit(first)
-        if not self._resize(running, first, qty):
+        running = _Exit(self._sizer.sized(first, qty, is_exact=False))
+        if not running.intent.qty_base:
             return Placed(DUST)
         self._exits[owner, symbol] = running
         placed = self._gate.place(running.intent)
@@ -134,21 +132,12 @@ class MarketExits:
     def leave_as_told(self, owner: str, symbol: str, cause: Cause) -> None:
         """Leave what is still held of a position that somebody said to leave. A crash may have come between
         the word and the order, or after it."""
-        if not self.held(owner, symbol):
+        if not self._holdings.held(owner, symbol):
             return
         for one in (cause, cause.again(self._clock.now_ns)):
             placed = self.leave(owner, symbol, cause=one, leg=FLATTEN, signal="Flatten")
             if placed.verdict is not DUPLICATE:
                 return
-
-    def held(self, owner: str, symbol: str) -> Decimal:
-        """What that owner can leave; for the operator what no running strategy holds."""
-        if owner != OPERATOR:
-            return self._account.strategy_position(owner, symbol).qty_base
-        owned = (
-            self._account.strategy_position(one, symbol).qty_base for one in self._gate.owners.get(symbol, ())
-        )
-        return self._account.position(symbol).qty_base - sum(owned, ZERO)
 
     def makes_way(self, owner: str, symbol: str) -> bool:
         """Whether own orders had to be taken out of the way of a running exit: none may come back."""
@@ -259,7 +248,8 @@ class MarketExits:
             is_exit=True,
             signal=before.signal,
         )
-        if not self._resize(running, following, whole):
+        running.intent = self._sizer.sized(following, whole, is_exact=running.is_exact)
+        if not running.intent.qty_base:
             self._end(key)
             return
         placed = self._gate.place(running.intent)
@@ -267,33 +257,6 @@ class MarketExits:
             running.retry_at_ns = self._clock.now_ns + SECOND_NS
             if placed.verdict is not DUPLICATE:  # that one was made before a restart: on to the next
                 running.intent = before
-
-    def _resize(self, running: _Exit, intent: Intent, whole: Decimal) -> bool:
-        """Take `intent`, on the present grid, as the next to send. False: what is left is dust."""
-        owner, symbol, side = intent.strategy, intent.symbol, intent.side
-        net = self._account.position(symbol).qty_base
-        # What is rounded up may take nothing from anybody else who holds the symbol.
-        is_cut = not running.is_exact and abs(net) == whole
-        size = exit_size(whole, self._gate.instruments.get(symbol), is_cut=is_cut)
-        if size.dust_base:
-            self._tell_dust(owner, symbol, size.dust_base)
-        reduces = owner == OPERATOR or self._reduces_net(symbol, side, min(size.qty_base, whole))
-        running.intent = msgspec.structs.replace(
-            intent, qty_base=size.qty_base, rest_base=size.rest_base, reduce_only=reduces
-        )
-        return size.qty_base > ZERO
-
-    def _tell_dust(self, owner: str, symbol: str, dust_base: Decimal) -> None:
-        """Once of each remainder and grid."""
-        held = self.held(owner, symbol)
-        seen = (held, self._gate.instruments.get(symbol))
-        left = held if abs(held) == dust_base else (dust_base if held > ZERO else -dust_base)
-        if self._dust.get((owner, symbol)) != (left, seen[1]):
-            self._dust[owner, symbol] = (left, seen[1])
-            text = (
-                f"{owner}: {plain(dust_base)} of {symbol} is dust: the exchange takes no order that leaves it"
-            )
-            self._out.notice("warning", text)
 
     def _conclude(self, key: tuple[str, str], running: _Exit, order: Order) -> None:
         """It has ended: is there anything left to leave?"""
@@ -322,7 +285,8 @@ class MarketExits:
         running.is_exact = running.is_exact or is_about_size
         if reaction is Reaction.COMPARE:
             self._on_doubt(NOTHING_TO_REDUCE)
-            if self._clear_way(running, order):
+            if self._way.clear(order.intent):
+                running.clears = True
                 return _WAY_DELAY_NS
         # What has just been cancelled may count against the position for a moment longer.
         was_reserved = reaction is Reaction.COMPARE and running.clears
@@ -342,43 +306,18 @@ class MarketExits:
         if running.told == reason:
             return
         running.told = reason
-        others = [one.client_order_id for one in self._in_way(intent, foreign=True)]
+        others = [one.client_order_id for one in self._way.foreign(intent)]
         hint = f"; in its way may be {', '.join(others)} of somebody else" if others else ""
         text = (
             f"{intent.strategy} cannot leave {intent.symbol}: {reason}{hint}; it is tried again until it can"
         )
         self._out.notice("critical", text)
 
-    def _in_way(self, intent: Intent, *, foreign: bool = False) -> list[Order]:
-        """Ordinary orders on the side of an exit, own or others'. Conditional ones reduce nothing yet."""
-        return [
-            order
-            for order in self._store.open_orders(intent.symbol)
-            if order.intent.side == intent.side
-            and order.intent.order_type != "MARKET"
-            and not order.intent.is_conditional
-            and order.is_external == foreign
-        ]
-
-    def _removable(self, intent: Intent) -> list[Order]:
-        """What may be taken out of an exit's way: what is ours; after kill everything, it cancels all."""
-        foreign = self._in_way(intent, foreign=True) if self._gate.is_killed else []
-        return self._in_way(intent) + foreign
-
-    def _clear_way(self, running: _Exit, order: Order) -> bool:
-        """Cancel what stands in the way; whether anything does that may be cancelled."""
-        found = self._removable(order.intent)
-        for one in found:
-            if one.state not in UNSETTLED:
-                self._executor.cancel(one, "in the way of an exit")
-        running.clears = running.clears or bool(found)
-        return bool(found)
-
     def _hurry(self, symbol: str) -> None:
         """An order has ended: an exit that waited for its way to be free goes out now."""
         for (_, where), running in self._exits.items():
             waits = where == symbol and running.clears and running.retry_at_ns != NEVER_NS
-            if waits and not self._removable(running.intent):
+            if waits and not self._way.is_blocked(running.intent):
                 soonest_ns = max(self._clock.now_ns, running.not_before_ns)
                 running.retry_at_ns = min(running.retry_at_ns, soonest_ns)
                 self._reschedule()
@@ -386,25 +325,18 @@ class MarketExits:
     def _end(self, key: tuple[str, str]) -> None:
         """An exit is over: on with what was asked for meanwhile."""
         wish = self._exits.pop(key).then
-        held = self.held(*key)
+        held = self._holdings.held(*key)
         if wish is not None and held and (held > ZERO) == (wish.side == "SELL"):
             self.leave(*key, cause=wish.cause, leg=wish.leg, signal=wish.signal)
 
     def _left(self, intent: Intent) -> Decimal:
         """What the owner still holds on the side that the exit leaves."""
-        held = self.held(intent.strategy, intent.symbol)
+        held = self._holdings.held(intent.strategy, intent.symbol)
         return abs(held) if (held > ZERO) == (intent.side == "SELL") else ZERO
 
     def _filled(self, intent: Intent) -> Decimal:
         order = self._store.get(intent.client_order_id)
         return ZERO if order is None else order.filled_base
-
-    def _reduces_net(self, symbol: str, side: Side, qty: Decimal) -> bool:
-        """Reduce-only always, but where strategies share a symbol and the sum points elsewhere."""
-        if symbol not in self._shared:
-            return True
-        net = self._account.position(symbol).qty_base
-        return (net >= qty) if side == "SELL" else (-net >= qty)
 
     def _reschedule(self) -> None:
         self.deadline_ns = min((one.retry_at_ns for one in self._exits.values()), default=NEVER_NS)

@@ -5,24 +5,17 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.account.state import AccountStateStore
+from engine.execution.order_check import OrderCheck
 from engine.execution.order_executor import OrderExecutor
 from engine.model.cause import Cause
 from engine.model.config import EngineConfig
-from engine.model.context import Clock, Touch
+from engine.model.context import Clock
 from engine.model.leg import Leg
 from engine.model.limits import Verdict
-from engine.model.lots import decimal_of
 from engine.model.records import Intent
 from engine.orders.client_ids import client_order_id
-from engine.orders.order_store import OrderStore
-from engine.risk.context import RiskContext, context_for
 from engine.risk.health import Health
-from engine.risk.manager import RiskManager
 from gateways.wire.messages import Instrument, Side
-
-ZERO = Decimal(0)
-DUPLICATE = Verdict(False, reason="this very order exists already", fate="duplicate")
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -33,31 +26,21 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class OrderGate:
-    """Gathers the facts for the risk manager, asks it, and sends what it allows."""
+    """Makes intents, has them checked, and hands on what is allowed.
+
+    `caused_by_receive_ns`: when the tick was received that leads to the orders of the moment (0: no tick).
+    """
 
     def __init__(
-        self,
-        config: EngineConfig,
-        clock: Clock,
-        health: Health,
-        touches: Mapping[str, Touch],
-        store: OrderStore,
-        account: AccountStateStore,
-        risk: RiskManager,
-        executor: OrderExecutor,
+        self, config: EngineConfig, clock: Clock, health: Health, check: OrderCheck, executor: OrderExecutor
     ) -> None:
         self._config = config
         self._clock = clock
         self._health = health
-        self._touches = touches
-        self._store = store
-        self._account = account
-        self._risk = risk
+        self._check = check
         self._executor = executor
         self.instruments: Mapping[str, Instrument] = health.instruments
         self.show_price = health.show_price
-        self.owners: dict[str, list[str]] = {}
-        """Strategies by the symbols they trade."""
         self.caused_by_receive_ns = 0
 
     @property
@@ -112,38 +95,15 @@ class OrderGate:
             signal,
         )
 
-    def check(self, intent: Intent, *, running: bool = True) -> Verdict:
-        """What the risk manager says, without sending anything."""
-        if intent.reduce_only or intent.close_position:
-            return self._risk.validate_exit(intent, is_connected=self._health.connected)
-        return self._risk.validate_order(intent, self._context(intent, running=running))
+    def check(self, intent: Intent) -> Verdict:
+        """Whether an order may have these terms, without sending anything."""
+        return self._check.verdict_on_terms(intent)
 
     def place(self, intent: Intent, *, running: bool = True) -> Placed:
-        """Check an order and send it."""
-        if self._store.was_used(intent.client_order_id):
-            return Placed(DUPLICATE)
-        verdict = self.check(intent, running=running)
+        """Check a new order and send it. `running`: its strategy may enter."""
+        verdict = self._check.verdict_on_new(intent, running=running)
         if not verdict.allowed:
             return Placed(verdict)
         self._executor.submit(intent, self.caused_by_receive_ns)
-        self._risk.note_sent(self._clock.now_ns)
+        self._check.note_sent()
         return Placed(verdict, intent.client_order_id)
-
-    def _context(self, intent: Intent, *, running: bool) -> RiskContext:
-        """The facts as of now. An order is valued at the touch it would meet."""
-        symbol, account = intent.symbol, self._account
-        touch = self._touches[symbol]
-        best = touch.ask if intent.side == "BUY" else touch.bid
-        owned = sum(
-            (account.strategy_position(owner, symbol).qty_base for owner in self.owners.get(symbol, ())), ZERO
-        )
-        return context_for(
-            symbol,
-            now_ns=self._clock.now_ns,
-            orders=self._store,
-            account=account,
-            gates=(self._health.account_facts(), self._health.symbol_facts(symbol)),
-            strategy_running=running,
-            foreign_base=account.position(symbol).qty_base - owned,
-            reference_price=decimal_of(best) if best > 0.0 else ZERO,
-        )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from engine.account.attribution import OPERATOR
 from engine.account.state import AccountStateStore
+from engine.execution.holdings import Holdings
 from engine.execution.market_entries import MarketEntries
 from engine.execution.market_exits import MarketExits
 from engine.execution.order_executor import OrderExecutor
@@ -40,6 +41,7 @@ class TradeExecutor:
         gate: OrderGate,
         store: OrderStore,
         account: AccountStateStore,
+        holdings: Holdings,
         executor: OrderExecutor,
         on_doubt: Callable[[str], None],
     ) -> None:
@@ -48,9 +50,10 @@ class TradeExecutor:
         self._gate = gate
         self._store = store
         self._account = account
+        self.holdings = holdings
         self.log = SignalLog(clock, out)
         self.resting = RestingOrders(clock, out, gate, store, executor, self._on_rest_refused, self._may_rest)
-        self.exits = MarketExits(clock, out, gate, store, account, executor, on_doubt)
+        self.exits = MarketExits(clock, out, gate, store, account, holdings, executor, on_doubt)
         self.traders: dict[tuple[str, str], SymbolTrader] = {}
         self._refused_rests = RefusedRests(out, gate, self.resting, self.exits, on_doubt)
         self._protected: set[Protection] = set()
@@ -58,9 +61,7 @@ class TradeExecutor:
     def add(self, slot: StrategySlot, *, shared: bool) -> None:
         """Make the trader of a strategy. `shared`: others trade the symbol too."""
         refuse_verbs(slot, shared=shared)
-        if shared:
-            self.exits.share(slot.symbol)
-        self._gate.owners.setdefault(slot.symbol, []).append(slot.owner)
+        self.holdings.add(slot.owner, slot.symbol)
         clock, out, gate, account = self._clock, self._out, self._gate, self._account
         rules = BarPlan(rules_of(slot, shared=shared))
         planner: Planner = RulesPlanner(slot, rules, account)
