@@ -208,7 +208,7 @@ class ExitState(Record, frozen=True, tag="exit_state"):
 
 
 class CommandGiven(Record, frozen=True, tag="command"):
-    """An operator's command. `origin` says which client gave it."""
+    """An operator's command. `origin` says which client gave it; `engine/core/given.py` knows `arguments`."""
 
     command_id: str
     name: str
