@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
-from engine.backtest.data.broker_config import BrokerConfig, EntryConfig, merged_broker
+from engine.backtest.data.broker_config import BrokerConfig, EntryConfig, config_of, merged_broker
 from engine.backtest.data.configuration import ConfigError
 from engine.backtest.data.funding import Funding
 from engine.backtest.data.gaps import DEFAULT_GAPS, GapRule
@@ -24,6 +24,7 @@ from engine.backtest.runs.engines import DEFAULT_ENGINE, EngineName, run_scripts
 from engine.backtest.runs.exits import changed_exits
 from engine.backtest.runs.strategies import AnyClass, AnyStrategy, built, name_of, strategy_class
 from engine.model.bars import Bars
+from engine.model.broker_settings import BrokerSettings
 from engine.model.exit_rules import ExitRules
 from engine.model.signals import SignalArrays
 from engine.model.trades import BacktestResult
@@ -41,7 +42,7 @@ def backtest(
     *,
     params: Mapping[str, object] | None = None,
     exits: ExitRules | Mapping[str, object] | None = None,
-    broker: BrokerConfig | Mapping[str, object] | None = None,
+    broker: BrokerConfig | BrokerSettings | Mapping[str, object] | None = None,
     engine: EngineName = DEFAULT_ENGINE,
     finer: Bars | Mapping[str, Bars] | None = None,
     funding: Funding | Mapping[str, Funding] | None = None,
@@ -59,9 +60,9 @@ def backtest(
     are grids by symbol, or the file of a saved answer of `exchangeInfo`. `gaps` is the rule for missing bars.
 
     `exits` replaces exit rules of a signal strategy, all or some by name. `broker` are settings by name on
-    top of the defaults of the command line; a `BrokerConfig` is taken as it is. `engine` "kernel" is
-    compiled, "event" the event-driven emulator, with the same trades; a script always runs in the emulator.
-    `name` is the result's title.
+    top of the defaults of the command line; a `BrokerConfig` or `BrokerSettings` is taken as it is. `engine`
+    "kernel" is compiled, "event" the event-driven emulator, with the same trades; a script always runs in
+    the emulator. `name` is the result's title.
 
     Raises `ConfigError` or `DataError` with what was wrong, `StrategyFault` for an exception in the strategy.
     """
@@ -106,13 +107,17 @@ def run_or_fault(config: RunConfig, choice: StrategyChoice, market: MarketData) 
         return fault
 
 
-def _broker(given: BrokerConfig | Mapping[str, object] | None) -> BrokerConfig:
+def _broker(given: BrokerConfig | BrokerSettings | Mapping[str, object] | None) -> BrokerConfig:
     if isinstance(given, BrokerConfig):
         return given
     try:
+        if isinstance(given, BrokerSettings):
+            return config_of(given)
         return BrokerConfig.model_validate(merged_broker(dict(given or {})))
     except ValidationError as e:
         raise ConfigError(f"broker: {sentence(e, BrokerConfig)}") from e
+    except ValueError as e:
+        raise ConfigError(f"broker: {e}") from e
 
 
 def _market(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.backtest.emulator.script_runner import run_script
+from engine.backtest import backtest
 from engine.model.bars import Bars
 
 HERE = Path(__file__).resolve().parent
@@ -37,7 +37,7 @@ def test_the_block_on_the_page_trades_as_the_pine_script(tmp_path: Path) -> None
     page: dict[str, object] = {"__name__": "porting_page"}
     exec(block, page)
     bars = Bars("TEST", HOUR_NS, np.arange(N, dtype=np.int64) * HOUR_NS, *rows.T)
-    result = run_script(page["CrossingWithBracket"](), bars, page["SETTINGS"])
+    result = backtest(page["CrossingWithBracket"], bars, broker=page["SETTINGS"])
     ours = [
         (
             *(trade.direction, trade.qty, trade.entry_bar, round(trade.entry_price, 2), trade.entry_signal),

@@ -1,6 +1,7 @@
 """The broker settings of a configuration: TradingView's strategy properties, costs, grid and margin."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import pairwise
 from math import isfinite
 from typing import Annotated, Any, Literal, Self
@@ -21,6 +22,12 @@ BROKER_DEFAULTS: Mapping[str, Any] = {
 _DEFAULT = BrokerSettings()
 SIZES = ("cash", "percent_of_equity", "risk_percent", "qty")
 """Keys of which one sizes an entry."""
+_COSTS = ("maker_percent", "cash_per_order", "cash_per_contract", "slippage_ticks", "slippage_bps")
+_ALIKE = (
+    *("initial_capital", "pyramiding", "close_rule", "margin_long_percent", "margin_short_percent"),
+    *("calc_on_order_fills", "backtest_fill_limits_assumption_ticks"),
+)
+"""Fields of `BrokerSettings` that a configuration has by the same name."""
 _MOST = 1e15
 """Larger float64 amounts cannot represent cents."""
 
@@ -131,16 +138,8 @@ class BrokerConfig(Strict):
         """
         own = self.symbols.get(symbol, SymbolConfig())
         return BrokerSettings(
-            initial_capital=self.initial_capital,
             sizing=self.sizing,
-            costs=Costs(
-                taker_percent=self.commission_percent,
-                maker_percent=self.maker_percent,
-                cash_per_order=self.cash_per_order,
-                cash_per_contract=self.cash_per_contract,
-                slippage_ticks=self.slippage_ticks,
-                slippage_bps=self.slippage_bps,
-            ),
+            costs=Costs(self.commission_percent, **{name: getattr(self, name) for name in _COSTS}),
             market=Market(
                 tick=_first(own.tick, self.tick, grid.tick if grid else None),
                 qty_step=_first(own.qty_step, self.qty_step, grid.qty_step if grid else None),
@@ -152,18 +151,35 @@ class BrokerConfig(Strict):
             ),
             timing="bar_close" if self.process_orders_on_close else "next_bar_open",
             entry=EntryOrder(**self.entry.model_dump()),
-            pyramiding=self.pyramiding,
-            close_rule=self.close_rule,
-            margin_long_percent=self.margin_long_percent,
-            margin_short_percent=self.margin_short_percent,
-            calc_on_order_fills=self.calc_on_order_fills,
-            backtest_fill_limits_assumption_ticks=self.backtest_fill_limits_assumption_ticks,
+            **{name: getattr(self, name) for name in _ALIKE},
         )
 
 
 def _first(*given: float | None) -> float:
     """The first value that is given, else 0."""
     return next((value for value in given if value is not None), 0.0)
+
+
+def config_of(settings: BrokerSettings) -> BrokerConfig:
+    """The same settings as a configuration; a tick, step or minimum of 0 is that of instrument or data.
+
+    ValueError for `timing="intrabar"`, which no configuration has.
+    """
+    if settings.timing == "intrabar":
+        raise ValueError('timing "intrabar" is exit rule stop_kind "resting" here')
+    size, costs, market = settings.sizing, settings.costs, settings.market
+    return BrokerConfig.model_validate(
+        {
+            "process_orders_on_close": settings.timing == "bar_close",
+            "qty" if size.kind == "fixed" else size.kind: size.value,
+            "commission_percent": costs.taker_percent,
+            **{name: getattr(costs, name) for name in _COSTS},
+            **{name: getattr(market, name) or None for name in SymbolConfig.model_fields},
+            **{name: getattr(market, name) for name in ("point_value", "leverage", "brackets")},
+            **{name: getattr(settings, name) for name in _ALIKE},
+            "entry": asdict(settings.entry),
+        }
+    )
 
 
 def default_broker() -> BrokerConfig:

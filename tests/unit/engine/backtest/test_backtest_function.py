@@ -16,6 +16,7 @@ import pytest
 import engine.backtest
 from engine.backtest import Result, backtest, read_bars
 from engine.backtest.cli import main
+from engine.backtest.data.broker_config import config_of
 from engine.backtest.data.configuration import ConfigError
 from engine.backtest.data.funding import Funding
 from engine.backtest.data.loaders import DataError
@@ -23,8 +24,10 @@ from engine.backtest.data.market_files import load_market
 from engine.backtest.data.price_grid import Grid
 from engine.backtest.data.sample_files import write_bars
 from engine.backtest.data.samples import dataset
+from engine.backtest.emulator.pine_settings import pine_settings
 from engine.backtest.runs.config import build_config
 from engine.model.bars import Bar, Bars
+from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
 from engine.model.exit_rules import ExitRules
 from engine.model.signals import SignalArrays, Signals
 from engine.strategies.base import Broker, ScriptStrategy, SignalStrategy, registry
@@ -210,6 +213,34 @@ def test_an_instrument_gives_the_grid():
     assert (market.tick, market.qty_step) == (0.5, 0.25)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        BrokerSettings(),
+        pine_settings(
+            initial_capital=500, pyramiding=2, commission_type="cash_per_order", commission_value=1
+        ),
+        BrokerSettings(
+            initial_capital=2000.0,
+            sizing=Sizing("risk_percent", 2.0),
+            costs=Costs(0.1, 0.02, 0.5, 0.25, 3, 4.0),
+            market=Market(0.5, 0.25, 2.0, 1.0, 5.0, 3.0, ((0.0, 0.004, 0.0), (1000.0, 0.005, 1.0))),
+            timing="bar_close",
+            entry=EntryOrder("stop_limit", 0.1, 0.2, 4),
+            pyramiding=3,
+            close_rule="ANY",
+            margin_long_percent=50.0,
+            margin_short_percent=60.0,
+            calc_on_order_fills=True,
+            backtest_fill_limits_assumption_ticks=2,
+        ),
+        BrokerSettings(sizing=Sizing("cash", 7.0)),
+    ],
+)
+def test_settings_of_the_engines_are_taken_as_they_are(settings: BrokerSettings):
+    assert config_of(settings).settings() == settings
+
+
 def test_a_result_can_be_sent_between_processes():
     result = backtest("rsi", HOURS)
     again: Result = pickle.loads(pickle.dumps(result.for_a_report()))
@@ -226,6 +257,8 @@ def test_a_result_can_be_sent_between_processes():
         ({"strategy": Alternates, "exits": {"cooldown_bars": 1}}, "takes no exit rules"),
         ({"strategy": Alternates(), "bars": [HOURS, OTHER]}, "a script's object trades one symbol"),
         ({"strategy": Alternates, "broker": {"entry": {"kind": "limit"}}}, "takes no broker.entry"),
+        ({"broker": BrokerSettings(timing="intrabar")}, 'broker: timing "intrabar" is exit rule'),
+        ({"broker": BrokerSettings(initial_capital=-1.0)}, "broker: initial_capital is -1"),
         ({"broker": {"comission_percent": 1}}, "broker: comission_percent is not a known key"),
         ({"broker": {"cash": 1, "qty": 1}}, "give only one of cash, percent_of_equity, risk_percent and qty"),
         ({"broker": {"symbols": {"ETHUSDT": {"tick": 0.1}}}}, "broker.symbols.ETHUSDT: no data"),
