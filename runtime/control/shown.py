@@ -1,4 +1,4 @@
-"""How numbers are shown to a person: prices to the tick, quantities as they are, money to four decimals."""
+"""Formatting of numbers for people: prices to the tick, quantities exact, money to four decimals."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -8,9 +8,9 @@ import msgspec
 from runtime.control.status import CandleStatus, EngineStatus
 
 MONEY_DECIMALS = (2, 4)
-"""At least and at most."""
+"""Least and most decimals."""
 SIGNIFICANT_DIGITS = 12
-"""Of a price whose tick is not known."""
+"""Digits of a price whose tick is not known."""
 
 ShowPrice = Callable[[str, Decimal | float], str]
 """A price of a symbol as text."""
@@ -26,7 +26,7 @@ def money(text: str | None) -> str | None:
 
 
 def price(value: str | Decimal | float, tick_size: str | Decimal | None, *, grouped: bool = False) -> str:
-    """A price with the decimals of its tick, 12 digits as they are where the tick is not known.
+    """A price with the decimals of its tick, or up to 12 digits if the tick is not known.
 
     `grouped`: with commas between thousands.
     """
@@ -39,7 +39,7 @@ def price(value: str | Decimal | float, tick_size: str | Decimal | None, *, grou
 
 
 def decimals_of(tick_size: str | Decimal | None) -> int | None:
-    """Decimals of a tick: 1 for "0.10", 0 for "1"; None where it is not known."""
+    """Decimals of a tick: 1 for "0.10", 0 for "1"; None if it is not known."""
     if tick_size is None:
         return None
     exponent = Decimal(tick_size).normalize().as_tuple().exponent
@@ -47,17 +47,17 @@ def decimals_of(tick_size: str | Decimal | None) -> int | None:
 
 
 def digits(value: str | Decimal | float) -> str:
-    """A number as it is: at most 12 digits, no exponent, no zeros at the end."""
+    """A number with at most 12 digits, no exponent, no trailing zeros."""
     return quantity(f"{Decimal(str(value)):.{SIGNIFICANT_DIGITS}g}")
 
 
 def as_it_is(symbol: str, value: Decimal | float) -> str:  # noqa: ARG001  # a ShowPrice
-    """A price where no tick is known."""
+    """A price whose tick is not known."""
     return price(value, None)
 
 
 def quantity(text: str) -> str:
-    """Digits and a point, no exponent, no zeros at the end."""
+    """Digits and a point, no exponent, no trailing zeros."""
     shown = f"{Decimal(text):f}"
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
@@ -68,7 +68,7 @@ def counted(count: int, singular: str, plural: str = "") -> str:
 
 
 def readable(status: EngineStatus) -> EngineStatus:
-    """The status with every number as a person reads it; for showing, not for computing."""
+    """The status with every number formatted for people; for display, not for computing."""
     ticks = status.tick_sizes
     positions = tuple(
         msgspec.structs.replace(

@@ -26,7 +26,7 @@ class CandleStatus(msgspec.Struct, frozen=True):
 
 
 class SignalStatus(msgspec.Struct, frozen=True):
-    """One signal and what became of it; the newest of `times` alike that led to nothing."""
+    """One signal and its result; the newest of `times` equal ones that led to nothing."""
 
     time_ns: int
     strategy: str
@@ -60,11 +60,11 @@ class OrderStatus(msgspec.Struct, frozen=True):
 
 
 class StrategyStatus(msgspec.Struct, frozen=True):
-    """One strategy on one symbol: what it does now (`state`, in words), what it holds, and its stop.
+    """One strategy on one symbol: its state in words, its position, and its stop.
 
-    `stop_price` is where it leaves a losing position: by an order at the exchange, or, where
+    `stop_price` is where it leaves a losing position: by an order at the exchange, or, if
     `stop_is_watched`, at the close of a bar; None: there is no stop. `may_enter`: its own state does not
-    keep it from entering.
+    block entries.
     """
 
     strategy: str
@@ -95,7 +95,7 @@ class LatencyStatus(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What the journal knows exactly, however an engine ended."""
+    """Counts that the journal holds exactly, however an engine ended."""
 
     signals: int = 0
     orders: int = 0
@@ -104,8 +104,8 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class StartMoney(msgspec.Struct, frozen=True):
-    """What the journal knew of when the engine started; `wallet_balance` as the exchange first told it after
-    that, None before."""
+    """Sums of the journal when the engine started; `wallet_balance` is the first one that the exchange
+    reported after that, None before."""
 
     realised_pnl: str
     fees: str
@@ -142,33 +142,33 @@ class EngineStatus(msgspec.Struct, frozen=True):
     killed: bool = False
     """Stopped by `kill`; `paused` is set too."""
     paused_strategies: tuple[str, ...] = ()
-    """Paused one by one, as "strategy on SYMBOL"."""
+    """Individually paused ones, as "strategy on SYMBOL"."""
     tick_sizes: dict[str, str] = {}
-    """Of the symbols the exchange has told about; prices are shown with their decimals."""
+    """Of the symbols that the exchange has described; prices are shown with their decimals."""
     since_journal_began: Counts | None = None
     blockers: tuple[str, ...] = ()
-    """What keeps entries out, and since when, in sentences."""
+    """What blocks entries, and since when, in sentences."""
     strategies: tuple[StrategyStatus, ...] = ()
     left_behind: tuple[str, ...] = ()
     """Positions of strategies that are no longer configured, and what to type, in sentences."""
     unanswered: str = ""
-    """What the exchange says it cannot answer now."""
+    """What the exchange cannot answer at present."""
     funding: str | None = None
     at_start: StartMoney | None = None
 
 
 def write_status(path: Path, status: EngineStatus) -> None:
-    """Whole or not at all; not synced, for it is news and no record."""
+    """Write the file completely or not at all; not synced, because nothing depends on it."""
     part = path.with_name(path.name + ".tmp")
     part.write_bytes(msgspec.json.encode(status))
     for _ in range(WINDOWS_TRIES):
-        with contextlib.suppress(PermissionError):  # Windows, while somebody reads the old one
+        with contextlib.suppress(PermissionError):  # Windows, while another process reads the old one
             part.replace(path)
             return
 
 
 def read_status(path: Path) -> EngineStatus | None:
-    """None while there is none, or none that can be read."""
+    """None while there is no file, or none that can be read."""
     with contextlib.suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode(path.read_bytes(), type=EngineStatus)
     return None

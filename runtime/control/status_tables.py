@@ -40,7 +40,7 @@ def append_states(text: Text, states: Mapping[str, str]) -> None:
 
 
 def halted(status: EngineStatus) -> tuple[str, str]:
-    """What an operator has stopped, and a style for it; two empty strings where nothing is stopped."""
+    """What a command has stopped, and a style for it; two empty strings if nothing is stopped."""
     if status.killed:
         return "KILLED: no entries until resume", "bold red"
     if status.paused:
@@ -51,7 +51,7 @@ def halted(status: EngineStatus) -> tuple[str, str]:
 
 
 def blocked(status: EngineStatus, most: int = BLOCKERS_SHOWN) -> str:
-    """What keeps entries out, in a line; "" where nothing does."""
+    """What blocks entries, in a line; "" if nothing does."""
     if not status.blockers:
         return ""
     more = len(status.blockers) - most
@@ -59,7 +59,7 @@ def blocked(status: EngineStatus, most: int = BLOCKERS_SHOWN) -> str:
 
 
 def entries(status: EngineStatus) -> str:
-    """Whether entries are open; if not, everything that keeps them out."""
+    """Whether entries are open; if not, everything that blocks them."""
     waiting = blocked(status, len(status.blockers))
     if waiting:
         return waiting
@@ -96,10 +96,10 @@ def markets(status: EngineStatus, most: int) -> Table:
 
 
 def strategies(status: EngineStatus, most: int, width: int) -> Table:
-    """What each strategy does, what it holds, and where its stop is."""
+    """State, position and stop of each strategy."""
     head = f"strategy{_more(len(status.strategies), most)}"
     table = _table(head, "symbol", "bar", "holds", "stop", "state")
-    # Only the last column may wrap, so it alone gives way; on a narrow terminal it is cut to one line.
+    # Only the last column may wrap; on a narrow terminal it is cut to one line.
     is_narrow = width < NARROW_COLUMNS
     for one in status.strategies[:most]:
         state = Text(one.state, no_wrap=is_narrow, overflow="ellipsis" if is_narrow else "fold")
@@ -138,7 +138,7 @@ def orders(status: EngineStatus, most: int) -> Table:
 
 
 def order_ids(status: EngineStatus, width: int) -> Table:
-    """Whose each open order is, and the id by which it is cancelled."""
+    """Owner of each open order, and the id by which it is cancelled."""
     table = _table("open order", "strategy", "id")
     for one in status.open_orders:
         table.add_row(
@@ -148,7 +148,7 @@ def order_ids(status: EngineStatus, width: int) -> Table:
 
 
 def signals(status: EngineStatus, most: int, width: int) -> Table:
-    """The last signals and what became of them."""
+    """The last signals and their results."""
     table = _table("signal at", "strategy", "symbol", "signal", "fate")
     for one in status.recent_signals[-min(most, SIGNALS_SHOWN) :]:
         fate = f"{one.fate}, {one.times} times" if one.times > 1 else one.fate

@@ -1,7 +1,7 @@
-"""What each of the three processes shares: its command line, its heartbeat, and when to stop.
+"""What simulator, gateway and engine share: command line, heartbeat, and when to stop.
 
-The supervisor holds the writing end of every child's stdin. When it stops a child, or dies itself in
-whatever way, that pipe closes, and the child ends: the one way that works on every platform.
+The supervisor holds the writing end of every child's stdin. When it stops a child, or dies for whatever
+reason, that pipe closes and the child ends: the only way that works on every platform.
 """
 
 import argparse
@@ -19,15 +19,15 @@ from typing import Any
 from runtime.process.heartbeat import begin_to_beat
 
 EXIT_FORCED = 70
-"""A process that was told to stop and hung."""
+"""Exit code of a process that hung when it was asked to stop."""
 FORCE_AFTER_SECONDS = 10.0
 WAS_UP_VARIABLE = "NEXTBAR_WAS_UP"
-"""Set for a process that was up in this run before: it is to go on, not to be started."""
+"""Set when this process was up earlier in this run: it is restarted, not started."""
 OWN_SESSION: dict[str, Any] = {
     "start_new_session": True,
     "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
 }
-"""Arguments for starting a child that Ctrl+C does not reach: whoever started it stops it in order."""
+"""Arguments for starting a child that Ctrl+C does not reach; its parent stops it in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,17 @@ class ProcessArguments:
 def parse_arguments(
     description: str, argv: Sequence[str] | None = None, *, can_check: bool = False
 ) -> ProcessArguments:
-    """`[ENV] [SYMBOL] [--i-accept-real-orders] [--exit-with-stdin]`; wrong ones end with code 2.
+    """`[ENV] [SYMBOL] [--i-accept-real-orders] [--exit-with-stdin]`; wrong arguments end with code 2.
 
-    `can_check` adds `--check`: look at the configuration, start nothing.
+    `can_check` adds `--check`: check the configuration, start nothing.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("environment", nargs="?", default="demo", help="demo, paper, testnet or live")
-    parser.add_argument("symbol", nargs="?", help="trade only this one, as BTCUSDT")
-    parser.add_argument("--i-accept-real-orders", action="store_true", help="needed by live")
+    parser.add_argument("symbol", nargs="?", help="trade only this one, like BTCUSDT")
+    parser.add_argument("--i-accept-real-orders", action="store_true", help="required by live")
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when stdin closes")
     if can_check:
-        parser.add_argument(
-            "--check", action="store_true", help="say whether the configuration is good, and end"
-        )
+        parser.add_argument("--check", action="store_true", help="check the configuration and end")
     found = parser.parse_args(argv)
     return ProcessArguments(
         found.environment,
@@ -68,11 +66,10 @@ def parse_arguments(
 
 
 def stop_on_request(stop: Callable[[], None], *, exit_with_stdin: bool) -> None:
-    """Call `stop` once on the running loop when the process is asked to end.
+    """Call `stop` once on the running loop when the process is asked to end, and begin the heartbeat.
 
-    Asked means SIGTERM, SIGINT (Ctrl+C, Ctrl+Break) or, with `exit_with_stdin`, the end of stdin. When the
-    process is still there ten seconds later it is ended with code 70. From now on the supervisor, if there is
-    one, is shown that the loop runs.
+    It is asked by SIGTERM, SIGINT (Ctrl+C, Ctrl+Break) or, with `exit_with_stdin`, by the end of stdin. If
+    the process still runs ten seconds later, it ends with code 70.
     """
     loop = asyncio.get_running_loop()
     begin_to_beat(loop)
@@ -97,7 +94,7 @@ def stop_on_request(stop: Callable[[], None], *, exit_with_stdin: bool) -> None:
 def at_end_of_stdin(ask: Callable[[], None]) -> None:
     """Call `ask` on another thread when stdin has ended.
 
-    It reads the descriptor: a thread that waits inside `sys.stdin` holds a lock that ending Python needs.
+    It reads the descriptor: a thread that waits inside `sys.stdin` holds a lock that Python needs to exit.
     """
     threading.Thread(target=_wait_for_end_of_stdin, args=(ask,), name="stdin", daemon=True).start()
 

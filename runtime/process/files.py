@@ -10,7 +10,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def try_lock(descriptor: int) -> bool:
-        """Lock the open file for this process alone; false when another one holds it."""
+        """Lock the open file for this process; false when another one holds the lock."""
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -27,13 +27,13 @@ if sys.platform == "win32":
         os.fsync(descriptor)
 
     def sync_folder(path: str) -> None:
-        """Windows has nothing to do here."""
+        """Nothing to do on Windows."""
 
 else:
     from runtime.process.posix import preallocate, sync_data, sync_folder, try_lock
 
 PRIVATE_VARIABLE = "NEXTBAR_PRIVATE"
-"""The folder in which a parent process has taken all permissions of others already."""
+"""The folder in which a parent process has already removed the permissions of other users."""
 
 __all__ = [
     "PRIVATE_VARIABLE",
@@ -76,14 +76,14 @@ def _take_from_others(path: Path) -> None:
 
 
 class FileLock:
-    """A file only one process holds. The system frees it when the process ends, however it ends."""
+    """A lock file that one process holds. The system releases it when the process ends, however it ends."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock; false when another process holds it. OSError when the file cannot be made."""
+        """Take the lock; false when another process holds it. OSError when the file cannot be created."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         if not try_lock(descriptor):
@@ -93,7 +93,7 @@ class FileLock:
         return True
 
     def release(self) -> None:
-        """Give it back."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,7 +1,7 @@
-"""Signs of life: each process sends a byte a second up its output pipe, the supervisor counts the silence.
+"""Heartbeat: each process writes a byte a second to its output pipe, the supervisor measures the silence.
 
-The byte comes from the process's event loop, so a process that hangs falls silent though it lives. It is no
-text and ends no line; the supervisor takes it out of what it reads. The same works on every platform.
+The byte comes from the process's event loop, so a process that hangs falls silent although it exists. The
+supervisor removes the byte from what it reads. This works on every platform.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 BEAT = b"\x06"
-"""ASCII's "acknowledge"; part of no other character in UTF-8."""
+"""ASCII "acknowledge"; part of no other character in UTF-8."""
 BEAT_VARIABLE = "NEXTBAR_HEARTBEAT"
 BEAT_SECONDS = 1.0
 ANSWERS_WITHIN_SECONDS = 5.0
@@ -20,30 +20,30 @@ LONGEST_STEP_SECONDS = 1.0
 
 
 def begin_to_beat(loop: asyncio.AbstractEventLoop) -> None:
-    """Send the bytes while the loop runs, where a supervisor wants them."""
+    """Send the bytes while the loop runs, if a supervisor asks for them."""
     if os.environ.get(BEAT_VARIABLE) and sys.__stdout__ is not None:
         loop.call_later(BEAT_SECONDS, _beat, loop, sys.__stdout__.fileno())
 
 
 def _beat(loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
-    with contextlib.suppress(OSError):  # the supervisor is gone: stdin says so too
+    with contextlib.suppress(OSError):  # the supervisor is gone: stdin ends too
         os.write(descriptor, BEAT)
         loop.call_later(BEAT_SECONDS, _beat, loop, descriptor)
 
 
 class Beating(Protocol):
-    """What is watched."""
+    """A watched process."""
 
     beats: int
-    """Counted since its present start; 0 while it has not begun."""
+    """Since its last start; 0 before the first."""
 
     def end_hanging(self, sentence: str) -> None:
-        """Kill it, so that it is started again."""
+        """Kill it, so that it is restarted."""
         ...
 
 
 class _Silence:
-    """Of one process, in seconds of the supervisor's own waking time."""
+    """Silence of one process, in seconds during which the supervisor itself ran."""
 
     __slots__ = ("alone_for", "beats", "for_seconds")
 
@@ -51,14 +51,14 @@ class _Silence:
         self.beats = 0
         self.for_seconds = 0.0
         self.alone_for = 0.0
-        """Only while another process answered."""
+        """Counted only while another process answered."""
 
 
 class Liveness:
-    """Ends processes that hang. Call `look` at least once a second.
+    """Kills processes that hang. Call `look` at least once a second.
 
-    What is counted is the supervisor's own time awake, and only while another process answers (or none else
-    is watched): a suspended or stalled machine is silent as a whole, and no reason to restart anything.
+    Only time counts in which the supervisor itself runs and another process answers (or no other is
+    watched): a suspended or stalled machine is silent as a whole, which is no reason to restart anything.
     """
 
     def __init__(
@@ -86,15 +86,15 @@ class Liveness:
                 one.alone_for += step
             if one.alone_for >= self._limit:
                 one.for_seconds = one.alone_for = 0.0
-                process.end_hanging(f"has not answered for {self._limit:g} s, killing it")
-        self._tell_of_all([one.for_seconds for one in watched.values()])
+                process.end_hanging(f"has not answered for {self._limit:g} s: killing it")
+        self._report_all_silent([one.for_seconds for one in watched.values()])
 
-    def _tell_of_all(self, silences: list[float]) -> None:
-        """Once, when more than one process is watched and none answers."""
+    def _report_all_silent(self, silences: list[float]) -> None:
+        """Report once when more than one process is watched and none answers."""
         is_so = len(silences) > 1 and min(silences) >= self._limit
         if is_so and not self._all_silent:
             self._say(
-                f"no process has answered for {self._limit:g} s: the machine seems to stand still, "
+                f"no process has answered for {self._limit:g} s: the machine seems to be stalled, "
                 "nothing is restarted for that"
             )
         self._all_silent = is_so

@@ -1,4 +1,4 @@
-"""What `python -m ...` says in a Python without nextbar's packages."""
+"""The message of `python -m ...` in a Python without the required packages."""
 
 import sys
 from pathlib import Path
@@ -8,18 +8,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def insist_on_packages() -> None:
-    """One sentence instead of a traceback when a program of ours is started by the wrong Python.
+    """One sentence instead of a traceback when `python -m` runs in the wrong Python.
 
-    Called where a package begins. While that happens for `python -m`, the name of the program is "-m";
-    whoever imports the package from elsewhere sees the import fail as usual.
+    Called when a package is imported. During `python -m` the name of the program is "-m"; any other import
+    of the package fails as usual.
     """
     if sys.argv[:1] != ["-m"]:
         return
     try:
-        import msgspec  # noqa: F401, PLC0415  # any of the packages will do
+        import msgspec  # noqa: F401, PLC0415  # any of the packages serves
     except ModuleNotFoundError:
         python = r".venv\Scripts\python" if sys.platform == "win32" else ".venv/bin/python"
         sys.exit(
             f"this Python ({sys.executable}) lacks nextbar's packages: in {ROOT} use {python}, "
-            "which the first python run.py makes"
+            "which the first python run.py creates"
         )

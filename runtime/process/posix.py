@@ -1,14 +1,14 @@
-"""Everything that only POSIX has. `runtime.process.files` chooses between this and Windows."""
+"""Everything that exists only on POSIX. `runtime.process.files` chooses between this and Windows."""
 
 import fcntl
 import os
 import sys
 
-assert sys.platform != "win32"  # types are checked as on Windows too, and there not from here on
+assert sys.platform != "win32"  # the type check for Windows stops here
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock the open file for this process alone; false when another one holds it."""
+    """Lock the open file for this process; false when another one holds the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -42,5 +42,5 @@ def sync_folder(path: str) -> None:
 
 
 def give_way() -> None:
-    """Let a process that waits for this processor run first."""
+    """Let a process that is waiting for this processor run first."""
     os.sched_yield()

@@ -1,4 +1,4 @@
-"""Sharing a processor with the processes beside us."""
+"""Sharing a processor with other processes."""
 
 import sys
 
@@ -6,7 +6,7 @@ if sys.platform == "win32":
     import time
 
     def give_way() -> None:
-        """Let a process that waits for this processor run first."""
+        """Let a process that is waiting for this processor run first."""
         time.sleep(0)
 
 else:

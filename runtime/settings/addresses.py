@@ -1,4 +1,4 @@
-"""Whether the gateway's addresses can be what they are taken for; each mistake is one sentence."""
+"""Checks of the gateway's addresses; each mistake is one sentence."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ EXPECTED = {
     "market_stream_url": (("wss", "ws"), "/market"),
     "private_stream_url": (("wss", "ws"), "/private"),
 }
-"""Scheme with and without encryption, and how the path ends: since 2026-04 a stream asked for on the wrong
-path is acknowledged and silent."""
+"""Schemes with and without encryption, and the end of the path: since 2026-04 a stream requested on the
+wrong path is acknowledged and stays silent."""
 
 
 def check_addresses(environment: str, addresses: Mapping[str, str]) -> None:
-    """ValueError for one of the wrong kind, unencrypted, or of the wrong exchange; "" is passed over."""
+    """ValueError for an address of the wrong kind, unencrypted, or of the wrong exchange; "" is skipped."""
     for key, url in addresses.items():
         if url:
             _check(environment, f"gateway.{key}", url, *EXPECTED[key])
@@ -26,7 +26,7 @@ def _check(environment: str, key: str, url: str, schemes: tuple[str, str], endin
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise ValueError(f"{key} is no address: {url}") from None
+        raise ValueError(f"{key} is not an address: {url}") from None
     path = parts.path.rstrip("/")
     if parts.scheme not in schemes or not host or parts.query:
         raise ValueError(f"{key} must begin with {schemes[0]}:// and name a host, it is {url}")
@@ -34,11 +34,11 @@ def _check(environment: str, key: str, url: str, schemes: tuple[str, str], endin
         wanted = f"end in {ending}" if ending else "have no path"
         raise ValueError(f"{key} must {wanted}, it is {url}")
     if parts.scheme != schemes[0] and not _is_loopback(host):
-        raise ValueError(f"{key} must begin with {schemes[0]}://, keys do not travel unencrypted")
+        raise ValueError(f"{key} must begin with {schemes[0]}://, keys are never sent unencrypted")
     if is_real_exchange(host) and environment != "live":
-        raise ValueError(f"{key} is the real exchange ({host}), which only live may name")
+        raise ValueError(f"{key} is the real exchange ({host}), allowed only in live")
     if is_test_exchange(host) and environment == "live":
-        raise ValueError(f"{key} is Binance's test exchange ({host}), which live may not name")
+        raise ValueError(f"{key} is Binance's test exchange ({host}), not allowed in live")
 
 
 def is_test_exchange(host: str) -> bool:
@@ -49,7 +49,7 @@ def is_test_exchange(host: str) -> bool:
 
 
 def is_real_exchange(host: str) -> bool:
-    """Where orders cost money."""
+    """The exchange where orders cost money."""
     return host.endswith("binance.com") and not is_test_exchange(host)
 
 

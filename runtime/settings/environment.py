@@ -1,7 +1,7 @@
-"""Where an environment's files are, and the ports its processes meet on.
+"""Where an environment's files are, and on which ports its processes connect to each other.
 
-The supervisor passes ports on in environment variables. A process started by hand finds the ones used
-last time in `data/<env>/ports.json`, so three processes in three terminals meet as well.
+The supervisor passes ports on in environment variables. A process started by hand takes the last used ports
+from `data/<env>/ports.json`, so three processes in three terminals find each other as well.
 """
 
 import contextlib
@@ -18,22 +18,22 @@ from typing import Literal
 from runtime.process.interpreter import ROOT
 
 HOME_VARIABLE = "NEXTBAR_HOME"
-"""Replaces the checkout as the place of configs/, vault/ and data/."""
+"""The folder of configs/, vault/ and data/, instead of the checkout."""
 
 PortName = Literal["simulator", "wire", "control"]
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folder that holds configs/, vault/ and data/: the checkout, unless NEXTBAR_HOME says otherwise."""
+    """The folder of configs/, vault/ and data/: the checkout, unless NEXTBAR_HOME names another."""
 
     root: Path
 
     @classmethod
     def find(cls) -> "Home":
-        """From the environment."""
-        told = os.environ.get(HOME_VARIABLE)
-        return cls(Path(told).resolve() if told else ROOT)
+        """From the environment variable, or the checkout."""
+        given = os.environ.get(HOME_VARIABLE)
+        return cls(Path(given).resolve() if given else ROOT)
 
     def config(self, environment: str) -> Path:
         """The environment's TOML file."""
@@ -59,9 +59,9 @@ def resolve_port(name: PortName, configured: int, data: Path) -> int:
 
     A free one is remembered.
     """
-    told = os.environ.get(port_variable(name), "")
-    if told.isdecimal():
-        return int(told)
+    given = os.environ.get(port_variable(name), "")
+    if given.isdecimal():
+        return int(given)
     if configured:
         return configured
     remembered = remembered_ports(data).get(name, 0)
@@ -69,15 +69,15 @@ def resolve_port(name: PortName, configured: int, data: Path) -> int:
 
 
 def ports_to_try(name: PortName, configured: int, data: Path) -> tuple[int, ...]:
-    """Where that server may listen, likeliest first: a server whose port was taken by another program
-    while it was down listens on a new one, which it remembers."""
+    """Where that server may listen, likeliest first: when another program has taken its port while it was
+    down, it listens on a new one and remembers that."""
     return tuple(dict.fromkeys((configured, remembered_ports(data).get(name, configured))))
 
 
 async def listen(
     name: PortName, port: int, data: Path, start: Callable[[int], Awaitable[int]], say: Callable[[str], None]
 ) -> int:
-    """Start a server on `port`, or on a free one where another program has taken that meanwhile.
+    """Start a server on `port`, or on a free one if another program has taken that port.
 
     The new port is remembered, so clients find it, and `say` gets one sentence. `start` returns the port it
     listens on; OSError where it cannot listen for any other reason.
@@ -88,15 +88,15 @@ async def listen(
         if error.errno != errno.EADDRINUSE:
             raise
     moved = await start(remember_port(name, free_port(), data))
-    say(f"another program listens on port {port}; this is found on port {moved} instead")
+    say(f"another program listens on port {port}; using port {moved} instead")
     return moved
 
 
 def free_port() -> int:
-    """A port nobody listens on at this moment.
+    """A port on which nothing listens now.
 
-    From below the range systems hand out to outgoing connections: a client that retries against a dead
-    server inside that range can connect to itself and keep the server from coming back.
+    It lies below the range that systems use for outgoing connections: inside that range a client that
+    retries while its server is down can connect to itself and block the server's port.
     """
     for _ in range(200):
         port = 20_000 + secrets.randbelow(10_000)
@@ -106,7 +106,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether one could listen on the port now."""
+    """Whether a server could listen on the port now."""
     with socket.socket() as probe:
         if os.name == "posix":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -118,7 +118,7 @@ def is_free(port: int) -> bool:
 
 
 def remembered_ports(data: Path) -> dict[str, int]:
-    """Ports of the last run; empty when there was none or its file is unreadable."""
+    """Ports of the last run; empty if there was none or the file cannot be read."""
     with contextlib.suppress(OSError, ValueError):
         found = json.loads((data / "ports.json").read_text("utf-8"))
         if isinstance(found, dict):
@@ -127,7 +127,7 @@ def remembered_ports(data: Path) -> dict[str, int]:
 
 
 def remember_port(name: PortName, port: int, data: Path) -> int:
-    """Write the port down for processes started by hand; returns it."""
+    """Save the port for processes that are started by hand; returns it."""
     ports = remembered_ports(data) | {name: port}
     data.mkdir(parents=True, exist_ok=True)
     part = data / f"ports.json.{os.getpid()}.tmp"

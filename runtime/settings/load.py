@@ -1,4 +1,4 @@
-"""From a TOML file to `Settings`, or to one sentence that says what is wrong with it."""
+"""Reads a TOML file into `Settings`; what is wrong with it becomes one sentence."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def load_settings(
     accept_real_orders: bool = False,
     home: Home | None = None,
 ) -> Settings:
-    """Settings of one environment, with addresses and ports filled in. `SettingsError` says what is wrong.
+    """Settings of one environment, with addresses and ports filled in. `SettingsError`: what is wrong.
 
     `symbol` leaves only that one, traded by the first strategy. `accept_real_orders` is the command line's
     --i-accept-real-orders, without which live does not start.
@@ -39,12 +39,14 @@ def load_settings(
         settings = parse_settings(path, environment, symbol)
     except SettingsError as error:
         if is_flag_missing and NEEDS_WORD in str(error):
-            raise SettingsError(f"{error}; the command line lacks --i-accept-real-orders too") from None
+            raise SettingsError(
+                f"{error}; --i-accept-real-orders is missing on the command line, too"
+            ) from None
         raise
     if is_flag_missing:
         allowed = f"{path} allows it already"
         raise SettingsError(
-            f"the command line: live sends real orders; say --i-accept-real-orders to allow it ({allowed})"
+            f"the command line: live sends real orders; add --i-accept-real-orders to allow them ({allowed})"
         )
     try:
         return _with_addresses(settings, home)
@@ -54,7 +56,7 @@ def load_settings(
 
 
 def parse_settings(path: Path, environment: str, symbol: str | None = None) -> Settings:
-    """What the file says, checked; addresses are as written."""
+    """The checked content of the file; addresses are as written."""
     raw = _read(path)
     raw.setdefault("environment", environment)
     if raw["environment"] != environment:
@@ -63,7 +65,7 @@ def parse_settings(path: Path, environment: str, symbol: str | None = None) -> S
         raise SettingsError(f"{path}: home is not a known key")
     if symbol is not None:
         if not re.fullmatch(SYMBOL_PATTERN, symbol):
-            raise SettingsError(f"the command line: {symbol!r} is no symbol in capitals, as BTCUSDT")
+            raise SettingsError(f"the command line: {symbol!r} is not a symbol in capitals, like BTCUSDT")
         _leave_one_symbol(raw, symbol)
     try:
         return Settings.model_validate_json(json.dumps(raw, default=str))
@@ -90,13 +92,13 @@ def _read(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise SettingsError(f"{path}: {_TOO_DEEP}") from None
     except ValueError:
-        raise SettingsError(f"{path} holds a whole number that is too large to be read") from None
+        raise SettingsError(f"{path} contains an integer that is too large to be read") from None
     _check_bounds(path, raw)
     return raw
 
 
 def _check_bounds(path: Path, raw: dict[str, Any]) -> None:
-    """Nothing deeper than settings are, and no whole number that others could not take."""
+    """No deeper nesting than settings have, and no integer of more than 64 bits."""
     left: list[tuple[str, object, int]] = [("", raw, 0)]
     while left:
         key, value, depth = left.pop()
@@ -107,7 +109,7 @@ def _check_bounds(path: Path, raw: dict[str, Any]) -> None:
         elif isinstance(value, list):
             left += [(f"{key}[{at}]", one, depth + 1) for at, one in enumerate(value)]
         elif isinstance(value, int) and value.bit_length() > _WHOLE_BITS:
-            raise SettingsError(f"{path}: {key} is a whole number of more than {_WHOLE_BITS} bits")
+            raise SettingsError(f"{path}: {key} is an integer of more than {_WHOLE_BITS} bits")
 
 
 def _leave_one_symbol(raw: dict[str, Any], symbol: str) -> None:

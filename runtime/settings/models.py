@@ -1,4 +1,4 @@
-"""What a configuration may say. Every field states its range; unknown keys are errors.
+"""The keys of a configuration file. Every field states its range; unknown keys are errors.
 
 Money is quote asset and `Decimal`; percents are percents, 1 is one hundredth.
 """
@@ -17,13 +17,13 @@ ENVIRONMENTS: tuple[EnvironmentName, ...] = ("demo", "paper", "testnet", "live")
 REAL_MONEY_WORD = "live"
 NEEDS_WORD = f'i_trade_real_money must be "{REAL_MONEY_WORD}" before real orders are sent'
 EXCHANGE_TIMEFRAMES = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
-"""Of the klines that Binance makes; its months have no fixed length."""
+"""Timeframes of Binance's klines; without months, which have no fixed length."""
 
 DEAD_MAN_WEIGHT = 40
 WEIGHT_A_MINUTE = 2400
-"""Of Binance's request weight: what one symbol's countdown costs, and what there is."""
+"""Binance's request weight: the cost of one symbol's countdown, and the limit a minute."""
 LEAST_DEAD_MAN_SECONDS = 5
-"""A shorter countdown is taken for this one."""
+"""A shorter countdown is lengthened to this."""
 
 CASH_LIMITS = ("max_order_notional_quote", "max_position_notional_quote", "max_total_notional_quote")
 """Limits in [risk] that an entry of a fixed amount must fit."""
@@ -49,7 +49,7 @@ def timeframe_to_ns(timeframe: str) -> int:
     """Nanoseconds of "1s", "15m", "4h", "1d", "1w". ValueError for anything else."""
     match = re.fullmatch(r"([1-9][0-9]*)([smhdw])", timeframe)
     if match is None:
-        raise ValueError(f"{timeframe!r} is no timeframe: a number and one of s, m, h, d, w")
+        raise ValueError(f"{timeframe!r} is not a timeframe: a number and one of s, m, h, d, w")
     return int(match[1]) * _UNIT_SECONDS[match[2]] * 1_000_000_000
 
 
@@ -60,7 +60,7 @@ def _is_inside_vault(name: str) -> str:
 
 
 VaultName = Annotated[str, AfterValidator(_is_inside_vault)]
-"""Of a file inside vault/, never of one elsewhere."""
+"""The name of a file inside vault/, never a path."""
 
 
 class _Section(BaseModel):
@@ -78,16 +78,16 @@ class SimulatorSettings(_Section):
         str,
         StringConstraints(pattern=r"^(synthetic(:(calm|trending|violent))?|(recording|klines|live):.+)$"),
     ] = "synthetic"
-    """Made up (in a regime, if one is named), a recording of real frames, klines walked bar by bar, or the
-    streams of another exchange."""
+    """Generated (in a regime, if one is named), a recording of real frames, klines replayed bar by bar, or
+    the streams of another exchange."""
     seed: int = 1
-    """Of the synthetic market: the same seed gives the same order flow."""
+    """Seed of the synthetic market: the same seed gives the same order flow."""
     keep_times: bool = False
     """A recording keeps its own times instead of the simulator's."""
 
 
 class GatewaySettings(_Section):
-    """Addresses of the exchange. Empty ones are filled in from the simulator when that is enabled."""
+    """Addresses of the exchange. Empty ones are filled in from the simulator where that is enabled."""
 
     rest_url: Url = ""
     """Base of every request."""
@@ -98,19 +98,19 @@ class GatewaySettings(_Section):
     private_stream_url: Url = ""
     """User events; on Binance the /private path."""
     keys_file: VaultName = "binance_keys"
-    """Name inside vault/. An enabled simulator's own key file wins."""
+    """Name inside vault/. Where the simulator is enabled, its own key file is used instead."""
     depth_levels: Annotated[int, Field(ge=1, le=20)] = 5
-    """Levels a side in every tick."""
+    """Order book levels on each side, in every tick."""
     depth_speed_ms: Literal[0, 100, 250, 500] = 100
-    """Cadence of the exchange's depth stream; 0 is the fastest."""
+    """Interval of the exchange's depth stream; 0 is the fastest."""
     rehearse_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
-    """The signing of an order is rehearsed behind a tick, at most so often; 0 is never. At 1 ms up to 2 % of
-    a core."""
+    """Least time between two rehearsals of signing an order, each after a tick; 0 is never. At 1 ms it takes
+    up to 2 % of a core."""
     receive_window_ms: Annotated[int, Field(ge=100, le=60_000)] = 5_000
     """A signed request older than this is refused by the exchange."""
     dead_man_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
-    """Entries that rest are cancelled when the engine is silent that long; its stops, targets and orders of
-    others are not. 0 is off."""
+    """Resting entries are cancelled when the engine has been silent for this long; stops, targets and orders
+    of others are not. 0 is off."""
 
 
 class WireSettings(_Section):
@@ -128,15 +128,15 @@ class ClockSettings(_Section):
     """Time."""
 
     grace_ms: Annotated[int, Field(ge=0, le=10_000)] = 250
-    """A bar closes that long after its end without a tick; the exchange's own is then overdue soon."""
+    """A bar without a later tick closes this long after its end; an exchange's bar is overdue soon after."""
     max_offset_uncertainty_ms: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """Entries wait while the exchange's clock is known worse than this."""
+    """Entries wait while the uncertainty of the exchange's clock is larger."""
     stale_after_ms: Annotated[int, Field(ge=100, le=600_000)] = 5_000
     """Market data older than this blocks entries."""
     speed: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """How fast the simulator's clock runs from `epoch_ms` on."""
     epoch_ms: Annotated[int, Field(ge=0, lt=10**13)] = 0
-    """Start of a scaled clock, ms UTC; 0 is the moment of the start. Needed where speed is not 1."""
+    """Start of a scaled clock, ms UTC. Required where speed is not 1."""
 
 
 class SizingSettings(_Section):
@@ -154,7 +154,7 @@ class StrategySettings(_Section):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     """As registered in engine/strategies."""
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")] = ""
-    """Short name in client order ids; made from the position in the file when empty."""
+    """Short name in client order ids; by the position in the file when empty: s1, s2, ..."""
     symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=200)]
     """What this strategy trades; each among the symbols above."""
     timeframe: Timeframe
@@ -165,11 +165,11 @@ class StrategySettings(_Section):
     """The strategy's own parameters; checked by the strategy."""
     sizing: SizingSettings = SizingSettings()
     leverage: Annotated[int, Field(ge=1, le=150)] | None = None
-    """Set on the exchange at start; left out, what is there stays."""
+    """Set at the exchange at start; left out, the exchange's setting stays."""
     protective_stop_percent: StopPercent | None = None
-    """A resting reduce-only stop this far from the entry, for the day the engine is dead."""
+    """A resting reduce-only stop this far from the entry, for the case that the engine does not run."""
     unprotected: bool = False
-    """Said out loud: trade without a protective stop."""
+    """Trade without a protective stop, on purpose."""
     netting: bool = False
     """Several strategies may trade this symbol; their positions add up."""
 
@@ -180,7 +180,7 @@ class StrategySettings(_Section):
 
 
 class RiskSettings(_Section):
-    """Limits. Orders that only reduce a position are exempt from all but the exchange's own."""
+    """Limits. Orders that only reduce a position are exempt from all but the exchange's own limits."""
 
     max_order_notional_quote: Money
     """Of one order."""
@@ -193,26 +193,26 @@ class RiskSettings(_Section):
     max_open_orders: Annotated[int, Field(ge=1, le=200)] = 20
     """Resting at the exchange, all symbols together."""
     price_band_percent: Percent = Decimal(2)
-    """A limit price may be that far on the wrong side of the mark price."""
+    """How far a limit price may be on the wrong side of the mark price."""
     max_orders: Annotated[int, Field(ge=1, le=10_000)] = 60
-    """In any `order_rate_seconds`."""
+    """Orders within any `order_rate_seconds`."""
     order_rate_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     """Window of `max_orders`."""
     max_daily_loss_quote: Money
-    """Realised and open since 00:00 UTC, with all that is no transfer (fees, funding); entries stop at it."""
+    """Realised and open loss since 00:00 UTC with fees and funding, without transfers; entries stop at it."""
 
 
 class JournalSettings(_Section):
     """The engine's own record."""
 
     segment_bytes: Annotated[int, Field(ge=65_536, le=1 << 30)] = 16 * 1024 * 1024
-    """Size at which a new file is begun."""
+    """Size at which a new file begins."""
     reserve_bytes: Annotated[int, Field(ge=4_096, le=1 << 30)] = 1024 * 1024
-    """Kept for exits when the disk is full."""
+    """Disk space kept for exits when the disk is full."""
     sync: bool = True
     """fdatasync before an order leaves. Off only for measurements."""
     keep_days: Annotated[float, Field(ge=0, le=36_500)] = 0.0
-    """Files older than this go once tables and snapshots need them no longer; 0 keeps all."""
+    """Files older than this are deleted once tables and snapshots no longer need them; 0 keeps all."""
     database_url: str = ""
     """SQLAlchemy URL of the tables, SQLite or PostgreSQL (docs/adr/0008); empty is SQLite inside
     data/<env>/engine."""
@@ -224,12 +224,12 @@ class EngineSettings(_Section):
     control_port: Port = 0
     """0 picks a free one."""
     summary_seconds: Annotated[float, Field(ge=0.1, le=60)] = 1.0
-    """How often the status file is written."""
+    """Interval at which the status file is written."""
     compare_seconds: Annotated[float, Field(ge=0, le=3600)] = 60.0
-    """How often positions and open orders are compared though nothing has happened; 0 is never."""
+    """Interval at which positions and open orders are compared with the exchange's; 0 is only on events."""
     rehearse_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
-    """How often an order's way is rehearsed, so that it is warm; 0 is never. At 2 ms a tenth of a core, for
-    orders a fifth quicker."""
+    """Interval at which an order's path is rehearsed to keep caches warm; 0 is never. At 2 ms it takes a
+    tenth of a core and makes orders a fifth quicker."""
     journal: JournalSettings = JournalSettings()
 
 
@@ -237,9 +237,9 @@ class TelegramSettings(_Section):
     """Messages to a Telegram chat; keys are in vault/telegram_keys."""
 
     enabled: bool = False
-    """Needs the key file."""
+    """Requires the key file."""
     api_url: Url = "https://api.telegram.org/bot"
-    """Base of the Bot API."""
+    """Base URL of the Bot API."""
     keys_file: VaultName = "telegram_keys"
     """Name inside vault/."""
     level: Literal["info", "warning", "critical"] = "info"
@@ -250,11 +250,11 @@ class Settings(_Section):
     """One environment."""
 
     environment: EnvironmentName
-    """May be left out; anything but the name of the file is refused."""
+    """May be left out; must be the name of the file."""
     i_trade_real_money: str = ""
     """Must be "live" in configs/live.toml."""
     symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=200)]
-    """Everything the environment knows and the engine claims."""
+    """All symbols of this environment; the engine claims them at the gateway."""
     simulator: SimulatorSettings = SimulatorSettings()
     gateway: GatewaySettings = GatewaySettings()
     wire: WireSettings = WireSettings()
@@ -269,7 +269,7 @@ class Settings(_Section):
 
     @property
     def data_dir(self) -> Path:
-        """Everything the environment's processes write."""
+        """Everything that the environment's processes write."""
         return self.home / "data" / self.environment
 
     @property
@@ -329,7 +329,7 @@ class Settings(_Section):
         return self
 
     def _check_dead_man(self) -> None:
-        """Feeding it is heavy, four times a countdown for each symbol; half of the limit is too much."""
+        """Renewing it is expensive, four times a countdown for each symbol; it may use half of the limit."""
         seconds, count = self.gateway.dead_man_seconds, len(self.symbols)
         least = -(-DEAD_MAN_WEIGHT * count * 60 // (WEIGHT_A_MINUTE // 2))
         if seconds and max(seconds, LEAST_DEAD_MAN_SECONDS) < least:
@@ -354,7 +354,7 @@ class Settings(_Section):
         self._check_cash(where, strategy.sizing)
 
     def _check_cash(self, where: str, sizing: SizingSettings) -> None:
-        """An entry of more than a limit allows would be vetoed each time."""
+        """An entry above a limit would be vetoed each time."""
         for name in CASH_LIMITS:
             limit: Decimal | None = getattr(self.risk, name)
             if sizing.kind == "cash" and limit is not None and sizing.value > limit:
@@ -365,7 +365,7 @@ class Settings(_Section):
 
     @staticmethod
     def _has_candles(strategy: StrategySettings) -> bool:
-        """Candles of our own need the exchange's to warm up with, unless they are of seconds."""
+        """Our own candles warm up with the exchange's, unless they are shorter than a minute."""
         if strategy.candles == "exchange":
             return strategy.timeframe in EXCHANGE_TIMEFRAMES
         length = strategy.timeframe_ns

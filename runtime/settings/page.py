@@ -12,13 +12,13 @@ from runtime.settings.models import Settings
 
 HEAD = """# Configuration
 
-One file an environment, `configs/<environment>.toml`. Every key is checked: an unknown one, a wrong type or a
-value out of range is one sentence, and nothing starts. Money is in the quote asset; a percent of 1 is one
-hundredth. Where the default is none the key is left out. This page is made from
-`runtime/settings/models.py` by `python -m runtime.settings.page`; a test keeps it true.
+Each environment has one file, `configs/<environment>.toml`. Every key is checked: an unknown key, a wrong
+type or a value out of range stops the start with one sentence. Money is in the quote asset; 1 percent is one
+hundredth. A default of none means that the key may be left out. This page is generated from
+`runtime/settings/models.py` by `python -m runtime.settings.page`; a test keeps it up to date.
 """
 FILLED_IN = {"environment": "the name of the file"}
-"""Keys the models require, and `runtime.settings.load` fills in where the file leaves them out."""
+"""Keys that the models require and `runtime.settings.load` fills in where the file omits them."""
 LIMITS = {
     "exclusiveMinimum": "above {}",
     "minimum": "from {}",
@@ -74,7 +74,7 @@ def _default(name: str, field: FieldInfo) -> str:
 
 
 def allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """What a key may hold, by its JSON schema, in words; null among it stays unsaid."""
+    """Allowed values of a key in words, from its JSON schema; null is left out."""
     if "enum" in schema:
         return ", ".join(plain(value) for value in schema["enum"])
     if "const" in schema:

@@ -1,4 +1,4 @@
-"""What pydantic refuses, in plain words: which key, what it holds, what was expected."""
+"""Validation errors of pydantic in plain words: which key, its value, what was expected."""
 
 import difflib
 import json
@@ -51,7 +51,7 @@ _UNION_BRANCHES = frozenset({"bool", "int", "float", "str"})
 
 
 def first_problem(error: ValidationError) -> "ErrorDetails":
-    """The complaint that `sentence` tells: a misspelt key is missing too, and its misspelling says more."""
+    """The error that `sentence` describes: an unknown key first, which may be a missing one misspelt."""
     return min(_own(error.errors()), key=lambda problem: problem["type"] != "extra_forbidden")
 
 
@@ -63,10 +63,10 @@ def sentence(
     raw: Collection[str] = (),
     hidden: Collection[str] = (),
 ) -> str:
-    """The first complaint as one sentence, with the number of others.
+    """The first error as one sentence, with the number of others.
 
     `root` is the model that was validated, `prefix` stands before the key, `raw` are the keys of the input,
-    `hidden` keys are not offered where an unknown one is refused. Values of unknown keys stay unsaid.
+    `hidden` keys are not suggested where an unknown one is refused. Values of unknown keys are not shown.
     """
     problems = _own(error.errors())
     first = first_problem(error)
@@ -85,7 +85,7 @@ def sentence(
 
 
 def _own(problems: "list[ErrorDetails]") -> "list[ErrorDetails]":
-    """Without lists that are too short only because an element of theirs was refused."""
+    """Without lists that are too short only because an element was refused."""
     places = [problem["loc"] for problem in problems]
     return [
         problem
@@ -99,7 +99,7 @@ def _own(problems: "list[ErrorDetails]") -> "list[ErrorDetails]":
 
 
 def expected(problem: Mapping[str, Any]) -> str:
-    """What one of pydantic's error details wanted, to be read after "it should be"."""
+    """The expected value of an error, to follow "it should be"."""
     kind = str(problem["type"])
     if kind in _WORDS:
         if kind == "string_too_short" and problem["ctx"]["min_length"] == 1:
@@ -131,7 +131,7 @@ def _allowed(location: Location, root: type[BaseModel], hidden: Collection[str])
 
 
 def _meaning(location: Location, root: type[BaseModel]) -> str:
-    """What the key is, in brackets."""
+    """The description of the key, in brackets."""
     names = [part for part in location if isinstance(part, str)]
     if not names:
         return ""

@@ -1,4 +1,4 @@
-"""The command line of `run.py`, read with the standard library: mistakes are said before an install."""
+"""The command line of `run.py`. Needs only the standard library: it is read before an install."""
 
 import argparse
 import difflib
@@ -17,21 +17,21 @@ ELSEWHERE = {
     **dict.fromkeys(("ctl", "status", "watch", "trades", "profit", *TOUCHES, "cancel-all"), "engine.ctl"),
     **dict.fromkeys(("backtest", "strategies"), "engine.backtest"),
 }
-"""Words of other commands, and the module that knows them."""
+"""Commands of other modules, by name."""
 _SYMBOL = re.compile(r"[A-Z0-9_]{2,32}")
 
 
 class CommandLineError(Exception):
-    """One sentence about what was typed."""
+    """A wrong command line; one sentence."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise CommandLineError(f"{message[:1].lower()}{message[1:]}; {self.prog} --help shows what there is")
+        raise CommandLineError(f"{message[:1].lower()}{message[1:]}; {self.prog} --help lists all arguments")
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """`process` is "" for a whole environment. `CommandLineError` says what is wrong; --help ends."""
+    """`process` is "" for a whole environment. `CommandLineError`: what is wrong; --help exits."""
     if list(argv) == ["help"]:
         argv = ["--help"]
     alone = argv[0] if argv and argv[0] in PROCESSES else ""
@@ -50,10 +50,14 @@ def _session_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _common(parser)
-    parser.add_argument("--for", dest="seconds", type=_positive, metavar="SECONDS", help="stop by itself")
-    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the run's numbers as JSON")
-    parser.add_argument("--fresh", action="store_true", help="drop simulator, gateway and engine state first")
-    parser.add_argument("--plain", action="store_true", help="log lines instead of the live view")
+    parser.add_argument(
+        "--for", dest="seconds", type=_positive, metavar="SECONDS", help="stop after this time"
+    )
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the numbers of the run as JSON")
+    parser.add_argument(
+        "--fresh", action="store_true", help="delete the state of simulator, gateway and engine first"
+    )
+    parser.add_argument("--plain", action="store_true", help="print log lines instead of the live view")
     return parser
 
 
@@ -65,8 +69,8 @@ def _process_parser(name: str) -> argparse.ArgumentParser:
 
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("environment", nargs="?", default="demo", help=f"one of {', '.join(ENVIRONMENTS)}")
-    parser.add_argument("symbol", nargs="?", help="trade only this one, as BTCUSDT")
-    parser.add_argument("--i-accept-real-orders", action="store_true", help="needed by live")
+    parser.add_argument("symbol", nargs="?", help="trade only this one, like BTCUSDT")
+    parser.add_argument("--i-accept-real-orders", action="store_true", help="required by live")
 
 
 def _positive(text: str) -> float:
@@ -90,7 +94,7 @@ def _check(found: argparse.Namespace) -> None:
         )
     if found.symbol is not None and not _SYMBOL.fullmatch(found.symbol):
         raise CommandLineError(
-            f"the second word of the command line is a symbol in capitals, as BTCUSDT, not {found.symbol!r}"
+            f"the second word of the command line is a symbol in capitals, like BTCUSDT, not {found.symbol!r}"
         )
     if found.process == "simulator" and found.environment not in SIMULATED:
-        raise CommandLineError(f"{found.environment} has no simulator: it trades at the exchange itself")
+        raise CommandLineError(f"{found.environment} has no simulator: it trades at the real exchange")

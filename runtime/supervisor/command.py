@@ -1,4 +1,4 @@
-"""The command line behind `run.py`, once the environment is there."""
+"""What `run.py` does once its packages are installed."""
 
 import argparse
 import asyncio
@@ -27,7 +27,7 @@ FRESH_FOLDERS = ("simulator", "gateway", "engine")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Returns the exit code: 0 orderly, 1 a process could not be kept up, 2 nothing was started."""
+    """Returns the exit code: 0 orderly end, 1 a process could not be kept running, 2 not started."""
     try:
         arguments = parse_arguments(argv)
     except CommandLineError as error:
@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         keep_private(settings.data_dir, settings.data_dir.parent, settings.vault_dir)
         if not lock.acquire():
-            return _refuse(f"{settings.environment} is running already (its lock is {lock.path})")
+            return _refuse(f"{settings.environment} is already running (its lock is {lock.path})")
     except OSError as error:
         return _refuse(f"{error.filename or lock.path} cannot be written: {error.strerror}")
     try:
@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _say(line: str) -> None:
-    """At once, in a pipe too."""
+    """Print at once, also into a pipe."""
     sys.stdout.write(f"[supervisor] {line}\n")
     sys.stdout.flush()
 
@@ -74,7 +74,7 @@ def _refuse(sentence: str) -> int:
 
 
 def _no_place(path: Path) -> str:
-    """Why a file could not be written there at the end of the run; "" when it can."""
+    """Why a file could not be written there at the end of the run; "" if it can."""
     folder = path.resolve().parent
     if path.is_dir():
         return "that is a folder; name a file"
@@ -84,10 +84,10 @@ def _no_place(path: Path) -> str:
 
 
 def _drop_state(settings: Settings) -> str:
-    """Delete the environment's state; returns why not where that would forget real orders."""
+    """Delete the environment's state; returns the reason if that is refused or fails, else ""."""
     if not settings.simulator.enabled:
         return (
-            f"--fresh forgets orders and positions; it is for demo and paper, not for {settings.environment}"
+            f"--fresh deletes orders and positions; it is for demo and paper, not for {settings.environment}"
         )
     for name in FRESH_FOLDERS:
         try:
@@ -95,7 +95,7 @@ def _drop_state(settings: Settings) -> str:
         except FileNotFoundError:
             continue
         except OSError as error:
-            return f"{settings.data_dir / name} cannot be dropped: {error}"
+            return f"{settings.data_dir / name} cannot be deleted: {error}"
     return ""
 
 
@@ -122,9 +122,9 @@ def _run_session(settings: Settings, arguments: argparse.Namespace) -> int:
         code, session = asyncio.run(run())
     finally:
         console.close()
-    # A panel cuts long lines, or has no room for them.
-    for words in session.last_words if live_view else ():
-        console.say(words)
+    # The live view cuts long lines, or has no room for them.
+    for line in session.final_lines if live_view else ():
+        console.say(line)
     numbers = summary.merged(seconds=session.seconds, restarts=session.restarts)
     if arguments.summary is not None:
         try:
@@ -135,13 +135,13 @@ def _run_session(settings: Settings, arguments: argparse.Namespace) -> int:
     if code != CONFIGURATION_ERROR:
         as_of = summary.as_of(session.processes["engine"].ended_s)
         console.say(closing_line(settings.environment, numbers, as_of))
-        for sentence in left_open(settings, summary.last_word(), numbers, as_of):
+        for sentence in left_open(settings, summary.last_status(), numbers, as_of):
             console.say(sentence)
     return code
 
 
 def _one_process(arguments: argparse.Namespace) -> int:
-    """Run one process in the foreground; it meets the others on the remembered ports."""
+    """Run one process in the foreground; it finds the others on the remembered ports."""
     name, accepted = arguments.process, arguments.i_accept_real_orders
     try:
         settings = load_settings(arguments.environment, arguments.symbol, accept_real_orders=accepted)
@@ -150,13 +150,13 @@ def _one_process(arguments: argparse.Namespace) -> int:
     ports = known_ports(settings)
     specs = process_specs(settings, ports, symbol=arguments.symbol, accept_real_orders=accepted)
     (spec,) = (one for one in specs if one.name == name)
-    say_who_is_missing(name, settings.environment, ports)
+    report_missing_process(name, settings.environment, ports)
     command = [part for part in spec.command if part != "--exit-with-stdin"]
     return _foreground(command, {**os.environ, **spec.environment})
 
 
-def say_who_is_missing(name: str, environment: str, ports: dict[PortName, int]) -> None:
-    """The other process this one would wait for in silence."""
+def report_missing_process(name: str, environment: str, ports: dict[PortName, int]) -> None:
+    """Name the other process that this one would wait for silently."""
     needs: dict[str, tuple[str, PortName]] = {
         "gateway": ("simulator", "simulator"),
         "engine": ("gateway", "wire"),
@@ -172,7 +172,7 @@ def say_who_is_missing(name: str, environment: str, ports: dict[PortName, int]) 
 
 def _foreground(command: list[str], environment: dict[str, str]) -> int:
     with subprocess.Popen(command, env=environment) as process:  # noqa: S603  # our own programs
-        # Ctrl+C reaches the child too, and the child's end is ours.
+        # Ctrl+C reaches the child too; we end when it ends.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         code = process.wait()

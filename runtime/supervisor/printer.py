@@ -1,7 +1,7 @@
-"""Standard output that waits for nobody.
+"""Standard output that never blocks the supervisor.
 
-A terminal stopped with Ctrl+S, or a pager that has enough, takes no more lines. A supervisor that waited for
-it would read no child's output any more, and a child whose pipe is full waits too: trading would stand still.
+A terminal stopped with Ctrl+S, or a pager, may stop reading. A supervisor that waited for it would no longer
+read its children's output, and a child whose pipe is full blocks too: trading would stop.
 """
 
 import atexit
@@ -14,9 +14,9 @@ CLOSE_SECONDS = 2.0
 
 
 class Printer:
-    """Writes lines in a thread of its own. While nobody takes them the newest are kept, the others counted.
+    """Writes lines in its own thread. While nobody reads, the newest lines are kept and the others counted.
 
-    A reader that has gone away gets no more of them.
+    When the reader is gone, nothing more is written.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Printer:
         self._thread: threading.Thread | None = None
 
     def say(self, line: str) -> None:
-        """Print it soon; after `close` at once."""
+        """Print the line soon; after `close` at once."""
         if not self._is_read:
             return
         with self._changed:
@@ -38,7 +38,7 @@ class Printer:
         self._is_read = _write(line)
 
     def close(self) -> None:
-        """Print what waits, for a moment."""
+        """Print the waiting lines, for at most `CLOSE_SECONDS`."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -67,13 +67,13 @@ class Printer:
             if not lines:
                 return
             if skipped:
-                told = f"{skipped} lines were not taken in time: they are in the log file"
-                lines.insert(0, f"[supervisor] {told}")
+                note = f"{skipped} lines could not be printed in time: they are in the log file"
+                lines.insert(0, f"[supervisor] {note}")
             self._is_read = _write("\n".join(lines))
 
 
 def _write(text: str) -> bool:
-    """False when the reader has gone away, which does not end the session."""
+    """False when the reader is gone, which does not end the session."""
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

@@ -14,18 +14,19 @@ from runtime.process.heartbeat import BEAT, BEAT_VARIABLE
 from runtime.supervisor.specs import ProcessSpec
 
 CONFIGURATION_ERROR = 2
-"""Exit code of a process that has said what is wrong with its settings: starting it again is of no use."""
+"""Exit code of a process whose configuration is wrong: starting it again would not help."""
 FAILING_AFTER = 3
 KILLED_CODE = -9
-"""Exit code of a process that somebody else ended at once; only POSIX tells."""
+"""Exit code of a process that was killed from outside; known on POSIX only."""
 LONGEST_LINE = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for what. A process that lives for `settled_seconds` has settled; one that dies
-    `give_up_after` times in a row before that cannot be kept up. One that has been ready for `back_seconds`
-    is back, whatever was before. One that hangs is ended after `silent_seconds` (`heartbeat.Liveness`)."""
+    """Waiting times. A process that runs for `settled_seconds` is stable; one that dies `give_up_after` times
+    in a row before that is given up. One that has been ready for `back_seconds` is back, whatever happened
+    before. One that hangs is killed after `silent_seconds` (`heartbeat.Liveness`).
+    """
 
     first_backoff_seconds: float = 0.1
     longest_backoff_seconds: float = 5.0
@@ -39,14 +40,14 @@ class Patience:
 
 
 class Log(Protocol):
-    """Where lines go."""
+    """Takes lines of output."""
 
     def __call__(self, source: str, line: str) -> None:
         """`source` is the process, or "supervisor"."""
 
 
 class CannotKeepUp(Exception):
-    """A process died too often, or its configuration is wrong; `code` is the exit code that follows."""
+    """A process died too often, or its configuration is wrong; `code` is the resulting exit code."""
 
     def __init__(self, sentence: str, code: int) -> None:
         super().__init__(sentence)
@@ -54,7 +55,7 @@ class CannotKeepUp(Exception):
 
 
 class SupervisedProcess:
-    """Keeps one process running until it is told to stop."""
+    """Keeps one process running until it is asked to stop."""
 
     def __init__(self, spec: ProcessSpec, log: Log, patience: Patience) -> None:
         self.spec = spec
@@ -63,8 +64,8 @@ class SupervisedProcess:
         self.beats = 0
         self.ended_s = 0.0
         """When it last ended, seconds since 1970; 0 before that."""
-        self.last_words = ""
-        """The newest line it wrote."""
+        self.last_line = ""
+        """The newest line of its output."""
         self.state = "waiting"
         """waiting, starting, up, restarting or stopped."""
         self.on_exit: Callable[[], None] = lambda: None
@@ -85,7 +86,7 @@ class SupervisedProcess:
 
     @property
     def is_failing(self) -> bool:
-        """It never came up, or has died early several times in a row and is not back."""
+        """Whether it never came up, or has died early several times in a row and is not back."""
         if self.state == "waiting":
             return True
         up_for = asyncio.get_running_loop().time() - self._ready_at
@@ -93,7 +94,7 @@ class SupervisedProcess:
         return self._early_deaths >= FAILING_AFTER and not is_back
 
     def start(self) -> asyncio.Task[None]:
-        """Start it, and again whenever it dies; the task raises `CannotKeepUp` when that does not help."""
+        """Start it and restart it whenever it dies; the task raises `CannotKeepUp` if that does not help."""
         self._task = asyncio.create_task(self._keep_up(), name=self.spec.name)
         return self._task
 
@@ -109,7 +110,7 @@ class SupervisedProcess:
                 return
             if code == CONFIGURATION_ERROR:
                 raise CannotKeepUp(f"{self.spec.name} cannot work with its configuration", code)
-            # Killed from outside while it was up: that says nothing about whether it can stay up.
+            # Killed from outside while it was up: that does not mean that it cannot stay up.
             was_taken = code == KILLED_CODE and self.ready.is_set()
             if was_taken or loop.time() - started >= patience.settled_seconds:
                 self._early_deaths = 0
@@ -117,13 +118,11 @@ class SupervisedProcess:
             self._early_deaths += not was_taken
             if self._early_deaths >= patience.give_up_after:
                 raise CannotKeepUp(
-                    f"{self.spec.name} ended {self._early_deaths} times in a row, giving up", 1
+                    f"{self.spec.name} ended {self._early_deaths} times in a row: giving up", 1
                 )
             self.restarts += 1
             self.state = "restarting"
-            self._log(
-                "supervisor", f"{self.spec.name} {how_it_ended(code)}, starting it again in {backoff:g} s"
-            )
+            self._log("supervisor", f"{self.spec.name} {how_it_ended(code)}, restarting it in {backoff:g} s")
             self.on_exit()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(backoff):
@@ -133,15 +132,15 @@ class SupervisedProcess:
             backoff = min(2 * backoff, patience.longest_backoff_seconds)
 
     async def stop(self) -> None:
-        """Close its stdin, the orderly request; terminate and kill it if that does not help."""
+        """Close its stdin, which asks it to stop; terminate and then kill it if that does not help."""
         self._stopping.set()
         if self._task is None:
             return
         patience = self._patience
         steps: tuple[tuple[str, Callable[[], None], float], ...] = (
             ("", self._close_stdin, patience.stop_seconds),
-            ("does not stop, terminating it", self._terminate, patience.terminate_seconds),
-            ("does not terminate, killing it", self.kill, patience.terminate_seconds),
+            ("does not stop: terminating it", self._terminate, patience.terminate_seconds),
+            ("does not terminate: killing it", self.kill, patience.terminate_seconds),
         )
         for sentence, ask, seconds in steps:
             if sentence:
@@ -152,14 +151,14 @@ class SupervisedProcess:
                 return
 
     def kill(self) -> None:
-        """At once, and for good."""
+        """Kill it at once; it is not restarted."""
         self._stopping.set()
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
     def end_hanging(self, sentence: str) -> None:
-        """It lives and does nothing: end it, it is started again."""
+        """Kill a process that hangs; it is restarted."""
         process = self._process
         if process is None or process.returncode is not None or self._stopping.is_set():
             return
@@ -199,7 +198,7 @@ class SupervisedProcess:
         try:
             code = await process.wait()
             self.ended_s = time.time()
-            # What it wrote last is read to the end, unless a child of its own still holds the pipe.
+            # Its last output is read to the end, unless a child of it still holds the pipe.
             await asyncio.wait({reader}, timeout=1.0)
         finally:
             watch.cancel()
@@ -211,12 +210,12 @@ class SupervisedProcess:
             async with asyncio.timeout(self._patience.ready_seconds):
                 await self.ready.wait()
         except TimeoutError:
-            self._log("supervisor", f"{self.spec.name} is not ready in time, killing it")
+            self._log("supervisor", f"{self.spec.name} is not ready in time: killing it")
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
 
     async def _read_lines(self, process: Process) -> None:
-        """Until its output ends. A line longer than the bound is cut."""
+        """Read until its output ends. A line above `LONGEST_LINE` is split."""
         if process.stdout is None:
             raise AssertionError("stdout is a pipe")
         rest = b""
@@ -236,7 +235,7 @@ class SupervisedProcess:
         if self.spec.ready_line and self.spec.ready_line in line:
             self._is_ready()
         if line:
-            self.last_words = line
+            self.last_line = line
             self._log(self.spec.name, line)
 
     def _is_ready(self) -> None:

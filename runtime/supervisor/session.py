@@ -1,4 +1,4 @@
-"""One run of an environment: processes up, watched, and down again in order."""
+"""One run of an environment: its processes are started, watched and stopped in order."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from runtime.supervisor.summary import RunSummary
 
 
 class Session:
-    """Runs the processes of an environment until told to stop, or until one cannot be kept up."""
+    """Runs the processes of an environment until asked to stop, or until one cannot be kept running."""
 
     def __init__(
         self, specs: Sequence[ProcessSpec], log: Log, summary: RunSummary, patience: Patience | None = None
@@ -24,8 +24,8 @@ class Session:
             self.processes.values(), lambda sentence: log("supervisor", sentence), patience.silent_seconds
         )
         self.summary = summary
-        self.last_words: list[str] = []
-        """Why it ended otherwise than asked, whole: what the process said last, and the verdict."""
+        self.final_lines: list[str] = []
+        """After a failure: the last output of the process, and the reason for the end."""
         self._log = log
         self._stop = asyncio.Event()
         self._started = time.monotonic()
@@ -35,23 +35,23 @@ class Session:
 
     @property
     def seconds(self) -> float:
-        """Since the session began."""
+        """Seconds since the session began."""
         return time.monotonic() - self._started
 
     @property
     def restarts(self) -> int:
-        """Of all processes together."""
+        """Number of restarts, all processes together."""
         return sum(process.restarts for process in self.processes.values())
 
     def request_stop(self) -> None:
-        """Ask for an orderly end; asked again, for a quick one."""
+        """Ask for an orderly end; the second call kills the processes."""
         if self._stop.is_set():
             for process in self.processes.values():
                 process.kill()
         self._stop.set()
 
     async def run(self, for_seconds: float | None = None) -> int:
-        """Exit code: 0 after an orderly end, else that of the process that could not be kept up."""
+        """Exit code: 0 after an orderly end, else that of the process that could not be kept running."""
         self._started = time.monotonic()
         self.summary.forget_last_run()
         tasks: list[asyncio.Task[None]] = []
@@ -106,21 +106,21 @@ class Session:
                 return self._verdict()
 
     def _verdict(self) -> int:
-        """After the time asked for: 1 when a process was failing all the same."""
+        """The exit code after the requested time: 1 if a process was failing."""
         failing = [name for name, process in self.processes.items() if process.is_failing]
         for name in failing:
-            self._give_up(name, f"{name} could not be kept up")
+            self._give_up(name, f"{name} could not be kept running")
         return 1 if failing else 0
 
     def _give_up(self, name: str, sentence: str) -> None:
         self._log("supervisor", sentence)
-        said = self.processes[name].last_words
-        self.last_words += [*([f"[{name}] {said}"] if said else []), f"[supervisor] {sentence}"]
+        last = self.processes[name].last_line
+        self.final_lines += [*([f"[{name}] {last}"] if last else []), f"[supervisor] {sentence}"]
 
 
 @contextlib.asynccontextmanager
 async def stopped_by_signals(session: Session) -> AsyncIterator[None]:
-    """SIGTERM, Ctrl+C, Ctrl+Break and a closed terminal end the session in order."""
+    """Stop the session in order on SIGTERM, Ctrl+C, Ctrl+Break or a closed terminal."""
     loop = asyncio.get_running_loop()
     before = {}
     for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"):

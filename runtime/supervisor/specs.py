@@ -1,4 +1,4 @@
-"""Which processes an environment has and how each is started."""
+"""The processes of an environment and how each is started."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ SIMULATOR = "gateways.simulator"
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """One process. It is ready when a line of its output holds `ready_line`; "" is ready at once.
+    """One process. It is ready when a line of its output contains `ready_line`; with "" at once.
 
     `waits_for` names a process that must be ready before this one is started.
     """
@@ -26,7 +26,7 @@ class ProcessSpec:
 
 
 def known_ports(settings: Settings) -> dict[PortName, int]:
-    """Ports as the settings have them."""
+    """Ports of the settings."""
     ports: dict[PortName, int] = {"wire": settings.wire.port, "control": settings.engine.control_port}
     if settings.simulator.enabled:
         ports["simulator"] = settings.simulator.port
@@ -34,7 +34,7 @@ def known_ports(settings: Settings) -> dict[PortName, int]:
 
 
 def claim_ports(settings: Settings) -> dict[PortName, int]:
-    """Ports of this run; a remembered one that is taken is replaced, those of the file are free."""
+    """Ports of this run; a remembered one that is in use is replaced, those of the file are free."""
     ports = known_ports(settings)
     for name, port in ports.items():
         if not is_free(port):
@@ -45,7 +45,7 @@ def claim_ports(settings: Settings) -> dict[PortName, int]:
 def process_specs(
     settings: Settings, ports: dict[PortName, int], *, symbol: str | None, accept_real_orders: bool
 ) -> tuple[ProcessSpec, ...]:
-    """Processes of the environment, in the order in which they are started."""
+    """Processes of the environment, in starting order."""
     common = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
     common |= {port_variable(name): str(port) for name, port in ports.items()}
     arguments: list[str] = [settings.environment]
@@ -59,7 +59,7 @@ def process_specs(
         specs.append(_simulator(settings, ports["simulator"], common))
     for name, script, ready_line, waits_for in (
         ("gateway", "gateways/binance/run_binance.py", "listening ", "simulator" if simulated else ""),
-        # Where keys can be missing the engine waits until the gateway has found them.
+        # Where keys may be missing, the engine waits until the gateway has found them.
         ("engine", "engine/main.py", "control port ", "" if simulated else "gateway"),
     ):
         command = (sys.executable, str(ROOT / script), *arguments, "--exit-with-stdin")
@@ -72,7 +72,7 @@ def _simulator(settings: Settings, port: int, common: dict[str, str]) -> Process
     command = [sys.executable, "-m", SIMULATOR, "--port", str(port), "--market", simulator.market]
     command += ["--seed", str(simulator.seed), "--state", str(settings.simulator_dir)]
     command += ["--symbols", ",".join(settings.symbols), "--exit-with-stdin"]
-    # As live: a stream asked for on the wrong path stays silent, so the demo would show it.
+    # As on the live exchange: a stream requested on the wrong path stays silent, so the demo would show it.
     command.append("--strict-routing")
     if clock.speed != 1.0:
         command += ["--speed", f"{clock.speed:g}", "--epoch", str(clock.epoch_ms)]

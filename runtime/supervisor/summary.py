@@ -1,4 +1,4 @@
-"""The numbers of a run: the engine's, plus what only the supervisor knows."""
+"""The numbers of a run: the engine's, and those that only the supervisor knows."""
 
 import contextlib
 import json
@@ -13,20 +13,20 @@ from runtime.control.status import Counts, EngineStatus, StartMoney, read_status
 
 COUNTERS = ("ticks", "candles", "signals", "orders", "fills", "rejects", "conflated_ticks")
 EXACT = Counts.__struct_fields__
-"""Of these the engine's journal knows the number, however the engine ended."""
+"""Counters that the engine's journal holds exactly, however the engine ended."""
 LATE_S = 10.0
 """The engine writes each second, and once more at its end."""
 MONEY = ("realised_pnl", "unrealised_pnl", "fees", "wallet_balance")
 OF_RUN = ("realised_pnl", "fees", "funding")
-"""Sums of the whole journal, of which the part of this run is told too."""
+"""Sums of the whole journal; the part of this run is reported too."""
 
 
 class RunSummary:
-    """Reads the engine's status file; counters go on across restarts of the engine.
+    """Reads the engine's status file; counters continue across restarts of the engine.
 
-    The engine counts from zero at each start, so what a dead engine had counted is added. Its last words may
-    be a second old: what its journal counts over all starts is taken from there instead, less what stood
-    there when this run began.
+    The engine counts from zero at each start, so the counts of a dead engine are added. Its last status may
+    be a second old, so counts that the journal keeps over all starts are taken from there, less their values
+    when this run began.
     """
 
     def __init__(self, status_path: Path) -> None:
@@ -38,12 +38,12 @@ class RunSummary:
         self._written_s = 0.0
 
     def forget_last_run(self) -> None:
-        """The file of an earlier run says nothing about this one."""
+        """Delete the status file of an earlier run."""
         with contextlib.suppress(OSError):
             self._path.unlink()
 
     def read(self) -> EngineStatus:
-        """The engine's last word; all zero when it has not spoken yet."""
+        """The engine's last status; all zero while there is none."""
         status = read_status(self._path) or EngineStatus()
         with contextlib.suppress(OSError):
             self._written_s = self._path.stat().st_mtime
@@ -51,15 +51,15 @@ class RunSummary:
             self._at_begin = Counts(
                 *(getattr(status.since_journal_began, name) - getattr(status, name) for name in EXACT)
             )
-        begin, told = self._money_at_begin, status.at_start
+        begin, given = self._money_at_begin, status.at_start
         if begin is None:
-            self._money_at_begin = told
-        elif begin.wallet_balance is None and told is not None:
-            self._money_at_begin = msgspec.structs.replace(begin, wallet_balance=told.wallet_balance)
+            self._money_at_begin = given
+        elif begin.wallet_balance is None and given is not None:
+            self._money_at_begin = msgspec.structs.replace(begin, wallet_balance=given.wallet_balance)
         return status
 
     def engine_died(self) -> None:
-        """Keep what it had counted."""
+        """Keep the counts of the engine that has died."""
         last = self.read()
         for name in COUNTERS:
             self._carried[name] += getattr(last, name)
@@ -67,14 +67,13 @@ class RunSummary:
             self._before_death = last
         self.forget_last_run()
 
-    def last_word(self) -> EngineStatus:
-        """Of this engine, or where it has not spoken yet of the one before."""
+    def last_status(self) -> EngineStatus:
+        """The status of this engine, or of the one before while this one has written none."""
         status = self.read()
         return status if status.time_ns else self._before_death
 
     def as_of(self, ended_s: float) -> str:
-        """When its last word was written, where the engine ended long after that ("": it did not). It goes
-        on for a while when its disk is full."""
+        """When its last status was written, if the engine ended long after that (full disk); else ""."""
         self.read()
         late_s = ended_s - self._written_s
         if not self._written_s or late_s < LATE_S:
@@ -83,9 +82,9 @@ class RunSummary:
         return f"as of {written:%Y-%m-%d %H:%M:%S} UTC, {late_s:.0f} s before the engine ended"
 
     def merged(self, *, seconds: float, restarts: int) -> dict[str, Any]:
-        """Every key that `--summary` promises. Money is a number, None where the engine never said.
+        """Every key of `--summary`. Money is a number, None if the engine never reported it.
 
-        When the engine has died and not spoken since, its last word about the account stands.
+        If the engine has died and written no status since, its last one is used.
         """
         status = self.read()
         counters = {name: getattr(status, name) + self._carried[name] for name in COUNTERS}
@@ -105,7 +104,7 @@ class RunSummary:
         }
 
     def _of_run(self, status: EngineStatus) -> dict[str, float | None]:
-        """The balance at the beginning of the run, and what has come to it since."""
+        """The balance at the beginning of the run, and its changes since."""
         begin = self._money_at_begin
         found: dict[str, float | None] = {
             "start_wallet_balance": None if begin is None else _number(begin.wallet_balance)
@@ -118,12 +117,12 @@ class RunSummary:
 
 
 def _number(text: str | None) -> float | None:
-    """Exact up to 15 digits, which is more than a wallet shows."""
+    """Exact up to 15 digits, more than a wallet shows."""
     return None if text is None else float(Decimal(text))
 
 
 def write_summary(path: Path, summary: dict[str, Any]) -> None:
-    """As JSON, whole or not at all."""
+    """Write it as JSON, completely or not at all."""
     part = path.with_name(path.name + ".tmp")
     part.write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     part.replace(path)

@@ -1,4 +1,4 @@
-"""The live view on a terminal: what the engine's status file says, and the health of every process."""
+"""The live view on a terminal: the engine's status, and the state of every process."""
 
 import asyncio
 import contextlib
@@ -22,10 +22,10 @@ from runtime.supervisor.session import Session
 
 REFRESH_SECONDS = 0.5
 ROWS_TRIED = (24, 12, 6, 4, 3, 2, 1)
-"""Rows of each table, from the most that are ever shown down to what fits the smallest terminal."""
+"""Rows of each table, tried from the most down to what fits the smallest terminal."""
 LINES_SHOWN = 24
 FEWEST_ROWS = 3
-"""Of log lines, however small the terminal is."""
+"""Log lines shown on the smallest terminal."""
 FRAME_ROWS, FRAME_COLUMNS = 3, 4
 
 
@@ -40,8 +40,8 @@ class LiveView:
         self._console = console
         self._screen = screen or Screen()
         self._last = EngineStatus()
-        """The engine's last word of those that told of the account."""
-        # A screen of its own: a picture that is resized on the ordinary one leaves pieces of itself behind.
+        """The last status that contained the account."""
+        # The alternate screen: on the normal one, resizing leaves fragments behind.
         self._live = Live(console=self._screen, auto_refresh=False, screen=True, vertical_overflow="crop")
         self._task: asyncio.Task[None] | None = None
 
@@ -62,12 +62,12 @@ class LiveView:
 
     async def _redraw(self) -> None:
         while True:
-            # In a thread: while a terminal takes nothing (Ctrl+S) what processes say must still be read.
+            # In a thread: while the terminal is stopped (Ctrl+S), the output of processes must still be read.
             await asyncio.to_thread(self._live.update, self.picture(), refresh=True)
             await asyncio.sleep(REFRESH_SECONDS)
 
     def picture(self) -> Panel:
-        """Everything, as of now; tables are cut to the height of the terminal, the log gets what is left."""
+        """The present state; tables are cut to the height of the terminal, the log gets the rest."""
         session = self._session
         status, age = self._newest(session.summary.read())
         counted = session.summary.merged(seconds=session.seconds, restarts=session.restarts)
@@ -88,21 +88,21 @@ class LiveView:
         rows = max(FEWEST_ROWS, room - used)
         parts.append(log_rows(list(self._console.recent), width, min(rows, LINES_SHOWN)))
         title = f"nextbar {self._settings.environment}, {session.seconds:.0f} s"
-        return Panel(Group(*parts), title=title, subtitle="Ctrl+C stops in order")
+        return Panel(Group(*parts), title=title, subtitle="Ctrl+C stops")
 
     def _engine_state(self) -> str:
         engine = self._session.processes.get("engine")
         return "up" if engine is None else engine.state
 
     def _newest(self, status: EngineStatus) -> tuple[EngineStatus, str]:
-        """What to show, and in words how old it is ("": it is the present)."""
+        """What to show, and how old it is in words ("": it is current)."""
         state = self._engine_state()
         if status.wallet_balance is not None:
             self._last = status
             if state in {"up", "stopped"}:
                 return status, ""
         if not self._last.time_ns:
-            return status, "" if status.time_ns else "the engine has not spoken yet"
+            return status, "" if status.time_ns else "the engine has not reported yet"
         if not status.time_ns or status.wallet_balance is None or state != "up":
             doing = "does not know the account yet" if state == "up" else state
             return self._last, f"engine {doing}, last known at {clock(self._last.time_ns)}:"
@@ -113,9 +113,9 @@ class LiveView:
         text = Text(" ")
         append_states(text, {name: process.state for name, process in processes.items()})
         text.append(f"restarts {self._session.restarts}")
-        told, style = halted(status)
-        if told:
-            text.append(f"   {told}", style=style)
+        stopped, style = halted(status)
+        if stopped:
+            text.append(f"   {stopped}", style=style)
         if is_now and status.links:
             text.append("\n links   ")
             append_states(text, status.links)
@@ -125,7 +125,7 @@ class LiveView:
 
 
 def log_rows(lines: Sequence[str], width: int, rows: int) -> Text:
-    """The newest lines that fit in so many rows, none cut."""
+    """The newest lines that fit in so many rows, each complete."""
     shown: list[str] = []
     for line in reversed(lines):
         wrapped = textwrap.wrap(line, width, subsequent_indent="    ", break_on_hyphens=False) or [""]

@@ -263,5 +263,5 @@ def test_a_refused_start_ends_the_whole_run_and_nothing_is_started_again(testnet
         )
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stdout.count("hedge mode") == 1
-    assert "starting it again" not in done.stdout
+    assert "restarting it" not in done.stdout
     assert "[engine]" not in done.stdout

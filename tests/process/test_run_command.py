@@ -20,7 +20,7 @@ from runtime.process.files import FileLock
 from runtime.settings import ENVIRONMENTS, load_settings
 from runtime.supervisor import arguments as words
 from runtime.supervisor.closing import closing_line, left_open
-from runtime.supervisor.command import main, say_who_is_missing
+from runtime.supervisor.command import main, report_missing_process
 from runtime.supervisor.precheck import CHECKING, refusal
 from runtime.supervisor.specs import known_ports, process_specs
 
@@ -314,11 +314,11 @@ def test_a_symbol_of_the_command_line_is_not_blamed_on_the_file(
 
 def test_a_process_alone_says_whom_it_waits_for(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ports = known_ports(load_settings("demo"))
-    say_who_is_missing("gateway", "demo", ports)
+    report_missing_process("gateway", "demo", ports)
     assert "python run.py simulator demo" in capsys.readouterr().err
     with socket.create_server(("127.0.0.1", ports["simulator"])):
-        say_who_is_missing("gateway", "demo", ports)
-        say_who_is_missing("simulator", "demo", ports)
+        report_missing_process("gateway", "demo", ports)
+        report_missing_process("simulator", "demo", ports)
     assert capsys.readouterr().err == ""
 
 
@@ -331,7 +331,7 @@ def test_the_end_of_a_run_says_what_stays_open(home: Path) -> None:
     assert "wallet 9999.45" in line
     settings = load_settings("demo")
     position, killed = left_open(settings, EngineStatus(paused=True, killed=True), numbers)
-    assert position == "position BTCUSDT 0.007 stays open; it is kept, also at the exchange"
+    assert position == "position BTCUSDT 0.007 stays open at the exchange and is kept for the next run"
     assert "killed" in killed
     undo = "; to undo it, after the next start: python -m engine.ctl --env demo resume"
     assert killed.endswith(undo)
@@ -342,7 +342,7 @@ def test_the_end_of_a_run_says_what_stays_open(home: Path) -> None:
     assert left_open(settings, EngineStatus(), numbers | {"positions": {}}) == []
     assert "paused" in left_open(settings, EngineStatus(paused=True), numbers | {"positions": {}})[0]
     said = left_open(settings, EngineStatus(unanswered="BTCUSDT: no book"), numbers | {"positions": {}})
-    assert said == ["at the end the exchange could not answer: BTCUSDT: no book"]
+    assert said == ["at the end the exchange did not answer: BTCUSDT: no book"]
 
 
 def test_strategies_that_were_found_good_are_not_asked_about_again(
@@ -370,7 +370,7 @@ def test_strategies_that_were_found_good_are_not_asked_about_again(
 def test_one_environment_runs_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     held = FileLock(home / "data" / "demo" / "supervisor.lock")
     assert held.acquire()
-    assert "running already" in refused(capsys, "demo")
+    assert "already running" in refused(capsys, "demo")
     held.release()
 
 

@@ -127,7 +127,7 @@ def test_a_crashed_process_is_started_again_and_counted(tmp_path: Path) -> None:
         one.request_stop()
         assert await task == 0
         assert one.restarts == 1
-        assert "supervisor: engine was ended by signal 9, starting it again in 0.01 s" in log
+        assert "supervisor: engine was ended by signal 9, restarting it in 0.01 s" in log
         numbers = one.summary.merged(seconds=1.0, restarts=one.restarts)
         assert (numbers["ticks"], numbers["fills"], numbers["wallet_balance"]) == (15, 3, 99.5)
 
@@ -162,7 +162,7 @@ def test_a_process_that_was_failing_all_the_time_asked_for_is_an_error(tmp_path:
         patience = Patience(first_backoff_seconds=0.01, longest_backoff_seconds=0.01, give_up_after=10_000)
         one = session(tmp_path, log, stub(tmp_path, "engine", "crash"), patience=patience)
         assert await (await started(one, for_seconds=2)) == 1
-        assert "supervisor: engine could not be kept up" in log
+        assert "supervisor: engine could not be kept running" in log
 
     asyncio.run(main())
 
@@ -204,7 +204,7 @@ def test_a_process_that_crashed_again_and_again_and_is_back_is_up(tmp_path: Path
         patience = Patience(first_backoff_seconds=0.01, back_seconds=0.0)
         one = session(tmp_path, log, stub(tmp_path, "engine", "crash-thrice"), patience=patience)
         task = await started(one, for_seconds=600)
-        await log.until("starting it again", 3)
+        await log.until("restarting it", 3)
         assert one.processes["engine"].is_failing
         await log.until("engine: stub is ready")
         assert not one.processes["engine"].is_failing
@@ -220,7 +220,7 @@ def test_a_process_that_never_gets_ready_is_killed(tmp_path: Path) -> None:
         patience = Patience(first_backoff_seconds=0.01, give_up_after=2, ready_seconds=0.2)
         one = session(tmp_path, log, stub(tmp_path, "market", "never-ready"), patience=patience)
         assert await (await started(one)) == 1
-        assert "supervisor: market is not ready in time, killing it" in log
+        assert "supervisor: market is not ready in time: killing it" in log
 
     asyncio.run(main())
 
@@ -234,7 +234,7 @@ def test_a_process_deaf_to_every_request_is_killed(tmp_path: Path) -> None:
         await log.until("market: stub is ready")
         one.request_stop()
         assert await task == 0
-        assert "supervisor: market does not terminate, killing it" in log
+        assert "supervisor: market does not terminate: killing it" in log
         assert not is_alive(pids(tmp_path, "market")[0])
 
     asyncio.run(main())
@@ -384,8 +384,8 @@ def test_a_process_that_hangs_is_started_again(tmp_path: Path) -> None:
         (hanging,) = pids(tmp_path, "engine")
         os.kill(hanging, signal.SIGSTOP)
         await log.until("engine: loop is up", 2)
-        assert "supervisor: engine has not answered for 3 s, killing it" in log
-        assert "supervisor: engine was ended by signal 9, starting it again in 0.01 s" in log
+        assert "supervisor: engine has not answered for 3 s: killing it" in log
+        assert "supervisor: engine was ended by signal 9, restarting it in 0.01 s" in log
         assert not is_alive(hanging)
         assert not any("\x06" in line for line in log)
         one.request_stop()

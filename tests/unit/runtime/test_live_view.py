@@ -145,7 +145,7 @@ def test_a_short_or_nameless_strategy_keeps_its_name() -> None:
 
 def test_the_view_stands_before_the_engine_has_spoken(tmp_path: Path) -> None:
     shown = render(tmp_path, None)
-    assert "the engine has not spoken yet" in shown
+    assert "the engine has not reported yet" in shown
     assert "unknown" in shown
     assert "flat" not in shown
     assert "none" not in shown
@@ -228,10 +228,10 @@ def test_a_last_word_from_long_before_the_end_is_dated(tmp_path: Path) -> None:
     assert summary.as_of(1_700_000_095.0) == as_of
     numbers = summary.merged(seconds=200.0, restarts=0)
     assert closing_line("demo", numbers, as_of).endswith(
-        f"wallet 9999.45 ({as_of}, which could not write since)"
+        f"wallet 9999.45 ({as_of}, it could not write after that)"
     )
-    assert left_open(load_settings("demo"), summary.last_word(), numbers, as_of) == [
-        f"positions {as_of}: BTCUSDT -0.007; look at the exchange for what is open now"
+    assert left_open(load_settings("demo"), summary.last_status(), numbers, as_of) == [
+        f"positions {as_of}: BTCUSDT -0.007; check the exchange for what is open now"
     ]
 
 
@@ -246,8 +246,8 @@ def test_an_order_without_an_answer_is_not_said_to_stay_at_the_exchange(tmp_path
         said = left_open(load_settings("demo"), status, numbers)
         assert "1 open order stays at the exchange" in said
         assert (
-            "whether the BTCUSDT SELL STOP_MARKET order nb-2 has reached the exchange is not known: "
-            "look there, or start again"
+            "it is not known whether the BTCUSDT SELL STOP_MARKET order nb-2 has reached the exchange: "
+            "check there, or start again"
         ) in said
 
 

@@ -11,7 +11,7 @@ class Beater:
         self.ended = 0
 
     def end_hanging(self, sentence: str) -> None:
-        assert sentence == "has not answered for 30 s, killing it"
+        assert sentence == "has not answered for 30 s: killing it"
         self.ended += 1
         self.beats = 0
 

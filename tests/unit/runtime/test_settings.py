@@ -71,7 +71,7 @@ def test_live_needs_the_word_and_the_flag_and_names_what_is_missing(home: Home) 
     path = home.config("live")
     both = complaint(home, "live")
     assert both.startswith(f"{path}: {word}")
-    assert both.endswith(f"the command line lacks {flag} too")
+    assert both.endswith(f"{flag} is missing on the command line, too")
     only_the_word = complaint(home, "live", accept_real_orders=True)
     assert only_the_word.startswith(f"{path}: {word}")
     assert flag not in only_the_word
@@ -207,7 +207,7 @@ def test_a_symbol_on_the_command_line_leaves_only_that_one(home: Home) -> None:
 
 
 def test_a_word_that_is_no_symbol_is_not_blamed_on_the_file(home: Home) -> None:
-    with pytest.raises(SettingsError, match="the command line: 'extra' is no symbol"):
+    with pytest.raises(SettingsError, match="the command line: 'extra' is not a symbol"):
         load_settings("demo", "extra", home=home)
 
 
@@ -294,7 +294,7 @@ DEMO_REST, DEMO_STREAM = "https://demo-fapi.binance.com", "wss://demo-fstream.bi
         ("live", "/market", "/public", "gateway.market_stream_url must end in /market"),
         ("live", "com/private", "com", "gateway.private_stream_url must end in /private"),
         ("live", "com/public", "com/public/ws", "gateway.public_stream_url must end in /public"),
-        ("live", "fapi.binance.com", "fapi.binance.com:99999", "gateway.rest_url is no address"),
+        ("live", "fapi.binance.com", "fapi.binance.com:99999", "gateway.rest_url is not an address"),
         ("live", '"1h"', '"7m"', "the exchange has no 7m candles"),
         (
             "demo",

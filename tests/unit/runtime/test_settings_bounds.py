@@ -8,7 +8,7 @@ from runtime.settings import SettingsError
 from runtime.settings.load import DEEPEST, parse_settings
 
 DEEP = f"tables or lists are nested more than {DEEPEST} deep"
-LARGE = "is a whole number of more than 63 bits"
+LARGE = "is an integer of more than 63 bits"
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ LARGE = "is a whole number of more than 63 bits"
         (f"wire = {'{a=' * 500}1{'}' * 500}", DEEP),
         (f"[{'.'.join(['wire'] * 500)}]\nx = 1", f"wire: {DEEP}"),
         (f"{'.'.join(['a'] * 5000)} = 1", f"a: {DEEP}"),
-        (f"[wire]\nport = {'9' * 5000}", "holds a whole number that is too large to be read"),
+        (f"[wire]\nport = {'9' * 5000}", "contains an integer that is too large to be read"),
         (f"[wire]\nport = {'9' * 400}", f"wire.port {LARGE}"),
         (f"[wire]\nport = -{'9' * 20}", f"wire.port {LARGE}"),
         (f"[wire]\nport = 0x{'f' * 5000}", f"wire.port {LARGE}"),
