@@ -1,4 +1,4 @@
-"""Speak to a running engine: `python -m engine.ctl [--env demo] pause|resume|flatten|kill|...`."""
+"""Control a running engine: `python -m engine.ctl [--env demo] pause|resume|flatten|kill|...`."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 10
 WIDE_COLUMNS = 160
-"""Of tables that go into a pipe or a file."""
+"""Width of tables that go into a pipe or a file."""
 ALL_ROWS = 1_000
 _QUESTIONS = frozenset({"status", "watch", "why"})
 _TROUBLE = (OSError, EOFError, ValueError, msgspec.DecodeError)
@@ -46,7 +46,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 
 
 def _chosen(context: typer.Context, given: str) -> str:
-    """The one behind the command, else the one before it, else demo."""
+    """The environment given after the command, else the one before it, else demo."""
     before = context.parent.params.get("env") if context.parent is not None else None
     return given or before or "demo"
 
@@ -57,15 +57,15 @@ Environment = Annotated[
 Strategy = Annotated[str, typer.Option(help="only this strategy")]
 Symbol = Annotated[str, typer.Option(help="only this symbol")]
 KilledSymbol = Annotated[
-    str, typer.Option("--symbol", help="cancel and leave only this symbol; entries stop everywhere")
+    str, typer.Option("--symbol", help="cancel and close only this symbol; entries stop everywhere")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="as JSON")]
-OrderId = Annotated[str, typer.Argument(help="as `status` shows it with the open orders")]
+OrderId = Annotated[str, typer.Argument(help="id of an open order, as `status` shows it")]
 
 
 @app.callback()
 def common(env: Annotated[str, typer.Option("--env", help="demo, paper, testnet or live")] = "demo") -> None:
-    """Speak to a running engine. --env stands before the command or behind it."""
+    """Control a running engine. --env may stand before or after the command."""
 
 
 def _as_json(status: EngineStatus) -> None:
@@ -77,19 +77,19 @@ def _echo_json(data: object) -> None:
 
 
 def _wide() -> Screen:
-    """The terminal; where there is none, wide enough that nothing is folded."""
+    """The terminal; if there is none, wide enough that no line is folded."""
     screen = Screen(highlight=False, markup=False)
     return screen if screen.is_terminal else Screen(highlight=False, markup=False, width=WIDE_COLUMNS)
 
 
 def _as_tables(environment: str, status: EngineStatus) -> None:
-    """What the live view shows, once, with the ids of orders."""
+    """Print what the live view shows, with the ids of orders."""
     wide = _wide()
     links = Text()
     append_states(links, status.links)
-    told, style = halted(status)
+    stopped, style = halted(status)
     wide.print(f"{environment} at {clock(status.time_ns)} UTC   ", links, end="", sep="")
-    wide.print(Text(told, style=style) if told else "", end="\n")
+    wide.print(Text(stopped, style=style) if stopped else "", end="\n")
     wide.print(entries(status))
     for sentence in status.left_behind:
         wide.print(Text(sentence, style="yellow"))
@@ -101,7 +101,7 @@ def _as_tables(environment: str, status: EngineStatus) -> None:
 
 
 def _run(environment: str, request: Request, show: Callable[[EngineStatus], None] = _as_json) -> None:
-    """One request, its answer printed; exit code 1 when it was not carried out, 2 without an engine."""
+    """Send one request and print the answer; exit code 1 if it was not carried out, 2 without an engine."""
     ports, token = _engine_of(environment)
     try:
         answer = asyncio.run(_ask(ports, token, request))
@@ -116,13 +116,13 @@ def _run(environment: str, request: Request, show: Callable[[EngineStatus], None
 
 
 def _engine_of(environment: str) -> tuple[tuple[int, ...], bytes]:
-    """Ports to try and token of a running engine, found without writing anything."""
+    """Ports to try and token of the engine; nothing is written."""
     home = Home.find()
     try:
         settings = parse_settings(home.config(_known(environment)), environment)
         token_path = home.vault / settings.wire.token_file
-        told = os.environ.get(port_variable("control"), "")
-        port = int(told) if told.isdecimal() else settings.engine.control_port
+        given = os.environ.get(port_variable("control"), "")
+        port = int(given) if given.isdecimal() else settings.engine.control_port
         ports = tuple(filter(None, ports_to_try("control", port, home.data(environment))))
         if not ports or not token_path.exists():
             _refuse(_not_running(environment))
@@ -148,10 +148,10 @@ def _sentence(environment: str, error: Exception, *, is_command: bool = False) -
     if isinstance(error, NotAnEngine):
         return f"{_not_running(environment)}, or its engine hangs: {error}"
     if isinstance(error, PermissionError):
-        return f"the engine of {environment} does not take the token of this vault"
+        return f"the engine of {environment} does not accept the token of this vault"
     slow = isinstance(error, TimeoutError)
-    said = f"does not answer within {ANSWER_SECONDS} seconds" if slow else "is gone before it answered"
-    doubt = "; the command may have been carried out or not: see `status`" if is_command else ""
+    said = f"did not answer within {ANSWER_SECONDS} seconds" if slow else "ended before it answered"
+    doubt = "; the command may or may not have been carried out: check `status`" if is_command else ""
     return f"the engine of {environment} {said}{doubt}"
 
 
@@ -183,13 +183,13 @@ def resume(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") 
 
 @app.command(help=TOUCHES["flatten"])
 def flatten(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """Leave strategies' positions."""
+    """Close the strategies' positions."""
     _run(env, Request("flatten", _id(), strategy, symbol))
 
 
 @app.command(help=TOUCHES["kill"])
 def kill(env: Environment = "", symbol: KilledSymbol = "") -> None:
-    """End everything."""
+    """Cancel and close everything."""
     _run(env, Request("kill", _id(), "", symbol))
 
 
@@ -201,7 +201,7 @@ def cancel(client_order_id: OrderId, env: Environment = "") -> None:
 
 @app.command(help=TOUCHES["rebuild"])
 def rebuild(env: Environment = "") -> None:
-    """Take over what the journal has lost."""
+    """Recover what the journal has lost."""
     _run(env, Request("rebuild", _id()))
 
 
@@ -214,13 +214,13 @@ def cancel_all(env: Environment = "", symbol: Symbol = "") -> None:
 
 @app.command(help=TOUCHES["why"])
 def why(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """Say what keeps strategies from trading, and explain the last signals."""
+    """Show what keeps strategies from trading, and explain the last signals."""
     _run(env, Request("why", _id(), strategy, symbol))
 
 
 @app.command()
 def status(env: Environment = "", json: AsJson = False) -> None:
-    """Everything the live view shows, as tables."""
+    """Everything that the live view shows, as tables."""
     show = _as_json if json else partial(_as_tables, env)
     _run(env, Request("status", _id()), show)
 
@@ -230,11 +230,11 @@ def trades(
     env: Environment = "",
     strategy: Strategy = "",
     symbol: Symbol = "",
-    last: Annotated[int, typer.Option(min=1, help="so many of the newest")] = 20,
+    last: Annotated[int, typer.Option(min=1, help="number of trades, the newest ones")] = 20,
     json: AsJson = False,
 ) -> None:
-    """Trades from flat to flat, the newest last, as the journal has them; no engine need run."""
-    from engine.shell import results  # noqa: PLC0415  # numba, and a kill must not wait for that
+    """Trades from flat to flat from the journal, the newest last; the engine need not run."""
+    from engine.shell import results  # noqa: PLC0415  # it imports numba, and a kill must not wait for that
 
     found, price = _results(env)
     trips = results.chosen(found, strategy, symbol)[-last:]
@@ -249,7 +249,7 @@ def trades(
 
 @app.command()
 def profit(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "", json: AsJson = False) -> None:
-    """What was earned by strategy and by day, as the journal has it; no engine need run."""
+    """Profit by strategy and by day from the journal; the engine need not run."""
     from engine.shell import results  # noqa: PLC0415  # as above
 
     found, _ = _results(env)
@@ -267,19 +267,19 @@ def profit(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "", 
 
 
 def _results(environment: str) -> "tuple[Results, ShowPrice]":
-    """What the journal holds, and how prices are shown: by the ticks the engine was last told."""
+    """The journal's results, and how to show prices: with the tick sizes of the last status."""
     from engine.journal.segment import JournalError, segment_paths  # noqa: PLC0415  # as above
     from engine.tables.round_trips import read_results  # noqa: PLC0415  # as above
 
     folder = Home.find().data(_known(environment)) / "engine"
     try:
         if not segment_paths(folder / "journal"):
-            _refuse(f"there is no journal of {environment} yet: it is made by the first run")
+            _refuse(f"there is no journal of {environment} yet: the first run creates it")
         results = read_results(folder / "journal")
     except (JournalError, OSError) as error:
         _refuse(str(error))
-    told = read_status(folder / "summary.json")
-    ticks = {} if told is None else told.tick_sizes
+    last = read_status(folder / "summary.json")
+    ticks = {} if last is None else last.tick_sizes
     return results, lambda name, value: price(value, ticks.get(name))
 
 

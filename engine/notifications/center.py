@@ -1,8 +1,7 @@
-"""Takes notifications from the engine without ever making it wait, and delivers them from its own thread.
+"""Takes notifications from the engine without blocking it, and delivers them in its own thread.
 
-Each sink has its own queue and its own task on the thread's event loop, so one that is down holds up
-nobody. Critical notifications that wait are kept in a file as well. Nothing in here is in the path of an
-order.
+Each sink has its own queue and its own task on the thread's event loop, so one that is down delays no other.
+Waiting critical notifications are kept in a file as well. Nothing here is in an order's path.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from engine.notifications.outbox import Outbox
 from engine.notifications.queue import NotificationQueue
 
 BATCH = 100
-"""At most so many go to a sink at once."""
+"""Most notifications that a sink gets at once."""
 _log = logging.getLogger(__name__)
 _Argument = TypeVar("_Argument")
 
@@ -39,11 +38,11 @@ class _Worker:
 
     @property
     def undelivered(self) -> int:
-        """How many are waiting or under way."""
+        """Number of waiting notifications and of those being sent."""
         return len(self._under_way) + self.queue.waiting
 
     def wake(self) -> None:
-        """There is something new, or the end has come."""
+        """Called when there is something new, or at the end."""
         self._keep()
         self._woken.set()
 
@@ -67,7 +66,7 @@ class _Worker:
             await self.sink.stop()
 
     def _keep(self) -> None:
-        """The critical ones survive the end of this process."""
+        """Save the critical ones, so that they survive the end of this process."""
         critical = [one for one in self._under_way if one.level == "critical"]
         self._outbox.keep([*critical, *self.queue.critical()])
 
@@ -78,10 +77,10 @@ def _wake(workers: list[_Worker]) -> None:
 
 
 class NotificationCenter:
-    """`sinks` are pairs of a sink and the lowest level it wants. Use `start`, `publish`, `stop`.
+    """`sinks` are pairs of a sink and its lowest level. Use `start`, `publish`, `stop`.
 
-    `keep_in` is the folder for critical notifications that are not delivered yet (None: they end with the
-    process).
+    `keep_in` is the folder for critical notifications that are not delivered yet (None: they are lost when
+    the process ends).
     """
 
     def __init__(
@@ -109,7 +108,7 @@ class NotificationCenter:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start the thread. Notifications published before are delivered then."""
+        """Start the thread; notifications that were published before are delivered now."""
         if self._thread is None:
             ready = threading.Event()
             self._thread = threading.Thread(
@@ -119,7 +118,7 @@ class NotificationCenter:
             ready.wait()
 
     def publish(self, notification: Notification) -> None:
-        """Hand over one notification; returns at once, from any thread, whatever the sinks do."""
+        """Take one notification; returns at once, may be called from any thread."""
         level, now_ns = LEVELS.index(notification.level), time.monotonic_ns()
         if not notification.time_ns:
             notification = msgspec.structs.replace(notification, time_ns=time.time_ns())
@@ -133,7 +132,7 @@ class NotificationCenter:
             self._call(_wake, woken)
 
     def stop(self, timeout_s: float = 2.0) -> bool:
-        """Deliver what waits for at most that long, then end the thread. False when something was left."""
+        """Deliver what waits for at most this time, then end the thread. False if something was left."""
         thread = self._thread
         if thread is not None:
             self._call(self._finish, timeout_s)
@@ -176,4 +175,4 @@ class NotificationCenter:
         for worker, outcome in zip(self._workers, outcomes, strict=True):
             if isinstance(outcome, Exception):
                 name = type(worker.sink).__name__
-                _log.error("%s stopped: %s; trading goes on without it", name, type(outcome).__name__)
+                _log.error("%s stopped: %s; trading continues without it", name, type(outcome).__name__)

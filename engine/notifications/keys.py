@@ -1,4 +1,4 @@
-"""Telegram's token and chat, from `vault/telegram_keys`. Form: see `vault/telegram_keys.example`."""
+"""Telegram's token and chat, from `vault/telegram_keys`. Format: see `vault/telegram_keys.example`."""
 
 import os
 import shlex
@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PLACEHOLDER = ":put-the-token-here"
-"""So ends the token of vault/telegram_keys.example."""
+"""The end of the token in vault/telegram_keys.example."""
 
 
 class TelegramKeysError(Exception):
-    """The keys cannot be used; one sentence that holds no part of them."""
+    """The keys cannot be used; one sentence that contains no part of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class TelegramKeys:
-    """`token` is never printed. Only the chat `chat_id` is written to and listened to."""
+    """`token` is never printed. Messages and commands are those of the chat `chat_id` only."""
 
     token: str = field(repr=False)
     chat_id: int
     user_ids: frozenset[int] = frozenset()
-    """Who may command. A private chat has one other person, whose id is the chat's."""
+    """Users who may send commands. In a private chat the other person's id is the chat's."""
 
     def may_command(self, user_id: int) -> bool:
         """Whether that sender's commands are carried out."""
@@ -32,12 +32,12 @@ class TelegramKeys:
 def load_telegram_keys(paths: Sequence[Path]) -> TelegramKeys:
     """Keys from the first of `paths` that exists. Lines are name=value, `#` begins a comment.
 
-    A file of two bare lines, token and chat id, is taken too.
+    A file of two bare lines, token and chat id, is accepted too.
     """
     path = next((path for path in paths if path.exists()), None)
     if path is None:
         raise TelegramKeysError(
-            f"there is no {paths[0]}, so nothing goes to Telegram; vault/telegram_keys.example shows its form"
+            f"there is no {paths[0]}, nothing goes to Telegram; the format is in vault/telegram_keys.example"
         )
     try:
         mode, text = path.stat().st_mode, path.read_text("utf-8-sig")
@@ -54,11 +54,11 @@ def load_telegram_keys(paths: Sequence[Path]) -> TelegramKeys:
     try:
         chat_id = int(chat)
     except ValueError:
-        raise TelegramKeysError(f"{path} has no chat_id that is a whole number") from None
+        raise TelegramKeysError(f"{path} has no chat_id that is an integer") from None
     try:
         users = frozenset(int(one) for one in values.get("user_ids", "").split(",") if one.strip())
     except ValueError:
-        raise TelegramKeysError(f"{path}: user_ids must be whole numbers with commas between them") from None
+        raise TelegramKeysError(f"{path}: user_ids must be integers separated by commas") from None
     return TelegramKeys(token, chat_id, users)
 
 

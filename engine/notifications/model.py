@@ -1,4 +1,4 @@
-"""What a notification is, and what a place that takes them must offer."""
+"""Notifications, and the interface of sinks that take them."""
 
 from collections.abc import Sequence
 from typing import Literal, Protocol
@@ -11,8 +11,9 @@ LEVELS: tuple[Level, ...] = ("info", "warning", "critical")
 
 
 class Notification(msgspec.Struct, frozen=True, gc=False):
-    """One message for a person. Equal `key`s within a sink's de-duplication window are sent once ("" never
-    repeats). `time_ns` is when it happened, UTC; 0 is when it is published."""
+    """One message for a person. Of equal `key`s within a sink's de-duplication window only one is sent ("":
+    all are). `time_ns` is when it happened, UTC; 0 is when it is published.
+    """
 
     level: Level
     text: str
@@ -21,14 +22,13 @@ class Notification(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sink(Protocol):
-    """Where notifications go. Runs in the center's own thread and event loop."""
+    """A destination of notifications. Runs in the center's thread and event loop."""
 
     async def start(self) -> None:
-        """Get ready; must not raise because the other side is down."""
+        """Prepare; must not raise if the other side is down."""
 
     async def send(self, notifications: Sequence[Notification]) -> None:
-        """Deliver all that waited, oldest first. It may try for as long as it takes: only this sink's own
-        queue waits."""
+        """Deliver them, oldest first. It may take any time: only this sink's queue waits."""
 
     async def stop(self) -> None:
         """Close connections."""

@@ -1,6 +1,6 @@
-"""Critical notifications that are not delivered yet, in a file: the next start delivers them.
+"""A file of critical notifications that are not delivered yet: the next start delivers them.
 
-One that was delivered in the moment of a kill may be told twice; none is lost.
+One that was delivered at the moment of a kill may be sent twice; none is lost.
 """
 
 import logging
@@ -12,19 +12,19 @@ import msgspec
 from engine.notifications.model import Notification
 
 MAX_KEPT = 100
-"""The oldest; what there is more of is in the log."""
+"""The oldest are kept; the log has all of them."""
 _log = logging.getLogger(__name__)
 
 
 class Outbox:
-    """`path` is None: nothing is kept. Never raises: a disk that fails costs only the keeping."""
+    """With `path` None nothing is kept. Never raises: if the disk fails, notifications are only not kept."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._kept: tuple[Notification, ...] = ()
 
     def load(self) -> tuple[Notification, ...]:
-        """What an earlier process left."""
+        """Notifications that an earlier process left."""
         found: tuple[Notification, ...] = ()
         try:
             if self._path is not None:
@@ -34,12 +34,12 @@ class Outbox:
         except OSError as error:
             _log.warning("%s cannot be read: %s", self._path, error.strerror)
         except ValueError:
-            _log.warning("%s is not readable; what it held was not delivered", self._path)
+            _log.warning("%s is damaged; its notifications are lost", self._path)
         self._kept = found
         return found
 
     def keep(self, notifications: Sequence[Notification]) -> None:
-        """These are not delivered yet; all others are."""
+        """Save the notifications that are not delivered yet; all others are."""
         wanted = tuple(notifications[:MAX_KEPT])
         if self._path is None or wanted == self._kept:
             return

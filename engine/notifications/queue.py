@@ -1,8 +1,7 @@
-"""One sink's waiting line: bounded, in order, filled from any thread without waiting.
+"""The queue of one sink: bounded, in order, filled from any thread without blocking.
 
-When it is full the oldest info gives way, then the oldest warning. Critical ones are never dropped while
-anything else could be; should critical ones alone fill it, the newest is counted instead of kept, and
-the count is told.
+When it is full, the oldest info is dropped, then the oldest warning. A critical one is dropped only when
+the queue holds nothing but critical ones: then the newest is counted instead of kept, and the number is sent.
 """
 
 import threading
@@ -14,7 +13,7 @@ DEDUPLICATED_KEYS = 1_000
 
 
 class NotificationQueue:
-    """`capacity` notifications in all. Times are nanoseconds of one monotonic clock."""
+    """Holds up to `capacity` notifications. Times are nanoseconds of one monotonic clock."""
 
     def __init__(self, capacity: int = 500, *, repeat_after_ns: int = 60_000_000_000) -> None:
         if capacity < 1:
@@ -26,19 +25,19 @@ class NotificationQueue:
         self._number = 0
         self._size = 0
         self._dropped = dict.fromkeys(LEVELS, 0)
-        self._untold = 0
+        self._unreported = 0
         self._last_by_key: dict[str, int] = {}
         self._repeats = 0
 
     def offer(self, notification: Notification, now_ns: int) -> bool:
-        """Take one in. True when the line was empty before, so that its reader has to be woken."""
+        """Add one. True if the queue was empty before, so that its reader must be woken."""
         with self._lock:
             if notification.key and self._is_repeat(notification.key, now_ns):
                 self._repeats += 1
                 return False
-            if self._size >= self._capacity and not self._give_way(notification.level):
+            if self._size >= self._capacity and not self._make_room(notification.level):
                 self._dropped[notification.level] += 1
-                self._untold += 1
+                self._unreported += 1
                 return False
             was_empty = self._size == 0
             self._lines[notification.level].append((self._number, notification))
@@ -47,12 +46,12 @@ class NotificationQueue:
             return was_empty
 
     def take(self, limit: int = 1) -> tuple[Notification, ...]:
-        """The oldest ones, at most `limit`. Dropped ones are told about first."""
+        """Remove and return the oldest, at most `limit`; first a note about dropped ones, if any."""
         with self._lock:
             taken: list[Notification] = []
-            if self._untold:
-                text = f"{self._untold} notifications were dropped because too many were waiting"
-                self._untold = 0
+            if self._unreported:
+                text = f"{self._unreported} notifications were dropped because too many were waiting"
+                self._unreported = 0
                 taken.append(Notification("warning", text))
             while len(taken) < limit and self._size:
                 line = min((line for line in self._lines.values() if line), key=lambda line: line[0][0])
@@ -73,13 +72,13 @@ class NotificationQueue:
 
     @property
     def dropped(self) -> dict[Level, int]:
-        """How many were dropped, by level."""
+        """Number of dropped ones, by level."""
         with self._lock:
             return dict(self._dropped)
 
     @property
     def repeats(self) -> int:
-        """How many were left out because their key had just been sent."""
+        """Number of those left out because their key had just been sent."""
         with self._lock:
             return self._repeats
 
@@ -93,16 +92,16 @@ class NotificationQueue:
             del self._last_by_key[next(iter(self._last_by_key))]
         return False
 
-    def _give_way(self, level: Level) -> bool:
-        """Drop the oldest of the lowest level that is not above `level`'s; False when there is none.
+    def _make_room(self, level: Level) -> bool:
+        """Drop the oldest of the lowest level that is not above `level`; False if there is none.
 
-        A critical newcomer does not push out another critical one.
+        A critical one never replaces another critical one.
         """
         for candidate in LEVELS[: max(1, LEVELS.index(level) + (level != "critical"))]:
             if self._lines[candidate]:
                 self._lines[candidate].popleft()
                 self._size -= 1
                 self._dropped[candidate] += 1
-                self._untold += 1
+                self._unreported += 1
                 return True
         return False

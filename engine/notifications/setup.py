@@ -1,4 +1,4 @@
-"""A notification center as an environment's settings ask for it."""
+"""The notification center of an environment, by its settings."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from runtime.settings import Settings
 
 
 def telegram_key_paths(settings: Settings) -> tuple[Path, ...]:
-    """Where the keys may be, in order; the second is where older installations kept them."""
+    """Possible key files in order; the second is that of older installations."""
     return (
         settings.vault_dir / settings.telegram.keys_file,
         settings.home / "engine" / "vault" / "telegram_keys",
@@ -16,13 +16,13 @@ def telegram_key_paths(settings: Settings) -> tuple[Path, ...]:
 
 
 def make_center(settings: Settings) -> tuple[NotificationCenter, str]:
-    """The center, not started, and one sentence about what is missing ("": nothing). Trading goes on.
+    """The center, not started, and one sentence about what is missing, else "". Trading continues either way.
 
-    Without Telegram it has no sink and does nothing: the engine's log has every line.
+    Without Telegram the center has no sink and does nothing: the engine's log has every line.
     """
     if not settings.telegram.enabled:
         return NotificationCenter([]), ""
-    from engine.notifications.telegram import TelegramSink  # noqa: PLC0415  # slow to import, seldom wanted
+    from engine.notifications.telegram import TelegramSink  # noqa: PLC0415  # slow to import, rarely needed
 
     try:
         keys = load_telegram_keys(telegram_key_paths(settings))

@@ -1,8 +1,8 @@
 """Sends notifications to one Telegram chat by python-telegram-bot.
 
-What waits is sent together, so a storm is a few messages. A server that is down, slow or counting is waited
-for; the queue in front is bounded. The token is part of every URL, so the HTTP client's own logging is kept
-quiet and no error is told before the token is taken out of it.
+Waiting notifications are sent together, so a burst becomes few messages. If the server is down, slow or
+limits the rate, they wait in a bounded queue. The token is part of every URL, so the HTTP client's own
+logging is off and the token is removed from errors before they are logged.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from engine.notifications.model import Notification
 
 DEFAULT_API_URL = "https://api.telegram.org/bot"
 MAX_TEXT = 4096
-"""UTF-16 code units, as Telegram counts."""
+"""In UTF-16 code units, as Telegram counts."""
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 UNKNOWN_TOKEN_WAIT_S = 600.0
 _LATE_NS = 30_000_000_000
-_MAX_TOLD = 200
+_MAX_ERROR_TEXT = 200
 _SIGN = {"info": "", "warning": "\u26a0\ufe0f ", "critical": "\U0001f6a8 "}
 _log = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 def make_bot(keys: TelegramKeys, api_url: str, read_timeout_s: float = 10.0) -> tuple[Bot, HTTPXRequest]:
-    """A bot and its HTTP client, which the caller initialises and shuts down. Nothing is sent yet."""
-    for name in ("httpx", "httpcore", "telegram"):  # they would write the URL, and the token with it
+    """A bot and its HTTP client, which the caller initialises and shuts down; sends nothing."""
+    for name in ("httpx", "httpcore", "telegram"):  # they would log the URL, which contains the token
         logging.getLogger(name).setLevel(logging.CRITICAL)
     os.environ.setdefault("PTB_TIMEDELTA", "true")  # the library warns about each RetryAfter without it
     request = HTTPXRequest(
@@ -46,20 +46,20 @@ def make_bot(keys: TelegramKeys, api_url: str, read_timeout_s: float = 10.0) -> 
 
 
 def seconds_of(wait: float | timedelta) -> float:
-    """`RetryAfter.retry_after` in either of the library's forms."""
+    """Seconds of `RetryAfter.retry_after`, in either form that the library uses."""
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
 
 
-def told(error: TelegramError, keys: TelegramKeys) -> str:
-    """What Telegram or the network said, on one line and without the token."""
+def error_text(error: TelegramError, keys: TelegramKeys) -> str:
+    """The message of an error on one line, without the token."""
     secret = re.escape(keys.token.partition(":")[2])
-    # The library changes capitals in what it is told.
+    # The library changes the case of letters in messages.
     text = re.sub(rf"(\d+:)?{secret}", "***", " ".join(str(error).split()), flags=re.IGNORECASE)
-    return text[:_MAX_TOLD] or type(error).__name__
+    return text[:_MAX_ERROR_TEXT] or type(error).__name__
 
 
 def cut(text: str) -> str:
-    """As much of a text as one message takes."""
+    """The text, cut to what one message takes."""
     units = text.encode("utf-16-le", "surrogatepass")
     if len(units) <= 2 * MAX_TEXT:
         return text
@@ -67,7 +67,7 @@ def cut(text: str) -> str:
 
 
 def packed(lines: Sequence[str]) -> Iterator[str]:
-    """As few messages as the lines need, in their order."""
+    """The lines packed into as few messages as possible, in order."""
     message = ""
     for line in lines:
         longer = f"{message}\n{line}" if message else line
@@ -80,10 +80,11 @@ def packed(lines: Sequence[str]) -> Iterator[str]:
 
 
 class TelegramSink:
-    """Messages go out one after the other, with `pause_s` between them: Telegram's limit for one chat, or
-    that for a group, whose `chat_id` is negative.
+    """Sends messages one after the other, `pause_s` apart: by default Telegram's limit for one chat, or for a
+    group, whose `chat_id` is negative.
 
-    A message that Telegram refuses is dropped with a line in the log. Trouble is told once, until it is over.
+    A message that Telegram refuses is dropped with a line in the log. An error is logged once, until it is
+    over.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class TelegramSink:
             await self._deliver(text)
 
     def _line(self, notification: Notification) -> str:
-        """With the time, where it is told late."""
+        """Its text, with the time if it is sent late."""
         happened = ""
         if notification.time_ns and self._now_ns() - notification.time_ns > _LATE_NS:
             at = datetime.fromtimestamp(notification.time_ns // 1_000_000_000, UTC)
@@ -132,24 +133,24 @@ class TelegramSink:
             except RetryAfter as error:
                 await self._sleep(seconds_of(error.retry_after))
             except InvalidToken:
-                self._say("Telegram does not know the bot token of vault/telegram_keys; it is tried again")
+                self._say("Telegram does not know the bot token of vault/telegram_keys; trying again later")
                 await self._sleep(UNKNOWN_TOKEN_WAIT_S)
             except (BadRequest, Forbidden, ChatMigrated) as error:
                 self._say(f"Telegram refuses messages to chat {self._keys.chat_id}: {self._refusal(error)}")
                 return
             except TelegramError as error:
-                self._say(f"Telegram cannot be reached, messages wait: {told(error, self._keys)}")
+                self._say(f"Telegram cannot be reached, messages wait: {error_text(error, self._keys)}")
                 await self._sleep(wait_s)
                 wait_s = min(wait_s * 2, LONGEST_WAIT_S)
             else:
                 if self._trouble:
-                    _log.warning("Telegram takes messages again")
+                    _log.warning("Telegram accepts messages again")
                 self._trouble = ""
                 await self._sleep(self._pause_s)
                 return
 
     def _refusal(self, error: TelegramError) -> str:
-        text = told(error, self._keys)
+        text = error_text(error, self._keys)
         if isinstance(error, ChatMigrated):
             return f"the group has become a supergroup, its chat_id is now {error.new_chat_id}"
         if isinstance(error, Forbidden) or "chat not found" in text.lower():
@@ -157,7 +158,7 @@ class TelegramSink:
         return text
 
     def _say(self, trouble: str) -> None:
-        """Once, as long as it is the same."""
+        """Log an error once, as long as it is the same."""
         if trouble != self._trouble:
             self._trouble = trouble
             _log.warning(trouble)

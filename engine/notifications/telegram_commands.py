@@ -1,9 +1,9 @@
-"""Listens to one Telegram chat for commands: "/pause", "/status", "/why 1700000000".
+"""Receives commands from one Telegram chat: "/pause", "/status", "/why".
 
-Every other chat is ignored, and named once in the log. In the chat only those may command whom the keys file
-names, or the one other person of a private chat. A command older than `max_age_s` when it is seen (the
-engine was away) is answered and not carried out; one update is handled once. What a command does is the
-caller's business; it must return quickly.
+Other chats are ignored, and logged once. Only users named in the keys file may send commands, or the one
+other person of a private chat. A command that is older than `max_age_s` when it is seen (the engine was down)
+is answered and not carried out; each update is handled once. The caller carries commands out and must return
+quickly.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from engine.notifications.telegram import (
     LONGEST_WAIT_S,
     UNKNOWN_TOKEN_WAIT_S,
     Sleep,
+    error_text,
     make_bot,
     packed,
     seconds_of,
-    told,
 )
 
 ANSWER_TRIES = 4
@@ -43,11 +43,11 @@ class ChatCommand(msgspec.Struct, frozen=True):
 
 
 OnCommand = Callable[[ChatCommand], Awaitable[str]]
-"""Returns the answer for the chat ("": none)."""
+"""Returns the answer for the chat; "" is none."""
 
 
 def command_of(update: Update, chat_id: int) -> ChatCommand | None:
-    """The command in an update of that very chat, or None."""
+    """The command in an update, or None if there is none or it is of another chat."""
     message = update.message
     if message is None or message.chat.id != chat_id or not message.text:
         return None
@@ -59,8 +59,10 @@ def command_of(update: Update, chat_id: int) -> ChatCommand | None:
 
 
 class TelegramCommands:
-    """Polls with `run` until cancelled. `now_s` is the wall clock, for the age of messages. Trouble is told
-    once, until it is over."""
+    """Polls with `run` until cancelled. `now_s` is the wall clock, for the age of messages.
+
+    An error is logged once, until it is over.
+    """
 
     def __init__(
         self,
@@ -98,26 +100,26 @@ class TelegramCommands:
                 except RetryAfter as error:
                     await self._sleep(seconds_of(error.retry_after))
                 except InvalidToken:
-                    self._say("Telegram does not know the bot token; its commands are off until it does")
+                    self._say("Telegram does not know the bot token; commands are off until it does")
                     await self._sleep(UNKNOWN_TOKEN_WAIT_S)
                 except TelegramError as error:
                     if isinstance(error, Conflict):
                         self._say(
-                            "another program polls this Telegram bot or it has a webhook; use one bot for "
-                            "each engine"
+                            "another program polls this Telegram bot, or it has a webhook; each engine "
+                            "needs its own bot"
                         )
                     else:
-                        self._say(f"Telegram's commands cannot be fetched: {told(error, self._keys)}")
+                        self._say(f"Telegram commands cannot be fetched: {error_text(error, self._keys)}")
                     await self._sleep(wait_s)
                     wait_s = min(wait_s * 2, LONGEST_WAIT_S)
         finally:
             await request.shutdown()
 
     async def _poll(self, bot: Bot) -> None:
-        """One long poll: carry out what came, then answer.
+        """One long poll: carry out the received commands, then answer.
 
-        Asking from `offset` on confirms what lies before. After that no offset is given: when a bot was not
-        used for a week, Telegram begins to count anew, perhaps lower.
+        A request from `offset` on confirms the updates before it. After that no offset is sent: when a bot
+        was not used for a week, Telegram restarts its numbering, perhaps lower.
         """
         updates = await bot.get_updates(
             self._offset or None, timeout=self._poll_s, allowed_updates=["message"]
@@ -128,13 +130,13 @@ class TelegramCommands:
             await self._answer(bot, text)
 
     async def _answer(self, bot: Bot, text: str) -> None:
-        """Worth some tries, but the next command must not wait for long."""
+        """Try a few times only: the next command must not wait for long."""
         wait_s = FIRST_WAIT_S
         for _ in range(ANSWER_TRIES):
             try:
                 await bot.send_message(self._keys.chat_id, text)
             except TelegramError as error:
-                reason = told(error, self._keys)
+                reason = error_text(error, self._keys)
                 given_s = seconds_of(error.retry_after) if isinstance(error, RetryAfter) else wait_s
                 await self._sleep(min(given_s, LONGEST_WAIT_S))
                 wait_s *= 2
@@ -155,28 +157,26 @@ class TelegramCommands:
             return ""
         sender = 0 if message.from_user is None else message.from_user.id
         if not self._keys.may_command(sender):
-            return self._turn_away(command.name, sender)
+            return self._refuse(command.name, sender)
         if self._now_s() - message.date.timestamp() > self._max_age_s:
-            return f"/{command.name} came too late and was not carried out"
+            return f"/{command.name} arrived too late and was not carried out"
         return await self._on_command(command)
 
     def _ignore(self, chat_id: int) -> None:
         if chat_id not in self._foreign and len(self._foreign) < MAX_FOREIGN:
             self._foreign.add(chat_id)
-            _log.warning("Telegram chat %d is not the one of telegram_keys and is ignored", chat_id)
+            _log.warning("Telegram chat %d is not the one in telegram_keys and is ignored", chat_id)
 
-    def _turn_away(self, name: str, sender: int) -> str:
-        """Somebody in the right chat who may not command."""
+    def _refuse(self, name: str, sender: int) -> str:
+        """Refuse a command of a user in the right chat who may not send commands."""
         if sender not in self._foreign and len(self._foreign) < MAX_FOREIGN:
             self._foreign.add(sender)
-            _log.warning(
-                "Telegram user %d may not command: user_ids of telegram_keys does not name them", sender
-            )
+            _log.warning("Telegram user %d may not send commands: not in user_ids of telegram_keys", sender)
         who = f"user {sender}" if sender else "an anonymous sender"
         return f"/{name} was not carried out: {who} is not in user_ids of vault/telegram_keys"
 
     def _say(self, trouble: str) -> None:
-        """Once, as long as it is the same."""
+        """Log an error once, as long as it is the same."""
         if trouble != self._trouble:
             self._trouble = trouble
             _log.warning(trouble)

@@ -56,7 +56,7 @@ class ChatThread:
         asyncio.run(self._listen())
 
     async def _listen(self) -> None:
-        from engine.notifications.telegram_commands import (  # noqa: PLC0415  # slow to import, seldom wanted
+        from engine.notifications.telegram_commands import (  # noqa: PLC0415  # slow to import, rarely needed
             ChatCommand,
             TelegramCommands,
         )

@@ -8,9 +8,9 @@ from engine.model.timeframes import SECOND_NS
 from runtime.settings import RiskSettings, Settings, StrategySettings
 
 OVERDUE_GRACES = 1.5
-"""Grace times after its close a bar that has not come is overdue: told before two have passed."""
+"""A bar that has not come is overdue after this many grace times: reported before two have passed."""
 LEAST_GRACE_MS = 100
-"""The exchange's own bars need that long to come, also where bars of ticks are closed at once."""
+"""The exchange's own bars take this long, even if bars of ticks are closed at once."""
 
 
 def of_settings(settings: Settings, *, engine_id: str, client_id_prefix: str) -> EngineConfig:

@@ -38,7 +38,7 @@ _UNUSABLE = (OSError, ValueError, RecursionError, msgspec.DecodeError)
 
 
 class ControlServer:
-    """Serves clients; their commands are passed to `take` as events."""
+    """Serves clients; `take` receives their commands as events."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class ControlServer:
         price: ShowPrice = as_it_is,
     ) -> None:
         self.port = 0
-        """Once it listens."""
+        """The port once it listens."""
         self._token = token
         self._take = take
         self._now_ns = now_ns
@@ -97,9 +97,9 @@ class ControlServer:
                 self._write(writer, said)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client, until it goes or does not keep to the protocol. What goes wrong in `take` comes out."""
+        """Serve one client until it disconnects or breaks the protocol. Errors in `take` are not caught."""
         try:
-            if await self._is_known(reader, writer):
+            if await self._is_admitted(reader, writer):
                 while (request := await self._next_request(reader, writer)) is not None:
                     self._on_request(writer, request)
         finally:
@@ -112,8 +112,8 @@ class ControlServer:
             }
             writer.close()
 
-    async def _is_known(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Let it show the token, and make room for it."""
+    async def _is_admitted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Check its token, and make room for it."""
         if len(self._strangers) >= MAX_STRANGERS:
             next(iter(self._strangers)).transport.abort()
         self._strangers[writer] = None
@@ -148,7 +148,7 @@ class ControlServer:
     async def _next_request(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> Request | None:
-        """None when the client is gone, or is sent away because it said something else than a request."""
+        """None when the client is gone, or is disconnected because it sent something else than a request."""
         try:
             line = await reader.readline()
             request = msgspec.json.decode(line, type=Request) if line else None
@@ -182,7 +182,7 @@ class ControlServer:
             self._take(command)
 
     def _write(self, writer: asyncio.StreamWriter, message: msgspec.Struct) -> None:
-        """A client that does not read loses lines, and is cut off when it goes on like that."""
+        """A client that does not read is disconnected when too much is waiting for it."""
         if writer.is_closing():
             return
         if writer.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:

@@ -46,16 +46,16 @@ _FLUSH_AFTER_S = 0.02
 _FAR_NS = 3_600_000_000_000
 _TABLES_AFTER_S = 10.0
 _ANSWERS_S = 1.0
-"""So long the end waits for answers to what is under way."""
+"""How long the end waits for replies to open requests."""
 _TAKEN_AT_THE_END = (Reply, OrderUpdate, AccountUpdate, LinkDown, Stop)
-"""What came of earlier decisions; what could lead to new ones is passed over."""
+"""Results of earlier decisions; events that could lead to new ones are ignored at the end."""
 
 
 class LiveEngine:
-    """One run of the live process."""
+    """The live process from start to end."""
 
     def __init__(self, settings: Settings, *, same_run: bool = False) -> None:
-        """`same_run`: an engine of this run was up before."""
+        """`same_run`: an engine was up earlier in this run."""
         self._settings = settings
         deaths = deaths_at_work(settings.engine_dir, same_run=same_run)
         self._now_ns = wall_clock(settings.clock.speed, settings.clock.epoch_ms)
@@ -112,7 +112,7 @@ class LiveEngine:
         self._status_fails = False
 
     def _wire_port(self, tries: int) -> int:
-        """Of the gateway: after a restart it may listen elsewhere (`settings.environment.listen`)."""
+        """The gateway's port; after a restart it may have moved (`runtime.settings.environment.listen`)."""
         ports = ports_to_try("wire", self._settings.wire.port, self._settings.data_dir)
         return ports[tries % len(ports)]
 
@@ -124,7 +124,7 @@ class LiveEngine:
             raise
 
     async def run(self, *, exit_with_stdin: bool) -> int:
-        """Until told to stop, or until going on is impossible. The exit code."""
+        """Run until asked to stop or unable to go on. Returns the exit code."""
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
         self._loop.set_exception_handler(self._on_loop_error)
@@ -147,21 +147,21 @@ class LiveEngine:
         )
         self._write_status()
         self._keep_warm()
-        # A collection at the wrong moment costs more than an order takes: what is there now stays, and
-        # the rest is collected in the housekeeping.
+        # A collection at the wrong moment takes longer than an order: existing objects are frozen, and new
+        # garbage is collected in the housekeeping.
         gc.collect()
         gc.freeze()
         gc.disable()
         for death in self._deaths:
             self._leave_out(death)
         self._feed.start(self.take)
-        housekeeping = self._loop.create_task(self._keep_house(), name="housekeeping")
+        housekeeping = self._loop.create_task(self._housekeeping(), name="housekeeping")
         housekeeping.add_done_callback(self._on_housekeeping_ended)
         code = await self._ended
         housekeeping.cancel()
         await asyncio.gather(housekeeping, return_exceptions=True)
         if code == 0:
-            await self._hear_answers()
+            await self._wait_for_replies()
         await self._shut_down()
         return code
 
@@ -175,7 +175,7 @@ class LiveEngine:
         self._observers.say("warning", "control", sentence)
 
     def take(self, event: Event) -> None:
-        """One event to the core, and what comes of it."""
+        """Give one event to the core and perform its effects."""
         if self._broken or (self._answers is not None and not isinstance(event, _TAKEN_AT_THE_END)):
             return
         if type(event) is Snapshot and self._is_of_another_account(event):
@@ -187,7 +187,7 @@ class LiveEngine:
             self._on_journal_error(error)
             return
         except BaseException:
-            self._broken = True  # half an event was taken in: what is left of it must not be carried out
+            self._broken = True  # the event is half processed: the rest must not be performed
             raise
         if self._answers is not None:
             if not self._is_under_way() and not self._answers.done():
@@ -196,7 +196,7 @@ class LiveEngine:
             self._set_timer()
 
     def _is_of_another_account(self, snapshot: Snapshot) -> bool:
-        """Whether the journal is about another account than the exchange's: then nothing may be done here."""
+        """Whether the journal belongs to another account than the exchange's: then the engine must stop."""
         ours = self.engine.recovery.account_id
         if snapshot.account_id in {"", ours} or not ours:
             return False
@@ -211,7 +211,7 @@ class LiveEngine:
 
     @contextlib.contextmanager
     def _together(self) -> Iterator[None]:
-        """Events that arrived in one piece share a flush of the journal."""
+        """Events that arrived together share one flush of the journal."""
         self._performer.gather()
         try:
             yield
@@ -230,7 +230,7 @@ class LiveEngine:
             raise
 
     def _keep_warm(self) -> None:
-        """Begin the rehearsals; 0 in the settings means none."""
+        """Begin the rehearsals, unless the settings say 0."""
         every_s = self._settings.engine.rehearse_ms / 1e3
         if every_s:
             self._rehearse(Rehearsal(self.engine.config), every_s)
@@ -269,8 +269,8 @@ class LiveEngine:
         except JournalError as error:
             self._on_journal_error(error)
 
-    async def _keep_house(self) -> None:
-        """Each second: status file, room for the journal, health of the core's deadlines."""
+    async def _housekeeping(self) -> None:
+        """Periodically: status file, disk space for the journal, rotation, garbage, the tables process."""
         settings = self._settings
         while True:
             await asyncio.sleep(settings.engine.summary_seconds)
@@ -298,7 +298,7 @@ class LiveEngine:
             self._on_journal_error(error)
 
     def _write_status(self) -> None:
-        """A disk without room costs the news, told once, and no more."""
+        """On a full disk only the status is missing, which is reported once."""
         try:
             write_status(self._settings.summary_path, self._keeper.status(self._now_ns()))
         except OSError as error:
@@ -309,8 +309,8 @@ class LiveEngine:
         else:
             self._status_fails = False
 
-    async def _hear_answers(self) -> None:
-        """Wait a moment for what the exchange says to the last requests; nothing is decided from here on."""
+    async def _wait_for_replies(self) -> None:
+        """Wait a moment for replies to the last requests; nothing is decided from here on."""
         self._answers = asyncio.get_running_loop().create_future()
         self._cancel(self._timer, self._rehearsing)
         if not self._broken and self._is_under_way():
@@ -325,7 +325,7 @@ class LiveEngine:
                 handle.cancel()
 
     async def _shut_down(self) -> None:
-        # As of the last event: with a later time, what has become due meanwhile would be done.
+        # At the time of the last event: a later time would trigger what has become due since.
         self.take(Stop(self.engine.clock.now_ns or self._now_ns(), "asked to stop"))
         self._cancel(self._timer, self._flush_handle, self._rehearsing)
         if self._chat is not None:
@@ -341,12 +341,12 @@ class LiveEngine:
             self._tables.stop()
 
     def _observe(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
-        """Counting is done at once, telling later: the next frame may be waiting."""
+        """Count at once, report later: the next frame may be waiting."""
         self._keeper.observe(events)
         if self._loop is not None:
-            self._loop.call_soon(self._tell, events)
+            self._loop.call_soon(self._report, events)
 
-    def _tell(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
+    def _report(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
         self._observers.tell(events)
         self._control.publish(events)
 
@@ -356,13 +356,13 @@ class LiveEngine:
             self._end(EXIT_REFUSED)
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        """A bug in a callback: the process ends, for its state can no longer be trusted."""
+        """A bug in a callback: the process ends, because its state can no longer be trusted."""
         loop.default_exception_handler(context)
         self._broken = True
         self._end(1)
 
     def _on_housekeeping_ended(self, task: asyncio.Task[None]) -> None:
-        """It never ends by itself: without it the journal is not rotated and memory not collected."""
+        """It never ends by itself. Without it the journal is not rotated and garbage not collected."""
         if not task.cancelled() and task.exception() is not None and self._loop is not None:
             context: dict[str, object] = {
                 "message": "the housekeeping failed",
@@ -371,7 +371,7 @@ class LiveEngine:
             self._on_loop_error(self._loop, context)
 
     def _on_journal_error(self, error: JournalError) -> None:
-        """Nothing more can be written down, so nothing more may be done."""
+        """The journal cannot be written, so nothing more may be done."""
         self._observers.say("critical", "journal", str(error))
         self._end(1)
 
@@ -381,7 +381,7 @@ class LiveEngine:
 
 
 def _account_name(settings: Settings) -> str:
-    """Environment and the exchange's address: a journal of another one is refused."""
+    """Name of the account by environment, address and key file: a journal of another one is refused."""
     if settings.simulator.enabled:
         return f"{settings.environment}:simulator"
     digest = hashlib.sha256(settings.gateway.rest_url.encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""One readable line for each thing that happened, from journal records and audit events."""
+"""One readable line for each journal record and audit event."""
 
 from engine.execution.signal_log import signal_line
 from engine.model import records
@@ -12,7 +12,7 @@ Line = tuple[Severity, str, str]
 
 
 def line_of(event: JournalRecord | AuditEvent, price: ShowPrice) -> Line | None:
-    """The line of one event, or None for those that say nothing new to a person."""
+    """The line of one event, or None if it is not of interest to a person."""
     if isinstance(event, records.Record):
         return _of_record(event, price)
     tag = event.__struct_config__.tag
@@ -31,7 +31,7 @@ def _of_record(record: records.Record, price: ShowPrice) -> Line | None:
     if isinstance(record, records.Settled):
         return "warning", "order", f"{record.client_order_id} did not happen: {record.reason}"
     if isinstance(record, records.Unknown):
-        return "warning", "order", f"{record.client_order_id} has an unknown fate: {record.reason}"
+        return "warning", "order", f"{record.client_order_id} has an unknown state: {record.reason}"
     if isinstance(record, records.CancelIntent):
         return "info", "cancel", f"{record.client_order_id} {record.symbol}: {record.reason}"
     if isinstance(record, records.CommandGiven):
@@ -73,15 +73,15 @@ def _fill(record: records.Fill, price: ShowPrice) -> str:
 
 def _reply(record: records.Replied) -> Line | None:
     reply = record.reply
-    # What brought no answer, or is not known, is asked again; what follows from it in the end is a line.
+    # Without an answer, or unknown to the exchange, it is asked again; the final result gets a line.
     if reply.outcome == "ok" or (record.request == "query" and reply.outcome in {"not_found", "transient"}):
         return None
     if reply.outcome == "not_found" and reply.order is not None:
-        # It filled, or the exchange cancelled it, while the request was on its way: an everyday race.
+        # It filled, or the exchange cancelled it, while the request was under way: a common race.
         return (
             "info",
             "reply",
-            f"{record.request} of {record.client_order_id}: it was {reply.order.status} before",
+            f"{record.request} of {record.client_order_id}: it was already {reply.order.status}",
         )
     code = f" {reply.code}" if reply.code else ""
     text = f"{record.request} of {record.client_order_id}: {reply.outcome}{code} {reply.message}"

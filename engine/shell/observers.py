@@ -1,4 +1,4 @@
-"""Who is told what happened: the log, the notification center. None of them is in the path of an order."""
+"""The receivers of events: log and notification center. Neither is in an order's path."""
 
 import sys
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from runtime.settings import Settings
 
 
 class Observers:
-    """Log lines for everything, notifications for what a person wants to know at once."""
+    """Writes log lines for everything, and notifications for what a person wants to know at once."""
 
     def __init__(self, settings: Settings, price: ShowPrice = as_it_is) -> None:
         self._price = price
@@ -29,17 +29,17 @@ class Observers:
             self._write("warning", "telegram", self._missing)
 
     def stop(self) -> None:
-        """Deliver what is queued, for a moment."""
+        """Deliver what is queued, within a limited time."""
         self._center.stop()
 
     def say(self, level: Severity, kind: str, text: str) -> None:
-        """One line that comes from the shell itself."""
+        """One line of the shell itself."""
         self._write(level, kind, text)
         if level != "info":
             self._notify(level, kind, text)
 
     def tell(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
-        """Everything that happened, in order."""
+        """Log what happened, in order, and notify of what matters."""
         for event in events:
             line = line_of(event, self._price)
             if line is None:
@@ -54,7 +54,7 @@ class Observers:
         self._log.log(_LEVELS[level], f"{kind:<9} {text}")
 
     def _notify(self, level: Severity, kind: str, text: str, *, repeats: bool = False) -> None:
-        """The same text within a minute is one message, unless it tells of things that do repeat."""
+        """The same text within a minute is sent once, unless it `repeats` by nature."""
         key = "" if repeats else f"{kind}:{text}"
         self._center.publish(Notification(level, f"{kind}: {text}", key=key))
 
@@ -63,7 +63,7 @@ _LEVELS = {"info": 20, "warning": 30, "critical": 50}
 
 
 def _logger() -> structlog.typing.FilteringBoundLogger:
-    """One line an event on standard output: time, level where it matters, text."""
+    """One line per event on standard output: time, level if not info, text."""
     logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(sys.stdout),
         processors=[

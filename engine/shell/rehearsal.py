@@ -1,10 +1,9 @@
-"""Keeps the way of an order warm: a second core decides on made-up bars, and nothing of it leaves.
+"""Keeps the code path of an order warm: a second core decides on artificial bars, and nothing leaves.
 
-An order is rare. By the time the next one comes, caches and branch predictors have forgotten its way, and
-it takes several times as long. So a core of its own, with its own state and without journal or connection,
-walks the same code at short intervals: candle, strategy, exit rules, sizing, risk, id, records, frames. What
-comes of it is encoded as always and dropped. It shares no object with the core that trades, except the
-compiled code, which keeps no state.
+Orders are rare. By the next one, caches and branch predictors have forgotten the path, and it takes several
+times as long. So a separate core, with its own state and without journal or connection, runs the same code at
+short intervals: candle, strategy, exit rules, sizing, risk, id, records, frames. The result is encoded as
+always and dropped. It shares no object with the trading core, except compiled code, which has no state.
 """
 
 import dataclasses
@@ -47,11 +46,11 @@ _LIMITS = RiskLimits(
     order_window_ns=SECOND_NS,
     max_daily_loss_quote=_LIMIT,
 )
-"""Every rule is asked, none refuses."""
+"""Every rule is checked, none refuses."""
 
 
 class PaperJournal:
-    """Frames records as the journal does and forgets them; there is no file."""
+    """Frames records as the journal does and drops them; there is no file."""
 
     accepts_entries = True
 
@@ -59,24 +58,24 @@ class PaperJournal:
         self.records = 0
 
     def append(self, record: JournalRecord) -> int:
-        """Make the bytes."""
+        """Encode it."""
         self.records += 1
         frame(record, self.records, self.records - 1)
         return self.records
 
     def flush(self) -> None:
-        """Nothing to make durable."""
+        """Nothing to do."""
 
 
 class PaperSender:
-    """Encodes requests as the wire does and forgets them; there is no socket."""
+    """Encodes requests as the wire does and drops them; there is no socket."""
 
     def __init__(self) -> None:
         self.last_order_id = 0
         self.orders = 0
 
     def send(self, message: wire.ToGateway) -> None:
-        """Make the bytes."""
+        """Encode it."""
         encode(message, TO_GATEWAY_LIMIT)
         if isinstance(message, wire.SubmitOrder):
             self.orders += 1
@@ -84,7 +83,7 @@ class PaperSender:
 
 
 class _Insistent(EMACrossStrategy):
-    """Works out its averages as always and then wants to be long, whatever they say."""
+    """Computes its averages as always and then signals a long entry in any case."""
 
     def on_bar(self, bar: Bar) -> Signals:
         """Advance by one closed bar."""
@@ -92,7 +91,7 @@ class _Insistent(EMACrossStrategy):
 
 
 class Rehearsal:
-    """One `once` is one bar that leads to one order. Takes no time from anywhere: its clock is its own."""
+    """Each `once` is one bar that leads to one order. It has its own clock."""
 
     def __init__(self, config: EngineConfig) -> None:
         self.sender = PaperSender()
@@ -112,7 +111,7 @@ class Rehearsal:
             self.once()
 
     def once(self) -> None:
-        """Close a bar, decide, and refuse the order so that the next bar may try again."""
+        """Close a bar, decide, and refuse the order, so that the next bar can try again."""
         self._now_ns += SECOND_NS
         now = self._now_ns
         self._updates += 1
@@ -122,8 +121,8 @@ class Rehearsal:
         self._performer.take(wire.OrderBookTick(SYMBOL, self._updates, now, now, now, bids, asks))
         if self.sender.orders > orders:
             self._performer.take(wire.Reply(self.sender.last_order_id, "refused"))
-            self.engine.risk.forget_refused()  # what is refused again and again would be tried less often
-        if self._updates % 8 == 0:  # more often than a mark price grows too old
+            self.engine.risk.forget_refused()  # orders that are refused repeatedly would be tried less often
+        if self._updates % 8 == 0:  # before a mark price becomes too old
             self._keep_up()
 
     def _keep_up(self) -> None:
@@ -137,7 +136,7 @@ class Rehearsal:
 
 
 def _config(config: EngineConfig) -> EngineConfig:
-    """Of a core that trades nothing but the rehearsal's symbol; ids are made from the same identity."""
+    """Configuration of a core for the rehearsal's symbol only; ids come from the same identity."""
     return dataclasses.replace(
         config,
         symbols=(SYMBOL,),

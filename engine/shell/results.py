@@ -1,4 +1,4 @@
-"""`engine.ctl trades` and `profit`: what the journal says was earned, as tables or JSON."""
+"""`engine.ctl trades` and `profit`: results from the journal, as tables or JSON."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ ZERO = Decimal(0)
 
 
 def chosen(results: Results, strategy: str, symbol: str) -> list[RoundTrip]:
-    """Closed trades and then those still open, of a strategy (its name or "name:id") and a symbol."""
+    """Closed trades, then open ones, of a strategy (its name or "name:id") and a symbol."""
     return [
         one
         for one in (*results.closed, *results.still_open)
@@ -28,7 +28,7 @@ def chosen(results: Results, strategy: str, symbol: str) -> list[RoundTrip]:
 
 
 def trades_table(trips: Sequence[RoundTrip], price: ShowPrice, width: int) -> Table:
-    """One row a trade, the newest last. Times are UTC; on a narrow terminal a short has a minus sign."""
+    """One row per trade, the newest last. Times are UTC; on a narrow terminal a short has a minus sign."""
     is_narrow = width < NARROW_COLUMNS
     names = ["closed, UTC", "strategy", "symbol", "qty", "entry", "exit", "net"]
     names += [] if is_narrow else ["fees", "held", "side"]
@@ -59,10 +59,10 @@ def profit_tables(trips: Sequence[RoundTrip]) -> tuple[Table, Table]:
 
 
 def profit_lines(results: Results, trips: Sequence[RoundTrip], *, is_all: bool) -> list[str]:
-    """The sum, and what is in no trade."""
+    """The sum, and amounts that belong to no trade."""
     done = sum(1 for one in trips if one.closed_ns)
     net = sum((one.net for one in trips), ZERO)
-    lines = [f"{counted(done, 'closed trade')}, net {_money(net)} with what open ones have paid and earned"]
+    lines = [f"{counted(done, 'closed trade')}, net {_money(net)} including the open ones so far"]
     if not is_all:
         return lines
     funding = sum((amount for _, amount in results.funding), ZERO)
@@ -78,7 +78,7 @@ def profit_lines(results: Results, trips: Sequence[RoundTrip], *, is_all: bool) 
     for asset, fee in sorted(results.fees_elsewhere.items()):
         lines.append(f"fees of {plain(fee)} {asset} are not in these numbers")
     if results.begins_after:
-        lines.append(f"without records 1 to {results.begins_after}, which were deleted for their age")
+        lines.append(f"without records 1 to {results.begins_after}, which were deleted because of their age")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The engine's numbers, for the live view and the summary of a run."""
+"""The engine's status, for the live view, clients and the summary of a run."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -32,7 +32,7 @@ SHOWN = 20
 
 
 class StatusKeeper:
-    """Counts what goes by, and draws up the status from that and the core's state."""
+    """Counts events, and makes the status from the counts and the core's state."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -45,7 +45,7 @@ class StatusKeeper:
         self._at_start = StartMoney(plain(account.realised_pnl), plain(account.fees), plain(account.funding))
 
     def counts(self) -> Counts:
-        """Over all starts, as the journal has them."""
+        """Counts over all starts, as in the journal."""
         before = self._engine.earlier
         return Counts(
             before.signals + self.signals,
@@ -55,7 +55,7 @@ class StatusKeeper:
         )
 
     def observe(self, events: Sequence[JournalRecord | AuditEvent]) -> None:
-        """Count, and note the first balance that is told."""
+        """Count events, and note the first reported balance."""
         if self._at_start.wallet_balance is None and (wallet := self._wallet()) is not None:
             self._at_start = msgspec.structs.replace(self._at_start, wallet_balance=wallet)
         for event in events:
@@ -71,7 +71,7 @@ class StatusKeeper:
                 self.fills += 1
 
     def status(self, now_ns: int) -> EngineStatus:
-        """Everything, as of now."""
+        """The complete status at this moment."""
         engine = self._engine
         account = engine.account
         gateway = engine.health.status
@@ -165,10 +165,10 @@ class StatusKeeper:
         )
 
     def _strategies(self) -> tuple[StrategyStatus, ...]:
-        """Those that are no longer configured and hold something first."""
+        """First those that are no longer configured and hold a position."""
         engine, resting = self._engine, self._resting_stops()
         gone = []
-        not_configured = f"not in the configuration: {engine.config.ctl('why')} says what to type"
+        not_configured = f"not in the configuration: {engine.config.ctl('why')} shows the command"
         for owner, position in engine.ownership.orphans():
             stop = _nearest(resting.get((owner, position.symbol), ()), position.qty_base)
             gone.append(
@@ -228,7 +228,7 @@ def _signal(signal: Signal, price: ShowPrice, times: int) -> SignalStatus:
 
 
 def _nearest(levels: Sequence[Decimal], held: Decimal) -> Decimal | None:
-    """Of stop levels the one a falling price meets first, for a short a rising one; None while flat."""
+    """The stop level that the price reaches first, falling for a long, rising for a short; None if flat."""
     if not levels or not held:
         return None
     return max(levels) if held > 0 else min(levels)

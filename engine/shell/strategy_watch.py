@@ -1,8 +1,8 @@
-"""What a strategy can do to the process that runs it: block it, end it, copy it.
+"""Watches strategies, which can block, end or copy the process that runs them.
 
-A strategy that blocks is named with its time. One that never returns, or ends the process, leaves a note
-behind: it stands in a mapped file, which outlives a kill. After the second such death in a run the engine
-comes back without it.
+A strategy that blocks is reported with its time. The one at work is noted in a mapped file, which survives a
+kill, so one that never returns or ends the process is known afterwards. After the second such death in a run
+the engine starts without it.
 """
 
 import json
@@ -21,7 +21,7 @@ from engine.strategies.slot import StrategySlot
 
 SLOW_SECONDS = 0.25
 AGAIN_SECONDS = 60.0
-"""A slow strategy is told once a minute, or when it takes twice as long as was told."""
+"""A slow strategy is reported once a minute, or when it takes twice as long as last reported."""
 DEATHS = 2
 _NOTE_BYTES = 512
 _FORKS = frozenset({"os.fork", "os.forkpty"})
@@ -31,7 +31,7 @@ Say = Callable[[Severity, str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How often the process ended in this run while that strategy was at work, and on which bar last."""
+    """How often the process ended in this run while this strategy was at work, and on which bar last."""
 
     strategy: str
     symbol: str
@@ -40,18 +40,18 @@ class Death:
 
     @property
     def is_final(self) -> bool:
-        """Whether the strategy is left out from now on."""
+        """Whether the strategy is disabled from now on."""
         return self.times >= DEATHS
 
     @property
     def sentence(self) -> str:
-        """For the log, and as the reason why it does not run."""
+        """Text for the log, and the reason why the strategy does not run."""
         bar = utc_text(self.bar_open_ns)
         if self.is_final:
             return f"it was at work when the engine ended {self.times} times in this run, last on bar {bar}"
         return (
             f"{self.strategy} on {self.symbol} was at work on bar {bar} when the engine ended; "
-            "next time it is left out"
+            "next time it is disabled"
         )
 
 
@@ -59,7 +59,7 @@ class StrategyWatch:
     """Implements `engine.strategies.guard.Watch`."""
 
     def __init__(self, folder: Path, say: Say) -> None:
-        """`folder` is the engine's own; OSError where it cannot be written."""
+        """`folder` is the engine's; OSError if it cannot be written."""
         path = folder / "strategy_at_work"
         with path.open("w+b") as file:
             file.write(bytes(_NOTE_BYTES))
@@ -70,10 +70,10 @@ class StrategyWatch:
         self._slot: StrategySlot | None = None
         self._bar_open_ns = 0
         self._since = 0.0
-        self._told: dict[StrategySlot, tuple[float, float]] = {}
+        self._reported: dict[StrategySlot, tuple[float, float]] = {}
 
     def begin(self, slot: StrategySlot, bar: Bar) -> None:
-        """Just before a strategy is given a bar."""
+        """Called just before a strategy gets a bar."""
         name = self._names.get(slot)
         if name is None:
             name = self._names[slot] = f"{slot.owner}\n{slot.symbol}\n".encode()[: _NOTE_BYTES - 32]
@@ -84,30 +84,30 @@ class StrategyWatch:
         self._since = perf_counter()
 
     def end(self) -> None:
-        """It has returned, or raised."""
+        """Called when it has returned or raised."""
         seconds = perf_counter() - self._since
         self._note[0] = 0
         if seconds >= SLOW_SECONDS and self._slot is not None:
-            self._tell(self._slot, seconds)
+            self._report_slow(self._slot, seconds)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._note.close()
 
-    def _tell(self, slot: StrategySlot, seconds: float) -> None:
+    def _report_slow(self, slot: StrategySlot, seconds: float) -> None:
         now = self._since
-        told_at, told_seconds = self._told.get(slot, (-AGAIN_SECONDS, 0.0))
-        if now - told_at < AGAIN_SECONDS and seconds < 2 * told_seconds:
+        reported_at, reported_seconds = self._reported.get(slot, (-AGAIN_SECONDS, 0.0))
+        if now - reported_at < AGAIN_SECONDS and seconds < 2 * reported_seconds:
             return
-        self._told[slot] = (now, seconds)
+        self._reported[slot] = (now, seconds)
         text = f"{slot.owner} on {slot.symbol} took {seconds:.1f} s for bar {utc_text(self._bar_open_ns)}"
-        self._say("warning", "strategy", f"{text}; everything else waited meanwhile")
+        self._say("warning", "strategy", f"{text}; everything else had to wait")
 
 
 def deaths_at_work(folder: Path, *, same_run: bool) -> list[Death]:
-    """Who was at work when an engine of this run ended; what is read is remembered for its next start.
+    """Strategies that were at work when an engine of this run ended; kept for the next start.
 
-    A run that is started anew begins with a clean slate: somebody has looked.
+    A new run begins without them: a person has started it.
     """
     memory = folder / "strategy_deaths.json"
     if not same_run:
@@ -142,7 +142,7 @@ def _at_work(path: Path) -> tuple[str, str, int] | None:
 
 
 def forbid_forks() -> None:
-    """From now on `os.fork` raises in this process: the copy would hold its sockets and trade too."""
+    """Make `os.fork` raise in this process: the copy would hold its sockets and trade too."""
 
     def look(event: str, _arguments: tuple[object, ...]) -> None:
         if event in _FORKS:

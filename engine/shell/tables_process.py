@@ -1,4 +1,4 @@
-"""Starts the process that keeps the tables up to the journal, starts it again, and ends it."""
+"""Starts, restarts and stops the process that brings the tables up to date with the journal."""
 
 import subprocess
 import sys
@@ -14,8 +14,8 @@ _LONGEST_WAIT_S = 600.0
 class TablesProcess:
     """Runs `python -m engine.tables follow ENV` beside the engine.
 
-    The child ends when its stdin closes, so also when this process dies in whatever way. Its death harms
-    nobody: the tables lag until `revive` starts it again.
+    The child ends when its stdin closes, so also when this process dies for whatever reason. If the child
+    dies, the tables lag until `revive` restarts it.
     """
 
     def __init__(self, environment: str) -> None:
@@ -30,9 +30,9 @@ class TablesProcess:
         return self._child.poll() is None
 
     def revive(self, now_s: float) -> None:
-        """Start it again when it has died, ever more slowly; not where its configuration was refused.
+        """Restart it when it has died, at growing intervals; not if its configuration was refused.
 
-        `now_s` is counted from the start of the first one.
+        `now_s` counts from the first start.
         """
         if self.is_running or self._child.returncode == _REFUSED or now_s < self._next_start_s:
             return
@@ -42,7 +42,7 @@ class TablesProcess:
         self._next_start_s = now_s + self._wait_s
 
     def stop(self, timeout_s: float = 5.0) -> int:
-        """Let it catch up and end; returns its exit code. It is killed when that takes too long."""
+        """Let it catch up and end; returns its exit code. It is killed if that takes too long."""
         self._close_stdin()
         try:
             return self._child.wait(timeout_s)
@@ -50,7 +50,7 @@ class TablesProcess:
             return self.kill()
 
     def kill(self) -> int:
-        """End it at once, which loses nothing."""
+        """Kill it, which loses nothing."""
         self._child.kill()
         return self._child.wait()
 

@@ -58,7 +58,7 @@ class ControlClient:
 
 
 class NotAnEngine(ConnectionError):
-    """Something else listens on that port, or nothing there answers."""
+    """Something else listens on that port, or does not answer."""
 
 
 @asynccontextmanager
@@ -105,6 +105,6 @@ async def _prove(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, por
     except (OSError, ValueError, msgspec.DecodeError):
         raise NotAnEngine(f"no engine answers on port {port}") from None
     if not answer.ok:
-        raise PermissionError(f"what listens on port {port} does not take our token")
+        raise PermissionError(f"the server on port {port} does not accept our token")
     if not hmac.compare_digest(answer.text.encode(), proof(token, "server", nonce, port).encode()):
-        raise NotAnEngine(f"what listens on port {port} does not prove that it is the engine")
+        raise NotAnEngine(f"the server on port {port} does not prove that it is the engine")

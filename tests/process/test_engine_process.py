@@ -151,7 +151,7 @@ def test_a_wrong_token_gets_nothing(home: Path) -> None:
             async with connect(control, b"x" * 32):
                 raise AssertionError("it was let in")
 
-        with pytest.raises(PermissionError, match="does not take our token"):
+        with pytest.raises(PermissionError, match="does not accept our token"):
             asyncio.run(asyncio.wait_for(knock(), 20))
         process.terminate()
         assert process.wait(20) == 0

@@ -141,7 +141,7 @@ def test_a_refused_message_is_dropped_once_said_why_and_the_next_one_goes_out(
     assert api.received == ["plain"]
     assert caplog.messages[0].startswith(f"Telegram refuses messages to chat {CHAT}: ")
     assert reason in caplog.messages[0]
-    assert caplog.messages[1:] == ["Telegram takes messages again"]
+    assert caplog.messages[1:] == ["Telegram accepts messages again"]
     assert "AbCdEf" not in caplog.text
 
 
@@ -207,7 +207,7 @@ def test_a_server_that_hangs_is_given_up_and_tried_again(caplog: pytest.LogCaptu
     assert set(api.received) == {"patience"}
     assert caplog.messages == [
         "Telegram cannot be reached, messages wait: Timed out",
-        "Telegram takes messages again",
+        "Telegram accepts messages again",
     ]
 
 
@@ -311,7 +311,7 @@ def test_a_kept_file_that_is_damaged_or_cannot_be_written_costs_a_line(
             center.publish(Notification("critical", "still told"))
             assert center.stop(10)
     assert len(api.received) == 2
-    assert "undelivered-TelegramSink.json is not readable" in caplog.messages[0]
+    assert "undelivered-TelegramSink.json is damaged" in caplog.messages[0]
     assert "cannot be written: No such file or directory" in caplog.messages[1]
 
 
@@ -390,7 +390,7 @@ def test_a_sink_that_breaks_stops_alone(caplog: pytest.LogCaptureFixture):
     center.publish(Notification("info", "too quiet for the log"))
     center.stop(2)
     assert written.texts == ["still here"]
-    assert "Broken stopped: ZeroDivisionError; trading goes on without it" in caplog.text
+    assert "Broken stopped: ZeroDivisionError; trading continues without it" in caplog.text
 
 
 def test_stopping_with_a_dead_server_ends_in_time_and_says_what_is_left():
@@ -435,5 +435,5 @@ def test_a_missing_key_file_is_one_line_and_trading_goes_on(
     observers.say("critical", "test", "still here")
     observers.stop()
     first, second = capsys.readouterr().out.splitlines()
-    assert f"there is no {tmp_path / 'vault' / 'telegram_keys'}, so nothing goes to Telegram" in first
+    assert f"there is no {tmp_path / 'vault' / 'telegram_keys'}, nothing goes to Telegram" in first
     assert "still here" in second

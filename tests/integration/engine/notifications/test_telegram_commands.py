@@ -60,8 +60,8 @@ def test_commands_of_the_own_chat_are_answered_and_all_others_ignored(caplog: py
         ChatCommand("telegram-5", "status", ()),
     ]
     assert api.received == ["done pause", "done status"]
-    assert caplog.text.count("another program polls this Telegram bot or it has a webhook") == 1
-    assert caplog.text.count("Telegram chat 666 is not the one of telegram_keys and is ignored") == 1
+    assert caplog.text.count("another program polls this Telegram bot, or it has a webhook") == 1
+    assert caplog.text.count("Telegram chat 666 is not the one in telegram_keys and is ignored") == 1
     assert "AbCdEf" not in caplog.text
 
 
@@ -88,7 +88,7 @@ def test_only_those_who_may_command_are_obeyed(
     refused_99 = "/kill was not carried out: user 99 is not in user_ids of vault/telegram_keys"
     anonymous = "/kill was not carried out: an anonymous sender is not in user_ids of vault/telegram_keys"
     assert lines(api) == [refused_99, anonymous, refused_99, "done pause"]
-    assert caplog.text.count("Telegram user 99 may not command") == 1
+    assert caplog.text.count("Telegram user 99 may not send commands") == 1
 
 
 def test_in_a_group_nobody_commands_unless_named():
@@ -104,8 +104,8 @@ def test_what_was_sent_while_the_engine_was_down_is_answered_and_not_carried_out
         given = commanded(api, lambda: len(api.received) == 1)
     assert given == [ChatCommand("telegram-6", "pause", ())]
     assert lines(api) == [
-        "/flatten came too late and was not carried out",
-        "/kill came too late and was not carried out",
+        "/flatten arrived too late and was not carried out",
+        "/kill arrived too late and was not carried out",
         "done pause",
     ]
 

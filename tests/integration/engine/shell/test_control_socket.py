@@ -124,7 +124,7 @@ def test_without_the_token_nothing_is_done(line: bytes):
         writer.write(line)
         assert b'"ok":true' not in await gone(reader)
         writer.close()
-        with pytest.raises(PermissionError, match="does not take our token"):
+        with pytest.raises(PermissionError, match="does not accept our token"):
             async with connect(desk.server.port, b"u" * 32):
                 pass
 
@@ -279,7 +279,7 @@ def test_who_passes_the_proof_on_from_another_port_is_let_in_by_nobody():
                 one.close()
 
         between = await asyncio.start_server(relay, "127.0.0.1", 0)
-        with pytest.raises(PermissionError, match="does not take our token"):
+        with pytest.raises(PermissionError, match="does not accept our token"):
             async with connect(between.sockets[0].getsockname()[1], TOKEN):
                 pass
         between.close()

@@ -29,7 +29,7 @@ from tests.support.order_events import ENGINE_ID, intent, report
 from tests.support.places import ROOT
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
-DOUBT = "; the command may have been carried out or not: see `status`"
+DOUBT = "; the command may or may not have been carried out: check `status`"
 COMMANDS = (
     "pause",
     "resume",
@@ -190,7 +190,7 @@ def test_trades_and_profit_come_from_the_journal_of_an_engine_that_does_not_run(
 ):
     assert ctl(monkeypatch, 1, "trades") == (
         2,
-        "there is no journal of demo yet: it is made by the first run\n",
+        "there is no journal of demo yet: the first run creates it\n",
     )
     folder = home / "data" / "demo" / "engine"
     folder.mkdir(parents=True)
@@ -242,7 +242,7 @@ def test_another_engines_token_is_said(home: Path, monkeypatch: pytest.MonkeyPat
         load_or_make_token(home / "vault" / "gateway_token")
         assert ctl(monkeypatch, port, *words) == (
             2,
-            "the engine of demo does not take the token of this vault\n",
+            "the engine of demo does not accept the token of this vault\n",
         )
 
 
@@ -282,9 +282,9 @@ async def answers_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWr
             "kill",
             "demo is not running, or its engine hangs: no engine answers on port {port}",
         ),
-        (ends_in_the_middle, "flatten", f"the engine of demo is gone before it answered{DOUBT}"),
-        (ends_in_the_middle, "why", "the engine of demo is gone before it answered"),
-        (answers_nothing, "kill", f"the engine of demo does not answer within 1 seconds{DOUBT}"),
+        (ends_in_the_middle, "flatten", f"the engine of demo ended before it answered{DOUBT}"),
+        (ends_in_the_middle, "why", "the engine of demo ended before it answered"),
+        (answers_nothing, "kill", f"the engine of demo did not answer within 1 seconds{DOUBT}"),
     ],
 )
 def test_an_engine_in_trouble_is_one_sentence_that_says_what_it_means_for_the_command(

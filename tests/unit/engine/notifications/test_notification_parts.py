@@ -47,7 +47,7 @@ def test_the_people_who_may_command_are_named_with_commas(tmp_path: Path):
         ("bot_token=nonsense\nchat_id=1", "has no bot_token"),
         (f"bot_token={TOKEN}", "has no chat_id"),
         (f"bot_token={TOKEN}\nchat_id=me", "has no chat_id"),
-        (f"bot_token={TOKEN}\nchat_id=1\nuser_ids=1;2", "user_ids must be whole numbers with commas"),
+        (f"bot_token={TOKEN}\nchat_id=1\nuser_ids=1;2", "user_ids must be integers separated by commas"),
         ("", "has no bot_token"),
     ],
 )

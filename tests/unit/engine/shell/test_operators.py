@@ -73,7 +73,7 @@ def test_a_cancel_that_comes_after_the_end_is_no_warning() -> None:
     assert line_of(Replied("k", "cancel", reply, 1), as_it_is) == (
         "info",
         "reply",
-        "cancel of k: it was FILLED before",
+        "cancel of k: it was already FILLED",
     )
     unknown = Reply(1, "not_found", -2011, "Unknown order sent.")
     line = line_of(Replied("k", "cancel", unknown, 1), as_it_is)
