@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.account.state import AccountStateStore
 from engine.execution.resting import RestingOrders
-from engine.execution.script_broker import MarketWish, ScriptBroker
+from engine.execution.script_book import MarketWish, ScriptBook
 from engine.exits.bar_plan import Action
 from engine.model.bars import Bar
 from engine.model.leg import Leg
@@ -38,12 +38,14 @@ class ScriptPlanner:
         slot: StrategySlot,
         account: AccountStateStore,
         resting: RestingOrders,
-        script: ScriptBroker,
+        book: ScriptBook,
+        broker: Broker,
     ) -> None:
         self._slot = slot
         self._account = account
         self._resting = resting
-        self._script = script
+        self._book = book
+        self._broker = broker
 
     def actions(self, decision: Decision) -> tuple[Action, ...]:
         """The first close and the last entry at market; as signals they go into the decision, for its record.
@@ -51,8 +53,8 @@ class ScriptPlanner:
         Where entries of the bar are blocked, those that rest already stay as they were.
         """
         if decision.block is not None:
-            self._script.drop_entries(self._resting.legs(self._slot.owner, self._slot.symbol))
-        wishes = self._script.take_market()
+            self._book.drop_entries(self._resting.legs(self._slot.owner, self._slot.symbol))
+        wishes = self._book.take_market()
         if not wishes:
             return ()
         held = self._account.strategy_position(self._slot.owner, self._slot.symbol).qty_base
@@ -70,19 +72,19 @@ class ScriptPlanner:
 
     def broker(self, bar: Bar, *, muted: bool, coming: Mapping[str, int]) -> Broker:
         """Its broker as of the close of the bar."""
-        self._script.begin_bar(bar, muted=muted, coming=coming)
-        return self._script
+        self._book.begin_bar(bar, muted=muted, coming=coming)
+        return self._broker
 
     def withdraw_entries(self, leg: Leg | None) -> bool:
         """Forget resting entries, or that one; whether that may have changed its state."""
         kept = self._resting.legs(self._slot.owner, self._slot.symbol) - {leg} if leg else frozenset()
-        self._script.drop_entries(kept)
+        self._book.drop_entries(kept)
         return True
 
     def met(self) -> Sequence[Action]:
         """The first exit whose level is met at once; the next follows when it has filled."""
         return tuple(
-            Action("close", one.text, 0, one.qty_base, one.id, one.leg) for one in self._script.take_met()
+            Action("close", one.text, 0, one.qty_base, one.id, one.leg) for one in self._book.take_met()
         )
 
     def on_applied(self, applied: Applied) -> None:
@@ -90,25 +92,25 @@ class ScriptPlanner:
         order, fill = applied.order, applied.fill
         if fill is not None:
             may_go_on = order.is_open or order.evidence.missing_base != ZERO
-            self._script.on_fill(fill, order.leg, may_go_on=may_go_on)
+            self._book.on_fill(fill, order.leg, may_go_on=may_go_on)
         elif not order.is_open:
-            self._script.on_ended(order.client_order_id)
+            self._book.on_ended(order.client_order_id)
 
     def replay(self, unseen: Iterable[Fill], store: OrderStore) -> None:
         """After a restart: fills that the script's state has not seen, and orders that fill no further."""
         for fill in unseen:
             order = store.get(fill.client_order_id)
             if (fill.strategy, fill.symbol) == (self._slot.owner, self._slot.symbol) and order is not None:
-                self._script.on_fill(fill, order.leg, may_go_on=order.is_open)
-        for key in self._script.filling():
+                self._book.on_fill(fill, order.leg, may_go_on=order.is_open)
+        for key in self._book.filling():
             order = store.get(key)
             if order is None or not order.is_open:
-                self._script.on_ended(key)
+                self._book.on_ended(key)
 
     def state(self) -> bytes:
         """For the journal."""
-        return self._script.state()
+        return self._book.state()
 
     def restore(self, state: bytes, bar_open_time_ns: int) -> None:
         """From the journal, as of the bar that opened at that time."""
-        self._script.restore(state, bar_open_time_ns)
+        self._book.restore(state, bar_open_time_ns)

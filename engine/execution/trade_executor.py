@@ -13,6 +13,7 @@ from engine.execution.planner import Planner, RulesPlanner
 from engine.execution.protection import Protection, rules_of
 from engine.execution.refused_rests import RefusedRests
 from engine.execution.resting import RestingOrder, RestingOrders
+from engine.execution.script_book import ScriptBook
 from engine.execution.script_broker import ScriptBroker
 from engine.execution.script_planner import ScriptPlanner
 from engine.execution.script_verbs import refuse_verbs
@@ -67,8 +68,9 @@ class TradeExecutor:
         planner: Planner = RulesPlanner(slot, rules, account)
         asked = None
         if isinstance(slot.strategy, ScriptStrategy):
-            script = ScriptBroker(slot, account, gate.instruments, shared=shared, tell=out.notice)
-            planner, asked = ScriptPlanner(slot, account, self.resting, script), script.resting_orders
+            book = ScriptBook(slot, account, gate.instruments, tell=out.notice)
+            broker = ScriptBroker(book, shared=shared)
+            planner, asked = ScriptPlanner(slot, account, self.resting, book, broker), book.resting_orders
         protection = Protection(slot, rules, clock, out, gate, account, self.resting, asked)
         protection.waiting = self._protected
         entries = MarketEntries(slot, clock, gate, self._store, account, self.log)

@@ -9,7 +9,7 @@ import pytest
 
 from engine.core.engine import Engine
 from engine.core.restore import restore
-from engine.execution.script_broker import ScriptBroker
+from engine.execution.script_book import ScriptBook
 from engine.execution.script_orders import Exit
 from engine.execution.script_trades import OpenTrade
 from engine.journal.recovered import Recovered
@@ -412,7 +412,7 @@ def test_an_exit_of_a_part_that_is_met_at_once_leaves_that_part_once_over_a_rest
     rig = scripted(acts, "entry", "exit", "exit.limit")
     rig.prices(100, 101, 102, 103, 104, 105)
     assert rig.exchange.position == Decimal("0.2")
-    again = ScriptBroker(rig.engine.strategies.slots[0], rig.engine.account, {"BTCUSDT": instrument()})
+    again = ScriptBook(rig.engine.strategies.slots[0], rig.engine.account, {"BTCUSDT": instrument()})
     trader = rig.engine.trades.traders[OWNER, "BTCUSDT"]
     again.restore(trader.exit_state().state, 0)
     assert again.take_met() == []
@@ -428,11 +428,11 @@ def test_exits_of_a_journal_that_kept_calls_only_are_legs_of_what_is_open_or_on_
     }
     before = [7, [OpenTrade("L", 102.2, 3, 0.4)], 0, {}, calls, ["Y"]]
     slot, account = rig.engine.strategies.slots[0], rig.engine.account
-    broker = ScriptBroker(slot, account, {"BTCUSDT": instrument()})
+    broker = ScriptBook(slot, account, {"BTCUSDT": instrument()})
     broker.restore(msgspec.msgpack.encode(before), 0)
     (leg,) = broker.resting_orders().items()
     assert (leg[0].name, leg[1].qty_base, leg[1].price) == ("exit:X:limit", Decimal("0.2"), Decimal(110))
-    again = ScriptBroker(slot, account, {"BTCUSDT": instrument()})
+    again = ScriptBook(slot, account, {"BTCUSDT": instrument()})
     again.restore(broker.state(), 0)
     assert again.resting_orders() == broker.resting_orders()
     assert again.state() == broker.state()

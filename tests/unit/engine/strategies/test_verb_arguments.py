@@ -8,6 +8,7 @@ import pytest
 
 from engine.account.state import AccountStateStore
 from engine.backtest.emulator.broker import BacktestBroker
+from engine.execution.script_book import ScriptBook
 from engine.execution.script_broker import ScriptBroker
 from engine.model.bars import Bar
 from engine.model.broker_settings import BrokerSettings, Market
@@ -19,10 +20,10 @@ Call = Callable[[BacktestBroker | ScriptBroker], None]
 BAR = Bar("BTCUSDT", 10**9, 10**9, 100.0, 100.0, 100.0, 100.0)
 
 
-def live() -> ScriptBroker:
-    broker = ScriptBroker(StrategySlot(spec(), "BTCUSDT"), AccountStateStore(), {"BTCUSDT": instrument()})
-    broker.begin_bar(BAR, muted=False)
-    return broker
+def live(*, muted: bool = False) -> ScriptBroker:
+    book = ScriptBook(StrategySlot(spec(), "BTCUSDT"), AccountStateStore(), {"BTCUSDT": instrument()})
+    book.begin_bar(BAR, muted=muted)
+    return ScriptBroker(book)
 
 
 def backtest() -> BacktestBroker:
@@ -77,7 +78,6 @@ def test_what_can_be_meant_is_taken(make: Callable[[], BacktestBroker | ScriptBr
 
 
 def test_a_wrong_call_while_it_warms_up_is_told_too() -> None:
-    broker = live()
-    broker.begin_bar(BAR, muted=True)
+    broker = live(muted=True)
     with pytest.raises(SentenceError):
         broker.entry("L", "long", -1)
