@@ -25,9 +25,9 @@ class StrategySpec:
     name: str
     symbols: tuple[str, ...]
     timeframe: str
-    candles: CandleKind = "mid"
+    candles: CandleKind
+    sizing: Sizing
     params: Mapping[str, object] = field(default_factory=dict)
-    sizing: Sizing = field(default_factory=Sizing)
     exit_rules: ExitRules | None = None
     leverage: int | None = None
     protective_stop_percent: Decimal | None = None

@@ -15,7 +15,7 @@ DEDUPLICATED_KEYS = 1_000
 class NotificationQueue:
     """Holds up to `capacity` notifications. Times are nanoseconds of one monotonic clock."""
 
-    def __init__(self, capacity: int = 500, *, repeat_after_ns: int = 60_000_000_000) -> None:
+    def __init__(self, capacity: int, *, repeat_after_ns: int) -> None:
         if capacity < 1:
             raise ValueError("a queue holds at least one notification")
         self._capacity = capacity

@@ -19,8 +19,8 @@ from telegram.request import HTTPXRequest
 
 from engine.notifications.keys import TelegramKeys
 from engine.notifications.model import Notification
+from runtime.settings.models import TELEGRAM_API_URL
 
-DEFAULT_API_URL = "https://api.telegram.org/bot"
 MAX_TEXT = 4096
 """In UTF-16 code units, as Telegram counts."""
 FIRST_WAIT_S = 1.0
@@ -91,14 +91,14 @@ class TelegramSink:
         self,
         keys: TelegramKeys,
         *,
-        api_url: str = DEFAULT_API_URL,
+        api_url: str = TELEGRAM_API_URL,
         pause_s: float = 0.0,
         sleep: Sleep = asyncio.sleep,
         now_ns: Callable[[], int] = time.time_ns,
         read_timeout_s: float = 10.0,
     ) -> None:
         self._keys = keys
-        self._api_url = api_url or DEFAULT_API_URL
+        self._api_url = api_url or TELEGRAM_API_URL
         self._pause_s = pause_s or (1.0 if keys.chat_id > 0 else 3.0)
         self._sleep = sleep
         self._now_ns = now_ns

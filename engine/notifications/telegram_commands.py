@@ -17,7 +17,6 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from engine.notifications.keys import TelegramKeys
 from engine.notifications.telegram import (
-    DEFAULT_API_URL,
     FIRST_WAIT_S,
     LONGEST_WAIT_S,
     UNKNOWN_TOKEN_WAIT_S,
@@ -27,6 +26,7 @@ from engine.notifications.telegram import (
     packed,
     seconds_of,
 )
+from runtime.settings.models import TELEGRAM_API_URL
 
 ANSWER_TRIES = 4
 MAX_HANDLED = 1_000
@@ -70,7 +70,7 @@ class TelegramCommands:
         on_command: OnCommand,
         *,
         now_s: Callable[[], float],
-        api_url: str = DEFAULT_API_URL,
+        api_url: str = TELEGRAM_API_URL,
         poll_s: int = 25,
         max_age_s: float = 60.0,
         sleep: Sleep = asyncio.sleep,
@@ -78,7 +78,7 @@ class TelegramCommands:
         self._keys = keys
         self._on_command = on_command
         self._now_s = now_s
-        self._api_url = api_url or DEFAULT_API_URL
+        self._api_url = api_url or TELEGRAM_API_URL
         self._poll_s = poll_s
         self._max_age_s = max_age_s
         self._sleep = sleep

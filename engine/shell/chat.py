@@ -1,4 +1,4 @@
-"""Telegram's commands as a client of the control socket, in a thread and an event loop of its own."""
+"""Telegram's commands as a client of the control socket, in its own thread and event loop."""
 
 import asyncio
 import logging

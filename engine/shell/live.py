@@ -34,13 +34,12 @@ from gateways.wire.messages import AccountUpdate, OrderUpdate, Refused, Reply, S
 from gateways.wire.token import load_or_make_token
 from runtime.control.status import write_status
 from runtime.process import event_loop
-from runtime.process.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request
+from runtime.process.child import EXIT_CONFIGURATION, WAS_UP_VARIABLE, parse_arguments, stop_on_request
 from runtime.process.files import keep_private
 from runtime.settings import Settings, SettingsError, load_settings
 from runtime.settings.clock import wall_clock
 from runtime.settings.environment import Home, listen, ports_to_try
 
-EXIT_CONFIGURATION = 2
 EXIT_REFUSED = 3
 _FLUSH_AFTER_S = 0.02
 _FAR_NS = 3_600_000_000_000

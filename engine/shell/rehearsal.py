@@ -32,7 +32,7 @@ STALE_AFTER_NS = 5 * SECOND_NS
 PRICE = 64_000.0
 _WINDOWS = {"fast": 2, "slow": 3}
 _SPEC = StrategySpec(
-    "rehearsal", EMACrossStrategy.name, (SYMBOL,), "1s", params=_WINDOWS, sizing=Sizing("fixed", 0.01)
+    "rehearsal", EMACrossStrategy.name, (SYMBOL,), "1s", "mid", Sizing("fixed", 0.01), params=_WINDOWS
 )
 _LIMIT = Decimal(1_000_000_000)
 _LIMITS = RiskLimits(

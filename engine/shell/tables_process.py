@@ -3,10 +3,9 @@
 import subprocess
 import sys
 
-from runtime.process.child import OWN_SESSION
+from runtime.process.child import EXIT_CONFIGURATION, OWN_SESSION
 from runtime.process.interpreter import ROOT
 
-_REFUSED = 2
 _FIRST_WAIT_S = 10.0
 _LONGEST_WAIT_S = 600.0
 
@@ -34,7 +33,7 @@ class TablesProcess:
 
         `now_s` counts from the first start.
         """
-        if self.is_running or self._child.returncode == _REFUSED or now_s < self._next_start_s:
+        if self.is_running or self._child.returncode == EXIT_CONFIGURATION or now_s < self._next_start_s:
             return
         self._close_stdin()
         self._child = self._started()

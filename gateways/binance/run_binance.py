@@ -26,12 +26,11 @@ from gateways.binance.setup.log_lines import LogLines  # noqa: E402
 from gateways.wire.errors import TokenError  # noqa: E402
 from gateways.wire.token import load_or_make_token  # noqa: E402
 from runtime.process import event_loop  # noqa: E402
-from runtime.process.child import WAS_UP_VARIABLE, parse_arguments, stop_on_request  # noqa: E402
+from runtime.process.child import EXIT_CONFIGURATION, WAS_UP_VARIABLE, parse_arguments, stop_on_request  # noqa: E402
 from runtime.process.files import keep_private  # noqa: E402
 from runtime.settings import SettingsError, load_settings  # noqa: E402
 from runtime.settings.clock import wall_clock  # noqa: E402
 
-EXIT_CONFIGURATION = 2
 EXIT_BROKEN = 1
 
 _log = structlog.get_logger("gateway")

@@ -31,13 +31,12 @@ from gateways.simulator.markets.parse import KINDS
 from gateways.simulator.server import Server, SocketRules, call_later_on
 from gateways.simulator.store.journal import StateDamagedError
 from runtime.process import event_loop
-from runtime.process.child import WAS_UP_VARIABLE, stop_on_request
+from runtime.process.child import EXIT_CONFIGURATION, WAS_UP_VARIABLE, stop_on_request
 from runtime.process.files import FileLock, keep_private
 
 MAX_SPEED = 10_000.0
 MAX_EPOCH_MS = 10**13
 EXIT_DISK = 1
-EXIT_USAGE = 2
 PORT_SECONDS = 0.5
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 """The disk is full or read-only: not a bug, and it can be fixed by freeing space."""
@@ -59,14 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         event_loop.run(_run(options, prepared))
     except (UsageError, ClockError, MarketError, StateDamagedError, StoreError) as error:
         print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
-        return EXIT_USAGE
+        return EXIT_CONFIGURATION
     except OSError as error:
         is_foreign = error.errno in FOREIGN_ERRORS and error.filename is not None
         if error.errno not in DISK_ERRORS and not is_foreign:
             raise
         where = error.filename or options.state or "the state folder"
         print(f"simulator: {where}: {error.strerror}", file=sys.stderr)  # noqa: T201 - the message of a command
-        return EXIT_USAGE if is_foreign else EXIT_DISK
+        return EXIT_CONFIGURATION if is_foreign else EXIT_DISK
     return 0
 
 

@@ -18,6 +18,8 @@ from typing import Any
 
 from runtime.process.heartbeat import begin_to_beat
 
+EXIT_CONFIGURATION = 2
+"""Exit code of a process whose configuration is wrong: starting it again would not help."""
 EXIT_FORCED = 70
 """Exit code of a process that hung when it was asked to stop."""
 FORCE_AFTER_SECONDS = 10.0

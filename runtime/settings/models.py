@@ -28,6 +28,8 @@ LEAST_DEAD_MAN_SECONDS = 5
 CASH_LIMITS = ("max_order_notional_quote", "max_position_notional_quote", "max_total_notional_quote")
 """Limits in [risk] that an entry of a fixed amount must fit."""
 
+TELEGRAM_API_URL = "https://api.telegram.org/bot"
+
 SYMBOL_PATTERN = r"^[A-Z0-9_]{2,32}$"
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)]
 Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smhdw]$")]
@@ -238,7 +240,7 @@ class TelegramSettings(_Section):
 
     enabled: bool = False
     """Requires the key file."""
-    api_url: Url = "https://api.telegram.org/bot"
+    api_url: Url = TELEGRAM_API_URL
     """Base URL of the Bot API."""
     keys_file: VaultName = "telegram_keys"
     """Name inside vault/."""

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from runtime.process.child import EXIT_CONFIGURATION
 from runtime.process.files import FileLock, keep_private
 from runtime.settings import Settings, SettingsError, load_settings
 from runtime.settings.environment import PortName, is_free
@@ -17,7 +18,6 @@ from runtime.supervisor.arguments import CommandLineError, parse_arguments
 from runtime.supervisor.closing import closing_line, left_open
 from runtime.supervisor.console import Console
 from runtime.supervisor.precheck import refusal
-from runtime.supervisor.process import CONFIGURATION_ERROR
 from runtime.supervisor.session import Session, stopped_by_signals
 from runtime.supervisor.specs import claim_ports, known_ports, process_specs
 from runtime.supervisor.summary import RunSummary, write_summary
@@ -70,7 +70,7 @@ def _say(line: str) -> None:
 
 def _refuse(sentence: str) -> int:
     sys.stderr.write(sentence + "\n")
-    return CONFIGURATION_ERROR
+    return EXIT_CONFIGURATION
 
 
 def _no_place(path: Path) -> str:
@@ -132,7 +132,7 @@ def _run_session(settings: Settings, arguments: argparse.Namespace) -> int:
         except OSError as error:
             sys.stderr.write(f"{arguments.summary} cannot be written: {error}\n")
             code = code or 1
-    if code != CONFIGURATION_ERROR:
+    if code != EXIT_CONFIGURATION:
         as_of = summary.as_of(session.processes["engine"].ended_s)
         console.say(closing_line(settings.environment, numbers, as_of))
         for sentence in left_open(settings, summary.last_status(), numbers, as_of):

@@ -37,7 +37,7 @@ def refusal(
 ) -> str:
     """One sentence about what would keep the environment from starting; "" when all is well.
 
-    `say` gets a line about slow work, so that nobody looks at an empty screen.
+    `say` gets a line before slow work, so that the screen is not empty meanwhile.
     """
     wrong = _ports(settings)
     if wrong:

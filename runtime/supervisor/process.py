@@ -9,12 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from runtime.process.child import OWN_SESSION, WAS_UP_VARIABLE
+from runtime.process.child import EXIT_CONFIGURATION, OWN_SESSION, WAS_UP_VARIABLE
 from runtime.process.heartbeat import BEAT, BEAT_VARIABLE
 from runtime.supervisor.specs import ProcessSpec
 
-CONFIGURATION_ERROR = 2
-"""Exit code of a process whose configuration is wrong: starting it again would not help."""
 FAILING_AFTER = 3
 KILLED_CODE = -9
 """Exit code of a process that was killed from outside; known on POSIX only."""
@@ -108,7 +106,7 @@ class SupervisedProcess:
             if self._stopping.is_set():
                 self.state = "stopped"
                 return
-            if code == CONFIGURATION_ERROR:
+            if code == EXIT_CONFIGURATION:
                 raise CannotKeepUp(f"{self.spec.name} cannot work with its configuration", code)
             # Killed from outside while it was up: that does not mean that it cannot stay up.
             was_taken = code == KILLED_CODE and self.ready.is_set()

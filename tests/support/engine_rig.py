@@ -57,6 +57,7 @@ def spec(name: str = "sma_crossover_inflection", **changes: object) -> StrategyS
         "name": name,
         "symbols": ("BTCUSDT",),
         "timeframe": "1s",
+        "candles": "mid",
         "params": {"short": 1, "long": 2, "smoothing": 1},
         "sizing": Sizing("fixed", 0.1),
     }

@@ -95,7 +95,7 @@ def test_flatten_names_a_strategy_that_is_gone_and_leaves_what_it_holds_with_its
     assert StatusKeeper(again.engine).status(again.now_ns).left_behind == (left,)
     row = StatusKeeper(again.engine).status(again.now_ns).strategies[0]
     assert (row.strategy, row.qty_base, row.stop_price) == (OWNER, "0.1", "96.1")
-    assert row.state == ("not in the configuration: `python -m engine.ctl --env paper why` says what to type")
+    assert row.state == ("not in the configuration: `python -m engine.ctl --env paper why` shows the command")
     command(again, "why")
     assert left in answered(again)
     command(again, "flatten", 2)

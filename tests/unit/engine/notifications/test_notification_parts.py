@@ -59,7 +59,7 @@ def test_a_bad_key_file_is_one_sentence_without_the_key(tmp_path: Path, text: st
 
 def test_a_missing_key_file_is_named(tmp_path: Path):
     with pytest.raises(
-        TelegramKeysError, match=r"there is no .*vault.telegram_keys, so nothing goes to Telegram"
+        TelegramKeysError, match=r"there is no .*vault.telegram_keys, nothing goes to Telegram"
     ):
         load_telegram_keys([tmp_path / "vault" / "telegram_keys"])
 
@@ -73,7 +73,7 @@ def test_a_key_file_others_can_read_is_refused(tmp_path: Path):
 
 
 def test_equal_keys_within_the_window_are_taken_once():
-    queue = NotificationQueue(repeat_after_ns=100)
+    queue = NotificationQueue(500, repeat_after_ns=100)
     for now_ns in (0, 50, 99, 100, 150, 250):
         queue.offer(Notification("info", str(now_ns), key="stale"), now_ns)
     queue.offer(Notification("info", "other", key="gap"), 60)
@@ -85,7 +85,7 @@ def test_equal_keys_within_the_window_are_taken_once():
 
 @given(st.lists(st.sampled_from(LEVELS), max_size=200), st.integers(1, 20))
 def test_an_overflow_drops_the_lowest_and_oldest_first(levels: list[str], capacity: int):
-    queue = NotificationQueue(capacity)
+    queue = NotificationQueue(capacity, repeat_after_ns=100)
     offered = [Notification(level, str(number)) for number, level in enumerate(levels)]  # type: ignore[arg-type]
     kept: list[Notification] = []
     for one in offered:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateways.simulator.__main__ import EXIT_USAGE, main
+from gateways.simulator.__main__ import main
 from gateways.simulator.store.journal import StateDamagedError
+from runtime.process.child import EXIT_CONFIGURATION
 from tests.property.gateways.simulator.store.test_persistence import (
     Persistence,
     journal_of,
@@ -88,5 +89,5 @@ def test_a_folder_in_the_place_of_a_file_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ):
     (tmp_path / name).mkdir()
-    assert main(["--state", str(tmp_path), "--port", "0"]) == EXIT_USAGE
+    assert main(["--state", str(tmp_path), "--port", "0"]) == EXIT_CONFIGURATION
     assert capsys.readouterr().err == f"simulator: {tmp_path / name}: Is a directory\n"
