@@ -87,7 +87,8 @@ class Engine(Parts):
     def process(self, event: Event) -> Sequence[Effect]:
         """One event from beginning to end, where nothing has to leave early: `decide`, then `finish`."""
         effects = self.decide(event)
-        return [*effects, *self.finish()] if effects else effects
+        rest = self.finish() if effects else NO_EFFECTS
+        return [*effects, *rest] if rest else effects
 
     def _carry_on(self, kind: type, work: Work) -> Work:
         """What follows the handler of an event that closed bars: decisions, then as after any event."""
