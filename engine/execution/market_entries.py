@@ -22,7 +22,7 @@ from engine.model.limits import ALLOWED, Verdict
 from engine.model.lots import quantity_down
 from engine.model.records import Intent
 from engine.orders.order_store import Applied, Order, OrderStore
-from engine.risk.gates import INSTRUMENT, NO_FILTERS
+from engine.risk.facts.gates import INSTRUMENT, NO_FILTERS
 from engine.strategies.slot import Decision, SlotState, StrategySlot
 from gateways.wire.messages import Instrument
 

@@ -11,7 +11,7 @@ from engine.model.limits import Verdict
 from engine.model.lots import decimal_of
 from engine.model.records import Intent
 from engine.orders.order_store import OrderStore
-from engine.risk.context import RiskContext, context_for
+from engine.risk.facts.context import RiskContext, context_for
 from engine.risk.health import Health
 from engine.risk.manager import RiskManager
 

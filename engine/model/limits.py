@@ -1,5 +1,6 @@
 """Limits and verdicts of the risk manager."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -9,7 +10,8 @@ from engine.model.signals import Fate
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Money in the quote asset; None switches a limit off. `max_position_notional_quote` is per symbol,
-    `order_window_ns` the window of `max_orders_per_window`.
+    `order_window_ns` the window of `max_orders_per_window`. `rules` are further rules by name, with the raw
+    parameters of each.
     """
 
     max_order_notional_quote: Decimal | None = None
@@ -21,6 +23,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_orders_per_window: int | None = None
     order_window_ns: int = 0
     max_daily_loss_quote: Decimal | None = None
+    rules: Mapping[str, Mapping[str, object]] = {}
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):

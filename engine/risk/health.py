@@ -14,7 +14,7 @@ from engine.model.price_text import PriceText
 from engine.model.timeframes import time_text, utc_text
 from engine.orders.client_ids import is_of_an_engine
 from engine.orders.order_store import OrderStore
-from engine.risk.gates import STALE_MARK_NS, AccountFacts, SymbolFacts, blockers
+from engine.risk.facts.gates import STALE_MARK_NS, AccountFacts, SymbolFacts, blockers
 from gateways.wire.messages import GatewayStatus, Instrument, PositionReport, Snapshot
 
 ROOM_PERCENT = 90

@@ -6,21 +6,21 @@ from engine.model.limits import ALLOWED, RiskLimits, Verdict
 from engine.model.records import Intent
 from engine.orders.order_states import OrderState
 from engine.orders.order_store import Applied
-from engine.risk.context import ZERO, RiskContext, reduces
-from engine.risk.gates import CONNECTION, closed_gate
-from engine.risk.rules import (
-    ForeignPosition,
-    Leverage,
-    OpenOrders,
-    OrderNotional,
-    OrderRate,
-    PositionNotional,
-    PriceBand,
-    RefusedEntries,
-    Rule,
-    StrategyRunning,
-    TotalNotional,
-)
+from engine.risk.configured import configured_rules
+from engine.risk.facts.context import ZERO, RiskContext, reduces
+from engine.risk.facts.gates import CONNECTION, closed_gate
+from engine.risk.rules.foreign_position import ForeignPosition
+from engine.risk.rules.leverage import Leverage
+from engine.risk.rules.open_orders import OpenOrders
+from engine.risk.rules.order_notional import OrderNotional
+from engine.risk.rules.order_rate import OrderRate
+from engine.risk.rules.position_notional import PositionNotional
+from engine.risk.rules.price_band import PriceBand
+from engine.risk.rules.refused_entries import RefusedEntries
+from engine.risk.rules.rule import Rule
+from engine.risk.rules.strategy import StrategyRunning
+from engine.risk.rules.total_notional import TotalNotional
+from engine.strategies.faults import what_and_where
 
 _NO_QUANTITY = Verdict(allowed=False, rule="quantity", reason="an order needs a quantity above 0")
 _NOT_CONNECTED = Verdict(False, CONNECTION.name, "there is no connection to the gateway")
@@ -33,7 +33,10 @@ class RiskManager:
     """
 
     def __init__(self, limits: RiskLimits, bars_ns: Mapping[str, int] | None = None) -> None:
-        """`bars_ns`: bar lengths by strategy, for entries that the exchange refuses bar after bar."""
+        """`bars_ns`: bar lengths by strategy, for entries that the exchange refuses bar after bar.
+
+        `RuleRefused` says what is wrong with a rule that is configured by its name.
+        """
         self._refused = RefusedEntries(bars_ns or {})
         self._rate: OrderRate | None = None
         self._rules: tuple[Rule, ...] = tuple(self._rules_of(limits))
@@ -55,6 +58,7 @@ class RiskManager:
             rules.append(TotalNotional(limits.max_total_notional_quote))
         if limits.max_leverage is not None:
             rules.append(Leverage(limits.max_leverage))
+        rules += configured_rules(limits.rules)
         return rules
 
     @property
@@ -71,7 +75,10 @@ class RiskManager:
         if closed is not None:
             return Verdict(allowed=False, rule=closed.name, reason=closed.sentence)
         for rule in self._rules:
-            reason = rule.check(order, context)
+            try:
+                reason = rule.check(order, context)
+            except Exception as error:  # noqa: BLE001  # a rule that cannot say yes must not end the engine
+                reason = f"the rule has failed: {what_and_where(error, type(rule))}"
             if reason:
                 return Verdict(allowed=False, rule=rule.name, reason=reason)
         return ALLOWED

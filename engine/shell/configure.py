@@ -59,4 +59,5 @@ def _limits(risk: RiskSettings) -> RiskLimits:
         max_orders_per_window=risk.max_orders,
         order_window_ns=risk.order_rate_seconds * SECOND_NS,
         max_daily_loss_quote=risk.max_daily_loss_quote,
+        rules=risk.rules,
     )

@@ -18,6 +18,7 @@ from engine.model.config import EngineConfig
 from engine.model.events import Event, JournalState, LinkDown, Stop, StrategyEnded, Timer
 from engine.model.records import JournalRecord
 from engine.orders.client_ids import client_id_prefix, engine_id_from
+from engine.risk.configured import RuleRefused
 from engine.shell.chat import ChatThread
 from engine.shell.configure import of_settings
 from engine.shell.control_server import ControlServer
@@ -118,7 +119,7 @@ class LiveEngine:
     def _make_core(self, config: EngineConfig) -> Engine:
         try:
             return Engine(config)
-        except StrategyRefused:
+        except (StrategyRefused, RuleRefused):
             self._journal.close(self._now_ns())
             raise
 
@@ -407,7 +408,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         keep_private(settings.engine_dir, settings.data_dir, settings.vault_dir)
         forbid_forks()
         live = LiveEngine(settings, same_run=WAS_UP_VARIABLE in os.environ)
-    except StrategyRefused as error:
+    except (StrategyRefused, RuleRefused) as error:
         sys.stderr.write(f"{Home.find().config(arguments.environment)}: {error}\n")
         return EXIT_CONFIGURATION
     except (SettingsError, JournalError, TokenError) as error:

@@ -5,8 +5,10 @@ becomes of them is decided by `ExitRules`, sizing and risk. A `ScriptStrategy` s
 calls Pine's verbs on a `Broker`. The backtest broker and the live TradeExecutor implement that port.
 """
 
+import contextlib
 import importlib
 import inspect
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -240,8 +242,7 @@ _StrategyClass = TypeVar("_StrategyClass", type[SignalStrategy], type[ScriptStra
 class StrategyRegistry:
     """Strategies by name. Registration of a name twice is an error.
 
-    `package` holds one file for each strategy, named as it is, and `every`, which imports them all; they are
-    imported when they are asked for.
+    `package` holds a file for each strategy, named as it is, which is imported when it is asked for.
     """
 
     package: str = ""
@@ -255,9 +256,12 @@ class StrategyRegistry:
         return cls
 
     def names(self) -> tuple[str, ...]:
-        """All names, sorted."""
+        """All names, sorted. A file that cannot be imported has none; `get` says what is wrong with it."""
         if self.package:
-            importlib.import_module(f"{self.package}.every")
+            folders = importlib.import_module(self.package).__path__
+            for module in pkgutil.iter_modules(folders, f"{self.package}."):
+                with contextlib.suppress(Exception, SystemExit):  # somebody's own code
+                    importlib.import_module(module.name)
         return tuple(sorted(self._by_name))
 
     def get(self, name: str) -> type[SignalStrategy] | type[ScriptStrategy]:

@@ -34,6 +34,7 @@ SYMBOL_PATTERN = r"^[A-Z0-9_]{2,32}$"
 Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)]
 Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smhdw]$")]
 Url = Annotated[str, StringConstraints(pattern=r"^((https?|wss?)://[^\s/]+(/[^\s]*)?)?$")]
+RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Money = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Percent = Annotated[Decimal, Field(gt=0, le=100, allow_inf_nan=False)]
@@ -202,6 +203,8 @@ class RiskSettings(_Section):
     """Window of `max_orders`."""
     max_daily_loss_quote: Money
     """Realised and open loss since 00:00 UTC with fees and funding, without transfers; entries stop at it."""
+    rules: dict[RuleName, dict[str, bool | int | float | str]] = Field(default_factory=dict, max_length=100)
+    """Rules of your own: `rules.NAME = { limit = 3 }`, a name and its parameters (docs/extending.md)."""
 
 
 class JournalSettings(_Section):

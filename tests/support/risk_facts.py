@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from engine.risk.context import RiskContext
-from engine.risk.gates import AccountFacts, SymbolFacts
+from engine.risk.facts.context import RiskContext
+from engine.risk.facts.gates import AccountFacts, SymbolFacts
 
 SYMBOL = "BTCUSDT"
 ZERO = Decimal(0)

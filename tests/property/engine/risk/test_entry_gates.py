@@ -14,8 +14,8 @@ from engine.model.leg import ENTRY
 from engine.model.limits import RiskLimits, Verdict
 from engine.model.records import Intent
 from engine.model.timeframes import SECOND_NS
-from engine.risk import gates
-from engine.risk.gates import AccountFacts, SymbolFacts, blockers
+from engine.risk.facts import gates
+from engine.risk.facts.gates import AccountFacts, SymbolFacts, blockers
 from engine.risk.manager import RiskManager
 from gateways.wire.messages import AccountUpdate, Balance
 from tests.support.engine_rig import Rig

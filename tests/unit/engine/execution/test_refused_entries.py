@@ -12,7 +12,7 @@ from engine.model.records import Signal
 from engine.model.signals import Signals
 from engine.model.timeframes import SECOND_NS
 from engine.risk.manager import RiskManager
-from engine.risk.rules import RefusedEntries
+from engine.risk.rules.refused_entries import RefusedEntries
 from engine.strategies.ema_cross import EMACrossParams, EMACrossStrategy
 from gateways.wire import messages as wire
 from tests.support.engine_rig import START_NS, Rig, config, spec

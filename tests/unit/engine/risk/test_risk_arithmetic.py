@@ -7,7 +7,7 @@ import pytest
 from engine.account.state import AccountStateStore
 from engine.model.limits import RiskLimits, Verdict
 from engine.orders.order_store import OrderStore
-from engine.risk.context import RiskContext, context_for, reduces
+from engine.risk.facts.context import RiskContext, context_for, reduces
 from engine.risk.manager import RiskManager
 from gateways.wire.messages import MarkPrice
 from tests.support.order_events import PREFIX, SYMBOL, intent

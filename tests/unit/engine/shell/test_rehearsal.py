@@ -15,7 +15,11 @@ import pytest
 from engine.model.effects import Append, Send
 from engine.model.records import Intent, JournalRecord
 from engine.orders.order_states import OrderState
-from engine.risk.rules import Leverage, OrderNotional, OrderRate, PriceBand, TotalNotional
+from engine.risk.rules.leverage import Leverage
+from engine.risk.rules.order_notional import OrderNotional
+from engine.risk.rules.order_rate import OrderRate
+from engine.risk.rules.price_band import PriceBand
+from engine.risk.rules.total_notional import TotalNotional
 from engine.shell.rehearsal import REMEMBERED_IDS, SYMBOL, PaperJournal, Rehearsal
 from gateways.binance.gateway import Gateway
 from gateways.binance.orders.rehearsal import Rehearsal as GatewayRehearsal

@@ -104,6 +104,17 @@ def test_what_is_wrong_with_a_class_is_one_sentence_with_its_key(monkeypatch: py
     assert said_of(monkeypatch, _Broken).startswith(f"{broken}test_strategy_registry.py line ")
 
 
+def test_a_strategy_file_that_cannot_be_imported_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "some_strategies").mkdir()
+    (tmp_path / "some_strategies" / "broken.py").write_text("raise SystemExit(1)", "utf-8")
+    (tmp_path / "some_strategies" / "fine.py").write_text("IMPORTED = True", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert StrategyRegistry("some_strategies").names() == ()
+    assert sys.modules["some_strategies.fine"].IMPORTED
+
+
 def test_a_strategy_file_that_cannot_be_imported_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -7,7 +7,7 @@ import msgspec
 from engine.account.state import AccountStateStore
 from engine.model.records import Intent
 from engine.orders.order_store import OrderStore
-from engine.risk.gates import AccountFacts, SymbolFacts
+from engine.risk.facts.gates import AccountFacts, SymbolFacts
 
 ZERO = Decimal(0)
 

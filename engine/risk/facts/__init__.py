@@ -1,0 +1,1 @@
+"""What the gates and the rules look at, and the gates themselves."""
