@@ -1,8 +1,8 @@
-"""Leaving a position at market, and not giving up: an exit that was proven not to happen is sent again.
+"""Exits at market, repeated until the position is closed.
 
-One exit at a time for each owner and symbol; leaving everything, asked for meanwhile, follows it. An attempt
-follows only on proof that the one before did not (wholly) happen, under the id of the next attempt, with what
-is left of the position. What each refusal leads to stands in docs/refused_exits.md.
+One exit at a time for each owner and symbol; a full exit requested meanwhile follows it. A new attempt needs
+proof that the last one was not (completely) filled; it has the next attempt's id and the size that is left.
+docs/refused_exits.md says how each refusal is handled.
 """
 
 from collections.abc import Callable, Container
@@ -31,20 +31,20 @@ from gateways.wire.messages import Side
 
 ZERO = Decimal(0)
 ALARM_AT_ATTEMPT = 8
-"""From this attempt on they follow each other at the longest distance."""
+"""From this attempt on the delay between attempts is the longest."""
 _FIRST_DELAY_NS = SECOND_NS // 4
 _DOUBT_DELAY_NS = 5 * SECOND_NS
 _LONGEST_DELAY_NS = _FIRST_DELAY_NS << ALARM_AT_ATTEMPT
 _WAY_DELAY_NS = 2 * SECOND_NS
-"""So long an exit waits for cancels of what stands in its way, before it is tried all the same."""
+"""How long an exit waits for the cancels of orders in its way before it is sent anyway."""
 IN_FLIGHT = Verdict(False, "exit_in_flight", "an exit is under way")
 NOTHING_TO_REDUCE = "the exchange says there is nothing to reduce"
 NOTHING = Verdict(False, "nothing_to_close", "there is nothing to close")
 DUST = Verdict(False, "dust", "what is left is dust: the exchange takes no order that leaves it")
 
 
-class _Wish(msgspec.Struct, frozen=True):
-    """Leaving everything, asked for while a smaller exit was under way."""
+class _FullExit(msgspec.Struct, frozen=True):
+    """A full exit, requested while a smaller one is running."""
 
     side: Side
     cause: Cause
@@ -53,24 +53,24 @@ class _Wish(msgspec.Struct, frozen=True):
 
 
 class _Exit(msgspec.Struct):
-    """The running exit of one owner on one symbol. `retry_at_ns` is when its next attempt is due; nobody's
-    word brings it forward to before `not_before_ns`. `clears` once own orders had to be taken out of its way:
-    until it is over none of them is placed again. `is_exact`: the exchange does not cut an order down to the
-    position. `told` is the reason that was last told."""
+    """The running exit of one owner on one symbol. `retry_at_ns` is when its next attempt is due, never
+    before `not_before_ns`. `then` follows it. `cleared_way`: own orders in its way were cancelled, and none
+    is placed again until the exit is done. `is_exact`: the exchange does not cut an order down to the
+    position. `last_reason` is the last reason that was reported."""
 
     intent: Intent
     retry_at_ns: int = NEVER_NS
     not_before_ns: int = 0
-    then: _Wish | None = None
-    clears: bool = False
+    then: _FullExit | None = None
+    cleared_way: bool = False
     is_exact: bool = False
-    told: str = ""
+    last_reason: str = ""
 
 
 class MarketExits:
-    """Reduce-only market orders until what was to be left is left.
+    """Sends reduce-only market orders until the requested size is closed.
 
-    `on_doubt` is called when the exchange says there is nothing to reduce: our view must be compared.
+    `on_doubt` is called when the exchange says there is nothing to reduce: positions must be reconciled.
     """
 
     def __init__(
@@ -98,13 +98,13 @@ class MarketExits:
     def leave(
         self, owner: str, symbol: str, *, qty_base: Decimal | None = None, cause: Cause, leg: Leg, signal: str
     ) -> Placed:
-        """Leave a position, or `qty_base` of it. What cannot be sent now is sent as soon as it can be."""
+        """Close a position, or `qty_base` of it. What cannot be sent now is sent as soon as possible."""
         held = self._holdings.held(owner, symbol)
         side: Side = "SELL" if held > ZERO else "BUY"
         running = self._exits.get((owner, symbol))
         if running is not None:
             if qty_base is None:
-                running.then = _Wish(side, cause, leg, signal)
+                running.then = _FullExit(side, cause, leg, signal)
             if running.retry_at_ns != NEVER_NS:
                 running.retry_at_ns = max(self._clock.now_ns, running.not_before_ns)
                 self._reschedule()
@@ -130,8 +130,8 @@ class MarketExits:
         return placed
 
     def leave_as_told(self, owner: str, symbol: str, cause: Cause) -> None:
-        """Leave what is still held of a position that somebody said to leave. A crash may have come between
-        the word and the order, or after it."""
+        """Close what is left of a position after `flatten` or `kill`. The engine may have crashed between the
+        command and the order, or after the order."""
         if not self._holdings.held(owner, symbol):
             return
         for one in (cause, cause.again(self._clock.now_ns)):
@@ -139,27 +139,27 @@ class MarketExits:
             if placed.verdict is not DUPLICATE:
                 return
 
-    def makes_way(self, owner: str, symbol: str) -> bool:
-        """Whether own orders had to be taken out of the way of a running exit: none may come back."""
+    def has_cleared_way(self, owner: str, symbol: str) -> bool:
+        """Whether own orders were cancelled for a running exit, so that none may be placed again yet."""
         running = self._exits.get((owner, symbol))
-        return running is not None and running.clears
+        return running is not None and running.cleared_way
 
     def give_up(self, owner: str) -> None:
-        """That owner's exits are not tried again."""
+        """Stop retrying the exits of that owner."""
         for key in [key for key in self._exits if key[0] == owner]:
             del self._exits[key]
         self._reschedule()
 
     def adopt(self, order: Order) -> None:
-        """An exit of the journal that is still under way, or was to be tried again."""
+        """Continue an exit from the journal that is still open, or is due for a retry."""
         intent = order.intent
         due = NEVER_NS if order.is_open else self._clock.now_ns
         self._exits[intent.strategy, intent.symbol] = _Exit(intent, due)
         self._reschedule()
 
     def adopt_unfinished(self, keys: Container[tuple[str, str]]) -> None:
-        """Of those owners and symbols, and the operator: an exit that had failed or filled in part goes on,
-        when nothing was sent for its owner since."""
+        """Continue exits of those owners and symbols, and of the operator, that failed or filled in part,
+        where nothing was sent for the owner since."""
         newest: dict[tuple[str, str], Order] = {}
         for order in (*self._store.closed_orders(), *self._store.open_orders()):
             intent = order.intent
@@ -174,20 +174,20 @@ class MarketExits:
                 self.adopt(order)
 
     def on_applied(self, applied: Applied) -> None:
-        """An exit has ended: well, or to be tried again. Or what stood in an exit's way is gone."""
+        """An exit has filled, or must be retried; or an order in the way of an exit has ended."""
         order = applied.order
         key = (order.intent.strategy, order.intent.symbol)
         running = self._exits.get(key)
         if order.is_open:
             return
         if running is None or running.intent.client_order_id != order.client_order_id:
-            self._hurry(order.intent.symbol)
+            self._retry_if_way_is_free(order.intent.symbol)
         elif order.evidence.missing_base == ZERO:
             self._conclude(key, running, order)
 
     def on_reconciled(self) -> None:
-        """Positions are known: an exit that has ended waits for no fill that nobody could show, and one that
-        has nothing left to leave is over."""
+        """Positions are reconciled: an exit that has ended no longer waits for missing fills, and one with
+        nothing left to close is done."""
         for key, running in list(self._exits.items()):
             if running.retry_at_ns != NEVER_NS:
                 if self._left(running.intent) == ZERO:
@@ -200,7 +200,7 @@ class MarketExits:
                     self._conclude(key, running, order)
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: what was to be tried later is tried now."""
+        """The clock was set back: retry now what was due later."""
         for running in self._exits.values():
             running.not_before_ns = min(running.not_before_ns, now_ns)
             if running.retry_at_ns != NEVER_NS:
@@ -221,7 +221,7 @@ class MarketExits:
         self._reschedule()
 
     def on_answers(self) -> None:
-        """Requests are answered again: what waits only for its time is tried now."""
+        """Requests are answered again: retry now what was only waiting."""
         for running in self._exits.values():
             if running.retry_at_ns != NEVER_NS:
                 soonest_ns = max(self._clock.now_ns, running.not_before_ns)
@@ -255,11 +255,11 @@ class MarketExits:
         placed = self._gate.place(running.intent)
         if not placed.client_order_id:
             running.retry_at_ns = self._clock.now_ns + SECOND_NS
-            if placed.verdict is not DUPLICATE:  # that one was made before a restart: on to the next
+            if placed.verdict is not DUPLICATE:  # sent before a restart: go on to the next attempt
                 running.intent = before
 
     def _conclude(self, key: tuple[str, str], running: _Exit, order: Order) -> None:
-        """It has ended: is there anything left to leave?"""
+        """An attempt has ended: finish, or schedule the next one."""
         left = self._left(order.intent)
         is_filled = order.state is OrderState.FILLED
         if left == ZERO or (is_filled and not running.intent.rest_base):
@@ -278,7 +278,7 @@ class MarketExits:
         self._reschedule()
 
     def _react(self, running: _Exit, order: Order, left: Decimal) -> int:
-        """Do what the refusal asks for; returns the nanoseconds until the next attempt."""
+        """React to the refusal; returns the nanoseconds until the next attempt."""
         attempt = order.intent.attempt + 1
         reaction = reaction_to(order)
         is_about_size = reaction in {Reaction.COMPARE, Reaction.REGRID} and order.intent.qty_base > left
@@ -286,10 +286,10 @@ class MarketExits:
         if reaction is Reaction.COMPARE:
             self._on_doubt(NOTHING_TO_REDUCE)
             if self._way.clear(order.intent):
-                running.clears = True
+                running.cleared_way = True
                 return _WAY_DELAY_NS
-        # What has just been cancelled may count against the position for a moment longer.
-        was_reserved = reaction is Reaction.COMPARE and running.clears
+        # An order that was just cancelled may be counted against the position for a moment longer.
+        was_reserved = reaction is Reaction.COMPARE and running.cleared_way
         if reaction is Reaction.PERSON or (reaction is Reaction.COMPARE and attempt == 2 + 2 * was_reserved):
             self._tell(running, order)
         if reaction in {Reaction.AGAIN, Reaction.REGRID} or is_about_size or was_reserved:
@@ -299,13 +299,13 @@ class MarketExits:
         return delay_ns
 
     def _tell(self, running: _Exit, order: Order | None) -> None:
-        """Why it cannot be left; each reason once."""
+        """Report why the position cannot be closed, each reason once."""
         if order is None:
             return
         intent, reason = order.intent, order.reason or order.state.name
-        if running.told == reason:
+        if running.last_reason == reason:
             return
-        running.told = reason
+        running.last_reason = reason
         others = [one.client_order_id for one in self._way.foreign(intent)]
         hint = f"; in its way may be {', '.join(others)} of somebody else" if others else ""
         text = (
@@ -313,24 +313,24 @@ class MarketExits:
         )
         self._out.notice("critical", text)
 
-    def _hurry(self, symbol: str) -> None:
-        """An order has ended: an exit that waited for its way to be free goes out now."""
+    def _retry_if_way_is_free(self, symbol: str) -> None:
+        """An order has ended: send an exit whose way is free now."""
         for (_, where), running in self._exits.items():
-            waits = where == symbol and running.clears and running.retry_at_ns != NEVER_NS
+            waits = where == symbol and running.cleared_way and running.retry_at_ns != NEVER_NS
             if waits and not self._way.is_blocked(running.intent):
                 soonest_ns = max(self._clock.now_ns, running.not_before_ns)
                 running.retry_at_ns = min(running.retry_at_ns, soonest_ns)
                 self._reschedule()
 
     def _end(self, key: tuple[str, str]) -> None:
-        """An exit is over: on with what was asked for meanwhile."""
+        """An exit is done: start the full exit that was requested meanwhile."""
         wish = self._exits.pop(key).then
         held = self._holdings.held(*key)
         if wish is not None and held and (held > ZERO) == (wish.side == "SELL"):
             self.leave(*key, cause=wish.cause, leg=wish.leg, signal=wish.signal)
 
     def _left(self, intent: Intent) -> Decimal:
-        """What the owner still holds on the side that the exit leaves."""
+        """What the owner still holds on the side that the exit closes."""
         held = self._holdings.held(intent.strategy, intent.symbol)
         return abs(held) if (held > ZERO) == (intent.side == "SELL") else ZERO
 

@@ -1,4 +1,4 @@
-"""Sends orders and finds out what became of them.
+"""Sends orders and finds out their fate.
 
 The intent stands in the journal before a byte leaves (the shell flushes before every Send). A request
 that is not answered, or answered with "unknown", makes the order UNKNOWN, not rejected: it is settled by
@@ -34,14 +34,14 @@ Request = Literal["submit", "cancel", "amend", "query"]
 MOST_DOUBLINGS = 3
 LATENCIES_KEPT = 10_000
 TELL_AT_REFUSALS = 2
-"""So many refused cancels of a resting order are no race with its end any more."""
+"""After so many refused cancels the order is not just ending at the same moment."""
 MARKET_OPEN_NS = 3 * SECOND_NS
-"""A market order that seems open so long after its answer has ended unheard: nothing of it rests."""
+"""A market order that still looks open so long after its answer has ended: its update was lost."""
 
 
 @dataclass(slots=True)
 class _Pending:
-    """A request without an answer."""
+    """A request that is not answered yet."""
 
     request: Request
     client_order_id: str
@@ -83,7 +83,7 @@ class OrderExecutor:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a change of an order is without its answer, or a market order without its end."""
+        """Whether an order request is unanswered, or a market order not finished."""
         return any(one.request != "query" for one in self._pending.values()) or any(
             order.intent.order_type == "MARKET" for order in self._store.open_orders()
         )
@@ -150,7 +150,7 @@ class OrderExecutor:
         self._await(request_id, "amend", intent.client_order_id, intent.symbol)
 
     def is_amending(self, client_order_id: str) -> bool:
-        """Whether an amendment is without its answer."""
+        """Whether an amendment is unanswered."""
         return self._is_pending("amend", client_order_id)
 
     def query_soon(self, client_order_id: str, delay_ns: int = 0) -> None:
@@ -196,7 +196,7 @@ class OrderExecutor:
         self._reschedule()
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: no deadline lies further ahead than one made now."""
+        """The clock was set back: bring deadlines forward that are too far ahead now."""
         for pending in self._pending.values():
             pending.deadline_ns = min(pending.deadline_ns, now_ns + self._config.reply_timeout_ns)
         self._queries = {key: min(due, now_ns) for key, due in self._queries.items()}
@@ -212,7 +212,7 @@ class OrderExecutor:
         self._reschedule()
 
     def ask_again(self) -> None:
-        """Requests are answered again: what had to wait for that is due."""
+        """Requests are answered again: run waiting queries now."""
         self._failed_queries.clear()
         self._queries = {key: min(due, self._clock.now_ns) for key, due in self._queries.items()}
         self._reschedule()
@@ -324,7 +324,7 @@ class OrderExecutor:
         self._took(self._store.mark_gone(key, "gone from the exchange"))
 
     def _settle(self, key: str, reason: str) -> None:
-        """Proof that it never happened."""
+        """It is proven that the order was never accepted."""
         self._out.append(Settled(key, reason, self._clock.now_ns))
         self._took(self._store.mark_refused(key, reason))
 
@@ -374,5 +374,5 @@ class OrderExecutor:
 
 
 def _why(reply: Reply) -> str:
-    """The exchange's code, where there is one, and its words."""
+    """The exchange's code, if any, and message."""
     return f"{reply.code or ''} {reply.message}".strip()

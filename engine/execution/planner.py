@@ -1,4 +1,4 @@
-"""What a strategy wants of its position: decided by exit rules on its signals, or by a script's own calls."""
+"""What to do with a position: by exit rules on a strategy's signals, or by a script's own calls."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -16,16 +16,16 @@ class Planner(Protocol):
     """Plans for one strategy on one symbol; `RulesPlanner` for signals, `ScriptPlanner` for a script."""
 
     def actions(self, decision: Decision) -> tuple[Action, ...]:
-        """Orders at market after a deciding bar: a close, an entry, or a close and the entry behind it."""
+        """Orders at market after a decision: a close, an entry, or a close and then an entry."""
 
     def withdraw_entries(self, leg: Leg | None) -> bool:
-        """Forget resting entries (or that one); whether that may have changed its state."""
+        """Withdraw all resting entries, or that one; True: the state may have changed."""
 
     def met(self) -> Sequence[Action]:
-        """Exits that are to be placed at market, because price is beyond their level already."""
+        """Exits that must go at market, because the price is beyond their level already."""
 
     def on_applied(self, applied: Applied) -> None:
-        """News of an order of the strategy, before the exits of its position follow."""
+        """An update of one of the strategy's orders, before its resting exits are updated."""
 
     def replay(self, unseen: Iterable[Fill], store: OrderStore) -> None:
         """After a restart: fills that the restored state has not seen, and orders that fill no further."""
@@ -46,7 +46,7 @@ class RulesPlanner:
         self._account = account
 
     def actions(self, decision: Decision) -> tuple[Action, ...]:
-        """What the rules make of the bar's signals; of one that warms up they see the bar alone."""
+        """What the rules make of the bar and its signals; signals of a warm-up bar are ignored."""
         is_warming = decision.block is not None and decision.block.fate == "warming"
         signals = NO_SIGNALS if is_warming else decision.signals
         if signals is None:
@@ -55,12 +55,12 @@ class RulesPlanner:
         return self._rules.on_bar(decision.bar, signals, position.qty_base, position.entry_price)
 
     def withdraw_entries(self, leg: Leg | None) -> bool:
-        """Rules let no entry rest."""
+        """There are no resting entries."""
         del leg
         return False
 
     def met(self) -> Sequence[Action]:
-        """Levels of the rules rest, or are tested on closed bars."""
+        """None: levels of the rules rest at the exchange, or are tested on closed bars."""
         return ()
 
     def on_applied(self, applied: Applied) -> None:

@@ -1,4 +1,4 @@
-"""Stops, targets and partial exits that rest in the market, as the exit rules want them.
+"""Resting stops, targets and partial exits of a position, as its exit rules want them.
 
 The protective stop is reduce-only with a quantity, computed for each symbol from the position; it goes out
 with the first fill of an entry, not with the last. Where several strategies share a symbol there are no
@@ -96,7 +96,7 @@ class Protection:
             rules.protective_stop_percent is not None or rules.stop_kind == "resting" or asked is not None
         )
         self._size_base = ZERO
-        self._bare_since_ns = 0
+        self._unprotected_since_ns = 0
         self._next_ns = 0
         self._alarmed = False
         self._deadline_ns = NEVER_NS
@@ -117,7 +117,7 @@ class Protection:
             self.waiting.add(self)
 
     def on_position(self, cause: Cause) -> None:
-        """The position changed, or a bar moved the levels: want what belongs to it now."""
+        """The position changed, or a bar moved the levels: update the wanted orders."""
         slot = self._slot
         if not self._has_levels:
             self._resting.want(slot.owner, slot.symbol, {}, cause)  # an earlier configuration's stop
@@ -141,7 +141,7 @@ class Protection:
             self.on_position(Cause.bar(bar.timeframe_ns, bar.open_time_ns))
 
     def restore_size(self) -> None:
-        """After a restart: what the exit rules knew of the position was not opened now.
+        """After a restart: the part of the position that the exit rules know is not new.
 
         The last fill may be on record without the state of the rules that followed it: what they have not
         seen is opened as soon as the account is compared.
@@ -150,7 +150,7 @@ class Protection:
         self._size_base = self.plan.seen_of(held)
 
     def on_applied(self, applied: Applied) -> None:
-        """News of one of its orders, before `RestingOrders` has it: one that has filled wholly is done."""
+        """An order update, before `RestingOrders` gets it: a completely filled exit is done."""
         order = applied.order
         is_filled = order.state is OrderState.FILLED and not order.evidence.missing_base
         leg = self._resting.leg_of(order.client_order_id) if applied.fill and is_filled else None
@@ -160,38 +160,38 @@ class Protection:
             self.plan.exits.partial_filled()
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: a missing stop is waited for anew."""
-        if self._bare_since_ns:
-            self._bare_since_ns = min(self._bare_since_ns, now_ns)
+        """The clock was set back: wait for a missing stop from now."""
+        if self._unprotected_since_ns:
+            self._unprotected_since_ns = min(self._unprotected_since_ns, now_ns)
             self._next_ns = self.deadline_ns = min(self._next_ns, now_ns + ALARM_AFTER_NS)
 
     def on_time(self) -> bool:
-        """Whether the position has been without its stop for so long that it must be left."""
+        """Whether the position has been without its stop for too long and must be closed."""
         self._watch()
         now = self._clock.now_ns
-        if not self._bare_since_ns or now < self.deadline_ns:
+        if not self._unprotected_since_ns or now < self.deadline_ns:
             return False
         if not self._alarmed:
             self._alarmed = True
             self._out.notice("critical", f"{self._slot.owner} on {self._slot.symbol} has no confirmed stop")
-            self._next_ns = self._bare_since_ns + LEAVE_AFTER_NS
+            self._next_ns = self._unprotected_since_ns + LEAVE_AFTER_NS
             self.deadline_ns = self._next_ns
             return False
         self._next_ns = self.deadline_ns = now + ALARM_AFTER_NS
         return True
 
     def _watch(self) -> None:
-        """From a fill on, a confirmed stop is due within seconds."""
+        """A confirmed stop is due within seconds of a fill."""
         slot = self._slot
         needs = self.plan.exits.levels().stop is not None and self._size_base != ZERO
         if not needs or self._resting.has(slot.owner, slot.symbol, STOP):
-            self._bare_since_ns = 0
+            self._unprotected_since_ns = 0
             self._alarmed = False
             self.deadline_ns = NEVER_NS
             return
-        if not self._bare_since_ns:
-            self._bare_since_ns = self._clock.now_ns
-            self._next_ns = self._bare_since_ns + ALARM_AFTER_NS
+        if not self._unprotected_since_ns:
+            self._unprotected_since_ns = self._clock.now_ns
+            self._next_ns = self._unprotected_since_ns + ALARM_AFTER_NS
         self.deadline_ns = self._next_ns
 
     def _wanted(self, held: Decimal) -> dict[Leg, RestingOrder]:
@@ -200,9 +200,9 @@ class Protection:
         side: Side = "SELL" if held > ZERO else "BUY"
         tick, left = instrument.price_tick, abs(held)
         wanted: dict[Leg, RestingOrder] = {}
-        # No order rests at a price of 0 or below, and no market comes there.
+        # No order rests at a price of 0 or below, and the market never gets there.
         if levels.stop is not None and (at := level_to_tick(levels.stop, tick, side, is_stop=True)) > ZERO:
-            # Its market order is cut down to the position, which may lie off a grid that has changed.
+            # The exchange cuts its market order down to the position, which may be off a changed grid.
             is_alone = self._account.position(self._slot.symbol).qty_base == held
             qty = exit_size(left, instrument, is_cut=is_alone).qty_base
             if qty > ZERO:

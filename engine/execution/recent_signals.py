@@ -1,4 +1,4 @@
-"""The newest signals, each repeat of one that led to nothing folded into it."""
+"""The newest signals; repeated signals without an order are counted instead of listed."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ RECENT_SIGNALS = 200
 
 
 class Recent(msgspec.Struct):
-    """A signal, how often the like of it came, and when first."""
+    """A signal, how often it was repeated, and when it first came."""
 
     signal: Signal
     times: int
@@ -19,7 +19,7 @@ class Recent(msgspec.Struct):
 
 
 class RecentSignals:
-    """Oldest first, by the newest of each fold. A signal that was followed stands by itself."""
+    """Oldest first, by the newest repetition. A signal that led to an order is listed by itself."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[object, ...], Recent] = OrderedDict()
@@ -45,6 +45,6 @@ class RecentSignals:
 
 
 def _key(one: Signal) -> tuple[object, ...]:
-    """What makes two signals alike for a person: who said what, and what it came to."""
+    """Signals with the same key are repetitions: same strategy, symbol, flags and outcome."""
     flags = (one.enter_long, one.enter_short, one.exit_long, one.exit_short)
     return (one.strategy, one.symbol, *flags, one.fate, one.rule, one.action)

@@ -1,4 +1,4 @@
-"""Comparing our orders with the exchange's whole truth: evidence in, findings out, never an invented fill."""
+"""Compares our orders with a snapshot of the exchange. Differences are reported, no fill is made up."""
 
 from collections.abc import Collection
 from typing import Literal

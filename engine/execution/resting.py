@@ -1,10 +1,9 @@
-"""Orders that should rest in the market, kept as they are wanted.
+"""Keeps resting orders in line with what their owners want.
 
-Each owner says, for each symbol, which orders it wants to rest: named legs. Here the difference to what
-does rest is made up: a leg that is missing is placed, one no longer wanted is cancelled. An exit that has
-changed is placed anew before the old one is cancelled (so that there is no moment without protection), an
-entry only when the old one is gone (so that both cannot fill). A leg whose fate is unknown is left alone
-until it is settled.
+Each owner names the orders (legs) that should rest on a symbol. Missing ones are placed, unwanted ones
+cancelled. A changed exit is placed again before the old one is cancelled, so that the position is never
+without protection; a changed entry only after the old one is gone, so that both cannot fill. A leg whose
+order is unsettled is not touched.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from engine.model.records import AmendIntent
 from engine.model.timeframes import NEVER_NS, SECOND_NS
 from engine.orders.order_states import UNSETTLED, OrderState
 from engine.orders.order_store import Applied, Order, OrderStore
-from engine.orders.refusals import has_fired_in_vain
+from engine.orders.refusals import is_triggered_unfilled
 from gateways.wire.messages import Side
 
 Key = tuple[str, str]
@@ -61,7 +60,7 @@ class RestingOrder(msgspec.Struct, frozen=True):
 
 
 class _Legs(msgspec.Struct):
-    """What one owner wants and has on one symbol. `working` holds, for each leg, client ids, newest last.
+    """What one owner wants and has on one symbol. `working` has the client ids of each leg, newest last.
 
     Until the owner has said what it wants (`is_told`) nothing is placed or cancelled.
     """
@@ -105,7 +104,7 @@ class RestingOrders:
         self.deadline_ns = NEVER_NS
 
     def want(self, owner: str, symbol: str, wanted: Mapping[Leg, RestingOrder], cause: Cause) -> None:
-        """Say what should rest from now on. `cause` goes into the ids of orders placed for it."""
+        """Set the orders that should rest from now on. `cause` goes into the ids of new orders."""
         legs = self._of(owner, symbol)
         legs.is_told = True
         if legs.wanted == wanted and not legs.working and not wanted:
@@ -123,14 +122,14 @@ class RestingOrders:
         )
 
     def cancel_entries(self, owner: str, symbol: str) -> None:
-        """Of an owner who is gone: what could still open or enlarge a position."""
+        """Cancel entries of an owner who is no longer configured."""
         for key in [key for ids in self._of(owner, symbol).working.values() for key in ids]:
             order = self._store.get(key)
             if order is not None and not order.intent.reduce_only:
                 self._cancel(key, "left behind")
 
     def wants(self, order: Order) -> bool:
-        """Whether an order that rests belongs to a leg its owner wants; yes while that was not said yet."""
+        """Whether its owner wants this order to rest; True while the owner has not said so yet."""
         legs = self._legs.get((order.intent.strategy, order.intent.symbol))
         leg = order.leg
         if legs is None or not legs.is_told:
@@ -138,33 +137,33 @@ class RestingOrders:
         return leg in legs.wanted and order.client_order_id in legs.working.get(leg, ())
 
     def drop(self, order: Order, reason: str) -> None:
-        """Cancel what rests at the exchange, whatever is believed of it here."""
+        """Cancel an order at the exchange, whatever its state here."""
         self._executor.cancel(order, reason)
 
     def owners(self) -> list[Key]:
-        """Everybody who wants or has something."""
+        """All owners and symbols with wanted or working orders."""
         return list(self._legs)
 
     def legs(self, owner: str, symbol: str) -> frozenset[Leg]:
-        """Legs of which an order is at work."""
+        """Legs with an order at the exchange or on its way."""
         return frozenset(self._of(owner, symbol).working)
 
     def refusals(self, owner: str, symbol: str, leg: Leg) -> int:
-        """How often that leg was refused since an order of it was last accepted."""
+        """Number of refusals of that leg since its last accepted order."""
         return self._of(owner, symbol).refusals.get(leg, 0)
 
     def filled(self, owner: str, symbol: str, leg: Leg) -> Decimal:
-        """How much of the orders at work on that leg has filled."""
+        """Filled quantity of the working orders of that leg."""
         orders = map(self._store.get, self._of(owner, symbol).working.get(leg, ()))
         return sum((order.filled_base for order in orders if order is not None), Decimal(0))
 
     def leg_of(self, client_order_id: str) -> Leg | None:
-        """Leg of an order that rests or rested."""
+        """The leg of a resting order, or of one that has just ended."""
         place = self._leg_of.get(client_order_id)
         return None if place is None else place[2]
 
     def adopt(self, order: Order) -> None:
-        """An order of the journal: it belongs to its leg again."""
+        """Take over an order from the journal."""
         intent = order.intent
         leg = order.leg
         legs = self._of(intent.strategy, intent.symbol)
@@ -172,10 +171,10 @@ class RestingOrders:
         self._leg_of[order.client_order_id] = (intent.strategy, intent.symbol, leg)
 
     def on_applied(self, applied: Applied) -> None:
-        """One of them was accepted, filled, cancelled or refused."""
+        """A resting order was accepted, filled, cancelled or refused."""
         order = applied.order
         if applied.contradiction and order.is_open and order.leg.rests:
-            self.adopt(order)  # it was believed to have ended, and lives
+            self.adopt(order)  # it was taken as ended, and is open
         place = self._leg_of.get(order.client_order_id)
         if place is None:
             return
@@ -188,7 +187,7 @@ class RestingOrders:
             if not ids:
                 legs.working.pop(leg, None)
             self._amended.pop(order.client_order_id, None)
-            if order.state is OrderState.REJECTED or has_fired_in_vain(order):
+            if order.state is OrderState.REJECTED or is_triggered_unfilled(order):
                 self._refused(owner, symbol, leg, order, legs)
                 return
             if not order.evidence.missing_base:
@@ -199,14 +198,14 @@ class RestingOrders:
             self._sync(owner, symbol, legs)  # a fill moves the position first: `want` follows
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: what was to be tried later is tried now."""
+        """The clock was set back: retry now what was due later."""
         for legs in self._legs.values():
             if legs.retry_at_ns != NEVER_NS:
                 legs.retry_at_ns = min(legs.retry_at_ns, now_ns)
         self.deadline_ns = min((legs.retry_at_ns for legs in self._legs.values()), default=NEVER_NS)
 
     def on_time(self) -> None:
-        """Try again what was refused."""
+        """Retry what was refused."""
         for (owner, symbol), legs in self._legs.items():
             if legs.retry_at_ns <= self._clock.now_ns:
                 legs.retry_at_ns = NEVER_NS
@@ -214,7 +213,7 @@ class RestingOrders:
         self._reschedule()
 
     def sync_all(self) -> None:
-        """The world was compared: make up every difference."""
+        """Everything is reconciled: correct every difference."""
         for (owner, symbol), legs in self._legs.items():
             self._sync(owner, symbol, legs)
 
@@ -270,7 +269,7 @@ class RestingOrders:
             return False
         self._amended[key] = terms
         self._executor.amend(AmendIntent(key, intent.symbol, *terms, self._clock.now_ns), order)
-        legs.retry_at_ns = self._clock.now_ns + RETRY_NS  # a refusal changes nothing that would be told
+        legs.retry_at_ns = self._clock.now_ns + RETRY_NS  # a refused amendment brings no update
         self._reschedule()
         return True
 

@@ -29,10 +29,10 @@ from gateways.wire.messages import Instrument
 ZERO = Decimal(0)
 _NOTHING: Mapping[str, int] = {}
 _FINEST_STEP = Decimal("1e-12")
-"""Until the exchange has told the step."""
+"""Until the exchange's step is known."""
 
 
-class MarketWish(msgspec.Struct, frozen=True):
+class MarketRequest(msgspec.Struct, frozen=True):
     """A market order asked for. `qty_base` None is default size for an entry, everything for a close.
 
     `leg` names the order of a close, by which its fills are told apart.
@@ -64,7 +64,7 @@ def _directions(entries: Mapping[str, RestingEntry]) -> dict[str, int]:
 
 
 def _tell_nobody(level: Severity, text: str) -> None:
-    """Where nobody listens."""
+    """For a book without notices."""
 
 
 class ScriptBook:
@@ -95,11 +95,11 @@ class ScriptBook:
         self._entries_before: dict[str, RestingEntry] = {}
         self._coming: dict[str, int] = {}
         self._exits = ExitLegs()
-        self._market: list[MarketWish] = []
+        self._market: list[MarketRequest] = []
 
     @property
     def instrument(self) -> Instrument | None:
-        """The symbol's filters, once the exchange has told them."""
+        """The symbol's filters, once known."""
         return self._instruments.get(self.slot.symbol)
 
     @property
@@ -132,14 +132,14 @@ class ScriptBook:
         self._exits.drop_orphans(self._pending())
 
     def enter(self, id: str, direction: int, qty_base: Decimal | None, text: str) -> None:
-        """An entry at market on this bar; one that rests under that id is given up."""
+        """Enter at market on this bar; a resting entry of that id is withdrawn."""
         self._entries.pop(id, None)
-        self._ask(MarketWish("enter", id, direction, qty_base, text))
+        self._ask(MarketRequest("enter", id, direction, qty_base, text))
         if self.position.qty_base * direction <= ZERO:
             self._coming[id] = direction
 
     def rest(self, id: str, entry: RestingEntry) -> None:
-        """An entry that rests. In the direction of the position it would be one too many, and is not kept."""
+        """Enter at a limit or stop; ignored in the direction of an open position."""
         check_room("entry", len(self._entries.keys() - {id}))
         self._entries.pop(id, None)
         is_left = any(one.kind == "close" for one in self._market)
@@ -160,41 +160,41 @@ class ScriptBook:
         return self._exits.held_by(entry_id)
 
     def close(self, id: str, qty_base: Decimal, text: str) -> None:
-        """Leave so much of an entry at market on this bar."""
-        self._ask(MarketWish("close", id, 0, qty_base, text, Leg("close", id=id)))
+        """Close that much of an entry at market on this bar."""
+        self._ask(MarketRequest("close", id, 0, qty_base, text, Leg("close", id=id)))
 
     def close_all(self, text: str) -> None:
-        """Leave everything at market on this bar."""
+        """Close the whole position at market on this bar."""
         if self.trades.open:
-            self._ask(MarketWish("close", "", 0, None, text))
+            self._ask(MarketRequest("close", "", 0, None, text))
 
     def cancel(self, id: str) -> None:
-        """The resting orders of that id are no longer wanted."""
+        """Withdraw the resting orders of that id."""
         self._entries.pop(id, None)
         self._exits.cancel(id)
 
     def cancel_all(self) -> None:
-        """No resting order is wanted."""
+        """Withdraw every resting order."""
         self._entries.clear()
         self._exits.legs.clear()
 
-    def take_market(self) -> list[MarketWish]:
+    def take_market(self) -> list[MarketRequest]:
         """Market orders asked for on this bar, in order; without any, exits that are met at once."""
         market, self._market = self._market, []
         return market or ([] if self.muted else self.take_met())
 
-    def take_met(self) -> list[MarketWish]:
+    def take_met(self) -> list[MarketRequest]:
         """The first exit whose level is met at once; the next follows when it has filled."""
         held = abs(self._held)
         for leg, order in self._exit_orders():
             instrument = self.instrument
             if instrument is not None and is_met_at_once(order, instrument.price_tick):
                 part = order.qty_base if order.qty_base < held else None
-                return [MarketWish("close", leg.id, 0, part, order.signal, leg.met)]
+                return [MarketRequest("close", leg.id, 0, part, order.signal, leg.met)]
         return []
 
     def drop_entries(self, keep: frozenset[Leg]) -> None:
-        """Entries of this bar are not followed; those that rest already may stay as they were."""
+        """Drop the entries of this bar; those in `keep` stay as they were before it."""
         self._entries = {
             key: self._entries_before[key]
             for key in self._entries
@@ -334,10 +334,10 @@ class ScriptBook:
         """The position as the script sees it, a float."""
         return decimal_of(float(self.position.qty_base))
 
-    def _ask(self, wish: MarketWish) -> None:
+    def _ask(self, request: MarketRequest) -> None:
         """One more market order on this bar."""
-        check_room("entry" if wish.kind == "enter" else "close", len(self._market))
-        self._market.append(wish)
+        check_room("entry" if request.kind == "enter" else "close", len(self._market))
+        self._market.append(request)
 
     def _exit_orders(self) -> list[tuple[Leg, RestingOrder]]:
         """Legs and orders of what is still to be left of the open position."""

@@ -1,11 +1,11 @@
-"""What a script wants of its position: the orders it asked for by Pine's verbs on the last closed bar."""
+"""Plans by the orders that a script has requested with Pine's verbs on the last closed bar."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from engine.account.state import AccountStateStore
 from engine.execution.resting import RestingOrders
-from engine.execution.script_book import MarketWish, ScriptBook
+from engine.execution.script_book import MarketRequest, ScriptBook
 from engine.exits.bar_plan import Action
 from engine.model.bars import Bar
 from engine.model.leg import Leg
@@ -18,10 +18,10 @@ from engine.strategies.slot import Decision, StrategySlot
 ZERO = Decimal(0)
 
 
-def actions_of(wishes: Sequence[MarketWish], held: Decimal) -> tuple[Action, ...]:
-    """What is done of market orders asked for: the first close, then the last entry, which turns `held`."""
-    closes = [one for one in wishes if one.kind == "close"][:1]
-    entries = [one for one in wishes if one.kind == "enter" and one.direction * held <= ZERO][-1:]
+def actions_of(requests: Sequence[MarketRequest], held: Decimal) -> tuple[Action, ...]:
+    """What is done of the requested market orders: the first close, then the last entry."""
+    closes = [one for one in requests if one.kind == "close"][:1]
+    entries = [one for one in requests if one.kind == "enter" and one.direction * held <= ZERO][-1:]
     actions = tuple(Action("close", one.text, 0, one.qty_base, one.id, one.leg) for one in closes)
     for one in entries:
         if held and not closes:
@@ -31,7 +31,7 @@ def actions_of(wishes: Sequence[MarketWish], held: Decimal) -> tuple[Action, ...
 
 
 class ScriptPlanner:
-    """Plans by what a script has asked of its broker."""
+    """The planner of a script; `book` has what its broker was asked for."""
 
     def __init__(
         self,
@@ -54,13 +54,13 @@ class ScriptPlanner:
         """
         if decision.block is not None:
             self._book.drop_entries(self._resting.legs(self._slot.owner, self._slot.symbol))
-        wishes = self._book.take_market()
-        if not wishes:
+        requests = self._book.take_market()
+        if not requests:
             return ()
         held = self._account.strategy_position(self._slot.owner, self._slot.symbol).qty_base
-        actions = actions_of(wishes, held)
+        actions = actions_of(requests, held)
         if actions:
-            direction, closes = actions[-1].direction, any(one.kind == "close" for one in wishes)
+            direction, closes = actions[-1].direction, any(one.kind == "close" for one in requests)
             decision.signals = Signals(
                 direction > 0,
                 direction < 0,
@@ -76,13 +76,13 @@ class ScriptPlanner:
         return self._broker
 
     def withdraw_entries(self, leg: Leg | None) -> bool:
-        """Forget resting entries, or that one; whether that may have changed its state."""
+        """Withdraw all resting entries, or that one; True: the state may have changed."""
         kept = self._resting.legs(self._slot.owner, self._slot.symbol) - {leg} if leg else frozenset()
         self._book.drop_entries(kept)
         return True
 
     def met(self) -> Sequence[Action]:
-        """The first exit whose level is met at once; the next follows when it has filled."""
+        """The first exit whose level is already met; the next follows when it has filled."""
         return tuple(
             Action("close", one.text, 0, one.qty_base, one.id, one.leg) for one in self._book.take_met()
         )

@@ -1,10 +1,10 @@
-"""After a stop could not be placed, entries of its symbol wait until one can be.
+"""Blocks entries of a symbol after its stop was refused, until the exchange accepts a stop again.
 
-A position without its stop is left, and the next entry would only repeat that, at the cost of fees and
-spread. So the symbol's gate closes with the refusal, and opens with proof: a stop of the symbol that the
-exchange accepts. While a position is open its own stop is tried again and is that proof. Once it is gone, a
-stop like the refused one is tried by itself, ever less often: reduce-only, so that it can open nothing, and
-cancelled as soon as it rests.
+A position without a stop is closed at market, and the next entry would only repeat that, at the cost of fees
+and spread. So the symbol's gate closes with the refusal and opens with the first stop of the symbol that the
+exchange accepts. While a position is open, its own stop is retried and gives that proof. Without a position
+a test stop is placed, less and less often: reduce-only, so that it can open nothing, and cancelled as soon as
+it rests.
 """
 
 from collections.abc import Callable
@@ -31,24 +31,24 @@ from gateways.wire.words import Refusal
 OWNER: Final = "stop-check"
 FIRST_NS = 30 * SECOND_NS
 MOST_DOUBLINGS = 7
-"""Tried after 30 s, a minute, two, ... at most about once an hour."""
+"""Tests follow after 30 s, 1 min, 2 min, ... at most about once an hour."""
 NOT_NOW_NS = 5 * SECOND_NS
 NEAREST, USUAL = Decimal("0.005"), Decimal("0.05")
-"""A stop to try is at the refused one's price, or where the market has come near, a usual distance away."""
+"""A test stop has the refused one's price, or where the market is near that, a usual distance."""
 NO_FAULT = frozenset({Refusal.NONE, Refusal.NOTHING_TO_REDUCE, Refusal.WOULD_TRIGGER})
-"""The exchange has refused nothing (it never heard of the order), there is nothing to reduce, or price is
-past the stop: that says nothing against stops."""
+"""Refusals that say nothing against stops: none at all (the order never arrived), nothing to reduce, or the
+price is past the stop."""
 _PLACED = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.FILLED})
 
 
-class _Bare(msgspec.Struct):
-    """The stop that a symbol could not have. `trying` is the order that tries another ("": none)."""
+class _RefusedStop(msgspec.Struct):
+    """The stop that a symbol could not have. `test_id` is the client id of the test stop ("": none)."""
 
     side: Side
     qty_base: Decimal
     stop_price: Decimal | None
     due_ns: int = NEVER_NS
-    trying: str = ""
+    test_id: str = ""
 
 
 class StopCheck:
@@ -73,133 +73,133 @@ class StopCheck:
         self._executor = executor
         self._health = health
         self._touch_of = touch_of
-        self._bare: dict[str, _Bare] = {}
-        self._tries: dict[str, int] = {}
+        self._refused_stops: dict[str, _RefusedStop] = {}
+        self._failed_tests: dict[str, int] = {}
         self.deadline_ns = NEVER_NS
 
     def on_applied(self, applied: Applied) -> None:
-        """News of an order: a stop that was accepted or refused, or a position left for want of one."""
+        """An order update: a stop was accepted or refused, or a position was closed for lack of one."""
         order = applied.order
         if order.intent.strategy == OWNER:
-            self._on_tried(order)
+            self._on_test_answer(order)
         elif applied.changed:
-            self._look_at(order, is_told=True)
+            self._look_at(order, notify=True)
         self._reschedule()
 
     def adopt_orders(self) -> None:
-        """After the journal was read: what was refused before a restart is refused still."""
+        """After reading the journal: a stop that was refused before the restart still counts."""
         orders = (*self._store.closed_orders(), *self._store.open_orders())
         for order in sorted(orders, key=lambda one: one.updated_ns or one.intent.time_ns):
             if order.intent.strategy != OWNER:
-                self._look_at(order, is_told=False)
+                self._look_at(order, notify=False)
             elif order.state in _PLACED | {OrderState.CANCELED, OrderState.EXPIRED}:
-                self._passed(order.intent.symbol, is_told=False)
+                self._open_gate(order.intent.symbol, notify=False)
         self._reschedule()
 
     def on_reconciled(self) -> None:
-        """A stop that was only tried and still rests, of a run before, goes."""
+        """Cancel a test stop of an earlier run that still rests."""
         for order in list(self._store.open_orders()):
             if order.intent.strategy == OWNER and order.state in _PLACED:
                 self._executor.cancel(order, "it was only tried")
 
     def on_time(self) -> None:
-        """Try a stop where the last one was refused and nothing is held."""
-        for symbol, bare in self._bare.items():
-            if bare.due_ns <= self._clock.now_ns:
-                bare.due_ns = NEVER_NS
-                if not self._try(symbol, bare):
-                    bare.due_ns = self._clock.now_ns + NOT_NOW_NS
+        """Place test stops that are due."""
+        for symbol, refused in self._refused_stops.items():
+            if refused.due_ns <= self._clock.now_ns:
+                refused.due_ns = NEVER_NS
+                if not self._test(symbol, refused):
+                    refused.due_ns = self._clock.now_ns + NOT_NOW_NS
         self._reschedule()
 
     def on_resume(self) -> None:
-        """Somebody has looked into it: try at once."""
-        self._tries.clear()
-        for bare in self._bare.values():
-            bare.due_ns = NEVER_NS if bare.trying else self._clock.now_ns
+        """The operator said resume: test at once."""
+        self._failed_tests.clear()
+        for refused in self._refused_stops.values():
+            refused.due_ns = NEVER_NS if refused.test_id else self._clock.now_ns
         self._reschedule()
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: what was to be tried later is tried soon."""
-        for bare in self._bare.values():
-            if bare.due_ns != NEVER_NS:
-                bare.due_ns = min(bare.due_ns, now_ns + FIRST_NS)
+        """The clock was set back: bring tests forward."""
+        for refused in self._refused_stops.values():
+            if refused.due_ns != NEVER_NS:
+                refused.due_ns = min(refused.due_ns, now_ns + FIRST_NS)
         self._reschedule()
 
-    def _look_at(self, order: Order, *, is_told: bool) -> None:
+    def _look_at(self, order: Order, *, notify: bool) -> None:
         intent = order.intent
         is_stop = intent.reduce_only and intent.order_type == "STOP_MARKET" and not order.is_external
         if is_stop and order.state in _PLACED:
-            self._tries.pop(intent.symbol, None)
-            self._passed(intent.symbol, is_told=is_told)
+            self._failed_tests.pop(intent.symbol, None)
+            self._open_gate(intent.symbol, notify=notify)
         elif is_stop and order.evidence.refused and order.state is OrderState.REJECTED:
             if refusal_of(order) not in NO_FAULT:
-                self._refused(order, order.reason, is_told=is_told)
-        elif Cause.parse(intent.cause).is_missing_stop and intent.symbol not in self._bare:
-            self._refused(order, "its position had to be left", is_told=is_told)
+                self._close_gate(order, order.reason, notify=notify)
+        elif Cause.parse(intent.cause).is_missing_stop and intent.symbol not in self._refused_stops:
+            self._close_gate(order, "its position had to be left", notify=notify)
 
-    def _refused(self, order: Order, why: str, *, is_told: bool) -> None:
+    def _close_gate(self, order: Order, why: str, *, notify: bool) -> None:
         symbol, intent = order.intent.symbol, order.intent
-        known = self._bare.get(symbol)
+        known = self._refused_stops.get(symbol)
         if known is not None:
             known.side, known.qty_base, known.stop_price = intent.side, intent.qty_base, intent.stop_price
             return
         due_ns = self._clock.now_ns + self._delay_ns(symbol)
-        self._bare[symbol] = _Bare(intent.side, intent.qty_base, intent.stop_price, due_ns)
+        self._refused_stops[symbol] = _RefusedStop(intent.side, intent.qty_base, intent.stop_price, due_ns)
         self._health.stops_refused.add(symbol)
-        if is_told:
+        if notify:
             text = f"{symbol}: a stop could not be placed ({why}): entries wait until one can be"
             self._out.notice("critical", text)
 
-    def _passed(self, symbol: str, *, is_told: bool) -> None:
-        if self._bare.pop(symbol, None) is None:
+    def _open_gate(self, symbol: str, *, notify: bool) -> None:
+        if self._refused_stops.pop(symbol, None) is None:
             return
         self._health.stops_refused.discard(symbol)
-        if is_told:
+        if notify:
             self._out.notice("info", f"{symbol}: stops can be placed again")
 
-    def _on_tried(self, order: Order) -> None:
-        """The answer to a stop that was only tried."""
+    def _on_test_answer(self, order: Order) -> None:
+        """The exchange's answer to a test stop."""
         symbol = order.intent.symbol
-        bare = self._bare.get(symbol)
+        refused = self._refused_stops.get(symbol)
         if order.state in _PLACED:
-            self._passed(symbol, is_told=True)
+            self._open_gate(symbol, notify=True)
             self._executor.cancel(order, "it was only tried")
-        elif bare is None or bare.trying != order.client_order_id:
+        elif refused is None or refused.test_id != order.client_order_id:
             return
         elif order.state is OrderState.REJECTED and not is_nothing_to_reduce(order):
-            bare.trying = ""
-            bare.due_ns = self._clock.now_ns + self._delay_ns(symbol)
+            refused.test_id = ""
+            refused.due_ns = self._clock.now_ns + self._delay_ns(symbol)
         elif not order.is_open:
-            # It had rested, or only the position that it would reduce was missing.
-            self._passed(symbol, is_told=True)
+            # It has rested, or was refused only because there is no position to reduce.
+            self._open_gate(symbol, notify=True)
 
     def _delay_ns(self, symbol: str) -> int:
-        tries = self._tries.get(symbol, 0)
-        self._tries[symbol] = min(tries + 1, MOST_DOUBLINGS)
+        tries = self._failed_tests.get(symbol, 0)
+        self._failed_tests[symbol] = min(tries + 1, MOST_DOUBLINGS)
         return FIRST_NS << tries
 
-    def _try(self, symbol: str, bare: _Bare) -> bool:
-        """Whether a stop was sent to be tried: only when nothing is held and no other gate is closed."""
+    def _test(self, symbol: str, refused: _RefusedStop) -> bool:
+        """Whether a test stop was sent: only without a position, and when no other gate is closed."""
         touch, instrument = self._touch_of(symbol), self._gate.instruments.get(symbol)
         held = self._account.position(symbol).qty_base or self._account.venue_base(symbol)
-        if held or bare.trying or instrument is None or len(self._health.blockers(symbol)) > 1:
+        if held or refused.test_id or instrument is None or len(self._health.blockers(symbol)) > 1:
             return False
-        sells = bare.side == "SELL"
+        sells = refused.side == "SELL"
         market = decimal_of(touch.bid if sells else touch.ask)
         near, usual = (
             (market * (1 - NEAREST), market * (1 - USUAL))
             if sells
             else (market * (1 + NEAREST), market * (1 + USUAL))
         )
-        price = bare.stop_price
+        price = refused.stop_price
         if price is None or (price > near if sells else price < near):
-            price = level_to_tick(float(usual), instrument.price_tick, bare.side, is_stop=True)
+            price = level_to_tick(float(usual), instrument.price_tick, refused.side, is_stop=True)
         intent = self._gate.intent(
             OWNER,
             symbol,
-            bare.side,
+            refused.side,
             "STOP_MARKET",
-            bare.qty_base,
+            refused.qty_base,
             cause=Cause.at(OWNER, self._clock.now_ns),
             leg=TRY,
             stop_price=price,
@@ -207,8 +207,8 @@ class StopCheck:
             is_exit=True,
             signal="Stop check",
         )
-        bare.trying = self._gate.place(intent).client_order_id
-        return bool(bare.trying)
+        refused.test_id = self._gate.place(intent).client_order_id
+        return bool(refused.test_id)
 
     def _reschedule(self) -> None:
-        self.deadline_ns = min((bare.due_ns for bare in self._bare.values()), default=NEVER_NS)
+        self.deadline_ns = min((refused.due_ns for refused in self._refused_stops.values()), default=NEVER_NS)

@@ -1,4 +1,4 @@
-"""One strategy's trading on one symbol: what it says becomes orders, and exits follow what became of them."""
+"""Trades one strategy on one symbol: decisions become orders, and exits follow the position."""
 
 from decimal import Decimal
 
@@ -26,7 +26,7 @@ ZERO = Decimal(0)
 
 
 class Outcome:
-    """What came of one decision so far: the first refusal, and the ids of orders that left or are to."""
+    """The orders of one decision so far: the first refusal, and the ids of orders sent or waiting."""
 
     __slots__ = ("actions", "refusal", "sent")
 
@@ -36,7 +36,7 @@ class Outcome:
         self.sent: list[str] = []
 
     def note(self, placed: Placed) -> None:
-        """Add what became of one order."""
+        """Add the outcome of one order."""
         if placed.client_order_id:
             self.sent.append(placed.client_order_id)
         if not placed.verdict.allowed and self.refusal is None:
@@ -80,7 +80,7 @@ class SymbolTrader:
         return self._account.strategy_position(self.slot.owner, self.slot.symbol).qty_base
 
     def on_decision(self, decision: Decision) -> Outcome | None:
-        """Plan a deciding bar and place its first order; None where there is nothing to do."""
+        """Plan, and place the first order; None when there is nothing to do."""
         if decision.block is not None and decision.block.fate == "duplicate":
             return None
         actions = self.planner.actions(decision)
@@ -94,7 +94,7 @@ class SymbolTrader:
         return outcome
 
     def finish(self, decision: Decision, outcome: Outcome | None) -> None:
-        """After the first order has left: the second one, the record of the signal, resting exits."""
+        """After the first order was sent: the second one, the record of the signal, resting exits."""
         if outcome is None:
             self._record_idle(decision)
         else:
@@ -107,7 +107,7 @@ class SymbolTrader:
         self.journal_state()
 
     def on_applied(self, applied: Applied) -> None:
-        """News of one of its orders: exits follow the position, a flip goes on."""
+        """An update of one of its orders: exits follow the position, a flip continues."""
         self.planner.on_applied(applied)
         fill = applied.fill
         if fill is not None:
@@ -120,12 +120,12 @@ class SymbolTrader:
         self.entries.on_applied(applied)
 
     def on_reconciled(self) -> None:
-        """Our view and the exchange's agree: what is missing of the resting exits is placed."""
+        """Everything is reconciled: place missing resting exits, close what must be closed."""
         self.protection.on_position(Cause.at("reconciled", self._clock.now_ns))
         self._leave_as_told()
 
     def on_time(self) -> None:
-        """Leave a position that has been without its stop for too long."""
+        """Close a position that has been without its stop for too long."""
         is_due = self.protection.deadline_ns <= self._clock.now_ns
         if is_due and self.protection.on_time():
             cause = Cause.at("unprotected", self._clock.now_ns)
@@ -145,12 +145,12 @@ class SymbolTrader:
         return self.planner.broker(bar, muted=muted, coming=self.entries.coming())
 
     def withdraw_entries(self, leg: Leg | None) -> None:
-        """Forget resting entries (or that one), so that they are cancelled and do not come back."""
+        """Withdraw all resting entries, or that one: they are cancelled and not placed again."""
         if self.planner.withdraw_entries(leg):
             self.journal_state()
 
     def journal_state(self) -> None:
-        """Write down the planner's state where it has changed."""
+        """Journal the planner's state if it has changed."""
         record = self.exit_state()
         if record.state != self._journalled:
             self._journalled = record.state
@@ -162,12 +162,12 @@ class SymbolTrader:
         return ExitState(slot.owner, slot.symbol, slot.decided_open_ns, self.planner.state())
 
     def restore(self, state: ExitState) -> None:
-        """Take the planner's state from the journal."""
+        """Restore the planner's state from the journal."""
         self.planner.restore(state.state, state.bar_open_time_ns)
         self._journalled = state.state
 
     def _close(self, decision: Decision, action: Action) -> Placed:
-        """Leave the position, or a part of it."""
+        """Close the position, or a part of it."""
         slot, qty = self.slot, action.qty_base
         if qty is not None:
             qty = quantity_down(qty, self._gate.instruments[slot.symbol].qty_step_base)
@@ -177,21 +177,21 @@ class SymbolTrader:
         )
 
     def _leave_as_told(self, cause: Cause | None = None) -> None:
-        """Leave what is still held, or held again, after flatten or kill: an entry was under way, or a crash
-        came between the command and the order."""
+        """After flatten or kill: close what is held. An entry may have filled since, or the engine crashed
+        before the exit was sent."""
         told = self.slot.leaving
         if told is not None:
             self._exits.leave_as_told(*self.slot.key, cause or told)
 
     def _leave_met_levels(self, cause: Cause) -> None:
-        """An order of a script has filled, and price is past an exit of what it holds."""
+        """After a fill: place exits of a script at market whose level is already met."""
         for one in self.planner.met():
             self._exits.leave(
                 *self.slot.key, qty_base=one.qty_base, cause=cause, leg=one.leg, signal=one.text
             )
 
     def _record_idle(self, decision: Decision) -> None:
-        """A signal that leads to no order."""
+        """Record a signal that leads to no order."""
         signals, block = decision.signals, decision.block
         if signals is None or not (
             signals.enter_long or signals.enter_short or signals.exit_long or signals.exit_short

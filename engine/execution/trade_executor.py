@@ -1,4 +1,4 @@
-"""Decisions of strategies and news of their orders, each to the trader of its strategy and symbol."""
+"""Routes decisions of strategies and order updates to the trader of their strategy and symbol."""
 
 from collections.abc import Callable, Collection, Iterable
 
@@ -11,8 +11,8 @@ from engine.execution.order_executor import OrderExecutor
 from engine.execution.order_gate import OrderGate
 from engine.execution.planner import Planner, RulesPlanner
 from engine.execution.protection import Protection, rules_of
-from engine.execution.refused_rests import RefusedRests
 from engine.execution.resting import RestingOrder, RestingOrders
+from engine.execution.resting_refusals import RestingRefusals
 from engine.execution.script_book import ScriptBook
 from engine.execution.script_broker import ScriptBroker
 from engine.execution.script_planner import ScriptPlanner
@@ -32,8 +32,8 @@ from engine.strategies.slot import Decision, StrategySlot
 
 
 class TradeExecutor:
-    """Every strategy's trader on every symbol, and what they share: orders that rest, exits at market, the
-    record of signals."""
+    """All traders, one for each strategy and symbol, and what they share: resting orders, exits at market and
+    the signal log."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class TradeExecutor:
         self.resting = RestingOrders(clock, out, gate, store, executor, self._on_rest_refused, self._may_rest)
         self.exits = MarketExits(clock, out, gate, store, account, holdings, executor, on_doubt)
         self.traders: dict[tuple[str, str], SymbolTrader] = {}
-        self._refused_rests = RefusedRests(out, gate, self.resting, self.exits, on_doubt)
+        self._resting_refusals = RestingRefusals(out, gate, self.resting, self.exits, on_doubt)
         self._protected: set[Protection] = set()
 
     def add(self, slot: StrategySlot, *, shared: bool) -> None:
@@ -79,11 +79,11 @@ class TradeExecutor:
         )
 
     def on_signal(self, decision: Decision) -> Outcome | None:
-        """Place the first order that a deciding bar leads to; `finish` does the rest."""
+        """Place the first order that a decision leads to; `finish` does the rest."""
         return self._trader(decision.slot).on_decision(decision)
 
     def finish(self, decision: Decision, outcome: Outcome | None) -> None:
-        """After the first order has left: the second leg, resting exits, and what goes on record."""
+        """After the first order was sent: the second leg, resting exits, and the signal log."""
         self._trader(decision.slot).finish(decision, outcome)
 
     def broker(self, slot: StrategySlot, bar: Bar) -> Broker:
@@ -91,7 +91,7 @@ class TradeExecutor:
         return self._trader(slot).broker(bar)
 
     def on_applied(self, applied: Applied) -> None:
-        """News of an order: what rests follows, exits at market go on, then its own trader."""
+        """An order update: first for resting orders and exits at market, then for its trader."""
         intent = applied.order.intent
         trader = self.traders.get((intent.strategy, intent.symbol))
         if trader is not None:
@@ -104,7 +104,7 @@ class TradeExecutor:
             trader.on_applied(applied)
 
     def on_position_adjusted(self, symbol: str) -> None:
-        """Somebody else changed positions of that symbol."""
+        """Positions of that symbol were changed by somebody else."""
         self._renew_exits(symbol, "adjusted")
         self._release_left_behind(symbol)
 
@@ -113,7 +113,7 @@ class TradeExecutor:
         self._renew_exits(symbol, "rules")
 
     def on_reconciled(self) -> None:
-        """Our view and the exchange's agree: what is missing of the resting exits is placed."""
+        """Everything is reconciled: place missing resting exits, continue exits."""
         self.exits.on_reconciled()
         for trader in self.traders.values():
             trader.on_reconciled()
@@ -122,29 +122,28 @@ class TradeExecutor:
         self.resting.sync_all()
 
     def withdraw_entries(self, slot: StrategySlot, leg: Leg | None = None) -> None:
-        """Cancel what rests to enter (or that leg of it), and forget that it was wanted: it does not come
-        back by itself. Exits that rest are looked after anew."""
+        """Cancel resting entries (or that one) for good, and update resting exits."""
         self._trader(slot).withdraw_entries(leg)
         self.look_after(slot)
 
     def look_after(self, slot: StrategySlot) -> None:
-        """Let rest what belongs to the position now."""
+        """Update the resting orders of a strategy."""
         self._trader(slot).protection.on_position(Cause.at("told", self._clock.now_ns))
 
     def wants(self, order: Order) -> bool:
-        """Whether it is right that this order rests: somebody else's, or one that a leg here wants."""
+        """Whether this order should rest: it is somebody else's, or wanted by a strategy here."""
         if order.is_external or order.intent.order_type == "MARKET":
             return True
         return order.is_open and (order.state in UNSETTLED or self.resting.wants(order))
 
     def protects(self, order: Order) -> bool:
-        """Whether it is a stop of a position that a strategy here holds."""
+        """Whether it is the stop of an open position of a strategy here."""
         trader = self.traders.get((order.intent.strategy, order.intent.symbol))
         is_stop = order.intent.is_conditional and order.intent.reduce_only
         return is_stop and trader is not None and bool(trader.held_base)
 
     def looks_after(self, order: Order) -> bool:
-        """Whether it is a stop or target that would be placed again if it were cancelled."""
+        """Whether it is a stop or target that would be replaced at once if it were cancelled."""
         trader = self.traders.get((order.intent.strategy, order.intent.symbol))
         is_over = trader is None or (trader.slot.leaving is not None and self._gate.is_killed)
         return order.intent.reduce_only and not is_over and self.resting.wants(order)
@@ -156,33 +155,33 @@ class TradeExecutor:
         return min(self.resting.deadline_ns, self.exits.deadline_ns, *protections)
 
     def on_time(self) -> None:
-        """Retry exits and stops; leave a position that stays without its stop."""
+        """Retry exits and stops; close a position that stays without its stop."""
         self.resting.on_time()
         self.exits.on_time()
         for trader in self.traders.values():
             trader.on_time()
 
     def on_set_back(self, now_ns: int) -> None:
-        """The clock went back: no deadline lies further ahead than one made now."""
+        """The clock was set back: bring deadlines forward that are too far ahead now."""
         self.resting.on_set_back(now_ns)
         self.exits.on_set_back(now_ns)
         for trader in self.traders.values():
             trader.protection.on_set_back(now_ns)
 
     def restore(self, state: ExitState) -> None:
-        """Take the state of exit rules from the journal."""
+        """Restore the state of a planner from the journal."""
         trader = self.traders.get((state.strategy, state.symbol))
         if trader is not None:
             trader.restore(state)
 
     def replay(self, unseen: Iterable[Fill]) -> None:
-        """Fills of the journal that the states after which they came have not seen."""
+        """Apply fills of the journal that are newer than the restored states."""
         for trader in self.traders.values():
             trader.planner.replay(unseen, self._store)
 
     def adopt_orders(self, left_behind: Collection[tuple[str, str]] = ()) -> None:
-        """After the journal was read: open orders belong to their traders again, as far as they did; exits
-        also to owners and symbols `left_behind` that somebody said to leave."""
+        """After reading the journal: give open orders back to their traders, and exits also to the owners and
+        symbols `left_behind` that are being closed."""
         known = {*self.traders, *left_behind}
         for order in self._store.open_orders():
             intent = order.intent
@@ -200,7 +199,7 @@ class TradeExecutor:
             trader.protection.restore_size()
 
     def exit_states(self) -> list[ExitState]:
-        """The state of every strategy's exit rules, for a snapshot."""
+        """The state of every planner, for a snapshot."""
         return [trader.exit_state() for trader in self.traders.values()]
 
     def _trader(self, slot: StrategySlot) -> SymbolTrader:
@@ -212,7 +211,7 @@ class TradeExecutor:
                 trader.protection.on_position(Cause.at(moment, self._clock.now_ns))
 
     def _release_left_behind(self, symbol: str) -> None:
-        """Exits that rest for a strategy no longer configured stay with its position, entries do not."""
+        """Of strategies no longer configured: keep exits while a position is open, cancel entries."""
         for key in self.resting.owners():
             if key in self.traders or key[1] != symbol:
                 continue
@@ -222,13 +221,13 @@ class TradeExecutor:
                 self.resting.want(*key, {}, Cause("left behind"))
 
     def _may_rest(self, owner: str, symbol: str, wanted: RestingOrder) -> bool:
-        """Whether an order may be placed to rest. While a position is being left nothing comes back that
-        could stand in the way of leaving it, and after kill nothing at all."""
+        """Whether a resting order may be placed. While a position is being closed only stops are, because
+        other orders would be in the way; after kill none is."""
         trader = self.traders.get((owner, symbol))
         is_left = trader is not None and trader.slot.leaving is not None
         if is_left and self._gate.is_killed:
             return False
-        return wanted.is_stop or not (is_left or self.exits.makes_way(owner, symbol))
+        return wanted.is_stop or not (is_left or self.exits.has_cleared_way(owner, symbol))
 
     def _on_rest_refused(self, owner: str, symbol: str, leg: Leg, order: Order) -> None:
-        self._refused_rests.on_refused(owner, symbol, leg, order)
+        self._resting_refusals.on_refused(owner, symbol, leg, order)

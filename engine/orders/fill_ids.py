@@ -1,4 +1,4 @@
-"""Which fills were counted already: bounded memory that never forgets in the wrong direction."""
+"""Ids of fills that were counted already, in bounded memory: a fill is never counted twice."""
 
 import heapq
 from typing import Final

@@ -1,4 +1,4 @@
-"""Order truth: every order we meant, sent or saw, and what the exchange has said about it.
+"""Every order we intended, sent or saw, and what the exchange has reported about it.
 
 All paths (user stream, replies, queries, snapshots, the journal at start) end in the same few methods, so
 a report counts once whichever way it came, and any order of the same reports ends in the same state.

@@ -1,4 +1,4 @@
-"""What a refusal by the exchange means for leaving a position; docs/refused_exits.md has the table."""
+"""What a refusal by the exchange means for an exit; docs/refused_exits.md has the table."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -12,13 +12,13 @@ class Reaction(Enum):
     """What follows a refused exit."""
 
     AGAIN = "again"
-    """It passes by itself: the next attempt follows, at growing distances."""
+    """Temporary: retry with growing delays."""
     COMPARE = "compare"
-    """Nothing to reduce, or other orders reduce it already: compare, and take own orders out of the way."""
+    """Nothing to reduce, or other orders reduce it already: reconcile, and cancel own orders in the way."""
     REGRID = "regrid"
-    """Tick, step or limits are not what we know: the next attempt is put on the newest ones."""
+    """Tick, step or limits have changed: retry with the newest ones."""
     PERSON = "person"
-    """Only a person can mend it: told at once, tried again at long distances."""
+    """Only a person can fix it: report at once, retry with long delays."""
 
 
 RULES: Mapping[Refusal, Reaction] = {
@@ -28,7 +28,7 @@ RULES: Mapping[Refusal, Reaction] = {
     Refusal.NOT_ALLOWED: Reaction.PERSON,
     Refusal.INVALID: Reaction.PERSON,
 }
-"""Every other refusal passes by itself."""
+"""Every other refusal is temporary."""
 
 
 def refusal_of(order: Order) -> Refusal:
@@ -37,7 +37,7 @@ def refusal_of(order: Order) -> Refusal:
 
 
 def reaction_to(order: Order) -> Reaction:
-    """What follows an exit that has ended without leaving everything."""
+    """How to go on after an exit that did not close everything."""
     return RULES.get(refusal_of(order), Reaction.AGAIN)
 
 
@@ -46,7 +46,7 @@ def is_nothing_to_reduce(order: Order) -> bool:
     return refusal_of(order) is Refusal.NOTHING_TO_REDUCE
 
 
-def has_fired_in_vain(order: Order) -> bool:
+def is_triggered_unfilled(order: Order) -> bool:
     """Whether a conditional order rested, was triggered, and has ended without filling wholly.
 
     The exchange gives it a second id when it triggers, unless the order it makes of it is refused.

@@ -1,4 +1,4 @@
-"""What became of a signal after its orders had left: the exchange may refuse them."""
+"""The fate of a signal after its orders were sent: the exchange may refuse them."""
 
 from collections.abc import Callable
 

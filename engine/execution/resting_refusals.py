@@ -1,4 +1,4 @@
-"""What follows when an order that should rest is refused, or is triggered and does not fill."""
+"""Handles resting orders that are refused, or stops that were triggered but not filled."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,12 @@ from engine.model.cause import Cause
 from engine.model.context import Outbox
 from engine.model.leg import STOP, Leg
 from engine.orders.order_store import Order
-from engine.orders.refusals import has_fired_in_vain, is_nothing_to_reduce
+from engine.orders.refusals import is_nothing_to_reduce, is_triggered_unfilled
 from gateways.wire.words import Refusal
 
 
-class RefusedRests:
-    """Says so, and leaves at market a position whose stop was passed by the price."""
+class RestingRefusals:
+    """Reports them, and closes a position at market when the price is past its stop."""
 
     def __init__(
         self,
@@ -31,16 +31,16 @@ class RefusedRests:
         self._on_doubt = on_doubt
 
     def on_refused(self, owner: str, symbol: str, leg: Leg, order: Order) -> None:
-        """It could not be placed, or did not do what it rested for."""
+        """An order could not be placed, or was triggered and not filled."""
         intent, refusals = order.intent, self._resting.refusals(owner, symbol, leg)
         is_stop = leg == STOP or (intent.reduce_only and intent.order_type == "STOP_MARKET")
-        has_failed = is_stop and has_fired_in_vain(order)
+        has_failed = is_stop and is_triggered_unfilled(order)
         why = order.reason or order.state.name.lower()
         if has_failed:
             at = f"at {self._gate.show_price(symbol, intent.stop_price)} " if intent.stop_price else ""
             text = f"the stop {at}was triggered and did not fill ({why}): leaving at market"
             self._out.notice("critical", f"{owner} on {symbol}: {text}")
-        elif refusals <= 1:  # it is tried again, and told once
+        elif refusals <= 1:  # it is retried, and reported once
             self._out.notice("warning", f"{owner} on {symbol}: {leg.name} order was not placed: {why}")
         if is_nothing_to_reduce(order) and refusals == 1:
             self._on_doubt(NOTHING_TO_REDUCE)
