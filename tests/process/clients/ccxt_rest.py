@@ -145,7 +145,8 @@ def market_orders(ex):
     ex.create_order(SYMBOL, "market", "sell", 0.01, None, {"reduceOnly": True})
     assert ex.fetch_positions([SYMBOL]) == []
     trades = ex.fetch_my_trades(SYMBOL)
-    assert sum(trade["amount"] if trade["side"] == "buy" else -trade["amount"] for trade in trades) == 0
+    signed = (trade["amount"] if trade["side"] == "buy" else -trade["amount"] for trade in trades)
+    assert round(sum(signed), 9) == 0  # an order that fills in parts gives floats that do not add up exactly
     kinds = {row["info"]["incomeType"] for row in ex.fetch_ledger("USDT")}
     assert kinds >= {"COMMISSION", "REALIZED_PNL"}
     assert len(ex.fetch_orders(SYMBOL)) >= 2
