@@ -81,6 +81,7 @@ class StrategySlot:
         self.spec = spec
         self.owner = spec.owner
         self.symbol = symbol
+        self.key: OwnerKey = (self.owner, symbol)
         self.strategy = build_strategy(spec)
         texts = self.strategy.inputs.timeframes or (spec.timeframe,)
         self.lengths_ns = tuple(timeframe_ns(text) for text in texts)
@@ -101,19 +102,14 @@ class StrategySlot:
         self.warm_left = self.warmup_bars
 
     @property
-    def key(self) -> OwnerKey:
-        """Owner and symbol."""
-        return self.owner, self.symbol
-
-    @property
     def paused(self) -> bool:
         """Whether the operator has stopped this strategy's entries."""
-        return self._operator.is_halted((self.owner, self.symbol))
+        return self._operator.is_halted(self.key)
 
     @property
     def leaving(self) -> Cause | None:
         """The command that said to close its position; None after `resume`."""
-        return self._operator.leaving((self.owner, self.symbol))
+        return self._operator.leaving(self.key)
 
     @property
     def timeframe_ns(self) -> int:
