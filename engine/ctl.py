@@ -1,6 +1,7 @@
 """Control a running engine: `python -m engine.ctl [--env demo] pause|resume|flatten|kill|...`."""
 
 import asyncio
+import inspect
 import os
 import secrets
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from rich.text import Text
 from gateways.wire.errors import TokenError
 from gateways.wire.token import load_token
 from runtime.control.client import NotAnEngine, connect
-from runtime.control.commands import TOUCHES
+from runtime.control.commands import COMMANDS, About, CommandName
 from runtime.control.protocol import AuditLine, Request, Response
 from runtime.control.shown import ShowPrice, counted, price, readable
 from runtime.control.status import EngineStatus, read_status
@@ -40,7 +41,7 @@ ANSWER_SECONDS = 10
 WIDE_COLUMNS = 160
 """Width of tables that go into a pipe or a file."""
 ALL_ROWS = 1_000
-_QUESTIONS = frozenset({"status", "watch", "why"})
+_QUESTIONS = {"status", "watch", *(name for name, about in COMMANDS.items() if about.is_question)}
 _TROUBLE = (OSError, EOFError, ValueError, msgspec.DecodeError)
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -56,11 +57,7 @@ Environment = Annotated[
 ]
 Strategy = Annotated[str, typer.Option(help="only this strategy")]
 Symbol = Annotated[str, typer.Option(help="only this symbol")]
-KilledSymbol = Annotated[
-    str, typer.Option("--symbol", help="cancel and close only this symbol; entries stop everywhere")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="as JSON")]
-OrderId = Annotated[str, typer.Argument(help="id of an open order, as `status` shows it")]
 
 
 @app.callback()
@@ -169,53 +166,35 @@ def _id() -> str:
     return f"ctl-{secrets.token_hex(8)}"
 
 
-@app.command(help=TOUCHES["pause"])
-def pause(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """Stop entries."""
-    _run(env, Request("pause", _id(), strategy, symbol))
+def _add_command(name: CommandName, about: About) -> None:
+    """One of the operator's commands, with the options that it takes."""
+
+    def carry_out(env: str, strategy: str = "", symbol: str = "", order: str = "") -> None:
+        _run(env, Request(name, _id(), strategy, symbol, order))
+
+    taken = {
+        "order": Annotated[str, typer.Argument(help=about.order, metavar="CLIENT_ORDER_ID")],
+        "env": Environment,
+        "strategy": Annotated[str, typer.Option(help=about.strategy)],
+        "symbol": Annotated[str, typer.Option(help=about.symbol)],
+    }
+    parameters = []
+    for one, kind in taken.items():
+        if one == "env" or getattr(about, one):
+            default = inspect.Parameter.empty if one == "order" else ""
+            parameters.append(
+                inspect.Parameter(one, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            )
+    carry_out.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+    carry_out.__annotations__ = {one.name: one.annotation for one in parameters}
+    typed = name.replace("_", "-")
+    app.command(typed, help=about.touches)(carry_out)
+    if typed != name:
+        app.command(name, hidden=True, help=about.touches)(carry_out)
 
 
-@app.command(help=TOUCHES["resume"])
-def resume(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """Trade again."""
-    _run(env, Request("resume", _id(), strategy, symbol))
-
-
-@app.command(help=TOUCHES["flatten"])
-def flatten(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """Close the strategies' positions."""
-    _run(env, Request("flatten", _id(), strategy, symbol))
-
-
-@app.command(help=TOUCHES["kill"])
-def kill(env: Environment = "", symbol: KilledSymbol = "") -> None:
-    """Cancel and close everything."""
-    _run(env, Request("kill", _id(), "", symbol))
-
-
-@app.command(help=TOUCHES["cancel"])
-def cancel(client_order_id: OrderId, env: Environment = "") -> None:
-    """Cancel one order."""
-    _run(env, Request("cancel", _id(), argument=client_order_id))
-
-
-@app.command(help=TOUCHES["rebuild"])
-def rebuild(env: Environment = "") -> None:
-    """Recover what the journal has lost."""
-    _run(env, Request("rebuild", _id()))
-
-
-@app.command(help=TOUCHES["cancel_all"])
-@app.command("cancel_all", hidden=True)
-def cancel_all(env: Environment = "", symbol: Symbol = "") -> None:
-    """Cancel resting entries."""
-    _run(env, Request("cancel_all", _id(), symbol=symbol))
-
-
-@app.command(help=TOUCHES["why"])
-def why(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
-    """Show what keeps strategies from trading, and explain the last signals."""
-    _run(env, Request("why", _id(), strategy, symbol))
+for _name, _about in COMMANDS.items():
+    _add_command(_name, _about)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """Operators' commands: journalled, done once, answered with one sentence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -17,17 +17,19 @@ from engine.model.operator_state import OwnerKey
 from engine.model.records import Audit
 from engine.orders.order_store import Order
 from engine.strategies.slot import SlotState, StrategySlot
+from runtime.control.commands import COMMANDS
 from runtime.control.shown import counted
 
 if TYPE_CHECKING:
     from engine.core.parts import Parts
 
 _AGAIN = ", which a strategy that is not paused may place again at its next bar"
+_NOT_CONNECTED = "no connection to the gateway: nothing was cancelled, try again later"
 ZERO = Decimal(0)
 
 
 class Commands:
-    """Carries out the operator's commands."""
+    """Carries out the operator's commands, each in the method of its name."""
 
     def __init__(self, engine: "Parts") -> None:
         self._engine = engine
@@ -44,7 +46,7 @@ class Commands:
             self._answer(command, ok=False, text=unknown)
             return
         given = given_now(command, self.targets, engine.ownership.left_by)
-        if command.name != "why":
+        if not COMMANDS[command.name].is_question:
             engine.out.append(record_of(given, command.argument))
             engine.operator.apply(given)
         ok, text = self._carry_out(command, given.left_behind)
@@ -72,20 +74,13 @@ class Commands:
         self._engine.out.append(Audit("info", "stop", stop.reason, stop.now_ns))
 
     def _carry_out(self, command: Command, left_behind: Sequence[OwnerKey]) -> tuple[bool, str]:
-        if command.name == "why":
-            return True, self._why(command)
-        if command.name == "pause":
-            return self._pause(command)
-        if command.name == "resume":
-            return self._resume(command)
-        if command.name == "rebuild":
-            return self._engine.lost.rebuild()
-        if command.name in {"cancel", "cancel_all"} and not self._engine.health.connected:
-            return False, "no connection to the gateway: nothing was cancelled, try again later"
-        if command.name == "cancel":
-            return self._cancel(command)
-        if command.name == "cancel_all":
-            return True, self._cancel_entries(command)
+        if command.name in {"kill", "flatten"}:
+            return self._close(command, left_behind)
+        carry_out: Callable[[Command], tuple[bool, str]] = getattr(self, f"_{command.name}")
+        return carry_out(command)
+
+    def _close(self, command: Command, left_behind: Sequence[OwnerKey]) -> tuple[bool, str]:
+        """Kill and flatten: cancel what would enter, then close positions."""
         if command.name == "kill":
             count = self._cancel_everything(command.symbol)
             cancelled = counted(count, "order") if count else ""
@@ -94,7 +89,11 @@ class Commands:
         ok, text = self._flatten(command, left_behind)
         return ok, f"cancelling {cancelled}; {text}" if cancelled else text
 
-    def _why(self, command: Command) -> str:
+    def _rebuild(self, command: Command) -> tuple[bool, str]:  # noqa: ARG002  # commands share one form
+        """Take over what the journal has lost."""
+        return self._engine.lost.rebuild()
+
+    def _why(self, command: Command) -> tuple[bool, str]:
         """What each strategy does now and what keeps it from trading, then its last signals."""
         engine = self._engine
         slots = [
@@ -107,7 +106,7 @@ class Commands:
         )
         left_behind = engine.ownership.left_behind(command.symbol)
         failed = (_to_mend(slot) for slot in slots if slot.state is SlotState.FAILED)
-        return "\n".join((*standing(slots, engine), *failed, *left_behind, signals))
+        return True, "\n".join((*standing(slots, engine), *failed, *left_behind, signals))
 
     def targets(self, strategy: str, symbol: str) -> list[OwnerKey]:
         """The configured strategies that are meant by a name and a symbol ("" is every one)."""
@@ -180,6 +179,8 @@ class Commands:
     def _cancel(self, command: Command) -> tuple[bool, str]:
         """Cancel one order, whoever sent it; not a stop or target that would be placed again at once."""
         engine = self._engine
+        if not engine.health.connected:
+            return False, _NOT_CONNECTED
         order = engine.store.get(command.argument)
         if order is None or not order.is_open:
             return False, f"there is no open order {command.argument!r}"
@@ -197,9 +198,11 @@ class Commands:
         again = _AGAIN if slot is not None and _is_entry(order) and not slot.paused else ""
         return True, f"cancelling {command.argument}{again}"
 
-    def _cancel_entries(self, command: Command) -> str:
+    def _cancel_all(self, command: Command) -> tuple[bool, str]:
         """Cancel the resting entries of strategies. Stops, targets and orders of others stay."""
         engine = self._engine
+        if not engine.health.connected:
+            return False, _NOT_CONNECTED
         orders = [one for one in engine.store.open_orders(command.symbol or None) if _rests(one)]
         entries = [one for one in orders if _is_entry(one)]
         for slot in self._slots(command):
@@ -215,7 +218,7 @@ class Commands:
             text += f"; {counted(kept, 'stop or target', 'stops and targets')} of positions kept"
         if others:
             text += f"; {counted(others, 'order')} of somebody else kept, cancel ORDER cancels one"
-        return text
+        return True, text
 
     def _cancel_everything(self, symbol: str) -> int:
         """For kill: cancel all resting orders, of others too. A stop stays until its position is closed."""

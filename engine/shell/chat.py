@@ -11,22 +11,21 @@ import msgspec
 from engine.notifications.keys import TelegramKeysError, load_telegram_keys
 from engine.notifications.setup import telegram_key_paths
 from runtime.control.client import connect
-from runtime.control.commands import TOUCHES, CommandName, command_named
+from runtime.control.commands import COMMANDS, command_named
 from runtime.control.protocol import Request, Response
 from runtime.control.shown import counted, readable
 from runtime.control.status import EngineStatus, StrategyStatus
 from runtime.settings import Settings
 
-COMMANDS: frozenset[CommandName] = frozenset(TOUCHES) - {"cancel"}
+IN_CHAT = {name: about for name, about in COMMANDS.items() if not about.order}
 ANSWER_SECONDS = 10.0
 ORDERS_SHOWN = 10
 _HELP = "\n".join(
     [
-        f"commands: /status, {', '.join('/' + one for one in sorted(COMMANDS))} [STRATEGY] [SYMBOL]",
-        *(f"/{name}: {text}" for name, text in sorted(TOUCHES.items()) if name in COMMANDS),
+        f"commands: /status, {', '.join('/' + one for one in sorted(IN_CHAT))} [STRATEGY] [SYMBOL]",
+        *(f"/{name}: {IN_CHAT[name].touches}" for name in sorted(IN_CHAT)),
     ]
 )
-_WITHOUT_STRATEGY: frozenset[CommandName] = frozenset({"kill", "cancel_all"})
 _log = logging.getLogger(__name__)
 
 
@@ -80,16 +79,16 @@ class ChatThread:
         if name == "status":
             return await self._ask(Request("status", f"chat-{secrets.token_hex(8)}"))
         command = command_named(name)
-        if command is None or command not in COMMANDS:
+        if command is None or command not in IN_CHAT:
             return _HELP
         symbols = set(self._settings.symbols)
         named = [word.upper() for word in arguments if word.upper() in symbols]
         others = [word for word in arguments if word.upper() not in symbols]
-        strategies_allowed = 0 if command in _WITHOUT_STRATEGY else 1
-        if len(named) > 1 or len(others) > strategies_allowed:
-            allowed = (
-                f"{'one strategy and ' if strategies_allowed else ''}one symbol at most, or none for all"
-            )
+        about = IN_CHAT[command]
+        if len(named) > bool(about.symbol) or len(others) > bool(about.strategy):
+            both = (("one strategy", about.strategy), ("one symbol", about.symbol))
+            taken = " and ".join(one for one, is_taken in both if is_taken)
+            allowed = f"{taken} at most, or none for all" if taken else "it takes no strategy and no symbol"
             known = ", ".join(self._settings.symbols)
             return f"/{command} {' '.join(arguments)} was not carried out: {allowed}; symbols are {known}"
         strategy, symbol = "".join(others), "".join(named)

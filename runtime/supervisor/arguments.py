@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from runtime.control.commands import TOUCHES
+from runtime.control.commands import COMMANDS
 
 ENVIRONMENTS = ("demo", "paper", "testnet", "live")
 SIMULATED = ("demo", "paper")
 PROCESSES = ("simulator", "gateway", "engine")
 ELSEWHERE = {
-    **dict.fromkeys(("ctl", "status", "watch", "trades", "profit", *TOUCHES, "cancel-all"), "engine.ctl"),
+    **dict.fromkeys(("ctl", "status", "watch", "trades", "profit", *COMMANDS, "cancel-all"), "engine.ctl"),
     **dict.fromkeys(("backtest", "strategies"), "engine.backtest"),
 }
 """Commands of other modules, by name."""

@@ -1,6 +1,7 @@
 """Order requests as text: the fixed parts are prepared beforehand."""
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 
 from gateways.binance.protocol.requests import Requests
@@ -12,7 +13,21 @@ from gateways.wire.messages import (
     SubmitOrder,
 )
 
-PLAIN_TYPES, STOP = frozenset({"MARKET", "LIMIT"}), "STOP_MARKET"
+
+@dataclass(frozen=True, slots=True)
+class OrderForm:
+    """What an order of a type is written with. With a stop price it is a conditional one, an algoOrder."""
+
+    has_price: bool = False
+    has_stop_price: bool = False
+
+
+ORDER_TYPES = {
+    "LIMIT": OrderForm(has_price=True),
+    "MARKET": OrderForm(),
+    "STOP_MARKET": OrderForm(has_stop_price=True),
+}
+"""Types that an engine may send."""
 _CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 _WORD = re.compile(r"[A-Z0-9_]{0,24}")
 
@@ -38,11 +53,12 @@ class OrderRequests:
 
     def submit(self, order: SubmitOrder) -> bytes:
         """POST order, or algoOrder for conditional ones."""
-        if order.order_type in PLAIN_TYPES:
-            return self._signed("POST /fapi/v1/order?", self._plain_order(order))
-        if order.order_type == STOP:
-            return self._signed("POST /fapi/v1/algoOrder?", self._algo_order(order))
-        raise BadOrder(f"order type {order.order_type!r} is not one of {sorted(PLAIN_TYPES | {STOP})}")
+        form = ORDER_TYPES.get(order.order_type)
+        if form is None:
+            raise BadOrder(f"order type {order.order_type!r} is not one of {sorted(ORDER_TYPES)}")
+        if form.has_stop_price:
+            return self._signed("POST /fapi/v1/algoOrder?", self._algo_order(order, form))
+        return self._signed("POST /fapi/v1/order?", self._plain_order(order, form))
 
     def cancel(self, order: CancelOrder) -> bytes:
         """DELETE order or algoOrder."""
@@ -70,18 +86,16 @@ class OrderRequests:
         """GET time; unsigned."""
         return self._public("GET /fapi/v1/time")
 
-    def _plain_order(self, order: SubmitOrder) -> str:
+    def _plain_order(self, order: SubmitOrder, form: OrderForm) -> str:
         text = (
             f"symbol={self._symbol(order.symbol)}&side={order.side}&type={order.order_type}"
             f"&quantity={plain(order.qty_base)}&newClientOrderId={_client_id(order.client_order_id)}"
         )
-        if order.order_type == "LIMIT":
-            if order.price is None:
-                raise BadOrder("a LIMIT order needs a price")
-            text += f"&price={plain(order.price)}&timeInForce={_word(order.time_in_force or 'GTC')}"
+        if form.has_price:
+            text += _price_of(order)
         return text + "&reduceOnly=true" if order.reduce_only else text
 
-    def _algo_order(self, order: SubmitOrder) -> str:
+    def _algo_order(self, order: SubmitOrder, form: OrderForm) -> str:
         if order.stop_price is None:
             raise BadOrder(f"a {order.order_type} order needs a stop price")
         text = (
@@ -92,6 +106,8 @@ class OrderRequests:
             # happen.
             f"&selfTradePreventionMode=EXPIRE_MAKER&quantity={plain(order.qty_base)}"
         )
+        if form.has_price:
+            text += _price_of(order)
         return text + "&reduceOnly=true" if order.reduce_only else text
 
     def _by_id(self, method: str, symbol: str, client_order_id: str, *, is_conditional: bool) -> bytes:
@@ -109,6 +125,12 @@ class OrderRequests:
             if len(self._symbols) < 1_000:
                 self._symbols[symbol] = encoded
         return encoded
+
+
+def _price_of(order: SubmitOrder) -> str:
+    if order.price is None:
+        raise BadOrder(f"a {order.order_type} order needs a price")
+    return f"&price={plain(order.price)}&timeInForce={_word(order.time_in_force or 'GTC')}"
 
 
 def _client_id(text: str) -> str:

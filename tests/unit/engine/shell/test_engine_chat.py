@@ -72,6 +72,7 @@ def test_a_command_with_more_words_than_it_takes_is_not_carried_out_in_part() ->
         ("kill", ("sma",)),
         ("kill", ("now", "please")),
         ("pause", ("x" * 5_000,)),
+        ("rebuild", ("BTCUSDT",)),
     )
     assert taken == []
     both = "one strategy and one symbol at most, or none for all; symbols are BTCUSDT"
@@ -83,6 +84,8 @@ def test_a_command_with_more_words_than_it_takes_is_not_carried_out_in_part() ->
         f"/kill now please was not carried out: {symbol}",
     ]
     assert answers[4].startswith("not a request: Expected `str` of length <= 200")
+    nothing = "it takes no strategy and no symbol; symbols are BTCUSDT"
+    assert answers[5] == f"/rebuild BTCUSDT was not carried out: {nothing}"
 
 
 def test_the_status_fits_a_small_screen() -> None:

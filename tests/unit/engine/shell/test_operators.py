@@ -10,14 +10,15 @@ from typing import get_args
 import pytest
 from typer.testing import CliRunner
 
+from engine.core.commands import Commands
 from engine.ctl import app
 from engine.model.audit import Answer
 from engine.model.events import Command
 from engine.model.records import CommandGiven, Replied
-from engine.shell.chat import COMMANDS
+from engine.shell.chat import IN_CHAT
 from engine.shell.log_lines import line_of
 from gateways.wire.messages import Reply
-from runtime.control.commands import TOUCHES, CommandName
+from runtime.control.commands import COMMANDS, CommandName
 from runtime.control.shown import as_it_is
 from tests.support.engine_rig import Rig
 from tests.support.order_events import report
@@ -95,8 +96,11 @@ def test_an_environment_that_does_not_run_is_said_and_nothing_is_written(
     assert [path.name for path in tmp_path.iterdir()] == ["configs"]
 
 
-def test_every_command_says_what_it_touches() -> None:
-    assert set(TOUCHES) == set(get_args(CommandName))
+def test_every_command_says_what_it_touches_and_the_engine_carries_it_out() -> None:
+    assert set(COMMANDS) == set(get_args(CommandName))
+    assert all(about.touches for about in COMMANDS.values())
+    methods = {name for name in COMMANDS if callable(getattr(Commands, f"_{name}", None))}
+    assert methods | {"kill"} == set(COMMANDS)
 
 
 def test_the_operating_page_has_every_command_of_the_terminal_and_of_the_chat() -> None:
@@ -105,7 +109,7 @@ def test_the_operating_page_has_every_command_of_the_terminal_and_of_the_chat() 
     shown = (one for one in app.registered_commands if not one.hidden)
     names = {one.name or str(getattr(one.callback, "__name__", "")).replace("_", "-") for one in shown}
     assert {name for name in names if not re.search(rf"`{name}\b", rows)} == set()
-    assert {name for name in (*COMMANDS, "status") if not re.search(rf"`/{name}\b", rows)} == set()
+    assert {name for name in (*IN_CHAT, "status") if not re.search(rf"`/{name}\b", rows)} == set()
     assert "user_ids" in rows
 
 
