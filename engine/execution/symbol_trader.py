@@ -151,20 +151,23 @@ class SymbolTrader:
 
     def journal_state(self) -> None:
         """Journal the planner's state if it has changed."""
-        record = self.exit_state()
-        if record.state != self._journalled:
-            self._journalled = record.state
-            self._out.append(record)
+        state = self.planner.state()
+        if state != self._journalled:
+            self._journalled = state
+            self._out.append(self._record_of(state))
 
     def exit_state(self) -> ExitState:
         """The planner's state as a record."""
-        slot = self.slot
-        return ExitState(slot.owner, slot.symbol, slot.decided_open_ns, self.planner.state())
+        return self._record_of(self.planner.state())
 
     def restore(self, state: ExitState) -> None:
         """Restore the planner's state from the journal."""
         self.planner.restore(state.state, state.bar_open_time_ns)
         self._journalled = state.state
+
+    def _record_of(self, state: bytes) -> ExitState:
+        slot = self.slot
+        return ExitState(slot.owner, slot.symbol, slot.decided_open_ns, state)
 
     def _close(self, decision: Decision, action: Action) -> Placed:
         """Close the position, or a part of it."""

@@ -10,22 +10,19 @@ the exchange has new rules, it was compared with, a stop is missing, stops are t
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """A bar's close, a command, a fill, or a moment. `detail` None: the text is the kind alone."""
+    """A bar's close, a command, a fill, or a moment. `text` is its kind and, behind a colon, its detail."""
 
-    kind: str
-    detail: str | None = None
+    text: str
 
     @property
-    def text(self) -> str:
-        """As client order ids and the journal have it."""
-        return self.kind if self.detail is None else f"{self.kind}:{self.detail}"
+    def kind(self) -> str:
+        """The first word: "bar", "command", "fill", or a moment."""
+        return self.text.partition(":")[0]
 
     @property
     def bar_open_time_ns(self) -> int | None:
         """Open time of the bar whose close it is; None for another cause."""
-        if self.kind != "bar" or self.detail is None:
-            return None
-        return int(self.detail.rpartition(":")[2])
+        return int(self.text.rpartition(":")[2]) if self.text.startswith("bar:") else None
 
     @property
     def is_missing_stop(self) -> bool:
@@ -34,30 +31,29 @@ class Cause(msgspec.Struct, frozen=True):
 
     def again(self, now_ns: int) -> "Cause":
         """The same cause a second time: its orders have other ids."""
-        return Cause(self.kind, str(now_ns) if self.detail is None else f"{self.detail}:{now_ns}")
+        return Cause(f"{self.text}:{now_ns}")
 
     @staticmethod
     def parse(text: str) -> "Cause":
         """The cause that has this text; every text has one."""
-        kind, colon, detail = text.partition(":")
-        return Cause(kind, detail if colon else None)
+        return Cause(text)
 
     @staticmethod
     def bar(timeframe_ns: int, open_time_ns: int) -> "Cause":
         """The close of one bar."""
-        return Cause("bar", f"{timeframe_ns}:{open_time_ns}")
+        return Cause(f"bar:{timeframe_ns}:{open_time_ns}")
 
     @staticmethod
     def command(command_id: str) -> "Cause":
         """An operator's command."""
-        return Cause("command", command_id)
+        return Cause(f"command:{command_id}")
 
     @staticmethod
     def fill(symbol: str, trade_id: int) -> "Cause":
         """A fill, for instance the one that needs a protective stop."""
-        return Cause("fill", f"{symbol}:{trade_id}")
+        return Cause(f"fill:{symbol}:{trade_id}")
 
     @staticmethod
     def at(moment: Moment, now_ns: int) -> "Cause":
         """Something that happened at that time."""
-        return Cause(moment, str(now_ns))
+        return Cause(f"{moment}:{now_ns}")

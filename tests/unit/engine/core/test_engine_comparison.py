@@ -202,7 +202,7 @@ def test_the_stop_of_a_symbol_taken_out_of_the_configuration_may_fill() -> None:
 
 
 def test_an_order_in_doubt_on_a_symbol_taken_out_holds_nothing_up() -> None:
-    key = client_order_id(ENGINE_ID, strategy="old", symbol="BTCUSDT", cause=Cause("bar", "1"), leg=ENTRY)
+    key = client_order_id(ENGINE_ID, strategy="old", symbol="BTCUSDT", cause=Cause("bar:1"), leg=ENTRY)
     intent = Intent(key, "old", "BTCUSDT", "BUY", "MARKET", Decimal(1), "bar:1", "entry", 0, START_NS)
     rig = Rig()
     found = journal_of(rig)

@@ -377,7 +377,7 @@ def test_an_entry_that_rests_for_a_strategy_that_is_gone_is_withdrawn_its_stop_i
     rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
     gate, now_ns = rig.engine.gate, rig.now_ns
     entry = gate.intent(
-        OWNER, "BTCUSDT", "BUY", "LIMIT", TENTH, cause=Cause("bar", "9"), leg=MORE, price=Decimal(50),
+        OWNER, "BTCUSDT", "BUY", "LIMIT", TENTH, cause=Cause("bar:9"), leg=MORE, price=Decimal(50),
         time_in_force="GTC",
     )  # fmt: skip
     rig.engine.orders.submit(entry)
