@@ -12,7 +12,7 @@ import msgspec
 
 from engine.account.attribution import OPERATOR
 from engine.account.state import AccountStateStore
-from engine.execution.exit_sizer import ExitSizer
+from engine.execution.exit_size import ExitSizer
 from engine.execution.exit_way import ExitWay
 from engine.execution.holdings import Holdings
 from engine.execution.order_check import DUPLICATE
