@@ -95,7 +95,7 @@ class OrderGate:
             signal,
         )
 
-    def check(self, intent: Intent) -> Verdict:
+    def verdict_on_terms(self, intent: Intent) -> Verdict:
         """Whether an order may have these terms, without sending anything."""
         return self._check.verdict_on_terms(intent)
 

@@ -265,7 +265,7 @@ class RestingOrders:
         asked = msgspec.structs.replace(
             intent, qty_base=wanted.qty_base, price=price, time_ns=self._clock.now_ns
         )
-        if not self._gate.check(asked).allowed:
+        if not self._gate.verdict_on_terms(asked).allowed:
             return False
         self._amended[key] = terms
         self._executor.amend(AmendIntent(key, intent.symbol, *terms, self._clock.now_ns), order)

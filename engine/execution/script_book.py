@@ -131,7 +131,7 @@ class ScriptBook:
             self._end_position()
         self._exits.drop_orphans(self._pending())
 
-    def enter(self, id: str, direction: int, qty_base: Decimal | None, text: str) -> None:
+    def request_entry(self, id: str, direction: int, qty_base: Decimal | None, text: str) -> None:
         """Enter at market on this bar; a resting entry of that id is withdrawn."""
         self._entries.pop(id, None)
         self._ask(MarketRequest("enter", id, direction, qty_base, text))

@@ -55,14 +55,14 @@ class ScriptBroker(ScriptView):
         if limit is not None and stop is not None:
             raise StrategyRefused("stop-limit entries cannot be placed live")
         if limit is None and stop is None:
-            self._book.enter(id, way, None if qty is None else decimal_of(qty), comment or id)
+            self._book.request_entry(id, way, None if qty is None else decimal_of(qty), comment or id)
             return
         self._refuse_shared("entry.limit" if stop is None else "entry.stop")
         equity = self._book.account.equity if qty is None else None
         priced = RestingEntry(way, qty, limit, stop, comment or id, equity)
         instrument = self._book.instrument
         if instrument is not None and priced.is_met_at_once(instrument):
-            self._book.enter(id, way, None if qty is None else decimal_of(qty), comment or id)
+            self._book.request_entry(id, way, None if qty is None else decimal_of(qty), comment or id)
         else:
             self._book.rest(id, priced)
 

@@ -145,4 +145,4 @@ def test_after_any_events_the_engine_takes_an_entry_exactly_when_it_says_so(name
         EVENTS[name](rig)
         health, gate = rig.engine.health, rig.engine.gate
         asked = gate.intent("s", "BTCUSDT", "BUY", "MARKET", D("0.1"), cause=Cause.bar(1, 1), leg=ENTRY)
-        assert gate.check(asked).allowed == (health.blockers("BTCUSDT") == ()), names
+        assert gate.verdict_on_terms(asked).allowed == (health.blockers("BTCUSDT") == ()), names

@@ -42,7 +42,7 @@ def test_no_entry_goes_out_after_the_clock_was_set_back_until_it_is_known_again(
     assert rig.engine.health.reconciled
     gate = rig.engine.gate
     entry = gate.intent("s", "BTCUSDT", "BUY", "MARKET", Decimal("0.1"), cause=Cause.bar(1, 1), leg=ENTRY)
-    assert gate.check(entry).rule == "clock_set_back"
+    assert gate.verdict_on_terms(entry).rule == "clock_set_back"
 
 
 def test_strategies_trade_again_soon_after_the_clock_was_set_back() -> None:
