@@ -26,7 +26,8 @@ class Account:
         """Initial capital, gross profit of what was closed, commissions and funding."""
         cash = self.initial_capital
         for state in self.symbols:
-            cash += state.ledger.net_profit
+            ledger = state.ledger
+            cash += ledger.realised - ledger.commission_paid + ledger.funding_paid
         return cash
 
     @property

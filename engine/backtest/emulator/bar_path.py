@@ -50,7 +50,8 @@ class Walker:
                 self._exits.drop_orphans()
             self._fill_market_orders(open_)
             self._fill_passed(open_)
-        self._calls.check(open_)
+        if self._calls.are_on:
+            self._calls.check(open_)
         # Only what is still held lived through the open: what left there saw its own exit price instead.
         if state.ledger.lots:
             state.ledger.mark(open_)
@@ -70,8 +71,7 @@ class Walker:
             for bar in finer or ((open_, high, low, close),):
                 self._walk_bar(*bar)
         elif state.ledger.lots:
-            state.ledger.mark(high)
-            state.ledger.mark(low)
+            state.ledger.mark_range(high, low)
 
     def begin(self, high: float, low: float) -> None:
         """Price moves inside the bar from now on."""
@@ -112,7 +112,8 @@ class Walker:
     def _fill_passed(self, price: float, *, at_close: bool = False) -> None:
         """Levels that price has jumped over fill here: orders before exit legs, lower levels first."""
         state = self._state
-        self._trails.reach(price)
+        if state.exits:
+            self._trails.reach(price)
         while state.orders or state.exits:
             passed: list[tuple[bool, int, float, int, PendingOrder | ExitLeg, Leg]] = [
                 (False, order.rank, level, order.seq, order, kind)

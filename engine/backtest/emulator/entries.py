@@ -36,18 +36,22 @@ class Entries:
         state = self._state
         if state.risk is not None and not state.risk.allows_orders:
             return
+        sign = _SIGN[direction]
+        if not (isnan(limit) and isnan(stop)):
+            limit, stop = self._rounded(sign, limit, stop)
         order = PendingOrder(
             kind,
             id,
-            _SIGN[direction],
+            sign,
             0.0,
             signal=signal,
             seq=0,
             placed_bar=state.bar_index,
+            limit=limit,
+            stop=stop,
             oca_name=oca_name,
             oca_type=oca_type,
         )
-        self._set_levels(order, limit, stop)
         self._set_quantity(order, qty)
         known = state.orders.pop(order.key, None)
         changes_this_bars = known is not None and known.placed_bar == state.bar_index
@@ -73,15 +77,12 @@ class Entries:
             order.seq = state.next_seq()
         state.orders[order.key] = order
 
-    def _set_levels(self, order: PendingOrder, limit: float, stop: float) -> None:
+    def _rounded(self, sign: int, limit: float, stop: float) -> tuple[float, float]:
         """A limit is rounded to the better side, a stop to the worse one."""
         tick = self._state.tick
-        up, down = (round_level_up, round_level_down)
-        better, worse = (down, up) if order.direction > 0 else (up, down)
-        if not isnan(limit):
-            order.limit = better(limit, tick)
-        if not isnan(stop):
-            order.stop = worse(stop, tick)
+        if sign > 0:
+            return round_level_down(limit, tick), round_level_up(stop, tick)
+        return round_level_up(limit, tick), round_level_down(stop, tick)
 
     def _set_quantity(self, order: PendingOrder, qty: float | None) -> None:
         """The quantity now; a default-sized priced order remembers its money and is sized when it fills."""

@@ -20,7 +20,7 @@ class EquityCurve:
         """From the close of that bar on there is this much cash, and these lots are open."""
         self._first_bars.append(bar)
         self._cash.append(cash)
-        self._lots.append(tuple((lot.direction * lot.qty, lot.entry_price) for lot in lots))
+        self._lots.append(tuple([(lot.direction * lot.qty, lot.entry_price) for lot in lots]))
 
     def values(self, closes: NDArray[np.float64], point_value: float) -> list[float]:
         """Equity at every close, added up in the order of `Account.equity`, so to the same bit."""

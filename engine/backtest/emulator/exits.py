@@ -150,8 +150,8 @@ class Exits:
             if entry_id and entry.id != entry_id:
                 continue
             part = min(entry.qty, qty)
-            entry.qty = state.round_qty(entry.qty - part)
-            qty = state.round_qty(qty - part)
+            entry.qty = 0.0 if part == entry.qty else state.round_qty(entry.qty - part)
+            qty = 0.0 if part == qty else state.round_qty(qty - part)
             if entry.qty <= 0.0:
                 self._retire(entry, carries=True, reversing_id=reversing_id)
 
@@ -174,6 +174,8 @@ class Exits:
         state = self._state
         if entry in state.entries:
             state.entries.remove(entry)
+        if not state.exits:
+            return
         waiting = state.orders.get(("entry", entry.id)) if carries and entry.id != reversing_id else None
         is_last = all(other.id != entry.id for other in state.entries)
         for key, leg in list(state.exits.items()):

@@ -66,6 +66,15 @@ class Lot:
         elif self.direction * (price - self.worst) < 0:
             self.worst = price
 
+    def mark_range(self, high: float, low: float) -> None:
+        """Record the highest and the lowest of the prices that came while the lot was open."""
+        if self.direction < 0:
+            high, low = low, high
+        if self.direction * (high - self.best) > 0:
+            self.best = high
+        if self.direction * (low - self.worst) < 0:
+            self.worst = low
+
 
 class Ledger:
     """Open lots oldest first, closed trades, and the money they made.
@@ -149,6 +158,11 @@ class Ledger:
         for lot in self.lots:
             lot.mark(price)
 
+    def mark_range(self, high: float, low: float) -> None:
+        """Record for every lot that prices from `low` to `high` came while it was open."""
+        for lot in self.lots:
+            lot.mark_range(high, low)
+
     def commission(self, qty: float, price: float, *, maker: bool, share: float) -> float:
         """Commission of `qty` at `price`; `share` is this part's share of its order (flat fees)."""
         costs = self._costs
@@ -205,13 +219,13 @@ class Ledger:
     ) -> float:
         """Close up to `qty`, oldest lot first (only those `only` accepts); returns the quantity closed."""
         left = qty
-        lots = [lot for lot in self.lots if only is None or only(lot)]
+        lots = self.lots[:] if only is None else [lot for lot in self.lots if only(lot)]
         for lot in reversed(lots) if newest_first else lots:
             if left <= 0.0:
                 break
             part = min(left, lot.qty)
             self._close_part(lot, part, price, signal, bar, time_ns, maker=maker, share=part / order_qty)
-            left = self._round_qty(left - part)
+            left = 0.0 if part == left else self._round_qty(left - part)
         return self._round_qty(qty - left)
 
     def marked(self, lot: Lot, price: float, time_ns: int) -> Trade:
@@ -257,30 +271,33 @@ class Ledger:
         value = lot.direction * qty * self._market.point_value
         gross = value * (price - lot.entry_price)
         lot.mark(price)
-        trade = Trade(
-            symbol=self._symbol,
-            direction=lot.direction,
-            qty=qty,
-            entry_bar=lot.entry_bar,
-            entry_time_ns=lot.entry_time_ns,
-            entry_price=lot.entry_price,
-            entry_signal=lot.signal,
-            exit_bar=bar,
-            exit_time_ns=time_ns,
-            exit_price=price,
-            exit_signal=signal,
-            entry_commission=entry_commission,
-            exit_commission=exit_commission,
-            pnl=gross - entry_commission - exit_commission + funding,
-            run_up=max(0.0, value * (lot.best - lot.entry_price) - entry_commission),
-            drawdown=min(0.0, value * (lot.worst - lot.entry_price) - entry_commission),
-            funding=funding,
+        run_up = value * (lot.best - lot.entry_price) - entry_commission
+        drawdown = value * (lot.worst - lot.entry_price) - entry_commission
+        trade = Trade(  # by position: names cost seven times as much
+            self._symbol,
+            lot.direction,
+            qty,
+            lot.entry_bar,
+            lot.entry_time_ns,
+            lot.entry_price,
+            lot.signal,
+            bar,
+            time_ns,
+            price,
+            signal,
+            entry_commission,
+            exit_commission,
+            gross - entry_commission - exit_commission + funding,
+            max(0.0, run_up),
+            min(0.0, drawdown),
+            funding,
         )
         self.trades.append(trade)
         self.closed.append(trade)
         self.realised += gross
         self.commission_paid += exit_commission
-        self.position_size = self._round_qty(self.position_size - lot.direction * qty)
+        size = self.position_size - lot.direction * qty
+        self.position_size = self._round_qty(size) if size else 0.0
         if whole:
             self.lots.remove(lot)
         else:

@@ -20,9 +20,10 @@ class PendingOrder:
     an opposite position: fixed at creation for priced entries, None where it is taken from the position
     when the order is processed. `budget` is the money of a default-sized priced order, fixed at creation,
     and `sizing_price` where it would have executed then (nan: quantity is final). `is_armed` turns true when
-    the stop of a stop-limit order was touched: from then on it is a limit order. Orders met at one
-    price fill by `rank`, then `seq`. A close with `takes_newest` takes the newest lots, not the oldest.
-    There is one pending order a `key`: `entry` and `order` share their ids, closes add up.
+    the stop of a stop-limit order was touched: from then on it is a limit order. `is_market`: neither a
+    limit nor a stop price was given. Orders met at one price fill by `rank`, then `seq`. A close with
+    `takes_newest` takes the newest lots, not the oldest. There is one pending order a `key`: `entry` and
+    `order` share their ids, closes add up.
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class PendingOrder:
         "flip_qty",
         "id",
         "is_armed",
+        "is_market",
         "key",
         "kind",
         "limit",
@@ -74,6 +76,7 @@ class PendingOrder:
         self.placed_bar = placed_bar
         self.limit = limit
         self.stop = stop
+        self.is_market = isnan(limit) and isnan(stop)
         self.flip_qty = flip_qty
         self.oca_name = oca_name
         self.oca_type = oca_type
@@ -83,11 +86,6 @@ class PendingOrder:
         self.is_armed = False
         self.takes_newest = False
         self.key = ("close", f"{id}#{seq}") if kind == "close" else ("entry" if kind == "order" else kind, id)
-
-    @property
-    def is_market(self) -> bool:
-        """Neither a limit nor a stop price was given."""
-        return self.limit != self.limit and self.stop != self.stop
 
     def waits_for_stop(self) -> bool:
         """Its stop is what price has to reach next."""

@@ -140,7 +140,8 @@ def _run_plain(one: _Running) -> list[float]:
     """The loop without what most backtests do not have: a microsecond here is a second of a run."""
     broker, on_bar = one.broker, one.strategy.on_bar
     fill_bar, end_bar = broker.fill_bar, broker.end_bar
-    curve, fills = EquityCurve(broker.account.cash), 0
+    account, lots = broker.account, broker.ledger.lots
+    curve, fills = EquityCurve(account.cash), 0
     times, opens, highs, lows, closes, _ = one.columns
     numbers = range(len(times))
     for index, bar, time_ns, open_, high, low, close in zip(
@@ -154,7 +155,7 @@ def _run_plain(one: _Running) -> list[float]:
         filled = end_bar()
         if filled != fills:
             fills = filled
-            curve.note(index, broker.account.cash, broker.ledger.lots)
+            curve.note(index, account.cash, lots)
     return curve.values(np.asarray(closes), broker.point_value)
 
 

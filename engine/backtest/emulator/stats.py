@@ -48,17 +48,18 @@ class BrokerStats:
     def end_path(self, high: float, low: float) -> None:
         """The bar's fills are done; called before the script runs."""
         state = self._state
-        if not state.ledger.lots and self._seen_fills == state.fills:
+        ledger = state.ledger
+        if not ledger.lots and self._seen_fills == state.fills:
             return
         self._seen_fills = state.fills
-        realised = state.settings.initial_capital + state.ledger.net_profit
+        realised = state.settings.initial_capital + ledger.net_profit
         peak = self._peak
         if realised > peak:
             self._peak = peak = realised
         fall, top = peak - realised, realised
-        size = state.ledger.position_size * state.point_value
+        size = ledger.position_size * state.point_value
         if size:
-            average = state.ledger.average_price
+            average = ledger.average_price
             at_high, at_low = size * (high - average), size * (low - average)
             best, worst = (at_high, at_low) if size > 0.0 else (at_low, at_high)
             if worst < 0.0:
@@ -82,8 +83,7 @@ class BrokerStats:
         if high < low:
             return
         state.calm_high, state.calm_low = -inf, inf
-        state.ledger.mark(high)
-        state.ledger.mark(low)
+        state.ledger.mark_range(high, low)
         self.end_path(high, low)
 
     def count(self) -> None:

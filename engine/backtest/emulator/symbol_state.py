@@ -28,6 +28,7 @@ class SymbolState:
     """
 
     __slots__ = (
+        "_fixed_qty",
         "_slippage_bps",
         "_slippage_of_ticks",
         "_steps_per_unit",
@@ -77,6 +78,8 @@ class SymbolState:
         self.step = settings.market.qty_step
         self._steps_per_unit = steps_per_unit(self.step)
         self._ticks_per_unit = steps_per_unit(self.tick)
+        sizing = settings.sizing
+        self._fixed_qty = floor_qty(sizing.value, self.step) if sizing.kind == "fixed" else nan
         self._slippage_of_ticks = settings.costs.slippage_ticks * self.tick
         self._slippage_bps = settings.costs.slippage_bps
         self.point_value = settings.market.point_value
@@ -123,10 +126,12 @@ class SymbolState:
 
     def note_entry(self, price: float) -> None:
         """An entry has filled: with its commission paid, and what was held before marked where that gains."""
-        equity = self.settings.initial_capital + self.ledger.net_profit
-        if len(self.ledger.lots) > 1:  # a lot alone has no profit where it was opened
-            equity += max(0.0, self.ledger.open_profit(price))
-        self.trough = min(self.trough, equity)
+        ledger = self.ledger
+        equity = self.settings.initial_capital + ledger.net_profit
+        if len(ledger.lots) > 1:  # a lot alone has no profit where it was opened
+            equity += max(0.0, ledger.open_profit(price))
+        if equity < self.trough:  # noqa: PLR1730  # `min` costs more, on every entry
+            self.trough = equity
 
     def next_seq(self) -> int:
         """Orders at one price fill in the order they were issued."""
@@ -237,9 +242,9 @@ class SymbolState:
         `cash_fees`: also fees in cash, as TradingView's scripts do. A price that is no more than zero on the
         grid buys nothing.
         """
-        sizing, costs = self.settings.sizing, self.settings.costs
         if isnan(budget):
-            return floor_qty(sizing.value, self.step)
+            return self._fixed_qty
+        sizing, costs = self.settings.sizing, self.settings.costs
         unit = price * self.point_value
         if sizing.kind == "percent_of_equity":
             unit *= 1.0 + costs.taker_percent / 100.0
