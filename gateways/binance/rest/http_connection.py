@@ -10,8 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
 MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 16 * 1024 * 1024
+"""With chunks, the lines between them and a head's length are counted too."""
+_START = b"HTTP/1."
 
 
 class HttpFailed(Exception):
@@ -36,147 +40,120 @@ class HttpAnswer:
 
 
 class AnswerParser:
-    """Incremental parser of one answer after another, for any split of the bytes.
+    """Incremental parser of one answer after another, for any split of the bytes: httptools, within bounds.
 
     `feed` returns a whole answer or None. ValueError for what is no HTTP/1.x answer or is over a bound.
     """
 
-    __slots__ = ("_buffer", "_chunks", "_headers", "_mode", "_need", "_status")
+    __slots__ = (
+        "_answer",
+        "_fed",
+        "_headers",
+        "_http",
+        "_keeps",
+        "_pieces",
+        "_status",
+        "is_reusable",
+        "on_body",
+    )
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._reset()
-
-    def _reset(self) -> None:
-        self._mode = "head"
+        self.is_reusable = True
+        """Whether another answer may come after the last one: no header ends the connection, and no byte came
+        behind the answer."""
+        self._fed = 0
         self._status = 0
         self._headers: dict[str, str] = {}
-        self._need = 0
-        self._chunks = bytearray()
-
-    @property
-    def leftover(self) -> int:
-        """Bytes beyond the last whole answer."""
-        return len(self._buffer) if self._mode == "head" else len(self._buffer) + 1
+        self._keeps = True
+        self._answer: HttpAnswer | None = None
+        self._pieces: list[bytes] = []
+        self.on_body = self._pieces.append
+        """Called by httptools, as the methods whose names begin like this one."""
+        self._http = HttpResponseParser(self)
 
     def feed(self, data: bytes) -> HttpAnswer | None:
         """Add bytes."""
-        self._buffer += data
-        while True:
-            step = getattr(self, f"_{self._mode}")
-            before = self._mode, len(self._buffer)
-            answer: HttpAnswer | None = step()
-            if answer is not None:
-                return answer
-            if (self._mode, len(self._buffer)) == before:
-                return None
+        if self._fed < len(_START):
+            self._check_start(data)
+        self._fed += len(data)
+        is_over = False
+        try:
+            self._http.feed_data(data)
+        except HttpParserUpgrade:
+            raise ValueError("the answer changes the protocol") from None
+        except HttpParserError as error:
+            is_over = True
+            if self._answer is None:
+                raise ValueError(f"the answer is not HTTP/1.x: {error}") from None
+        answer, self._answer = self._answer, None
+        if answer is None:
+            self._check_size()
+            return None
+        self.is_reusable = self._keeps and not is_over and _ends_with(data, answer)
+        self._fed = 0
+        return answer
 
     def finish(self) -> HttpAnswer | None:
         """The peer closed: the end of an answer without a length, else None."""
-        if self._mode != "until_close":
+        has_end = (
+            "content-length" in self._headers
+            or "chunked" in self._headers.get("transfer-encoding", "").lower()
+        )
+        if not self._status or has_end:
             return None
-        self._chunks += self._buffer
-        self._buffer.clear()
-        return self._done(bytes(self._chunks))
-
-    def _done(self, body: bytes) -> HttpAnswer:
-        answer = HttpAnswer(self._status, self._headers, body)
-        self._reset()
+        self.is_reusable = False
+        self.on_message_complete()
+        answer, self._answer = self._answer, None
         return answer
 
-    def _head(self) -> HttpAnswer | None:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > MAX_HEAD_BYTES:
+    def _check_start(self, data: bytes) -> None:
+        """httptools would skip empty lines, and takes HTTP/0.9, HTTP/2.0 and other protocols too."""
+        if not data.startswith(_START[self._fed : self._fed + len(data)]):
+            raise ValueError("the answer is not HTTP/1.x")
+
+    def _check_size(self) -> None:
+        """httptools has no bounds."""
+        if not self._status:
+            if self._fed > MAX_HEAD_BYTES:
                 raise ValueError("the head of the answer is too long")
-            return None
-        lines = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
-        del self._buffer[: end + 4]
-        self._status = _status_of(lines[0])
-        self._headers = _headers_of(lines[1:])
-        if self._status < 200:
-            self._reset()
-            return None
-        return self._choose_body()
-
-    def _choose_body(self) -> HttpAnswer | None:
-        if self._status in (204, 304):
-            return self._done(b"")
-        if "chunked" in self._headers.get("transfer-encoding", "").lower():
-            self._mode = "chunk_size"
-            return None
-        length = self._headers.get("content-length")
-        if length is None:
-            self._mode = "until_close"
-            return None
-        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+        elif self._fed > MAX_HEAD_BYTES + MAX_BODY_BYTES:
+            raise ValueError("the answer is too long")
+        elif int(self._headers.get("content-length", "0")) > MAX_BODY_BYTES:
             raise ValueError("the answer has an invalid length")
-        self._mode, self._need = "body", int(length)
-        return self._body()
 
-    def _body(self) -> HttpAnswer | None:
-        if len(self._buffer) < self._need:
-            return None
-        body = bytes(self._buffer[: self._need])
-        del self._buffer[: self._need]
-        return self._done(body)
+    def on_message_begin(self) -> None:
+        """An answer begins; httptools ends when it would be one behind another."""
+        if self._answer is not None:
+            raise ValueError("bytes behind the answer")
+        self._headers = {}
 
-    def _until_close(self) -> None:
-        if len(self._buffer) > MAX_BODY_BYTES:
-            raise ValueError("the answer is too long")
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A line of the head, or one behind the last chunk, which is left out."""
+        if not self._status:
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip()
 
-    def _chunk_size(self) -> None:
-        line = self._line()
-        if line is None:
-            return
-        try:
-            size = int(line.partition(b";")[0], 16)
-        except ValueError:
-            raise ValueError("a chunk has no size") from None
-        if size < 0 or len(self._chunks) + size > MAX_BODY_BYTES:
-            raise ValueError("the answer is too long")
-        self._need = size
-        self._mode = "chunk" if size else "trailer"
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._status = self._http.get_status_code()
+        self._keeps = self._http.should_keep_alive()
 
-    def _chunk(self) -> None:
-        if len(self._buffer) < self._need + 2:
-            return
-        self._chunks += self._buffer[: self._need]
-        if self._buffer[self._need : self._need + 2] != b"\r\n":
-            raise ValueError("a chunk ends wrongly")
-        del self._buffer[: self._need + 2]
-        self._mode = "chunk_size"
-
-    def _trailer(self) -> HttpAnswer | None:
-        line = self._line()
-        return self._done(bytes(self._chunks)) if line == b"" else None
-
-    def _line(self) -> bytes | None:
-        end = self._buffer.find(b"\r\n")
-        if end < 0:
-            if len(self._buffer) > MAX_HEAD_BYTES:
-                raise ValueError("a line of the answer is too long")
-            return None
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 2]
-        return line
+    def on_message_complete(self) -> None:
+        """The answer is whole; one of a status below 200 only goes before the answer itself."""
+        if self._status >= 200:
+            self._answer = HttpAnswer(self._status, self._headers, b"".join(self._pieces))
+        self._pieces.clear()
+        self._status = 0
 
 
-def _status_of(line: str) -> int:
-    parts = line.split(" ", 2)
-    if len(parts) < 2 or not parts[0].startswith("HTTP/1.") or not parts[1].isdigit():
-        raise ValueError("the answer is not HTTP/1.x")
-    return int(parts[1])
+def _ends_with(data: bytes, answer: HttpAnswer) -> bool:
+    """Whether the data ends where its last answer does; httptools skips line ends behind an answer.
 
-
-def _headers_of(lines: list[str]) -> dict[str, str]:
-    headers = {}
-    for line in lines:
-        name, separator, value = line.partition(":")
-        if not separator:
-            raise ValueError("a header of the answer has no colon")
-        headers[name.strip().lower()] = value.strip()
-    return headers
+    When in doubt, False: a connection too many is opened.
+    """
+    if data[-1] not in b"\r\n":
+        return True
+    has_line_end = "content-length" not in answer.headers or not answer.body
+    return has_line_end and data.endswith(b"\r\n\r\n") and data[-5:-4] not in (b"", b"\r", b"\n")
 
 
 class HttpConnection(asyncio.Protocol):
@@ -255,7 +232,7 @@ class HttpConnection(asyncio.Protocol):
         waiting, self._waiting = self._waiting, None
         self._stop_timer()
         self.has_answered = True
-        keep = "close" not in answer.headers.get("connection", "").lower() and self._parser.leftover == 0
+        keep = self._parser.is_reusable
         if not keep:
             self.abort()
         if waiting is not None and not waiting.done():
