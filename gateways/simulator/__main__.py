@@ -22,7 +22,13 @@ from gateways.simulator.api.access.keys import load_or_make_keys
 from gateways.simulator.api.access.rate_limits import RateLimitSettings
 from gateways.simulator.api.requests.bounded_json import MAX_MAGNITUDE
 from gateways.simulator.api.venue.clock import ClockError, SimClock, open_clock
-from gateways.simulator.api.venue.venue import DEFAULT_ACCOUNT, DEFAULT_BALANCE, Venue, VenueOptions
+from gateways.simulator.api.venue.venue import (
+    DEFAULT_ACCOUNT,
+    DEFAULT_BALANCE,
+    HalfDoneError,
+    Venue,
+    VenueOptions,
+)
 from gateways.simulator.exchange.model.symbols import SymbolSpec, default_symbols
 from gateways.simulator.market_data.history.files import StoreError
 from gateways.simulator.markets import Market, MarketOptions, parse_market
@@ -36,6 +42,7 @@ from runtime.process.files import FileLock, keep_private
 
 MAX_SPEED = 10_000.0
 MAX_EPOCH_MS = 10**13
+EXIT_BROKEN = 1
 EXIT_DISK = 1
 PORT_SECONDS = 0.5
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
@@ -59,6 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, ClockError, MarketError, StateDamagedError, StoreError) as error:
         print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
         return EXIT_CONFIGURATION
+    except HalfDoneError as error:
+        print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
+        return EXIT_BROKEN
     except OSError as error:
         is_foreign = error.errno in FOREIGN_ERRORS and error.filename is not None
         if error.errno not in DISK_ERRORS and not is_foreign:

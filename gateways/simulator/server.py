@@ -12,7 +12,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from gateways.simulator.api.access import control_token
 from gateways.simulator.api.access.signatures import signed_text
 from gateways.simulator.api.control import Control
-from gateways.simulator.api.requests.failures import http_logger, request_failed
+from gateways.simulator.api.requests.failures import http_logger
 from gateways.simulator.api.requests.params import Params
 from gateways.simulator.api.rest.dispatch import (
     Answer,
@@ -94,6 +94,7 @@ class Server:
             self._runner = None
             raise
         self._venue.wake = self._wake
+        self._venue.fail = self._fail
         self._tick()
         self._tasks.append(self._guarded(self._ping_sockets()))
         return int(self._runner.addresses[0][1])
@@ -194,9 +195,8 @@ class Server:
             why = " ".join(str(error).split())
             return _refused(ApiError(-1000, f"The body could not be read: {why}"))
         except Exception as error:  # noqa: BLE001 - a bug in one request must not end the server
-            if self._venue.disk_error is not None:
-                self._fail(self._venue.disk_error)
-            return _refused(request_failed(f"{request.method} {request.raw_path.partition('?')[0]}", error))
+            what = f"{request.method} {request.raw_path.partition('?')[0]}"
+            return _refused(self._venue.request_failed(what, error))
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
@@ -283,7 +283,7 @@ class Server:
         try:
             return answer(self._venue.hub, client, text)
         except Exception as error:  # noqa: BLE001 - a bug in one message must not end the connection
-            return error_body(request_failed("a message of a stream socket", error))
+            return error_body(self._venue.request_failed("a message of a stream socket", error))
 
     async def _ping_sockets(self) -> None:
         """Ping the sockets; close those that do not answer or are older than a day."""

@@ -211,10 +211,10 @@ def test_a_place_the_exchange_does_not_serve_is_told(testnet: PlayMoney, sim: Si
 
 
 def test_a_machine_clock_that_is_far_off_is_told(testnet: PlayMoney, sim: Simulator):
-    sim.control("POST", "clock", skew_ms=3_600_000)
+    sim.control("POST", "clock", skew_ms=-3_600_000)
     said = testnet.refusal()
     assert "clock is 3,600" in said
-    assert "behind the exchange's" in said
+    assert "ahead of the exchange's" in said
 
 
 def test_what_is_no_refusal_is_asked_again_until_it_is_well(testnet: PlayMoney, sim: Simulator):

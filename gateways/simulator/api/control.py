@@ -12,6 +12,7 @@ import msgspec
 
 from gateways.simulator.api import control_commands as command
 from gateways.simulator.api.access.control_token import FILE, HEADER, matches
+from gateways.simulator.api.formats.exchange_info import symbol_info
 from gateways.simulator.api.formats.orders import algo_answer, order_answer
 from gateways.simulator.api.requests.bounded_json import check_finite, decode
 from gateways.simulator.api.requests.faults import EventFault, Fault
@@ -24,6 +25,7 @@ from gateways.simulator.exchange import account_queries
 from gateways.simulator.exchange.accounts import mark_price
 from gateways.simulator.exchange.model.errors import ApiError
 from gateways.simulator.exchange.model.state import MarketState
+from gateways.simulator.exchange.model.symbol_changes import changed_symbol
 from gateways.simulator.exchange.model.symbols import make_brackets
 
 PREFIX = "/_control/"
@@ -58,6 +60,7 @@ class Control:
             ("POST", "price"): self._price,
             ("POST", "funding"): self._funding,
             ("POST", "brackets"): self._brackets,
+            ("POST", "symbol"): self._symbol,
             ("POST", "balance"): self._balance,
             ("POST", "account"): self._account,
             ("POST", "order"): self._order,
@@ -93,6 +96,7 @@ class Control:
         venue = self._venue
         symbols = {
             symbol: {
+                "status": market.spec.status,
                 **_prices(market),
                 "funding_rate": str(mark_price.funding_rate(market)),
                 "next_funding_ms": market.facts.next_funding_ms,
@@ -135,6 +139,8 @@ class Control:
         request = _read(body, command.SetPrice)
         venue, now_ms = self._venue, self._venue.clock.now_ms()
         spec = venue.spec(request.symbol)
+        if request.last is not None and not spec.is_trading:
+            raise ValueError(f"last: {request.symbol} does not trade now ({spec.status})")
         for name, price in (("index", request.index), ("mark", request.mark), ("last", request.last)):
             if price is not None and not spec.tick_size <= price <= spec.max_price:
                 raise ValueError(f"{name}: expected a price from {spec.tick_size} to {spec.max_price}")
@@ -186,6 +192,14 @@ class Control:
         rows = [(row.leverage, row.notional_cap, str(row.maint_margin_ratio)) for row in request.rows]
         self._venue.exchange.set_brackets(request.symbol, make_brackets(rows), self._venue.clock.now_ms())
         return {}
+
+    def _symbol(self, body: bytes) -> object:
+        """Change status and filters; answer with the symbol's new row of exchangeInfo."""
+        request = _read(body, command.SetSymbol)
+        given = {k: v for k, v in msgspec.structs.asdict(request).items() if v is not None}
+        spec = changed_symbol(self._venue.spec(given.pop("symbol")), given)
+        self._venue.set_spec(spec)
+        return symbol_info(spec)
 
     def _balance(self, body: bytes) -> object:
         request = _read(body, command.Deposit)
@@ -244,8 +258,15 @@ class Control:
         return {"killed": len(killed)}
 
     def _clock(self, body: bytes) -> object:
-        self._venue.clock.skew_ms = _read(body, command.Clock).skew_ms
-        return {"server_ms": self._venue.clock.server_ms()}
+        clock, wanted_ms = self._venue.clock, _read(body, command.Clock).skew_ms
+        still_ms = max(0, clock.skew_ms) - max(0, wanted_ms)
+        if still_ms > command.MAX_STANDSTILL_MS:
+            raise ValueError(
+                "skew_ms: the exchange's time never goes back, so the market would stand still for "
+                f"{still_ms} ms; expected at most {command.MAX_STANDSTILL_MS} ms back, or a restart"
+            )
+        clock.skew_ms = wanted_ms
+        return {"server_ms": clock.server_ms(), "stands_still_ms": max(0, still_ms)}
 
     def _limits(self, body: bytes) -> object:
         request = _read(body, command.SetLimits)

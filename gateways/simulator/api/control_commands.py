@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from gateways.simulator.api.requests.faults import FaultKind
+from gateways.simulator.exchange.model.symbol_changes import Status
 
 Times = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 DelayMs = Annotated[int, Meta(ge=0, le=600_000)]
@@ -19,6 +20,8 @@ Pattern = Annotated[str, Meta(max_length=200)]
 Seconds = Annotated[float, Meta(ge=0.05, le=1_000_000)]
 MAX_SKEW_MS = 86_400_000
 """One day: everything due in a skipped period has to be processed."""
+MAX_STANDSTILL_MS = 60_000
+"""Longest step back of the clock: for that long the market stands still."""
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,6 +93,24 @@ class SetBrackets(Command, frozen=True):
 
     symbol: str
     rows: Annotated[list[BracketRow], Meta(max_length=100)]
+
+
+class SetSymbol(Command, frozen=True):
+    """POST symbol: status and filters; what is not given stays."""
+
+    symbol: str
+    status: Status | None = None
+    tick_size: Decimal | None = None
+    step_size: Decimal | None = None
+    min_qty: Decimal | None = None
+    max_qty: Decimal | None = None
+    market_min_qty: Decimal | None = None
+    market_max_qty: Decimal | None = None
+    min_notional: Decimal | None = None
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    multiplier_up: Decimal | None = None
+    multiplier_down: Decimal | None = None
 
 
 class Deposit(Command, frozen=True):

@@ -12,7 +12,6 @@ from gateways.simulator.api.access.keys import ApiKey
 from gateways.simulator.api.access.signatures import ws_signed_text
 from gateways.simulator.api.formats.exchange_info import rate_limits
 from gateways.simulator.api.requests.bounded_json import BadJsonError, decode_exact
-from gateways.simulator.api.requests.failures import request_failed
 from gateways.simulator.api.requests.params import Params, json_text
 from gateways.simulator.api.rest.dispatch import (
     Answer,
@@ -97,7 +96,7 @@ class WsApi:
             await socket.close(code=1006)
             return
         except Exception as error:  # noqa: BLE001 - a bug in one message must not end the connection
-            reply = _envelope(None, _failure(request_failed("a message of the WS API", error)))
+            reply = _envelope(None, _failure(self._venue.request_failed("a message of the WS API", error)))
         if not socket.closed:
             await socket.send_frame(reply, WSMsgType.TEXT)
 

@@ -17,6 +17,7 @@ from gateways.simulator.exchange.model.book import Book
 from gateways.simulator.exchange.model.events import Listener
 from gateways.simulator.exchange.model.orders import AlgoOrder, AlgoRequest, AmendRequest, Order, OrderRequest
 from gateways.simulator.exchange.model.state import AccountState, Dirty, ExchangeState, MarketState
+from gateways.simulator.exchange.model.symbol_changes import ENDED_STATUSES
 from gateways.simulator.exchange.model.symbols import Bracket, SymbolSpec
 from gateways.simulator.exchange.orders import actions as order_actions
 from gateways.simulator.exchange.orders import algo_orders, matching
@@ -57,10 +58,13 @@ class Exchange:
     def market_take(self, symbol: str, side: str, lots: int, limit_ticks: int | None, now_ms: int) -> int:
         """Match an anonymous marketable order (side of the taker); return the lots left unfilled.
 
-        Each match is published through `on_trade`; resting orders of accounts fill in their turn.
+        Each match is published through `on_trade`; resting orders of accounts fill in their turn. Nothing
+        is matched while the symbol does not trade.
         """
         self.state.now_ms = now_ms
         market = self.state.markets[symbol]
+        if not market.spec.is_trading:
+            return lots
         return matching.match_anonymous(self.state, market, side, lots, limit_ticks)
 
     def market_limit(self, symbol: str, side: str, price_ticks: int, lots: int, now_ms: int) -> int:
@@ -80,9 +84,14 @@ class Exchange:
         now_ms: int,
         trade_id: int = 0,
     ) -> None:
-        """Apply a recorded trade: publish it with `printed=True` and fill the resting orders it reaches."""
+        """Apply a recorded trade: publish it with `printed=True` and fill the resting orders it reaches.
+
+        Does nothing while the symbol does not trade.
+        """
         self.state.now_ms = now_ms
         market = self.state.markets[symbol]
+        if not market.spec.is_trading:
+            return
         matching.print_trade(
             self.state, market, price_ticks, lots, buyer_is_maker=buyer_is_maker, trade_id=trade_id
         )
@@ -109,7 +118,7 @@ class Exchange:
         market = self.state.markets[symbol]
         if market.returning:
             self._return_orders(market)
-        if market.book.has_entries() and market.book.is_crossed():
+        if market.spec.is_trading and market.book.has_entries() and market.book.is_crossed():
             matching.resolve_crossing(self.state, market)
         if not market.mark:
             self._update_marks([market])
@@ -278,12 +287,19 @@ class Exchange:
         self.set_spec(replace(self.state.market(symbol).spec, brackets=brackets), now_ms)
 
     def set_spec(self, spec: SymbolSpec, now_ms: int) -> None:
-        """Replace the filters, fees, status or brackets of a symbol (control API); ticks and lots stay."""
+        """Replace the filters, fees, status or brackets of a symbol (control API).
+
+        The grid of the book stays: `coarse_tick` and `coarse_step` are what new orders must keep. A status of
+        `ENDED_STATUSES` expires all open orders of the symbol; positions stay.
+        """
         market = self.state.market(spec.symbol)
         self.state.now_ms = now_ms
         if (spec.tick_size, spec.step_size) != (market.spec.tick_size, market.spec.step_size):
-            raise ValueError(f"{spec.symbol}: tick and step size cannot change while it trades")
+            raise ValueError(f"{spec.symbol}: the grid of its book cannot change")
         self.state.replace_spec(spec)
+        if spec.status in ENDED_STATUSES:
+            order_actions.expire_delisted(self.state, spec.symbol)
+            algo_orders.expire_delisted(self.state, market)
         self._check_accounts()
         self._settle(spec.symbol)
 
@@ -318,7 +334,7 @@ class Exchange:
         """Process the consequences of trades and price moves: triggers, liquidations after fills."""
         market = self.state.markets[symbol]
         for _ in range(_PASSES):
-            if market.waiting:
+            if market.waiting and market.spec.is_trading:
                 algo_orders.run_triggers(self.state, market)
             for account_id in tuple(self.state.dirty.accounts):
                 check_account(self.state, self.state.accounts[account_id])

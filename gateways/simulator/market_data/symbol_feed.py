@@ -31,6 +31,7 @@ Publish = Callable[[str, Payload], None]
 
 _MINUTE: Final = "minute"
 _KLINE_KINDS: Final = frozenset({"kline", "continuousKline"})
+_TRADING_KINDS: Final = _KLINE_KINDS | {"ticker", "miniTicker"}
 
 
 class SymbolFeed:
@@ -64,6 +65,8 @@ class SymbolFeed:
         """Why the symbol has no valid data now; empty if it has."""
         self.is_halted = False
         """Whether the market is halted: no minutes and no timed streams until `resume`."""
+        self.is_trading = True
+        """Whether the symbol trades. Otherwise there are no minutes, klines and tickers."""
         self.history: History | None = None
         self.changed_ms = 0
         self.traded_ms = 0
@@ -109,6 +112,15 @@ class SymbolFeed:
             self.on_closed(closed)
         self._due[_MINUTE] = self.bars.next_minute_ms
         self._next_ms = min(self._due.values())
+
+    def set_trading(self, now_ms: int, *, is_trading: bool) -> None:
+        """Follow the symbol's status. The bars have a gap where it did not trade."""
+        if is_trading == self.is_trading:
+            return
+        self.advance(now_ms)
+        self.is_trading = is_trading
+        if is_trading and self.own_bars and not self.is_halted:
+            self.resume(now_ms)
 
     def set_open_bar(self, row: list[int], *, closed: bool) -> None:
         """Set the open minute from the market's source."""
@@ -245,7 +257,7 @@ class SymbolFeed:
 
     def _run(self, key: str, at_ms: int, now_ms: int) -> None:
         if key == _MINUTE:
-            if self.is_halted or not self.own_bars:
+            if self.is_halted or not self.is_trading or not self.own_bars:
                 self._due[_MINUTE] = _boundary(now_ms, MINUTE_MS)
                 return
             self._minutes_closed(self.bars.roll(at_ms), at_ms)
@@ -267,6 +279,8 @@ class SymbolFeed:
 
     def _publish_due(self, stream: Stream, at_ms: int) -> None:
         if self._is_quiet and stream.kind != "aggTrade":
+            return
+        if not self.is_trading and stream.kind in _TRADING_KINDS:
             return
         if stream.kind == "partial":
             last_id, book = self.depth.last_id, self.depth.book

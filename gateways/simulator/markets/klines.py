@@ -147,7 +147,8 @@ class KlinesMarket:
                 data.advance(at_ms)
             if feed.is_halted:
                 feed.resume(at_ms)
-            self._trade(*self._trades[self._step], at_ms)
+            if feed.is_trading:
+                self._trade(*self._trades[self._step], at_ms)
             self._step += 1
             if self._step == len(self._trades):
                 self._bar, self._step = self._bar + 1, 0

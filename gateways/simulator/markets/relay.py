@@ -121,7 +121,12 @@ class RelayedSymbol:
         self._data.relay_frame(self._ticker, frame)
 
     def trade(self, frame: Frame, time_ms: int, now_ms: int) -> None:
-        """Publish a trade frame, add the trade to the tape, and fill accounts' orders it reaches."""
+        """Publish a trade frame, add the trade to the tape, and fill accounts' orders it reaches.
+
+        Trades of a symbol that does not trade here are left out; its book goes on.
+        """
+        if not self.feed.is_trading:
+            return
         self._data.relay_frame(self._trade, frame)
         ticks, lots = self.numbers.ticks_of(frame["p"]), self.numbers.lots_of(frame["q"])
         if not ticks or not lots:

@@ -10,6 +10,8 @@ from gateways.simulator.markets.flow.order_flow import SymbolFlow
 from gateways.simulator.markets.flow.profiles import profile_for
 
 _MAX_LATE_MS = 60_000
+_CLOSED_MS = 100.0
+"""How often a symbol that does not trade is looked at again."""
 
 
 class SyntheticMarket:
@@ -67,7 +69,11 @@ class SyntheticMarket:
             due = data.next_time_ms()
             if due is not None and due <= at_ms:
                 data.advance(int(at_ms))
-            flow.run_next()
+            feed = data.feed(flow.symbol)
+            if feed is not None and not feed.is_trading:
+                flow.skip_to(at_ms + _CLOSED_MS)
+            else:
+                flow.run_next()
             heapreplace(queue, (flow.next_ms, index, flow))
 
     async def run(self, wake: Callable[[], None]) -> None:

@@ -70,13 +70,13 @@ def symbol_info(spec: SymbolSpec) -> JsonObject:
 
 
 def _filters(spec: SymbolSpec) -> list[JsonObject]:
-    step = fixed(spec.step_size, spec.quantity_precision)
+    step = fixed(spec.order_step, spec.quantity_precision)
     return [
         {
             "filterType": "PRICE_FILTER",
             "minPrice": fixed(spec.min_price, spec.price_precision),
             "maxPrice": plain(spec.max_price),
-            "tickSize": fixed(spec.tick_size, spec.price_precision),
+            "tickSize": fixed(spec.order_tick, spec.price_precision),
         },
         {
             "filterType": "LOT_SIZE",

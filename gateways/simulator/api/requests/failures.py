@@ -25,6 +25,11 @@ def request_failed(what: str, error: Exception) -> ApiError:
     if place not in _logged_places and len(_logged_places) < _MAX_LOGGED:
         _logged_places.add(place)
         _log.error("".join(traceback.format_exception(error)[-8:]).rstrip())
+    return unknown_outcome()
+
+
+def unknown_outcome() -> ApiError:
+    """Return the answer that says that a request may or may not have been performed (-1000, 500)."""
     return ApiError(-1000, "An unknown error occurred while processing the request.", 500)
 
 

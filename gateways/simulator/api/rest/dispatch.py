@@ -9,7 +9,6 @@ import msgspec
 from gateways.simulator.api.access.keys import ApiKey
 from gateways.simulator.api.access.rate_limits import RateLimitError
 from gateways.simulator.api.access.signatures import check_signature, check_timestamp
-from gateways.simulator.api.requests.failures import request_failed
 from gateways.simulator.api.requests.faults import ANSWERS, EXECUTED, CannedAnswer, Fault
 from gateways.simulator.api.requests.params import Params
 from gateways.simulator.api.rest.account import ACCOUNT_ENDPOINTS
@@ -147,9 +146,10 @@ class Dispatcher:
             if isinstance(error, RateLimitError):
                 headers["Retry-After"] = str(error.retry_after_s)
         except Exception as error:  # noqa: BLE001 - a bug in one request must not end the server; it is logged
-            failed = request_failed(name, error)
+            failed = venue.request_failed(name, error)
             status, body = failed.http_status, error_body(failed)
-        venue.commit()
+        if venue.broken is None:
+            venue.commit()
         self._count(headers, endpoint, owner, address, now_ms)
         return Answer(status, body, headers)
 

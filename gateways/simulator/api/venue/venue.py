@@ -10,12 +10,13 @@ from gateways.simulator.api.access.keys import KeyRing
 from gateways.simulator.api.access.rate_limits import RateLimits, RateLimitSettings
 from gateways.simulator.api.formats import events as format_events
 from gateways.simulator.api.formats.numbers import average, price, qty
+from gateways.simulator.api.requests import failures
 from gateways.simulator.api.requests.faults import Faults
 from gateways.simulator.api.streams.hub import Hub
 from gateways.simulator.api.streams.user_data import ListenKeys, UserStreams
 from gateways.simulator.api.venue.clock import SimClock
 from gateways.simulator.exchange.exchange import Exchange
-from gateways.simulator.exchange.model.errors import refusal, unavailable
+from gateways.simulator.exchange.model.errors import ApiError, refusal, unavailable
 from gateways.simulator.exchange.model.events import (
     AccountConfigEvent,
     AccountEvent,
@@ -46,6 +47,10 @@ class VenueOptions:
     legacy_avg_price: bool = False
     balance: Decimal = DEFAULT_BALANCE
     limits: RateLimitSettings | None = None
+
+
+class HalfDoneError(Exception):
+    """A request failed in the middle of its changes; the message is one sentence for the user."""
 
 
 class Venue:
@@ -82,14 +87,19 @@ class Venue:
         self.market: Market | None = None
         self.wake: Callable[[], None] = _nothing
         self._waiting: list[tuple[str, UserEvent]] = []
-        self.disk_error: BaseException | None = None
-        """The disk error after which nothing can be written; the process has to end."""
+        self.broken: BaseException | None = None
+        """The error after which nothing may be written and the process has to end; see `request_failed`."""
+        self.fail: Callable[[BaseException], None] = _nothing_of
+        """Ends the process with an error; set by the server."""
         self.commit()
 
     def start_market(self, market: Market) -> None:
         """Attach the market, the source of order flow, and let it fill the books."""
         self.market = market
-        market.start(self.exchange, self.data, self.clock.now_ms())
+        now_ms = self.clock.now_ms()
+        market.start(self.exchange, self.data, now_ms)
+        for spec in self.state.specs.values():
+            self._follow_status(spec, now_ms)
         self.commit()
 
     def spec(self, symbol: str) -> SymbolSpec:
@@ -98,6 +108,17 @@ class Venue:
         if found is None:
             raise refusal(-1121)
         return found
+
+    def set_spec(self, spec: SymbolSpec) -> None:
+        """Replace the specification of a symbol; its public data stop while it does not trade."""
+        now_ms = self.clock.now_ms()
+        self.exchange.set_spec(spec, now_ms)
+        self._follow_status(spec, now_ms)
+
+    def _follow_status(self, spec: SymbolSpec, now_ms: int) -> None:
+        feed = self.data.feed(spec.symbol)
+        if feed is not None:
+            feed.set_trading(now_ms, is_trading=spec.is_trading)
 
     def check_market(self, symbol: str) -> None:
         """Refuse orders of a symbol whose book is not in sync with its source (-1001, 503)."""
@@ -128,10 +149,12 @@ class Venue:
 
     def commit(self) -> None:
         """Write what changed to disk, then send the user events."""
+        if self.broken is not None:
+            raise self.broken
         try:
             changed = self.persistence.commit()
         except BaseException as error:
-            self.disk_error = error
+            self.broken = error
             raise
         if changed:
             self.wake()
@@ -142,6 +165,29 @@ class Venue:
         for account, event in waiting:
             for name, payload in self._formatted(event, now_ms):
                 self.users.deliver(account, name, payload)
+
+    def request_failed(self, what: str, error: Exception) -> ApiError:
+        """Return the answer to a request that failed because of a bug, or because nothing can be written.
+
+        If it had changed part of the state, that part is not written and the process ends: a restart
+        continues with the state before the request.
+        """
+        if self.broken is None:
+            failed = failures.request_failed(what, error)
+            if self._is_partly_changed():
+                self.broken = HalfDoneError(
+                    f"{what} failed after it had changed part of the state; nothing of it was written: "
+                    "start again to continue with the state before it"
+                )
+        else:
+            failed = failures.unknown_outcome()
+        if self.broken is not None:
+            self.fail(self.broken)
+        return failed
+
+    def _is_partly_changed(self) -> bool:
+        has_changes = any(market.book.has_changes() for market in self.state.markets.values())
+        return bool(self.state.dirty.any() or self._waiting or has_changes)
 
     def close(self) -> None:
         """Write everything and close (clean shutdown)."""
@@ -206,4 +252,8 @@ class Venue:
 
 
 def _nothing() -> None:
+    """Do nothing, until a server is attached."""
+
+
+def _nothing_of(_error: BaseException) -> None:
     """Do nothing, until a server is attached."""

@@ -88,6 +88,10 @@ class SymbolSpec:
     funding_cap: Decimal = Decimal("0.0200")
     reference_price: Decimal = Decimal(0)
     """A plausible price for a market without any history."""
+    coarse_tick: Decimal | None = None
+    """Tick that new orders must keep, a multiple of `tick_size`, when a command has made it coarser."""
+    coarse_step: Decimal | None = None
+    """The same for quantities: a multiple of `step_size`."""
     price_decimals: int = field(init=False)
     """Decimals of the tick, used for prices in REST responses."""
 
@@ -134,6 +138,21 @@ class SymbolSpec:
             if notional <= bracket.notional_cap:
                 return bracket
         return self.brackets[-1]
+
+    @property
+    def order_tick(self) -> Decimal:
+        """Return the tick that new orders must keep, as in exchangeInfo; the book counts in `tick_size`."""
+        return self.coarse_tick or self.tick_size
+
+    @property
+    def order_step(self) -> Decimal:
+        """Return the step that quantities of new orders must keep; the book counts in `step_size`."""
+        return self.coarse_step or self.step_size
+
+    @property
+    def is_trading(self) -> bool:
+        """Tell whether orders are accepted and matched."""
+        return self.status == "TRADING"
 
     @property
     def max_leverage(self) -> int:

@@ -7,6 +7,7 @@ from gateways.simulator.exchange.model.orders import Amendment, AmendRequest, Or
 from gateways.simulator.exchange.model.state import AccountState, ExchangeState
 from gateways.simulator.exchange.orders.checks import Admission, admit
 from gateways.simulator.exchange.orders.matching import (
+    ER_DELISTED,
     ER_IOC,
     ER_MARKET,
     ER_REDUCE_ONLY,
@@ -126,6 +127,13 @@ def cancel_all(state: ExchangeState, user: AccountState, symbol: str) -> list[Or
     return orders
 
 
+def expire_delisted(state: ExchangeState, symbol: str) -> None:
+    """Expire every account's open orders of a symbol that has ended."""
+    for user in state.accounts.values():
+        for order in list(user.open_of(symbol).values()):
+            end_order(state, user, order, "EXPIRED", "EXPIRED", ER_DELISTED)
+
+
 def amend(state: ExchangeState, user: AccountState, request: AmendRequest) -> Order:
     """Modify an open limit order.
 
@@ -139,7 +147,7 @@ def amend(state: ExchangeState, user: AccountState, request: AmendRequest) -> Or
         raise refusal(-2013)
     if order.type != "LIMIT":
         raise refusal(-5025)
-    if market.spec.status != "TRADING":
+    if not market.spec.is_trading:
         raise refusal(-5024)
     if request.reduce_only is not None and request.reduce_only != order.reduce_only:
         raise refusal(-5047)

@@ -95,6 +95,12 @@ def expire_without_position(state: ExchangeState, market: MarketState) -> None:
             close(state, user, algo, "EXPIRED")
 
 
+def expire_delisted(state: ExchangeState, market: MarketState) -> None:
+    """Expire every account's conditional orders of a symbol that has ended."""
+    for algo in list(market.waiting.values()):
+        close(state, state.accounts[algo.account_id], algo, "EXPIRED")
+
+
 def run_triggers(state: ExchangeState, market: MarketState) -> None:
     """Trigger conditional orders by the trades since the last call and by the mark price.
 

@@ -142,7 +142,7 @@ def _trigger_price(spec: SymbolSpec, price: Decimal | None, name: str) -> None:
         raise refusal(-4006)
     if price > spec.max_price:
         raise refusal(-4007)
-    if price % spec.tick_size:
+    if price % spec.order_tick:
         raise refusal(-4014)
 
 

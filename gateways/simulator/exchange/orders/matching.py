@@ -15,7 +15,8 @@ from gateways.simulator.exchange.model.orders import Order, UserTrade
 from gateways.simulator.exchange.model.state import AccountState, ExchangeState, MarketState
 from gateways.simulator.exchange.orders.reduce_only import excess_orders
 
-ER_STP, ER_IOC, ER_IOC_STP, ER_REDUCE_ONLY, ER_LIQUIDATION, ER_MARKET = 1, 2, 3, 4, 5, 9
+ER_STP, ER_IOC, ER_IOC_STP, ER_REDUCE_ONLY, ER_LIQUIDATION = 1, 2, 3, 4, 5
+ER_DELISTED, ER_MARKET = 7, 9
 _STP_TIMES_IN_FORCE = ("GTC", "IOC", "GTD")
 
 

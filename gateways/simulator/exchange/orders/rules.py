@@ -89,7 +89,7 @@ def check_client_id(user: AccountState, client_id: str | None) -> None:
 def check_symbol(market: MarketState, side: str) -> None:
     """Check that the symbol trades (-4141) and takes this side (-4140)."""
     spec = market.spec
-    if spec.status != "TRADING":
+    if not spec.is_trading:
         raise refusal(-4141)
     if spec.position_control_side not in ("NONE", "BOTH") and spec.position_control_side == side:
         raise refusal(-4140)
@@ -113,7 +113,7 @@ def quantity_to_lots(spec: SymbolSpec, quantity: Decimal, *, market: bool) -> in
         raise refusal(-4004)
     if quantity > high:
         raise refusal(-4005)
-    if quantity % spec.step_size:
+    if quantity % spec.order_step:
         raise refusal(-4023)
     return spec.qty_to_lots(quantity)
 
@@ -130,7 +130,7 @@ def price_to_ticks(spec: SymbolSpec, price: Decimal) -> int:
         raise refusal(-4002)
     if price < spec.min_price:
         raise refusal(-4013)
-    if price % spec.tick_size:
+    if price % spec.order_tick:
         raise refusal(-4014)
     return spec.price_to_ticks(price)
 

@@ -1,6 +1,6 @@
 """A market step that fails ends the simulator; what it had answered is there at the next start.
 
-A request that fails is that request's 500.
+A request that fails is that request's 500; it ends the simulator too if it had changed something.
 """
 
 import asyncio
@@ -11,7 +11,13 @@ import aiohttp
 import pytest
 
 from gateways.simulator.api.venue.clock import SimClock
-from gateways.simulator.api.venue.venue import DEFAULT_ACCOUNT, Venue, VenueOptions
+from gateways.simulator.api.venue.venue import (
+    DEFAULT_ACCOUNT,
+    DEFAULT_BALANCE,
+    HalfDoneError,
+    Venue,
+    VenueOptions,
+)
 from gateways.simulator.exchange import account_queries
 from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.markets import MarketOptions, parse_market
@@ -27,6 +33,10 @@ def make_venue(state: Path) -> Venue:
     return venue
 
 
+def balance_of(venue: Venue) -> str:
+    return str(account_queries.account_summary(venue.state, DEFAULT_ACCOUNT).total.wallet_balance)
+
+
 def break_down(*_: object, **__: object) -> None:
     raise ZeroDivisionError("a bug")
 
@@ -38,7 +48,7 @@ async def run_until_it_breaks(state: Path) -> str:
     try:
         venue.exchange.deposit(DEFAULT_ACCOUNT, Decimal(5), venue.clock.now_ms())
         venue.commit()
-        balance = str(account_queries.account_summary(venue.state, DEFAULT_ACCOUNT).total.wallet_balance)
+        balance = balance_of(venue)
         venue.exchange.deposit(DEFAULT_ACCOUNT, Decimal(1000), venue.clock.now_ms())
         venue.advance = break_down
         with pytest.raises(ZeroDivisionError):
@@ -70,12 +80,37 @@ def test_a_request_that_fails_is_that_requests_500_and_is_told(
     assert said.count("Traceback") <= 1
 
 
+def test_a_request_that_fails_after_changing_something_ends_the_server_and_is_undone(tmp_path: Path):
+    async def run() -> str:
+        venue = make_venue(tmp_path)
+        server = Server(venue, open_control=True)
+        url = f"http://127.0.0.1:{await server.start('127.0.0.1', 0)}"
+        deposit = venue.exchange.deposit
+
+        def half_way(*details: object) -> None:
+            deposit(*details)
+            break_down()
+
+        venue.exchange.deposit = half_way
+        try:
+            async with aiohttp.ClientSession() as session:
+                reply = await session.post(f"{url}/_control/balance", json={"amount": "1000"})
+                assert (reply.status, (await reply.json())["code"]) == (500, -1000)
+            with pytest.raises(HalfDoneError, match="POST /_control/balance failed"):
+                await asyncio.wait_for(server.wait(), 20)
+        finally:
+            await server.close()
+        return balance_of(make_venue(tmp_path))
+
+    assert asyncio.run(run()) == str(DEFAULT_BALANCE)
+
+
 def test_a_bug_in_a_market_step_ends_the_server_and_writes_nothing_more(tmp_path: Path):
     balance = asyncio.run(run_until_it_breaks(tmp_path))
 
     async def look_again() -> str:
         venue = make_venue(tmp_path)
-        found = str(account_queries.account_summary(venue.state, DEFAULT_ACCOUNT).total.wallet_balance)
+        found = balance_of(venue)
         venue.close()
         return found
 
