@@ -135,7 +135,9 @@ class AnswerParser:
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._status = self._http.get_status_code()
-        self._keeps = self._http.should_keep_alive()
+        # httptools overlooks a "close" beside other words.
+        ends = "close" in self._headers.get("connection", "").lower()
+        self._keeps = not ends and self._http.should_keep_alive()
 
     def on_message_complete(self) -> None:
         """The answer is whole; one of a status below 200 only goes before the answer itself."""
