@@ -309,7 +309,8 @@ class MarketExits:
         others = [one.client_order_id for one in self._way.foreign(intent)]
         hint = f"; in its way may be {', '.join(others)} of somebody else" if others else ""
         text = (
-            f"{intent.strategy} cannot leave {intent.symbol}: {reason}{hint}; it is tried again until it can"
+            f"the position of {intent.strategy} on {intent.symbol} cannot be closed: {reason}{hint}; it is "
+            "tried again until it is closed"
         )
         self._out.notice("critical", text)
 

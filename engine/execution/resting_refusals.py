@@ -38,7 +38,7 @@ class RestingRefusals:
         why = order.reason or order.state.name.lower()
         if has_failed:
             at = f"at {self._gate.show_price(symbol, intent.stop_price)} " if intent.stop_price else ""
-            text = f"the stop {at}was triggered and did not fill ({why}): leaving at market"
+            text = f"the stop {at}was triggered and did not fill ({why}): closing the position at market"
             self._out.notice("critical", f"{owner} on {symbol}: {text}")
         elif refusals <= 1:  # it is retried, and reported once
             self._out.notice("warning", f"{owner} on {symbol}: {leg.name} order was not placed: {why}")

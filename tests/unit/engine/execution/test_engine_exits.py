@@ -190,7 +190,7 @@ def test_an_exit_is_not_given_up_while_the_exchange_is_away_for_hours() -> None:
     rig.exchange.on_submit = lambda _: None
     rig.wait(120)
     assert rig.exchange.position == ZERO
-    assert len([one for one in rig.notices(Notice) if "cannot leave" in one.text]) == 1
+    assert len([one for one in rig.notices(Notice) if "cannot be closed" in one.text]) == 1
 
 
 def test_a_cancel_the_exchange_could_not_take_is_sent_again() -> None:

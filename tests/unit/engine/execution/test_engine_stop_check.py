@@ -56,7 +56,7 @@ def live(rig: Rig, seconds: int) -> Rig:
 
 
 def left() -> Rig:
-    """The position was left for want of its stop."""
+    """The position was closed because it had no stop."""
     rig = refusing(Rig(Engine(PROTECTED)).up()).prices(*UP)
     assert rig.exchange.position == D("0.1")
     live(rig, 32)
@@ -64,7 +64,7 @@ def left() -> Rig:
     return rig
 
 
-def test_entries_wait_after_a_position_was_left_for_want_of_its_stop() -> None:
+def test_entries_wait_after_a_position_without_its_stop_was_closed() -> None:
     rig = left()
     assert rig.engine.health.blockers() == (GATE,)
     start = (rig.now_ns - START_NS) // SECOND_NS + 1

@@ -138,7 +138,7 @@ def test_somebody_elses_order_in_the_way_is_named() -> None:
     rig.wait(20)
     assert "web_7" in rig.exchange.orders
     (told,) = critical(rig)
-    assert "cannot leave BTCUSDT: -2022 no; in its way may be web_7 of somebody else" in told
+    assert "on BTCUSDT cannot be closed: -2022 no; in its way may be web_7 of somebody else" in told
 
 
 def test_the_page_about_refused_exits_names_every_refusal_and_code_that_has_a_rule_of_its_own() -> None:
@@ -200,7 +200,7 @@ def test_an_exit_refused_by_any_code_is_told_and_ends_flat_once_it_can(code: int
     rig.exchange.on_submit = lambda order: refused(order, code)
     command(rig, "flatten")
     rig.wait(180)
-    assert any("cannot leave BTCUSDT" in text and str(code) in text for text in critical(rig))
+    assert any("on BTCUSDT cannot be closed" in text and str(code) in text for text in critical(rig))
     rig.exchange.on_submit = lambda _: None
     rig.wait(70)
     assert rig.exchange.position == ZERO
@@ -333,9 +333,8 @@ def test_a_stop_that_was_triggered_in_vain_is_told_as_that_and_the_position_left
     ended(rig, status, reason, child)
     assert [one.order_type for one in placed_after(rig, before)] == ["MARKET"]
     assert rig.exchange.position == ZERO
-    assert critical(rig) == [
-        f"{OWNER} on BTCUSDT: the stop at 96.1 was triggered and did not fill ({reason}): leaving at market"
-    ]
+    what = f"the stop at 96.1 was triggered and did not fill ({reason}): closing the position at market"
+    assert critical(rig) == [f"{OWNER} on BTCUSDT: {what}"]
 
 
 def test_a_stop_that_the_exchange_only_took_away_is_placed_again() -> None:
@@ -369,7 +368,7 @@ def test_while_all_requests_are_stopped_an_exit_is_not_tried_each_bar_and_is_tol
         rig.engine.trades.exits.leave(OWNER, "BTCUSDT", cause=Cause.bar(second, 1), leg=CLOSE, signal="Out")
         rig.wait(1)
     assert len(placed_after(rig, before)) == 1
-    assert len([text for text in critical(rig) if "cannot leave BTCUSDT" in text]) == 1
+    assert len([text for text in critical(rig) if "on BTCUSDT cannot be closed" in text]) == 1
 
 
 @pytest.mark.parametrize("by_word", [False, True])
