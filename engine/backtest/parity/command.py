@@ -16,7 +16,7 @@ from engine.backtest.parity.cases import CaseResult, Prepared, engines_of, prepa
 from engine.backtest.parity.causes import likely_cause
 from engine.backtest.parity.config import read_config
 from engine.backtest.parity.divergence import first_divergence
-from engine.backtest.parity.report import Explained
+from engine.backtest.parity.explained import Explained
 from engine.backtest.parity.settings import case_lines
 from engine.backtest.parity.tv_export import ExportError
 from engine.backtest.runs.compile_notice import announce_compiling

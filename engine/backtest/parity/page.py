@@ -15,7 +15,7 @@ from engine.backtest.parity.divergence import differing_money, stamp, zone_name
 from engine.backtest.parity.settings import case_lines
 
 if TYPE_CHECKING:
-    from engine.backtest.parity.report import Explained
+    from engine.backtest.parity.explained import Explained
 
 _MS = 1_000_000
 _SECOND_NS = 1_000_000_000

@@ -3,7 +3,6 @@
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -11,9 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Column, Table
 
 from engine.backtest.data.output_folder import folder_in_one_step
-from engine.backtest.parity.cases import CaseResult
 from engine.backtest.parity.causes import Cause
 from engine.backtest.parity.divergence import Divergence, differing_money, stamp, zone_name
+from engine.backtest.parity.explained import Explained
 from engine.backtest.parity.page import write_page
 from engine.backtest.parity.settings import case_lines
 
@@ -27,19 +26,6 @@ _SIDE_COLUMNS = (
     "entry_signal",
     "exit_signal",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """A case's result with the explanation of its first divergence, if there is one.
-
-    `like` names the engine that was explained already and made the same list.
-    """
-
-    result: CaseResult
-    divergence: Divergence | None = None
-    cause: Cause | None = None
-    like: str = ""
 
 
 def table(explained: Sequence[Explained]) -> Table:

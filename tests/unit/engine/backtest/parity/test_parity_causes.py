@@ -13,7 +13,8 @@ from engine.backtest.parity.cases import CaseResult, Prepared, prepare, run_case
 from engine.backtest.parity.causes import Cause, likely_cause
 from engine.backtest.parity.config import read_config
 from engine.backtest.parity.divergence import Divergence, first_divergence
-from engine.backtest.parity.report import Explained, explanation
+from engine.backtest.parity.explained import Explained
+from engine.backtest.parity.report import explanation
 from engine.backtest.parity.tv_export import ListedTrade, printed_money, restamped
 from tests.support.places import ROOT
 
