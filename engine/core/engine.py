@@ -22,9 +22,12 @@ _BOOK, _TRADE = wire.OrderBookTick, wire.TradeTick
 """Events after which nothing but the clock can have become due. Nearly all are: they are told apart by
 identity, which is quicker than a set."""
 _FREQUENT = frozenset(
-    {_BOOK, _TRADE, wire.MarkPrice, wire.Kline, wire.OrderUpdate, wire.AccountUpdate, wire.Reply, Timer}
+    {
+        *(_BOOK, _TRADE, wire.MarkPrice, wire.Kline, wire.OrderUpdate, wire.AccountUpdate, wire.Reply, Timer),
+        wire.GatewayStatus,
+    }
 )
-"""Events after which what is said of the gates may wait a moment."""
+"""Events after which what is said of the gates may wait a moment. A status that changes a gate says so."""
 _DONE = object()
 
 

@@ -57,7 +57,8 @@ class LinkEvents:
             engine.candles.mark_hole(symbol)
         stream_before, old, answered = health.private_stream, health.status, health.answers_come
         self._tell_trouble(old, status)
-        health.on_status(status)
+        if health.on_status(status):
+            engine.gate_reporter.look_soon()
         engine.bars.begin()
         if old is not None and not answered and health.answers_come:
             engine.orders.ask_again()
@@ -116,6 +117,7 @@ class LinkEvents:
         """The exchange's time is known again: bars that were closed ahead of it are begun anew."""
         engine = self._engine
         engine.health.set_back = False
+        engine.gate_reporter.look_soon()
         exchange_now_ns = engine.clock.exchange_now_ns
         engine.candles.begin_anew(exchange_now_ns)
         engine.bars.begin_anew()

@@ -63,13 +63,23 @@ class Health:
         self._judged: tuple[AccountFacts, tuple[SymbolFacts, ...]] | None = None
         self._closed: tuple[str, ...] = ()
 
-    def on_status(self, status: GatewayStatus) -> None:
-        """Take the gateway's report of itself."""
+    def on_status(self, status: GatewayStatus) -> bool:
+        """Take the gateway's report of itself; returns whether anything in it has changed for the gates."""
+        before, were_ok = self.status, (self.clock_ok, self.requests_ok)
         self.status = status
         self.fresh_symbols = frozenset(status.fresh_symbols)
         if status.multi_assets_margin is not None:
             self.multi_assets = status.multi_assets_margin
         self._clock.offset_ns = status.clock_offset_ns
+        return (
+            before is None
+            or before.fresh_symbols != status.fresh_symbols
+            or before.streams != status.streams
+            or before.unanswered != status.unanswered
+            or before.keys_refused != status.keys_refused
+            or before.multi_assets_margin != status.multi_assets_margin
+            or were_ok != (self.clock_ok, self.requests_ok)
+        )
 
     def on_modes(self, snapshot: Snapshot) -> None:
         """Take the modes of the account."""
