@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from engine.backtest.emulator.symbol_state import SymbolState
-    from engine.model.broker_settings import Market
+    from engine.backtest.emulator.ledger import Ledger
+    from engine.model.broker_settings import BrokerSettings, Market
     from engine.model.trades import Trade
+
+
+class Holding(Protocol):
+    """A symbol of the account: its ledger, its last price and its settings."""
+
+    ledger: Ledger
+    close: float
+    settings: BrokerSettings
 
 
 class Account:
@@ -17,7 +25,7 @@ class Account:
 
     def __init__(self, initial_capital: float) -> None:
         self.initial_capital = initial_capital
-        self.symbols: list[SymbolState] = []
+        self.symbols: list[Holding] = []
         self.trades: list[Trade] = []
         self.margin_rejects = 0
 
@@ -41,7 +49,7 @@ class Account:
                 profit += ledger.open_profit(state.close)
         return cash + profit
 
-    def open_profit_without(self, excepted: SymbolState | None) -> float:
+    def open_profit_without(self, excepted: Holding | None) -> float:
         """Gross open profit at the last prices, of all symbols but one."""
         profit = 0.0
         for state in self.symbols:
@@ -49,7 +57,7 @@ class Account:
                 profit += state.ledger.open_profit(state.close)
         return profit
 
-    def margin_without(self, excepted: SymbolState) -> float:
+    def margin_without(self, excepted: Holding) -> float:
         """Initial margin held by the other symbols' positions at their last price."""
         margin = 0.0
         for state in self.symbols:
@@ -57,7 +65,7 @@ class Account:
                 margin += _initial_margin(state)
         return margin
 
-    def maintenance_without(self, excepted: SymbolState) -> float:
+    def maintenance_without(self, excepted: Holding) -> float:
         """Maintenance margin of the other symbols' positions at their last price."""
         margin = 0.0
         for state in self.symbols:
@@ -75,17 +83,17 @@ def bracket(market: Market, notional: float) -> tuple[float, float]:
     return found
 
 
-def _notional(state: SymbolState) -> float:
+def _notional(state: Holding) -> float:
     size = abs(state.ledger.position_size)
     return size * state.close * state.settings.market.point_value if size else 0.0
 
 
-def _initial_margin(state: SymbolState) -> float:
+def _initial_margin(state: Holding) -> float:
     leverage = state.settings.market.leverage
     return _notional(state) / leverage if leverage else 0.0
 
 
-def _maintenance(state: SymbolState) -> float:
+def _maintenance(state: Holding) -> float:
     notional = _notional(state)
     ratio, cum = bracket(state.settings.market, notional)
     return notional * ratio - cum if notional else 0.0

@@ -47,6 +47,7 @@ class BacktestBroker(BrokerView):
         state.is_watched = self._has_calls or self._has_leverage
         self._walker = Walker(state, self._exits, self._fills, self._calls)
         self._fills_at_close = settings.timing == "bar_close"
+        self._risk_rules: RiskRules | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -72,12 +73,13 @@ class BacktestBroker(BrokerView):
     @property
     def risk(self) -> RiskRules:
         """Pine's `strategy.risk.*`."""
-        state = self._state
-        if state.risk is None:
+        if self._risk_rules is None:
+            state = self._state
             self._stats.end_calm()
-            state.risk = RiskGuard(state, self._exits)
+            state.risk = guard = RiskGuard(state, self._exits)
             state.is_watched = True
-        return state.risk.rules
+            self._risk_rules = guard.rules
+        return self._risk_rules
 
     def watch(self, on_opened: Callable[[int, float], None], on_level: Callable[[str], None]) -> None:
         """Set callbacks for a position's first fill (direction, price) and each filled exit level (name)."""

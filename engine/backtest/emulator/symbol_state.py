@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import floor, inf, isnan, nan
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from engine.backtest.emulator.account import Account
 from engine.backtest.emulator.grid import fill_price, floor_qty, round_qty, snap, steps_per_unit
@@ -12,8 +12,28 @@ from engine.backtest.emulator.ledger import Ledger, Lot
 from engine.backtest.emulator.orders import LIQUIDATION, Entry, ExitLeg, OcaType, PendingOrder
 from engine.model.broker_settings import BrokerSettings
 
-if TYPE_CHECKING:
-    from engine.backtest.emulator.risk import RiskGuard
+
+class Guard(Protocol):
+    """What watches a script's own limits (`risk.RiskGuard`)."""
+
+    @property
+    def allows_orders(self) -> bool:
+        """Whether orders may be placed."""
+
+    def begin_bar(self, open_: float) -> None:
+        """A bar begins, maybe a day."""
+
+    def openable(self, order: PendingOrder, qty: float) -> float:
+        """How much of the quantity an entry may open."""
+
+    def after_fill(self, price: float, *, opens: bool) -> None:
+        """An order has filled at that price."""
+
+    def check_loss(self, price: float) -> None:
+        """The price has moved against the position."""
+
+    def end_fills(self, close: float) -> None:
+        """The fills of the bar, or those at its close, are done."""
 
 
 class SymbolState:
@@ -98,7 +118,7 @@ class SymbolState:
         self.close = nan
         self.is_inside = False
         self.is_watched = False
-        self.risk: RiskGuard | None = None
+        self.risk: Guard | None = None
         self.start_size = 0.0
         self.start_equity = settings.initial_capital
         self.has_closed_at_open = False
