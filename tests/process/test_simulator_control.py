@@ -57,11 +57,6 @@ class TestControl:
         found = sim.signed("GET", ORDER, symbol="BTCUSDT", origClientOrderId=kind)
         assert (found.status == 200) is placed
 
-    def test_a_step_back_of_the_clock_that_would_stop_the_market_is_refused(self, sim: Simulator):
-        sim.control("POST", "clock", skew_ms=50_000)
-        back = sim.command("POST", "clock", '{"skew_ms": -5000}')
-        assert (back.status, back.json["stands_still_ms"]) == (200, 50_000)
-
     def test_a_ban_lasts(self, sim: Simulator):
         sim.control("POST", "faults", endpoint="*", kind="banned", retry_after_s=30)
         assert [sim.send("GET", "/fapi/v1/time").status for _ in range(2)] == [418, 418]

@@ -100,7 +100,10 @@ def test_a_request_that_fails_after_changing_something_ends_the_server_and_is_un
                 await asyncio.wait_for(server.wait(), 20)
         finally:
             await server.close()
-        return balance_of(make_venue(tmp_path))
+        again = make_venue(tmp_path)
+        found = balance_of(again)
+        again.close()
+        return found
 
     assert asyncio.run(run()) == str(DEFAULT_BALANCE)
 

@@ -1,23 +1,27 @@
-"""A symbol that does not trade: its public data, and its status after a restart."""
+"""Control commands on a venue: a symbol that does not trade, its status after a restart, the clock."""
 
 import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+from gateways.simulator.api.control import Control
 from gateways.simulator.api.venue.clock import SimClock
 from gateways.simulator.api.venue.venue import Venue, VenueOptions
 from gateways.simulator.exchange.model.symbol_changes import changed_symbol
 from gateways.simulator.exchange.model.symbols import default_symbols
 from gateways.simulator.markets import MarketOptions, parse_market
-from gateways.simulator.server import call_later_on
+from gateways.simulator.server import SocketRules, call_later_on
 
 SPECS = {"BTCUSDT": default_symbols()["BTCUSDT"]}
+
+
+START_MS = 1_760_000_400_000
 
 
 class Wall:
     """The machine's time, in ms."""
 
-    now_ms = 1_760_000_400_000.0
+    now_ms = float(START_MS)
 
     def __call__(self) -> float:
         return self.now_ms
@@ -50,11 +54,12 @@ def test_a_halted_symbol_has_no_trades_and_no_klines_until_it_trades_again(tmp_p
 
         assert len(heard_in(100)) == 4
         venue.set_spec(changed_symbol(venue.spec("BTCUSDT"), {"status": "BREAK"}))
-        minutes = len(feed.bars.minutes(0, 10**14))
+        minutes = len(feed.bars.minutes(START_MS, START_MS + 3_600_000))
         assert heard_in(1500) == {"btcusdt@markPrice@1s"}
-        assert len(feed.bars.minutes(0, 10**14)) == minutes
+        assert len(feed.bars.minutes(START_MS, START_MS + 3_600_000)) == minutes
         venue.set_spec(changed_symbol(venue.spec("BTCUSDT"), {"status": "TRADING"}))
         assert len(heard_in(100)) == 4
+        venue.close()
 
     asyncio.run(run())
 
@@ -73,5 +78,20 @@ def test_status_and_filters_are_kept_over_a_restart(tmp_path: Path):
         assert feed is not None
         assert not feed.is_trading
         again.close()
+
+    asyncio.run(run())
+
+
+def test_a_step_back_of_the_clock_that_would_stop_the_market_is_refused(tmp_path: Path):
+    async def run() -> None:
+        venue = make_venue(tmp_path)
+        control = Control(venue, SocketRules(), None)
+
+        def skew(ms: int) -> int:
+            return control.answer("POST", "/_control/clock", f'{{"skew_ms":{ms}}}', None).status
+
+        assert (skew(3_600_000), skew(0), skew(3_540_000), skew(3_480_000)) == (200, 400, 200, 200)
+        assert venue.clock.skew_ms == 3_480_000
+        venue.close()
 
     asyncio.run(run())
