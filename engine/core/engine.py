@@ -74,8 +74,10 @@ class Engine(Parts):
             self._conclude(kind)
             return self.out.take()
         rest = self._carry_on(kind, work)
-        if next(rest, _DONE) is not _DONE:
-            self._rest = rest
+        while next(rest, _DONE) is not _DONE:
+            if self.out.effects:  # else the first order was refused, and nothing has to leave early
+                self._rest = rest
+                break
         return self.out.take()
 
     def finish(self) -> Sequence[Effect]:

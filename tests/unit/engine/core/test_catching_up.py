@@ -17,7 +17,7 @@ from engine.model.signals import SignalArrays, Signals
 from engine.model.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import Inputs, SignalStrategy, StrategyParams, registry
 from engine.strategies.manager import SLICE_BARS
-from engine.strategies.slot import SlotState
+from engine.strategies.slot import Decision, SlotState
 from gateways.wire import messages as wire
 from tests.support.engine_rig import START_NS, Exchange, Rig, config, spec
 
@@ -192,6 +192,21 @@ def test_more_bars_than_some_thousand_are_caught_up_with_at_once(missed: int) ->
     assert catching.fed[-1].open_time_ns == FIRST_NS + missed * MINUTE_NS
     asked = [one.limit for one in catching.rig.sent(wire.RequestKlines)]  # type: ignore[attr-defined]
     assert [limit for limit in asked if limit > missed // 5] == [missed + 4, missed // 5 + 3]
+
+
+def test_a_refused_entry_of_a_slice_ends_the_event_though_nothing_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    catching = Catching()
+    catching.rig.up()
+    catching.to_the_end()
+    entry = Decision(catching.slot, catching.fed[-1], Signals(True, False, False, False), None)
+    monkeypatch.setattr(catching.rig.engine.strategies, "go_on", lambda: [entry])
+    before = len(catching.rig.records(Signal))
+    for _ in range(2):
+        catching.rig.feed(Timer(catching.rig.now_ns))
+    assert len(catching.rig.records(Signal)) == before + 2
+    assert not catching.rig.sent(wire.SubmitOrder)
 
 
 @registry.register
