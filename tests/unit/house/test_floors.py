@@ -2,7 +2,7 @@
 
 import ast
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -73,7 +73,7 @@ def is_within(module: str, package: str) -> bool:
 def floor_of(module: str) -> int:
     """Of its package, or of the nearest package around it that has a floor."""
     package = package_of(module)
-    while package not in FLOORS:
+    while package and package not in FLOORS:
         package = package.rpartition(".")[0]
     return FLOORS.index(package)
 
@@ -87,11 +87,37 @@ def test_every_package_has_a_floor() -> None:
     assert sorted(set(FLOORS)) == sorted(FLOORS)
 
 
+def upward(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Those imports that lead to a higher floor."""
+    return [f"{module} imports {target}" for module, target in pairs if floor_of(module) < floor_of(target)]
+
+
 def test_imports_run_downwards_only() -> None:
-    wrong = [
-        f"{module} imports {target}" for module, target in edges() if floor_of(module) < floor_of(target)
+    assert not upward(edges())
+
+
+def test_an_import_upwards_is_seen_wherever_it_stands() -> None:
+    lines = (
+        "import engine.core.engine",
+        "from engine.core import engine",
+        "from engine.core.engine import Engine",
+        "def f():\n    import engine.core.engine as e",
+        "if TYPE_CHECKING:\n    from engine.core.engine import Engine",
+    )
+    for line in lines:
+        found = [("engine.model.bars", target) for target in imported(ast.parse(line))]
+        assert upward(found) == ["engine.model.bars imports engine.core.engine"], line
+
+
+def test_imports_name_whole_paths() -> None:
+    """Others would not be seen here."""
+    relative = [
+        module
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
     ]
-    assert not wrong
+    assert not relative
 
 
 def test_what_is_kept_apart_does_not_meet() -> None:
