@@ -82,7 +82,7 @@ class Ownership:
 
     def orphans(self) -> list[tuple[str, Position]]:
         """Positions of strategies that are no longer configured, with their owners."""
-        # Those of LOST orders are told by themselves, and by what they are mended.
+        # Those of LOST orders are reported separately, with the command that repairs them.
         return [one for one in self._left_behind() if one[0] != LOST]
 
     def left_by(self, strategy: str, symbol: str) -> list[OwnerKey]:

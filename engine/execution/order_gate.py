@@ -26,7 +26,7 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class OrderGate:
-    """Makes intents, has them checked, and hands on what is allowed.
+    """Makes intents, has them checked, and sends those that are allowed.
 
     `caused_by_receive_ns`: when the tick was received that leads to the orders of the moment (0: no tick).
     """

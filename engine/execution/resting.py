@@ -77,7 +77,7 @@ class RestingOrders:
     """Keeps the resting orders of all owners.
 
     `on_refused` is told of an order the exchange refused for good reason (a stop that would trigger at once),
-    or that was triggered in vain: owner, symbol, leg, the order. `may_rest` says whether an order may be
+    or that was triggered and did not fill: owner, symbol, leg, the order. `may_rest` says whether one may be
     placed for that owner and symbol now; what rests already stays.
     """
 

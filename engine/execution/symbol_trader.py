@@ -131,10 +131,8 @@ class SymbolTrader:
             cause = Cause.at("unprotected", self._clock.now_ns)
             placed = self._exits.leave(*self.slot.key, cause=cause, leg=CLOSE, signal="Unprotected")
             if placed.verdict.allowed:
-                text = (
-                    f"{self.slot.owner} leaves {self.slot.symbol}: its stop could not be placed for too long"
-                )
-                self._out.notice("critical", text)
+                text = "closing the position at market: its stop could not be placed for too long"
+                self._out.notice("critical", f"{self.slot.owner} on {self.slot.symbol}: {text}")
 
     def broker(self, bar: Bar) -> Broker:
         """A script's broker as of the close of the bar; on bars that are not traded its verbs do nothing."""

@@ -23,7 +23,7 @@ _FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
 
 
 class Watch(Protocol):
-    """Knows which strategy is at work."""
+    """Knows which strategy is running."""
 
     def begin(self, slot: StrategySlot, bar: Bar) -> None:
         """Just before a strategy is given a bar."""

@@ -13,7 +13,7 @@ class Refusal(StrEnum):
     """Why the exchange refused a request."""
 
     NONE = ""
-    """It refused nothing, or said nothing that can be told apart."""
+    """It refused nothing, or gave no reason that is known."""
     WOULD_TRIGGER = "would_trigger"
     """The market has passed the stop's price already."""
     NOTHING_TO_REDUCE = "nothing_to_reduce"

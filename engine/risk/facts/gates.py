@@ -67,10 +67,9 @@ class SymbolFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     is counted in. `status` is the exchange's word on whether it is traded. `unconfirmed_leverage` is what the
     configuration wants and the exchange has not confirmed (0: nothing), `margin_mode` "cross" or "isolated"
     ("": not known). `other_engine` is an open order that an engine other than this one made ("": none).
-    `book_since` is when the book stopped
-    being fresh, in words ("": it never was), `overdue` what else should have come by a stream, and since when
-    ("": nothing). `mark_known` says that the stream has brought a mark price, `mark_stale` that the newest is
-    too old.
+    `book_since` is when the book stopped being fresh, in words ("": it never was), `overdue` what else should
+    have come by a stream, and since when ("": nothing). `mark_known` says that the stream has brought a mark
+    price, `mark_stale` that the newest is too old.
     """
 
     symbol: str
