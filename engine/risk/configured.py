@@ -1,13 +1,12 @@
 """Rules that the configuration names: each is found by the file of its name in `engine/risk/rules/`."""
 
-import contextlib
-import importlib
-import pkgutil
 from collections.abc import Mapping
+from types import ModuleType
 
 from pydantic import ValidationError
 
 import engine.risk.rules
+from engine.model.named_files import importable, module_named
 from engine.risk.rules.rule import ConfiguredRule
 from engine.strategies.calls import SentenceError
 from engine.strategies.faults import what_and_where
@@ -28,7 +27,7 @@ def configured_rules(tables: Mapping[str, Mapping[str, object]]) -> tuple[Config
 def _made(name: str, raw: Mapping[str, object]) -> ConfiguredRule:
     key = f"risk.rules.{name}"
     try:
-        cls = _class_named(name)
+        cls = _class_in(module_named(PACKAGE, name))
     except (Exception, SystemExit) as error:  # somebody's own file
         raise RuleRefused(f"{key}: the rule cannot be imported: {what_and_where(error)}") from error
     if cls is None:
@@ -46,21 +45,12 @@ def _made(name: str, raw: Mapping[str, object]) -> ConfiguredRule:
 
 def _names() -> list[str]:
     """Rules that a configuration may name. A file that cannot be imported has none."""
-    found = []
-    for module in pkgutil.iter_modules(engine.risk.rules.__path__):
-        with contextlib.suppress(Exception, SystemExit):  # somebody's own file
-            if _class_named(module.name) is not None:
-                found.append(module.name)
-    return found
+    return [name for name, module in importable(PACKAGE) if _class_in(module) is not None]
 
 
-def _class_named(name: str) -> type[ConfiguredRule] | None:
-    module = f"{PACKAGE}.{name}"
-    try:
-        found = vars(importlib.import_module(module)).values()
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
+def _class_in(module: ModuleType | None) -> type[ConfiguredRule] | None:
+    if module is None:
         return None
-    classes = (one for one in found if isinstance(one, type) and one.__module__ == module)
-    return next((cls for cls in classes if issubclass(cls, ConfiguredRule)), None)
+    classes = (one for one in vars(module).values() if isinstance(one, type))
+    here = (cls for cls in classes if cls.__module__ == module.__name__)
+    return next((cls for cls in here if issubclass(cls, ConfiguredRule)), None)

@@ -5,10 +5,7 @@ becomes of them is decided by `ExitRules`, sizing and risk. A `ScriptStrategy` s
 calls Pine's verbs on a `Broker`. The backtest broker and the live TradeExecutor implement that port.
 """
 
-import contextlib
-import importlib
 import inspect
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.model.bars import Bar, Bars, CandleKind
 from engine.model.exit_rules import ExitRules
+from engine.model.named_files import importable, module_named
 from engine.model.signals import Direction, SignalArrays, Signals
 
 
@@ -258,21 +256,14 @@ class StrategyRegistry:
     def names(self) -> tuple[str, ...]:
         """All names, sorted. A file that cannot be imported has none; `get` says what is wrong with it."""
         if self.package:
-            folders = importlib.import_module(self.package).__path__
-            for module in pkgutil.iter_modules(folders, f"{self.package}."):
-                with contextlib.suppress(Exception, SystemExit):  # somebody's own code
-                    importlib.import_module(module.name)
+            for _ in importable(self.package):  # each registers its strategy when it is imported
+                pass
         return tuple(sorted(self._by_name))
 
     def get(self, name: str) -> type[SignalStrategy] | type[ScriptStrategy]:
         """The class of that name, or KeyError."""
         if name not in self._by_name and self.package and name.isidentifier():
-            module = f"{self.package}.{name}"
-            try:
-                importlib.import_module(module)
-            except ModuleNotFoundError as e:
-                if e.name != module:
-                    raise
+            module_named(self.package, name)
         return self._by_name[name]
 
 
