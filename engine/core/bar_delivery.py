@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from engine.execution.order_gate import OrderGate
+from engine.execution.sending.order_gate import OrderGate
 from engine.execution.trade_executor import TradeExecutor
 from engine.market_data.aggregator import CandleAggregator
 from engine.market_data.bar_watch import BarWatch

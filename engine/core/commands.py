@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from engine.account.attribution import OPERATOR
 from engine.core.given import given_now, record_of
 from engine.core.standing import standing
-from engine.execution.market_exits import DUST
+from engine.execution.exits.market_exits import DUST
 from engine.model.audit import Answer
 from engine.model.cause import Cause
 from engine.model.events import Command, Stop

@@ -11,11 +11,11 @@ from engine.core.order_events import OrderEvents
 from engine.core.ownership import Ownership
 from engine.core.recovery import Recovery
 from engine.core.symbol_market import SymbolMarket
-from engine.execution.holdings import Holdings
-from engine.execution.order_check import OrderCheck
-from engine.execution.order_executor import OrderExecutor
-from engine.execution.order_gate import OrderGate
-from engine.execution.stop_check import StopCheck
+from engine.execution.exits.stop_check import StopCheck
+from engine.execution.sending.holdings import Holdings
+from engine.execution.sending.order_check import OrderCheck
+from engine.execution.sending.order_executor import OrderExecutor
+from engine.execution.sending.order_gate import OrderGate
 from engine.execution.trade_executor import TradeExecutor
 from engine.market_data.aggregator import CandleAggregator
 from engine.market_data.bar_watch import BarWatch

@@ -9,13 +9,13 @@ invented.
 from collections.abc import Callable
 
 from engine.account.state import AccountStateStore, PositionMismatch
-from engine.execution.order_executor import OrderExecutor
-from engine.execution.reconcile import Finding, reconcile_orders
+from engine.execution.sending.order_executor import OrderExecutor
 from engine.model.config import EngineConfig
 from engine.model.context import Clock, Outbox
 from engine.model.records import AccountKnown, OrderReport
 from engine.model.timeframes import NEVER_NS, SECOND_NS
 from engine.orders.order_store import Applied, Order, OrderStore
+from engine.orders.reconcile import Finding, reconcile_orders
 from engine.risk.health import Health
 from gateways.wire.messages import Reply, RequestSnapshot, Snapshot, Subscribe
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from engine.account.state import AccountStateStore
-from engine.execution.signal_log import NO_SIGNALS
+from engine.execution.entries.signal_log import NO_SIGNALS
 from engine.exits.bar_plan import Action, BarPlan
 from engine.model.leg import Leg
 from engine.model.records import Fill

@@ -3,13 +3,13 @@
 from decimal import Decimal
 
 from engine.account.state import AccountStateStore
-from engine.execution.market_entries import MarketEntries
-from engine.execution.market_exits import MarketExits
-from engine.execution.order_gate import OrderGate, Placed
+from engine.execution.entries.market_entries import MarketEntries
+from engine.execution.entries.signal_log import SignalLog
+from engine.execution.exits.market_exits import MarketExits
+from engine.execution.exits.protection import Protection
 from engine.execution.planner import Planner
-from engine.execution.protection import Protection
-from engine.execution.script_planner import ScriptPlanner
-from engine.execution.signal_log import SignalLog
+from engine.execution.scripts.planner import ScriptPlanner
+from engine.execution.sending.order_gate import OrderGate, Placed
 from engine.exits.bar_plan import Action
 from engine.model.bars import Bar, BarFlag
 from engine.model.cause import Cause

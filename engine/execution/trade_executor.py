@@ -4,20 +4,20 @@ from collections.abc import Callable, Collection, Iterable
 
 from engine.account.attribution import OPERATOR
 from engine.account.state import AccountStateStore
-from engine.execution.holdings import Holdings
-from engine.execution.market_entries import MarketEntries
-from engine.execution.market_exits import MarketExits
-from engine.execution.order_executor import OrderExecutor
-from engine.execution.order_gate import OrderGate
+from engine.execution.entries.market_entries import MarketEntries
+from engine.execution.entries.signal_log import SignalLog
+from engine.execution.exits.market_exits import MarketExits
+from engine.execution.exits.protection import Protection, rules_of
+from engine.execution.exits.resting_refusals import RestingRefusals
 from engine.execution.planner import Planner, RulesPlanner
-from engine.execution.protection import Protection, rules_of
-from engine.execution.resting import RestingOrder, RestingOrders
-from engine.execution.resting_refusals import RestingRefusals
-from engine.execution.script_book import ScriptBook
-from engine.execution.script_broker import ScriptBroker
-from engine.execution.script_planner import ScriptPlanner
-from engine.execution.script_verbs import refuse_verbs
-from engine.execution.signal_log import SignalLog
+from engine.execution.scripts.book import ScriptBook
+from engine.execution.scripts.broker import ScriptBroker
+from engine.execution.scripts.planner import ScriptPlanner
+from engine.execution.scripts.verbs import refuse_verbs
+from engine.execution.sending.holdings import Holdings
+from engine.execution.sending.order_executor import OrderExecutor
+from engine.execution.sending.order_gate import OrderGate
+from engine.execution.sending.resting import RestingOrder, RestingOrders
 from engine.execution.symbol_trader import Outcome, SymbolTrader
 from engine.exits.bar_plan import BarPlan
 from engine.model.bars import Bar

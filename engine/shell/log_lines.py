@@ -1,6 +1,6 @@
 """One readable line for each journal record and audit event."""
 
-from engine.execution.signal_log import signal_line
+from engine.execution.entries.signal_log import signal_line
 from engine.model import records
 from engine.model.audit import AuditEvent, Severity
 from engine.model.lots import plain

@@ -7,7 +7,7 @@ import msgspec
 
 from engine.core.engine import Engine
 from engine.core.standing import may_enter, state_of
-from engine.execution.signal_log import flag_words
+from engine.execution.entries.signal_log import flag_words
 from engine.model.audit import AuditEvent, CandleClosed
 from engine.model.lots import decimal_of, plain
 from engine.model.records import Fill, Intent, JournalRecord, Signal

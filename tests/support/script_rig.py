@@ -11,7 +11,7 @@ from engine.backtest.emulator.pine_settings import pine_settings
 from engine.backtest.emulator.script_runner import run_script
 from engine.core.engine import Engine
 from engine.core.restore import restore
-from engine.execution.script_verbs import LIVE_VERBS
+from engine.execution.scripts.verbs import LIVE_VERBS
 from engine.journal.recovered import Recovered
 from engine.model.bars import Bar, Bars
 from engine.model.broker_settings import Sizing

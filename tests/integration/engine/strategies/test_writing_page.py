@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import engine.strategies
 from engine.backtest import cli
 from engine.core.engine import Engine
-from engine.execution.script_verbs import LIVE_VERBS
+from engine.execution.scripts.verbs import LIVE_VERBS
 from engine.model.bars import Bar, Bars
 from engine.strategies.base import SignalStrategy, registry
 from engine.strategies.slot import build_strategy
@@ -130,5 +130,5 @@ def test_the_block_for_the_demo_is_a_configuration_the_engine_takes(tmp_path: Pa
 
 
 def test_the_page_lists_what_the_live_engine_can_place() -> None:
-    [sentence] = re.findall(r"`engine/execution/script_verbs.py`: (.*?)\. Any other word", PAGE, re.DOTALL)
+    [sentence] = re.findall(r"`engine/execution/scripts/verbs.py`: (.*?)\. Any other word", PAGE, re.DOTALL)
     assert set(re.findall(r"`([\w.]+)`", sentence)) == LIVE_VERBS

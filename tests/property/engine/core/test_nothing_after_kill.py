@@ -12,7 +12,7 @@ from gateways.wire import messages as wire
 from tests.support.engine_rig import Rig, config, instrument, spec
 from tests.unit.engine.core.test_commands_in_each_state import command
 from tests.unit.engine.core.test_engine_restarts import UP, restarted
-from tests.unit.engine.execution.test_engine_scripts import scripted
+from tests.unit.engine.execution.scripts.test_engine_scripts import scripted
 
 RULES = ExitRules(
     stop_kind="resting",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.backtest.emulator import grid
 from engine.backtest.kernel import grid as kernel_grid
 from engine.core.engine import Engine
-from engine.execution.script_orders import Exit, RestingEntry, level_of
+from engine.execution.scripts.orders import Exit, RestingEntry, level_of
 from engine.model.exit_rules import ExitRules
 from engine.model.levels import level_ticks
 from engine.model.lots import level_to_tick

@@ -11,7 +11,7 @@ from engine.model.events import Command, Event, JournalState
 from gateways.wire import messages as wire
 from tests.support.engine_rig import Rig, config, spec
 from tests.unit.engine.core.test_engine_restarts import UP, restarted
-from tests.unit.engine.execution.test_engine_scripts import scripted
+from tests.unit.engine.execution.scripts.test_engine_scripts import scripted
 
 SETTINGS = config(spec(protective_stop_percent=Decimal(5)))
 TENTH = Decimal("0.1")

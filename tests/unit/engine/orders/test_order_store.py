@@ -2,11 +2,11 @@ from decimal import Decimal
 
 import pytest
 
-from engine.execution.reconcile import reconcile_orders
 from engine.model.records import EXTERNAL, Intent, OrderReport, Replied, Sent, Settled, Unknown
 from engine.orders.fill_ids import FillIds, SymbolFillIds
 from engine.orders.order_states import OrderState
 from engine.orders.order_store import OrderStore
+from engine.orders.reconcile import reconcile_orders
 from gateways.wire.messages import OrderUpdate, Reply
 from tests.support.order_events import PREFIX, SYMBOL, intent, key, report, snapshot, trade
 

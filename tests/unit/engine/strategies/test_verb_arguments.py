@@ -8,8 +8,8 @@ import pytest
 
 from engine.account.state import AccountStateStore
 from engine.backtest.emulator.broker import BacktestBroker
-from engine.execution.script_book import ScriptBook
-from engine.execution.script_broker import ScriptBroker
+from engine.execution.scripts.book import ScriptBook
+from engine.execution.scripts.broker import ScriptBroker
 from engine.model.bars import Bar
 from engine.model.broker_settings import BrokerSettings, Market
 from engine.strategies.calls import SentenceError

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from math import nan
 
-from engine.execution.script_book import ScriptBook
-from engine.execution.script_trades import OpenTrade
+from engine.execution.scripts.book import ScriptBook
+from engine.execution.scripts.trades import OpenTrade
 from engine.model.lots import decimal_of
 
 

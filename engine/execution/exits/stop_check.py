@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from engine.account.state import AccountStateStore
-from engine.execution.order_executor import OrderExecutor
-from engine.execution.order_gate import OrderGate
+from engine.execution.sending.order_executor import OrderExecutor
+from engine.execution.sending.order_gate import OrderGate
 from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox, Touch
 from engine.model.leg import TRY

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.account.attribution import OPERATOR
 from engine.account.state import AccountStateStore
-from engine.execution.holdings import Holdings
+from engine.execution.sending.holdings import Holdings
 from engine.model.context import Clock, Touch
 from engine.model.limits import Verdict
 from engine.model.lots import decimal_of

@@ -9,9 +9,9 @@ import pytest
 
 from engine.core.engine import Engine
 from engine.core.restore import restore
-from engine.execution.script_book import ScriptBook
-from engine.execution.script_orders import Exit
-from engine.execution.script_trades import OpenTrade
+from engine.execution.scripts.book import ScriptBook
+from engine.execution.scripts.orders import Exit
+from engine.execution.scripts.trades import OpenTrade
 from engine.journal.recovered import Recovered
 from engine.model.audit import Notice
 from engine.model.bars import Bar

@@ -6,8 +6,8 @@ import msgspec
 
 from engine.account.attribution import OPERATOR
 from engine.account.state import AccountStateStore
-from engine.execution.holdings import Holdings
-from engine.execution.order_gate import OrderGate
+from engine.execution.sending.holdings import Holdings
+from engine.execution.sending.order_gate import OrderGate
 from engine.model.context import Outbox
 from engine.model.lots import plain, quantity_down
 from engine.model.records import Intent

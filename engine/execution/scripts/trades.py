@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.execution.exit_legs import EnteredTrade
+from engine.execution.scripts.exit_legs import EnteredTrade
 from engine.model.lots import decimal_of
 
 ZERO = Decimal(0)

@@ -11,8 +11,8 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.execution.order_executor import OrderExecutor
-from engine.execution.order_gate import OrderGate
+from engine.execution.sending.order_executor import OrderExecutor
+from engine.execution.sending.order_gate import OrderGate
 from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox
 from engine.model.leg import Leg

@@ -11,9 +11,9 @@ from decimal import Decimal
 import msgspec
 
 from engine.account.state import AccountStateStore
-from engine.execution.order_gate import OrderGate, Placed
-from engine.execution.signal_log import NO_SIGNALS, SignalLog
-from engine.execution.sizing import TooSmall, entry_qty
+from engine.execution.entries.signal_log import NO_SIGNALS, SignalLog
+from engine.execution.entries.sizing import TooSmall, entry_qty
+from engine.execution.sending.order_gate import OrderGate, Placed
 from engine.exits.bar_plan import Action
 from engine.model.cause import Cause
 from engine.model.context import Clock

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from engine.account.state import AccountStateStore
-from engine.execution.resting import RestingOrders
-from engine.execution.script_book import MarketRequest, ScriptBook
+from engine.execution.scripts.book import MarketRequest, ScriptBook
+from engine.execution.sending.resting import RestingOrders
 from engine.exits.bar_plan import Action
 from engine.model.bars import Bar
 from engine.model.leg import Leg

@@ -2,16 +2,16 @@
 
 Verbs are gathered while the script runs on a closed bar and carried out right after. Market entries and
 closes go out at once, which is the next open; limit and stop orders rest at the exchange. A script that asks
-for what cannot be placed (`script_verbs`) fails alone.
+for what cannot be placed (`verbs.py`) fails alone.
 """
 
 from math import isnan
 from typing import Literal
 
-from engine.execution.script_book import ScriptBook
-from engine.execution.script_orders import Exit, RestingEntry
-from engine.execution.script_verbs import not_shared
-from engine.execution.script_view import ScriptView
+from engine.execution.scripts.book import ScriptBook
+from engine.execution.scripts.orders import Exit, RestingEntry
+from engine.execution.scripts.verbs import not_shared
+from engine.execution.scripts.view import ScriptView
 from engine.model.lots import decimal_of
 from engine.model.signals import Direction
 from engine.strategies.calls import check_call

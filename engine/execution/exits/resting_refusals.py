@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from engine.execution.market_exits import NOTHING_TO_REDUCE, MarketExits
-from engine.execution.order_gate import OrderGate
-from engine.execution.resting import RestingOrders
+from engine.execution.exits.market_exits import NOTHING_TO_REDUCE, MarketExits
+from engine.execution.sending.order_gate import OrderGate
+from engine.execution.sending.resting import RestingOrders
 from engine.model.cause import Cause
 from engine.model.context import Outbox
 from engine.model.leg import STOP, Leg

@@ -10,8 +10,8 @@ from math import nan
 
 import msgspec
 
-from engine.execution.resting import RestingOrder
-from engine.execution.sizing import TooSmall, entry_qty
+from engine.execution.entries.sizing import TooSmall, entry_qty
+from engine.execution.sending.resting import RestingOrder
 from engine.model.broker_settings import Sizing
 from engine.model.leg import Level
 from engine.model.lots import level_to_tick, quantity_down

@@ -10,9 +10,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from engine.account.state import AccountStateStore
-from engine.execution.exit_size import exit_size
-from engine.execution.order_gate import OrderGate
-from engine.execution.resting import RestingOrder, RestingOrders
+from engine.execution.exits.exit_size import exit_size
+from engine.execution.sending.order_gate import OrderGate
+from engine.execution.sending.resting import RestingOrder, RestingOrders
 from engine.exits.bar_plan import BarPlan
 from engine.model.bars import Bar
 from engine.model.cause import Cause

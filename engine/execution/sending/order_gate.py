@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.execution.order_check import OrderCheck
-from engine.execution.order_executor import OrderExecutor
+from engine.execution.sending.order_check import OrderCheck
+from engine.execution.sending.order_executor import OrderExecutor
 from engine.model.cause import Cause
 from engine.model.config import EngineConfig
 from engine.model.context import Clock

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from engine.core.engine import Engine
-from engine.execution.stop_check import FIRST_NS, OWNER
+from engine.execution.exits.stop_check import FIRST_NS, OWNER
 from engine.model.audit import Notice
 from engine.model.events import Command, Event
 from engine.model.records import Intent, Signal

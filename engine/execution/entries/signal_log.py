@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isnan
 
-from engine.execution.recent_signals import RecentSignals
+from engine.execution.entries.recent_signals import RecentSignals
 from engine.model import records
 from engine.model.context import Clock, Outbox
 from engine.model.limits import Verdict

@@ -12,10 +12,10 @@ from typing import Literal
 import msgspec
 
 from engine.account.state import AccountStateStore
-from engine.execution.exit_legs import EnteredTrade, ExitLeg, ExitLegs
-from engine.execution.resting import RestingOrder
-from engine.execution.script_orders import Exit, RestingEntry, is_met_at_once, level_of
-from engine.execution.script_trades import OpenTrade, ScriptTrades
+from engine.execution.scripts.exit_legs import EnteredTrade, ExitLeg, ExitLegs
+from engine.execution.scripts.orders import Exit, RestingEntry, is_met_at_once, level_of
+from engine.execution.scripts.trades import OpenTrade, ScriptTrades
+from engine.execution.sending.resting import RestingOrder
 from engine.model.audit import Severity
 from engine.model.bars import Bar
 from engine.model.leg import CLOSE, Leg, resting_entry

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.execution.resting import RestingOrder
-from engine.execution.script_orders import Exit
+from engine.execution.scripts.orders import Exit
+from engine.execution.sending.resting import RestingOrder
 from engine.model.leg import Leg, script_exit
 from engine.model.lots import decimal_of, quantity_down
 from gateways.wire.messages import Instrument

@@ -3,7 +3,7 @@
 import msgspec
 
 from engine.core.restore import snapshot_of
-from engine.execution.recent_signals import RECENT_SIGNALS, RecentSignals
+from engine.execution.entries.recent_signals import RECENT_SIGNALS, RecentSignals
 from engine.model.records import Signal
 from engine.shell.status import StatusKeeper
 from gateways.wire.cursor import Cursor

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.pine_settings import pine_settings
-from engine.execution.exit_legs import ExitLegs
-from engine.execution.script_orders import Exit, level_of
-from engine.execution.sizing import TooSmall, entry_qty
+from engine.execution.entries.sizing import TooSmall, entry_qty
+from engine.execution.scripts.exit_legs import ExitLegs
+from engine.execution.scripts.orders import Exit, level_of
 from engine.model.broker_settings import Sizing
 from gateways.wire import messages as wire
 from tests.support.engine_rig import instrument

@@ -1,13 +1,13 @@
 """Orders in the way of an exit: on its side, they already reduce what it would."""
 
-from engine.execution.order_executor import OrderExecutor
-from engine.execution.order_gate import OrderGate
+from engine.execution.sending.order_executor import OrderExecutor
+from engine.execution.sending.order_gate import OrderGate
 from engine.model.records import Intent
 from engine.orders.order_states import UNSETTLED
 from engine.orders.order_store import Order, OrderStore
 
 
-class ExitWay:
+class OrdersInWay:
     """Finds them, and cancels those that may be cancelled: our own, and after kill everybody's."""
 
     def __init__(self, gate: OrderGate, store: OrderStore, executor: OrderExecutor) -> None:

@@ -12,12 +12,12 @@ import msgspec
 
 from engine.account.attribution import OPERATOR
 from engine.account.state import AccountStateStore
-from engine.execution.exit_size import ExitSizer
-from engine.execution.exit_way import ExitWay
-from engine.execution.holdings import Holdings
-from engine.execution.order_check import DUPLICATE
-from engine.execution.order_executor import OrderExecutor
-from engine.execution.order_gate import OrderGate, Placed
+from engine.execution.exits.exit_size import ExitSizer
+from engine.execution.exits.orders_in_way import OrdersInWay
+from engine.execution.sending.holdings import Holdings
+from engine.execution.sending.order_check import DUPLICATE
+from engine.execution.sending.order_executor import OrderExecutor
+from engine.execution.sending.order_gate import OrderGate, Placed
 from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox
 from engine.model.leg import FLATTEN, Leg
@@ -90,7 +90,7 @@ class MarketExits:
         self._store = store
         self._holdings = holdings
         self._sizer = ExitSizer(out, gate, account, holdings)
-        self._way = ExitWay(gate, store, executor)
+        self._way = OrdersInWay(gate, store, executor)
         self._on_doubt = on_doubt
         self._exits: dict[tuple[str, str], _Exit] = {}
         self.deadline_ns = NEVER_NS

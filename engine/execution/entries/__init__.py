@@ -1,0 +1,1 @@
+"""Signals that enter: how much, sent when, and what became of each."""

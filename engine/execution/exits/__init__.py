@@ -1,0 +1,1 @@
+"""Closes at market, and the stops and targets that rest at the exchange."""

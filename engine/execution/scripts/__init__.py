@@ -1,0 +1,1 @@
+"""Pine's verbs on the live exchange."""

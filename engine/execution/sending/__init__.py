@@ -1,0 +1,1 @@
+"""The one way to the exchange: orders are checked, sent, kept as wanted, and their fate found out."""
