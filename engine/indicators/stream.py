@@ -4,8 +4,10 @@
 does not see that bar. `run` computes a history from a fresh state and leaves the object alone.
 """
 
+import functools
+import inspect
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,11 +29,27 @@ def check_lengths(**lengths: int) -> None:
             raise ValueError(f"{name} must be a whole number of bars from 1 up, not {length!r}")
 
 
+def _remember_settings(init: Callable[..., None]) -> Callable[..., None]:
+    """`init`, which also keeps the arguments it was called with as `settings`."""
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def remembering(self: "Indicator", *args: object, **kwargs: object) -> None:
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        self.settings = bound.args[1:]
+        init(self, *args, **kwargs)
+
+    return remembering
+
+
 class Indicator:
     """What all have: a state, a step, names for the documents and warm-up in bars.
 
     `first_value` is how many inputs (without na) it takes to give the first output; after `warmup_bars`
-    inputs a value no longer depends on where history began (to 1e-9), unless it is `cumulative`.
+    inputs a value no longer depends on where history began (to 1e-9), unless it is `cumulative`. Outputs are
+    1 or 0, for yes or no, where `conditions`. `settings` are the arguments of the constructor in order, with
+    defaults: two of one `name` and equal `settings` give equal values. `initial_state` is never changed.
     """
 
     name: ClassVar[str]
@@ -39,12 +57,20 @@ class Indicator:
     inputs: ClassVar[tuple[str, ...]] = ("x",)
     outputs: ClassVar[tuple[str, ...]] = ("value",)
     cumulative: ClassVar[bool] = False
+    conditions: ClassVar[bool] = False
     step: ClassVar[Callable[..., int]]
+    settings: tuple[Any, ...]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__init__" in vars(cls):
+            cls.__init__ = _remember_settings(cls.__init__)  # type: ignore[method-assign]  # same signature
 
     def __init__(self, state: FloatArray, first_value: int, warmup_bars: int) -> None:
+        state.flags.writeable = False
         self.first_value = first_value
         self.warmup_bars = warmup_bars
-        self._initial = state
+        self.initial_state = state
         self._state = state.copy()
         self._step: Step = ready(type(self).step)
         self._row = np.empty((1, len(self.inputs)))
@@ -59,7 +85,7 @@ class Indicator:
 
     def reset(self) -> None:
         """Forget everything seen."""
-        self._state = self._initial.copy()
+        self._state = self.initial_state.copy()
 
     def _advance(self, values: tuple[float, ...]) -> None:
         if len(values) != len(self.inputs):
@@ -72,7 +98,7 @@ class Indicator:
             raise TypeError(f"{self.name} takes {', '.join(self.inputs)}; it was given {len(columns)} arrays")
         rows = np.ascontiguousarray(np.column_stack(columns), dtype=np.float64)
         outs = np.empty((len(rows), len(self.outputs)))
-        drive(self._step, self._initial.copy(), rows, outs, np.empty(len(rows), dtype=np.int64))
+        drive(self._step, self.initial_state.copy(), rows, outs, np.empty(len(rows), dtype=np.int64))
         return outs
 
 

@@ -83,6 +83,7 @@ class Crossover(SingleOutput):
     pine_name = "ta.crossover"
     inputs = ("a", "b")
     outputs = ("crossed",)
+    conditions = True
     step = _crossover_step
 
     def __init__(self) -> None:
@@ -107,6 +108,7 @@ class Crossunder(SingleOutput):
     pine_name = "ta.crossunder"
     inputs = ("a", "b")
     outputs = ("crossed",)
+    conditions = True
     step = _crossunder_step
 
     def __init__(self) -> None:
