@@ -6,6 +6,8 @@ tells somebody something is handed on after the requests have left.
 Where many events arrived together (`gather`), several may lead to requests: all that is to be written down is
 appended first, then one flush makes it durable, then the requests leave in their order. A flush and a wait
 for the processor for each of two hundred orders would hold up the last by half a second.
+
+A command is durable before it is answered: what an operator was told outlives a kill.
 """
 
 from collections import deque
@@ -14,7 +16,7 @@ from typing import Protocol
 
 from engine.core.engine import Engine
 from engine.journal.journal import Journal, JournalFull
-from engine.model.audit import AuditEvent
+from engine.model.audit import Answer, AuditEvent
 from engine.model.effects import Append, Effect, Send
 from engine.model.events import Event, JournalState
 from engine.model.records import Audit, Intent, JournalRecord, Signal
@@ -127,7 +129,7 @@ class Performer:
 
     def _perform(self, effects: Sequence[Effect], *, are_written: bool = False) -> None:
         told: list[JournalRecord | AuditEvent] = []
-        has_sent = False
+        has_sent = has_answered = False
         for effect in effects:
             kind = type(effect)
             if kind is Append:
@@ -138,9 +140,13 @@ class Performer:
                 self._send(effect.message)  # type: ignore[union-attr]  # narrowed by `kind`
                 has_sent = True
             else:
-                told.append(effect.event)  # type: ignore[union-attr]  # narrowed by `kind`
+                event = effect.event  # type: ignore[union-attr]  # narrowed by `kind`
+                has_answered = has_answered or type(event) is Answer
+                told.append(event)
         if has_sent and self._gives_way:
             give_way()  # the gateway may wait for this very processor, with an order in its hands
+        if has_answered:
+            self.flush()
         if told:
             self._observe(told)
 

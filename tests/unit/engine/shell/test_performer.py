@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from engine.journal.journal import JournalFull, open_journal
-from engine.model.audit import Notice
+from engine.model.audit import Answer, Notice
 from engine.model.effects import Append, Effect, Notify, Send
 from engine.model.events import JournalState, Timer
 from engine.model.records import Intent, JournalRecord, Sent
@@ -22,6 +22,7 @@ from gateways.wire.messages import Reply, SubmitOrder, ToGateway
 ORDER = SubmitOrder(1, "BTCUSDT", "nb-1", "BUY", "MARKET", Decimal("0.001"))
 RECORD = Append(Sent("nb-1", 1, 5))
 NOTICE = Notify(Notice(5, "info", "a word"))
+ANSWER = Notify(Answer(5, "c1", True, "everything is paused"))
 
 
 @contextmanager
@@ -54,6 +55,21 @@ def test_an_order_leaves_durable_then_the_gateway_may_run_then_people_are_told(
 def test_without_a_request_nobody_is_given_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with performing(tmp_path, [RECORD, NOTICE], monkeypatch) as done:
         assert done == ["told"]
+
+
+def test_a_command_is_durable_before_it_is_answered_and_other_words_wait_for_no_flush(tmp_path: Path) -> None:
+    durable: list[bool] = []
+    journal, _ = open_journal(tmp_path, account="test", now_ns=1, new_engine_id=lambda: "e1")
+    gateway: Any = SimpleNamespace()
+
+    def told(_: object) -> None:
+        durable.append(journal.durable_sequence == journal.last_sequence)
+
+    for word in (NOTICE, ANSWER):
+        core: Any = SimpleNamespace(decide=lambda _, word=word: [RECORD, word], finish=tuple)
+        Performer(core, journal, gateway, told, lambda: 5).take(Timer(5))
+    assert durable == [False, True]
+    journal.close(9)
 
 
 def test_the_order_has_left_before_the_rest_of_its_event_is_worked_out(tmp_path: Path) -> None:
