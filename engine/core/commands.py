@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from engine.account.attribution import OPERATOR
 from engine.core.given import given_now, record_of
+from engine.core.parts import Parts
 from engine.core.standing import standing
 from engine.execution.exits.market_exits import DUST
 from engine.model.audit import Answer
@@ -20,9 +20,6 @@ from engine.strategies.slot import SlotState, StrategySlot
 from runtime.control.commands import COMMANDS
 from runtime.control.shown import counted
 
-if TYPE_CHECKING:
-    from engine.core.parts import Parts
-
 _AGAIN = ", which a strategy that is not paused may place again at its next bar"
 _NOT_CONNECTED = "no connection to the gateway: nothing was cancelled, try again later"
 ZERO = Decimal(0)
@@ -31,7 +28,7 @@ ZERO = Decimal(0)
 class Commands:
     """Carries out the operator's commands, each in the method of its name."""
 
-    def __init__(self, engine: "Parts") -> None:
+    def __init__(self, engine: Parts) -> None:
         self._engine = engine
 
     def on_command(self, command: Command) -> None:

@@ -7,10 +7,13 @@ comes in with the events, and nothing here reads a clock, a disk or a socket.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engine.account.margin_watch import MarginWatch
 from engine.core.bar_delivery import BarDelivery, Work
+from engine.core.commands import Commands
 from engine.core.deadlines import Deadlines
 from engine.core.link_events import LinkEvents
 from engine.core.market_events import MarketEvents
+from engine.core.order_events import OrderEvents
 from engine.core.parts import Parts
 from engine.model.config import EngineConfig
 from engine.model.context import NO_EFFECTS
@@ -36,6 +39,7 @@ class Engine(Parts):
 
     def __init__(self, config: EngineConfig) -> None:
         super().__init__(config)
+        self.commands = Commands(self)
         delivery = BarDelivery(
             self.clock, self.out, self.gate, self.bars, self.candles, self.strategies, self.trades
         )
@@ -52,6 +56,10 @@ class Engine(Parts):
         self._deadlines = Deadlines(self.clock, self.candles, delivery.deliver, timed)
         self._handlers = self._routes(delivery)
         self._rest: Work | None = None
+
+    def _make_order_news(self, margin: MarginWatch) -> OrderEvents:
+        self.order_events = OrderEvents(self, margin)
+        return self.order_events
 
     def decide(self, event: Event) -> Sequence[Effect]:
         """Take one event as far as the first orders it leads to, which must not wait for the rest; without

@@ -1,16 +1,12 @@
 """What the core does when the link, the gateway, the clock or the journal changes."""
 
-from typing import TYPE_CHECKING
-
 from engine.core.bar_delivery import BarDelivery, Work
 from engine.core.deadlines import Deadlines
+from engine.core.parts import Parts
 from engine.model.events import JournalState, LinkDown, LinkUp, Timer
 from engine.model.timeframes import SECOND_NS
 from engine.risk.health import stop_notice
 from gateways.wire import messages as wire
-
-if TYPE_CHECKING:
-    from engine.core.parts import Parts
 
 SET_BACK_NS = SECOND_NS
 """A clock that goes back by less is only being adjusted: time stands still for so long."""
@@ -19,7 +15,7 @@ SET_BACK_NS = SECOND_NS
 class LinkEvents:
     """Handlers of what happens to the engine's surroundings."""
 
-    def __init__(self, engine: "Parts", delivery: BarDelivery, deadlines: Deadlines) -> None:
+    def __init__(self, engine: Parts, delivery: BarDelivery, deadlines: Deadlines) -> None:
         self._engine = engine
         self._delivery = delivery
         self._deadlines = deadlines

@@ -8,20 +8,23 @@ strategy.
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
+from engine.account.state import AccountStateStore
+from engine.execution.sending.order_executor import OrderExecutor
+from engine.execution.trade_executor import TradeExecutor
 from engine.model.cause import Cause
+from engine.model.config import EngineConfig
+from engine.model.context import Clock, Outbox
 from engine.model.leg import CLOSE, ENTRY
 from engine.model.lots import plain
 from engine.model.positions import Position
 from engine.model.records import LOST, Adjustment, OrderClaimed, RecordsLost
 from engine.orders.client_ids import client_order_id
-from engine.orders.order_store import Applied, Order
+from engine.orders.order_store import Applied, Order, OrderStore
+from engine.risk.health import Health
+from engine.strategies.manager import StrategyManager
 from engine.strategies.slot import StrategySlot
 from runtime.control.shown import counted
-
-if TYPE_CHECKING:
-    from engine.core.parts import Parts
 
 _BARS_BACK = 3
 _ATTEMPTS = 3
@@ -31,18 +34,37 @@ _ZERO = Decimal(0)
 class LostRecords:
     """Detects lost records, reports them, rebuilds them on command. `text` says what is known ("": none)."""
 
-    def __init__(self, engine: "Parts") -> None:
-        self._engine = engine
+    def __init__(
+        self,
+        config: EngineConfig,
+        clock: Clock,
+        out: Outbox,
+        health: Health,
+        store: OrderStore,
+        account: AccountStateStore,
+        orders: OrderExecutor,
+        trades: TradeExecutor,
+        strategies: StrategyManager,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._out = out
+        self._health = health
+        self._store = store
+        self._account = account
+        self._orders = orders
+        self._trades = trades
+        self._strategies = strategies
         self.text = ""
 
     def restore(self, text: str) -> None:
         """What the journal itself says; it is reported at each start, for it blocks entries."""
         self.text = text
-        self._engine.health.records_known = not text
+        self._health.records_known = not text
         if text:
-            say = self._engine.config.ctl("rebuild")
+            say = self._config.ctl("rebuild")
             ways_out = f"no entries until you run {say} or restore the newest journal"
-            self._engine.out.notice("critical", f"{text}; {ways_out}")
+            self._out.notice("critical", f"{text}; {ways_out}")
 
     def on_applied(self, applied: Applied) -> None:
         """A report from the exchange: an unknown order with our own id proves that records are lost."""
@@ -52,18 +74,18 @@ class LostRecords:
         what = f"order {order.client_order_id} on {order.intent.symbol}"
         text = f"{what} was sent by this engine and is not in the journal"
         if self.text:
-            self._engine.out.notice("info", text)
+            self._out.notice("info", text)
             return
-        self._engine.out.append(RecordsLost(text, self._engine.clock.now_ns))
+        self._out.append(RecordsLost(text, self._clock.now_ns))
         self.restore(f"records are lost: {text}, which is older than the exchange")
 
     def rebuild(self) -> tuple[bool, str]:
         """Assign orders and positions to their strategies. Returns whether all were, and what was done."""
         if not self.text:
             return True, "the journal lacks no record that is known of: nothing to rebuild"
-        if not (self._engine.health.connected and self._engine.health.reconciled):
+        if not (self._health.connected and self._health.reconciled):
             return False, "the exchange's history has not been read yet: try again when it has been"
-        lost = self._engine.store.lost_orders()
+        lost = self._store.lost_orders()
         symbols = sorted({order.intent.symbol for order in lost})
         said = [sentence for symbol in symbols for sentence in self._take_over(symbol, lost)]
         left = [f"{plain(one.qty_base)} {one.symbol}" for one in self._lost_positions() if one.qty_base]
@@ -73,12 +95,12 @@ class LostRecords:
                 f"{took}; of no strategy that is known: {', '.join(left)}. Close it (kill, or by hand), then "
                 "run rebuild again"
             )
-        self._engine.out.append(RecordsLost("", self._engine.clock.now_ns))
+        self._out.append(RecordsLost("", self._clock.now_ns))
         self.restore("")
         return True, f"taken over: {took}; entries are possible again"
 
     def _lost_positions(self) -> Iterator[Position]:
-        return (position for owner, position in self._engine.account.strategy_positions() if owner == LOST)
+        return (position for owner, position in self._account.strategy_positions() if owner == LOST)
 
     def _take_over(self, symbol: str, lost: list[Order]) -> list[str]:
         """Sentences about each owner's orders and position."""
@@ -91,27 +113,27 @@ class LostRecords:
         by_owner.pop("", None)
         for owner, orders in by_owner.items():
             # Somebody else may have closed a part of it by hand: then there is less than was filled.
-            whole = self._engine.account.strategy_position(LOST, symbol).qty_base
+            whole = self._account.strategy_position(LOST, symbol).qty_base
             moved = whole if only_one else sum((_signed_fills(order) for order in orders), start=_ZERO)
             resting = [order for order in orders if order.is_open]
             for order in orders:
-                self._engine.store.claim(order.client_order_id, owner)
-                self._engine.out.append(OrderClaimed(order.client_order_id, owner, self._engine.clock.now_ns))
+                self._store.claim(order.client_order_id, owner)
+                self._out.append(OrderClaimed(order.client_order_id, owner, self._clock.now_ns))
             self._move(symbol, owner, moved)
-            held = plain(self._engine.account.strategy_position(owner, symbol).qty_base)
+            held = plain(self._account.strategy_position(owner, symbol).qty_base)
             again = f", {counted(len(resting), 'resting order')} replaced by its own" if resting else ""
             said.append(f"{owner} {counted(len(orders), 'order')} on {symbol}, now holds {held}{again}")
-            self._engine.trades.on_position_adjusted(symbol)
+            self._trades.on_position_adjusted(symbol)
             for order in resting:
-                self._engine.orders.cancel(order, "rebuild")
+                self._orders.cancel(order, "rebuild")
         return said
 
     def _move(self, symbol: str, owner: str, moved: Decimal) -> None:
         """A position from LOST to its owner, as a pair of adjustments that cancel out."""
         if not moved:
             return
-        theirs = self._engine.account.strategy_position(LOST, symbol)
-        ours = self._engine.account.strategy_position(owner, symbol)
+        theirs = self._account.strategy_position(LOST, symbol)
+        ours = self._account.strategy_position(owner, symbol)
         entry_price = _entry_price(ours, moved, theirs.entry_price)
         for whose, qty, price in ((owner, moved, entry_price), (LOST, -moved, theirs.entry_price)):
             adjustment = Adjustment(
@@ -121,15 +143,15 @@ class LostRecords:
                 price,
                 "records of its orders were lost",
                 "orders with our own ids in the exchange's history",
-                self._engine.clock.now_ns,
+                self._clock.now_ns,
                 between_owners=True,
             )
-            self._engine.account.on_adjustment(adjustment)
-            self._engine.out.append(adjustment)
+            self._account.on_adjustment(adjustment)
+            self._out.append(adjustment)
 
     def _owner_of(self, order: Order) -> str:
         """The symbol's only strategy, or the one for which the id comes out the same ("": none)."""
-        slots = [slot for slot in self._engine.strategies.slots if slot.symbol == order.intent.symbol]
+        slots = [slot for slot in self._strategies.slots if slot.symbol == order.intent.symbol]
         if len(slots) == 1:
             return slots[0].owner
         return next((slot.owner for slot in slots if self._is_of(slot, order)), "")
@@ -141,7 +163,7 @@ class LostRecords:
         return any(
             order.client_order_id
             == client_order_id(
-                self._engine.config.engine_id,
+                self._config.engine_id,
                 strategy=slot.owner,
                 symbol=slot.symbol,
                 cause=Cause.bar(length_ns, newest_ns - back * length_ns),

@@ -1,21 +1,17 @@
 """What the core does with market data: ticks and bars."""
 
-from typing import TYPE_CHECKING
-
 from engine.core.bar_delivery import BarDelivery, Work
+from engine.core.parts import Parts
 from engine.market_data.klines import bar_of
 from engine.model.audit import Ready
 from engine.model.timeframes import timeframe_ns
 from gateways.wire import messages as wire
 
-if TYPE_CHECKING:
-    from engine.core.parts import Parts
-
 
 class MarketEvents:
     """Handlers of market data. One that closes bars returns the work they lead to."""
 
-    def __init__(self, engine: "Parts", delivery: BarDelivery) -> None:
+    def __init__(self, engine: Parts, delivery: BarDelivery) -> None:
         self._engine = engine
         self._delivery = delivery
         self._clock = engine.clock

@@ -1,16 +1,12 @@
 """What the core does when the exchange says something about orders, positions, the account or a symbol."""
 
-from typing import TYPE_CHECKING
-
 from engine.account.margin_watch import MarginWatch
+from engine.core.parts import Parts
 from engine.model.audit import PositionChanged
 from engine.model.lots import decimal_of
 from engine.model.records import AccountReport
 from engine.orders.order_store import Applied
 from gateways.wire import messages as wire
-
-if TYPE_CHECKING:
-    from engine.core.parts import Parts
 
 
 class OrderEvents:
@@ -20,7 +16,7 @@ class OrderEvents:
     `on_reconciled` to call.
     """
 
-    def __init__(self, engine: "Parts", margin: MarginWatch) -> None:
+    def __init__(self, engine: Parts, margin: MarginWatch) -> None:
         self._engine = engine
         self._margin = margin
         self.rejects = 0

@@ -1,13 +1,14 @@
 """The parts of the core, made and connected."""
 
+from abc import ABC, abstractmethod
+from typing import Protocol
+
 from engine.account.leverage import Leverages
 from engine.account.margin_watch import MarginWatch
 from engine.account.state import AccountStateStore
 from engine.core.account_reporter import AccountReporter
-from engine.core.commands import Commands
 from engine.core.comparison import Comparison
 from engine.core.lost_records import LostRecords
-from engine.core.order_events import OrderEvents
 from engine.core.ownership import Ownership
 from engine.core.recovery import Recovery
 from engine.core.symbol_market import SymbolMarket
@@ -24,7 +25,7 @@ from engine.model.config import EngineConfig
 from engine.model.context import Clock, Outbox
 from engine.model.operator_state import OperatorState
 from engine.model.timeframes import timeframe_ns
-from engine.orders.order_store import OrderStore
+from engine.orders.order_store import Applied, OrderStore
 from engine.risk.gate_reporter import GateReporter
 from engine.risk.health import Health
 from engine.risk.manager import RiskManager
@@ -32,7 +33,20 @@ from engine.strategies.manager import StrategyManager
 from runtime.control.status import Counts
 
 
-class Parts:
+class OrderNews(Protocol):
+    """Acts on what the parts find out about orders."""
+
+    def on_applied(self, applied: Applied) -> None:
+        """The exchange said something new about an order."""
+
+    def on_doubt(self, why: str) -> None:
+        """Our view and the exchange's do not fit."""
+
+    def on_reconciled(self) -> None:
+        """The exchange and we agree."""
+
+
+class Parts(ABC):
     """Everything the core is made of. Handlers of events and of commands are given all of it, the other parts
     only what they need.
 
@@ -50,7 +64,7 @@ class Parts:
         self.account = AccountStateStore()
         self.account.marked_symbols = frozenset(config.symbols)
         margin = MarginWatch(self.account, self.out.notice)
-        self.order_events = OrderEvents(self, margin)
+        news = self._make_order_news(margin)
         bars_ns = {spec.owner: timeframe_ns(spec.timeframe) for spec in config.strategies}
         self.risk = RiskManager(config.limits, bars_ns)
         self.leverages = Leverages(config, self.clock, self.out)
@@ -66,7 +80,7 @@ class Parts:
             self.store,
         )
         self.account_reporter = AccountReporter(self.out, self.account, self.health.show_price)
-        self.orders = OrderExecutor(config, self.clock, self.out, self.store, self.order_events.on_applied)
+        self.orders = OrderExecutor(config, self.clock, self.out, self.store, news.on_applied)
         holdings = Holdings(self.account)
         check = OrderCheck(
             self.clock, self.health, self.markets, self.store, self.account, holdings, self.risk
@@ -80,7 +94,7 @@ class Parts:
             self.account,
             holdings,
             self.orders,
-            self.order_events.on_doubt,
+            news.on_doubt,
         )
         self.stop_check = StopCheck(
             self.clock,
@@ -97,16 +111,20 @@ class Parts:
             config, self.clock, self.out, self.operator, self.account, self.strategies, self.trades
         )
         self.candles = CandleAggregator(self.bars.watch(self.strategies.series), config.grace_ns)
-        self.recovery = self._make_recovery()
+        self.recovery = self._make_recovery(news)
         self.comparison = self._make_comparison()
-        self.lost, self.commands = LostRecords(self), Commands(self)
+        self.lost = self._make_lost_records()
         self.earlier = Counts()
         self.gate_reporter = GateReporter(self.health, self.clock, self.out)
         self.bars.on_change = self.gate_reporter.look_soon
         self.bars.on_trades_lost = lambda symbol: self.candles.tracks[symbol, "trade"].mark_hole()
         self._connect_strategies()
 
-    def _make_recovery(self) -> Recovery:
+    @abstractmethod
+    def _make_order_news(self, margin: MarginWatch) -> OrderNews:
+        """Who acts on news of orders; made before the parts that it acts on."""
+
+    def _make_recovery(self, news: OrderNews) -> Recovery:
         return Recovery(
             self.config,
             self.clock,
@@ -116,8 +134,8 @@ class Parts:
             self.account,
             self.orders,
             wanted_streams(self.strategies.series),
-            self.order_events.on_applied,
-            self.order_events.on_reconciled,
+            news.on_applied,
+            news.on_reconciled,
         )
 
     def _make_comparison(self) -> Comparison:
@@ -131,6 +149,19 @@ class Parts:
             self.trades,
             self.recovery.begin,
             self.recovery.on_agreed,
+        )
+
+    def _make_lost_records(self) -> LostRecords:
+        return LostRecords(
+            self.config,
+            self.clock,
+            self.out,
+            self.health,
+            self.store,
+            self.account,
+            self.orders,
+            self.trades,
+            self.strategies,
         )
 
     def _connect_strategies(self) -> None:

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
+from engine.core.parts import Parts
 from engine.strategies.slot import SlotState, StrategySlot
-
-if TYPE_CHECKING:
-    from engine.core.parts import Parts
 
 _WORDS = {
     SlotState.WAITING: "waiting for the first reconciliation with the exchange",
@@ -37,7 +34,7 @@ def state_of(slot: StrategySlot, held_base: Decimal) -> str:
     return f"{text}: {slot.reason}" if slot.state is SlotState.STOPPED and slot.reason else text
 
 
-def standing(slots: Iterable[StrategySlot], engine: "Parts") -> list[str]:
+def standing(slots: Iterable[StrategySlot], engine: Parts) -> list[str]:
     """A line for each strategy: its state, and what blocks entries on its symbol now."""
     lines = []
     left: dict[str, list[str]] = {}

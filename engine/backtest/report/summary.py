@@ -1,6 +1,6 @@
 """The summary of a backtest: every number, setting and hash that a report shows."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,18 +8,16 @@ from pydantic_core import to_jsonable_python
 
 from engine.backtest.report import metrics, plausibility
 from engine.backtest.report.hashes import config_hash, data_hash, trades_hash, versions
+from engine.backtest.report.outcome import Outcome
 from engine.backtest.report.settings import describe_bars
 from engine.backtest.report.trades import open_rows
 from engine.market_data.bar_times import DAY_NS
 from engine.model.signals import SignalArrays
 
-if TYPE_CHECKING:
-    from engine.backtest.report.result import Result
-
 _MOST_TAGS = 100
 
 
-def metrics_of(result: "Result") -> dict[str, float | int | None]:
+def metrics_of(result: Outcome) -> dict[str, float | int | None]:
     """Numbers of the account, then those of the trades."""
     closed, still_open, curve = result.closed, result.still_open, result.curve
     risk, _ = _risk_and_tags(result, closed)
@@ -35,8 +33,11 @@ def metrics_of(result: "Result") -> dict[str, float | int | None]:
     }
 
 
-def summary_of(result: "Result") -> dict[str, Any]:
-    """Settings, data, metrics, groups of trades, warnings, versions and hashes, JSON-able."""
+def summary_of(result: Outcome, numbers: dict[str, float | int | None]) -> dict[str, Any]:
+    """Settings, data, metrics, groups of trades, warnings, versions and hashes, JSON-able.
+
+    `numbers` is what `metrics_of` says of the same outcome.
+    """
     choice, closed, still_open = result.choice, result.closed, result.still_open
     risk, tags = _risk_and_tags(result, closed)
     _, open_tags = _risk_and_tags(result, still_open)
@@ -49,7 +50,7 @@ def summary_of(result: "Result") -> dict[str, Any]:
         "broker": result.broker.model_dump(),
         "data": _describe_data(result),
         "notes": list(result.market.notes),
-        **result.metrics,
+        **numbers,
         "buy_and_hold_percent": {s: float(b.close[-1] / b.open[0] - 1) * 100 for s, b in result.bars.items()},
         "per_symbol": metrics.grouped(closed, closed["symbol"], risk, (still_open, still_open["symbol"])),
         "per_tag": _most_traded(metrics.grouped(closed, tags, risk, (still_open, open_tags))),
@@ -98,7 +99,7 @@ def _account_numbers(curve: metrics.Curve, still_open: metrics.Columns) -> dict[
     }
 
 
-def _risk_and_tags(result: "Result", columns: metrics.Columns) -> tuple[NDArray[np.float64], NDArray[Any]]:
+def _risk_and_tags(result: Outcome, columns: metrics.Columns) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """What each trade would have lost at one R, and its signal tag (its entry text where it has none).
 
     One R is the risk distance of the signal that decided the entry, else the distance of a percent stop.
@@ -119,7 +120,7 @@ def _risk_and_tags(result: "Result", columns: metrics.Columns) -> tuple[NDArray[
 
 
 def _signal_bars(
-    result: "Result", signals: SignalArrays, entry_bar: NDArray[np.int64], direction: NDArray[np.int64]
+    result: Outcome, signals: SignalArrays, entry_bar: NDArray[np.int64], direction: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """The bar whose signal placed each entry: the one before the fill, for one that rests the last in its
     direction.
@@ -148,7 +149,7 @@ def _months(
     }
 
 
-def _describe_data(result: "Result") -> list[dict[str, Any]]:
+def _describe_data(result: Outcome) -> list[dict[str, Any]]:
     lines = []
     for symbol, bars in result.bars.items():
         market, grid = result.settings[symbol].market, result.market.grids[symbol]

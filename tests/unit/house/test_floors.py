@@ -156,6 +156,17 @@ def test_no_folder_holds_a_circle(folder: str) -> None:
         assert not circle
 
 
+def test_no_files_import_each_other() -> None:
+    """Not in a circle either, and not for types only: each can be read after those it names."""
+    graph: dict[str, set[str]] = {}
+    for one, other in edges():
+        graph.setdefault(one, set()).add(other)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
+
+
 def test_a_wheel_holds_the_product_and_nothing_else() -> None:
     find = PYPROJECT["tool"]["setuptools"]["packages"]["find"]
     assert find["namespaces"] is False, "a folder without __init__.py is no package"
