@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engine.model.bars import Bar, Bars
-from engine.model.signals import SignalArrays
+from engine.model.signals import SIGNAL_NUMBERS, SignalArrays
 
 FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
 TAG, RISK = "tag", "risk_distance"
@@ -43,7 +43,7 @@ def bar_at(bars: Bars, i: int) -> Bar:
 
 
 def arrays_of(signals: pd.DataFrame, value_names: tuple[str, ...]) -> SignalArrays:
-    """`SignalArrays` of a frame with the four flags and perhaps tag, risk_distance and value columns.
+    """`SignalArrays` of a frame with the four flags and perhaps tag, other numbers of `Signals` and values.
 
     A flag that is missing is never set; na is not set.
     """
@@ -64,6 +64,7 @@ def arrays_of(signals: pd.DataFrame, value_names: tuple[str, ...]) -> SignalArra
         tags=tags,
         risk_distance=floats(signals[RISK]) if RISK in signals else none,
         values=np.array([floats(signals[name]) for name in value_names]).reshape(len(value_names), n),
+        **{name: floats(signals[name]) for name in SIGNAL_NUMBERS if name in signals},
     )
 
 

@@ -21,9 +21,9 @@ class VectorizedStrategy(SignalStrategy):
     """Runs `function(bars, params)` over the last `lookback_bars` closed bars and takes its last row.
 
     `function` gives the columns enter_long, enter_short, exit_long and exit_short (one left out is never
-    set) and, if it likes, tag, risk_distance and `value_names`. It must not look ahead: what it says about
-    a bar may not change when bars are added. The lookback must be long enough that what came before it no
-    longer shows in the flags; `ValidationTestingSuite` proves both.
+    set) and, if it likes, tag, risk_distance, the other numbers of `Signals` and `value_names`. It must not
+    look ahead: what it says about a bar may not change when bars are added. The lookback must be long enough
+    that what came before it no longer shows in the flags; `ValidationTestingSuite` proves both.
     """
 
     name: ClassVar[str] = "vectorized"
@@ -67,16 +67,7 @@ class VectorizedStrategy(SignalStrategy):
     def on_bar(self, bar: Bar) -> Signals:
         """Run the function over the bars in the lookback."""
         self._seen.append(bar)
-        arrays = self.batch(_bars_of(self._seen))
-        return Signals(
-            bool(arrays.enter_long[-1]),
-            bool(arrays.enter_short[-1]),
-            bool(arrays.exit_long[-1]),
-            bool(arrays.exit_short[-1]),
-            arrays.tags[arrays.tag[-1]],
-            float(arrays.risk_distance[-1]),
-            tuple(arrays.values[:, -1].tolist()),
-        )
+        return self.batch(_bars_of(self._seen)).at(-1)
 
     def warm_up(self, bars: Bars) -> None:
         """Take in history without asking about it; only the lookback's last bars are kept."""

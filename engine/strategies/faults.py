@@ -7,9 +7,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from engine.compiled.faults import CompileError
 from engine.model.bars import Bar, Bars
-from engine.model.signals import SignalArrays
+from engine.model.signals import SIGNAL_LEVELS, SIGNAL_NUMBERS, SignalArrays
 from engine.model.timeframes import utc_text
 from engine.strategies.base import Broker, ScriptStrategy, SignalStrategy
 from engine.strategies.calls import LONGEST_TEXT, SentenceError, StrategyFault
@@ -61,7 +63,26 @@ def signals_of(strategy: SignalStrategy, bars: Bars) -> SignalArrays:
     if not isinstance(found, SignalArrays):
         what = f"{type(strategy).__name__}.batch returned {type(found).__name__}"
         raise StrategyFault(f"{what}, SignalArrays was expected ({_place_of(type(strategy).batch)})")
+    wrong = _wrong_in(found, len(bars))
+    if wrong:
+        what = f"{type(strategy).__name__}.batch returned {wrong}"
+        raise StrategyFault(f"{what} ({_place_of(type(strategy).batch)})")
     return found
+
+
+def _wrong_in(found: SignalArrays, count: int) -> str:
+    """What is wrong with the arrays of that many bars; both engines trust their lengths."""
+    for name in ("enter_long", "enter_short", "exit_long", "exit_short", "tag", "risk_distance"):
+        shape = np.shape(getattr(found, name))
+        if shape != (count,):
+            return f"{name} of the shape {shape}, one element for each of the {count} bars was expected"
+    for name in SIGNAL_NUMBERS:
+        array = getattr(found, name)
+        if array is not None and np.shape(array) != (count,):
+            return f"{name} of the shape {np.shape(array)}, ({count},) or None was expected"
+        if array is not None and name in SIGNAL_LEVELS and np.isinf(array).any():
+            return f"a {name} that is no price, at bar {int(np.argmax(np.isinf(array)))}"
+    return ""
 
 
 def _what(error: BaseException) -> str:

@@ -5,12 +5,14 @@ becomes a `StrategyFault`: one sentence with file and line, and the traceback fo
 what is at work, for a strategy that never returns.
 """
 
+from math import isinf
+from operator import attrgetter
 from typing import Protocol, cast
 
 import numpy as np
 
 from engine.model.bars import Bar
-from engine.model.signals import Signals
+from engine.model.signals import SIGNAL_LEVELS, SIGNAL_NUMBERS, Signals
 from engine.model.timeframes import utc_text
 from engine.strategies.base import Broker, ScriptStrategy, SignalStrategy
 from engine.strategies.calls import LONGEST_TEXT, StrategyFault, is_number, is_text
@@ -20,6 +22,8 @@ from engine.strategies.slot import StrategySlot
 MOST_VALUES = 100
 _FLOAT = {float}
 _FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
+_NOTHING_MORE = (Signals(False, False, False, False).strength,) * len(SIGNAL_NUMBERS)
+_MORE = attrgetter(*SIGNAL_NUMBERS)
 
 
 class Watch(Protocol):
@@ -82,7 +86,8 @@ def checked(said: object, strategy: SignalStrategy, bar: Bar) -> Signals:
 
 
 def _is_usual(said: Signals) -> bool:
-    """Python's own types, no tag: nothing to look at more closely. Each bar of each strategy passes here."""
+    """Python's own types, no tag, no price: nothing to look at more closely. Each bar of each strategy passes
+    here."""
     return (
         type(said.enter_long)
         is type(said.enter_short)
@@ -95,6 +100,7 @@ def _is_usual(said: Signals) -> bool:
         and type(said.tag) is str
         and not said.tag
         and set(map(type, said.values)) <= _FLOAT
+        and _MORE(said) == _NOTHING_MORE  # equal where each is the very nan it is by default
     )
 
 
@@ -110,6 +116,10 @@ def _wrong_in(said: object) -> str:
         return f"a tag that is no text of at most {LONGEST_TEXT} characters"
     if not is_number(said.risk_distance):
         return "a risk_distance that is no number"
+    for name in SIGNAL_NUMBERS:
+        number: object = getattr(said, name)
+        if not is_number(number) or (name in SIGNAL_LEVELS and isinf(cast("float", number))):
+            return f"a {name} that is no {'price' if name in SIGNAL_LEVELS else 'number'}"
     if not isinstance(values, tuple) or len(values) > MOST_VALUES or not all(map(is_number, values)):
         return f"values that are no tuple of at most {MOST_VALUES} numbers"
     return ""
@@ -118,10 +128,11 @@ def _wrong_in(said: object) -> str:
 def _plain(said: Signals) -> Signals:
     """The same without numpy's own types, which the journal cannot hold."""
     flags = (said.enter_long, said.enter_short, said.exit_long, said.exit_short)
-    numbers = (said.risk_distance, *said.values)
+    numbers = (said.risk_distance, *_MORE(said), *said.values)
     is_plain = all(type(one) is bool for one in flags) and all(type(one) is float for one in numbers)
     if is_plain and type(said.tag) is str:
         return said
-    distance, *values = map(float, numbers)
+    distance, *more = map(float, numbers[: 1 + len(SIGNAL_NUMBERS)])
     enter_long, enter_short, exit_long, exit_short = map(bool, flags)
-    return Signals(enter_long, enter_short, exit_long, exit_short, str(said.tag), distance, tuple(values))
+    values = tuple(map(float, said.values))
+    return Signals(enter_long, enter_short, exit_long, exit_short, str(said.tag), distance, values, *more)

@@ -12,7 +12,7 @@ from engine.backtest.parity.comparison import Pair
 from engine.backtest.parity.tv_export import ListedTrade
 from engine.exits.layout import S_COOLDOWN, S_ENTRY_BAR
 from engine.exits.plan import ExitPlan
-from engine.model.signals import SignalArrays, Signals
+from engine.model.signals import Signals
 from engine.model.trades import Trade
 
 _FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
@@ -109,7 +109,7 @@ def state_at(result: CaseResult, bar: int) -> dict[str, object]:
     sizes, prices = _position_seen(result)
     bars = plan.bars
     for i in range(bar):
-        rules.on_bar(i, bars.high[i], bars.low[i], _signals(signals, i), sizes[i], prices[i])
+        rules.on_bar(i, bars.high[i], bars.low[i], signals.at(i), sizes[i], prices[i])
     cooldown = rules.snapshot().values[S_COOLDOWN]
     # A bar without signals counts holding and leaves the count as the decision saw it.
     none = Signals(False, False, False, False)
@@ -145,17 +145,6 @@ def _position_seen(result: CaseResult) -> tuple[list[float], list[float]]:
         sizes[held] += trade.direction * trade.qty
         prices[held] = trade.entry_price
     return sizes.tolist(), prices.tolist()
-
-
-def _signals(signals: SignalArrays, i: int) -> Signals:
-    return Signals(
-        bool(signals.enter_long[i]),
-        bool(signals.enter_short[i]),
-        bool(signals.exit_long[i]),
-        bool(signals.exit_short[i]),
-        signals.tags[signals.tag[i]],
-        float(signals.risk_distance[i]),
-    )
 
 
 def _parting_time(pair: Pair, columns: tuple[str, ...]) -> int:

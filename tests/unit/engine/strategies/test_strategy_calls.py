@@ -72,6 +72,7 @@ def after(monkeypatch: pytest.MonkeyPatch, said: Signals) -> Rig:
         Signals(True, False, False, False, np.str_("setup")),
         Signals(True, False, False, False, "", np.float64(3.5), (np.float64(1), np.float32(2), np.int64(7))),
         Signals(True, False, False, False, "", 4, (1, True, nan, inf)),
+        Signals(True, False, False, False, strength=np.float64(0.5), stop_long=np.float32(90)),
     ],
 )  # fmt: skip
 def test_what_numpy_makes_is_taken_and_can_be_written_down(
@@ -93,6 +94,9 @@ def test_what_numpy_makes_is_taken_and_can_be_written_down(
         (Signals(True, False, False, False, values=(Decimal(1),)), "values that are no tuple of at most 100"),
         (Signals(True, False, False, False, values=(10**400,)), "values that are no tuple of at most 100 nu"),
         (Signals(True, False, False, False, risk_distance=10**400), "a risk_distance that is no number"),
+        (Signals(True, False, False, False, strength="much"), "a strength that is no number"),
+        (Signals(True, False, False, False, limit_long=None), "a limit_long that is no price"),
+        (Signals(True, False, False, False, stop_short=inf), "a stop_short that is no price"),
         (Signals(True, False, False, False, tag=HALF), "a tag that is no text of at most 200 characters"),
     ],
 )  # fmt: skip
