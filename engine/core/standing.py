@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from engine.core.parts import Parts
+from engine.core.vetoes import entries_of
 from engine.strategies.slot import SlotState, StrategySlot
 
 _WORDS = {
@@ -48,7 +49,7 @@ def standing(slots: Iterable[StrategySlot], engine: Parts) -> list[str]:
         if blockers:
             state += f"; entries wait: {'; '.join(blockers)}"
         elif slot.state is SlotState.RUNNING and not slot.paused:
-            state += ", nothing keeps it from trading"
+            state += entries_of(slot, engine)
         elif slot.state is SlotState.WARMING and not slot.paused:
             state += ", nothing else is in the way"
         lines.append(f"{slot.owner} on {slot.symbol}: {state}")

@@ -4,9 +4,10 @@ from typing import Literal
 
 import msgspec
 
-Moment = Literal["adjusted", "told", "rules", "reconciled", "unprotected", "stop-check"]
+Moment = Literal["adjusted", "told", "rules", "reconciled", "unprotected", "stop-check", "asked"]
 """Causes that are named by their time: somebody else changed the position, a command concerns resting orders,
-the exchange has new rules, it was compared with, a stop is missing, stops are tried out."""
+the exchange has new rules, it was compared with, a stop is missing, stops are tried out, somebody asked what
+would become of an order."""
 
 
 class Cause(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ so neither can happen twice. An entry whose close fills too late is dropped.
 """
 
 from decimal import Decimal
+from math import nan
 
 import msgspec
 
@@ -17,14 +18,15 @@ from engine.execution.sending.order_gate import OrderGate, Placed
 from engine.exits.bar_plan import Action
 from engine.model.cause import Cause
 from engine.model.context import Clock
-from engine.model.leg import Leg
+from engine.model.leg import ENTRY, Leg
 from engine.model.limits import ALLOWED, Verdict
 from engine.model.lots import quantity_down
 from engine.model.records import Intent
 from engine.orders.order_store import Applied, Order, OrderStore
 from engine.risk.facts.gates import INSTRUMENT, NO_FILTERS
+from engine.strategies.base import ScriptStrategy
 from engine.strategies.slot import Decision, SlotState, StrategySlot
-from gateways.wire.messages import Instrument
+from gateways.wire.messages import Instrument, Side
 
 IN_FLIGHT = Verdict(False, "entry_in_flight", "an entry is under way")
 NOT_KNOWN = Verdict(False, INSTRUMENT.name, NO_FILTERS)
@@ -78,6 +80,32 @@ class MarketEntries:
         expires = decision.bar.close_time_ns + self._slot.lateness_ns
         self._held = _Held(intent, expires, decision)
         return Placed(ALLOWED, intent.client_order_id)
+
+    def verdict_now(self, direction: int) -> Verdict | None:
+        """On an entry of the default size, without sending it. None where that cannot be told: a position is
+        open, an entry is under way, no price is known, or the size comes from the signal or the script.
+        """
+        slot, mark = self._slot, self._account.mark(self._slot.symbol)
+        instrument = self._gate.instruments.get(slot.symbol)
+        by_signal = slot.sizing.kind == "risk_percent" or isinstance(slot.strategy, ScriptStrategy)
+        if by_signal or not mark or instrument is None or self._working() is not None or self._held:
+            return None
+        if self._account.strategy_position(slot.owner, slot.symbol).qty_base:
+            return None
+        try:
+            qty = entry_qty(
+                slot.sizing,
+                price=float(mark),
+                equity=self._account.equity,
+                risk_distance=nan,
+                instrument=instrument,
+            )
+        except TooSmall as error:
+            return Verdict(False, "size", str(error))
+        cause = Cause.at("asked", self._clock.now_ns)
+        side: Side = "BUY" if direction > 0 else "SELL"
+        asked = self._gate.intent(slot.owner, slot.symbol, side, "MARKET", qty, cause=cause, leg=ENTRY)
+        return self._gate.verdict_on_terms(asked)
 
     def adopt(self, order: Order) -> None:
         """An entry of the journal is still under way."""

@@ -8,6 +8,7 @@ import msgspec
 from engine.model.records import Signal
 
 RECENT_SIGNALS = 200
+_DECIDED = frozenset({"traded", "vetoed", "rejected"})
 
 
 class Recent(msgspec.Struct):
@@ -39,6 +40,16 @@ class RecentSignals:
         """Several, oldest first."""
         for signal in signals:
             self.append(signal)
+
+    def last_entry(self, strategy: str, symbol: str) -> Signal | None:
+        """The newest signal of an entry that was decided on: traded, or refused by a rule. A script says no
+        direction; what it decided last counts."""
+        for recent in reversed(self._kept.values()):
+            one = recent.signal
+            is_exit = (one.exit_long or one.exit_short) and not (one.enter_long or one.enter_short)
+            if (one.strategy, one.symbol) == (strategy, symbol) and one.fate in _DECIDED and not is_exit:
+                return one
+        return None
 
     def __iter__(self) -> Iterator[Recent]:
         return iter(self._kept.values())

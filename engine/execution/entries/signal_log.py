@@ -98,14 +98,15 @@ class SignalLog:
             refused = refused_order(one, order_of)
             orders = filter(None, map(order_of, one.client_order_ids))
             outcomes = (outcome_of(order) for order in orders if order is not refused)
-            line = f"{_at(one.time_ns)} {signal_line(settled_signal(one, order_of), price)}"
+            line = f"{at_text(one.time_ns)} {signal_line(settled_signal(one, order_of), price)}"
             if recent.times > 1:
-                line += f", {recent.times} times since {_at(recent.since_ns)}"
+                line += f", {recent.times} times since {at_text(recent.since_ns)}"
             lines.append("; ".join((line, *outcomes)))
         return "\n".join(lines) or "no signal yet"
 
 
-def _at(time_ns: int) -> str:
+def at_text(time_ns: int) -> str:
+    """Day and time of a signal, UTC."""
     return f"{datetime.fromtimestamp(time_ns // SECOND_NS, UTC):%m-%d %H:%M:%S}"
 
 

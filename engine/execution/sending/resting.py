@@ -16,6 +16,7 @@ from engine.execution.sending.order_gate import OrderGate
 from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox
 from engine.model.leg import Leg
+from engine.model.limits import Verdict
 from engine.model.records import AmendIntent
 from engine.model.timeframes import NEVER_NS, SECOND_NS
 from engine.orders.order_states import UNSETTLED, OrderState
@@ -60,7 +61,8 @@ class RestingOrder(msgspec.Struct, frozen=True):
 
 
 class _Legs(msgspec.Struct):
-    """What one owner wants and has on one symbol. `working` has the client ids of each leg, newest last.
+    """What one owner wants and has on one symbol. `working` has the client ids of each leg, newest last,
+    `vetoes` what kept the last order of a leg from being sent.
 
     Until the owner has said what it wants (`is_told`) nothing is placed or cancelled.
     """
@@ -68,6 +70,7 @@ class _Legs(msgspec.Struct):
     wanted: dict[Leg, RestingOrder] = {}
     cause: Cause = Cause("")
     working: dict[Leg, list[str]] = {}
+    vetoes: dict[Leg, Verdict] = {}
     refusals: dict[Leg, int] = {}
     retry_at_ns: int = NEVER_NS
     is_told: bool = False
@@ -110,6 +113,7 @@ class RestingOrders:
         if legs.wanted == wanted and not legs.working and not wanted:
             return
         legs.wanted = dict(wanted)
+        legs.vetoes = {leg: why for leg, why in legs.vetoes.items() if leg in wanted}
         legs.cause = cause
         self._sync(owner, symbol, legs)
 
@@ -151,6 +155,11 @@ class RestingOrders:
     def refusals(self, owner: str, symbol: str, leg: Leg) -> int:
         """Number of refusals of that leg since its last accepted order."""
         return self._of(owner, symbol).refusals.get(leg, 0)
+
+    def vetoed(self, owner: str, symbol: str) -> list[tuple[RestingOrder, Verdict]]:
+        """Orders that should rest and were not sent, with why not; they are tried again."""
+        legs = self._legs.get((owner, symbol), _Legs())
+        return [(legs.wanted[leg], why) for leg, why in legs.vetoes.items() if leg in legs.wanted]
 
     def filled(self, owner: str, symbol: str, leg: Leg) -> Decimal:
         """Filled quantity of the working orders of that leg."""
@@ -300,7 +309,10 @@ class RestingOrders:
         caused, self._gate.caused_by_receive_ns = self._gate.caused_by_receive_ns, 0
         placed = self._gate.place(intent)
         self._gate.caused_by_receive_ns = caused
-        if not placed.verdict.allowed:
+        if placed.verdict.allowed:
+            legs.vetoes.pop(leg, None)
+        else:
+            legs.vetoes[leg] = placed.verdict
             legs.working[leg].remove(intent.client_order_id)
             self._leg_of.pop(intent.client_order_id)
             if not legs.working[leg]:
