@@ -136,7 +136,7 @@ def strategies(
     """List the strategies that can be run, with their parameters."""
     from engine.backtest.runs.strategies import strategy_class  # noqa: PLC0415  # slow, so only here
     from engine.backtest.strategy_list import describe  # noqa: PLC0415
-    from engine.strategies.base import registry  # noqa: PLC0415
+    from engine.strategies.finding import strategy_names  # noqa: PLC0415
 
     console = Console(highlight=False, markup=False)
     try:
@@ -146,7 +146,7 @@ def strategies(
             text = json.dumps(strategy_class(schema).Params.model_json_schema(), indent=2)
             console.print(text, soft_wrap=True)
             return
-        for name in names or registry.names():
+        for name in names or strategy_names():
             head, table = describe(name, strategy_class(name))
             console.print(head, soft_wrap=True)
             if table is not None:

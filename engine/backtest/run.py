@@ -52,8 +52,8 @@ def backtest(
 ) -> Result:
     """Backtest a strategy over the bars of one or several symbols that share one account.
 
-    `strategy` is a registered name, `package.module:Class`, a class, or an object. `params` are for a name or
-    a class. An object of a script keeps what it has seen, so it runs once and on one symbol.
+    `strategy` is a name, `FILE.py:Class`, `package.module:Class`, a class, or an object. `params` are for a
+    name or a class. An object of a script keeps what it has seen, so it runs once and on one symbol.
 
     `bars` are `Bars` of each symbol, or `MarketData` with everything about the data in it. `finer` (bars
     inside the bars) and `funding` are by symbol; where there is one symbol, its own will do. `instruments`

@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar, cast
 
@@ -52,7 +52,7 @@ Step = Callable[[State, Rows, int, Rows], int]
 `state` is one-dimensional; `rows` and `outs` have one row a bar; all are C-contiguous float64.
 """
 
-_KEPT_FOLDERS = 6
+_KEPT_FOLDERS, _KEPT_OWN_FOLDERS = 6, 50
 _PREFIX = "nextbar-"
 _IMPORT = re.compile(r"^(?:from|import) (engine[\w.]*)(?: import (\([^)]*\)|[^\n]*))?", re.MULTILINE)
 
@@ -108,12 +108,12 @@ def _cache_roots(root: Path) -> Iterator[Path]:
     yield Path(tempfile.mkdtemp(prefix="compiled-"))
 
 
-def _drop_old(parent: Path, keep: Path) -> None:
+def _drop_old(parent: Path, keep: Path, prefix: str = _PREFIX, most: int = _KEPT_FOLDERS) -> None:
     others = []
-    for path in parent.glob(f"{_PREFIX}*"):
+    for path in parent.glob(f"{prefix}*"):
         with suppress(OSError):  # another process may be tidying up as well
             others.append((path.stat().st_mtime, path))
-    for _, path in sorted(others, reverse=True)[_KEPT_FOLDERS:]:
+    for _, path in sorted(others, reverse=True)[most:]:
         if path != keep:
             shutil.rmtree(path, ignore_errors=True)
 
@@ -149,6 +149,25 @@ _OPTIONS = {"cache": True, "error_model": "numpy", "_nrt": False}
 _DRIVE_SIGNATURE = numba.void(
     numba.types.FunctionType(_STEP_SIGNATURE), _STATE, _ROWS, _ROWS, numba.int64[::1]
 )
+_ENGINE = Path(__file__).resolve().parents[1]
+_own_folder: Path | None = None
+
+
+@contextmanager
+def compiled_code_in(name: str) -> Iterator[None]:
+    """Functions outside `engine` that are decorated meanwhile keep compiled code in `CACHE_FOLDER/name`.
+
+    The name of `CACHE_FOLDER` knows nothing of their sources, so this one must change with them.
+    """
+    global _own_folder  # one file is loaded at a time
+    before, _own_folder = _own_folder, CACHE_FOLDER / name
+    try:
+        yield
+    finally:
+        folder, _own_folder = _own_folder, before
+        if folder.is_dir():
+            os.utime(folder)
+            _drop_old(CACHE_FOLDER, folder, "own-", _KEPT_OWN_FOLDERS)
 
 
 def cache_is_cold() -> bool:
@@ -178,7 +197,13 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     What is compiled allocates nothing: arrays come from the caller. So reference counting is off; with it
     each call of a small function would cost several atomic operations (the exit plan 79 instead of 12 ns).
     """
-    return cast(Callable[P, R], numba.njit(**_OPTIONS)(function))
+    if _own_folder is None or Path(function.__code__.co_filename).is_relative_to(_ENGINE):
+        return cast(Callable[P, R], numba.njit(**_OPTIONS)(function))
+    numba.config.CACHE_DIR = str(_own_folder)  # numba reads it when a function is decorated
+    try:
+        return cast(Callable[P, R], numba.njit(**_OPTIONS)(function))
+    finally:
+        numba.config.CACHE_DIR = str(CACHE_FOLDER)
 
 
 def shared(function: Callable[P, R]) -> Callable[P, R]:

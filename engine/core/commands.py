@@ -14,6 +14,7 @@ from engine.model.events import Command, Stop
 from engine.model.leg import FLATTEN
 from engine.model.lots import plain
 from engine.model.operator_state import OwnerKey
+from engine.model.owners import strategy_name
 from engine.model.records import Audit
 from engine.orders.order_store import Order
 from engine.strategies.slot import SlotState, StrategySlot
@@ -54,7 +55,7 @@ class Commands:
         symbols, slots = self._engine.config.symbols, self._engine.strategies.slots
         if command.symbol and command.symbol not in symbols:
             return f"{command.symbol} is not traded here; symbols are {', '.join(symbols)}"
-        names = sorted({name for slot in slots for name in (slot.owner, slot.spec.name)})
+        names = sorted({name for slot in slots for name in (slot.owner, strategy_name(slot.owner))})
         if command.name == "flatten":
             names += [owner for owner, _ in self._engine.ownership.orphans()]
         is_prefix_enough = command.name == "why"
@@ -116,7 +117,7 @@ class Commands:
         return [
             slot
             for slot in self._engine.strategies.slots
-            if strategy in {"", slot.owner, slot.spec.name} and symbol in {"", slot.symbol}
+            if strategy in {"", slot.owner, strategy_name(slot.owner)} and symbol in {"", slot.symbol}
         ]
 
     def _pause(self, command: Command) -> tuple[bool, str]:

@@ -115,7 +115,7 @@ class Ownership:
         now = [
             one.owner
             for one in self._strategies.slots
-            if one.spec.name == name and one.symbol == position.symbol
+            if strategy_name(one.owner) == name and one.symbol == position.symbol
         ]
         leave = self._config.ctl(f"flatten --strategy {owner} --symbol {position.symbol}")
         keep = f'id = "{identity}" given to {now[0]} takes it over' if now else "or put the strategy back"

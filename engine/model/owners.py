@@ -1,5 +1,18 @@
 """Names of strategies on orders, fills and in the journal: "rsi:s1" is the strategy rsi with the id s1."""
 
+import re
+
+
+def short_name(text: str) -> str:
+    """The short name of a strategy given by its place: its class's, or without one its file's.
+
+    rsi of `rsi`, Breakaway of `strategies/breakaway.py:Breakaway`.
+    """
+    place, _, class_name = text.rpartition(":")
+    if place and class_name:
+        return class_name
+    return re.split(r"[/\\]", text)[-1].removesuffix(".py") or text
+
 
 def owner_of(name: str, identity: str) -> str:
     """The owner's name of one configured strategy."""

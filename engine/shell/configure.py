@@ -3,7 +3,7 @@
 from engine.model.broker_settings import Sizing
 from engine.model.config import MS_NS, EngineConfig, StrategySpec
 from engine.model.limits import RiskLimits
-from engine.model.owners import owner_of
+from engine.model.owners import owner_of, short_name
 from engine.model.timeframes import SECOND_NS
 from runtime.settings import RiskSettings, Settings, StrategySettings
 
@@ -34,7 +34,7 @@ def of_settings(settings: Settings, *, engine_id: str, client_id_prefix: str) ->
 
 def _strategy(one: StrategySettings, index: int) -> StrategySpec:
     return StrategySpec(
-        owner=owner_of(one.name, one.id),
+        owner=owner_of(one.owner or short_name(one.name), one.id),
         name=one.name,
         symbols=one.symbols,
         timeframe=one.timeframe,

@@ -6,6 +6,7 @@ calls Pine's verbs on a `Broker`. The backtest broker and the live TradeExecutor
 """
 
 import inspect
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,11 @@ class SignalStrategy(ABC):
     Params: ClassVar[type[StrategyParams]] = StrategyParams
     value_names: ClassVar[tuple[str, ...]] = ()
     params: StrategyParams
+
+    def __init_subclass__(cls, **arguments: object) -> None:
+        """A class without a `name` of its own is called as it is."""
+        super().__init_subclass__(**arguments)
+        cls.name = vars(cls).get("name", cls.__name__)
 
     @property
     def inputs(self) -> Inputs:
@@ -200,6 +206,11 @@ class ScriptStrategy(ABC):
     name: ClassVar[str]
     Params: ClassVar[type[StrategyParams]] = StrategyParams
 
+    def __init_subclass__(cls, **arguments: object) -> None:
+        """A class without a `name` of its own is called as it is."""
+        super().__init_subclass__(**arguments)
+        cls.name = vars(cls).get("name", cls.__name__)
+
     @property
     def inputs(self) -> Inputs:
         """What the strategy must be fed."""
@@ -247,8 +258,9 @@ class StrategyRegistry:
     _by_name: dict[str, type[SignalStrategy] | type[ScriptStrategy]] = field(default_factory=dict)
 
     def register(self, cls: _StrategyClass) -> _StrategyClass:
-        """Class decorator."""
-        if cls.name in self._by_name:
+        """Class decorator. A file that is loaded again, after an edit, replaces what it had registered."""
+        before = self._by_name.get(cls.name)
+        if before is not None and not _is_reloaded(before, cls):
             raise ValueError(f"a strategy named {cls.name!r} is registered already")
         self._by_name[cls.name] = cls
         return cls
@@ -265,6 +277,12 @@ class StrategyRegistry:
         if name not in self._by_name and self.package and name.isidentifier():
             module_named(self.package, name)
         return self._by_name[name]
+
+
+def _is_reloaded(before: type, after: type) -> bool:
+    """Whether both come from one file, of which every content is a module of its own."""
+    files = [getattr(sys.modules.get(cls.__module__), "__file__", None) for cls in (before, after)]
+    return before.__module__ != after.__module__ and files[0] is not None and files[0] == files[1]
 
 
 registry = StrategyRegistry("engine.strategies")

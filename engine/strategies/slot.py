@@ -14,9 +14,10 @@ from engine.model.limits import Verdict
 from engine.model.operator_state import OperatorState, OwnerKey
 from engine.model.signals import Fate, Signals
 from engine.model.timeframes import SECOND_NS, timeframe_ns
-from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams, registry
+from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams
 from engine.strategies.calls import SentenceError
 from engine.strategies.faults import what_and_where
+from engine.strategies.finding import StrategyClass, StrategyNotFound, find_strategy
 from runtime.settings.refusals import expected
 
 MAX_PENDING_BARS = 2 * MAX_KLINES
@@ -136,15 +137,24 @@ class StrategySlot:
         if isinstance(self.strategy, SignalStrategy):
             self.strategy.reset()
         else:
-            self.strategy = build_strategy(self.spec)
+            # Of the same class: a file that was edited meanwhile is not to be traded unseen.
+            self.strategy = build_strategy(self.spec, type(self.strategy))
         self.fed_open_ns.clear()
         self.suspect_ns.clear()
         self.warm_left = self.warmup_bars
 
 
-def build_strategy(spec: StrategySpec) -> SignalStrategy | ScriptStrategy:
-    """The strategy object; `StrategyRefused` says what is wrong with the configuration."""
-    cls = _class_of(spec)
+def class_of(spec: StrategySpec) -> StrategyClass:
+    """The strategy's class; `StrategyRefused` says why there is none."""
+    try:
+        return find_strategy(spec.name)
+    except StrategyNotFound as error:
+        raise StrategyRefused(f"{_key(spec, 'name')}{error}") from error
+
+
+def build_strategy(spec: StrategySpec, cls: StrategyClass | None = None) -> SignalStrategy | ScriptStrategy:
+    """The strategy object, of `cls` where that is known; `StrategyRefused` says what is wrong."""
+    cls = cls or class_of(spec)
     try:
         strategy = cls.from_params(spec.params)
     except ValueError as error:
@@ -165,19 +175,6 @@ def build_strategy(spec: StrategySpec) -> SignalStrategy | ScriptStrategy:
             "allowed: trade, exchange"
         )
     return strategy
-
-
-def _class_of(spec: StrategySpec) -> type[SignalStrategy] | type[ScriptStrategy]:
-    try:
-        return registry.get(spec.name)
-    except KeyError:
-        known = ", ".join(registry.names())
-        raise StrategyRefused(
-            f"{_key(spec, 'name')}there is no strategy {spec.name!r}; allowed: {known}"
-        ) from None
-    except (Exception, SystemExit) as error:  # somebody's own code, of which one sentence is wanted
-        why = f"cannot be imported: {what_and_where(error)}"
-        raise StrategyRefused(f"{_key(spec, 'name')}strategy {spec.name} {why}") from error
 
 
 def _key(spec: StrategySpec, *names: str) -> str:

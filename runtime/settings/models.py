@@ -154,8 +154,11 @@ class SizingSettings(_Section):
 class StrategySettings(_Section):
     """One strategy on its symbols."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-    """As registered in engine/strategies."""
+    name: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    """Of one of nextbar's or of a file in strategies/; or FILE.py:Class, or package.module:Class."""
+    owner: Annotated[str, StringConstraints(pattern=r"^([A-Za-z][A-Za-z0-9_]{0,63})?$")] = ""
+    """What it is called on orders and in the journal; when empty its name, or that of its class. Keep it: a
+    position belongs to the name that entered it."""
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")] = ""
     """Short name in client order ids; by the position in the file when empty: s1, s2, ..."""
     symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=200)]

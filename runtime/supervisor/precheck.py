@@ -133,10 +133,22 @@ def _digest(settings: Settings, symbol: str | None) -> str:
     """Of the configuration and of what is known of the sources without reading them."""
     sums = hashlib.sha256(Home.find().config(settings.environment).read_bytes())
     sums.update(repr((symbol, sys.version)).encode())
-    for path in _sources():
+    for path in (*_sources(), *_own_sources(settings)):
         status = path.stat()
         sums.update(f"{path}:{status.st_mtime_ns}:{status.st_size}".encode())
     return sums.hexdigest()
+
+
+def _own_sources(settings: Settings) -> Iterator[Path]:
+    """Files of the user's that its strategies may be in, and those beside them."""
+    home = Home.find().root
+    folders = {home / "strategies"}
+    for strategy in settings.strategies:
+        file = Path(strategy.name.rpartition(":")[0] or strategy.name)
+        if file.suffix == ".py":
+            folders |= {(folder / file).parent for folder in (home / "configs", home, Path.cwd())}
+    for folder in sorted(folders):
+        yield from sorted(folder.rglob("*.py") if folder == home / "strategies" else folder.glob("*.py"))
 
 
 def _sources() -> Iterator[Path]:

@@ -230,7 +230,7 @@ def test_missing_lists_are_one_sentence_and_leave_nothing(tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"strategy": "rsy"}, "no strategy 'rsy', there are"),
+        ({"strategy": "rsy"}, "there is no strategy 'rsy' (did you mean rsi?); allowed: bband"),
         ({"params": {"lenght": 3}}, "parameter lenght"),
         ({"params": {"fast_length": 0}}, "parameter fast_length"),
         ({"reference": "none.csv"}, "none.csv: cannot be read"),

@@ -11,13 +11,14 @@ from engine.backtest.data.broker_config import merged_broker
 from engine.backtest.data.configuration import ConfigError, Strict, blamed, read_json
 from engine.backtest.data.market_files import DataConfig
 from engine.backtest.runs.engines import DEFAULT_ENGINE, EngineName
+from engine.model.owners import short_name
 from runtime.settings.refusals import sentence
 
 _LONGEST_NAME = 100
 
 
 class StrategyChoice(Strict):
-    """One strategy to run: a registered name, or `package.module:Class`.
+    """One strategy to run: a name, `FILE.py:Class` or `package.module:Class`.
 
     `exits` replaces fields of the exit rules that its parameters gave.
     """
@@ -30,7 +31,7 @@ class StrategyChoice(Strict):
     @property
     def title(self) -> str:
         """Title of the report and name of its folder: the given name, the strategy's, or its class's."""
-        return self.name or self.strategy.rpartition(":")[2]
+        return self.name or short_name(self.strategy)
 
     @field_validator("name")
     @classmethod
@@ -97,16 +98,20 @@ def choices(strategies: Sequence[str], params: Sequence[str], exits: Sequence[st
     `STRATEGY.name=value` is for that strategy alone. Values are JSON where they can be read as that, else
     text.
     """
-    made = [{"strategy": name, "params": {}, "exits": {}} for name in strategies]
+    made: list[dict[str, Any]] = [{"strategy": name, "params": {}, "exits": {}} for name in strategies]
     for key, given in (("params", params), ("exits", exits)):
         option = "--param" if key == "params" else "--exit"
         for name, value in (named_value(option, text) for text in given):
             target, dot, rest = name.rpartition(".")
-            mine = [one for one in made if not dot or one["strategy"] == target]
+            mine = [
+                one
+                for one in made
+                if not dot or target in {one["strategy"], short_name(str(one["strategy"]))}
+            ]
             if not mine:
                 raise ConfigError(f"{option} {name}: {target} is not one of the strategies to run")
             for one in mine:
-                one[key][rest if dot else name] = value  # type: ignore[index]  # both are mappings
+                one[key][rest if dot else name] = value
     return made
 
 

@@ -217,6 +217,24 @@ def test_every_limit_of_the_settings_reaches_the_core(tmp_path: Path) -> None:
     assert made.limits.max_total_notional_quote == 7_000
 
 
+def test_a_strategy_is_called_as_its_class_or_as_the_configuration_says(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    path = tmp_path / "configs" / "demo.toml"
+    text = path.read_text("utf-8")
+    name = 'name = "sma_crossover_inflection"'
+    assert name in text
+    for given, owner in (
+        (name, "sma_crossover_inflection:s1"),
+        ('name = "strategies/breakaway.py:Breakaway"', "Breakaway:s1"),
+        ('name = "strategies/breakaway.py:Breakaway"\nowner = "trend"', "trend:s1"),
+    ):
+        path.write_text(text.replace(name, given), "utf-8")
+        made = of_settings(
+            load_settings("demo", home=Home(tmp_path)), engine_id="aaaaaa", client_id_prefix="p"
+        )
+        assert [one.owner for one in made.strategies] == [owner]
+
+
 def test_the_core_has_few_enough_attributes_to_be_quick():
     """CPython looks up to 30 attributes of an object up by their place, more of them in a dictionary: 3 % of
     a quiet tick."""
