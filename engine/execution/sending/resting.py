@@ -3,7 +3,8 @@
 Each owner names the orders (legs) that should rest on a symbol. Missing ones are placed, unwanted ones
 cancelled. A changed exit is placed again before the old one is cancelled, so that the position is never
 without protection; a changed entry only after the old one is gone, so that both cannot fill. A leg whose
-order is unsettled is not touched.
+order is unsettled is not touched, but for a stop: while it is unknown whether an earlier one rests, another
+is placed for other terms. Both only reduce, and an unknown order takes seconds to settle.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,6 +47,12 @@ class RestingOrder(msgspec.Struct, frozen=True):
     def is_stop(self) -> bool:
         """Whether it protects a position: it reduces nothing until it triggers."""
         return self.reduce_only and self.order_type == "STOP_MARKET"
+
+    def waits_for(self, order: Order) -> bool:
+        """Whether that order must be settled before another is sent for the same leg."""
+        if order.state is OrderState.UNKNOWN and self.is_stop:
+            return self.is_met_by(order)
+        return order.state in UNSETTLED
 
     def is_met_by(self, order: Order) -> bool:
         """Whether that order is the wanted one: same terms, and as much left to fill."""
@@ -239,7 +246,7 @@ class RestingOrders:
     def _sync_leg(self, owner: str, symbol: str, legs: _Legs, leg: Leg, wanted: RestingOrder) -> None:
         ids = legs.working.get(leg, [])
         orders = [order for key in ids if (order := self._store.get(key)) is not None and order.is_open]
-        if any(order.state in UNSETTLED for order in orders):
+        if any(wanted.waits_for(order) for order in orders):
             return
         good = [order for order in orders if wanted.is_met_by(order)]
         for order in orders:

@@ -107,6 +107,29 @@ def test_a_position_that_cannot_be_protected_is_left_after_an_alarm() -> None:
     assert rig.exchange.position == ZERO
 
 
+def test_a_new_position_has_its_stop_while_it_is_unknown_whether_the_last_one_s_rests() -> None:
+    rig = protected()
+    unknown: list[wire.SubmitOrder] = []
+
+    def first_is_unknown(order: wire.SubmitOrder) -> list[Event] | None:
+        if order.order_type != "STOP_MARKET" or unknown:
+            return None
+        unknown.append(order)
+        return [wire.Reply(order.request_id, "unknown", 0, "Unknown error")]
+
+    rig.exchange.on_submit = first_is_unknown
+    rig.exchange.on_query = lambda _: []  # the exchange does not say either
+    rig.prices(*UP).prices(101, 100, 99, 98, start=5)
+    (stop,) = resting(rig)
+    assert (unknown[0].side, stop.side, rig.exchange.position) == ("SELL", "BUY", Decimal("-0.1"))
+
+    (known,) = (one for one in rig.engine.store.open_orders() if one.client_order_id == stop.client_order_id)
+    arrived = rig.exchange.update(unknown[0], "NEW", "NEW", ZERO, 0)
+    rig.exchange.orders[unknown[0].client_order_id] = arrived
+    rig.feed(arrived)
+    assert [one.client_order_id for one in resting(rig)] == [known.client_order_id]
+
+
 def test_a_stop_that_was_refused_once_is_placed_at_the_next_try() -> None:
     rig = protected()
     answers = iter([-4045])
