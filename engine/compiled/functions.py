@@ -65,8 +65,14 @@ def _module_files(root: Path, module: str, names: str) -> Iterator[Path]:
 
 
 def kernel_sources(root: Path) -> list[Path]:
-    """All files below `root` (the folder that holds `engine`) on which compiled code may depend."""
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted((root / "engine").rglob("*.py"))}
+    """All files below `root` (the folder that holds `engine`) on which compiled code may depend.
+
+    A file that is no text, or an editor's dangling link, is for whoever imports it to complain about.
+    """
+    texts: dict[Path, str] = {}
+    for path in sorted((root / "engine").rglob("*.py")):
+        with suppress(OSError):
+            texts[path] = path.read_text(encoding="utf-8", errors="replace")
     found: set[Path] = set()
     waiting = [path for path, text in texts.items() if "engine.compiled.functions import" in text]
     while waiting:

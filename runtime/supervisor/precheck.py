@@ -134,8 +134,9 @@ def _digest(settings: Settings, symbol: str | None) -> str:
     sums = hashlib.sha256(Home.find().config(settings.environment).read_bytes())
     sums.update(repr((symbol, sys.version)).encode())
     for path in (*_sources(), *_own_sources(settings)):
-        status = path.stat()
-        sums.update(f"{path}:{status.st_mtime_ns}:{status.st_size}".encode())
+        with contextlib.suppress(OSError):  # an editor's dangling link
+            status = path.stat()
+            sums.update(f"{path}:{status.st_mtime_ns}:{status.st_size}".encode())
     return sums.hexdigest()
 
 

@@ -81,3 +81,13 @@ def test_an_unwritable_cache_folder_falls_back_to_another(tmp_path: Path):
 def test_sources_include_what_kernel_files_import():
     names = {path.relative_to(ROOT).as_posix() for path in kernel_sources(ROOT)}
     assert {"engine/compiled/functions.py", "engine/indicators/sums.py", "engine/model/bars.py"} <= names
+
+
+def test_a_file_that_is_no_text_or_not_there_keeps_nothing_else_from_being_found(tmp_path: Path):
+    folder = tmp_path / "engine"
+    folder.mkdir()
+    kernel = folder / "kernel.py"
+    kernel.write_text("from engine.compiled.functions import compiled\n")
+    (folder / "broken.py").write_bytes(b"\xd4\x00\xff")
+    (folder / ".#kernel.py").symlink_to("somebody@somewhere.1")
+    assert kernel_sources(tmp_path) == [kernel]
