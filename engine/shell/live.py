@@ -371,7 +371,8 @@ class LiveEngine:
             self._on_loop_error(self._loop, context)
 
     def _on_journal_error(self, error: JournalError) -> None:
-        """The journal cannot be written, so nothing more may be done."""
+        """The journal cannot be written, so nothing more may be done: the event is half performed."""
+        self._broken = True
         self._observers.say("critical", "journal", str(error))
         self._end(1)
 

@@ -1,6 +1,7 @@
 """The live process around the core, when something in it breaks."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -116,6 +117,28 @@ def test_a_journal_that_fails_in_the_housekeeping_ends_the_process(live: LiveEng
         assert run(live, break_rotation) == 1
     finally:
         type(live._journal).wants_rotation = kept  # type: ignore[method-assign]
+
+
+def test_after_the_journal_failed_nothing_is_decided_or_sent_and_it_is_said_once(
+    live: LiveEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent: list[ToGateway] = []
+    decided: list[Event] = []
+    live._feed.send = sent.append  # type: ignore[method-assign]  # a spy
+
+    def break_journal(live: LiveEngine) -> None:
+        os.close(live._journal._fd)
+        live._journal._fd = os.open(os.devnull, os.O_RDONLY)
+        core = live.engine
+        core.health.connected = core.orders.connected = True
+        core.orders.submit(intent())
+        live.take(Timer(live._now_ns()))
+        decide = core.decide
+        core.decide = lambda event: (decided.append(event), decide(event))[1]  # type: ignore[method-assign]  # a spy
+
+    assert run(live, break_journal) == 1
+    assert (sent, decided) == ([], [])
+    assert capsys.readouterr().out.count("the journal failed: ") == 1
 
 
 def test_after_a_bug_nothing_is_decided_sent_or_written_any_more(live: LiveEngine) -> None:
