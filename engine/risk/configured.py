@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 import engine.risk.rules
 from engine.model.named_files import importable, module_named
+from engine.model.sentences import SentenceError
 from engine.risk.rules.rule import ConfiguredRule
-from engine.strategies.calls import SentenceError
 from engine.strategies.faults import what_and_where
 from runtime.settings.refusals import sentence
 

@@ -5,6 +5,8 @@ from functools import lru_cache
 from math import isnan
 from numbers import Real
 
+from engine.model.sentences import SentenceError
+
 LONGEST_TEXT = 200
 """Characters of a tag, an id or a comment."""
 MOST_ORDERS = 100
@@ -23,10 +25,6 @@ _WANTED = {
 """What a number of a verb should be; a distance where nothing is said. A price may be 0 or below, as in Pine:
 far from a market that has fallen a script's arithmetic ends there, and such a level means something."""
 _NAMING = frozenset({"entry", "order", "exit"})
-
-
-class SentenceError(ValueError):
-    """An error whose text is a whole sentence for a person."""
 
 
 class StrategyFault(Exception):

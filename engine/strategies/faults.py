@@ -11,10 +11,11 @@ import numpy as np
 
 from engine.compiled.faults import CompileError
 from engine.model.bars import Bar, Bars
+from engine.model.sentences import SentenceError
 from engine.model.signals import SIGNAL_LEVELS, SIGNAL_NUMBERS, SignalArrays
 from engine.model.timeframes import utc_text
 from engine.strategies.base import Broker, ScriptStrategy, SignalStrategy
-from engine.strategies.calls import LONGEST_TEXT, SentenceError, StrategyFault
+from engine.strategies.calls import LONGEST_TEXT, StrategyFault
 
 LONGEST_TRACE = 8_000
 MOST_FRAMES = 20

@@ -17,8 +17,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
+from engine.model.sentences import SentenceError
 from engine.strategies.base import ScriptStrategy, SignalStrategy, registry
-from engine.strategies.calls import SentenceError
 from engine.strategies.faults import what_and_where
 from engine.strategies.own_files import file_of, module_of
 from runtime.settings.environment import Home

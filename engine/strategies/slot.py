@@ -12,10 +12,10 @@ from engine.model.cause import Cause
 from engine.model.config import StrategySpec
 from engine.model.limits import Verdict
 from engine.model.operator_state import OperatorState, OwnerKey
+from engine.model.sentences import SentenceError
 from engine.model.signals import Fate, Signals
 from engine.model.timeframes import SECOND_NS, timeframe_ns
 from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams
-from engine.strategies.calls import SentenceError
 from engine.strategies.faults import what_and_where
 from engine.strategies.finding import StrategyClass, StrategyNotFound, find_strategy
 from runtime.settings.refusals import expected

@@ -12,7 +12,7 @@ from engine.execution.scripts.book import ScriptBook
 from engine.execution.scripts.broker import ScriptBroker
 from engine.model.bars import Bar
 from engine.model.broker_settings import BrokerSettings, Market
-from engine.strategies.calls import SentenceError
+from engine.model.sentences import SentenceError
 from engine.strategies.slot import StrategySlot
 from tests.support.engine_rig import instrument, spec
 

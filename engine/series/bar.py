@@ -1,0 +1,123 @@
+"""The bar that `define` is given: series of its prices, volume and time."""
+
+from dataclasses import dataclass
+
+from engine.model.timeframes import timeframe_ns
+from engine.series.clock import checked_zone
+from engine.series.nodes import DECIDING, Feed, Series, SeriesError, make
+
+FIELDS = ("open", "high", "low", "close", "volume", "time_ms", "bar_index")
+"""What a bar of a feed gives a graph; the rest is made of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarSeries:
+    """The bars of one feed as series. Prices are in the quote asset, volume in the base asset.
+
+    `on` and `of` are the only ways to other bars: their values are those of the last bar that has closed.
+    """
+
+    feed: Feed = DECIDING
+
+    def _field(self, name: str) -> Series:
+        node = make(Series, "field", data=(name,), feed=self.feed)
+        assert isinstance(node, Series)
+        return node
+
+    @property
+    def open(self) -> Series:
+        """Price at the open."""
+        return self._field("open")
+
+    @property
+    def high(self) -> Series:
+        """Highest price."""
+        return self._field("high")
+
+    @property
+    def low(self) -> Series:
+        """Lowest price."""
+        return self._field("low")
+
+    @property
+    def close(self) -> Series:
+        """Price at the close."""
+        return self._field("close")
+
+    @property
+    def volume(self) -> Series:
+        """Traded in the base asset; 0 on mid-price bars."""
+        return self._field("volume")
+
+    @property
+    def hl2(self) -> Series:
+        """(high + low) / 2."""
+        return (self.high + self.low) / 2.0
+
+    @property
+    def hlc3(self) -> Series:
+        """(high + low + close) / 3."""
+        return (self.high + self.low + self.close) / 3.0
+
+    @property
+    def ohlc4(self) -> Series:
+        """(open + high + low + close) / 4."""
+        return (self.open + self.high + self.low + self.close) / 4.0
+
+    @property
+    def time(self) -> Series:
+        """Open time in milliseconds UTC, as Pine's `time`."""
+        return self._field("time_ms")
+
+    @property
+    def index(self) -> Series:
+        """Number of the bar, from 0, as Pine's `bar_index`; it depends on where history begins."""
+        return self._field("bar_index")
+
+    def _clock(self, name: str, tz: str) -> Series:
+        node = make(Series, "clock", (self.time,), (name, checked_zone(tz)), feed=self.feed)
+        assert isinstance(node, Series)
+        return node
+
+    @property
+    def hour(self) -> Series:
+        """Hour of the open time in UTC, 0 to 23."""
+        return self.hour_in("UTC")
+
+    def hour_in(self, tz: str) -> Series:
+        """Hour of the open time in a time zone, such as "America/New_York"."""
+        return self._clock("hour", tz)
+
+    @property
+    def minute(self) -> Series:
+        """Minute of the open time in UTC, 0 to 59."""
+        return self._clock("minute", "UTC")
+
+    @property
+    def weekday(self) -> Series:
+        """Day of the week of the open time in UTC: 0 is Monday, as in Python and pandas."""
+        return self.weekday_in("UTC")
+
+    def weekday_in(self, tz: str) -> Series:
+        """Day of the week of the open time in a time zone: 0 is Monday."""
+        return self._clock("weekday", tz)
+
+    def day_in(self, tz: str) -> Series:
+        """Number of the day in a time zone, counted from 1970-01-01: it changes at midnight there."""
+        return self._clock("day", tz)
+
+    def on(self, timeframe: str) -> "BarSeries":
+        """The bars of a longer timeframe, such as "1h": a deciding bar sees the last closed one."""
+        try:
+            timeframe_ns(timeframe)
+        except (ValueError, TypeError) as error:
+            raise SeriesError(f"bar.on({timeframe!r}): {error}") from None
+        if self.feed.timeframe:
+            raise SeriesError(f'bar.on({timeframe!r}) goes on the bar given to define, not on bar.on("...")')
+        return BarSeries(Feed(self.feed.symbol, timeframe))
+
+    def of(self, symbol: str) -> "BarSeries":
+        """The bars of another symbol, such as "BTCUSDT", of the deciding timeframe, or of that of `on`."""
+        if not isinstance(symbol, str) or not symbol or not symbol.isprintable():
+            raise SeriesError(f"bar.of({symbol!r}) takes the name of a symbol, such as BTCUSDT")
+        return BarSeries(Feed(symbol, self.feed.timeframe))

@@ -1,0 +1,57 @@
+"""What to write instead of names that other libraries have and a series has not."""
+
+from difflib import get_close_matches
+
+_INSTEAD = {
+    "shift": "x[1] is the value one bar ago; there is no way to the future",
+    "iloc": "x[1] is the value one bar ago; there is no way to the future",
+    "loc": "x[1] is the value one bar ago; there is no way to the future",
+    "iat": "x[1] is the value one bar ago; there is no way to the future",
+    "tail": "x[1] is the value one bar ago",
+    "head": "x[1] is the value one bar ago",
+    "rolling": "ta has the functions over a window: ta.sma, ta.highest, ta.lowest, ta.stdev, ta.sum",
+    "expanding": "ta.cum(x) adds up all bars so far",
+    "ewm": "ta.ema(x, length) or ta.rma(x, length)",
+    "mean": "ta.sma(x, length); the mean of the whole history would know the future",
+    "std": "ta.stdev(x, length); that of the whole history would know the future",
+    "min": "ta.lowest(x, length), or nb.min(a, b) of two series",
+    "max": "ta.highest(x, length), or nb.max(a, b) of two series",
+    "sum": "ta.sum(x, length) or ta.cum(x)",
+    "cumsum": "ta.cum(x)",
+    "median": "ta.median(x, length)",
+    "quantile": "ta.percentile_linear(x, length, percent)",
+    "rank": "ta.percentrank(x, length)",
+    "diff": "ta.change(x, length), or x - x[1]",
+    "pct_change": "x / x[1] - 1",
+    "fillna": "nb.nz(x, 0.0)",
+    "ffill": "ta.valuewhen(condition, x) keeps a value until the next",
+    "bfill": "a value cannot be filled from the future; nb.nz(x, 0.0) fills with a number",
+    "interpolate": "a value cannot be filled from the future; nb.nz(x, 0.0) fills with a number",
+    "isna": "nb.na(x)",
+    "isnull": "nb.na(x)",
+    "notna": "~nb.na(x)",
+    "any": "combine conditions with |",
+    "all": "combine conditions with &",
+    "abs": "nb.abs(x) or abs(x)",
+    "clip": "nb.min(nb.max(x, least), most)",
+    "where": "nb.where(condition, a, b)",
+    "mask": "nb.where(condition, a, b)",
+    "apply": "@ta.indicator makes a function of your own over one bar at a time",
+    "map": "@ta.indicator makes a function of your own over one bar at a time",
+    "resample": 'bar.on("1h") has the bars of another timeframe',
+    "merge": 'bar.on("1h") has the bars of another timeframe, joined as of their close',
+    "reindex": 'bar.on("1h") has the bars of another timeframe, joined as of their close',
+    "values": "the graph has no values while it is defined; result.series has them after a backtest",
+    "to_numpy": "the graph has no values while it is defined; result.series has them after a backtest",
+    "index": "bar.time is the open time of a bar, bar.index its number",
+    "name": "plot={...} of nb.Rules names a series",
+}
+
+
+def sentence_about(name: str) -> str:
+    """One sentence about an attribute that a series has not."""
+    if name in _INSTEAD:
+        return f"a series has no {name}: {_INSTEAD[name]}"
+    near = get_close_matches(name, _INSTEAD, 1)
+    hint = f" (did you mean {near[0]}? {_INSTEAD[near[0]]})" if near else ""
+    return f"a series has no {name}; it has + - * / %, comparisons, & | ~ and x[bars ago]{hint}"

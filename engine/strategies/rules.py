@@ -1,0 +1,164 @@
+"""What a strategy's `define` returns, and the roots of the graph that it comes down to."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import nan
+from typing import Any
+
+import numpy as np
+
+from engine.model.signals import SIGNAL_NUMBERS, SignalArrays, Signals
+from engine.series.batch import History
+from engine.series.functions import where
+from engine.series.nodes import (
+    DECIDING,
+    BoolSeries,
+    Feed,
+    Node,
+    Series,
+    SeriesError,
+    condition_of,
+    constant,
+    on_deciding,
+    ordered,
+    series_of,
+)
+
+FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """What a strategy says about each bar.
+
+    The four flags are conditions. `risk_distance` is the price distance that one R stands for, at the entry.
+    `tag` names the setup: a text, or (condition, text) pairs of which the first true one counts. `strength`
+    ranks signals. `limit_*` are prices at which entries wait instead of going to the market; `stop_*` and
+    `target_*` are levels of the position that is opened. na is none of them. `plot` names series that are
+    drawn, and recorded with each signal.
+    """
+
+    enter_long: BoolSeries | bool = False
+    exit_long: BoolSeries | bool = False
+    enter_short: BoolSeries | bool = False
+    exit_short: BoolSeries | bool = False
+    risk_distance: Series | float | None = None
+    tag: str | Sequence[tuple[BoolSeries, str]] = ""
+    strength: Series | float | None = None
+    limit_long: Series | float | None = None
+    limit_short: Series | float | None = None
+    stop_long: Series | float | None = None
+    stop_short: Series | float | None = None
+    target_long: Series | float | None = None
+    target_short: Series | float | None = None
+    plot: Mapping[str, Series | BoolSeries] = field(default_factory=dict)
+    names: Mapping[str, Node] = field(default_factory=dict, init=False)
+    """Series by the names that the strategy's own code gave them, for people to read."""
+
+    def __post_init__(self) -> None:
+        frame = sys._getframe(2)  # whose code made this: its local names are for reasons in words
+        own = {
+            name: value for name, value in frame.f_locals.items() if isinstance(value, Series | BoolSeries)
+        }
+        object.__setattr__(self, "names", own | dict(self.plot))
+
+
+class Graph:
+    """The roots that a strategy's rules come down to, all on the deciding bars.
+
+    In this order: the four flags, `risk_distance`, the tag by number, the numbers given, the plotted series.
+    """
+
+    def __init__(self, rules: object) -> None:
+        if not isinstance(rules, Rules):
+            what = "nothing" if rules is None else type(rules).__name__
+            raise SeriesError(f"define returned {what}, nb.Rules(...) was expected")
+        self.rules = rules
+        self.flags = {name: on_deciding(_condition(name, getattr(rules, name))) for name in FLAGS}
+        self.tags, number = _tags(rules.tag)
+        numbers = {name: getattr(rules, name) for name in SIGNAL_NUMBERS}
+        self.numbers = {name: _number(name, given) for name, given in numbers.items() if given is not None}
+        self.plots = {name: on_deciding(node) for name, node in rules.plot.items()}
+        self.roots: tuple[Node, ...] = (
+            *self.flags.values(),
+            _number("risk_distance", rules.risk_distance),
+            number,
+            *self.numbers.values(),
+            *self.plots.values(),
+        )
+
+    def signals(self, values: tuple[Any, ...]) -> Signals:
+        """What the values of the roots on one bar say."""
+        enter_long, enter_short, exit_long, exit_short, distance, tag, *rest = values
+        text = self.tags[int(tag)]
+        if not self.numbers:
+            plots = tuple(map(float, rest))
+            return Signals(enter_long, enter_short, exit_long, exit_short, text, distance, plots)
+        count = len(self.numbers)
+        plots = tuple(map(float, rest[count:]))
+        numbers = dict(zip(self.numbers, rest, strict=False))
+        return Signals(enter_long, enter_short, exit_long, exit_short, text, distance, plots, **numbers)
+
+    def arrays(self, history: History) -> SignalArrays:
+        """What they say about a whole history."""
+        enter_long, enter_short, exit_long, exit_short, distance, tag, *rest = history.values(self.roots)
+        count, n = len(self.numbers), len(history.feeds.deciding)
+        return SignalArrays(
+            enter_long=enter_long,
+            enter_short=enter_short,
+            exit_long=exit_long,
+            exit_short=exit_short,
+            tag=tag.astype(np.int32),
+            tags=self.tags,
+            risk_distance=distance,
+            values=np.array(rest[count:], dtype=np.float64).reshape(len(self.plots), n),
+            **dict(zip(self.numbers, rest, strict=False)),
+        )
+
+    def warmup_bars(self, feed: Feed = DECIDING) -> int:
+        """Bars of a feed until nothing depends on where its history began."""
+        return max((node.warmup_bars for node in self.nodes if node.feed == feed), default=1)
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """All nodes, each after what it is made of."""
+        return ordered(self.roots)
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """The bars it needs beside the deciding ones."""
+        return tuple(sorted({node.feed for node in self.nodes if node.feed} - {DECIDING}))
+
+
+def _condition(name: str, given: object) -> BoolSeries:
+    try:
+        return condition_of(given)
+    except SeriesError as error:
+        raise SeriesError(f"nb.Rules, {name}: {error}") from None
+
+
+def _number(name: str, given: object) -> Node:
+    try:
+        return on_deciding(series_of(nan if given is None else given))
+    except SeriesError as error:
+        raise SeriesError(f"nb.Rules, {name}: {error}") from None
+
+
+def _tags(given: object) -> tuple[tuple[str, ...], Node]:
+    """All tags, "" first, and the number of the one that counts on a bar."""
+    if isinstance(given, str):
+        return (("", given), constant(1.0)) if given else (("",), constant(0.0))
+    try:
+        pairs = [(condition_of(condition), text) for condition, text in given]  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        why = f": {error}" if isinstance(error, SeriesError) else ""
+        raise SeriesError(
+            f"nb.Rules, tag: expected a text, or pairs of a condition and a text{why}"
+        ) from None
+    texts = tuple(dict.fromkeys(["", *(text for _, text in pairs)]))
+    number: Series = constant(0.0)
+    for condition, text in reversed(pairs):
+        number = where(condition, float(texts.index(text)), number)
+    return texts, on_deciding(number)
