@@ -132,7 +132,8 @@ def _run_session(settings: Settings, arguments: argparse.Namespace) -> int:
         except OSError as error:
             sys.stderr.write(f"{arguments.summary} cannot be written: {error}\n")
             code = code or 1
-    if code != EXIT_CONFIGURATION:
+    # Its configuration, or a strategy's file, may have been broken while the run was up.
+    if code != EXIT_CONFIGURATION or session.restarts:
         as_of = summary.as_of(session.processes["engine"].ended_s)
         console.say(closing_line(settings.environment, numbers, as_of))
         for sentence in left_open(settings, summary.last_status(), numbers, as_of):

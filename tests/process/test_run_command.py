@@ -22,7 +22,7 @@ from runtime.supervisor import arguments as words
 from runtime.supervisor.closing import closing_line, left_open
 from runtime.supervisor.command import main, report_missing_process
 from runtime.supervisor.precheck import CHECKING, refusal
-from runtime.supervisor.specs import known_ports, process_specs
+from runtime.supervisor.specs import ProcessSpec, known_ports, process_specs
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = """
@@ -320,6 +320,36 @@ def test_a_process_alone_says_whom_it_waits_for(home: Path, capsys: pytest.Captu
         report_missing_process("gateway", "demo", ports)
         report_missing_process("simulator", "demo", ports)
     assert capsys.readouterr().err == ""
+
+
+BROKEN_MEANWHILE = """
+import sys
+from pathlib import Path
+from runtime.control.status import EngineStatus, PositionStatus, write_status
+status, seen = Path(sys.argv[1]), Path(sys.argv[2])
+if seen.exists():
+    sys.exit(2)
+seen.touch()
+position = PositionStatus("BTCUSDT", "0.007", "64000", None, None)
+write_status(status, EngineStatus(time_ns=1, positions=(position,)))
+print("is ready", flush=True)
+sys.exit(1)
+"""
+
+
+def test_a_run_ended_by_a_file_broken_meanwhile_says_what_stays_open(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings("demo")
+    settings.summary_path.parent.mkdir(parents=True)
+    words = (sys.executable, "-c", BROKEN_MEANWHILE, str(settings.summary_path), str(home / "seen"))
+    engine = ProcessSpec("engine", words, ready_line="is ready", environment={"PYTHONPATH": str(ROOT)})
+    monkeypatch.setattr("runtime.supervisor.command.refusal", lambda *_, **__: "")
+    monkeypatch.setattr("runtime.supervisor.command.process_specs", lambda *_, **__: [engine])
+    assert main(["demo"]) == 2
+    said = capsys.readouterr().out
+    assert "engine cannot work with its configuration" in said
+    assert "position BTCUSDT 0.007 stays open at the exchange and is kept for the next run" in said
 
 
 def test_the_end_of_a_run_says_what_stays_open(home: Path) -> None:
