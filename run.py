@@ -35,7 +35,7 @@ NO_ROOM = "the disk is full; the environment takes 900 MB"
 UNPACKING_SECONDS = 5.0
 WAIT_SECONDS = 0.5
 SAID = "the lines above say why"
-PRODUCT = ("run.py", "runtime", "gateways", "engine", "model_integration")
+PRODUCT = ("run.py", "runtime", "gateways", "engine", "model_integration", "nextbar")
 SEVERAL_AT_ONCE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 """Tests of one file share servers, so a file stays in one process."""
 AS_ON_WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/win32", *PRODUCT)

@@ -2,37 +2,34 @@
 
 from collections.abc import Sequence
 from html import escape
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from engine.backtest.report import html_page
 from engine.backtest.report import settings as report_settings
 from engine.backtest.report import text as report_text
-from engine.backtest.report.metrics import hold_equity
+from engine.backtest.report.chart import (
+    MS,
+    add_candles,
+    add_fills,
+    add_hold,
+    add_open,
+    is_price_like,
+    thinned,
+)
 from engine.backtest.report.settings import broker_line, data_lines
-from runtime.control.shown import decimals_of, digits
+from runtime.control.shown import decimals_of
 
 if TYPE_CHECKING:
     from engine.backtest.report.result import Result
 
 _MOST_BARS = 5_000
-_MOST_POINTS = 5_000
 _FIRST_SHOWN = 500
 _COLORS = ("#1f5fbf", "#b3261e", "#1a7f37", "#8a5a00", "#6f42c1", "#0a7d8c", "#c2410c", "#555555")
-_MS = 1_000_000
-_FILLS = {
-    ("entry", 1): ("enters long (green)", "triangle-up", "#1a7f37"),
-    ("entry", -1): ("enters short (red)", "triangle-down", "#b3261e"),
-    ("exit", 1): ("leaves a long (green)", "square-open", "#1a7f37"),
-    ("exit", -1): ("leaves a short (red)", "square-open", "#b3261e"),
-}
-"""Words of the legend, form and colour of a fill, by its kind and the trade's direction."""
 
 
 def write_report(path: Path, result: "Result") -> None:
@@ -80,14 +77,14 @@ def _equity_figure(results: "Sequence[Result]") -> str:
         color = _COLORS[k % len(_COLORS)]
         curve, fall = one.curve, one.curve.drawdown_percent
         at = thinned(curve.equity, fall)
-        x = curve.time_ns[at] / _MS
+        x = curve.time_ns[at] / MS
         both = {"x": x, "legendgroup": one.title, "line": {"color": color, "width": 1.5}, "col": 1}
         page.add_scatter(y=curve.equity[at], name=one.title, row=1, **both)
         fill = "tozeroy" if len(results) == 1 else "none"
         name = f"{one.title}, drawdown"
         page.add_scatter(y=fall[at], name=name, showlegend=False, fill=fill, row=2, **both)
     if results:
-        _add_hold(page, results[0])
+        add_hold(page, results[0])
     page.update_xaxes(type="date")
     page.update_yaxes(title_text="equity", row=1, col=1)
     page.update_yaxes(title_text="drawdown, %", row=2, col=1)
@@ -97,22 +94,13 @@ def _equity_figure(results: "Sequence[Result]") -> str:
     return html_page.figure(page)
 
 
-def _add_hold(page: go.Figure, one: "Result") -> None:
-    """The same capital in the same symbols without trading."""
-    held = hold_equity(one.curve, list(one.bars.values()))
-    at = thinned(held)
-    line = {"color": "#999", "width": 1, "dash": "dot"}
-    x = one.curve.time_ns[at] / _MS
-    page.add_scatter(x=x, y=held[at], name="buy and hold", line=line, row=1, col=1)
-
-
 def _price(result: "Result", symbol: str) -> str:
     """Price with indicators and fills of the last bars; indicators far from price get their own panel."""
     bars, signals = result.bars[symbol], result.signals.get(symbol)
     values = np.zeros((0, 0)) if signals is None else signals.values
     first = max(0, len(bars) - _MOST_BARS)
-    x = bars.open_time_ns[first:] / _MS
-    beside = [k for k in range(len(values)) if not _is_price_like(values[k], bars.close)]
+    x = bars.open_time_ns[first:] / MS
+    beside = [k for k in range(len(values)) if not is_price_like(values[k], bars.close)]
     rows = 2 if beside else 1
     page = make_subplots(
         rows=rows,
@@ -121,26 +109,12 @@ def _price(result: "Result", symbol: str) -> str:
         vertical_spacing=0.03,
         row_heights=[0.7, 0.3][:rows] if beside else [1],
     )
-    page.add_candlestick(
-        x=x,
-        open=bars.open[first:],
-        high=bars.high[first:],
-        low=bars.low[first:],
-        close=bars.close[first:],
-        name=f"{symbol} (light rises, dark falls)",
-        increasing_line_color="#9db2c7",
-        decreasing_line_color="#5b6b7b",
-        row=1,
-        col=1,
-    )
+    add_candles(page, symbol, x, (bars.open[first:], bars.high[first:], bars.low[first:], bars.close[first:]))
     for k, name in enumerate(result.value_names):
         row = 2 if k in beside else 1
         page.add_scatter(x=x, y=values[k][first:], name=name, line_width=1, row=row, col=1)
-    # Exits first and larger: where a position turns, both are at one place.
-    for kind, size in (("exit", 16), ("entry", 11)):
-        for direction in (1, -1):
-            _add_fills(page, result, symbol, kind, first, direction, size)
-    _add_open(page, result, symbol, first)
+    add_fills(page, result, symbol, first)
+    add_open(page, result, symbol, first)
     page.update_xaxes(type="date", rangeslider_visible=False)
     last = min(len(x), _FIRST_SHOWN)
     title = f"{symbol}{_shown(len(bars), len(x), last)}"
@@ -171,55 +145,6 @@ def _shown(bars: int, drawn: int, in_view: int) -> str:
         return ""
     within = "" if drawn == bars else f" (the last {drawn} are in the chart)"
     return f", zoomed to the last {in_view} of {bars} bars: drag to the right for earlier ones{within}"
-
-
-def _add_fills(
-    page: go.Figure, result: "Result", symbol: str, kind: str, first: int, direction: int, size: int
-) -> None:
-    """Fills of one kind and side, which the legend names by their colour and form."""
-    columns = result.closed
-    if kind == "entry":
-        columns = {
-            name: np.concatenate([values, result.still_open[name]]) for name, values in columns.items()
-        }
-    mine = (columns["symbol"] == symbol) & (columns[f"{kind}_bar"] >= first)
-    mine &= np.sign(columns["direction"]) == direction
-    name, form, color = _FILLS[kind, direction]
-    page.add_scatter(
-        x=columns[f"{kind}_time_ns"][mine] / _MS,
-        y=columns[f"{kind}_price"][mine],
-        text=columns[f"{kind}_signal"][mine].tolist(),
-        name=name,
-        mode="markers",
-        marker={
-            "symbol": form,
-            "color": color,
-            "size": size,
-            "line": {"width": 2} if kind == "exit" else {"width": 1, "color": "white"},
-        },
-        row=1,
-        col=1,
-    )
-
-
-def _add_open(page: go.Figure, result: "Result", symbol: str, first: int) -> None:
-    """Trades that are open at the end: from their entry to the last price."""
-    bars = result.bars[symbol]
-    for row in result.summary["still_open"]:
-        if row["symbol"] != symbol:
-            continue
-        entered = max(np.datetime64(row["entry_time"], "ns").astype(np.int64), bars.open_time_ns[first])
-        page.add_scatter(
-            x=[int(entered) / _MS, int(bars.open_time_ns[-1]) / _MS],
-            y=[row["entry_price"], row["last_price"]],
-            text=[f"{row['side']} {digits(row['qty'])}", f"still open, profit {row['profit']:.2f}"],
-            name="open at the end",
-            mode="lines+markers",
-            marker={"symbol": "circle-open", "size": 11},
-            line={"color": "#8a5a00", "dash": "dot", "width": 1.5},
-            row=1,
-            col=1,
-        )
 
 
 def _months_figure(summary: dict[str, Any]) -> str:
@@ -302,29 +227,3 @@ def _origin(summary: dict[str, Any]) -> str:
     }
     rows = "".join(f"<tr><th>{escape(name)}<td>{escape(text)}</tr>" for name, text in facts.items())
     return f"<h2>Made from</h2><table>{rows}</table>"
-
-
-def _is_price_like(values: NDArray[np.float64], close: NDArray[np.float64]) -> bool:
-    known = np.isfinite(values)
-    if not known.any():
-        return False
-    ratio = values[known] / close[known]
-    return bool(0.5 < np.median(ratio) < 2.0)
-
-
-def thinned(*curves: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Indices at which curves of one length are drawn: all, or the extremes of evenly spread stretches.
-
-    Highest and lowest point of each curve are among them, and the first and last one.
-    """
-    n = len(curves[0])
-    if n <= _MOST_POINTS:
-        return np.arange(n)
-    edges = np.linspace(0, n, _MOST_POINTS // (2 * len(curves)), dtype=np.int64)
-    extremes = [
-        first + find(curve[first:last])
-        for first, last in pairwise(edges)
-        for curve in curves
-        for find in (np.argmin, np.argmax)
-    ]
-    return np.unique([0, *extremes, n - 1])

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.places import ROOT
 
-TOP_NAMES = ("engine", "gateways", "model_integration", "runtime")
+TOP_NAMES = ("engine", "gateways", "model_integration", "nextbar", "runtime")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PLAN = tomllib.loads((ROOT / "tests" / "unit" / "house" / "floors.toml").read_text("utf-8"))
 FLOORS: list[str] = PLAN["floors"]

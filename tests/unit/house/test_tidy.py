@@ -16,7 +16,7 @@ EXCEPTIONS = ROOT / "tests" / "tidy_exceptions.toml"
 FILE_LINES = 500
 FUNCTION_LINES = 70
 CODE_FOLDERS = (
-    "runtime", "gateways", "engine", "model_integration", "benchmarks", "research", "tests",
+    "runtime", "gateways", "engine", "model_integration", "nextbar", "benchmarks", "research", "tests",
 )  # fmt: skip
 POSIX_ONLY_MODULES = frozenset({"fcntl", "resource", "termios", "tty", "pty", "pwd", "grp"})
 POSIX_ONLY_NAMES = frozenset(

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from engine.backtest import cli
 from engine.backtest.data.broker_config import BROKER_DEFAULTS, BrokerConfig
+from engine.backtest.report import chart as report_chart
 from engine.backtest.report import page as report_page
 from engine.backtest.report import text as report_text
 from engine.backtest.report.metrics import Curve
@@ -85,7 +86,7 @@ def test_a_thinned_chart_keeps_its_extremes():
         equity = 100.0 + rng.standard_normal(n).cumsum() * 1e-3
         equity[[n // 3, n // 2]] = [500.0, 1.0]
         fall = equity / np.maximum.accumulate(equity) - 1.0
-        at = report_page.thinned(equity, fall)
+        at = report_chart.thinned(equity, fall)
         assert len(at) <= 5_002
         assert (at[0], at[-1]) == (0, n - 1)
         assert (equity[at].max(), equity[at].min()) == (500.0, 1.0)

@@ -1,0 +1,18 @@
+"""The broker's settings as people write them: on top of a backtest's defaults."""
+
+from pydantic import model_validator
+
+from engine.backtest.data.broker_config import BrokerConfig, merged_broker
+
+
+class Broker(BrokerConfig):
+    """Costs, sizing, account and fills of a backtest; what is not given is as on the command line.
+
+    `Broker(commission_percent=0.04, slippage_ticks=2, cash=1_000)`. One of `cash`, `percent_of_equity` (10 by
+    default), `risk_percent` and `qty` sizes an entry.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_the_defaults(cls, raw: object) -> object:
+        return merged_broker(raw)
