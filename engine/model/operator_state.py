@@ -170,9 +170,10 @@ class OperatorState:
             self.is_paused, self.paused_since_ns, self.killed = False, 0, None
         for key in given.targets:
             self._paused.discard(key)
-            self._leaving.pop(key, None)
-            self._left_behind.pop(key, None)
-        for key in sorted(self._paused | self._leaving.keys()):
+            if self.killed is None:  # what `kill` said to close is closed, whichever strategy is resumed
+                self._leaving.pop(key, None)
+                self._left_behind.pop(key, None)
+        for key in sorted((self._paused | self._leaving.keys()).difference(given.targets)):
             owner, symbol = key
             is_meant = given.strategy in {"", owner, strategy_name(owner)}
             if is_meant and given.symbol in {"", symbol}:

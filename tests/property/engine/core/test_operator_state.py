@@ -111,7 +111,9 @@ def test_resume_without_names_lets_every_configured_strategy_enter(given_command
 
 @OPTIONS
 @given(commands)
-def test_after_kill_nothing_lets_entries_in_but_resume_without_names(given_commands: list[Command]) -> None:
+def test_after_kill_only_resume_without_names_lets_entries_in_or_keeps_a_position(
+    given_commands: list[Command],
+) -> None:
     state = OperatorState()
     state.apply(journalled(Command(1, "first", "kill"))[0])
     for command in given_commands:
@@ -120,6 +122,7 @@ def test_after_kill_nothing_lets_entries_in_but_resume_without_names(given_comma
         state.apply(journalled(command)[0])
         assert state.killed is not None
         assert state.is_paused
+        assert state.to_leave.keys() >= set(CONFIGURED)
 
 
 def test_what_was_left_behind_is_forgotten_when_its_owner_enters_anew_and_a_flatten_is_not() -> None:

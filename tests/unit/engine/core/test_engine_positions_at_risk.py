@@ -136,6 +136,17 @@ def test_leaving_that_was_asked_for_without_a_connection_survives_a_crash(
     assert len(again.sent(wire.SubmitOrder)) == 1
 
 
+def test_what_kill_said_to_close_is_closed_though_its_strategy_was_resumed_by_name() -> None:
+    rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
+    rig.down()
+    command(rig, "kill")
+    command(rig, "resume", 2, strategy=OWNER)
+    assert "everything is killed until resume without strategy and symbol" in answered(rig)
+    again = restarted(rig, config(PROTECTED)).up()
+    again.wait(60)
+    assert (again.exchange.position, held(again), stops(again)) == (0, 0, [])
+
+
 def test_leaving_a_second_time_after_a_restart_does_not_happen() -> None:
     rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
     command(rig, "flatten")
