@@ -1,9 +1,16 @@
 """nextbar: write a strategy once, backtest it, trade it.
 
     import nextbar as nb
+    from nextbar import ta
 
-    bars = nb.load("sample-1h")
-    result = nb.backtest("rsi", bars, params={"length": 20})
+    class Breakaway(nb.Strategy):
+        length = nb.param(20, ge=1, doc="bars of the average")
+
+        def define(self, bar):
+            average = ta.ema(bar.close, self.length)
+            return nb.Rules(enter_long=bar.close > average, exit_long=bar.close < average)
+
+    result = nb.backtest(Breakaway(length=40), nb.load("sample-1h"))
     result.stats; result.trades; result.equity; result.plot()
 
 Everything in `__all__` is meant to be used and stays; the rest of the package may change.
@@ -17,10 +24,29 @@ if TYPE_CHECKING:
     from engine.backtest.data.loaders import DataError
     from engine.model.bars import Bar, Bars
     from engine.model.exit_rules import ExitRules, PartialExit
+    from engine.series import ta
+    from engine.series.bar import BarSeries
+    from engine.series.functions import (
+        absolute,
+        ceil,
+        executed_when,
+        floor,
+        maximum,
+        minimum,
+        na,
+        nz,
+        sign,
+        sqrt,
+        where,
+    )
+    from engine.series.nodes import BoolSeries, Series
     from engine.strategies.base import Broker as Verbs
     from engine.strategies.base import ScriptStrategy as Script
     from engine.strategies.base import StrategyParams as Params
     from engine.strategies.calls import StrategyFault
+    from engine.strategies.graph import Strategy
+    from engine.strategies.param import param
+    from engine.strategies.rules import Rules
     from nextbar.backtesting import backtest
     from nextbar.broker import Broker
     from nextbar.loading import load
@@ -28,7 +54,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Bar": "engine.model.bars",
+    "BarSeries": "engine.series.bar",
     "Bars": "engine.model.bars",
+    "BoolSeries": "engine.series.nodes",
     "Broker": "nextbar.broker",
     "ConfigError": "engine.backtest.data.configuration",
     "DataError": "engine.backtest.data.loaders",
@@ -36,19 +64,37 @@ _HOMES = {
     "Params": "engine.strategies.base:StrategyParams",
     "PartialExit": "engine.model.exit_rules",
     "Result": "nextbar.result",
+    "Rules": "engine.strategies.rules",
     "Script": "engine.strategies.base:ScriptStrategy",
+    "Series": "engine.series.nodes",
+    "Strategy": "engine.strategies.graph",
     "StrategyFault": "engine.strategies.calls",
     "Verbs": "engine.strategies.base:Broker",
+    "absolute": "engine.series.functions",
     "backtest": "nextbar.backtesting",
+    "ceil": "engine.series.functions",
     "compare": "nextbar.result",
+    "executed_when": "engine.series.functions",
+    "floor": "engine.series.functions",
     "load": "nextbar.loading",
+    "maximum": "engine.series.functions",
+    "minimum": "engine.series.functions",
+    "na": "engine.series.functions",
+    "nz": "engine.series.functions",
+    "param": "engine.strategies.param",
+    "sign": "engine.series.functions",
+    "sqrt": "engine.series.functions",
+    "ta": "engine.series.ta:",
+    "where": "engine.series.functions",
 }
-"""Where each public name lives, `module` or `module:name there`; each is imported when it is asked for."""
+"""Where each public name lives: `module`, `module:name there`, or `module:` for the module itself."""
 
 _TO_COME = ("optimize", "validate")
 __all__ = [
     "Bar",
+    "BarSeries",
     "Bars",
+    "BoolSeries",
     "Broker",
     "ConfigError",
     "DataError",
@@ -56,19 +102,36 @@ __all__ = [
     "Params",
     "PartialExit",
     "Result",
+    "Rules",
     "Script",
+    "Series",
+    "Strategy",
     "StrategyFault",
     "Verbs",
+    "absolute",
     "backtest",
+    "ceil",
     "compare",
+    "executed_when",
+    "floor",
     "load",
+    "maximum",
+    "minimum",
+    "na",
+    "nz",
+    "param",
+    "sign",
+    "sqrt",
+    "ta",
+    "where",
 ]
 
 
 def __getattr__(name: str) -> object:
     if name in _HOMES:
-        module, _, there = _HOMES[name].partition(":")
-        found: object = getattr(import_module(module), there or name)
+        module, colon, there = _HOMES[name].partition(":")
+        home: object = import_module(module)
+        found = home if colon and not there else getattr(home, there or name)
         globals()[name] = found
         return found
     why = "is not in this version yet" if name in _TO_COME else "does not exist"
