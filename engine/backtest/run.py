@@ -217,7 +217,7 @@ def _run(
     first = ready[0]
     signals: dict[str, SignalArrays] = {}
     if isinstance(first, SignalStrategy) and rules is not None:
-        signals = {symbol: signals_of(first, bars) for symbol, bars in market.bars.items()}
+        signals = {symbol: signals_of(first, bars, market.bars) for symbol, bars in market.bars.items()}
         ran = run_signals(engine, signals, rules, market, broker)
     else:
         engine = "event"

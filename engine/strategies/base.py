@@ -25,10 +25,12 @@ class Inputs:
     """What a strategy must be fed. An empty `timeframes` means: whatever one timeframe it is run on.
 
     With several timeframes the first is the deciding one; the others are informative, and `on_bar` gets
-    their closed bars too (longest first when they close together).
+    their closed bars too (longest first when they close together). `others` are (symbol, timeframe) of
+    further informative bars: "" is the strategy's own symbol, or the deciding timeframe.
     """
 
     timeframes: tuple[str, ...] = ()
+    others: tuple[tuple[str, str], ...] = ()
     candles: tuple[CandleKind, ...] = ("mid", "trade", "exchange")
     needs_volume: bool = False
 
@@ -70,13 +72,24 @@ class SignalStrategy(ABC):
         """What the parameters say about leaving a position."""
         return ExitRules()
 
+    def bind(self, symbol: str, timeframe_ns: int) -> None:  # noqa: B027  # most have nothing to learn
+        """Learn which bars decide, before the first is fed, to tell them from those of `inputs.others`."""
+
+    def history_bars(self, symbol: str, timeframe_ns: int) -> int:  # noqa: ARG002  # for strategies with others
+        """How many bars of one of its inputs warm it up, once it is bound."""
+        return self.warmup_bars
+
     @abstractmethod
     def on_bar(self, bar: Bar) -> Signals:
-        """Advance by one closed bar."""
+        """Advance by one closed bar. What is said about an informative one is not looked at."""
 
     @abstractmethod
     def batch(self, bars: Bars) -> SignalArrays:
         """All signals of a history, from a fresh state."""
+
+    def batch_beside(self, bars: Bars, others: Mapping[str, Bars]) -> SignalArrays:  # noqa: ARG002  # as above
+        """`batch` of a strategy that looks at other symbols, too; their bars by name."""
+        return self.batch(bars)
 
     @abstractmethod
     def reset(self) -> None:

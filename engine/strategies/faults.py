@@ -4,7 +4,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +55,15 @@ def decide(strategy: ScriptStrategy, bar: Bar, broker: Broker) -> None:
         raise fault_of(error, strategy, bar) from error
 
 
-def signals_of(strategy: SignalStrategy, bars: Bars) -> SignalArrays:
-    """What a strategy says about a whole history; `StrategyFault` where it raises or says something else."""
+def signals_of(
+    strategy: SignalStrategy, bars: Bars, others: Mapping[str, Bars] | None = None
+) -> SignalArrays:
+    """What a strategy says about a whole history; `StrategyFault` where it raises or says something else.
+
+    `others` are bars of other symbols that it may look at.
+    """
     try:
-        found: object = strategy.batch(bars)
+        found: object = strategy.batch_beside(bars, others or {})
     except (Exception, SystemExit) as error:
         raise fault_of(error, strategy) from error
     if not isinstance(found, SignalArrays):

@@ -9,18 +9,25 @@ class Breakaway(Strategy):
         return Rules(enter_long=bar.close > average, exit_long=bar.close < average)
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from engine.model.bars import Bar, Bars
 from engine.model.exit_rules import ExitRules
+from engine.model.sentences import SentenceError
 from engine.model.signals import SignalArrays, Signals
 from engine.series.bar import BarSeries
 from engine.series.batch import History
-from engine.series.feeds import Feeds
-from engine.series.streaming import Memory, Stream
-from engine.strategies.base import SignalStrategy, StrategyParams
+from engine.series.feeds import Feeds, checked_length
+from engine.series.nodes import Feed
+from engine.series.streaming import Stream
+from engine.strategies.base import Inputs, SignalStrategy, StrategyParams
 from engine.strategies.param import model_of, resolved
 from engine.strategies.rules import Graph, Rules
+
+_MADE = frozenset({"params", "_graph", "_stream", "value_names"})
+"""What an object of a strategy is made of again in another process."""
+_NOTHING = Signals(False, False, False, False)
 
 
 class Strategy(SignalStrategy):
@@ -46,6 +53,8 @@ class Strategy(SignalStrategy):
         self._graph = Graph(self.define(BarSeries()))
         self.value_names = tuple(self._graph.plots)  # type: ignore[misc]  # each object has its own
         self._stream: Stream | None = None
+        self._feeds: dict[tuple[str, int], Feed] | None = None
+        self._deciding = ("", 0)
 
     def define(self, bar: BarSeries) -> Rules:
         """The rules, as series made of the bar's; called once for each object."""
@@ -57,7 +66,7 @@ class Strategy(SignalStrategy):
         return resolved(self.exits, self)
 
     @property
-    def graph(self) -> "Graph":
+    def graph(self) -> Graph:
         """What `define` made."""
         return self._graph
 
@@ -66,11 +75,44 @@ class Strategy(SignalStrategy):
         """Deciding bars after which signals no longer depend on where history began."""
         return self._graph.warmup_bars()
 
+    @property
+    def inputs(self) -> Inputs:
+        """The timeframes and symbols that `define` looks at beside the deciding bars."""
+        return Inputs(others=self._graph.feeds, needs_volume=self._graph.needs_volume)
+
+    def bind(self, symbol: str, timeframe_ns: int) -> None:
+        """Learn which bars decide; `SeriesError` where they cannot make up a timeframe of `bar.on`."""
+        feeds: dict[tuple[str, int], Feed] = {}
+        for feed in self._graph.feeds:
+            length = checked_length(feed, timeframe_ns) if feed.timeframe else timeframe_ns
+            feeds[feed.symbol or symbol, length] = feed
+        self._feeds, self._deciding = feeds, (symbol, timeframe_ns)
+
+    def history_bars(self, symbol: str, timeframe_ns: int) -> int:
+        """How many bars of one of its inputs warm it up: its own warm-up, over that of the deciding bars."""
+        feed = (self._feeds or {}).get((symbol, timeframe_ns))
+        if feed is None:
+            return self.warmup_bars
+        covered = -(-self.warmup_bars * self._deciding[1] // timeframe_ns)
+        return self._graph.warmup_bars(feed) + covered + 1
+
     def on_bar(self, bar: Bar) -> Signals:
-        """Advance by one closed bar."""
+        """Advance by one closed bar; of an informative one nothing is said."""
         if self._stream is None:
             self._stream = Stream(self._graph.roots)
+        if self._graph.feeds:
+            if self._feeds is None:
+                raise SentenceError(f"{type(self).__name__} looks at other bars, so call bind() first")
+            feed = self._feeds.get((bar.symbol, bar.timeframe_ns))
+            if feed is not None:
+                self._stream.advance(bar, feed)
+            if (bar.symbol, bar.timeframe_ns) != self._deciding:
+                return _NOTHING
         return self._graph.signals(self._stream.advance(bar))
+
+    def batch_beside(self, bars: Bars, others: Mapping[str, Bars]) -> SignalArrays:
+        """`batch` of a strategy that looks at other symbols, too; their bars by name."""
+        return self.batch_of(History(Feeds(bars, others)))
 
     def batch(self, bars: Bars) -> SignalArrays:
         """All signals of a history, from a fresh state; the streaming state is left alone."""
@@ -85,11 +127,14 @@ class Strategy(SignalStrategy):
         if self._stream is not None:
             self._stream.reset()
 
-    def __getstate__(self) -> tuple[dict[str, object], Memory | None]:
-        return self.params.model_dump(), None if self._stream is None else self._stream.memory
+    def __getstate__(self) -> dict[str, object]:
+        memory = None if self._stream is None else self._stream.memory
+        own = {name: value for name, value in vars(self).items() if name not in _MADE}
+        return own | {"params": self.params.model_dump(), "memory": memory}
 
-    def __setstate__(self, state: tuple[dict[str, object], Memory | None]) -> None:
-        by_name, memory = state
-        Strategy.__init__(self, **by_name)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        memory = state.pop("memory")
+        Strategy.__init__(self, **state.pop("params"))
+        vars(self).update(state)
         if memory is not None:
             self._stream = Stream(self._graph.roots, memory)

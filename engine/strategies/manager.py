@@ -22,15 +22,21 @@ from engine.strategies.base import Broker, SignalStrategy
 from engine.strategies.calls import StrategyFault
 from engine.strategies.guard import Guard
 from engine.strategies.mending import Mending
-from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategySlot
+from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategyRefused, StrategySlot
 from gateways.wire.messages import KlinesReply, RequestKlines
 from runtime.control.shown import counted
 
 SUSPECT = int(BarFlag.SUSPECT)
 BACKFILLED = int(BarFlag.BACKFILLED)
 _RETRY_NS = 3 * SECOND_NS
+_HELD_NS = 2 * SECOND_NS
+"""How long a deciding bar waits for an informative one that closes with it."""
 SLICE_BARS = 100
 """Bars of history fed in one event. A strategy may be slow, and meanwhile the process must answer."""
+
+
+Series = tuple[str, CandleKind, int]
+"""Bars of a symbol, made of one kind of tick, of one length in nanoseconds."""
 
 
 class ScriptPort(Protocol):
@@ -53,10 +59,14 @@ class StrategyManager:
             StrategySlot(spec, symbol, operator) for spec in config.strategies for symbol in spec.symbols
         )
         self._slots = {(slot.owner, slot.symbol): slot for slot in self.slots}
-        self._routes: dict[tuple[str, CandleKind, int], list[StrategySlot]] = {}
+        self._decides: dict[Series, list[StrategySlot]] = {}
+        self._informs: dict[Series, list[StrategySlot]] = {}
         for slot in self.slots:
-            for length in slot.lengths_ns:
-                self._routes.setdefault((slot.symbol, slot.spec.candles, length), []).append(slot)
+            deciding, *informative = [(symbol, slot.spec.candles, length) for symbol, length in slot.inputs]
+            self._decides.setdefault(deciding, []).append(slot)
+            for series in informative:
+                self._informs.setdefault(series, []).append(slot)
+        _check_symbols(self.slots, config.symbols)
         self._by_request: dict[int, StrategySlot] = {}
         self._gaps = HistoryGaps(out)
         self.guard = Guard()
@@ -64,9 +74,9 @@ class StrategyManager:
         self.deadline_ns = NEVER_NS
 
     @property
-    def series(self) -> tuple[tuple[str, CandleKind, int], ...]:
-        """Every (symbol, kind, timeframe) that a strategy uses."""
-        return tuple(self._routes)
+    def series(self) -> tuple[Series, ...]:
+        """All bars that a strategy uses."""
+        return tuple(dict.fromkeys([*self._decides, *self._informs]))
 
     def slot(self, owner: str, symbol: str) -> StrategySlot | None:
         """The strategy of that name on that symbol."""
@@ -79,16 +89,17 @@ class StrategyManager:
                 self._warm_up(slot, "")
 
     def on_bars(self, bars: Sequence[Bar]) -> list[Decision]:
-        """Feed bars that closed together, in the order of delivery; the decisions they lead to."""
-        decisions = []
-        for bar in bars:
-            for slot in self._routes.get((bar.symbol, bar.kind, bar.timeframe_ns), ()):
-                if slot.backlog:
-                    slot.backlog.append(bar)
-                    continue
-                decision = self._feed(slot, bar)
-                if decision is not None:
-                    decisions.append(decision)
+        """Feed bars that closed together, the informative ones first; the decisions they lead to."""
+        decisions: list[Decision] = []
+        for routes in (self._informs, self._decides) if self._informs else (self._decides,):
+            for bar in bars:
+                for slot in routes.get((bar.symbol, bar.kind, bar.timeframe_ns), ()):
+                    if slot.backlog:
+                        slot.backlog.append(bar)
+                    elif routes is self._informs or len(slot.inputs) > 1:
+                        decisions += self._feed_one_of_several(slot, bar)
+                    elif (decision := self._feed(slot, bar)) is not None:
+                        decisions.append(decision)
         return decisions
 
     def on_klines(self, reply: KlinesReply) -> list[Decision]:
@@ -99,7 +110,7 @@ class StrategyManager:
         slot = self._by_request.pop(reply.request_id, None)
         if slot is None or slot.state is not SlotState.FETCHING:
             return []
-        length = slot.wanted.pop(reply.request_id)
+        _, length = slot.wanted.pop(reply.request_id)
         closed = [bar for bar in bars_of(reply.klines, slot.spec.candles, length) if self._is_over(bar)]
         if not reply.complete or not closed:
             self._retry_later(slot)
@@ -111,9 +122,11 @@ class StrategyManager:
         return self._drain(slot)
 
     def go_on(self) -> list[Decision]:
-        """Feed the next slice to one that catches up; call it with each timer."""
+        """Feed the next slice to one that catches up, and what waited in vain; call it with each timer."""
+        now = self._clock.now_ns
+        decisions = [one for slot in self.slots if slot.held_until_ns <= now for one in self._release(slot)]
         slot = next((slot for slot in self.slots if slot.backlog), None)
-        return [] if slot is None else self._feed_slice(slot)
+        return decisions if slot is None else decisions + self._feed_slice(slot)
 
     def on_time(self) -> None:
         """Request history again that did not arrive."""
@@ -134,6 +147,7 @@ class StrategyManager:
         """The clock was set back: missing history is requested again soon."""
         for slot in self.slots:
             slot.retry_at_ns = min(slot.retry_at_ns, now_ns + _RETRY_NS)
+            slot.held_until_ns = min(slot.held_until_ns, now_ns + _HELD_NS) if slot.held else NEVER_NS
         self._mending.on_set_back(now_ns)
         self._reschedule()
 
@@ -168,6 +182,28 @@ class StrategyManager:
         """A strategy raised an error: it gets no more bars. The exit rules of its position go on."""
         self._move(slot, SlotState.FAILED, str(fault), fault.trace)
 
+    def _feed_one_of_several(self, slot: StrategySlot, bar: Bar) -> list[Decision]:
+        """A live bar of a strategy with several inputs: a deciding one waits for those it closes with."""
+        if slot.decides_on(bar):
+            decisions = self._release(slot)
+            if slot.state in LISTENING and slot.missing(bar) and not bar.flags & BACKFILLED:
+                slot.held, slot.held_until_ns = bar, self._clock.now_ns + _HELD_NS
+                self._reschedule()
+                return decisions
+            decision = self._feed(slot, bar)
+            return decisions if decision is None else [*decisions, decision]
+        self._feed(slot, bar)
+        return [] if slot.held is None or slot.missing(slot.held) else self._release(slot)
+
+    def _release(self, slot: StrategySlot) -> list[Decision]:
+        """Feed the bar that waited for others, if one did."""
+        bar, slot.held, slot.held_until_ns = slot.held, None, NEVER_NS
+        if bar is None:
+            return []
+        self._reschedule()
+        decision = self._feed(slot, bar)
+        return [] if decision is None else [decision]
+
     def _feed(self, slot: StrategySlot, bar: Bar) -> Decision | None:
         if slot.state is SlotState.FAILED:
             return self._exits_only(slot, bar)
@@ -175,8 +211,8 @@ class StrategyManager:
             if slot.state in {SlotState.WAITING, SlotState.FETCHING}:
                 slot.pending.append(bar)
             return None
-        length = bar.timeframe_ns
-        fed = slot.fed_open_ns.get(length, 0)
+        key, length = (bar.symbol, bar.timeframe_ns), bar.timeframe_ns
+        fed = slot.fed_open_ns.get(key, 0)
         if bar.open_time_ns <= fed:
             return None
         is_gap = fed and bar.open_time_ns > fed + length
@@ -187,13 +223,13 @@ class StrategyManager:
                 self._warm_up(slot, reason)
                 return None
             self._forget(slot, reason)
-        slot.fed_open_ns[length] = bar.open_time_ns
+        slot.fed_open_ns[key] = bar.open_time_ns
         if bar.flags & SUSPECT:
-            slot.suspect_ns.add(length)
+            slot.suspects.add(key)
             self._mending.want(slot)
             self._reschedule()
         else:
-            slot.suspect_ns.discard(length)
+            slot.suspects.discard(key)
         return self._decide(slot, bar)
 
     def _decide(self, slot: StrategySlot, bar: Bar) -> Decision | None:
@@ -207,7 +243,7 @@ class StrategyManager:
         except StrategyFault as fault:
             self.fail(slot, fault)
             return self._exits_only(slot, bar)
-        if bar.timeframe_ns != slot.timeframe_ns:
+        if not slot.decides_on(bar):
             return None
         block = self._block(slot, bar)
         if slot.state is SlotState.WARMING:
@@ -224,7 +260,7 @@ class StrategyManager:
 
     def _exits_only(self, slot: StrategySlot, bar: Bar) -> Decision | None:
         """A bar of a strategy that broke: no signal of its own, but its exit rules see the bar."""
-        if not isinstance(slot.strategy, SignalStrategy) or bar.timeframe_ns != slot.timeframe_ns:
+        if not isinstance(slot.strategy, SignalStrategy) or not slot.decides_on(bar):
             return None
         if bar.flags & BACKFILLED or bar.open_time_ns <= slot.decided_open_ns:
             return None
@@ -242,10 +278,11 @@ class StrategyManager:
             return Block("late", f"{late_ns / 1e9:.1f} s after the close of the bar")
         if bar.flags & SUSPECT:
             return Block("suspect", "the bar has a hole in its data")
-        if slot.suspect_ns:
-            return Block(
-                "suspect", f"the newest {timeframe_text(max(slot.suspect_ns))} bar has a hole in its data"
-            )
+        if slot.suspects:
+            symbol, length = max(slot.suspects, key=lambda key: key[1])
+            return Block("suspect", f"the newest {slot.words(symbol, length)} has a hole in its data")
+        if late := slot.missing(bar):
+            return Block("suspect", f"the {late} that closes with it has not come")
         return None
 
     def _warm_up(self, slot: StrategySlot, reason: str) -> None:
@@ -266,20 +303,20 @@ class StrategyManager:
         for request_id in slot.wanted:
             self._by_request.pop(request_id, None)
         slot.wanted.clear()
-        for length in slot.lengths_ns:
-            fed = slot.fed_open_ns.get(length)
+        for symbol, length in slot.inputs:
+            fed = slot.fed_open_ns.get((symbol, length))
             if fed is None:
-                limit = slot.warmup_bars + 2 + self._missed_bars(slot, length)
+                limit = slot.history_bars(symbol, length) + 2 + self._missed_bars(slot, length)
             else:
                 limit = (self._clock.exchange_now_ns - fed) // length + 2
                 if limit > MAX_KLINES:
                     slot.begin_again()
-                    limit = slot.warmup_bars + 2
+                    limit = slot.history_bars(symbol, length) + 2
             request_id = self._out.next_request_id()
-            slot.wanted[request_id] = length
+            slot.wanted[request_id] = (symbol, length)
             self._by_request[request_id] = slot
             self._out.send(
-                RequestKlines(request_id, slot.symbol, timeframe_text(length), min(int(limit), MAX_KLINES))
+                RequestKlines(request_id, symbol, timeframe_text(length), min(int(limit), MAX_KLINES))
             )
         self._retry_later(slot, keep=True)
 
@@ -298,10 +335,12 @@ class StrategyManager:
         self._reschedule()
 
     def _drain(self, slot: StrategySlot) -> list[Decision]:
-        """Feed the bars that waited, oldest first, the longer timeframe first where two close together."""
+        """Feed the bars that waited, oldest first; where some close together, informative ones first."""
         if slot.state is SlotState.FETCHING:
             self._move(slot, SlotState.WARMING, f"{counted(len(slot.pending), 'bar')} of history")
-        waiting = sorted(slot.pending, key=lambda bar: (bar.close_time_ns, -bar.timeframe_ns))
+        waiting = sorted(
+            slot.pending, key=lambda bar: (bar.close_time_ns, slot.decides_on(bar), -bar.timeframe_ns)
+        )
         slot.pending.clear()
         slot.backlog.extend(waiting)
         return self._feed_slice(slot)
@@ -334,6 +373,17 @@ class StrategyManager:
 
     def _reschedule(self) -> None:
         fetching = (slot.retry_at_ns for slot in self.slots if slot.state is SlotState.FETCHING)
-        self.deadline_ns = min(self._mending.deadline_ns, min(fetching, default=NEVER_NS))
+        held = min((slot.held_until_ns for slot in self.slots), default=NEVER_NS)
+        self.deadline_ns = min(self._mending.deadline_ns, min(fetching, default=NEVER_NS), held)
         if any(slot.backlog for slot in self.slots):
             self.deadline_ns = min(self.deadline_ns, self._clock.now_ns)
+
+
+def _check_symbols(slots: Sequence[StrategySlot], symbols: Sequence[str]) -> None:
+    """`StrategyRefused` where a strategy looks at a symbol whose market data are not asked for."""
+    for slot in slots:
+        for symbol, _ in slot.inputs:
+            if symbol not in symbols:
+                raise StrategyRefused(
+                    f"strategy {slot.spec.name} on {slot.symbol} looks at bars of {symbol}; add it to symbols"
+                )

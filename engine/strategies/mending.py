@@ -13,7 +13,7 @@ from engine.model.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import SignalStrategy
 from engine.strategies.calls import StrategyFault
 from engine.strategies.guard import Guard
-from engine.strategies.slot import LISTENING, StrategySlot
+from engine.strategies.slot import LISTENING, BarsKey, StrategySlot
 from gateways.wire.messages import KlinesReply, RequestKlines
 
 FIRST_NS = 3 * SECOND_NS
@@ -39,7 +39,7 @@ class Mending:
         self._guard = guard
         self._on_failed = on_failed
         self._due: dict[StrategySlot, int] = {}
-        self._asked: dict[int, tuple[StrategySlot, int]] = {}
+        self._asked: dict[int, tuple[StrategySlot, BarsKey]] = {}
         self._found: dict[StrategySlot, list[Bar]] = {}
 
     @property
@@ -71,25 +71,25 @@ class Mending:
 
     def on_klines(self, reply: KlinesReply) -> bool:
         """Whether that was asked for here. When all is there the strategy is made again."""
-        slot, length = self._asked.pop(reply.request_id, (None, 0))
+        slot, key = self._asked.pop(reply.request_id, (None, ("", 0)))
         if slot is None:
             return False
         if not reply.complete:
             self._forget(slot)
             return True
-        fed = slot.fed_open_ns.get(length, 0)
-        bars = bars_of(reply.klines, slot.spec.candles, length)
+        fed = slot.fed_open_ns.get(key, 0)
+        bars = bars_of(reply.klines, slot.spec.candles, key[1])
         self._found.setdefault(slot, []).extend(bar for bar in bars if bar.open_time_ns <= fed)
         if all(other is not slot for other, _ in self._asked.values()):
             self._mend(slot, self._found.pop(slot))
         return True
 
     def _ask(self, slot: StrategySlot) -> None:
-        for length in slot.lengths_ns:
+        for symbol, length in slot.inputs:
             request_id = self._out.next_request_id()
-            self._asked[request_id] = (slot, length)
-            limit = min(slot.warmup_bars + 3, MAX_KLINES)
-            self._out.send(RequestKlines(request_id, slot.symbol, timeframe_text(length), limit))
+            self._asked[request_id] = (slot, (symbol, length))
+            limit = min(slot.history_bars(symbol, length) + 3, MAX_KLINES)
+            self._out.send(RequestKlines(request_id, symbol, timeframe_text(length), limit))
 
     def _forget(self, slot: StrategySlot) -> None:
         self._asked = {key: one for key, one in self._asked.items() if one[0] is not slot}
@@ -97,8 +97,8 @@ class Mending:
 
     def _mend(self, slot: StrategySlot, bars: list[Bar]) -> None:
         """Feed it all again, up to the very bars it had been fed; nothing is decided on them."""
-        bars.sort(key=lambda bar: (bar.close_time_ns, -bar.timeframe_ns))
-        newest = {bar.timeframe_ns: bar.open_time_ns for bar in bars}
+        bars.sort(key=lambda bar: (bar.close_time_ns, slot.decides_on(bar), -bar.timeframe_ns))
+        newest = {(bar.symbol, bar.timeframe_ns): bar.open_time_ns for bar in bars}
         fed, strategy = dict(slot.fed_open_ns), slot.strategy
         if newest != fed or slot.state not in LISTENING or not isinstance(strategy, SignalStrategy):
             return
@@ -120,4 +120,4 @@ class Mending:
 
 def _longer_suspects(slot: StrategySlot) -> list[int]:
     """Timeframes whose hole blocks more than one deciding bar."""
-    return [length for length in slot.suspect_ns if length > slot.timeframe_ns]
+    return [length for _, length in slot.suspects if length > slot.timeframe_ns]

@@ -127,6 +127,11 @@ class Graph:
         return ordered(self.roots)
 
     @property
+    def needs_volume(self) -> bool:
+        """Whether it looks at volumes."""
+        return any(node.op == "field" and node.data[0] == "volume" for node in self.nodes)
+
+    @cached_property
     def feeds(self) -> tuple[Feed, ...]:
         """The bars it needs beside the deciding ones."""
         return tuple(sorted({node.feed for node in self.nodes if node.feed} - {DECIDING}))

@@ -14,7 +14,7 @@ from engine.model.limits import Verdict
 from engine.model.operator_state import OperatorState, OwnerKey
 from engine.model.sentences import SentenceError
 from engine.model.signals import Fate, Signals
-from engine.model.timeframes import SECOND_NS, timeframe_ns
+from engine.model.timeframes import NEVER_NS, SECOND_NS, bar_open_ns, timeframe_ns, timeframe_text
 from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams
 from engine.strategies.faults import what_and_where
 from engine.strategies.finding import StrategyClass, StrategyNotFound, find_strategy
@@ -22,6 +22,9 @@ from runtime.settings.refusals import expected
 
 MAX_PENDING_BARS = 2 * MAX_KLINES
 """Bars kept while history is on its way, and history itself; more than that and it is asked for again."""
+
+BarsKey = tuple[str, int]
+"""Bars of a symbol of one length in nanoseconds."""
 
 MAX_LATENESS_NS = 10 * SECOND_NS
 
@@ -74,8 +77,8 @@ class Decision(msgspec.Struct):
 class StrategySlot:
     """One strategy on one symbol.
 
-    `lengths_ns` are its timeframes, the deciding one first. `decided_open_ns` is the open time of the
-    last bar that was ever decided on, also by an engine that ran before.
+    `inputs` are the bars it is fed, the deciding ones first. `decided_open_ns` is the open time of the last
+    bar that was ever decided on, also by an engine that ran before.
     """
 
     def __init__(self, spec: StrategySpec, symbol: str, operator: OperatorState | None = None) -> None:
@@ -84,18 +87,20 @@ class StrategySlot:
         self.symbol = symbol
         self.key: OwnerKey = (self.owner, symbol)
         self.strategy = build_strategy(spec)
-        texts = self.strategy.inputs.timeframes or (spec.timeframe,)
-        self.lengths_ns = tuple(timeframe_ns(text) for text in texts)
+        self.inputs = _inputs(spec, self.strategy, symbol)
         self.decided_open_ns = 0
         self.state = SlotState.WAITING
         self.reason = ""
-        self.fed_open_ns: dict[int, int] = {}
-        self.suspect_ns: set[int] = set()
-        """Timeframes whose newest bar has a hole in its data."""
+        self.fed_open_ns: dict[BarsKey, int] = {}
+        self.suspects: set[BarsKey] = set()
+        """Bars of which the newest has a hole in its data."""
+        self.held: Bar | None = None
+        """A deciding bar that waits for one that closes with it, until `held_until_ns`."""
+        self.held_until_ns = NEVER_NS
         self.pending: deque[Bar] = deque(maxlen=MAX_PENDING_BARS)
         self.backlog: deque[Bar] = deque(maxlen=MAX_PENDING_BARS)
         """Bars in the order in which they are to be fed, a slice an event; new ones wait behind them."""
-        self.wanted: dict[int, int] = {}
+        self.wanted: dict[int, BarsKey] = {}
         self.retry_at_ns = 0
         self._operator = operator or OperatorState()
         warmup = getattr(self.strategy, "warmup_bars", 0)
@@ -115,7 +120,7 @@ class StrategySlot:
     @property
     def timeframe_ns(self) -> int:
         """Length of the deciding bars."""
-        return self.lengths_ns[0]
+        return self.inputs[0][1]
 
     @property
     def sizing(self) -> Sizing:
@@ -125,12 +130,35 @@ class StrategySlot:
     @property
     def has_history(self) -> bool:
         """Whether the exchange keeps bars of all its timeframes; there are none of seconds."""
-        return all(length % (60 * SECOND_NS) == 0 for length in self.lengths_ns)
+        return all(length % (60 * SECOND_NS) == 0 for _, length in self.inputs)
 
     @property
     def lateness_ns(self) -> int:
         """How long after a bar's close its entries are still accepted."""
         return min(self.timeframe_ns, MAX_LATENESS_NS)
+
+    def decides_on(self, bar: Bar) -> bool:
+        """Whether it is one of the deciding bars, and no informative one."""
+        return self.inputs[0] == (bar.symbol, bar.timeframe_ns)
+
+    def history_bars(self, symbol: str, length_ns: int) -> int:
+        """How many of these bars warm it up."""
+        if not isinstance(self.strategy, SignalStrategy):
+            return self.warmup_bars
+        return self.strategy.history_bars(symbol, length_ns)
+
+    def missing(self, bar: Bar) -> str:
+        """An informative bar that closes with this deciding one and was not fed yet; "" for none."""
+        for symbol, length in self.inputs[1:]:
+            newest = bar_open_ns(bar.close_time_ns, length) - length
+            if 0 < self.fed_open_ns.get((symbol, length), 0) < newest:
+                return self.words(symbol, length)
+        return ""
+
+    def words(self, symbol: str, length_ns: int) -> str:
+        """A bar of one of its inputs for a person."""
+        of = "" if symbol == self.symbol else f" of {symbol}"
+        return f"{timeframe_text(length_ns)} bar{of}"
 
     def begin_again(self) -> None:
         """Discard what it has seen and warm up again."""
@@ -140,8 +168,24 @@ class StrategySlot:
             # Of the same class: a file that was edited meanwhile is not to be traded unseen.
             self.strategy = build_strategy(self.spec, type(self.strategy))
         self.fed_open_ns.clear()
-        self.suspect_ns.clear()
+        self.suspects.clear()
+        self.held = None
         self.warm_left = self.warmup_bars
+
+
+def _inputs(
+    spec: StrategySpec, strategy: SignalStrategy | ScriptStrategy, symbol: str
+) -> tuple[BarsKey, ...]:
+    """The bars a strategy is fed on a symbol, the deciding ones first."""
+    wanted = strategy.inputs
+    lengths = [timeframe_ns(text) for text in wanted.timeframes or (spec.timeframe,)]
+    if isinstance(strategy, SignalStrategy):
+        try:
+            strategy.bind(symbol, lengths[0])
+        except SentenceError as error:
+            raise StrategyRefused(f"{_key(spec, 'timeframe')}strategy {spec.name}: {error}") from None
+    others = [(name or symbol, timeframe_ns(text) if text else lengths[0]) for name, text in wanted.others]
+    return tuple(dict.fromkeys([*((symbol, length) for length in lengths), *others]))
 
 
 def class_of(spec: StrategySpec) -> StrategyClass:

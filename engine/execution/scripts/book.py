@@ -118,7 +118,7 @@ class ScriptBook:
 
         Bars are numbered by their open time, so that holding is counted over a restart.
         """
-        if bar.timeframe_ns == self.slot.timeframe_ns and bar.open_time_ns > self._last_open_ns:
+        if self.slot.decides_on(bar) and bar.open_time_ns > self._last_open_ns:
             if self._last_open_ns:
                 self.bar_index += (bar.open_time_ns - self._last_open_ns) // bar.timeframe_ns
             self._last_open_ns = bar.open_time_ns

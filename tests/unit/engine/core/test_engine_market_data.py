@@ -74,7 +74,7 @@ def test_the_exchanges_own_klines_are_bars_and_missing_ones_are_fetched_without_
     rig.wait(0.1)
     rig.feed(kline(2, 80.0))
     slot = rig.engine.strategies.slots[0]
-    assert slot.fed_open_ns[MINUTE_NS] == FIRST_MINUTE_NS + 2 * MINUTE_NS
+    assert slot.fed_open_ns[slot.symbol, MINUTE_NS] == FIRST_MINUTE_NS + 2 * MINUTE_NS
     assert all(one.fate == "late" for one in rig.records(Signal))
     assert not rig.sent(wire.SubmitOrder)
 

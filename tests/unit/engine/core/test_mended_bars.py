@@ -122,7 +122,7 @@ def test_a_hole_is_filled_with_the_bars_that_were_fed_and_nothing_is_decided_twi
     seen = dict(mends.slot.fed_open_ns)
     mends.until(10.2)
     assert mends.slot.fed_open_ns == seen
-    assert mends.slot.suspect_ns == set()
+    assert mends.slot.suspects == set()
     assert {(bar.timeframe_ns, bar.close) for bar in mends.fed} == {(MINUTE_NS, 50.0), (LONG_NS, 50.0)}
     assert max(bar.open_time_ns for bar in mends.fed) == BEGIN_NS + 9 * MINUTE_NS
     assert mends.until(11.1).fates()[10] == "vetoed"
@@ -145,7 +145,7 @@ def test_it_is_not_asked_for_any_more_when_a_whole_bar_has_closed() -> None:
     mends.complete = False
     mends.until(10.3)
     asked = len(mends.rig.sent(wire.RequestKlines))
-    assert mends.slot.suspect_ns == set()
+    assert mends.slot.suspects == set()
     assert len(mends.until(11.0).rig.sent(wire.RequestKlines)) == asked
 
 

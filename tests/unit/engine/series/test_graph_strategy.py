@@ -10,14 +10,12 @@ from engine.model.exit_rules import ExitRules
 from engine.series import ta
 from engine.series.bar import BarSeries
 from engine.series.feeds import longer_bars
-from engine.series.nodes import Feed, SeriesError
-from engine.series.streaming import Stream
+from engine.series.nodes import SeriesError
 from engine.strategies.graph import Strategy
 from engine.strategies.param import param
 from engine.strategies.rules import FLAGS, Rules
 
 MINUTE_NS = 60_000_000_000
-HOUR = Feed("", "1h")
 
 
 class Breakaway(Strategy):
@@ -61,17 +59,16 @@ def one(bars: Bars, i: int) -> Bar:
 def test_streaming_gives_the_bits_of_the_history_with_a_longer_timeframe_and_through_a_pickle() -> None:
     bars, strategy = market(600), Breakaway(length=12)
     hours, fed = longer_bars(bars, 60 * MINUTE_NS), 0
-    strategy._stream = Stream(strategy.graph.roots)
+    strategy.bind("X", bars.timeframe_ns)
     said = []
     for i in range(len(bars)):
         bar = one(bars, i)
         while fed < len(hours) and one(hours, fed).close_time_ns <= bar.close_time_ns:
-            strategy._stream.advance(one(hours, fed), HOUR)
+            strategy.on_bar(one(hours, fed))
             fed += 1
         said.append(strategy.on_bar(bar))
         if i == 300:
             strategy = pickle.loads(pickle.dumps(strategy))
-            assert strategy._stream is not None
     arrays = Breakaway(length=12).batch(bars)
     for flag in FLAGS:
         assert [getattr(signals, flag) for signals in said] == getattr(arrays, flag).tolist()
