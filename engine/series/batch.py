@@ -47,6 +47,20 @@ class History:
                         del found[arg.number]
         return [self._whole(node, found[node.number]) for node in roots]
 
+    def at(self, index: int, nodes: Sequence[Node]) -> Callable[[Node], float | bool | None]:
+        """A function that gives the value of each of the nodes on one deciding bar.
+
+        A node of another feed has that of its last closed bar, None where none has closed.
+        """
+        known = [node for node in nodes if node.op not in {"call", "call_when"}]
+        index = range(len(self.feeds.deciding))[index]
+        found: dict[int, float | bool | None] = {}
+        for node, values in zip(known, self.values(known), strict=True):
+            feed = node.feed or DECIDING
+            place = index if feed == DECIDING else int(self.feeds.last_closed(feed)[index])
+            found[node.number] = values[place].item() if place >= 0 else None
+        return lambda node: found[node.number]
+
     def _value(self, node: Node, found: dict[int, Array]) -> Array:
         if node.number in self._kept:
             return self._kept[node.number][1]

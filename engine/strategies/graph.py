@@ -4,6 +4,13 @@ class Breakaway(Strategy):
     length = param(20, ge=1, doc="bars of the average")
     exits = ExitRules(stop_loss_percent=5.0)
 
+    def _checked(self, by_name: Mapping[str, object]) -> StrategyParams:
+        try:
+            return self.Params.model_validate(by_name)
+        except ValidationError as error:
+            what = sentence(error, self.Params, prefix="parameter ")
+            raise SentenceError(f"{type(self).__name__}: {what}") from None
+
     def define(self, bar: BarSeries) -> Rules:
         average = ta.ema(bar.close, self.length)
         return Rules(enter_long=bar.close > average, exit_long=bar.close < average)
@@ -11,6 +18,8 @@ class Breakaway(Strategy):
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+
+from pydantic import ValidationError
 
 from engine.model.bars import Bar, Bars
 from engine.model.exit_rules import ExitRules
@@ -24,6 +33,7 @@ from engine.series.streaming import Stream
 from engine.strategies.base import Inputs, SignalStrategy, StrategyParams
 from engine.strategies.param import model_of, resolved
 from engine.strategies.rules import Graph, Rules
+from runtime.settings.refusals import sentence
 
 _MADE = frozenset({"params", "_graph", "_stream", "value_names"})
 """What an object of a strategy is made of again in another process."""
@@ -49,12 +59,19 @@ class Strategy(SignalStrategy):
             cls.Params = model_of(cls)
 
     def __init__(self, params: StrategyParams | None = None, /, **by_name: object) -> None:
-        self.params = self.Params.model_validate(by_name) if params is None else params
+        self.params = self._checked(by_name) if params is None else params
         self._graph = Graph(self.define(BarSeries()))
         self.value_names = tuple(self._graph.plots)  # type: ignore[misc]  # each object has its own
         self._stream: Stream | None = None
         self._feeds: dict[tuple[str, int], Feed] | None = None
         self._deciding = ("", 0)
+
+    def _checked(self, by_name: Mapping[str, object]) -> StrategyParams:
+        try:
+            return self.Params.model_validate(by_name)
+        except ValidationError as error:
+            what = sentence(error, self.Params, prefix="parameter ")
+            raise SentenceError(f"{type(self).__name__}: {what}") from None
 
     def define(self, bar: BarSeries) -> Rules:
         """The rules, as series made of the bar's; called once for each object."""
@@ -121,6 +138,15 @@ class Strategy(SignalStrategy):
     def batch_of(self, history: History) -> SignalArrays:
         """All signals of a history that may have been used, and may be used again, by other graphs."""
         return self._graph.arrays(history)
+
+    def reasons(self) -> dict[str, str]:
+        """Why each flag is what it is on the last bar that was fed, in words and numbers."""
+        stream = self._stream
+        return {} if stream is None else self._graph.reasons(stream.last)
+
+    def reasons_at(self, bars: Bars, index: int, others: Mapping[str, Bars] | None = None) -> dict[str, str]:
+        """Why each flag is what it is on one bar of a history; a negative index counts from the end."""
+        return self._graph.reasons(History(Feeds(bars, others)).at(index, self._graph.nodes))
 
     def reset(self) -> None:
         """Forget everything seen."""

@@ -25,6 +25,7 @@ from engine.series.nodes import (
     ordered,
     series_of,
 )
+from engine.series.words import Value, number_text, reason
 
 FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
 
@@ -120,6 +121,15 @@ class Graph:
     def warmup_bars(self, feed: Feed = DECIDING) -> int:
         """Bars of a feed until nothing depends on where its history began."""
         return max((node.warmup_bars for node in self.nodes if node.feed == feed), default=1)
+
+    def reasons(self, value: Value) -> dict[str, str]:
+        """For each flag that the rules give: what it is, and why, with the numbers of one bar."""
+        names = {node.number: name for name, node in self.rules.names.items()}
+        return {
+            name: f"{number_text(value(flag))}: {reason(flag, value, names)}"
+            for name, flag in self.flags.items()
+            if flag.op != "constant"
+        }
 
     @cached_property
     def nodes(self) -> list[Node]:

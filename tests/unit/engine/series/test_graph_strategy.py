@@ -83,8 +83,10 @@ def test_a_parameter_is_its_value_on_an_object_and_stands_for_it_in_exit_rules()
     assert strategy.length == 20
     assert strategy.exit_rules == ExitRules(stop_loss_percent=2.5)
     assert strategy.value_names == ("average", "trend", "signal")
-    with pytest.raises(ValueError, match="length"):
+    with pytest.raises(ValueError, match="Breakaway: parameter length is 0, it should be at least 1"):
         Breakaway(length=0)
+    with pytest.raises(ValueError, match="lenght"):
+        Breakaway(lenght=10)
 
 
 def test_the_hour_seen_by_a_bar_is_the_last_one_that_has_closed() -> None:
