@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.backtest.data.loaders import cut, read_bars
 from engine.backtest.emulator.script_runner import run_script
-from engine.indicators.batch import ema
+from engine.indicators.averages import Ema
 from engine.model.bars import Bar
 from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
 from engine.strategies.base import Broker, ScriptStrategy, StrategyParams
@@ -42,7 +42,7 @@ def main() -> None:
     """Bars a second of the run by itself, best of three."""
     bars = read_bars(Path(sys.argv[1]), "CROSS")
     bars = cut(bars, None, int(bars.open_time_ns[int(sys.argv[2])]))
-    above = np.asarray(ema(bars.close, 10) > ema(bars.close, 30)).tolist()
+    above = np.asarray(Ema(10).run(bars.close) > Ema(30).run(bars.close)).tolist()
     settings = BrokerSettings(
         initial_capital=1e9,
         sizing=Sizing("fixed", 1.0),

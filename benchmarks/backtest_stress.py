@@ -29,7 +29,9 @@ from engine.backtest.kernel.layout import TEXTS
 from engine.backtest.kernel.result import KernelResult
 from engine.backtest.kernel.runner import run_kernel
 from engine.compiled.functions import cache_is_cold
-from engine.indicators.batch import atr, ema, rsi
+from engine.indicators.averages import Ema
+from engine.indicators.momentum import Rsi
+from engine.indicators.ranges import Atr
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
 from engine.model.exit_rules import ExitRules, PartialExit
@@ -57,7 +59,7 @@ SETTINGS = BrokerSettings(
 def informative_trend(close: NDArray[np.float64]) -> NDArray[np.float64]:
     """For each bar the EMA(20) of the 30-minute closes known at its close; nan before the first."""
     whole = len(close) // GROUP
-    slow = ema(np.ascontiguousarray(close[GROUP - 1 : whole * GROUP : GROUP]), 20)
+    slow = Ema(20).run(close[GROUP - 1 : whole * GROUP : GROUP])
     trend = np.full(len(close), np.nan)
     trend[GROUP - 1 :] = np.repeat(slow, GROUP)[: len(close) - GROUP + 1]
     return trend
@@ -66,8 +68,8 @@ def informative_trend(close: NDArray[np.float64]) -> NDArray[np.float64]:
 def entries(bars: Bars, trend: NDArray[np.float64], stages: dict[str, float]) -> SignalArrays:
     """Buy strength above both averages, sell weakness below them; R is 1.98 average true ranges."""
     began = time.perf_counter()
-    fast, strength = ema(bars.close, 12), rsi(bars.close, 14)
-    risk = 1.98 * atr(bars.high, bars.low, bars.close, 14)
+    fast, strength = Ema(12).run(bars.close), Rsi(14).run(bars.close)
+    risk = 1.98 * Atr(14).run(bars.high, bars.low, bars.close)
     stages["features"] = time.perf_counter() - began
     began = time.perf_counter()
     long = (bars.close > trend) & (bars.close > fast) & (strength > 57.3)

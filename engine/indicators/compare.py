@@ -30,3 +30,9 @@ def at_most(a: float, b: float) -> bool:
 def at_least(a: float, b: float) -> bool:
     """Pine's `a >= b`."""
     return a - b >= -TOLERANCE
+
+
+@shared
+def is_true(condition: float) -> bool:
+    """Whether a condition holds: it is a number other than 0; na is no."""
+    return condition == condition and condition != 0.0  # noqa: PLR0124  # nan alone differs from itself

@@ -1,9 +1,10 @@
-"""Standard deviation and Bollinger bands."""
+"""Standard deviation and what is measured in it: Bollinger bands, z-score."""
 
 from math import isnan, nan, sqrt
 
-from engine.compiled.functions import State, compiled, shared
+from engine.compiled.functions import Rows, State, compiled, shared
 from engine.indicators.averages import sma, sma_init, sma_size
+from engine.indicators.stream import ManyOutputs, SingleOutput, check_lengths, prepared
 from engine.indicators.sums import rolling_sum, sum_init, sum_size
 
 
@@ -33,6 +34,31 @@ def stdev(s: State, o: int, x: float) -> float:
     return sqrt(variance) if variance > 0.0 else 0.0
 
 
+@compiled
+def _stdev_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = stdev(s, 0, rows[i, 0])
+    return 0
+
+
+class Stdev(SingleOutput):
+    """Biased standard deviation: sqrt(max(0, q / n - m * m)) of rolling sums.
+
+    Source: Pine, measured (pine_semantics 2).
+    Warm-up: `length` bars.
+    Units: those of x.
+    """
+
+    name = "stdev"
+    pine_name = "ta.stdev"
+    in_pine = "ta.stdev(x, 5)"
+    in_talib = "STDDEV(x, 5)"
+    step = _stdev_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(stdev_size(length), stdev_init, length), length, length)
+
+
 @shared
 def bollinger_size(length: int) -> int:
     """Length of the state of Bollinger bands around the sma."""
@@ -53,3 +79,74 @@ def bollinger(s: State, o: int, x: float) -> tuple[float, float, float]:
     middle = sma(s, o + 1, x)
     width = stdev(s, o + 1 + sma_size(int(s[o + 1])), x) * s[o]
     return middle, middle + width, middle - width
+
+
+@compiled
+def _bollinger_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0], outs[i, 1], outs[i, 2] = bollinger(s, 0, rows[i, 0])
+    return 0
+
+
+class Bollinger(ManyOutputs):
+    """Sma, and `multiplier` standard deviations above and below.
+
+    Source: Bollinger; Pine, measured (pine_semantics 2).
+    Warm-up: `length` bars.
+    Units: those of x.
+    """
+
+    name = "bollinger"
+    pine_name = "ta.bb"
+    outputs = ("middle", "upper", "lower")
+    examples = ((6, 1.5), (1, 2.0))
+    in_pine = "ta.bb(x, 6, 1.5)"
+    in_talib = "[BBANDS(x, 6, 1.5, 1.5)[k] for k in (1, 0, 2)]"
+    step = _bollinger_step
+
+    def __init__(self, length: int = 20, multiplier: float = 2.0) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(bollinger_size(length), bollinger_init, length, multiplier), length, length)
+
+
+@shared
+def zscore_size(length: int) -> int:
+    """Length of the state of a z-score."""
+    return sma_size(length) + stdev_size(length)
+
+
+@shared
+def zscore_init(s: State, o: int, length: int) -> None:
+    """Prepare a z-score."""
+    sma_init(s, o, length)
+    stdev_init(s, o + sma_size(length), length)
+
+
+@compiled
+def zscore(s: State, o: int, x: float) -> float:
+    """(x - sma(x)) / stdev(x)."""
+    mean = sma(s, o, x)
+    return (x - mean) / stdev(s, o + sma_size(int(s[o])), x)
+
+
+@compiled
+def _zscore_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = zscore(s, 0, rows[i, 0])
+    return 0
+
+
+class ZScore(SingleOutput):
+    """(x - sma(x)) / stdev(x): how unusual a value is; na where the window does not move.
+
+    Source: the standard score, over a window, with the biased deviation of Pine.
+    Warm-up: `length` bars.
+    Units: standard deviations.
+    """
+
+    name = "zscore"
+    examples = ((5,), (2,))
+    in_pine = "(x - ta.sma(x, 5)) / ta.stdev(x, 5)"
+    step = _zscore_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(2, length=length)
+        super().__init__(prepared(zscore_size(length), zscore_init, length), length, length)

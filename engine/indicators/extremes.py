@@ -1,9 +1,9 @@
-"""Highest and lowest of a window, and what is made of them."""
+"""Highest and lowest of a window, and channels made of them."""
 
 from math import isnan, nan
 
-from engine.compiled.functions import State, compiled, shared
-from engine.indicators.averages import sma, sma_init, sma_size
+from engine.compiled.functions import Rows, State, compiled, shared
+from engine.indicators.stream import ManyOutputs, SingleOutput, check_lengths, prepared
 
 _BAR, _KEPT, _AGE, _VALID, _RING = 1, 2, 3, 4, 5
 
@@ -69,6 +69,106 @@ def extreme_age(s: State, o: int) -> float:
     return s[o + _AGE] if s[o + _BAR] >= s[o] else nan
 
 
+@compiled
+def _highest_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = highest(s, 0, rows[i, 0])
+    return 0
+
+
+class Highest(SingleOutput):
+    """Largest of the last `length` values.
+
+    Source: Pine, measured (pine_semantics 2).
+    Warm-up: `length` bars.
+    Units: those of x.
+    """
+
+    name = "highest"
+    pine_name = "ta.highest"
+    in_pine = "ta.highest(x, 5)"
+    in_talib = "MAX(x, 5)"
+    step = _highest_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(extreme_size(length), extreme_init, length), length, length)
+
+
+@compiled
+def _lowest_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = lowest(s, 0, rows[i, 0])
+    return 0
+
+
+class Lowest(SingleOutput):
+    """Smallest of the last `length` values.
+
+    Source: Pine, measured (pine_semantics 2).
+    Warm-up: `length` bars.
+    Units: those of x.
+    """
+
+    name = "lowest"
+    pine_name = "ta.lowest"
+    in_pine = "ta.lowest(x, 5)"
+    in_talib = "MIN(x, 5)"
+    step = _lowest_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(extreme_size(length), extreme_init, length), length, length)
+
+
+@compiled
+def _highestbars_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    highest(s, 0, rows[i, 0])
+    outs[i, 0] = 0.0 - extreme_age(s, 0)
+    return 0
+
+
+class HighestBars(SingleOutput):
+    """Minus the number of bars since the largest of the last `length` values; of equals the oldest counts.
+
+    Source: Pine, measured by PyneCore; 0 where x is na.
+    Warm-up: `length` bars.
+    Units: bars, 0 to 1 - `length`.
+    """
+
+    name = "highestbars"
+    pine_name = "ta.highestbars"
+    in_pine = "ta.highestbars(x, 5)"
+    step = _highestbars_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(extreme_size(length), extreme_init, length), length, length)
+
+
+@compiled
+def _lowestbars_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    lowest(s, 0, rows[i, 0])
+    outs[i, 0] = 0.0 - extreme_age(s, 0)
+    return 0
+
+
+class LowestBars(SingleOutput):
+    """Minus the number of bars since the smallest of the last `length` values; of equals the oldest counts.
+
+    Source: Pine, measured by PyneCore; 0 where x is na.
+    Warm-up: `length` bars.
+    Units: bars, 0 to 1 - `length`.
+    """
+
+    name = "lowestbars"
+    pine_name = "ta.lowestbars"
+    in_pine = "ta.lowestbars(x, 5)"
+    step = _lowestbars_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(extreme_size(length), extreme_init, length), length, length)
+
+
 @shared
 def channel_size(length: int) -> int:
     """Length of the state of a highest high and a lowest low."""
@@ -89,54 +189,37 @@ def channel(s: State, o: int, high: float, low: float) -> tuple[float, float]:
 
 
 @compiled
-def stoch(s: State, o: int, x: float, high: float, low: float) -> float:
-    """100 * (x - lowest) / (highest - lowest); not clamped."""
+def _donchian(s: State, o: int, high: float, low: float) -> tuple[float, float, float]:
     top, bottom = channel(s, o, high, low)
-    return 100.0 * (x - bottom) / (top - bottom)
+    return top, (top + bottom) / 2.0, bottom
 
 
 @compiled
-def wpr(s: State, o: int, high: float, low: float, close: float) -> float:
-    """100 * (close - highest) / (highest - lowest); for length 1 Pine gives the close itself."""
-    top, bottom = channel(s, o, high, low)
-    if s[o] == 1.0:
-        return close
-    return 100.0 * (close - top) / (top - bottom)
+def _donchian_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0], outs[i, 1], outs[i, 2] = _donchian(s, 0, rows[i, 0], rows[i, 1])
+    return 0
 
 
-@compiled
-def aroon(s: State, o: int, high: float, low: float) -> tuple[float, float]:
-    """Up and down: 100 * (length - bars since the extreme) / length, over length + 1 bars."""
-    length = s[o] - 1.0
-    at_low = o + extreme_size(int(s[o]))
-    highest(s, o, high)
-    lowest(s, at_low, low)
-    up = 100.0 * (length - extreme_age(s, o)) / length
-    down = 100.0 * (length - extreme_age(s, at_low)) / length
-    return up, down
+class Donchian(ManyOutputs):
+    """Highest high, lowest low, and their mean between them.
 
+    Source: Donchian; ta.highest and ta.lowest.
+    Warm-up: `length` bars.
+    Units: those of price.
+    """
 
-@shared
-def stochastic_size(length: int, smooth_k: int, smooth_d: int) -> int:
-    """Length of the state of a smoothed stochastic."""
-    return channel_size(length) + sma_size(smooth_k) + sma_size(smooth_d)
+    name = "donchian"
+    inputs = ("high", "low")
+    outputs = ("upper", "middle", "lower")
+    in_pine = """
+        top, bottom = ta.highest(high, 5), ta.lowest(low, 5)
+        top, (top + bottom) / 2, bottom
+    """
+    step = _donchian_step
 
-
-@shared
-def stochastic_init(s: State, o: int, length: int, smooth_k: int, smooth_d: int) -> None:
-    """Prepare a smoothed stochastic."""
-    channel_init(s, o, length)
-    sma_init(s, o + channel_size(length), smooth_k)
-    sma_init(s, o + channel_size(length) + sma_size(smooth_k), smooth_d)
-
-
-@compiled
-def stochastic(s: State, o: int, high: float, low: float, close: float) -> tuple[float, float]:
-    """K = sma(stoch, smooth_k) and D = sma(K, smooth_d)."""
-    at_k = o + channel_size(int(s[o]))
-    at_d = at_k + sma_size(int(s[at_k]))
-    k = sma(s, at_k, stoch(s, o, close, high, low))
-    return k, sma(s, at_d, k)
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(channel_size(length), channel_init, length), length, length)
 
 
 @shared
@@ -167,3 +250,37 @@ def ichimoku(s: State, o: int, high: float, low: float) -> tuple[float, float, f
     conversion = _middle(s, o, high, low)
     base = _middle(s, at_base, high, low)
     return conversion, base, (conversion + base) / 2.0, _middle(s, at_lead, high, low)
+
+
+@compiled
+def _ichimoku_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0], outs[i, 1], outs[i, 2], outs[i, 3] = ichimoku(s, 0, rows[i, 0], rows[i, 1])
+    return 0
+
+
+class Ichimoku(ManyOutputs):
+    """Middles of three channels, and lead A, the mean of the first two; none is displaced.
+
+    Source: Hosoda; Pine's built-in indicator. The chart shows the leads `base` - 1 bars later.
+    Warm-up: the longest of the three.
+    Units: those of price.
+    """
+
+    name = "ichimoku"
+    inputs = ("high", "low")
+    outputs = ("conversion", "base", "lead_a", "lead_b")
+    examples = ((3, 5, 9), (5, 2, 1))
+    in_pine = """
+        conversion = (ta.lowest(low, 3) + ta.highest(high, 3)) / 2
+        base = (ta.lowest(low, 5) + ta.highest(high, 5)) / 2
+        conversion, base, (conversion + base) / 2, (ta.lowest(low, 9) + ta.highest(high, 9)) / 2
+    """
+    step = _ichimoku_step
+
+    def __init__(self, conversion: int = 9, base: int = 26, lead: int = 52) -> None:
+        check_lengths(conversion=conversion, base=base, lead=lead)
+        super().__init__(
+            prepared(ichimoku_size(conversion, base, lead), ichimoku_init, conversion, base, lead),
+            min(conversion, base, lead),
+            max(conversion, base, lead),
+        )

@@ -1,92 +1,28 @@
-"""Oscillators of one price: change, roc, rsi, cci, cmo of both kinds, trix, ppo, macd; and ultosc of bars.
+"""Oscillators made of averages: cci, trix, ppo, macd; and ultosc of bars.
 
 As in `averages`: `x_size`, `x_init` and `x` work on a region of a flat state that begins at `o`.
 """
 
 from math import isnan, nan
 
-from engine.compiled.functions import State, compiled, shared
+from engine.compiled.functions import Rows, State, compiled, shared
 from engine.indicators.averages import (
+    AVERAGE_KINDS,
+    AverageKind,
     average,
     average_init,
     average_size,
     ema,
     ema_init,
     ema_size,
-    rma,
-    rma_init,
-    rma_size,
     sma,
     sma_init,
     sma_size,
 )
 from engine.indicators.compare import TOLERANCE
-from engine.indicators.sums import (
-    queue_get,
-    queue_init,
-    queue_push,
-    queue_size,
-    rolling_sum,
-    sum_init,
-    sum_size,
-)
-
-
-@shared
-def change_size(length: int) -> int:
-    """Length of the state of a change or roc."""
-    return queue_size(length)
-
-
-@shared
-def change_init(s: State, o: int, length: int) -> None:
-    """Prepare a change or roc."""
-    queue_init(s, o, length)
-
-
-@compiled
-def change(s: State, o: int, x: float) -> float:
-    """X - x[length]; na where either is."""
-    return x - queue_push(s, o, x)
-
-
-@compiled
-def roc(s: State, o: int, x: float) -> float:
-    """100 * (x - x[length]) / x[length]."""
-    old = queue_push(s, o, x)
-    return 100.0 * (x - old) / old
-
-
-@shared
-def rsi_size(length: int) -> int:
-    """Length of the state of an rsi."""
-    return 1 + 2 * rma_size(length)
-
-
-@shared
-def rsi_init(s: State, o: int, length: int) -> None:
-    """Prepare an rsi."""
-    s[o] = nan
-    rma_init(s, o + 1, length)
-    rma_init(s, o + 1 + rma_size(length), length)
-
-
-@compiled
-def rsi(s: State, o: int, x: float) -> float:
-    """100 - 100 / (1 + rma(rises) / rma(falls)); a side of at most 1e-10 saturates, the falls first."""
-    if isnan(x):
-        return nan
-    before = s[o]
-    s[o] = x
-    if isnan(before):
-        return nan
-    up = rma(s, o + 1, max(x - before, 0.0))
-    down = rma(s, o + 1 + rma_size(int(s[o + 1])), max(before - x, 0.0))
-    if down <= TOLERANCE:
-        return 100.0
-    if up <= TOLERANCE:
-        return 0.0
-    return 100.0 - 100.0 / (1.0 + up / down)
+from engine.indicators.stream import ManyOutputs, SingleOutput, check_lengths, prepared
+from engine.indicators.sums import queue_get, queue_init, queue_push, queue_size
+from engine.indicators.warmup import average_warmup, ema_warmup
 
 
 @shared
@@ -117,66 +53,30 @@ def cci(s: State, o: int, x: float) -> float:
     return (x - mean) / (0.015 * deviation)
 
 
-@shared
-def cmo_size(length: int) -> int:
-    """Length of the state of Pine's cmo."""
-    return 1 + 2 * sum_size(length)
-
-
-@shared
-def cmo_init(s: State, o: int, length: int) -> None:
-    """Prepare Pine's cmo."""
-    s[o] = nan
-    sum_init(s, o + 1, length)
-    sum_init(s, o + 1 + sum_size(length), length)
-
-
 @compiled
-def cmo(s: State, o: int, x: float) -> float:
-    """100 * (u - d) / (u + d) of the sums of rises and falls; a change above -1e-10 is a rise; 0/0 is na."""
-    move = x - s[o]
-    s[o] = x
-    if isnan(move):
-        return nan
-    rising = move >= -TOLERANCE
-    up = rolling_sum(s, o + 1, move if rising else 0.0)
-    down = rolling_sum(s, o + 1 + sum_size(int(s[o + 1])), 0.0 if rising else -move)
-    total = up + down
-    if total == 0.0:
-        return nan
-    return 100.0 * (up - down) / total
+def _cci_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = cci(s, 0, rows[i, 0])
+    return 0
 
 
-@shared
-def cmo_wilder_size(length: int) -> int:
-    """Length of the state of Wilder's cmo."""
-    return 1 + 2 * rma_size(length)
+class Cci(SingleOutput):
+    """(x - sma) / (0.015 * mean absolute deviation from it).
 
-
-@shared
-def cmo_wilder_init(s: State, o: int, length: int) -> None:
-    """Prepare Wilder's cmo."""
-    s[o] = nan
-    rma_init(s, o + 1, length)
-    rma_init(s, o + 1 + rma_size(length), length)
-
-
-@compiled
-def cmo_wilder(s: State, o: int, x: float) -> float:
-    """100 * (g - l) / (g + l) of rma of rises and falls.
-
-    The first bar's change is 0 and counts as a sample; the value is 0, not na, until there are `length`
-    samples and where g + l is 0.
+    Source: Lambert, 1980; Pine, measured (pine_semantics 2).
+    Warm-up: `length` bars.
+    Units: dimensionless, most within -100 to 100.
     """
-    before = s[o]
-    s[o] = x
-    move = x - (x if isnan(before) else before)
-    gain = rma(s, o + 1, move if move > 0.0 else move * 0.0)
-    loss = rma(s, o + 1 + rma_size(int(s[o + 1])), -move if move < 0.0 else move * 0.0)
-    total = gain + loss
-    if not total > TOLERANCE:
-        return 0.0
-    return 100.0 * (gain - loss) / total
+
+    name = "cci"
+    pine_name = "ta.cci"
+    examples = ((5,), (2,))
+    in_pine = "ta.cci(x, 5)"
+    in_talib = "CCI(x, x, x, 5)"
+    step = _cci_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(cci_size(length), cci_init, length), length, length)
 
 
 @shared
@@ -205,6 +105,35 @@ def trix(s: State, o: int, x: float) -> float:
     return 100.0 * (e / before - 1.0)
 
 
+@compiled
+def _trix_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = trix(s, 0, rows[i, 0])
+    return 0
+
+
+class Trix(SingleOutput):
+    """100 * (e3 / e3[1] - 1), e3 = ema of ema of ema.
+
+    Source: Hutson, 1983; scripted in Pine (pine_semantics 2).
+    Warm-up: first value after 3 * `length` - 1 bars; seeds weigh under 1e-12 after about 19 * `length`.
+    Units: percent a bar.
+    """
+
+    name = "trix"
+    in_pine = """
+        e3: Series[float] = ta.ema(ta.ema(ta.ema(x, 5), 5), 5)
+        na(float) if na(e3[1]) or e3[1] == 0 else 100 * (e3 / e3[1] - 1)
+    """
+    in_talib = "TRIX(x, 5)"
+    step = _trix_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(
+            prepared(trix_size(length), trix_init, length), 3 * length - 1, 1 + ema_warmup(length, 3)
+        )
+
+
 @shared
 def ppo_size(fast: int, slow: int) -> int:
     """Length of the state of a ppo."""
@@ -225,6 +154,96 @@ def ppo(s: State, o: int, x: float) -> float:
     fast = average(s, o + 1, x)
     slow = average(s, o + 1 + int(s[o]), x)
     return ((fast - slow) / slow) * 100.0
+
+
+def _first_average(kind: int, length: int) -> int:
+    return length if kind == 0 else kind * (length - 1) + 1
+
+
+@compiled
+def _ppo_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = ppo(s, 0, rows[i, 0])
+    return 0
+
+
+class Ppo(SingleOutput):
+    """(fast - slow) / slow of two averages of one kind.
+
+    Source: Appel; scripted in Pine (pine_semantics 2).
+    Warm-up: that of the slower average.
+    Units: percent.
+    """
+
+    name = "ppo"
+    examples = ((5, 9, "ema"), (3, 5, "sma"), (3, 5, "dema"), (4, 2, "tema"))
+    in_pine = """
+        slow = ta.ema(x, 9)
+        ((ta.ema(x, 5) - slow) / slow) * 100
+    """
+    in_talib = "PPO(x, 5, 9, 1)"
+    step = _ppo_step
+
+    def __init__(self, fast: int = 12, slow: int = 26, kind: AverageKind = "ema") -> None:
+        check_lengths(fast=fast, slow=slow)
+        super().__init__(
+            prepared(ppo_size(fast, slow), ppo_init, AVERAGE_KINDS[kind], fast, slow),
+            _first_average(AVERAGE_KINDS[kind], max(fast, slow)),
+            average_warmup(AVERAGE_KINDS[kind], max(fast, slow)),
+        )
+
+
+@shared
+def macd_size(fast: int, slow: int, signal: int) -> int:
+    """Length of the state of a macd."""
+    return ema_size(fast) + ema_size(slow) + ema_size(signal)
+
+
+@shared
+def macd_init(s: State, o: int, fast: int, slow: int, signal: int) -> None:
+    """Prepare a macd."""
+    ema_init(s, o, fast)
+    ema_init(s, o + ema_size(fast), slow)
+    ema_init(s, o + ema_size(fast) + ema_size(slow), signal)
+
+
+@compiled
+def macd(s: State, o: int, x: float) -> tuple[float, float, float]:
+    """Ema(x, fast) - ema(x, slow), its ema, and the difference of the two."""
+    at_slow = o + ema_size(int(s[o]))
+    line = ema(s, o, x) - ema(s, at_slow, x)
+    signal = ema(s, at_slow + ema_size(int(s[at_slow])), line)
+    return line, signal, line - signal
+
+
+@compiled
+def _macd_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0], outs[i, 1], outs[i, 2] = macd(s, 0, rows[i, 0])
+    return 0
+
+
+class Macd(ManyOutputs):
+    """Ema(fast) - ema(slow), its ema over `signal` bars, and their difference.
+
+    Source: Appel, 1979; Pine, measured (pine_semantics 2).
+    Warm-up: first macd after the slower length, first signal `signal` - 1 bars later; that of both averages.
+    Units: those of x.
+    """
+
+    name = "macd"
+    pine_name = "ta.macd"
+    outputs = ("macd", "signal", "histogram")
+    examples = ((4, 7, 3), (5, 3, 2))
+    in_pine = "ta.macd(x, 4, 7, 3)"
+    in_talib = "MACD(x, 4, 7, 3)"
+    step = _macd_step
+
+    def __init__(self, fast: int = 12, slow: int = 26, signal: int = 9) -> None:
+        check_lengths(fast=fast, slow=slow, signal=signal)
+        super().__init__(
+            prepared(macd_size(fast, slow, signal), macd_init, fast, slow, signal),
+            max(fast, slow),
+            ema_warmup(max(fast, slow)) + ema_warmup(signal),
+        )
 
 
 @shared
@@ -276,24 +295,43 @@ def ultosc(s: State, o: int, high: float, low: float, close: float) -> float:
     return 100.0 * ((4.0 * a1) + (2.0 * a2) + a3) / 7.0
 
 
-@shared
-def macd_size(fast: int, slow: int, signal: int) -> int:
-    """Length of the state of a macd."""
-    return ema_size(fast) + ema_size(slow) + ema_size(signal)
-
-
-@shared
-def macd_init(s: State, o: int, fast: int, slow: int, signal: int) -> None:
-    """Prepare a macd."""
-    ema_init(s, o, fast)
-    ema_init(s, o + ema_size(fast), slow)
-    ema_init(s, o + ema_size(fast) + ema_size(slow), signal)
-
-
 @compiled
-def macd(s: State, o: int, x: float) -> tuple[float, float, float]:
-    """Ema(x, fast) - ema(x, slow), its ema, and the difference of the two."""
-    at_slow = o + ema_size(int(s[o]))
-    line = ema(s, o, x) - ema(s, at_slow, x)
-    signal = ema(s, at_slow + ema_size(int(s[at_slow])), line)
-    return line, signal, line - signal
+def _ultosc_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = ultosc(s, 0, rows[i, 0], rows[i, 1], rows[i, 2])
+    return 0
+
+
+class Ultosc(SingleOutput):
+    """100 * (4 * a1 + 2 * a2 + a3) / 7 of buying pressure over true range in three windows.
+
+    Source: Williams, 1976; scripted in Pine (pine_semantics 2).
+    Warm-up: `length3` + 1 bars (the longest window if another is longer).
+    Units: 0 to 100.
+    """
+
+    name = "ultosc"
+    inputs = ("high", "low", "close")
+    examples = ((3, 5, 9), (5, 3, 1))
+    in_pine = """
+        c: Series[float] = close
+        before = nz(c[1], c)
+        bought = c - math.min(low, before)
+        spread = math.max(high, before) - math.min(low, before)
+        b3, r3 = ta.sma(bought, 3), ta.sma(spread, 3)
+        b5, r5 = ta.sma(bought, 5), ta.sma(spread, 5)
+        b9, r9 = ta.sma(bought, 9), ta.sma(spread, 9)
+        a3 = 0.0 if r3 * 3 == 0 else (b3 * 3) / (r3 * 3)
+        a5 = 0.0 if r5 * 5 == 0 else (b5 * 5) / (r5 * 5)
+        a9 = 0.0 if r9 * 9 == 0 else (b9 * 9) / (r9 * 9)
+        na(float) if bar_index < 9 else 100 * ((4 * a3) + (2 * a5) + a9) / 7
+    """
+    in_talib = "ULTOSC(high, low, close, 3, 5, 9)"
+    step = _ultosc_step
+
+    def __init__(self, length1: int = 7, length2: int = 14, length3: int = 28) -> None:
+        check_lengths(length1=length1, length2=length2, length3=length3)
+        super().__init__(
+            prepared(ultosc_size(length1, length2, length3), ultosc_init, length1, length2, length3),
+            max(length1, length2, length3 + 1),
+            max(length1, length2, length3) + 1,
+        )

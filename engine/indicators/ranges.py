@@ -1,10 +1,11 @@
-"""True range and what stands on it: atr, Keltner channels, supertrend, directional movement."""
+"""True range and what stands on it: atr, Keltner channels."""
 
 from math import isnan, nan
 
-from engine.compiled.functions import State, compiled, shared
+from engine.compiled.functions import Rows, State, compiled, shared
 from engine.indicators.averages import ema, ema_init, ema_size, rma, rma_init, rma_size
-from engine.indicators.compare import TOLERANCE
+from engine.indicators.stream import ManyOutputs, SingleOutput, check_lengths, prepared
+from engine.indicators.warmup import ema_warmup, rma_warmup
 
 
 @shared
@@ -26,6 +27,37 @@ def true_range(s: State, o: int, high: float, low: float, close: float, handle_n
     return max(high - low, abs(high - before), abs(low - before))
 
 
+def _true_range_init(s: State, o: int, handle_na: float) -> None:
+    s[o] = handle_na
+    true_range_init(s, o + 1)
+
+
+@compiled
+def _true_range_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = true_range(s, 1, rows[i, 0], rows[i, 1], rows[i, 2], s[0] != 0.0)
+    return 0
+
+
+class TrueRange(SingleOutput):
+    """Largest of high - low, |high - close[1]|, |low - close[1]|.
+
+    Source: Wilder, 1978; Pine, measured (pine_semantics 2).
+    Warm-up: 2 bars; with `handle_na` the first is high - low.
+    Units: those of price.
+    """
+
+    name = "true_range"
+    pine_name = "ta.tr"
+    inputs = ("high", "low", "close")
+    examples = ((False,), (True,))
+    in_pine = "ta.tr"
+    in_talib = "TRANGE(high, low, close)"
+    step = _true_range_step
+
+    def __init__(self, handle_na: bool = False) -> None:
+        super().__init__(prepared(2, _true_range_init, float(handle_na)), 1 if handle_na else 2, 2)
+
+
 @shared
 def atr_size(length: int) -> int:
     """Length of the state of an atr."""
@@ -43,6 +75,57 @@ def atr_init(s: State, o: int, length: int) -> None:
 def atr(s: State, o: int, high: float, low: float, close: float) -> float:
     """Rma of the true range, whose first value is high - low."""
     return rma(s, o + 1, true_range(s, o, high, low, close, True))
+
+
+@compiled
+def _atr_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = atr(s, 0, rows[i, 0], rows[i, 1], rows[i, 2])
+    return 0
+
+
+class Atr(SingleOutput):
+    """Rma of the true range, whose first value is high - low.
+
+    Source: Wilder, 1978; Pine, measured (pine_semantics 2).
+    Warm-up: first value after `length` bars; the seed weighs under 1e-12 after about 28 * `length`.
+    Units: those of price.
+    """
+
+    name = "atr"
+    pine_name = "ta.atr"
+    inputs = ("high", "low", "close")
+    in_pine = "ta.atr(5)"
+    in_talib = "ATR(high, low, close, 5)"
+    step = _atr_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(atr_size(length), atr_init, length), length, 1 + rma_warmup(length))
+
+
+@compiled
+def _atr_percent_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = 100.0 * atr(s, 0, rows[i, 0], rows[i, 1], rows[i, 2]) / rows[i, 2]
+    return 0
+
+
+class AtrPercent(SingleOutput):
+    """Atr in percent of the close, comparable between markets and years.
+
+    Source: atr, Wilder, 1978, over the close.
+    Warm-up: first value after `length` bars; the seed weighs under 1e-12 after about 28 * `length`.
+    Units: percent of price.
+    """
+
+    name = "atr_percent"
+    inputs = ("high", "low", "close")
+    in_pine = "100 * ta.atr(5) / close"
+    in_talib = "NATR(high, low, close, 5)"
+    step = _atr_percent_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(atr_size(length), atr_init, length), length, 1 + rma_warmup(length))
 
 
 @shared
@@ -71,95 +154,30 @@ def keltner(s: State, o: int, x: float, high: float, low: float, close: float) -
     return middle, middle + width, middle - width
 
 
-_FACTOR, _LOWER, _UPPER, _CLOSE, _DIRECTION, _VALUE, _BAR, _ATR = 0, 1, 2, 3, 4, 5, 6, 7
-
-
-@shared
-def supertrend_size(length: int) -> int:
-    """Length of the state of a supertrend."""
-    return _ATR + atr_size(length)
-
-
-@shared
-def supertrend_init(s: State, o: int, factor: float, length: int) -> None:
-    """Prepare a supertrend."""
-    s[o + _FACTOR] = factor
-    s[o + _DIRECTION] = nan
-    atr_init(s, o + _ATR, length)
-
-
 @compiled
-def supertrend(s: State, o: int, high: float, low: float, close: float) -> tuple[float, float]:
-    """Band in force and direction: 1 falling (the upper band), -1 rising (the lower band).
+def _keltner_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0], outs[i, 1], outs[i, 2] = keltner(s, 0, rows[i, 0], rows[i, 1], rows[i, 2], rows[i, 3])
+    return 0
 
-    Bands are hl2 -/+ factor * atr and move only towards price until price has closed beyond them. Pine gives
-    (0, 1) on the first bar, and (na, 1) until there is an atr.
+
+class Keltner(ManyOutputs):
+    """Ema of x, and `multiplier` times the ema of the true range above and below.
+
+    Source: Pine, measured (pine_semantics 2).
+    Warm-up: first bands after `length` + 1 bars; the seeds weigh under 1e-12 after about 14 * `length`.
+    Units: those of price.
     """
-    middle = (high + low) / 2.0
-    spread = s[o + _FACTOR] * atr(s, o + _ATR, high, low, close)
-    first_bar = s[o + _BAR] == 0.0
-    s[o + _BAR] = 1.0
-    if first_bar:
-        return 0.0, 1.0
-    before = s[o + _DIRECTION]
-    if isnan(middle) or isnan(spread):
-        return nan, 1.0 if isnan(before) else before
-    upper, lower = middle + spread, middle - spread
-    direction = 1.0
-    if not isnan(before):
-        old_upper, old_lower, old_close = s[o + _UPPER], s[o + _LOWER], s[o + _CLOSE]
-        if not (lower > old_lower or old_close < old_lower):
-            lower = old_lower
-        if not (upper < old_upper or old_close > old_upper):
-            upper = old_upper
-        if s[o + _VALUE] == old_upper:
-            direction = -1.0 if close > upper else 1.0
-        else:
-            direction = 1.0 if close < lower else -1.0
-    value = upper if direction == 1.0 else lower
-    s[o + _LOWER] = lower
-    s[o + _UPPER] = upper
-    s[o + _CLOSE] = close
-    s[o + _DIRECTION] = direction
-    s[o + _VALUE] = value
-    return value, direction
 
+    name = "keltner"
+    pine_name = "ta.kc"
+    inputs = ("x", "high", "low", "close")
+    outputs = ("middle", "upper", "lower")
+    examples = ((6, 1.5), (1, 2.0))
+    in_pine = "ta.kc(close, 6, 1.5)"
+    step = _keltner_step
 
-@shared
-def dmi_size(length: int, smoothing: int) -> int:
-    """Length of the state of a directional movement."""
-    return 3 + 3 * rma_size(length) + rma_size(smoothing)
-
-
-@shared
-def dmi_init(s: State, o: int, length: int, smoothing: int) -> None:
-    """Prepare a directional movement."""
-    size = rma_size(length)
-    for k in range(3):
-        s[o + k] = nan
-        rma_init(s, o + 3 + k * size, length)
-    rma_init(s, o + 3 + 3 * size, smoothing)
-
-
-@compiled
-def dmi(s: State, o: int, high: float, low: float, close: float) -> tuple[float, float, float]:
-    """+DI, -DI and ADX: rma of the larger of the moves up and down, in percent of rma of the true range."""
-    up = high - s[o + 1]
-    down = s[o + 2] - low
-    s[o + 1] = high
-    s[o + 2] = low
-    size = rma_size(int(s[o + 3]))
-    spread = rma(s, o + 3, true_range(s, o, high, low, close, False))
-    plus = minus = nan
-    if not (isnan(up) or isnan(down)):
-        plus = up if up - down > TOLERANCE and up > TOLERANCE else 0.0
-        minus = down if down - up > TOLERANCE and down > TOLERANCE else 0.0
-    plus = rma(s, o + 3 + size, plus)
-    minus = rma(s, o + 3 + 2 * size, minus)
-    if isnan(spread) or isnan(plus) or isnan(minus) or spread == 0.0:
-        return nan, nan, nan
-    plus = 100.0 * plus / spread
-    minus = 100.0 * minus / spread
-    total = plus + minus
-    index = rma(s, o + 3 + 3 * size, abs(plus - minus) / (total if total != 0.0 else 1.0)) * 100.0
-    return plus, minus, index
+    def __init__(self, length: int = 20, multiplier: float = 2.0) -> None:
+        check_lengths(length=length)
+        super().__init__(
+            prepared(keltner_size(length), keltner_init, length, multiplier), length, 1 + ema_warmup(length)
+        )

@@ -22,11 +22,26 @@ def prepared(size: int, init: Callable[..., None], *settings: float) -> FloatArr
     return state
 
 
-def check_lengths(**lengths: int) -> None:
+def check_lengths(lowest: int = 1, **lengths: int) -> None:
     """Refuse what is no window: ValueError says which setting."""
-    for name, length in lengths.items():
-        if int(length) != length or length < 1:
-            raise ValueError(f"{name} must be a whole number of bars from 1 up, not {length!r}")
+    _check_whole("a whole number of bars", lowest, lengths)
+
+
+def check_counts(lowest: int = 0, **counts: int) -> None:
+    """Refuse what is no number of times: ValueError says which setting."""
+    _check_whole("a whole number", lowest, counts)
+
+
+def _check_whole(what: str, lowest: int, numbers: dict[str, int]) -> None:
+    for name, number in numbers.items():
+        if not isinstance(number, int | np.integer) or number < lowest:
+            raise ValueError(f"{name} must be {what} from {lowest} up, not {number!r}")
+
+
+def check_percent(name: str, percent: float) -> None:
+    """Refuse what is no share of a whole: ValueError says which setting."""
+    if not 0.0 <= percent <= 100.0:
+        raise ValueError(f"{name} must be from 0 to 100, not {percent!r}")
 
 
 def _remember_settings(init: Callable[..., None]) -> Callable[..., None]:
@@ -37,7 +52,7 @@ def _remember_settings(init: Callable[..., None]) -> Callable[..., None]:
     def remembering(self: "Indicator", *args: object, **kwargs: object) -> None:
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
-        self.settings = bound.args[1:]
+        self.__dict__.setdefault("settings", bound.args[1:])
         init(self, *args, **kwargs)
 
     return remembering
@@ -48,8 +63,12 @@ class Indicator:
 
     `first_value` is how many inputs (without na) it takes to give the first output; after `warmup_bars`
     inputs a value no longer depends on where history began (to 1e-9), unless it is `cumulative`. Outputs are
-    1 or 0, for yes or no, where `conditions`. `settings` are the arguments of the constructor in order, with
-    defaults: two of one `name` and equal `settings` give equal values. `initial_state` is never changed.
+    1 or 0, for yes or no, where `conditions`, and na on all bars but a few where `sparse`. `settings` are the
+    arguments of the constructor in order, with defaults: two of one `name` and equal `settings` give equal
+    values. `initial_state` is never changed.
+
+    `examples` are settings that tests use. With the first of them `in_pine` gives the same outputs in Pine
+    (lines in PyneCore's Python form, the last one being the value), `in_talib` in TA-Lib after warm-up.
     """
 
     name: ClassVar[str]
@@ -58,6 +77,10 @@ class Indicator:
     outputs: ClassVar[tuple[str, ...]] = ("value",)
     cumulative: ClassVar[bool] = False
     conditions: ClassVar[bool] = False
+    sparse: ClassVar[bool] = False
+    examples: ClassVar[tuple[tuple[Any, ...], ...]] = ((5,), (1,))
+    in_pine: ClassVar[str] = ""
+    in_talib: ClassVar[str] = ""
     step: ClassVar[Callable[..., int]]
     settings: tuple[Any, ...]
 

@@ -6,7 +6,10 @@ region is and `*_init` prepares it (the state begins as zeros).
 
 from math import isnan, nan
 
-from engine.compiled.functions import State, compiled, shared
+import numpy as np
+
+from engine.compiled.functions import Rows, State, compiled, shared
+from engine.indicators.stream import SingleOutput, check_lengths, prepared
 
 NA = nan
 
@@ -127,3 +130,56 @@ def rolling_sum(s: State, o: int, x: float) -> float:
     at += 1
     s[o + 2] = 0.0 if at == length else at
     return total if count == length else NA
+
+
+@compiled
+def _sum_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = rolling_sum(s, 0, rows[i, 0])
+    return 0
+
+
+class Sum(SingleOutput):
+    """Sum of the last `length` values, from a compensated rolling sum.
+
+    Source: Pine, measured (pine_semantics 2).
+    Warm-up: `length` bars.
+    Units: those of x.
+    """
+
+    name = "sum"
+    pine_name = "math.sum"
+    in_pine = "math.sum(x, 5)"
+    in_talib = "SUM(x, 5)"
+    step = _sum_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(sum_size(length), sum_init, length), length, length)
+
+
+@compiled
+def _cum_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    x = rows[i, 0]
+    if not isnan(x):
+        s[0] += x
+    outs[i, 0] = NA if isnan(x) else s[0]
+    return 0
+
+
+class Cum(SingleOutput):
+    """Sum of all values so far; an na is left out and gives na.
+
+    Source: Pine.
+    Warm-up: 1 bar; cumulative, counted from the first.
+    Units: those of x.
+    """
+
+    name = "cum"
+    pine_name = "ta.cum"
+    cumulative = True
+    examples = ((),)
+    in_pine = "ta.cum(x)"
+    step = _cum_step
+
+    def __init__(self) -> None:
+        super().__init__(np.zeros(1), 1, 1)

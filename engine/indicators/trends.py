@@ -1,131 +1,165 @@
-"""Parabolic stop and reverse, linear regression, and crossings."""
+"""Which way a market goes: supertrend and directional movement."""
 
 from math import isnan, nan
 
-from engine.compiled.functions import State, compiled, shared
-from engine.indicators.sums import queue_get, queue_init, queue_push, queue_size
+from engine.compiled.functions import Rows, State, compiled, shared
+from engine.indicators.averages import rma, rma_init, rma_size
+from engine.indicators.compare import TOLERANCE
+from engine.indicators.ranges import atr, atr_init, atr_size, true_range
+from engine.indicators.stream import ManyOutputs, check_lengths, prepared
+from engine.indicators.warmup import rma_warmup
 
-_START, _STEP, _MOST, _BAR, _LONG, _SPEED, _VALUE, _EXTREME = 0, 1, 2, 3, 4, 5, 6, 7
-_HIGH1, _LOW1, _HIGH2, _LOW2 = 8, 9, 10, 11
-SAR_SIZE = 12
+_FACTOR, _LOWER, _UPPER, _CLOSE, _DIRECTION, _VALUE, _BAR, _ATR = 0, 1, 2, 3, 4, 5, 6, 7
 
 
 @shared
-def sar_init(s: State, o: int, start: float, increment: float, maximum: float) -> None:
-    """Prepare a parabolic sar."""
-    s[o + _START] = start
-    s[o + _STEP] = increment
-    s[o + _MOST] = maximum
-    s[o + _SPEED] = start
+def supertrend_size(length: int) -> int:
+    """Length of the state of a supertrend."""
+    return _ATR + atr_size(length)
+
+
+@shared
+def supertrend_init(s: State, o: int, factor: float, length: int) -> None:
+    """Prepare a supertrend."""
+    s[o + _FACTOR] = factor
+    s[o + _DIRECTION] = nan
+    atr_init(s, o + _ATR, length)
 
 
 @compiled
-def _sar_turn(s: State, o: int, long: bool, high: float, low: float) -> float:
-    """Reverse: the stop starts from the old extreme, beyond this and the last two bars."""
-    value = s[o + _EXTREME]
-    s[o + _SPEED] = s[o + _START]
-    if long:
-        s[o + _LONG] = 0.0
-        s[o + _EXTREME] = low
-        return max(value, high, s[o + _HIGH1], s[o + _HIGH2])
-    s[o + _LONG] = 1.0
-    s[o + _EXTREME] = high
-    return min(value, low, s[o + _LOW1], s[o + _LOW2])
+def supertrend(s: State, o: int, high: float, low: float, close: float) -> tuple[float, float]:
+    """Band in force and direction: 1 falling (the upper band), -1 rising (the lower band).
 
-
-@compiled
-def _sar_advance(s: State, o: int, high: float, low: float) -> float:
-    long = s[o + _LONG] != 0.0
-    value = s[o + _VALUE] + s[o + _SPEED] * (s[o + _EXTREME] - s[o + _VALUE])
-    if (long and low < value) or (not long and high > value):
-        return _sar_turn(s, o, long, high, low)
-    better = high > s[o + _EXTREME] if long else low < s[o + _EXTREME]
-    if better:
-        s[o + _EXTREME] = high if long else low
-        s[o + _SPEED] = min(s[o + _SPEED] + s[o + _STEP], s[o + _MOST])
-    if long:
-        return min(value, s[o + _LOW1], s[o + _LOW2])
-    return max(value, s[o + _HIGH1], s[o + _HIGH2])
-
-
-@compiled
-def sar(s: State, o: int, high: float, low: float) -> float:
-    """Wilder's stop and reverse; na on the first bar, begun on the second from the side it moved to.
-
-    The next stop is sar + speed * (extreme - sar), kept outside the last two bars; touching it does not
-    reverse, passing it does.
+    Bands are hl2 -/+ factor * atr and move only towards price until price has closed beyond them. Pine gives
+    (0, 1) on the first bar, and (na, 1) until there is an atr.
     """
-    bar = s[o + _BAR]
-    s[o + _BAR] = bar + 1.0
-    value = nan
-    if bar == 1.0:
-        falling = s[o + _HIGH1] > high
-        s[o + _LONG] = 0.0 if falling else 1.0
-        value = s[o + _HIGH1] if falling else s[o + _LOW1]
-        s[o + _EXTREME] = low if falling else high
-    elif bar > 1.0:
-        value = _sar_advance(s, o, high, low)
+    middle = (high + low) / 2.0
+    spread = s[o + _FACTOR] * atr(s, o + _ATR, high, low, close)
+    first_bar = s[o + _BAR] == 0.0
+    s[o + _BAR] = 1.0
+    if first_bar:
+        return 0.0, 1.0
+    before = s[o + _DIRECTION]
+    if isnan(middle) or isnan(spread):
+        return nan, 1.0 if isnan(before) else before
+    upper, lower = middle + spread, middle - spread
+    direction = 1.0
+    if not isnan(before):
+        old_upper, old_lower, old_close = s[o + _UPPER], s[o + _LOWER], s[o + _CLOSE]
+        if not (lower > old_lower or old_close < old_lower):
+            lower = old_lower
+        if not (upper < old_upper or old_close > old_upper):
+            upper = old_upper
+        if s[o + _VALUE] == old_upper:
+            direction = -1.0 if close > upper else 1.0
+        else:
+            direction = 1.0 if close < lower else -1.0
+    value = upper if direction == 1.0 else lower
+    s[o + _LOWER] = lower
+    s[o + _UPPER] = upper
+    s[o + _CLOSE] = close
+    s[o + _DIRECTION] = direction
     s[o + _VALUE] = value
-    s[o + _HIGH2] = s[o + _HIGH1]
-    s[o + _LOW2] = s[o + _LOW1]
-    s[o + _HIGH1] = high
-    s[o + _LOW1] = low
-    return value
-
-
-@shared
-def linreg_size(length: int) -> int:
-    """Length of the state of a linear regression."""
-    return 1 + queue_size(length)
-
-
-@shared
-def linreg_init(s: State, o: int, length: int, offset: int) -> None:
-    """Prepare a linear regression."""
-    s[o] = offset
-    queue_init(s, o + 1, length)
+    return value, direction
 
 
 @compiled
-def linreg(s: State, o: int, x: float) -> float:
-    """Least-squares line through the last `length` values, at the newest one minus `offset` bars.
+def _supertrend_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0], outs[i, 1] = supertrend(s, 0, rows[i, 0], rows[i, 1], rows[i, 2])
+    return 0
 
-    The whole window is summed anew each bar, oldest first with x = 1..length, so an na blanks it for
-    `length` bars.
+
+class Supertrend(ManyOutputs):
+    """The band in force, hl2 -/+ `factor` * atr ratcheted, and 1 falling or -1 rising.
+
+    Source: Seban; Pine, measured (pine_semantics 2).
+    Warm-up: first band after `length` bars; cumulative, a band is carried until price closes beyond it.
+    Units: those of price; 1 or -1.
     """
-    length = int(s[o + 1])
-    queue_push(s, o + 1, x)
-    if length == 1:
-        return x
-    sum_x = sum_xx = sum_y = sum_xy = 0.0
-    for at in range(1, length + 1):
-        y = queue_get(s, o + 1, length - at)
-        sum_x += at
-        sum_xx += float(at) * at
-        sum_y += y
-        sum_xy += y * at
-    slope = (length * sum_xy - sum_x * sum_y) / (length * sum_xx - sum_x * sum_x)
-    intercept = sum_y / length - slope * sum_x / length + slope
-    return intercept + slope * (length - 1 - s[o])
+
+    name = "supertrend"
+    pine_name = "ta.supertrend"
+    inputs = ("high", "low", "close")
+    outputs = ("value", "direction")
+    cumulative = True
+    examples = ((2.0, 5), (1.5, 1))
+    in_pine = "ta.supertrend(2.0, 5)"
+    step = _supertrend_step
+
+    def __init__(self, factor: float = 3.0, length: int = 10) -> None:
+        check_lengths(length=length)
+        super().__init__(
+            prepared(supertrend_size(length), supertrend_init, factor, length), 1, 1 + rma_warmup(length)
+        )
 
 
 @shared
-def cross_init(s: State, o: int) -> None:
-    """Prepare a crossover or crossunder; its state is one number, the last defined difference's side."""
-    s[o] = nan
+def dmi_size(length: int, smoothing: int) -> int:
+    """Length of the state of a directional movement."""
+    return 3 + 3 * rma_size(length) + rma_size(smoothing)
+
+
+@shared
+def dmi_init(s: State, o: int, length: int, smoothing: int) -> None:
+    """Prepare a directional movement."""
+    size = rma_size(length)
+    for k in range(3):
+        s[o + k] = nan
+        rma_init(s, o + 3 + k * size, length)
+    rma_init(s, o + 3 + 3 * size, smoothing)
 
 
 @compiled
-def crossover(s: State, o: int, a: float, b: float) -> bool:
-    """Whether a is above b now and was at or below it on the last bar where both were defined. Exact."""
-    if isnan(a) or isnan(b):
-        return False
-    before = s[o]
-    s[o] = 1.0 if a <= b else 0.0
-    return before == 1.0 and a > b
+def dmi(s: State, o: int, high: float, low: float, close: float) -> tuple[float, float, float]:
+    """+DI, -DI and ADX: rma of the larger of the moves up and down, in percent of rma of the true range."""
+    up = high - s[o + 1]
+    down = s[o + 2] - low
+    s[o + 1] = high
+    s[o + 2] = low
+    size = rma_size(int(s[o + 3]))
+    spread = rma(s, o + 3, true_range(s, o, high, low, close, False))
+    plus = minus = nan
+    if not (isnan(up) or isnan(down)):
+        plus = up if up - down > TOLERANCE and up > TOLERANCE else 0.0
+        minus = down if down - up > TOLERANCE and down > TOLERANCE else 0.0
+    plus = rma(s, o + 3 + size, plus)
+    minus = rma(s, o + 3 + 2 * size, minus)
+    if isnan(spread) or isnan(plus) or isnan(minus) or spread == 0.0:
+        return nan, nan, nan
+    plus = 100.0 * plus / spread
+    minus = 100.0 * minus / spread
+    total = plus + minus
+    index = rma(s, o + 3 + 3 * size, abs(plus - minus) / (total if total != 0.0 else 1.0)) * 100.0
+    return plus, minus, index
 
 
 @compiled
-def crossunder(s: State, o: int, a: float, b: float) -> bool:
-    """Whether a is below b now and was at or above it on the last bar where both were defined. Exact."""
-    return crossover(s, o, b, a)
+def _dmi_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0], outs[i, 1], outs[i, 2] = dmi(s, 0, rows[i, 0], rows[i, 1], rows[i, 2])
+    return 0
+
+
+class Dmi(ManyOutputs):
+    """+DI, -DI and ADX.
+
+    Source: Wilder, 1978; Pine, measured (pine_semantics 2).
+    Warm-up: first DI after `length` + 1 bars, first ADX `smoothing` - 1 later; that of both averages.
+    Units: 0 to 100.
+    """
+
+    name = "dmi"
+    pine_name = "ta.dmi"
+    inputs = ("high", "low", "close")
+    outputs = ("plus", "minus", "adx")
+    examples = ((5, 5), (3, 2), (1, 1))
+    in_pine = "ta.dmi(5, 5)"
+    in_talib = "PLUS_DI(high, low, close, 5), MINUS_DI(high, low, close, 5), ADX(high, low, close, 5)"
+    step = _dmi_step
+
+    def __init__(self, length: int = 14, smoothing: int = 14) -> None:
+        check_lengths(length=length, smoothing=smoothing)
+        super().__init__(
+            prepared(dmi_size(length, smoothing), dmi_init, length, smoothing),
+            length + 1,
+            1 + rma_warmup(length) + rma_warmup(smoothing),
+        )

@@ -1,18 +1,13 @@
-"""Indicators of volume: obv, mfi, vwap, volume profile."""
+"""Indicators of volume: obv, mfi, vwap."""
 
 from math import isnan, nan
 
-from engine.compiled.functions import State, compiled, shared
-from engine.indicators.compare import TOLERANCE
-from engine.indicators.sums import (
-    queue_get,
-    queue_init,
-    queue_push,
-    queue_size,
-    rolling_sum,
-    sum_init,
-    sum_size,
-)
+import numpy as np
+
+from engine.compiled.functions import Rows, State, compiled, shared
+from engine.indicators.compare import TOLERANCE, is_true
+from engine.indicators.stream import SingleOutput, check_lengths, prepared
+from engine.indicators.sums import rolling_sum, sum_init, sum_size
 
 
 @shared
@@ -30,6 +25,32 @@ def obv(s: State, o: int, close: float, volume: float) -> float:
         return nan
     s[o + 1] += volume if change > 0.0 else -volume if change < 0.0 else 0.0
     return s[o + 1]
+
+
+@compiled
+def _obv_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = obv(s, 0, rows[i, 0], rows[i, 1])
+    return 0
+
+
+class Obv(SingleOutput):
+    """Running total of volume, added where the close rises, taken off where it falls.
+
+    Source: Granville, 1963; Pine, measured (pine_semantics 2).
+    Warm-up: 2 bars; cumulative, counted from the first.
+    Units: those of volume.
+    """
+
+    name = "obv"
+    pine_name = "ta.obv"
+    inputs = ("close", "volume")
+    cumulative = True
+    examples = ((),)
+    in_pine = "ta.obv"
+    step = _obv_step
+
+    def __init__(self) -> None:
+        super().__init__(prepared(2, obv_init), 2, 2)
 
 
 @shared
@@ -67,6 +88,32 @@ def mfi(s: State, o: int, x: float, volume: float) -> float:
     return 100.0 - 100.0 / (1.0 + up / down)
 
 
+@compiled
+def _mfi_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = mfi(s, 0, rows[i, 0], rows[i, 1])
+    return 0
+
+
+class Mfi(SingleOutput):
+    """100 - 100 / (1 + inflow / outflow) of volume * x on rising and falling bars.
+
+    Source: Pine, measured (pine_semantics 2).
+    Warm-up: first value after `length` bars; the first bar counts as both, so `length` + 1.
+    Units: 0 to 100.
+    """
+
+    name = "mfi"
+    pine_name = "ta.mfi"
+    inputs = ("x", "volume")
+    in_pine = "ta.mfi(close, 5)"
+    in_talib = "MFI(x, x, x, volume, 5)"
+    step = _mfi_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(mfi_size(length), mfi_init, length), length, length + 1)
+
+
 VWAP_SIZE = 3
 
 
@@ -75,7 +122,7 @@ def vwap(s: State, o: int, x: float, volume: float, new_session: float) -> float
     """Sum of x * volume over sum of volume since the last bar with `new_session` not 0; na before one."""
     if isnan(x):
         return nan
-    if new_session != 0.0:
+    if is_true(new_session):
         s[o] = 1.0
         s[o + 1] = x * volume
         s[o + 2] = volume
@@ -87,85 +134,27 @@ def vwap(s: State, o: int, x: float, volume: float, new_session: float) -> float
     return s[o + 1] / s[o + 2]
 
 
-@shared
-def profile_size(length: int, rows: int) -> int:
-    """Length of the state of a volume profile."""
-    return 2 + 3 * queue_size(length) + rows
-
-
-@shared
-def profile_init(s: State, o: int, length: int, rows: int, area_percent: float) -> None:
-    """Prepare a volume profile of `rows` price rows over `length` bars."""
-    s[o] = rows
-    s[o + 1] = area_percent
-    for k in range(3):
-        queue_init(s, o + 2 + k * queue_size(length), length)
-
-
 @compiled
-def _spread(s: State, at: int, rows: int, bottom: float, row: float, bar: tuple[float, float, float]) -> None:
-    """Add one bar's volume to the rows it overlaps, in proportion to the overlap."""
-    high, low, volume = bar
-    if row <= 0.0 or high <= low:
-        k = 0 if row <= 0.0 else min(int((low - bottom) / row), rows - 1)
-        s[at + k] += volume
-        return
-    first = min(int((low - bottom) / row), rows - 1)
-    last = min(int((high - bottom) / row), rows - 1)
-    for k in range(first, last + 1):
-        top_of_row = high if k == last else bottom + (k + 1) * row
-        bottom_of_row = low if k == first else bottom + k * row
-        s[at + k] += volume * (top_of_row - bottom_of_row) / (high - low)
+def _vwap_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = vwap(s, 0, rows[i, 0], rows[i, 1], rows[i, 2])
+    return 0
 
 
-@compiled
-def _value_area(s: State, at: int, rows: int, needed: float, peak: int) -> tuple[int, int]:
-    """Widen from the fullest row to the fuller neighbour until `needed` volume is inside."""
-    first = last = peak
-    inside = s[at + peak]
-    while inside < needed and (first > 0 or last < rows - 1):
-        under = s[at + first - 1] if first > 0 else -1.0
-        over = s[at + last + 1] if last < rows - 1 else -1.0
-        if over >= under:
-            last += 1
-            inside += over
-        else:
-            first -= 1
-            inside += under
-    return first, last
+class Vwap(SingleOutput):
+    """Sum of x * volume over sum of volume since the last bar where `new_session` is not 0.
 
-
-@compiled
-def profile(s: State, o: int, high: float, low: float, volume: float) -> tuple[float, float, float]:
-    """Price of the fullest row's middle, and top and bottom of the value area, over the last `length` bars.
-
-    The range from lowest low to highest high is cut into equal rows; each bar's volume is spread evenly
-    over its own range. na until there are `length` bars, while one of them is na, and without volume.
+    Source: Pine, measured (pine_semantics 2).
+    Warm-up: the first bar of a session; cumulative within it.
+    Units: those of x.
     """
-    rows = int(s[o])
-    length = int(s[o + 2])
-    size = queue_size(length)
-    highs, lows, volumes = o + 2, o + 2 + size, o + 2 + 2 * size
-    queue_push(s, highs, high)
-    queue_push(s, lows, low)
-    queue_push(s, volumes, volume)
-    top, bottom, total = -1e308, 1e308, 0.0
-    for age in range(length):
-        total += queue_get(s, volumes, age) + 0.0 * (queue_get(s, highs, age) + queue_get(s, lows, age))
-        top = max(top, queue_get(s, highs, age))
-        bottom = min(bottom, queue_get(s, lows, age))
-    if not total > 0.0:
-        return nan, nan, nan
-    at = o + 2 + 3 * size
-    for k in range(rows):
-        s[at + k] = 0.0
-    row = (top - bottom) / rows
-    for age in range(length):
-        bar = (queue_get(s, highs, age), queue_get(s, lows, age), queue_get(s, volumes, age))
-        _spread(s, at, rows, bottom, row, bar)
-    peak = 0
-    for k in range(1, rows):
-        if s[at + k] > s[at + peak]:
-            peak = k
-    first, last = _value_area(s, at, rows, total * s[o + 1] / 100.0, peak)
-    return bottom + (peak + 0.5) * row, bottom + (last + 1) * row, bottom + first * row
+
+    name = "vwap"
+    pine_name = "ta.vwap"
+    inputs = ("x", "volume", "new_session")
+    cumulative = True
+    examples = ((),)
+    in_pine = "ta.vwap(close, new_session)"
+    step = _vwap_step
+
+    def __init__(self) -> None:
+        super().__init__(np.zeros(VWAP_SIZE), 1, 1)

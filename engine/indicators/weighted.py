@@ -2,8 +2,9 @@
 
 from math import isnan, nan
 
-from engine.compiled.functions import State, compiled, shared
+from engine.compiled.functions import Rows, State, compiled, shared
 from engine.indicators.averages import sma, sma_init, sma_size
+from engine.indicators.stream import SingleOutput, check_lengths, prepared
 from engine.indicators.sums import queue_get, queue_init, queue_push, queue_size
 
 
@@ -42,6 +43,31 @@ def wma(s: State, o: int, x: float) -> float:
     return total / (0.5 * length * (length + 1))
 
 
+@compiled
+def _wma_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = wma(s, 0, rows[i, 0])
+    return 0
+
+
+class Wma(SingleOutput):
+    """Linearly weighted: sum of (length - i) * x[i] over length * (length + 1) / 2.
+
+    Source: Pine, measured (pine_semantics 2).
+    Warm-up: `length` bars.
+    Units: those of x.
+    """
+
+    name = "wma"
+    pine_name = "ta.wma"
+    in_pine = "ta.wma(x, 5)"
+    in_talib = "WMA(x, 5)"
+    step = _wma_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(wma_size(length), wma_init, length), length, length)
+
+
 @shared
 def hma_size(length: int) -> int:
     """Length of the state of an hma."""
@@ -70,6 +96,35 @@ def hma(s: State, o: int, x: float) -> float:
     return wma(s, o + 2 + int(s[o + 1]), 2.0 * half - full)
 
 
+@compiled
+def _hma_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = hma(s, 0, rows[i, 0])
+    return 0
+
+
+class Hma(SingleOutput):
+    """Hull: wma(2 * wma(x, length // 2) - wma(x, length), floor(sqrt(length))); `length` from 2 up.
+
+    Source: Pine, measured (pine_semantics 2).
+    Warm-up: `length` + floor(sqrt(`length`)) - 1 bars.
+    Units: those of x.
+    """
+
+    name = "hma"
+    pine_name = "ta.hma"
+    examples = ((9,), (2,))
+    in_pine = "ta.hma(x, 9)"
+    step = _hma_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(
+            prepared(hma_size(length), hma_init, length),
+            length + int(length**0.5) - 1,
+            length + int(length**0.5) - 1,
+        )
+
+
 @shared
 def vwma_size(length: int) -> int:
     """Length of the state of a vwma."""
@@ -88,3 +143,28 @@ def vwma(s: State, o: int, x: float, volume: float) -> float:
     """Sma(x * volume) / sma(volume)."""
     size = sma_size(int(s[o]))
     return sma(s, o, x * volume) / sma(s, o + size, volume)
+
+
+@compiled
+def _vwma_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = vwma(s, 0, rows[i, 0], rows[i, 1])
+    return 0
+
+
+class Vwma(SingleOutput):
+    """Sma(x * volume) / sma(volume).
+
+    Source: Pine, measured (pine_semantics 2).
+    Warm-up: `length` bars.
+    Units: those of x.
+    """
+
+    name = "vwma"
+    pine_name = "ta.vwma"
+    inputs = ("x", "volume")
+    in_pine = "ta.vwma(x, 5)"
+    step = _vwma_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(vwma_size(length), vwma_init, length), length, length)

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.compiled.functions import FloatArray, Rows, State, compiled
-from engine.indicators.oscillators import (
+from engine.indicators.momentum import (
     cmo,
     cmo_init,
     cmo_size,

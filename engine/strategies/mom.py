@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from engine.compiled.functions import FloatArray, Rows, State, compiled
-from engine.indicators.oscillators import change, change_init, change_size
+from engine.indicators.momentum import change, change_init, change_size
 from engine.model.exit_rules import EntryBar
 from engine.strategies.base import registry
 from engine.strategies.thresholds import (

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from engine.compiled.functions import FloatArray, Rows, State, compiled
-from engine.indicators.oscillators import rsi, rsi_init, rsi_size
+from engine.indicators.momentum import rsi, rsi_init, rsi_size
 from engine.indicators.warmup import rma_warmup
 from engine.strategies.base import registry
 from engine.strategies.thresholds import (

@@ -1,4 +1,4 @@
-"""`run_indicators.py IN.npy OUT.npz`: indicators.py over rows of open, high, low, close, volume."""
+"""`run_indicators.py SCRIPT.py IN.npy OUT.npz`: a script over rows of open, high, low, close, volume."""
 
 import sys
 from pathlib import Path
@@ -7,9 +7,9 @@ import numpy as np
 from chart import SYMBOL, load_bars
 from pynecore.core.script_runner import ScriptRunner
 
-bars = load_bars(sys.argv[1])
+bars = load_bars(sys.argv[2])
 runner = ScriptRunner(
-    Path(__file__).with_name("indicators.py"),
+    Path(sys.argv[1]),
     iter(bars),
     SYMBOL,
     last_bar_index=len(bars) - 1,
@@ -18,4 +18,4 @@ runner = ScriptRunner(
     lossless_volume=True,
 )
 plots = [plot for _, plot in runner.run_iter()]
-np.savez(sys.argv[2], **{name: np.array([float(plot[name]) for plot in plots]) for name in plots[0]})
+np.savez(sys.argv[3], **{name: np.array([float(plot[name]) for plot in plots]) for name in plots[0]})

@@ -2,13 +2,14 @@
 
 import pickle
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from engine.indicators import batch
-from engine.indicators.stream_averages import Ema
+from engine.indicators.averages import Ema
+from engine.indicators.catalog import INDICATORS
 from engine.model.bars import Bar, Bars
 from engine.model.exit_rules import ExitRules
 from engine.strategies.base import SignalStrategy, registry
@@ -152,18 +153,23 @@ def test_strategies_and_indicators_can_be_sent_to_another_process_with_what_they
         assert other_ema.update(bar.close) == ema.update(bar.close)
 
 
+def _values(name: str, *settings: object) -> Callable[..., np.ndarray]:
+    return INDICATORS[name](*settings).run
+
+
 def test_values_are_the_indicators():
     bars = _bars(400)
     hlc3 = (bars.high + bars.low + bars.close) / 3.0
+    upper = _values("ema", 16)(bars.close) + 1.41 * _values("stdev", 16)(bars.close)
     for name, params, expected in (
-        ("rsi", {"length": 9}, batch.rsi(bars.close, 9)),
-        ("cci", {"source": "hlc3"}, batch.cci(hlc3, 14)),
-        ("cmo", {"smoothing": "sum"}, batch.cmo(bars.close, 24)),
-        ("cmo", {"smoothing": "wilder"}, batch.cmo_wilder(bars.close, 24)),
-        ("ppo", {"fast_length": 3, "slow_length": 9}, batch.ppo(bars.close, 3, 9, "dema")),
-        ("ultosc", {}, batch.ultosc(bars.high, bars.low, bars.close, 14, 28, 36)),
-        ("bband", {"ma_type": "ema"}, batch.ema(bars.close, 16) + 1.41 * batch.stdev(bars.close, 16)),
-        ("tema", {}, batch.tema(bars.close, 14)),
+        ("rsi", {"length": 9}, _values("rsi", 9)(bars.close)),
+        ("cci", {"source": "hlc3"}, _values("cci", 14)(hlc3)),
+        ("cmo", {"smoothing": "sum"}, _values("cmo", 24)(bars.close)),
+        ("cmo", {"smoothing": "wilder"}, _values("cmo_wilder", 24)(bars.close)),
+        ("ppo", {"fast_length": 3, "slow_length": 9}, _values("ppo", 3, 9, "dema")(bars.close)),
+        ("ultosc", {}, _values("ultosc", 14, 28, 36)(bars.high, bars.low, bars.close)),
+        ("bband", {"ma_type": "ema"}, upper),
+        ("tema", {}, _values("tema", 14)(bars.close)),
     ):
         assert np.array_equal(_strategy(name, params).batch(bars).values[0], expected, equal_nan=True), name
 
