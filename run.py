@@ -17,7 +17,9 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -36,9 +38,17 @@ UNPACKING_SECONDS = 5.0
 WAIT_SECONDS = 0.5
 SAID = "the lines above say why"
 PRODUCT = ("run.py", "runtime", "gateways", "engine", "model_integration", "nextbar")
-SEVERAL_AT_ONCE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+WORKERS = min((os.cpu_count() or 1) + 1, 5)
+"""One more than there are processors: a test of other processes mostly waits for them."""
+SEVERAL_AT_ONCE = ("-n", str(WORKERS), "--dist", "loadfile")
 """Tests of one file share servers, so a file stays in one process."""
 AS_ON_WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/win32", *PRODUCT)
+BEFORE_TESTS = {
+    "compiled functions": ["tests.support.compile_all"],
+    "mypy": ["mypy"],
+    "mypy, as on Windows": ["mypy", *AS_ON_WINDOWS],
+}
+"""Two at a time, the longest first. A function compiled here is not compiled again by each test process."""
 
 
 def main(argv: list[str]) -> int:
@@ -281,18 +291,51 @@ def run_checks(pytest_arguments: list[str]) -> int:
     files = named_files(pytest_arguments)
     checks = {"ruff format": ["ruff", "format", "--check", *(files or ["."])]}
     checks["ruff check"] = ["ruff", "check", *(files or ["."])]
-    if not files:
-        checks["mypy"] = ["mypy"]
-        checks["mypy, as on Windows"] = ["mypy", *AS_ON_WINDOWS]
-    checks["pytest"] = ["pytest", *(() if files else SEVERAL_AT_ONCE), *pytest_arguments]
+    failed = run_in_turn(checks)
+    failed += [] if files else run_two_at_a_time(BEFORE_TESTS)
+    several = () if files else SEVERAL_AT_ONCE
+    failed += run_in_turn({"pytest": ["pytest", *several, *pytest_arguments]})
+    say(f"FAILED: {', '.join(failed)}" if failed else "all checks passed")
+    return 1 if failed else 0
+
+
+def run_in_turn(checks: Mapping[str, list[str]]) -> list[str]:
+    """Run checks one after the other on this terminal; the names of those that failed."""
     failed = []
     for name, arguments in checks.items():
         say(f"== {name}")
-        command = [sys.executable, "-m", *arguments]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode:  # noqa: S603  # our own tools
+        if run_module(arguments).returncode:
             failed.append(name)
-    say(f"FAILED: {', '.join(failed)}" if failed else "all checks passed")
-    return 1 if failed else 0
+    return failed
+
+
+def run_two_at_a_time(checks: Mapping[str, list[str]]) -> list[str]:
+    """Run checks that use one processor each, telling their outputs in order; the names of the failed."""
+    failed = []
+    with ThreadPoolExecutor(2) as pool:
+        results = pool.map(partial(run_module, stdout=subprocess.PIPE), checks.values())
+        for name, done in zip(checks, results, strict=True):
+            say(f"== {name}")
+            sys.stdout.write(done.stdout or "")
+            if done.returncode:
+                failed.append(name)
+    return failed
+
+
+def run_module(arguments: list[str], stdout: int | None = None) -> subprocess.CompletedProcess[str]:
+    """A module of the environment at work in the project; with PIPE, its output and errors are kept."""
+    # Processes that tests start, hundreds of them, share the bytecode of what they import.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run(  # noqa: S603  # our own tools
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=stdout,
+        stderr=None if stdout is None else subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
 
 
 def named_files(pytest_arguments: list[str]) -> list[str]:

@@ -1,10 +1,13 @@
-"""A failed test is one failure: what it left open when it stopped is no fault of the tests behind it."""
+"""A failed test is one failure: what it left open when it stopped is no fault of the tests behind it.
+
+What is imported and collected stays until the end, so the garbage collector never looks at it.
+"""
 
 import contextlib
 import gc
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 import structlog
@@ -17,6 +20,17 @@ def logs_of_a_process_end_with_its_test() -> Iterator[None]:
     """A command that ran in this process has sent its log to an output that is closed by now."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for garbage only in what the tests make."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

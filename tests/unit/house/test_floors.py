@@ -10,8 +10,10 @@ from graphlib import CycleError, TopologicalSorter
 import pytest
 
 from tests.support.places import ROOT
+from tests.support.sources import sources
 
 TOP_NAMES = ("engine", "gateways", "model_integration", "nextbar", "runtime")
+TOP_FOLDERS = tuple(f"{name}/" for name in TOP_NAMES)
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PLAN = tomllib.loads((ROOT / "tests" / "unit" / "house" / "floors.toml").read_text("utf-8"))
 FLOORS: list[str] = PLAN["floors"]
@@ -21,12 +23,11 @@ UNTIED = tomllib.loads((ROOT / "tests" / "tidy_exceptions.toml").read_text("utf-
 @cache
 def modules() -> dict[str, ast.Module]:
     """Every module of the product by its dotted name; a package is its `__init__`."""
-    found = {}
-    for top in TOP_NAMES:
-        for path in sorted((ROOT / top).rglob("*.py")):
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            found[name.removesuffix(".__init__")] = ast.parse(path.read_text("utf-8"))
-    return found
+    return {
+        one.name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): one.tree
+        for one in sources()
+        if one.name.startswith(TOP_FOLDERS)
+    }
 
 
 @cache

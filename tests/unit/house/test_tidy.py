@@ -5,19 +5,16 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
 import pytest
 
 from tests.support.places import ROOT
+from tests.support.sources import sources
 
 EXCEPTIONS = ROOT / "tests" / "tidy_exceptions.toml"
 FILE_LINES = 500
 FUNCTION_LINES = 70
-CODE_FOLDERS = (
-    "runtime", "gateways", "engine", "model_integration", "nextbar", "benchmarks", "research", "tests",
-)  # fmt: skip
 POSIX_ONLY_MODULES = frozenset({"fcntl", "resource", "termios", "tty", "pty", "pwd", "grp"})
 POSIX_ONLY_NAMES = frozenset(
     {
@@ -65,25 +62,6 @@ WORDS_OF_ONE_EXCHANGE = {
     "an event of its streams": r"ORDER_TRADE_UPDATE|[\"']ACCOUNT_UPDATE|ALGO_UPDATE",
 }
 """What Binance says, and nobody else. The gateway translates it (`gateways/wire/words.py`)."""
-
-
-@dataclass(frozen=True)
-class Source:
-    name: str
-    text: str
-    tree: ast.Module
-
-
-@cache
-def sources() -> tuple[Source, ...]:
-    paths = [ROOT / "run.py"]
-    for folder in CODE_FOLDERS:
-        paths += sorted((ROOT / folder).rglob("*.py"))
-    found = []
-    for path in paths:
-        text = path.read_text("utf-8")
-        found.append(Source(path.relative_to(ROOT).as_posix(), text, ast.parse(text)))
-    return tuple(found)
 
 
 @cache
