@@ -18,7 +18,7 @@ from gateways.wire.token import load_token
 from runtime.control.client import NotAnEngine, connect
 from runtime.control.commands import COMMANDS, About, CommandName
 from runtime.control.protocol import AuditLine, Request, Response
-from runtime.control.shown import ShowPrice, counted, price, readable
+from runtime.control.shown import counted, price, readable
 from runtime.control.status import EngineStatus, read_status
 from runtime.control.status_tables import (
     append_states,
@@ -33,9 +33,11 @@ from runtime.control.status_tables import (
 from runtime.settings import ENVIRONMENTS, Home, SettingsError
 from runtime.settings.environment import port_variable, ports_to_try
 from runtime.settings.load import parse_settings
+from runtime.suggestions import allowed
+from runtime.typer_refusals import PlainGroup, whole_number
 
 if TYPE_CHECKING:
-    from engine.tables.round_trips import Results
+    from engine.tables.round_trips import Results, RoundTrip
 
 ANSWER_SECONDS = 10
 WIDE_COLUMNS = 160
@@ -43,7 +45,7 @@ WIDE_COLUMNS = 160
 ALL_ROWS = 1_000
 _QUESTIONS = {"status", "watch", *(name for name, about in COMMANDS.items() if about.is_question)}
 _TROUBLE = (OSError, EOFError, ValueError, msgspec.DecodeError)
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=PlainGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def _chosen(context: typer.Context, given: str) -> str:
@@ -130,7 +132,7 @@ def _engine_of(environment: str) -> tuple[tuple[int, ...], bytes]:
 
 def _known(environment: str) -> str:
     if environment not in ENVIRONMENTS:
-        _refuse(f"there is no environment {environment!r}; allowed: {', '.join(ENVIRONMENTS)}")
+        _refuse(f"there is no environment {environment!r}{allowed(environment, ENVIRONMENTS)}")
     return environment
 
 
@@ -209,19 +211,24 @@ def trades(
     env: Environment = "",
     strategy: Strategy = "",
     symbol: Symbol = "",
-    last: Annotated[int, typer.Option(min=1, help="number of trades, the newest ones")] = 20,
+    last: Annotated[
+        int, typer.Option(parser=whole_number(1), metavar="NUMBER", help="number of trades, the newest ones")
+    ] = 20,
     json: AsJson = False,
 ) -> None:
     """Trades from flat to flat from the journal, the newest last; the engine need not run."""
     from engine.shell import results  # noqa: PLC0415  # it imports numba, and a kill must not wait for that
 
-    found, price = _results(env)
-    trips = results.chosen(found, strategy, symbol)[-last:]
+    found, status = _results(env)
+    trips = _chosen_trips(found, status, strategy, symbol)[-last:]
     if json:
         _echo_json(results.as_data(trips))
     elif trips:
         screen = _wide()
-        screen.print(results.trades_table(trips, price, screen.width))
+        ticks = {} if status is None else status.tick_sizes
+        screen.print(
+            results.trades_table(trips, lambda name, value: price(value, ticks.get(name)), screen.width)
+        )
     else:
         typer.echo("no trade yet")
 
@@ -231,8 +238,8 @@ def profit(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "", 
     """Profit by strategy and by day from the journal; the engine need not run."""
     from engine.shell import results  # noqa: PLC0415  # as above
 
-    found, _ = _results(env)
-    trips = results.chosen(found, strategy, symbol)
+    found, status = _results(env)
+    trips = _chosen_trips(found, status, strategy, symbol)
     if json:
         _echo_json(results.profit_data(found, trips))
         return
@@ -245,8 +252,20 @@ def profit(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "", 
         screen.print(line)
 
 
-def _results(environment: str) -> "tuple[Results, ShowPrice]":
-    """The journal's results, and how to show prices: with the tick sizes of the last status."""
+def _chosen_trips(
+    found: "Results", status: EngineStatus | None, strategy: str, symbol: str
+) -> "list[RoundTrip]":
+    """The trades of a strategy and a symbol. A name that nothing here has is refused."""
+    from engine.shell import results  # noqa: PLC0415  # as above
+
+    trips = results.chosen(found, strategy, symbol)
+    if not trips and (sentence := results.unknown(found, status, strategy, symbol)):
+        _refuse(sentence)
+    return trips
+
+
+def _results(environment: str) -> "tuple[Results, EngineStatus | None]":
+    """The journal's results, and the last status, which knows the tick sizes."""
     from engine.journal.segment import JournalError, segment_paths  # noqa: PLC0415  # as above
     from engine.tables.round_trips import read_results  # noqa: PLC0415  # as above
 
@@ -257,9 +276,7 @@ def _results(environment: str) -> "tuple[Results, ShowPrice]":
         results = read_results(folder / "journal")
     except (JournalError, OSError) as error:
         _refuse(str(error))
-    last = read_status(folder / "summary.json")
-    ticks = {} if last is None else last.tick_sizes
-    return results, lambda name, value: price(value, ticks.get(name))
+    return results, read_status(folder / "summary.json")
 
 
 def _echo_line(time_ns: int, kind: str, text: str) -> None:

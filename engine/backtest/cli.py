@@ -19,13 +19,14 @@ from engine.backtest.data.configuration import ConfigError, located
 from engine.backtest.data.loaders import DataError
 from engine.backtest.data.output_folder import check_folder
 from engine.strategies.calls import StrategyFault
+from runtime.typer_refusals import PlainGroup, whole_number
 
 if TYPE_CHECKING:
     from engine.backtest.data.market import MarketData
     from engine.backtest.report.result import Result
     from engine.backtest.runs.config import RunConfig
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 _COMMANDS = ("run", "sample", "strategies")
 _MANY = ("--strategy", "--data", "--param", "--exit", "--broker", "--finer", "--funding")
 
@@ -37,17 +38,6 @@ class TableFormat(StrEnum):
 
     PARQUET = "parquet"
     CSV = "csv"
-
-
-def _jobs(text: str) -> int:
-    """Parse a number of processes."""
-    try:
-        jobs = int(text)
-    except ValueError:
-        jobs = 0
-    if jobs < 1:
-        raise typer.BadParameter(f"{text!r} is not a whole number of 1 or more")
-    return jobs
 
 
 def _table_format(text: str) -> TableFormat:
@@ -80,7 +70,7 @@ def run(
     end: Annotated[str | None, typer.Option(help="End of the period, exclusive; UTC without a zone.")] = None,
     gaps: Annotated[str | None, typer.Option(help="Missing bars: refuse, keep (default) or fill.")] = None,
     engine: Annotated[str | None, typer.Option(help="kernel or event.")] = None,
-    jobs: Annotated[int, typer.Option(parser=_jobs, metavar="NUMBER", help="Processes.")] = 1,
+    jobs: Annotated[int, typer.Option(parser=whole_number(1), metavar="NUMBER", help="Processes.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for trades, equity, summary and reports.")] = None,
     trades: Annotated[
         TableFormat, typer.Option(parser=_table_format, metavar="parquet|csv", help="Of trades and equity.")

@@ -18,8 +18,9 @@ from engine.model.owners import strategy_name
 from engine.model.records import Audit
 from engine.orders.order_store import Order
 from engine.strategies.slot import SlotState, StrategySlot
-from runtime.control.commands import COMMANDS
+from runtime.control.commands import COMMANDS, CommandName
 from runtime.control.shown import counted
+from runtime.suggestions import SYMBOL_LIKENESS, did_you_mean
 
 _AGAIN = ", which a strategy that is not paused may place again at its next bar"
 _NOT_CONNECTED = "no connection to the gateway: nothing was cancelled, try again later"
@@ -52,19 +53,30 @@ class Commands:
 
     def _unknown(self, command: Command) -> str:
         """Why a command is refused before it is journalled: what it names is not traded here ("": it is)."""
-        symbols, slots = self._engine.config.symbols, self._engine.strategies.slots
-        if command.symbol and command.symbol not in symbols:
-            return f"{command.symbol} is not traded here; symbols are {', '.join(symbols)}"
-        names = sorted({name for slot in slots for name in (slot.owner, strategy_name(slot.owner))})
-        if command.name == "flatten":
-            names += [owner for owner, _ in self._engine.ownership.orphans()]
-        is_prefix_enough = command.name == "why"
-        if command.strategy and not any(
-            name.startswith(command.strategy) if is_prefix_enough else name == command.strategy
-            for name in names
-        ):
-            return f"there is no strategy {command.strategy!r}; strategies are {', '.join(names)}"
+        strategy, symbol, symbols = command.strategy, command.symbol, self._engine.config.symbols
+        if symbol and symbol not in symbols:
+            hint = did_you_mean(symbol, symbols, likeness=SYMBOL_LIKENESS)
+            return f"{symbol} is not traded here{hint}; symbols are {', '.join(symbols)}"
+        if not strategy:
+            return ""
+        meant = [one for names, one in self._traded(command.name) if _is_meant(command, names)]
+        if not meant:
+            names = sorted({name for names, _ in self._traded(command.name) for name in names})
+            hint = did_you_mean(strategy, names)
+            return f"there is no strategy {strategy!r}{hint}; strategies are {', '.join(names)}"
+        if symbol and symbol not in meant:
+            return f"{strategy} does not trade {symbol}; it trades {', '.join(sorted(set(meant)))}"
         return ""
+
+    def _traded(self, command_name: CommandName) -> list[tuple[tuple[str, ...], str]]:
+        """The names of each strategy that the command may be for, and a symbol it trades."""
+        engine = self._engine
+        found: list[tuple[tuple[str, ...], str]] = [
+            ((slot.owner, strategy_name(slot.owner)), slot.symbol) for slot in engine.strategies.slots
+        ]
+        if command_name == "flatten":
+            found += [((owner,), position.symbol) for owner, position in engine.ownership.orphans()]
+        return found
 
     def on_stop(self, stop: Stop) -> None:
         """The shell ends: positions and resting orders stay as they are."""
@@ -181,7 +193,7 @@ class Commands:
             return False, _NOT_CONNECTED
         order = engine.store.get(command.argument)
         if order is None or not order.is_open:
-            return False, f"there is no open order {command.argument!r}"
+            return False, self._not_open(command.argument, order)
         intent = order.intent
         if engine.trades.looks_after(order):
             kind = "stop" if intent.is_conditional else "target"
@@ -195,6 +207,14 @@ class Commands:
         engine.orders.cancel(order, f"command {command.command_id}")
         again = _AGAIN if slot is not None and _is_entry(order) and not slot.paused else ""
         return True, f"cancelling {command.argument}{again}"
+
+    def _not_open(self, given: str, order: Order | None) -> str:
+        """Why there is nothing to cancel."""
+        if order is not None:
+            return f"order {given} is no longer open: {self._outcome(order).strip()}"
+        ids = [one.client_order_id for one in self._engine.store.open_orders()]
+        more = "`status` shows those that are open" if ids else "none is open"
+        return f"there is no order {given!r}{did_you_mean(given, ids)}; {more}"
 
     def _cancel_all(self, command: Command) -> tuple[bool, str]:
         """Cancel the resting entries of strategies. Stops, targets and orders of others stay."""
@@ -331,6 +351,12 @@ def _all_resumed(slots: Sequence[StrategySlot]) -> str:
 def _failed(slots: Iterable[StrategySlot]) -> str:
     """What to add to an answer that says that strategies run: those that do not, and what to do."""
     return "".join(f"; {_to_mend(slot)}" for slot in slots if slot.state is SlotState.FAILED)
+
+
+def _is_meant(command: Command, names: Sequence[str]) -> bool:
+    """Whether the command is for a strategy of these names; for `why` their beginning is enough."""
+    given = command.strategy
+    return any(name.startswith(given) if command.name == "why" else name == given for name in names)
 
 
 def _rests(order: Order) -> bool:

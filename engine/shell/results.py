@@ -13,7 +13,9 @@ from engine.model.owners import strategy_name
 from engine.model.timeframes import SECOND_NS
 from engine.tables.round_trips import Results, RoundTrip
 from runtime.control.shown import ShowPrice, counted, money
+from runtime.control.status import EngineStatus
 from runtime.control.status_tables import NARROW_COLUMNS, shortened
+from runtime.suggestions import SYMBOL_LIKENESS, allowed
 
 ZERO = Decimal(0)
 
@@ -25,6 +27,22 @@ def chosen(results: Results, strategy: str, symbol: str) -> list[RoundTrip]:
         for one in (*results.closed, *results.still_open)
         if strategy in {"", one.strategy, strategy_name(one.strategy)} and symbol in {"", one.symbol}
     ]
+
+
+def unknown(results: Results, status: EngineStatus | None, strategy: str, symbol: str) -> str:
+    """What is wrong with names for which there is no trade: neither the journal nor the last status has them
+    ("": nothing)."""
+    trips, running = (*results.closed, *results.still_open), () if status is None else status.strategies
+    owners = {one.strategy for one in trips} | {one.strategy for one in running}
+    symbols = {one.symbol for one in trips} | {one.symbol for one in running}
+    symbols |= set(() if status is None else status.tick_sizes)
+    names = sorted(owners | {strategy_name(one) for one in owners})
+    if strategy and strategy not in names:
+        return f"no trade of {strategy!r}, which has not run here{allowed(strategy, names)}"
+    if symbol and symbol not in symbols:
+        more = allowed(symbol, sorted(symbols), likeness=SYMBOL_LIKENESS)
+        return f"no trade of {symbol!r}, which has not been traded here{more}"
+    return ""
 
 
 def trades_table(trips: Sequence[RoundTrip], price: ShowPrice, width: int) -> Table:

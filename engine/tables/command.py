@@ -22,8 +22,11 @@ from runtime.process.child import at_end_of_stdin
 from runtime.process.files import keep_private
 from runtime.settings import ENVIRONMENTS, Home, Settings, SettingsError
 from runtime.settings.load import parse_settings
+from runtime.typer_refusals import PlainGroup, number
 
-app = typer.Typer(add_completion=False, help="SQL tables of orders, fills, signals, positions and equity.")
+app = typer.Typer(
+    cls=PlainGroup, add_completion=False, help="SQL tables of orders, fills, signals, positions and equity."
+)
 Environment = Annotated[str, typer.Argument(help=", ".join(ENVIRONMENTS))]
 JOURNAL_FOLDER = "journal"
 """Inside data/<env>/engine."""
@@ -95,7 +98,9 @@ def status(environment: Environment = "demo") -> None:
 @app.command()
 def follow(
     environment: Environment = "demo",
-    every: Annotated[float, typer.Option(min=0.01, help="Seconds between looks.")] = 0.5,
+    every: Annotated[
+        float, typer.Option(parser=number(0.01), metavar="SECONDS", help="Seconds between looks.")
+    ] = 0.5,
     *,
     forever: Annotated[bool, typer.Option(help="Go on when stdin closes.")] = False,
 ) -> None:

@@ -129,8 +129,8 @@ def test_what_is_wrong_is_blamed_on_the_option_or_the_file_it_stands_in(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("--jobs x", "'x' is not a whole number of 1 or more"),
-        ("--jobs 0", "'0' is not a whole number of 1 or more"),
+        ("--jobs x", "expected a whole number of 1 or more, not 'x'"),
+        ("--jobs 0", "expected a whole number of 1 or more, not '0'"),
         ("--trades xls", "'xls' is neither parquet nor csv"),
     ],
 )

@@ -22,11 +22,12 @@ from engine.backtest.parity.tv_export import ExportError
 from engine.backtest.runs.compile_notice import announce_compiling
 from engine.backtest.runs.engines import Engine
 from engine.strategies.calls import StrategyFault
+from runtime.typer_refusals import PlainCommand
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def main(
     config: Annotated[Path, typer.Option(help="JSON file of cases.")],
     reference: Annotated[

@@ -211,7 +211,7 @@ def test_trades_and_profit_come_from_the_journal_of_an_engine_that_does_not_run(
         )
         journal.append(OrderReport(update, number))
     journal.close(3)
-    write_status(folder / "summary.json", EngineStatus(tick_sizes={"DOGEUSDT": "0.00001"}))
+    write_status(folder / "summary.json", EngineStatus(tick_sizes={"DOGEUSDT": "0.00001", "BTCUSDT": "0.1"}))
     code, text = ctl(monkeypatch, 1, "trades")
     assert code == 0
     row = text.splitlines()[1].split()
@@ -220,7 +220,19 @@ def test_trades_and_profit_come_from_the_journal_of_an_engine_that_does_not_run(
         "00:00:00",
         *["sma:s1", "DOGEUSDT", "100", "0.00400", "0.00500", "0.10", "0.00", "1d", "0h", "long"],
     ]
-    assert "no trade yet" in ctl(monkeypatch, 1, "trades", "--strategy", "rsi")[1]
+    for name in ("trades", "profit"):
+        assert ctl(monkeypatch, 1, name, "--strategy", "smaa") == (
+            2,
+            "no trade of 'smaa', which has not run here (did you mean sma?); allowed: sma, sma:s1\n",
+        )
+        assert ctl(monkeypatch, 1, name, "--symbol", "DOGEUSD") == (
+            2,
+            (
+                "no trade of 'DOGEUSD', which has not been traded here (did you mean DOGEUSDT?); "
+                "allowed: BTCUSDT, DOGEUSDT\n"
+            ),
+        )
+    assert ctl(monkeypatch, 1, "trades", "--symbol", "BTCUSDT") == (0, "no trade yet\n")
     assert "1 closed trade, net 0.10" in ctl(monkeypatch, 1, "profit")[1]
     (trade,) = msgspec.json.decode(ctl(monkeypatch, 1, "trades", "--json")[1])
     assert (trade["entry_price"], trade["profit"], trade["closed_ns"]) == ("0.004", "0.1", 2 * 86_400 * 10**9)

@@ -212,11 +212,15 @@ def resting_by_hand(rig: Rig) -> str:
 def test_cancel_names_what_is_not_open_and_cancels_what_is() -> None:
     rig, _ = holding()
     hand = resting_by_hand(rig)
-    assert command(rig, "cancel", 1, argument="x").text == "there is no open order 'x'"
+    unknown = command(rig, "cancel", 1, argument="web_8")
+    assert (unknown.ok, unknown.text) == (
+        False,
+        "there is no order 'web_8' (did you mean web_9?); `status` shows those that are open",
+    )
     assert command(rig, "cancel", 2, argument=hand).text == f"cancelling {hand}"
     assert hand not in rig.exchange.orders
     said = command(rig, "cancel", 3, argument=hand)
-    assert (said.ok, said.text) == (False, f"there is no open order '{hand}'")
+    assert (said.ok, said.text) == (False, f"order {hand} is no longer open: canceled")
 
 
 def test_cancel_of_a_stop_that_would_come_back_is_refused_and_says_what_to_do() -> None:

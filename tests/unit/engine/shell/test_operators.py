@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.core.commands import Commands
+from engine.core.engine import Engine
 from engine.ctl import app
 from engine.model.audit import Answer
 from engine.model.events import Command
@@ -20,7 +21,7 @@ from engine.shell.log_lines import line_of
 from gateways.wire.messages import Reply
 from runtime.control.commands import COMMANDS, CommandName
 from runtime.control.shown import as_it_is
-from tests.support.engine_rig import Rig
+from tests.support.engine_rig import Rig, config, spec
 from tests.support.order_events import report
 from tests.support.places import ROOT
 
@@ -48,14 +49,33 @@ def test_kill_and_flatten_say_what_is_off_until_resume() -> None:
 def test_a_symbol_nobody_trades_changes_nothing_and_is_not_written_down(name: str) -> None:
     rig = Rig().up()
     said = answer(rig, name, symbol="BTCUSD")
-    assert (said.ok, said.text) == (False, "BTCUSD is not traded here; symbols are BTCUSDT")
+    assert (said.ok, said.text) == (
+        False,
+        "BTCUSD is not traded here (did you mean BTCUSDT?); symbols are BTCUSDT",
+    )
     assert not rig.engine.operator.is_paused
     assert not rig.engine.operator.killed
     assert not rig.records(CommandGiven)
 
 
 def test_a_strategy_nobody_runs_is_said() -> None:
-    assert "there is no strategy 'smaa'" in answer(Rig().up(), "pause", strategy="smaa").text
+    said = answer(Rig().up(), "pause", strategy="sma_crossover_inflexion")
+    assert (said.ok, said.text) == (
+        False,
+        (
+            "there is no strategy 'sma_crossover_inflexion' (did you mean sma_crossover_inflection?); "
+            "strategies are sma_crossover_inflection, sma_crossover_inflection:s1"
+        ),
+    )
+
+
+@pytest.mark.parametrize("name", ["pause", "resume", "flatten", "why"])
+def test_a_strategy_that_does_not_trade_the_symbol_is_said(name: str) -> None:
+    specs = (spec(), spec("ema_cross", owner="ema_cross:s2", symbols=("ETHUSDT",), params={}))
+    rig = Rig(Engine(config(*specs, symbols=("BTCUSDT", "ETHUSDT")))).up()
+    said = answer(rig, name, strategy="ema_cross", symbol="BTCUSDT")
+    assert (said.ok, said.text) == (False, "ema_cross does not trade BTCUSDT; it trades ETHUSDT")
+    assert not rig.records(CommandGiven)
 
 
 def test_a_command_is_logged_in_words() -> None:
