@@ -42,6 +42,8 @@ WORKERS = min((os.cpu_count() or 1) + 1, 5)
 """One more than there are processors: a test of other processes mostly waits for them."""
 SEVERAL_AT_ONCE = ("-n", str(WORKERS), "--dist", "loadfile")
 """Tests of one file share servers, so a file stays in one process."""
+PICKS_TESTS = ("-k", "-m", "--ignore", "--deselect")
+"""Options of pytest whose value may look like a file."""
 AS_ON_WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/win32", *PRODUCT)
 BEFORE_TESTS = {
     "compiled functions": ["tests.support.compile_all"],
@@ -80,8 +82,9 @@ def main(argv: list[str]) -> int:
 
 
 def mistake_in(argv: list[str]) -> str:
-    """What is wrong with the command line, said before an install; that module needs only Python."""
-    from runtime.supervisor.arguments import CommandLineError, parse_arguments  # noqa: PLC0415
+    """What is wrong with the command line, said before an install; those modules need only Python."""
+    from runtime.command_line import CommandLineError  # noqa: PLC0415
+    from runtime.supervisor.arguments import parse_arguments  # noqa: PLC0415
 
     try:
         parse_arguments(argv)
@@ -286,15 +289,28 @@ def say(text: str) -> None:
 def run_checks(pytest_arguments: list[str]) -> int:
     """Format, lint, types, tests; all of them, whatever fails. 0 when all are well.
 
-    With test files among the arguments only those are looked at, and nothing is type-checked.
+    With files among the arguments only those are looked at: tests are linted and run, sources are linted,
+    type-checked, and tested by what mirrors them in tests/.
     """
     files = named_files(pytest_arguments)
+    gone = next((one for one in files if not (ROOT / one).exists()), "")
+    if gone:
+        sys.stderr.write(f"there is no file {gone}{similar_file(gone)}; nothing was checked\n")
+        return 2
+    sources = [one for one in files if not is_test(one)]
+    tests = [test for one in sources for test in mirrors(one)]
+    arguments = [one for one in pytest_arguments if one.partition("::")[0] not in sources] + tests
     checks = {"ruff format": ["ruff", "format", "--check", *(files or ["."])]}
     checks["ruff check"] = ["ruff", "check", *(files or ["."])]
+    if sources:
+        checks["mypy"] = ["mypy", *sources]
     failed = run_in_turn(checks)
     failed += [] if files else run_two_at_a_time(BEFORE_TESTS)
     several = () if files else SEVERAL_AT_ONCE
-    failed += run_in_turn({"pytest": ["pytest", *several, *pytest_arguments]})
+    if not files or tests or len(sources) < len(files):
+        failed += run_in_turn({"pytest": ["pytest", *several, *arguments]})
+    else:
+        say(f"no test mirrors {', '.join(sources)}: format, lint and types are all that is checked")
     say(f"FAILED: {', '.join(failed)}" if failed else "all checks passed")
     return 1 if failed else 0
 
@@ -339,9 +355,45 @@ def run_module(arguments: list[str], stdout: int | None = None) -> subprocess.Co
 
 
 def named_files(pytest_arguments: list[str]) -> list[str]:
-    """The files and folders among pytest's arguments: `FILE.py::test_x` names one."""
-    paths = [one.partition("::")[0] for one in pytest_arguments if not one.startswith("-")]
-    return [path for path in dict.fromkeys(paths) if path and (ROOT / path).exists()]
+    """The files and folders among pytest's arguments, also those that are not there: `FILE.py::test_x` names
+    one. What follows an option is its value, unless it is there or is called `.py`."""
+    found = []
+    for before, word in zip(["", *pytest_arguments], pytest_arguments, strict=False):
+        path = word.partition("::")[0]
+        is_value = before.startswith("-") and "=" not in before
+        is_file = not is_value or (path.endswith(".py") and before not in PICKS_TESTS)
+        if path and not word.startswith("-") and (is_file or (ROOT / path).exists()):
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def is_test(path: str) -> bool:
+    """Whether pytest is to be given that file or folder itself."""
+    whole = (ROOT / path).resolve()
+    return whole == ROOT or whole.is_relative_to(ROOT / "tests")
+
+
+def mirrors(source: str) -> list[str]:
+    """The tests of a source file, else the folder of tests that mirrors its own."""
+    path = (ROOT / source).resolve()
+    if not path.is_relative_to(ROOT):
+        return []
+    folder = path.relative_to(ROOT) if path.is_dir() else path.relative_to(ROOT).parent
+    rooms = [room for kind in sorted((ROOT / "tests").iterdir()) if (room := kind / folder).is_dir()]
+    own = [test for room in rooms for test in sorted(room.rglob(f"test_{path.stem}*.py"))]
+    found = own if own and not path.is_dir() else rooms if folder.parts else []
+    return [test.relative_to(ROOT).as_posix() for test in found]
+
+
+def similar_file(path: str) -> str:
+    """ " (did you mean tests/unit/test_x.py?)"; "" where no file is like it."""
+    from runtime.suggestions import did_you_mean  # noqa: PLC0415  # not before Python's version is known
+
+    there = [one for top in (*PRODUCT[1:], "tests") for one in (ROOT / top).rglob("*.py")]
+    by_name = {one.name: one.relative_to(ROOT).as_posix() for one in there}
+    whole = did_you_mean(path, by_name.values(), likeness=0.8)
+    close = by_name.get(Path(path).name)
+    return f" (did you mean {close}?)" if close else whole
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ from engine.backtest.data.samples import DATASETS, dataset
 from engine.strategies.base import SignalStrategy, registry
 from model_integration.twins import TWINS
 from model_integration.validation import ValidationTestingSuite
+from runtime.suggestions import allowed
 
 
 def main(names: list[str]) -> int:
     """Print each finding; 1 when there is a difference, 2 for an unknown name."""
     unknown = [name for name in names if name not in TWINS]
     if unknown:
-        sys.stderr.write(f"model_integration: no twin of {unknown[0]!r}, there are {', '.join(TWINS)}\n")
+        sys.stderr.write(f"model_integration: no twin of {unknown[0]!r}{allowed(unknown[0], TWINS)}\n")
         return 2
     markets = [(name, dataset(name)) for name in DATASETS if name.endswith("-1h")]
     passed = True

@@ -126,6 +126,7 @@ def strategies(
     """List the strategies that can be run, with their parameters."""
     from engine.backtest.runs.strategies import strategy_class  # noqa: PLC0415  # slow, so only here
     from engine.backtest.strategy_list import describe  # noqa: PLC0415
+    from engine.strategies.base import registry  # noqa: PLC0415
     from engine.strategies.finding import strategy_names  # noqa: PLC0415
 
     console = Console(highlight=False, markup=False)
@@ -136,11 +137,21 @@ def strategies(
             text = json.dumps(strategy_class(schema).Params.model_json_schema(), indent=2)
             console.print(text, soft_wrap=True)
             return
+        broken = [] if names else [*registry.broken()]
         for name in names or strategy_names():
-            head, table = describe(name, strategy_class(name))
+            try:
+                cls = strategy_class(name)
+            except ConfigError as e:
+                if names:
+                    raise
+                broken.append(str(e))
+                continue
+            head, table = describe(name, cls)
             console.print(head, soft_wrap=True)
             if table is not None:
                 console.print(table)
+        for sentence in broken:
+            print(sentence, file=sys.stderr)  # noqa: T201  # the list itself stays what it is
     except ConfigError as e:
         _refuse(e)
 

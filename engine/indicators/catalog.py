@@ -3,43 +3,43 @@
 `python -m engine.indicators.catalog` writes their table into docs/indicators.md.
 """
 
-import importlib
 import inspect
-import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
 
-import engine.indicators
 from engine.indicators.stream import ManyOutputs, SingleOutput
+from engine.model.named_files import files_of
 
 AnyIndicator = SingleOutput | ManyOutputs
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "indicators.md"
 _HEAD = "| name and settings | what it is | Pine | inputs → outputs | warm-up | tested against |\n"
 
 
-def _found() -> Iterator[type[AnyIndicator]]:
+def _found(modules: Iterable[ModuleType]) -> Iterator[type[AnyIndicator]]:
     """By the names of their files, then as they stand in them."""
-    for module in pkgutil.iter_modules(engine.indicators.__path__, "engine.indicators."):
-        if module.name == "engine.indicators.catalog":
-            continue
-        for cls in vars(importlib.import_module(module.name)).values():
-            is_here = isinstance(cls, type) and cls.__module__ == module.name
+    for module in modules:
+        for cls in vars(module).values():
+            is_here = isinstance(cls, type) and cls.__module__ == module.__name__
             if is_here and issubclass(cls, AnyIndicator) and "name" in vars(cls):
                 yield cls
 
 
-def _by_name() -> dict[str, type[AnyIndicator]]:
+def _by_name(modules: Iterable[ModuleType]) -> dict[str, type[AnyIndicator]]:
     indicators: dict[str, type[AnyIndicator]] = {}
-    for cls in _found():
+    for cls in _found(modules):
         if cls.name in indicators:
             raise ValueError(f"two indicators are named {cls.name!r}: {indicators[cls.name]} and {cls}")
         indicators[cls.name] = cls
     return indicators
 
 
-INDICATORS = _by_name()
+_FILES = files_of("engine.indicators", without=("catalog",))
+INDICATORS = _by_name(_FILES.modules.values())
 """In the order of the table in docs/indicators.md."""
+BROKEN = _FILES.broken
+"""A sentence for each file that cannot be imported; its indicators are missing above."""
 
 
 def _row(cls: type[AnyIndicator]) -> str:

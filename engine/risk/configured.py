@@ -6,10 +6,9 @@ from types import ModuleType
 from pydantic import ValidationError
 
 import engine.risk.rules
-from engine.model.named_files import importable, module_named
-from engine.model.sentences import SentenceError
+from engine.model.named_files import BrokenFile, file_named, files_of, module_named, no_such
+from engine.model.sentences import SentenceError, what_and_where
 from engine.risk.rules.rule import ConfiguredRule
-from engine.strategies.faults import what_and_where
 from runtime.settings.refusals import sentence
 
 PACKAGE = engine.risk.rules.__name__
@@ -28,11 +27,10 @@ def _made(name: str, raw: Mapping[str, object]) -> ConfiguredRule:
     key = f"risk.rules.{name}"
     try:
         cls = _class_in(module_named(PACKAGE, name))
-    except (Exception, SystemExit) as error:  # somebody's own file
-        raise RuleRefused(f"{key}: the rule cannot be imported: {what_and_where(error)}") from error
+    except BrokenFile as error:
+        raise RuleRefused(f"{key}: {error}") from error
     if cls is None:
-        known = ", ".join(_names()) or "none"
-        raise RuleRefused(f"{key}: there is no rule {name} in engine/risk/rules; allowed: {known}")
+        raise RuleRefused(f"{key}: {_no_rule(name)}")
     if getattr(cls, "name", "") != name:
         raise RuleRefused(f"{key}: {cls.__name__} in {name}.py must be named {name!r}, as its file is")
     try:
@@ -43,9 +41,12 @@ def _made(name: str, raw: Mapping[str, object]) -> ConfiguredRule:
         raise RuleRefused(f"{key}: the rule cannot be made: {what_and_where(error, cls)}") from error
 
 
-def _names() -> list[str]:
-    """Rules that a configuration may name. A file that cannot be imported has none."""
-    return [name for name, module in importable(PACKAGE) if _class_in(module) is not None]
+def _no_rule(name: str) -> str:
+    files = files_of(PACKAGE)
+    if name in files.modules:
+        return f"{file_named(PACKAGE, name)} holds no rule that a configuration can name"
+    rules = [one for one, module in files.modules.items() if _class_in(module) is not None]
+    return no_such(f"rule {name!r} in engine/risk/rules", name, rules, files.broken)
 
 
 def _class_in(module: ModuleType | None) -> type[ConfiguredRule] | None:
@@ -53,4 +54,5 @@ def _class_in(module: ModuleType | None) -> type[ConfiguredRule] | None:
         return None
     classes = (one for one in vars(module).values() if isinstance(one, type))
     here = (cls for cls in classes if cls.__module__ == module.__name__)
-    return next((cls for cls in here if issubclass(cls, ConfiguredRule)), None)
+    rules = (cls for cls in here if issubclass(cls, ConfiguredRule) and cls is not ConfiguredRule)
+    return next(rules, None)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from engine.model.limits import ALLOWED, RiskLimits, Verdict
 from engine.model.records import Intent
+from engine.model.sentences import what_and_where
 from engine.orders.order_states import OrderState
 from engine.orders.order_store import Applied
 from engine.risk.configured import configured_rules
@@ -20,7 +21,6 @@ from engine.risk.rules.refused_entries import RefusedEntries
 from engine.risk.rules.rule import Rule
 from engine.risk.rules.strategy import StrategyRunning
 from engine.risk.rules.total_notional import TotalNotional
-from engine.strategies.faults import what_and_where
 
 _NO_QUANTITY = Verdict(allowed=False, rule="quantity", reason="an order needs a quantity above 0")
 _NOT_CONNECTED = Verdict(False, CONNECTION.name, "there is no connection to the gateway")

@@ -8,10 +8,9 @@ them. One of several outputs returns them by name. `ta.pyi` says the same to typ
 import inspect
 from collections import namedtuple
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
-from engine.indicators.catalog import INDICATORS
+from engine.indicators.catalog import BROKEN, INDICATORS
 from engine.indicators.stream import Indicator
 from engine.series.bar import BarSeries
 from engine.series.nodes import (
@@ -27,6 +26,7 @@ from engine.series.nodes import (
     make,
     series_of,
 )
+from runtime.suggestions import did_you_mean
 
 _BAR_FIELDS = {"open", "high", "low", "close", "volume"}
 
@@ -36,9 +36,8 @@ def __getattr__(name: str) -> Callable[..., Any]:
     if name.startswith("__"):
         raise AttributeError(name)
     if name not in INDICATORS:
-        near = get_close_matches(name, INDICATORS, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise SeriesError(f"ta has no {name}{hint} (docs/indicators.md has all)")
+        said = f"ta has no {name}{did_you_mean(name, INDICATORS)}, docs/indicators.md has all"
+        raise SeriesError("; ".join((said, *BROKEN)))
     function = globals()[name] = function_of(INDICATORS[name])
     return function
 

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.model.bars import Bar, Bars, CandleKind
 from engine.model.exit_rules import ExitRules
-from engine.model.named_files import importable, module_named
+from engine.model.named_files import NamedFiles, file_named, files_of, module_named
+from engine.model.sentences import SentenceError
 from engine.model.signals import Direction, SignalArrays, Signals
 
 
@@ -257,6 +258,10 @@ def _arguments(
     return (params,) if taken else ()
 
 
+def _place(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
 _StrategyClass = TypeVar("_StrategyClass", type[SignalStrategy], type[ScriptStrategy])
 
 
@@ -272,28 +277,46 @@ class StrategyRegistry:
 
     def register(self, cls: _StrategyClass) -> _StrategyClass:
         """Class decorator. A file that is loaded again, after an edit, replaces what it had registered."""
+        package, _, file = cls.__module__.rpartition(".")
+        if self.package and package == self.package and file != cls.name:
+            raise SentenceError(f"{cls.__name__} is named {cls.name!r}, so its file must be {cls.name}.py")
         before = self._by_name.get(cls.name)
         if before is not None and not _is_reloaded(before, cls):
-            raise ValueError(f"a strategy named {cls.name!r} is registered already")
+            raise SentenceError(f"a strategy named {cls.name!r} is registered already, by {_place(before)}")
         self._by_name[cls.name] = cls
         return cls
 
     def names(self) -> tuple[str, ...]:
-        """All names, sorted. A file that cannot be imported has none; `get` says what is wrong with it."""
-        if self.package:
-            for _ in importable(self.package):  # each registers its strategy when it is imported
-                pass
+        """All names, sorted. A file that cannot be imported has none; `broken` says what is wrong with it."""
+        self.broken()
         return tuple(sorted(self._by_name))
 
+    def broken(self) -> tuple[str, ...]:
+        """A sentence for each file of the package that cannot be imported."""
+        return self._files().broken
+
     def get(self, name: str) -> type[SignalStrategy] | type[ScriptStrategy]:
-        """The class of that name, or KeyError."""
+        """The class of that name, or KeyError. `BrokenFile` where its file cannot be imported."""
         if name not in self._by_name and self.package and name.isidentifier():
             module_named(self.package, name)
         return self._by_name[name]
 
+    def why_not(self, name: str) -> tuple[str, ...]:
+        """Sentences about the files in which a strategy may be that `get` does not find."""
+        files = self._files()
+        if name in files.modules:
+            return (f"{file_named(self.package, name)} registers no strategy: @registry.register is missing",)
+        return files.broken
+
+    def _files(self) -> NamedFiles:
+        """Each registers its strategy when it is imported."""
+        return files_of(self.package) if self.package else NamedFiles({}, ())
+
 
 def _is_reloaded(before: type, after: type) -> bool:
-    """Whether both come from one file, of which every content is a module of its own."""
+    """Whether both are one class, or come from one file, of which every content is a module of its own."""
+    if _place(before) == _place(after):
+        return True
     files = [getattr(sys.modules.get(cls.__module__), "__file__", None) for cls in (before, after)]
     return before.__module__ != after.__module__ and files[0] is not None and files[0] == files[1]
 

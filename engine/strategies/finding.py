@@ -17,12 +17,12 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
-from engine.model.sentences import SentenceError
+from engine.model.named_files import BrokenFile
+from engine.model.sentences import SentenceError, what_and_where
 from engine.strategies.base import ScriptStrategy, SignalStrategy, registry
-from engine.strategies.faults import what_and_where
 from engine.strategies.own_files import file_of, module_of
 from runtime.settings.environment import Home
-from runtime.suggestions import did_you_mean
+from runtime.suggestions import allowed, did_you_mean
 
 StrategyClass = type[SignalStrategy] | type[ScriptStrategy]
 
@@ -122,8 +122,8 @@ def _registered(name: str) -> StrategyClass | None:
         return registry.get(name)
     except KeyError:
         return None
-    except (Exception, SystemExit) as error:  # somebody's own code, of which one sentence is wanted
-        raise StrategyNotFound(f"strategy {name} cannot be imported: {what_and_where(error)}") from error
+    except BrokenFile as error:
+        raise StrategyNotFound(str(error)) from error
 
 
 def _among_own_classes(name: str) -> StrategyClass:
@@ -134,10 +134,8 @@ def _among_own_classes(name: str) -> StrategyClass:
             if found is not None:
                 return found
     known = strategy_names()
-    hint = did_you_mean(name, known)
-    raise StrategyNotFound(
-        f"there is no strategy {name!r}{hint}; allowed: {', '.join(known)}, or {OF_ONES_OWN}"
-    )
+    said = f"there is no strategy {name!r}{allowed(name, known)}, or {OF_ONES_OWN}"
+    raise StrategyNotFound("; ".join((said, *registry.why_not(name))))
 
 
 def _of_file(text: str, file: Path, class_name: str, wanted: str = "") -> StrategyClass:

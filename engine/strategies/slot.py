@@ -12,13 +12,13 @@ from engine.model.cause import Cause
 from engine.model.config import StrategySpec
 from engine.model.limits import Verdict
 from engine.model.operator_state import OperatorState, OwnerKey
-from engine.model.sentences import SentenceError
+from engine.model.sentences import SentenceError, what_and_where
 from engine.model.signals import Fate, Signals
 from engine.model.timeframes import NEVER_NS, SECOND_NS, bar_open_ns, timeframe_ns, timeframe_text
 from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams
-from engine.strategies.faults import what_and_where
 from engine.strategies.finding import StrategyClass, StrategyNotFound, find_strategy
 from runtime.settings.refusals import expected
+from runtime.suggestions import allowed
 
 MAX_PENDING_BARS = 2 * MAX_KLINES
 """Bars kept while history is on its way, and history itself; more than that and it is asked for again."""
@@ -208,10 +208,9 @@ def build_strategy(spec: StrategySpec, cls: StrategyClass | None = None) -> Sign
         raise StrategyRefused(f"{_key(spec, 'name')}strategy {spec.name} {why}") from error
     inputs = strategy.inputs
     if spec.candles not in inputs.candles:
-        allowed = ", ".join(inputs.candles)
         raise StrategyRefused(
             f"{_key(spec, 'candles')}strategy {spec.name} cannot use {spec.candles} candles; "
-            f"allowed: {allowed}"
+            f"allowed: {', '.join(inputs.candles)}"
         )
     if inputs.needs_volume and spec.candles == "mid":
         raise StrategyRefused(
@@ -235,8 +234,7 @@ def _complaint(spec: StrategySpec, params: type[StrategyParams], error: ValueErr
     names = tuple(str(part) for part in first["loc"])
     where, name = _key(spec, "params", *names), ".".join(names)
     if first["type"] == "extra_forbidden":
-        allowed = ", ".join(params.model_fields) or "none"
-        return f"{where}strategy {spec.name} has no parameter {name}; allowed: {allowed}"
+        return f"{where}strategy {spec.name} has no parameter {name}{allowed(name, params.model_fields)}"
     if first["type"] == "missing":
         return f"{where}strategy {spec.name} needs the parameter {name}"
     if first["type"] == "value_error":

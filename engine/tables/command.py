@@ -22,6 +22,7 @@ from runtime.process.child import at_end_of_stdin
 from runtime.process.files import keep_private
 from runtime.settings import ENVIRONMENTS, Home, Settings, SettingsError
 from runtime.settings.load import parse_settings
+from runtime.suggestions import allowed
 from runtime.typer_refusals import PlainGroup, number
 
 app = typer.Typer(
@@ -36,7 +37,7 @@ _TROUBLE = (JournalError, TablesRefused, sa.exc.SQLAlchemyError, OSError)
 
 def _open(environment: str) -> tuple[Follower, Path, sa.Engine, Retention]:
     if environment not in ENVIRONMENTS:
-        raise _refusal(f"there is no environment {environment!r}; allowed: {', '.join(ENVIRONMENTS)}")
+        raise _refusal(f"there is no environment {environment!r}{allowed(environment, ENVIRONMENTS)}")
     home = Home.find()
     folder = home.data(environment) / "engine"
     try:

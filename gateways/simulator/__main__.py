@@ -36,9 +36,11 @@ from gateways.simulator.markets.base import MarketError
 from gateways.simulator.markets.parse import KINDS
 from gateways.simulator.server import Server, SocketRules, call_later_on
 from gateways.simulator.store.journal import StateDamagedError
+from runtime.command_line import CommandLineError, Parser, number, whole_number
 from runtime.process import event_loop
 from runtime.process.child import EXIT_CONFIGURATION, WAS_UP_VARIABLE, stop_on_request
 from runtime.process.files import FileLock, keep_private
+from runtime.suggestions import SYMBOL_LIKENESS, did_you_mean
 
 MAX_SPEED = 10_000.0
 MAX_EPOCH_MS = 10**13
@@ -52,40 +54,43 @@ FOREIGN_ERRORS = frozenset({errno.EISDIR, errno.ENOTDIR, errno.EACCES, errno.EPE
 """A file or folder in the state folder has the wrong kind or the wrong permissions."""
 
 
-class UsageError(Exception):
-    """The command line asks for something impossible; the message is one sentence for the user."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until asked to stop; return the exit code."""
-    options = _parse(argv)
+    try:
+        options = _parse(argv)
+    except CommandLineError as error:
+        return _failed(error, EXIT_CONFIGURATION)
     _configure_log()
     try:
-        prepared = _prepare(options)
-        event_loop.run(_run(options, prepared))
-    except (UsageError, ClockError, MarketError, StateDamagedError, StoreError) as error:
-        print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
-        return EXIT_CONFIGURATION
+        if options.check:
+            _check(options)
+        else:
+            event_loop.run(_run(options, _prepare(options)))
+    except (CommandLineError, ClockError, MarketError, StateDamagedError, StoreError) as error:
+        return _failed(error, EXIT_CONFIGURATION)
     except HalfDoneError as error:
-        print(f"simulator: {error}", file=sys.stderr)  # noqa: T201 - the message of a command
-        return EXIT_BROKEN
+        return _failed(error, EXIT_BROKEN)
     except OSError as error:
         is_foreign = error.errno in FOREIGN_ERRORS and error.filename is not None
         if error.errno not in DISK_ERRORS and not is_foreign:
             raise
         where = error.filename or options.state or "the state folder"
-        print(f"simulator: {where}: {error.strerror}", file=sys.stderr)  # noqa: T201 - the message of a command
-        return EXIT_CONFIGURATION if is_foreign else EXIT_DISK
+        return _failed(f"{where}: {error.strerror}", EXIT_CONFIGURATION if is_foreign else EXIT_DISK)
     return 0
 
 
+def _failed(said: object, code: int) -> int:
+    print(f"simulator: {said}", file=sys.stderr)  # noqa: T201 - the message of a command
+    return code
+
+
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m gateways.simulator",
         description="A Binance USD-M futures exchange: REST, streams and WS API on one local port.",
     )
     add = parser.add_argument
-    add("--port", type=int, required=True, help="0 picks a free one; the line `listening on` shows it")
+    add("--port", type=whole_number, help="required; 0 picks a free one, the line `listening on` shows it")
     add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     add("--market", default="synthetic", help=KINDS)
     add("--symbols", default="BTCUSDT,ETHUSDT", help="comma-separated")
@@ -95,9 +100,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs=0,
         help="print all known symbols and end",
     )
-    add("--seed", type=int, default=1)
-    add("--speed", type=float, default=1.0, help="simulated seconds per real second, from the epoch on")
-    add("--epoch", type=int, metavar="MS", help="time (ms UTC) from which the speed applies")
+    add("--check", action="store_true", help="check the market and all other arguments, then end")
+    add("--seed", type=whole_number, default=1)
+    add("--speed", type=number, default=1.0, help="simulated seconds per real second, from the epoch on")
+    add("--epoch", type=whole_number, metavar="MS", help="time (ms UTC) from which the speed applies")
     add("--keep-times", action="store_true", help="play recordings with their original times")
     add("--state", type=Path, metavar="DIR", help="state folder (default: a new temporary one)")
     add("--key", help="API key of the account (default: generated and stored in DIR/binance_keys)")
@@ -119,7 +125,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--no-limits", action="store_true", help="no request weight and order limits")
     add("--open-control", action="store_true", help="/_control commands need no token")
     add("--exit-with-stdin", action="store_true", help="stop when stdin closes")
-    return parser.parse_args(argv)
+    found = parser.parse_args(argv)
+    if found.port is None:
+        raise CommandLineError("--port is required: --port 0 picks a free one")
+    return found
 
 
 class _ListSymbols(argparse.Action):
@@ -136,7 +145,7 @@ def _balance(text: str) -> Decimal:
     except InvalidOperation:
         balance = Decimal("NaN")
     if not (balance.is_finite() and 0 <= balance < MAX_MAGNITUDE):
-        raise UsageError(f"--balance {text}: expected a number from 0 to below {MAX_MAGNITUDE:g}")
+        raise CommandLineError(f"--balance {text}: expected a number from 0 to below {MAX_MAGNITUDE:g}")
     return balance
 
 
@@ -177,13 +186,13 @@ class _Prepared:
 
 def _prepare(options: argparse.Namespace) -> _Prepared:
     if (options.key is None) != (options.secret is None):
-        raise UsageError("--key and --secret go together")
+        raise CommandLineError("--key and --secret go together")
     if not 0 <= options.port < 65_536:
-        raise UsageError(f"--port {options.port}: expected 0 to 65535")
+        raise CommandLineError(f"--port {options.port}: expected 0 to 65535")
     if not 0 < options.speed <= MAX_SPEED:
-        raise UsageError(f"--speed {options.speed:g}: expected a number above 0, at most {MAX_SPEED:g}")
+        raise CommandLineError(f"--speed {options.speed:g}: expected a number above 0, at most {MAX_SPEED:g}")
     if options.epoch is not None and not 0 <= options.epoch < MAX_EPOCH_MS:
-        raise UsageError(f"--epoch {options.epoch}: expected milliseconds since 1970")
+        raise CommandLineError(f"--epoch {options.epoch}: expected milliseconds since 1970")
     specs = _specs(options.symbols)
     state: Path = options.state or Path(tempfile.mkdtemp(prefix="nextbar-simulator-"))
     lock = _lock_state(state)
@@ -207,6 +216,19 @@ def _prepare(options: argparse.Namespace) -> _Prepared:
     public_key = None if options.public_key is None else _read_public_key(options.public_key)
     token = load_or_make_token(state)
     return _Prepared(venue, market, clock, key, secret, key_file, public_key, token, lock)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Open an exchange in a temporary folder and let the market fill its books, as a start does."""
+    with tempfile.TemporaryDirectory(prefix="nextbar-simulator-") as folder:
+        options.state = Path(folder)
+        prepared = _prepare(options)
+        venue = Venue(prepared.venue, prepared.clock, lambda *_: None)
+        try:
+            venue.start_market(prepared.market)
+        finally:
+            venue.close()
+            prepared.lock.release()
 
 
 async def _run(options: argparse.Namespace, prepared: _Prepared) -> None:
@@ -254,7 +276,9 @@ async def _listen(server: Server, options: argparse.Namespace) -> int | None:
             return await server.start(options.host, options.port)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or WAS_UP_VARIABLE not in os.environ:
-                raise UsageError(f"--host {options.host} --port {options.port}: {error.strerror}") from error
+                raise CommandLineError(
+                    f"--host {options.host} --port {options.port}: {error.strerror}"
+                ) from error
         if not waiting:
             waiting = True
             _print_line(f"another program listens on port {options.port}; waiting until it is free")
@@ -269,7 +293,7 @@ def _read_public_key(path: Path) -> str:
         return PublicKey(path.read_text()).pem
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"--public-key {path}: {reason}") from error
+        raise CommandLineError(f"--public-key {path}: {reason}") from error
 
 
 def _lock_state(state: Path) -> FileLock:
@@ -278,9 +302,9 @@ def _lock_state(state: Path) -> FileLock:
         keep_private(state)
         taken = lock.acquire()
     except OSError as error:
-        raise UsageError(f"--state {state}: {error.strerror}") from error
+        raise CommandLineError(f"--state {state}: {error.strerror}") from error
     if not taken:
-        raise UsageError(f"--state {state}: another simulator is using this folder")
+        raise CommandLineError(f"--state {state}: another simulator is using this folder")
     return lock
 
 
@@ -289,7 +313,8 @@ def _specs(text: str) -> dict[str, SymbolSpec]:
     names = [name.strip().upper() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise UsageError(f"--symbols {text}: expected some of {', '.join(known)}")
+        hint = did_you_mean(unknown[0], known, likeness=SYMBOL_LIKENESS) if unknown else ""
+        raise CommandLineError(f"--symbols {text}{hint}: expected some of {', '.join(known)}")
     return {name: known[name] for name in names}
 
 

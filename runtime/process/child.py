@@ -4,7 +4,6 @@ The supervisor holds the writing end of every child's stdin. When it stops a chi
 reason, that pipe closes and the child ends: the only way that works on every platform.
 """
 
-import argparse
 import asyncio
 import contextlib
 import os
@@ -16,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.command_line import CommandLineError, Parser
 from runtime.process.heartbeat import begin_to_beat
 
 EXIT_CONFIGURATION = 2
@@ -50,14 +50,18 @@ def parse_arguments(
 
     `can_check` adds `--check`: check the configuration, start nothing.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = Parser(description=description)
     parser.add_argument("environment", nargs="?", default="demo", help="demo, paper, testnet or live")
     parser.add_argument("symbol", nargs="?", help="trade only this one, like BTCUSDT")
     parser.add_argument("--i-accept-real-orders", action="store_true", help="required by live")
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when stdin closes")
     if can_check:
         parser.add_argument("--check", action="store_true", help="check the configuration and end")
-    found = parser.parse_args(argv)
+    try:
+        found = parser.parse_args(argv)
+    except CommandLineError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(EXIT_CONFIGURATION)
     return ProcessArguments(
         found.environment,
         found.symbol,

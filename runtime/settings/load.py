@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from runtime.settings.environment import Home, resolve_port
 from runtime.settings.models import ENVIRONMENTS, NEEDS_WORD, SYMBOL_PATTERN, Settings, SettingsError
 from runtime.settings.refusals import sentence
+from runtime.suggestions import allowed
 
 DEEPEST = 20
 """Levels of tables and lists inside one another."""
@@ -32,7 +33,7 @@ def load_settings(
     """
     home = home or Home.find()
     if environment not in ENVIRONMENTS:
-        raise SettingsError(f"there is no environment {environment!r}; allowed: {', '.join(ENVIRONMENTS)}")
+        raise SettingsError(f"there is no environment {environment!r}{allowed(environment, ENVIRONMENTS)}")
     path = home.config(environment)
     is_flag_missing = environment == "live" and not accept_real_orders
     try:
@@ -44,9 +45,9 @@ def load_settings(
             ) from None
         raise
     if is_flag_missing:
-        allowed = f"{path} allows it already"
         raise SettingsError(
-            f"the command line: live sends real orders; add --i-accept-real-orders to allow them ({allowed})"
+            "the command line: live sends real orders; add --i-accept-real-orders to allow them"
+            f" ({path} allows it already)"
         )
     try:
         return _with_addresses(settings, home)

@@ -1,11 +1,12 @@
 """Validation errors of pydantic in plain words: which key, its value, what was expected."""
 
-import difflib
 import json
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
+
+from runtime.suggestions import allowed
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -73,7 +74,7 @@ def sentence(
     location = tuple(part for part in first["loc"] if part not in _UNION_BRANCHES or part in raw)
     key = prefix + (dotted(location) or "the whole")
     if first["type"] == "extra_forbidden":
-        said = f"{key} is not a known key; allowed: {_allowed(location, root, hidden)}"
+        said = f"{key} is not a known key{allowed(str(location[-1]), _keys(location, root, hidden))}"
     elif first["type"] == "missing":
         said = f"{key} is missing"
     elif first["type"] == "value_error":
@@ -123,11 +124,9 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _allowed(location: Location, root: type[BaseModel], hidden: Collection[str]) -> str:
-    keys = sorted(key for key in _model_at(location[:-1], root).model_fields if key not in hidden)
-    close = difflib.get_close_matches(str(location[-1]), keys, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    return (", ".join(keys) or "none") + hint
+def _keys(location: Location, root: type[BaseModel], hidden: Collection[str]) -> list[str]:
+    """The keys that may stand where `location` is."""
+    return sorted(key for key in _model_at(location[:-1], root).model_fields if key not in hidden)
 
 
 def _meaning(location: Location, root: type[BaseModel]) -> str:

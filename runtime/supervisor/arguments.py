@@ -1,14 +1,14 @@
 """The command line of `run.py`. Needs only the standard library: it is read before an install."""
 
 import argparse
-import difflib
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from runtime.command_line import CommandLineError, Parser
 from runtime.control.commands import COMMANDS
+from runtime.suggestions import did_you_mean
 
 ENVIRONMENTS = ("demo", "paper", "testnet", "live")
 SIMULATED = ("demo", "paper")
@@ -19,15 +19,6 @@ ELSEWHERE = {
 }
 """Commands of other modules, by name."""
 _SYMBOL = re.compile(r"[A-Z0-9_]{2,32}")
-
-
-class CommandLineError(Exception):
-    """A wrong command line; one sentence."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise CommandLineError(f"{message[:1].lower()}{message[1:]}; {self.prog} --help lists all arguments")
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -43,7 +34,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _session_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="run.py",
         description="Start exchange simulator, gateway and engine, and keep them running.",
         epilog="Also: run.py test [PYTEST ARGUMENTS]; run.py simulator|gateway|engine ENV.",
@@ -62,7 +53,7 @@ def _session_parser() -> argparse.ArgumentParser:
 
 
 def _process_parser(name: str) -> argparse.ArgumentParser:
-    parser = _Parser(prog=f"run.py {name}", allow_abbrev=False)
+    parser = Parser(prog=f"run.py {name}", allow_abbrev=False)
     _common(parser)
     return parser
 
@@ -85,8 +76,7 @@ def _positive(text: str) -> float:
 
 def _check(found: argparse.Namespace) -> None:
     if found.environment not in ENVIRONMENTS:
-        close = difflib.get_close_matches(found.environment, (*ENVIRONMENTS, *PROCESSES, "test"), n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
+        hint = did_you_mean(found.environment, (*ENVIRONMENTS, *PROCESSES, "test"))
         if found.environment in ELSEWHERE:
             hint = f" (did you mean python -m {ELSEWHERE[found.environment]}?)"
         raise CommandLineError(

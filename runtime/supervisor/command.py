@@ -10,11 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from runtime.command_line import CommandLineError
 from runtime.process.child import EXIT_CONFIGURATION
 from runtime.process.files import FileLock, keep_private
 from runtime.settings import Settings, SettingsError, load_settings
 from runtime.settings.environment import PortName, is_free
-from runtime.supervisor.arguments import CommandLineError, parse_arguments
+from runtime.supervisor.arguments import parse_arguments
 from runtime.supervisor.closing import closing_line, left_open
 from runtime.supervisor.console import Console
 from runtime.supervisor.precheck import refusal

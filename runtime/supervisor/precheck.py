@@ -1,8 +1,8 @@
-"""Checks that settings alone cannot make, before anything starts: ports, symbols, strategies.
+"""Checks that settings alone cannot make, before anything starts: ports, symbols, market, strategies.
 
-Only the simulator knows its symbols and only the engine its strategies, so a short-lived process of each is
-asked. A good result is remembered for this very configuration and these very sources: later starts do not ask
-again.
+Only the simulator knows its symbols and markets and only the engine its strategies, so a short-lived process
+of each is asked. A good result is remembered for this very configuration, market file and sources: later
+starts do not ask again.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ from runtime.process.interpreter import ROOT
 from runtime.settings import Settings
 from runtime.settings.environment import Home, PortName, is_free, port_variable
 from runtime.settings.load import parse_settings
-from runtime.supervisor.specs import SIMULATOR, root_on_path
+from runtime.suggestions import SYMBOL_LIKENESS, allowed
+from runtime.supervisor.specs import SIMULATOR, market_options, root_on_path
 
 SOURCES = ("engine", "runtime", "gateways/wire", "gateways/simulator")
 CHECK_SECONDS = 300.0
@@ -45,10 +46,10 @@ def refusal(
     mark = settings.data_dir / "checked"
     seen = _digest(settings, symbol)
     with contextlib.suppress(OSError):
-        if mark.read_text("ascii") == seen:
+        if seen and mark.read_text("ascii") == seen:
             return ""
     try:
-        wrong = _symbols(settings, symbol)
+        wrong = _symbols(settings, symbol) or _market(settings)
         if wrong:
             return wrong
         say(CHECKING)
@@ -92,11 +93,28 @@ def _symbols(settings: Settings, given: str | None) -> str:
     known = _answer_of("simulator", ["-m", SIMULATOR, "--list-symbols"]).split()
     for index, symbol in enumerate(settings.symbols):
         if symbol not in known:
-            if symbol == given:
-                return f"the command line: the simulator has no {symbol}; allowed: {', '.join(known)}"
             path = Home.find().config(settings.environment)
-            return f"{path}: symbols[{index}]: the simulator has no {symbol}; allowed: {', '.join(known)}"
+            where = "the command line" if symbol == given else f"{path}: symbols[{index}]"
+            return f"{where}: the simulator has no {symbol}{allowed(symbol, known, likeness=SYMBOL_LIKENESS)}"
     return ""
+
+
+def _market(settings: Settings) -> str:
+    """What the simulator would refuse about the file its market is played from."""
+    if not settings.simulator.enabled or not any(_market_files(settings)):
+        return ""
+    try:
+        _answer_of("simulator", ["-m", SIMULATOR, "--check", "--port", "0", *market_options(settings)])
+    except _CheckFailed as error:
+        said = str(error).removeprefix("simulator: ").removeprefix("--market ")
+        return f"{Home.find().config(settings.environment)}: simulator.market: {said}"
+    return ""
+
+
+def _market_files(settings: Settings) -> Iterator[Path]:
+    kind, _, rest = settings.simulator.market.partition(":")
+    if kind in {"recording", "klines"}:
+        yield from map(Path, rest.split(",") if kind == "recording" else [rest])
 
 
 def _check_engine(settings: Settings, symbol: str | None, *, accept_real_orders: bool) -> None:
@@ -130,14 +148,23 @@ def _answer_of(process: str, arguments: list[str]) -> str:
 
 
 def _digest(settings: Settings, symbol: str | None) -> str:
-    """Of the configuration and of what is known of the sources without reading them."""
+    """Of the configuration and of what is known of sources and market files without reading them."""
     sums = hashlib.sha256(Home.find().config(settings.environment).read_bytes())
     sums.update(repr((symbol, sys.version)).encode())
     for path in (*_sources(), *_own_sources(settings)):
         with contextlib.suppress(OSError):  # an editor's dangling link
-            status = path.stat()
-            sums.update(f"{path}:{status.st_mtime_ns}:{status.st_size}".encode())
+            sums.update(_mark(path))
+    for path in _market_files(settings):
+        try:
+            sums.update(_mark(path))
+        except OSError:
+            return ""  # it is gone: what was said about it no longer holds
     return sums.hexdigest()
+
+
+def _mark(path: Path) -> bytes:
+    status = path.stat()
+    return f"{path}:{status.st_mtime_ns}:{status.st_size}".encode("utf-8", "surrogateescape")
 
 
 def _own_sources(settings: Settings) -> Iterator[Path]:

@@ -68,19 +68,24 @@ def process_specs(
 
 
 def _simulator(settings: Settings, port: int, common: dict[str, str]) -> ProcessSpec:
-    simulator, clock = settings.simulator, settings.clock
-    command = [sys.executable, "-m", SIMULATOR, "--port", str(port), "--market", simulator.market]
-    command += ["--seed", str(simulator.seed), "--state", str(settings.simulator_dir)]
-    command += ["--symbols", ",".join(settings.symbols), "--exit-with-stdin"]
+    clock = settings.clock
+    command = [sys.executable, "-m", SIMULATOR, "--port", str(port), *market_options(settings)]
+    command += ["--state", str(settings.simulator_dir), "--exit-with-stdin"]
     # As on the live exchange: a stream requested on the wrong path stays silent, so the demo would show it.
     command.append("--strict-routing")
     if clock.speed != 1.0:
         command += ["--speed", f"{clock.speed:g}", "--epoch", str(clock.epoch_ms)]
-    if simulator.keep_times:
-        command.append("--keep-times")
     return ProcessSpec(
         "simulator", tuple(command), {**common, **root_on_path()}, ready_line="listening on http://"
     )
+
+
+def market_options(settings: Settings) -> list[str]:
+    """The simulator's options that say what it trades."""
+    simulator = settings.simulator
+    options = ["--market", simulator.market, "--seed", str(simulator.seed)]
+    options += ["--symbols", ",".join(settings.symbols)]
+    return [*options, "--keep-times"] if simulator.keep_times else options
 
 
 def root_on_path() -> dict[str, str]:

@@ -283,7 +283,7 @@ def test_every_parameter_of_every_strategy_has_a_meaning():
         ("--strategy rsi --data sample-1h --param length=0", "parameter length"),
         ("--strategy rsi --data sample-1h --param length", "expected NAME=VALUE"),
         ("--strategy rsi --data sample-1h --param cci.length=3", "cci is not one of the strategies"),
-        ("--strategy rsi --data sample-1h --exit stopp=3", "exits.stopp: no such rule"),
+        ("--strategy rsi --data sample-1h --exit stopp=3", "no such rule (did you mean stop_r?); allowed: a"),
         ("--strategy rsi --data sample-1h --exit stop_kind=soft", "exits.stop_kind"),
         ("--strategy rsi --data sample-1h --exit stop_r=-1", "exits.stop_r: -1.0, expected"),
         ("--strategy rsi --data sample-1h --exit stop_loss_percent=NaN", "exits.stop_loss_percent: nan"),
@@ -387,7 +387,7 @@ class Counts(ScriptStrategy):
     assert _here(*words, "bars=0").stderr == (
         "backtest: Counts: parameter bars is 0, it should be greater than 0\n"
     )
-    assert "parameter brs is not a known key; allowed: bars" in _here(*words, "brs=1").stderr
+    assert "parameter brs is not a known key (did you mean bars?)" in _here(*words, "brs=1").stderr
     path = tmp_path / "run.json"
     said = []
     for raw in (

@@ -67,6 +67,8 @@ class Checkout:
         (self.root / "runtime" / "supervisor" / "command.py").write_text(COMMAND)
         shutil.copy(ROOT / "run.py", self.root)
         for name in (
+            "command_line.py",
+            "suggestions.py",
             "supervisor/arguments.py",
             "control/commands.py",
             "process/files.py",
@@ -171,7 +173,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (("papr",), "there is no environment 'papr' (did you mean paper?)"),
         (("tset",), "did you mean test?"),
-        (("demo", "--frehs"), "unrecognized arguments: --frehs"),
+        (("demo", "--frehs"), "there is no option --frehs (did you mean --fresh?)"),
         (("demo", "--for", "abc"), "'abc' is not a number of seconds above 0"),
         (("demo", "extra"), "the second word of the command line is a symbol"),
         (("simulator", "live"), "live has no simulator"),
@@ -405,18 +407,6 @@ def test_fresh_does_not_forget_real_orders(home: Path, capsys: pytest.CaptureFix
     journal.mkdir(parents=True)
     assert "--fresh" in refused(capsys, "testnet", "--fresh")
     assert journal.exists()
-
-
-def test_an_environment_without_a_simulator_starts_none(
-    home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert "testnet has no simulator" in refused(capsys, "simulator", "testnet")
-
-
-@pytest.mark.parametrize("wrong", ["0", "-1", "nan", "inf", "soon"])
-def test_a_run_has_a_length(home: Path, wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
-    said = refused(capsys, "demo", "--for", wrong)
-    assert f"argument --for: {wrong!r} is not a number of seconds above 0" in said
 
 
 def test_a_lock_is_held_by_one_process_and_freed_by_its_death(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from engine.backtest.data.time_column import NO_ZONE, joined, times_ns
 from engine.market_data.bar_times import early_rows, usual_step_ns
 from engine.model.bars import Bars
 from engine.model.timeframes import duration_text
+from runtime.suggestions import did_you_mean
 
 __all__ = ["DataError", "Loaded", "check_bars", "cut", "load_bars", "open_bars", "read_bars", "read_funding"]
 
@@ -81,8 +82,10 @@ def load_bars(source: Path, symbol: str | None = None) -> Loaded:
     if name in DATASETS and not source.exists():
         return Loaded(replace(dataset(name), symbol=symbol or DATASETS[name].symbol))
     if not source.suffix and not source.exists():
-        known = ", ".join(DATASETS)
-        raise DataError(f"{source}: no such file, expected bars as parquet or CSV, or one of {known}")
+        raise DataError(
+            f"{source}: no such file{did_you_mean(name, DATASETS)}, expected bars as parquet or CSV,"
+            f" or one of {', '.join(DATASETS)}"
+        )
     return _load_file(source, symbol)
 
 

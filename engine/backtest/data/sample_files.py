@@ -11,6 +11,7 @@ from engine.backtest.data.loaders import DataError
 from engine.backtest.data.output_folder import folder_in_one_step
 from engine.backtest.data.samples import DATASETS, dataset
 from engine.model.bars import Bars
+from runtime.suggestions import allowed
 
 
 def write_samples(out: Path, names: Sequence[str] | None, form: str) -> list[Path]:
@@ -21,7 +22,7 @@ def write_samples(out: Path, names: Sequence[str] | None, form: str) -> list[Pat
     names = names or list(DATASETS)
     for name in names:
         if name not in DATASETS:
-            raise DataError(f"no sample market {name!r}, there are {', '.join(DATASETS)}")
+            raise DataError(f"no sample market {name!r}{allowed(name, DATASETS)}")
     written = []
     with folder_in_one_step(out) as folder:
         for name in names:

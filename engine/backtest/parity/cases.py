@@ -28,6 +28,7 @@ from engine.model.signals import SignalArrays
 from engine.model.trades import BacktestResult
 from engine.strategies.base import ScriptStrategy, SignalStrategy
 from engine.strategies.faults import signals_of
+from runtime.suggestions import allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prep
     known = {case.name for case in config.cases}
     for name in references:
         if name not in known:
-            raise ConfigError(f"--reference {name}: no such case, the cases are {', '.join(sorted(known))}")
+            raise ConfigError(f"--reference {name}: no such case{allowed(name, sorted(known))}")
     read = cache(load_bars)
     prepared = []
     for case in config.cases:

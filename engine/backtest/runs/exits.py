@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from engine.backtest.data.configuration import ConfigError
 from engine.model.exit_rules import ExitRules
 from runtime.settings.refusals import dotted, expected
+from runtime.suggestions import allowed
 
 _FRACTIONS_TOLERANCE = 1e-9
 
@@ -20,7 +21,7 @@ def changed_exits(rules: ExitRules, changes: Mapping[str, object]) -> ExitRules:
     known = asdict(rules)
     for name in changes:
         if name not in known:
-            raise ConfigError(f"exits.{name}: no such rule, there are {', '.join(sorted(known))}")
+            raise ConfigError(f"exits.{name}: no such rule{allowed(name, sorted(known))}")
     try:
         changed = TypeAdapter(ExitRules).validate_python(known | dict(changes))
     except ValidationError as e:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from engine.backtest.data.configuration import ConfigError
+from engine.model.sentences import what_and_where
 from engine.strategies.base import ScriptStrategy, SignalStrategy
-from engine.strategies.faults import what_and_where
 from engine.strategies.finding import StrategyNotFound, find_strategy, place_of
 from runtime.settings.refusals import sentence
 

@@ -1,8 +1,7 @@
 """What the exchange says about each symbol: filters, fees, leverage, brackets."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 
 import msgspec
@@ -14,6 +13,7 @@ from gateways.binance.protocol.translate import Json, decimal, integer
 from gateways.binance.rest.client import RestClient
 from gateways.binance.rest.request_budget import Priority, RequestBudget
 from gateways.wire.messages import Bracket, Instrument
+from runtime.suggestions import SYMBOL_LIKENESS, did_you_mean
 
 RULES_AGE_SECONDS = 3600.0
 RULES_PAUSE_SECONDS = 30.0
@@ -82,10 +82,9 @@ def brackets_of(row: Mapping[str, Json]) -> tuple[Bracket, ...]:
 class UnknownSymbol(RestError):
     """The exchange lists no such symbol."""
 
-    def __init__(self, symbol: str, similar: Sequence[str]) -> None:
-        hint = f" (did you mean {' or '.join(similar)}?)" if similar else ""
-        super().__init__(Failure("refused", 0, f"the exchange has no symbol {symbol}{hint}"))
-        self.hint = hint
+    def __init__(self, symbol: str, known: Iterable[str]) -> None:
+        self.hint = did_you_mean(symbol, known, most=2, likeness=SYMBOL_LIKENESS)
+        super().__init__(Failure("refused", 0, f"the exchange has no symbol {symbol}{self.hint}"))
 
 
 class Instruments:
@@ -243,5 +242,4 @@ class Instruments:
         self._infos = {str(row.get("symbol")): row for row in rows if row.get("symbol") in wanted}
         self._infos_time = asyncio.get_running_loop().time()
         if symbol not in self._infos:
-            names = [str(row.get("symbol")) for row in rows]
-            raise UnknownSymbol(symbol, get_close_matches(symbol, names, n=2, cutoff=0.8))
+            raise UnknownSymbol(symbol, (str(row.get("symbol")) for row in rows))

@@ -95,10 +95,17 @@ def test_what_is_wrong_in_the_configuration_is_one_sentence_with_its_key():
     )
     assert refusal(most_base={}) == "risk.rules.most_base.limit is missing"
     assert refusal(most_base={"limit": 1, "lmit": 2}) == (
-        "risk.rules.most_base.lmit is not a known key; allowed: limit (did you mean limit?)"
+        "risk.rules.most_base.lmit is not a known key (did you mean limit?); allowed: limit"
     )
-    assert refusal(nothing={}).startswith("risk.rules.nothing: there is no rule nothing in engine/risk/rules")
-    assert refusal(leverage={}).startswith("risk.rules.leverage: there is no rule leverage")
+    assert refusal(nothing={}).startswith(
+        "risk.rules.nothing: there is no rule 'nothing' in engine/risk/rules; allowed: most_base, other_name"
+        "; engine/risk/rules/unreadable.py cannot be imported: SyntaxError: "
+    )
+    assert "(did you mean most_base?); allowed: most_base" in refusal(mots_base={})
+    for name in ("leverage", "rule"):
+        assert refusal(**{name: {}}) == (
+            f"risk.rules.{name}: engine/risk/rules/{name}.py holds no rule that a configuration can name"
+        )
     assert refusal(most_base={"limit": 13}).startswith(
         "risk.rules.most_base: the rule cannot be made: RuntimeError: not that one (most_base.py line "
     )
@@ -106,7 +113,7 @@ def test_what_is_wrong_in_the_configuration_is_one_sentence_with_its_key():
         "risk.rules.other_name: MostBase in other_name.py must be named 'other_name', as its file is"
     )
     assert refusal(unreadable={}).startswith(
-        "risk.rules.unreadable: the rule cannot be imported: SyntaxError"
+        "risk.rules.unreadable: engine/risk/rules/unreadable.py cannot be imported: SyntaxError: "
     )
 
 

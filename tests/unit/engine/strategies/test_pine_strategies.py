@@ -133,7 +133,7 @@ def test_an_unknown_parameter_is_named(name: str):
 
 def test_every_strategy_is_found_by_its_file_and_named_as_it():
     files = (ROOT / "engine" / "strategies").glob("*.py")
-    registering = {path.stem for path in files if "@registry.register" in path.read_text(encoding="utf-8")}
+    registering = {path.stem for path in files if "\n@registry.register" in path.read_text(encoding="utf-8")}
     assert registering >= set(SIGNAL_STRATEGIES)
     assert registering <= set(registry.names())
     assert all(registry.get(name).__module__ == f"engine.strategies.{name}" for name in registering)

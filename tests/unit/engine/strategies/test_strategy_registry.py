@@ -104,26 +104,79 @@ def test_what_is_wrong_with_a_class_is_one_sentence_with_its_key(monkeypatch: py
     assert said_of(monkeypatch, _Broken).startswith(f"{broken}test_strategy_registry.py line ")
 
 
-def test_a_strategy_file_that_cannot_be_imported_does_not_hide_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    (tmp_path / "some_strategies").mkdir()
-    (tmp_path / "some_strategies" / "broken.py").write_text("raise SystemExit(1)", "utf-8")
-    (tmp_path / "some_strategies" / "fine.py").write_text("IMPORTED = True", "utf-8")
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """A folder of strategies with a name of its own, in place of the project's."""
+    name = f"strategies_of_{request.node.name}"
+    (tmp_path / name).mkdir()
     monkeypatch.syspath_prepend(tmp_path)
-    assert StrategyRegistry("some_strategies").names() == ()
-    assert sys.modules["some_strategies.fine"].IMPORTED
+    monkeypatch.setattr(registry, "package", name)
+    monkeypatch.setattr(registry, "_by_name", {})
+    return tmp_path / name
 
 
-def test_a_strategy_file_that_cannot_be_imported_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    (tmp_path / "strategies_for_tests").mkdir()
-    (tmp_path / "strategies_for_tests" / "broken.py").write_text("def (", "utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(registry, "package", "strategies_for_tests")
-    with pytest.raises(StrategyRefused, match=r"^strategies\[0\].name: .* cannot be imported: SyntaxError: "):
-        build_strategy(spec("broken", params={}, key="strategies[0]"))
+STREAK = """
+from engine.strategies.base import ScriptStrategy, registry
+@registry.register
+class Streak(ScriptStrategy):
+    name = "streak"
+    def on_bar(self, bar, broker): ...
+"""
+
+
+def refusal(name: str) -> str:
+    with pytest.raises(StrategyRefused) as refused:
+        build_strategy(spec(name, params={}, key="strategies[0]"))
+    return str(refused.value).removeprefix("strategies[0].name: ")
+
+
+def test_a_strategy_file_that_cannot_be_imported_does_not_hide_the_others(folder: Path):
+    (folder / "broken.py").write_text("raise SystemExit(1)", "utf-8")
+    (folder / "streak.py").write_text(STREAK, "utf-8")
+    assert registry.names() == ("streak",)
+    assert registry.broken() == (
+        f"{folder.name}/broken.py cannot be imported: SystemExit: 1 (broken.py line 1)",
+    )
+
+
+def test_a_strategy_file_that_cannot_be_imported_is_one_sentence(folder: Path):
+    (folder / "broken.py").write_text("\ndef (", "utf-8")
+    why = f"{folder.name}/broken.py cannot be imported: SyntaxError: invalid syntax (broken.py, line 2)"
+    assert refusal("broken") == why
+    (folder / "streak.py").write_text(STREAK, "utf-8")
+    said = refusal("steak")
+    assert said.startswith("there is no strategy 'steak' (did you mean streak?); allowed: streak, or a class")
+    assert said.endswith(f"; {why}")
+
+
+def test_a_strategy_must_have_the_name_of_its_file(folder: Path):
+    (folder / "streek.py").write_text(STREAK, "utf-8")
+    why = (
+        f"{folder.name}/streek.py cannot be imported: Streak is named 'streak', so its file must be streak.py"
+        " (streek.py line 3)"
+    )
+    assert refusal("streek") == why
+    assert refusal("streak").startswith("there is no strategy 'streak'; allowed: none, or a class")
+    assert refusal("streak").endswith(f"; {why}")
+    assert registry.names() == ()
+
+
+def test_a_file_without_a_registered_strategy_says_so(folder: Path):
+    (folder / "streak.py").write_text(STREAK.replace("@registry.register\n", ""), "utf-8")
+    why = f"{folder.name}/streak.py registers no strategy: @registry.register is missing"
+    assert refusal("streak").endswith(f"; {why}")
+
+
+class _Other(_Plain):
+    name = "for_tests"
+
+
+def test_two_classes_of_one_name_are_refused():
+    own = StrategyRegistry()
+    own.register(_Plain)
+    assert own.register(_Plain) is _Plain
+    with pytest.raises(ValueError, match=r"named .for_tests. is registered already, by .*:_Plain"):
+        own.register(_Other)
 
 
 def test_the_script_on_the_porting_page_runs_live(monkeypatch: pytest.MonkeyPatch):
