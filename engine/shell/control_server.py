@@ -28,6 +28,7 @@ from runtime.control.protocol import (
 )
 from runtime.control.shown import ShowPrice, as_it_is
 from runtime.control.status import EngineStatus
+from runtime.json_refusals import sentence as refusal
 
 MAX_CLIENTS = 16
 MAX_STRANGERS = 16
@@ -153,7 +154,8 @@ class ControlServer:
             line = await reader.readline()
             request = msgspec.json.decode(line, type=Request) if line else None
         except _UNUSABLE as error:
-            self._write(writer, Response("", False, f"not a request: {error}"))
+            what = refusal(error, line, Request) if isinstance(error, msgspec.DecodeError) else str(error)
+            self._write(writer, Response("", False, f"not a request: {what}"))
             return None
         if request is not None and writer in self._clients:
             del self._clients[writer]

@@ -116,7 +116,9 @@ class TestControl:
         )
         (row,) = sim.ask("GET", "/fapi/v1/leverageBracket", symbol="ETHUSDT")
         assert [bracket["cum"] for bracket in row["brackets"]] == [0.0, 40.0]
-        mark = sim.control("POST", "price", symbol="ETHUSDT", mark="1234.5")["mark"]
+        pinned = sim.control("POST", "price", symbol="ETHUSDT", mark="1234.5")
+        mark = pinned["mark"]
+        assert "note" not in pinned
         assert (
             float(sim.public("/fapi/v1/premiumIndex", symbol="ETHUSDT")["markPrice"]) == float(mark) == 1234.5
         )
@@ -135,13 +137,17 @@ class TestControl:
         sim.control("POST", "price", symbol="BTCUSDT", index=low, last=low)
         ended = sim.ask("GET", "/fapi/v1/algoOrder", algoId=algo["algoId"])
         child = sim.ask("GET", ORDER, symbol="BTCUSDT", orderId=ended["actualOrderId"])
-        sim.control("POST", "price", symbol="BTCUSDT", index=start, last=start)
+        back = sim.control("POST", "price", symbol="BTCUSDT", index=start, last=start)
+        assert back["note"].startswith("last is one trade through the book: the market goes on by itself")
         assert (ended["algoStatus"], child["status"], float(child["avgPrice"])) == ("FINISHED", "FILLED", low)
 
     @pytest.mark.parametrize(
         ("target", "body", "status"),
         [
             ("nothing", "{}", 404),
+            ("order", "[]", 400),
+            ("funding", '{"symbol":"NOPEUSDT","rate":"0.1"}', 400),
+            ("symbol", '{"symbol":"NOPEUSDT"}', 400),
             ("faults", "{", 400),
             ("faults", '{"endpoint":"*","kind":"earthquake"}', 400),
             ("faults", '{"endpoint":"*","kind":"error","typo":1}', 400),
@@ -156,6 +162,7 @@ class TestControl:
         reply = sim.command("POST", target, body)
         assert reply.status == status
         assert reply.json["error"]
+        assert not {"`", "Object", "Expected"} & set(reply.json["error"].replace("`", " ` ").split())
 
     def test_web_pages_are_not_heard(self, sim: Simulator):
         assert sim.send("POST", "/_control/drop", "{}", {"Origin": "http://example.com"}).status == 403

@@ -14,7 +14,7 @@ from gateways.simulator.api import control_commands as command
 from gateways.simulator.api.access.control_token import FILE, HEADER, matches
 from gateways.simulator.api.formats.exchange_info import symbol_info
 from gateways.simulator.api.formats.orders import algo_answer, order_answer
-from gateways.simulator.api.requests.bounded_json import check_finite, decode
+from gateways.simulator.api.requests.bounded_json import BadJsonError, check_finite, decode
 from gateways.simulator.api.requests.faults import EventFault, Fault
 from gateways.simulator.api.requests.params import Params
 from gateways.simulator.api.rest.algo_orders import algo_request
@@ -26,11 +26,18 @@ from gateways.simulator.exchange.accounts import mark_price
 from gateways.simulator.exchange.model.errors import ApiError
 from gateways.simulator.exchange.model.state import MarketState
 from gateways.simulator.exchange.model.symbol_changes import changed_symbol
-from gateways.simulator.exchange.model.symbols import make_brackets
+from gateways.simulator.exchange.model.symbols import SymbolSpec, make_brackets
+from runtime.json_refusals import sentence as refusal
+from runtime.suggestions import SYMBOL_LIKENESS, allowed
 
 PREFIX = "/_control/"
 _APP_PREFIX = "ios_"
+_T = TypeVar("_T")
 _C = TypeVar("_C", bound=command.Command)
+LAST_PASSES = (
+    "last is one trade through the book: the market goes on by itself, and its next trades may be elsewhere; "
+    "a pinned mark stays until release_mark"
+)
 
 
 class Rules(Protocol):
@@ -138,7 +145,7 @@ class Control:
     def _price(self, body: bytes) -> object:
         request = _read(body, command.SetPrice)
         venue, now_ms = self._venue, self._venue.clock.now_ms()
-        spec = venue.spec(request.symbol)
+        spec = self._spec(request.symbol)
         if request.last is not None and not spec.is_trading:
             raise ValueError(f"last: {request.symbol} does not trade now ({spec.status})")
         for name, price in (("index", request.index), ("mark", request.mark), ("last", request.last)):
@@ -151,7 +158,8 @@ class Control:
         if request.last is not None:
             self._trade_to(request.symbol, spec.price_to_ticks(request.last), now_ms)
         venue.exchange.after_market(request.symbol, now_ms)
-        return _prices(venue.state.market(request.symbol))
+        passing = {} if request.last is None else {"note": LAST_PASSES}
+        return {**_prices(venue.state.market(request.symbol)), **passing}
 
     def _trade_to(self, symbol: str, ticks: int, now_ms: int) -> None:
         """Match everything up (or down) to a price, then publish a trade of one lot there.
@@ -175,7 +183,7 @@ class Control:
 
     def _funding(self, body: bytes) -> object:
         request = _read(body, command.SetFunding)
-        self._venue.spec(request.symbol)
+        self._spec(request.symbol)
         if request.rate is not None and abs(request.rate) > 1:
             raise ValueError("rate: expected a number from -1 to 1")
         self._venue.exchange.set_funding_rate(request.symbol, request.rate, self._venue.clock.now_ms())
@@ -188,7 +196,7 @@ class Control:
         caps = [row.notional_cap for row in request.rows]
         if caps != sorted(set(caps)) or not all(0 < row.maint_margin_ratio < 1 for row in request.rows):
             raise ValueError("rows: expected rising notional_cap, and maint_margin_ratio between 0 and 1")
-        self._venue.spec(request.symbol)
+        self._spec(request.symbol)
         rows = [(row.leverage, row.notional_cap, str(row.maint_margin_ratio)) for row in request.rows]
         self._venue.exchange.set_brackets(request.symbol, make_brackets(rows), self._venue.clock.now_ms())
         return {}
@@ -197,7 +205,7 @@ class Control:
         """Change status and filters; answer with the symbol's new row of exchangeInfo."""
         request = _read(body, command.SetSymbol)
         given = {k: v for k, v in msgspec.structs.asdict(request).items() if v is not None}
-        spec = changed_symbol(self._venue.spec(given.pop("symbol")), given)
+        spec = changed_symbol(self._spec(given.pop("symbol")), given)
         self._venue.set_spec(spec)
         return symbol_info(spec)
 
@@ -240,7 +248,7 @@ class Control:
         return order_answer(self._venue.spec(order.symbol), order)
 
     def _manual(self, body: bytes, client_id: str) -> tuple[str, Params, int]:
-        values = decode(body, dict[str, Any])
+        values = _decoded(body, dict[str, Any])
         account = str(values.pop("account", DEFAULT_ACCOUNT))
         self._check_account(account)
         now_ms = self._venue.clock.now_ms()
@@ -291,7 +299,16 @@ class Control:
 
     def _check_account(self, account: str) -> None:
         if account not in self._venue.state.accounts:
-            raise ValueError(f"account: {account} does not exist")
+            raise ValueError(
+                f"account: {account} does not exist{allowed(account, self._venue.state.accounts)}"
+            )
+
+    def _spec(self, symbol: str) -> SymbolSpec:
+        found = self._venue.state.specs.get(symbol)
+        if found is None:
+            more = allowed(symbol, list(self._venue.state.specs), likeness=SYMBOL_LIKENESS)
+            raise ValueError(f"symbol: this exchange has no {symbol}{more}")
+        return found
 
 
 def _prices(market: MarketState) -> dict[str, str]:
@@ -309,9 +326,18 @@ def _overwrite(target: object, request: command.Command) -> None:
 
 
 def _read(body: bytes, kind: type[_C]) -> _C:
-    command = decode(body, kind)
+    command = _decoded(body, kind)
     check_finite(command)
     return command
+
+
+def _decoded(body: bytes, kind: type[_T]) -> _T:
+    try:
+        return decode(body, kind)
+    except BadJsonError as error:
+        if not isinstance(error.__cause__, msgspec.DecodeError):
+            raise
+        raise BadJsonError(refusal(error.__cause__, body, kind)) from error
 
 
 def _json(status: int, result: object) -> Answer:

@@ -15,7 +15,15 @@ from gateways.simulator.exchange.model.symbol_changes import Status
 Times = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 DelayMs = Annotated[int, Meta(ge=0, le=600_000)]
 Limit = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-Name = Annotated[str, Meta(min_length=1, max_length=128, pattern="^[A-Za-z0-9_.-]+$")]
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern="^[A-Za-z0-9_.-]+$",
+        description="a name of 1 to 128 letters, digits, _, . and -",
+    ),
+]
 Pattern = Annotated[str, Meta(max_length=200)]
 Seconds = Annotated[float, Meta(ge=0.05, le=1_000_000)]
 MAX_SKEW_MS = 86_400_000

@@ -83,7 +83,7 @@ def test_a_command_with_more_words_than_it_takes_is_not_carried_out_in_part() ->
         f"/kill sma was not carried out: {symbol}",
         f"/kill now please was not carried out: {symbol}",
     ]
-    assert answers[4].startswith("not a request: Expected `str` of length <= 200")
+    assert answers[4].startswith("not a request: strategy: expected text of at most 200 characters, not ")
     nothing = "it takes no strategy and no symbol; symbols are BTCUSDT"
     assert answers[5] == f"/rebuild BTCUSDT was not carried out: {nothing}"
 
