@@ -47,6 +47,8 @@ class BarPlan:
         self.exits = ExitPlan(rules)
         self._first_qty_base = ZERO
         self._direction = 0
+        self._encoded = b""
+        self._encoded_of: tuple[object, ...] = ()
 
     def on_bar(
         self, bar: Bar, signals: Signals, position_base: Decimal, entry_price: Decimal
@@ -69,6 +71,7 @@ class BarPlan:
             actions += (Action("close", SIGNAL_TEXTS[PARTIAL_EXIT], 0, qty),)
         if planned.enter_direction:
             actions += (Action("enter", planned.enter_text, planned.enter_direction),)
+            self._encoded_of = ()  # its tag is remembered
         return actions
 
     def on_position(self, position_base: Decimal) -> None:
@@ -103,8 +106,12 @@ class BarPlan:
         return None if isnan(level) else level
 
     def state(self) -> bytes:
-        """For the journal."""
-        return msgspec.msgpack.encode(_Saved(self.exits.snapshot(), self._first_qty_base, self._direction))
+        """For the journal. It is asked for after each bar, and few bars change it."""
+        of = (self.exits.state.tobytes(), self._first_qty_base, self._direction)
+        if of != self._encoded_of:
+            saved = _Saved(self.exits.snapshot(), self._first_qty_base, self._direction)
+            self._encoded_of, self._encoded = of, msgspec.msgpack.encode(saved)
+        return self._encoded
 
     def restore(self, state: bytes) -> None:
         """From the journal; ValueError when it is of another version."""
@@ -112,3 +119,4 @@ class BarPlan:
         self.exits.restore(saved.plan)
         self._first_qty_base = saved.first_qty_base
         self._direction = saved.direction
+        self._encoded_of = ()

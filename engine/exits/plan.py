@@ -381,14 +381,15 @@ def _level(value: float) -> float | None:
 
 
 class ExitPlan:
-    """The compiled plan of one strategy on one symbol, for callers that live one bar at a time."""
+    """The compiled plan of one strategy on one symbol, for callers that live one bar at a time.
+    `engine/exits/layout.py` says what is where in `state`."""
 
-    __slots__ = ("_actions", "_rules", "_state", "_tags", "rules")
+    __slots__ = ("_actions", "_rules", "_tags", "rules", "state")
 
     def __init__(self, rules: ExitRules) -> None:
         self.rules = rules
         self._rules = encode(rules)
-        self._state = new_state()
+        self.state = new_state()
         self._actions = np.zeros(ACTIONS_SIZE)
         self._tags: dict[str, None] = {}
         self._compile()
@@ -408,7 +409,7 @@ class ExitPlan:
 
     def snapshot(self) -> ExitPlanState:
         """What must be journalled after each call that changed something."""
-        return ExitPlanState(values=tuple(self._state.tolist()), tags=tuple(self._tags))
+        return ExitPlanState(values=tuple(self.state.tolist()), tags=tuple(self._tags))
 
     def restore(self, saved: ExitPlanState) -> None:
         """Go on from a snapshot; ValueError if it is not one of this version."""
@@ -416,7 +417,7 @@ class ExitPlan:
             raise ValueError(
                 f"an exit plan's state has {STATE_SIZE} values, the saved one {len(saved.values)}"
             )
-        self._state = np.array(saved.values, dtype=np.float64)
+        self.state = np.array(saved.values, dtype=np.float64)
         self._tags = dict.fromkeys(saved.tags)
 
     def on_bar(
@@ -439,7 +440,7 @@ class ExitPlan:
         seen = signals.tag != "" and signals.tag in self._tags
         done = plan(
             self._rules,
-            self._state,
+            self.state,
             self._actions,
             bar_index,
             float(high),
@@ -471,19 +472,19 @@ class ExitPlan:
 
     def opened(self, direction: int, price: float) -> None:
         """An entry has filled at the average `price`: `levels` are valid from now on."""
-        open_trade(self._rules, self._state, float(direction), float(price))
+        open_trade(self._rules, self.state, float(direction), float(price))
 
     def stopped(self) -> None:
         """A resting stop has filled."""
-        stopped(self._rules, self._state)
+        stopped(self._rules, self.state)
 
     def partial_filled(self) -> None:
         """The nearest resting partial exit has filled."""
-        partial_filled(self._state)
+        partial_filled(self.state)
 
     def levels(self) -> RestingLevels:
         """What should rest in the market for the open trade; nothing while flat."""
-        rules, state = self._rules, self._state
+        rules, state = self._rules, self.state
         partials = []
         if self.rules.stop_kind == "resting":
             for k in range(int(state[S_PARTIALS_DONE]), int(rules[R_PARTIALS])):
