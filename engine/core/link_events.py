@@ -5,7 +5,7 @@ from engine.core.deadlines import Deadlines
 from engine.core.parts import Parts
 from engine.model.events import JournalState, LinkDown, LinkUp, Timer
 from engine.model.timeframes import SECOND_NS
-from engine.risk.health import stop_notice
+from engine.risk.facts.gateway import stop_notice
 from gateways.wire import messages as wire
 
 SET_BACK_NS = SECOND_NS
@@ -51,18 +51,19 @@ class LinkEvents:
         engine.clock.advance(status.time_ns)
         for symbol in sorted(health.fresh_symbols.difference(status.fresh_symbols)):
             engine.candles.mark_hole(symbol)
-        stream_before, old, answered = health.private_stream, health.status, health.answers_come
+        before, old = health.gateway, health.status
         self._tell_trouble(old, status)
         if health.on_status(status):
             engine.gate_reporter.look_soon()
         engine.bars.begin()
-        if old is not None and not answered and health.answers_come:
+        now = health.gateway
+        if old is not None and now.answers_come and not before.answers_come:
             engine.orders.ask_again()
             engine.trades.exits.on_answers()
         is_of_now = status.time_ns < engine.clock.timer_ns + SET_BACK_NS
-        if health.set_back and health.clock_ok and is_of_now:
+        if health.set_back and now.clock_ok and is_of_now:
             self._after_set_back()
-        if stream_before not in {"", "up"} and health.private_stream == "up" and health.reconciled:
+        if before.private_stream not in {"", "up"} and now.private_stream == "up" and health.reconciled:
             engine.recovery.begin("the private stream is back")
 
     def _tell_trouble(self, old: wire.GatewayStatus | None, status: wire.GatewayStatus) -> None:

@@ -6,7 +6,6 @@ from decimal import Decimal
 from engine.account.leverage import Leverages
 from engine.account.state import AccountStateStore
 from engine.market_data.bar_watch import BarWatch
-from engine.model.audit import Severity
 from engine.model.config import EngineConfig
 from engine.model.context import Clock, Touch
 from engine.model.operator_state import OperatorState
@@ -15,10 +14,9 @@ from engine.model.timeframes import time_text, utc_text
 from engine.orders.client_ids import is_of_an_engine
 from engine.orders.order_store import OrderStore
 from engine.risk.facts.gates import STALE_MARK_NS, AccountFacts, SymbolFacts, blockers
+from engine.risk.facts.gateway import NOTHING_KNOWN, gateway_facts
 from gateways.wire.messages import GatewayStatus, Instrument, PositionReport, Snapshot
 
-ROOM_PERCENT = 90
-"""Beyond that the gateway keeps what is left of a minute's requests for stops and cancels."""
 _UNKNOWN = Decimal(0)
 
 
@@ -59,27 +57,21 @@ class Health:
         self.multi_assets = False
         self.set_back = False
         self.status: GatewayStatus | None = None
+        self.gateway = NOTHING_KNOWN
         self.fresh_symbols: frozenset[str] = frozenset()
         self._judged: tuple[AccountFacts, tuple[SymbolFacts, ...]] | None = None
         self._closed: tuple[str, ...] = ()
 
     def on_status(self, status: GatewayStatus) -> bool:
         """Take the gateway's report of itself; returns whether anything in it has changed for the gates."""
-        before, were_ok = self.status, (self.clock_ok, self.requests_ok)
+        before = self.gateway, self.fresh_symbols, self.multi_assets
         self.status = status
+        self.gateway = gateway_facts(status, self._config)
         self.fresh_symbols = frozenset(status.fresh_symbols)
         if status.multi_assets_margin is not None:
             self.multi_assets = status.multi_assets_margin
         self._clock.offset_ns = status.clock_offset_ns
-        return (
-            before is None
-            or before.fresh_symbols != status.fresh_symbols
-            or before.streams != status.streams
-            or before.unanswered != status.unanswered
-            or before.keys_refused != status.keys_refused
-            or before.multi_assets_margin != status.multi_assets_margin
-            or were_ok != (self.clock_ok, self.requests_ok)
-        )
+        return (self.gateway, self.fresh_symbols, self.multi_assets) != before
 
     def on_modes(self, snapshot: Snapshot) -> None:
         """Take the modes of the account."""
@@ -98,6 +90,7 @@ class Health:
         self.reconciled = False
         if not up:
             self.status = None
+            self.gateway = NOTHING_KNOWN
             self.fresh_symbols = frozenset()
 
     def is_fresh(self, symbol: str) -> bool:
@@ -108,33 +101,6 @@ class Health:
         return self._clock.now_ns - touch.receive_time_ns <= self._config.stale_after_ns
 
     @property
-    def clock_ok(self) -> bool:
-        """Whether the exchange's clock is known well enough, and ours is not far from it."""
-        status = self.status
-        if status is None:
-            return False
-        return (
-            status.clock_uncertainty_ns <= self._config.max_clock_uncertainty_ns
-            and abs(status.clock_offset_ns) <= self._config.max_clock_offset_ns
-        )
-
-    @property
-    def private_stream(self) -> str:
-        """State of the stream that brings order events ("": not told)."""
-        return "" if self.status is None else self.status.streams.get("private", "up")
-
-    @property
-    def requests_ok(self) -> bool:
-        """Whether this minute's request limit leaves room for entries, which must be closed again."""
-        status = self.status
-        return status is None or 100 * status.budget_used <= ROOM_PERCENT * status.budget_limit
-
-    @property
-    def answers_come(self) -> bool:
-        """Whether a request sent now would be answered, as far as the gateway tells."""
-        return self.status is not None and self.requests_ok and self.status.streams.get("rest", "up") == "up"
-
-    @property
     def stopped_until_ns(self) -> int:
         """Until when the exchange has stopped all requests, by our clock; 0 where none is stopped, or exits
         try on."""
@@ -143,32 +109,19 @@ class Health:
             return 0
         return status.banned_until_ns - status.clock_offset_ns
 
-    @property
-    def unanswered(self) -> str:
-        """What the exchange says it cannot answer now ("": nothing)."""
-        return "" if self.status is None else self.status.unanswered
-
-    @property
-    def links_up(self) -> bool:
-        """Whether the private stream and requests work, as far as the gateway tells."""
-        if self.status is None:
-            return False
-        streams = self.status.streams
-        return streams.get("private", "up") == "up" and streams.get("rest", "up") == "up"
-
     def account_facts(self) -> AccountFacts:
         """What the gates of the account look at, as of now."""
-        max_daily_loss = self._config.limits.max_daily_loss_quote
+        gateway, max_daily_loss = self.gateway, self._config.limits.max_daily_loss_quote
         return AccountFacts(
             connected=self.connected,
             clock_set_back=self.set_back,
             reconciled=self.reconciled,
             hedge_mode=self.hedge_mode,
             multi_assets=self.multi_assets,
-            keys_refused="" if self.status is None else self.status.keys_refused,
-            links_up=self.links_up,
-            requests_left=self.requests_ok,
-            clock_ok=self.clock_ok,
+            keys_refused=gateway.keys_refused,
+            links_up=gateway.links_up,
+            requests_left=gateway.requests_left,
+            clock_ok=gateway.clock_ok,
             journal_ok=self.journal_ok,
             rebuild="" if self.records_known else self._config.ctl("rebuild"),
             paused="" if self.operator.killed else self._paused_since(),  # one cause is told, not two
@@ -227,16 +180,7 @@ class Health:
             self._judged, self._closed = facts, blockers(*facts)
         found = self._closed
         return (
-            (f"the exchange cannot answer ({self.unanswered})", *found)
-            if found and self.unanswered
+            (f"the exchange cannot answer ({self.gateway.unanswered})", *found)
+            if found and self.gateway.unanswered
             else found
         )
-
-
-def stop_notice(status: GatewayStatus) -> tuple[Severity, str]:
-    """How severe a stop of requests by the exchange is, and what it means."""
-    seconds = (status.banned_until_ns - status.time_ns - status.clock_offset_ns) / 1e9
-    text = f"the exchange takes no requests for another {seconds:.0f} s"
-    if status.exits_still_sent:
-        text = f"the exchange answers 403: requests pause for {seconds:.0f} s, exits and cancels keep trying"
-    return "critical" if seconds > 60.0 else "warning", text

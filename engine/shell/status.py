@@ -109,7 +109,7 @@ class StatusKeeper:
             tick_sizes={one.symbol: f"{one.price_tick:f}" for one in engine.gate.instruments.values()},
             since_journal_began=self.counts(),
             blockers=engine.health.blockers(),
-            unanswered=engine.health.unanswered,
+            unanswered=engine.health.gateway.unanswered,
             left_behind=tuple(engine.ownership.left_behind()),
             strategies=self._strategies(),
         )
