@@ -72,8 +72,11 @@ class Engine(Parts):
         kind = type(event)
         work = self._handlers[kind](event)
         if work is None:
-            is_quick = (kind is _BOOK or kind is _TRADE) and not self.out.effects
-            if is_quick and self.clock.now_ns < self._deadlines.next_ns:
+            if (
+                (kind is _BOOK or kind is _TRADE)
+                and self.clock.now_ns < self._deadlines.next_ns
+                and not self.out.effects
+            ):
                 return NO_EFFECTS
             work = self._deadlines.bars_due()
         if self._rest is not None:

@@ -151,8 +151,10 @@ class TradeExecutor:
     @property
     def deadline_ns(self) -> int:
         """When something is due."""
-        protections = [one.deadline_ns for one in self._protected]
-        return min(self.resting.deadline_ns, self.exits.deadline_ns, *protections)
+        nearest_ns = min(self.resting.deadline_ns, self.exits.deadline_ns)
+        if not self._protected:
+            return nearest_ns
+        return min(nearest_ns, *[one.deadline_ns for one in self._protected])
 
     def on_time(self) -> None:
         """Retry exits and stops; close a position that stays without its stop."""

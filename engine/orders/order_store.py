@@ -239,7 +239,8 @@ class OrderStore:
 
     def open_orders(self, symbol: str | None = None) -> Iterator[Order]:
         """Orders that are not in a terminal state, oldest first; in-flight ones included."""
-        return (o for o in self._open.values() if symbol is None or o.intent.symbol == symbol)
+        orders = self._open.values()
+        return iter(orders) if symbol is None else (o for o in orders if o.intent.symbol == symbol)
 
     def closed_orders(self) -> Iterator[Order]:
         """Closed orders still held, in the order they closed."""

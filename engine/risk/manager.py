@@ -9,7 +9,7 @@ from engine.orders.order_states import OrderState
 from engine.orders.order_store import Applied
 from engine.risk.configured import configured_rules
 from engine.risk.facts.context import ZERO, RiskContext, reduces
-from engine.risk.facts.gates import CONNECTION, closed_gate
+from engine.risk.facts.gates import CONNECTION, AccountFacts, Closed, SymbolFacts, closed_gate
 from engine.risk.rules.foreign_position import ForeignPosition
 from engine.risk.rules.leverage import Leverage
 from engine.risk.rules.open_orders import OpenOrders
@@ -40,6 +40,7 @@ class RiskManager:
         self._refused = RefusedEntries(bars_ns or {})
         self._rate: OrderRate | None = None
         self._rules: tuple[Rule, ...] = tuple(self._rules_of(limits))
+        self._open_for: dict[str, tuple[AccountFacts, SymbolFacts]] = {}
 
     def _rules_of(self, limits: RiskLimits) -> list[Rule]:
         rules: list[Rule] = [StrategyRunning(), ForeignPosition(), self._refused]
@@ -71,7 +72,7 @@ class RiskManager:
         verdict = self.validate_exit(order, is_connected=context.account.connected)
         if not verdict.allowed or reduces(order, context):
             return verdict
-        closed = closed_gate(context.account, context.symbol)
+        closed = self._closed_gate(context.account, context.symbol)
         if closed is not None:
             return Verdict(allowed=False, rule=closed.name, reason=closed.sentence)
         for rule in self._rules:
@@ -82,6 +83,15 @@ class RiskManager:
             if reason:
                 return Verdict(allowed=False, rule=rule.name, reason=reason)
         return ALLOWED
+
+    def _closed_gate(self, account: AccountFacts, symbol: SymbolFacts) -> Closed | None:
+        """The first closed gate. Facts that seldom change and opened all gates are not judged again."""
+        if self._open_for.get(symbol.symbol) == (account, symbol):
+            return None
+        closed = closed_gate(account, symbol)
+        if closed is None:
+            self._open_for[symbol.symbol] = (account, symbol)
+        return closed
 
     def validate_exit(self, order: Intent, *, is_connected: bool) -> Verdict:
         """Whether an order that can only reduce may go out."""

@@ -77,8 +77,9 @@ class Decision(msgspec.Struct):
 class StrategySlot:
     """One strategy on one symbol.
 
-    `inputs` are the bars it is fed, the deciding ones first. `decided_open_ns` is the open time of the last
-    bar that was ever decided on, also by an engine that ran before.
+    `inputs` are the bars it is fed, first the deciding ones, which are `timeframe_ns` long. `lateness_ns` is
+    how long after a bar's close its entries are still accepted. `decided_open_ns` is the open time of the
+    last bar that was ever decided on, also by an engine that ran before.
     """
 
     def __init__(self, spec: StrategySpec, symbol: str, operator: OperatorState | None = None) -> None:
@@ -88,6 +89,8 @@ class StrategySlot:
         self.key: OwnerKey = (self.owner, symbol)
         self.strategy = build_strategy(spec)
         self.inputs = _inputs(spec, self.strategy, symbol)
+        self.timeframe_ns = self.inputs[0][1]
+        self.lateness_ns = min(self.timeframe_ns, MAX_LATENESS_NS)
         self.decided_open_ns = 0
         self.state = SlotState.WAITING
         self.reason = ""
@@ -118,11 +121,6 @@ class StrategySlot:
         return self._operator.leaving(self.key)
 
     @property
-    def timeframe_ns(self) -> int:
-        """Length of the deciding bars."""
-        return self.inputs[0][1]
-
-    @property
     def sizing(self) -> Sizing:
         """How much a default-sized entry buys."""
         return self.spec.sizing
@@ -131,11 +129,6 @@ class StrategySlot:
     def has_history(self) -> bool:
         """Whether the exchange keeps bars of all its timeframes; there are none of seconds."""
         return all(length % (60 * SECOND_NS) == 0 for _, length in self.inputs)
-
-    @property
-    def lateness_ns(self) -> int:
-        """How long after a bar's close its entries are still accepted."""
-        return min(self.timeframe_ns, MAX_LATENESS_NS)
 
     def decides_on(self, bar: Bar) -> bool:
         """Whether it is one of the deciding bars, and no informative one."""
