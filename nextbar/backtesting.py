@@ -8,16 +8,13 @@ from engine.backtest.data.funding import Funding
 from engine.backtest.data.gaps import DEFAULT_GAPS, GapRule
 from engine.backtest.data.market import MarketData
 from engine.backtest.data.price_grid import Grid
+from engine.backtest.data.sources import Source
 from engine.backtest.run import backtest as run_backtest
 from engine.backtest.runs.engines import DEFAULT_ENGINE, EngineName
 from engine.backtest.runs.strategies import AnyClass, AnyStrategy
-from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings
 from engine.model.exit_rules import ExitRules
-from nextbar.loading import load
 from nextbar.result import Result
-
-Source = str | Path | Bars
 
 
 def backtest(
@@ -30,7 +27,7 @@ def backtest(
     engine: EngineName = DEFAULT_ENGINE,
     finer: Source | Mapping[str, Source] | None = None,
     funding: Funding | Mapping[str, Funding] | None = None,
-    instruments: Path | Mapping[str, Grid] | None = None,
+    instruments: str | Path | Mapping[str, Grid] | None = None,
     gaps: GapRule = DEFAULT_GAPS,
     name: str = "",
 ) -> Result:
@@ -50,31 +47,15 @@ def backtest(
     """
     ran = run_backtest(
         strategy,
-        _loaded(bars),
+        bars,
         params=params,
         exits=exits,
         broker=broker,
         engine=engine,
-        finer=_finer(finer),
+        finer=finer,
         funding=funding,
         instruments=instruments,
         gaps=gaps,
         name=name,
     )
     return Result(ran)
-
-
-def _loaded(bars: Source | Iterable[Source] | MarketData) -> list[Bars] | MarketData:
-    if isinstance(bars, MarketData):
-        return bars
-    if isinstance(bars, str | Path | Bars):
-        return [load(bars)]
-    return [load(one) for one in bars]
-
-
-def _finer(given: Source | Mapping[str, Source] | None) -> Bars | Mapping[str, Bars] | None:
-    if given is None:
-        return None
-    if isinstance(given, Mapping):
-        return {symbol: load(one, symbol) for symbol, one in given.items()}
-    return load(given)

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.backtest.data.loaders import read_bars
+    from engine.backtest.data.sources import bars_of
     from engine.backtest.report.result import Result
     from engine.backtest.run import backtest
 
-_HOME = {"Result": "report.result", "backtest": "run", "read_bars": "data.loaders"}
-__all__ = ["Result", "backtest", "read_bars"]
+_HOME = {
+    "Result": "report.result",
+    "backtest": "run",
+    "bars_of": "data.sources",
+    "read_bars": "data.loaders",
+}
+__all__ = ["Result", "backtest", "bars_of", "read_bars"]
 
 
 def __getattr__(name: str) -> object:

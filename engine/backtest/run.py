@@ -15,6 +15,7 @@ from engine.backtest.data.gaps import DEFAULT_GAPS, GapRule
 from engine.backtest.data.instruments import read_instruments
 from engine.backtest.data.market import MarketData, market_of
 from engine.backtest.data.price_grid import Grid
+from engine.backtest.data.sources import Source, all_bars, bars_of
 from engine.backtest.report.metrics import Curve
 from engine.backtest.report.result import Result
 from engine.backtest.report.trades import trade_columns
@@ -38,15 +39,15 @@ Part = TypeVar("Part", Bars, Funding)
 
 def backtest(
     strategy: str | AnyClass | AnyStrategy,
-    bars: Bars | Iterable[Bars] | MarketData,
+    bars: Source | Iterable[Source] | MarketData,
     *,
     params: Mapping[str, object] | None = None,
     exits: ExitRules | Mapping[str, object] | None = None,
     broker: BrokerConfig | BrokerSettings | Mapping[str, object] | None = None,
     engine: EngineName = DEFAULT_ENGINE,
-    finer: Bars | Mapping[str, Bars] | None = None,
+    finer: Source | Mapping[str, Source] | None = None,
     funding: Funding | Mapping[str, Funding] | None = None,
-    instruments: Path | Mapping[str, Grid] | None = None,
+    instruments: str | Path | Mapping[str, Grid] | None = None,
     gaps: GapRule = DEFAULT_GAPS,
     name: str = "",
 ) -> Result:
@@ -55,8 +56,9 @@ def backtest(
     `strategy` is a name, `FILE.py:Class`, `package.module:Class`, a class, or an object. `params` are for a
     name or a class. An object of a script keeps what it has seen, so it runs once and on one symbol.
 
-    `bars` are `Bars` of each symbol, or `MarketData` with everything about the data in it. `finer` (bars
-    inside the bars) and `funding` are by symbol; where there is one symbol, its own will do. `instruments`
+    `bars` are what `bars_of` takes (a file, a data frame, a sample's name, `Bars`) of one or several symbols,
+    or `MarketData` with everything about the data in it. `finer` (bars inside the bars, given alike) and
+    `funding` are by symbol; where there is one symbol, its own will do. `instruments`
     are grids by symbol, or the file of a saved answer of `exchangeInfo`. `gaps` is the rule for missing bars.
 
     `exits` replaces exit rules of a signal strategy, all or some by name. `broker` are settings by name on
@@ -121,27 +123,33 @@ def _broker(given: BrokerConfig | BrokerSettings | Mapping[str, object] | None) 
 
 
 def _market(
-    bars: Bars | Iterable[Bars] | MarketData,
+    bars: Source | Iterable[Source] | MarketData,
     broker: BrokerConfig,
-    finer: Bars | Mapping[str, Bars] | None,
+    finer: Source | Mapping[str, Source] | None,
     funding: Funding | Mapping[str, Funding] | None,
-    instruments: Path | Mapping[str, Grid] | None,
+    instruments: str | Path | Mapping[str, Grid] | None,
     gaps: GapRule,
 ) -> MarketData:
     if isinstance(bars, MarketData):
         if any(given is not None for given in (finer, funding, instruments)) or gaps != DEFAULT_GAPS:
             raise ConfigError("finer, funding, instruments and gaps are part of the MarketData given")
         return bars
-    histories = [bars] if isinstance(bars, Bars) else list(bars)
-    grids = read_instruments(instruments) if isinstance(instruments, Path) else instruments
+    histories = all_bars(bars)
+    grids = read_instruments(Path(instruments)) if isinstance(instruments, str | Path) else instruments
     return market_of(
         histories,
         broker,
-        finer=_by_symbol("finer", finer, histories),
+        finer=_by_symbol("finer", _finer(finer), histories),
         funding=_by_symbol("funding", funding, histories),
         instruments=grids or {},
         gaps=gaps,
     )
+
+
+def _finer(given: Source | Mapping[str, Source] | None) -> Bars | Mapping[str, Bars] | None:
+    if isinstance(given, Mapping):
+        return {symbol: bars_of(one, symbol) for symbol, one in given.items()}
+    return None if given is None else bars_of(given)
 
 
 def _by_symbol(

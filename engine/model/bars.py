@@ -1,6 +1,6 @@
 """Bars: one at a time for the live engine, as arrays for everything that runs over history."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Literal
 
@@ -69,6 +69,10 @@ class Bars:
 
     def __len__(self) -> int:
         return len(self.open_time_ns)
+
+    def of_symbol(self, symbol: str) -> "Bars":
+        """The same bars under another symbol."""
+        return replace(self, symbol=symbol)
 
     def part(self, first: int, last: int) -> "Bars":
         """The bars from index `first` up to, not including, `last`."""

@@ -26,7 +26,18 @@ from engine.model.bars import Bars
 from engine.model.timeframes import duration_text
 from runtime.suggestions import did_you_mean
 
-__all__ = ["DataError", "Loaded", "check_bars", "cut", "load_bars", "open_bars", "read_bars", "read_funding"]
+__all__ = [
+    "DataError",
+    "Loaded",
+    "bars_of_table",
+    "check_bars",
+    "cut",
+    "is_wanted",
+    "load_bars",
+    "open_bars",
+    "read_bars",
+    "read_funding",
+]
 
 _PRICES = ("open", "high", "low", "close")
 _TIME_NAMES = (
@@ -58,24 +69,24 @@ class Loaded:
     notes: tuple[str, ...] = ()
 
 
-def read_bars(path: Path, symbol: str | None = None) -> Bars:
+def read_bars(path: str | Path, symbol: str | None = None) -> Bars:
     """`load_bars` without the notes, of a file."""
-    return _load_file(path, symbol).bars
+    return _load_file(Path(path), symbol).bars
 
 
-def open_bars(source: Path, symbol: str | None = None) -> Bars:
+def open_bars(source: str | Path, symbol: str | None = None) -> Bars:
     """`load_bars` without the notes."""
     return load_bars(source, symbol).bars
 
 
-def load_bars(source: Path, symbol: str | None = None) -> Loaded:
+def load_bars(source: str | Path, symbol: str | None = None) -> Loaded:
     """A file of bars, or a sample market by its name where there is no such file; raises `DataError`.
 
     The symbol is the file's name up to the first `_` or the timeframe, in TradingView's exports what stands
     between exchange and timeframe, unless given here or as `SYMBOL=FILE`. The timeframe is the usual
     distance of neighbours.
     """
-    name = str(source)
+    name, source = str(source), Path(source)
     given, equals, rest = name.partition("=")
     if equals and not source.exists():
         return load_bars(Path(rest), symbol or given)
@@ -91,12 +102,19 @@ def load_bars(source: Path, symbol: str | None = None) -> Loaded:
 
 def _load_file(path: Path, symbol: str | None) -> Loaded:
     with errors_with_line(path):
-        found = _load_rows(path, symbol)
+        found = bars_of_table(path, read_table(path), symbol)
     return replace(found, notes=tuple(with_line(path, note) for note in found.notes))
 
 
-def _load_rows(path: Path, symbol: str | None) -> Loaded:
-    table, rows, notes = _bars_table(path)
+def is_wanted(column: str) -> bool:
+    """Whether a column of that name may be one of those that bars are made of."""
+    plain = _plain(column)
+    return plain.startswith("vol") or any(plain in names for names in _WANTED)
+
+
+def bars_of_table(path: Path, raw: pa.Table, symbol: str | None) -> Loaded:
+    """Bars of a table with any of the usual names of columns; `path` is what errors name as its source."""
+    table, rows, notes = _bars_table(path, raw)
     time_ns = numbers(table.column("open_time"))
     prices = {name: _floats(path, table, name, rows) for name in _PRICES}
     has_volume = "volume" in table.column_names
@@ -122,9 +140,8 @@ def _symbol(path: Path) -> str:
     return found[1] if found else path.stem
 
 
-def _bars_table(path: Path) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
+def _bars_table(path: Path, table: pa.Table) -> tuple[pa.Table, NDArray[np.int64], list[str]]:
     """The columns by our names, `open_time` in nanoseconds, without rows that have no price; row numbers."""
-    table = read_table(path)
     names: dict[str, str] = {}
     for name in table.column_names:
         names.setdefault(_plain(name), name)

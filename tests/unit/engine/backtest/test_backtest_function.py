@@ -300,7 +300,8 @@ def test_the_example_of_the_page_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     page = (ROOT / "docs" / "backtesting.md").read_text("utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    example, with_a_frame = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(with_a_frame, {})
     monkeypatch.chdir(tmp_path)
     write_bars(tmp_path / "ETHUSDT_1h.parquet", HOURS)
     exec(example, {})  # as a reader does
