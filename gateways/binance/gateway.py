@@ -465,15 +465,15 @@ class Gateway:
                 _log.warning("no instrument", symbol=symbol, reason=str(error))
 
     async def _keep_rules(self) -> None:
-        """The exchange changes filters, fees and brackets without notice; a halted symbol is read more
-        often."""
+        """Rules change without notice; where a symbol is halted or a book silent, status is read sooner."""
         read_at = asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(min(STATUS_AGE_SECONDS, RULES_AGE_SECONDS))
+            is_one_silent = len(self.status().fresh_symbols) < len(self.market.feeds)
             if asyncio.get_running_loop().time() - read_at >= RULES_AGE_SECONDS:
                 read_at = asyncio.get_running_loop().time()
                 await self._read_rules_again()
-            elif self._instruments.are_some_halted:
+            elif is_one_silent or self._instruments.are_some_halted:
                 self._publish_changed(await self._instruments.changed_status())
 
     async def _check_modes_again(self) -> None:

@@ -185,6 +185,21 @@ def test_a_symbol_that_stops_trading_is_noticed_by_its_first_refusal_and_its_ret
     asyncio.run(scenario())
 
 
+def test_a_halt_is_noticed_by_a_book_that_has_gone_silent(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gateway_module, "STATUS_AGE_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        async with whole_rig() as (exchange, gateway, engine):
+            monkeypatch.setattr(gateway.market, "fresh_symbols", lambda *_: (SYMBOL,))
+            await checked(exchange, engine)
+            await engine.wait(Instrument, lambda one: one.status == "TRADING")
+            with_status(exchange, "BREAK")
+            monkeypatch.setattr(gateway.market, "fresh_symbols", lambda *_: ())
+            await engine.wait(Instrument, lambda one: one.status == "BREAK")
+
+    asyncio.run(scenario())
+
+
 def test_what_was_under_way_when_leverage_was_set_is_not_kept():
     """Its answer states what was before."""
 
