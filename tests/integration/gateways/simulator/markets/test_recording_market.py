@@ -3,6 +3,7 @@
 import gzip
 import json
 from bisect import bisect_right
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def _files(symbol: str) -> list[Path]:
     return sorted(path for path in TICKS.iterdir() if symbol in path.name)
 
 
+@cache
 def _recorded(symbol: str) -> list[tuple[int, dict[str, Any]]]:
     rows = []
     for path in _files(symbol):
@@ -32,9 +34,10 @@ def _recorded(symbol: str) -> list[tuple[int, dict[str, Any]]]:
     return rows
 
 
-def _rig(symbol: str, *, keep_times: bool, loop: bool = False) -> MarketRig:
-    paths = ",".join(map(str, _files(symbol)))
-    options = MarketOptions(symbols=(symbol,), keep_times=keep_times, loop=loop)
+def _rig(symbol: str, *, keep_times: bool, files: int | None = None) -> MarketRig:
+    """A market of the first `files` of the recording, or of all."""
+    paths = ",".join(map(str, _files(symbol)[:files]))
+    options = MarketOptions(symbols=(symbol,), keep_times=keep_times, loop=False)
     rig = MarketRig((symbol,))
     rig.start(parse_market("recording:" + paths, options))
     return rig
@@ -85,7 +88,7 @@ def test_a_clients_book_is_the_recorded_book_ticker_at_every_depth_event(symbol:
 
 @pytest.mark.parametrize("cadence", ["@depth@0ms", "@depth@100ms", "@depth@500ms"])
 def test_a_late_client_bridges_once_it_has_seen_an_event(cadence: str):
-    rig = _rig("BTCUSDT", keep_times=False)
+    rig = _rig("BTCUSDT", keep_times=False, files=1)
     rig.data.subscribe("btcusdt@trade")
     rig.run(10_000, 100)
     rig.data.subscribe("btcusdt" + cadence)
@@ -101,7 +104,7 @@ def test_a_late_client_bridges_once_it_has_seen_an_event(cadence: str):
 
 
 def test_nothing_is_played_before_somebody_listens():
-    rig = _rig("BTCUSDT", keep_times=False)
+    rig = _rig("BTCUSDT", keep_times=False, files=1)
     rig.run(5_000, 500)
     assert rig.market is not None
     assert rig.market.next_time_ms() is None
