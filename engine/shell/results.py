@@ -80,7 +80,7 @@ def profit_lines(results: Results, trips: Sequence[RoundTrip], *, is_all: bool) 
     """The sum, and amounts that belong to no trade."""
     done = sum(1 for one in trips if one.closed_ns)
     net = sum((one.net for one in trips), ZERO)
-    lines = [f"{counted(done, 'closed trade')}, net {_money(net)} including the open ones so far"]
+    lines = [f"{counted(done, 'closed trade')}, net {_money(net)} with what open trades have realised so far"]
     if not is_all:
         return lines
     funding = sum((amount for _, amount in results.funding), ZERO)

@@ -36,15 +36,17 @@ class CommonParams(StrategyParams):
     """What all ten accept, whether their rule uses it or not. Percents are of the entry price."""
 
     signal_mode: SignalMode = Field(default="momentum", description="with the move or against it")
-    exit_mode: ExitMode = Field(default="breakout", description="leave at mid, or not on a signal at all")
+    exit_mode: ExitMode = Field(
+        default="breakout", description="leave when the value crosses mid, or never on a signal"
+    )
     stop_loss_percent: float | None = Field(
-        default=None, gt=0, description="stop so many percent from the entry; null is off"
+        default=None, gt=0, description="distance of the stop from the entry in percent; null is off"
     )
     take_profit_percent: float | None = Field(
-        default=None, gt=0, description="target so many percent from the entry; null is off"
+        default=None, gt=0, description="distance of the target from the entry in percent; null is off"
     )
     max_holding_bars: int | None = Field(
-        default=None, ge=0, description="leave after so many bars; null is off"
+        default=None, ge=0, description="bars after which the position is left; null is off"
     )
     max_holding_strict: bool = Field(default=False, description="leave when held > max instead of >=")
     cooldown_bars: int = Field(default=0, ge=0, description="flat bars after a stop")

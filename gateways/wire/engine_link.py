@@ -92,7 +92,7 @@ class EngineLink(asyncio.Protocol):
         return bool(self._reason)
 
     def send(self, message: Answer | Message) -> None:
-        """Ahead of waiting market data. A connection that is gone swallows it."""
+        """Send before the market data that waits. Nothing is sent on a closed connection."""
         if self.is_open:
             self.send_frame(encode(message))
 

@@ -41,14 +41,14 @@ class EngineConnection(Protocol):
         ...
 
     def send(self, message: Answer | Instrument | GatewayStatus) -> None:
-        """Ahead of waiting market data. A connection that is gone swallows it."""
+        """Send before the market data that waits. Nothing is sent on a closed connection."""
 
 
 class GatewayHandler(Protocol):
-    """What the gateway implements. All three are called on the event loop and must not block."""
+    """What the gateway does for the server. Its methods are called on the event loop and must not block."""
 
     def on_connected(self, engine: EngineConnection) -> None:
-        """Let in; replay or `Gap` has been written."""
+        """The engine has been admitted; the replay or `Gap` has been written."""
 
     def on_request(self, engine: EngineConnection, request: Request) -> None:
         """One request. Requests for symbols that were not claimed are refused before they get here."""

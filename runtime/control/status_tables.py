@@ -64,7 +64,7 @@ def entries(status: EngineStatus) -> str:
     if waiting:
         return waiting
     if status.strategies and not any(one.may_enter for one in status.strategies):
-        return "no entries now: no strategy may enter, see their states"
+        return "no entries: every strategy is waiting, paused or stopped, as its state says"
     return "entries open"
 
 

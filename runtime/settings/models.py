@@ -148,7 +148,7 @@ class SizingSettings(_Section):
     kind: Literal["fixed", "cash", "percent_of_equity", "risk_percent"] = "cash"
     """fixed: `value` base units. cash: quote notional. The percents are of equity."""
     value: Money = Decimal(200)
-    """Of the kind above. Cash fits each `..._notional_quote` of [risk]."""
+    """In the unit of `kind`. Cash must not exceed any `max_..._notional_quote` of [risk]."""
 
 
 class StrategySettings(_Section):

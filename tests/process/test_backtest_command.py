@@ -253,7 +253,7 @@ def test_a_strategys_parameters_are_listed_with_default_range_and_meaning(monkey
     assert cells["length"] == "30 integer from 1 to 5000 bars of the window"
     assert cells["signal_mode"] == '"momentum" "momentum", "mean_reversion" with the move or against it'
     assert cells["upper"] == "67.0 number upper level, in the unit of its value"
-    assert cells["stop_loss_percent"].startswith("10.6 number above 0 or null stop so many percent")
+    assert cells["stop_loss_percent"].startswith("10.6 number above 0 or null distance of the stop")
     assert "bband: " not in head
     wrong = _here("strategies", "rsy")
     assert (

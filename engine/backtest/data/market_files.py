@@ -79,7 +79,7 @@ def history_of(
     loaded = load_bars(source)
     one = cut(loaded.bars, to_ns(start), to_ns(end))
     if len(one) < 2:
-        has = f"it has those from {_stamp(loaded.bars, 0)} to {_stamp(loaded.bars, -1)} UTC"
+        has = f"its bars are from {_stamp(loaded.bars, 0)} to {_stamp(loaded.bars, -1)} UTC"
         raise DataError(
             f"{source}: {len(one) or 'no'} {'bar' if len(one) == 1 else 'bars'} {period_text(start, end)},"
             f" expected at least two; {has}"

@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import isnan, nan
 
 from engine.backtest.emulator.exits import Exits
-from engine.backtest.emulator.fills import Fills
+from engine.backtest.emulator.filled_orders import Fills
 from engine.backtest.emulator.margin_calls import MarginCalls
 from engine.backtest.emulator.orders import LIQUIDATION, ExitLeg, Leg, PendingOrder
 from engine.backtest.emulator.price_path import path

@@ -16,7 +16,7 @@ from engine.backtest.emulator.account import Account
 from engine.backtest.emulator.bar_path import Walker
 from engine.backtest.emulator.entries import Entries
 from engine.backtest.emulator.exits import Exits
-from engine.backtest.emulator.fills import Fills
+from engine.backtest.emulator.filled_orders import Fills
 from engine.backtest.emulator.grid import floor_qty
 from engine.backtest.emulator.ledger import Ledger
 from engine.backtest.emulator.margin import liquidation_price, rest_liquidation

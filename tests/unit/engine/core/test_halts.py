@@ -83,7 +83,9 @@ def test_entries_are_not_said_to_be_open_where_no_strategy_may_enter() -> None:
     give(rig, "flatten", strategy=OWNER)
     rig.wait(1)
     assert status(rig).blockers == ()
-    assert entries(status(rig)) == "no entries now: no strategy may enter, see their states"
+    assert (
+        entries(status(rig)) == "no entries: every strategy is waiting, paused or stopped, as its state says"
+    )
 
 
 def test_why_says_that_a_position_left_behind_is_in_the_way() -> None:

@@ -266,7 +266,7 @@ def test_a_period_without_bars_and_one_that_begins_late_are_told():
         _market(["sample-1h"], start="2024-05-01")
     assert str(refused.value) == (
         "sample-1h: no bars from 2024-05-01 00:00 UTC on, expected at least two;"
-        " it has those from 2023-01-01 00:00 to 2023-12-31 23:00 UTC"
+        " its bars are from 2023-01-01 00:00 to 2023-12-31 23:00 UTC"
     )
     with pytest.raises(DataError, match="1 bar from 2023-05-01 00:00 UTC on and before 2023-05-01 01:00 UTC"):
         _market(["sample-1h"], start="2023-05-01", end="2023-05-01 01:00")

@@ -1,4 +1,4 @@
-"""Turns a touched order into trades: reversal, pyramiding, margin, OCA groups."""
+"""What an order does once it fills: reversal, pyramiding, margin, OCA groups. When it fills: `bar_path`."""
 
 from math import inf, isnan
 
