@@ -110,7 +110,7 @@ def test_funding_and_other_changes_are_in_the_sum_transfers_and_foreign_fees_are
         )
     trips = book.results.closed
     assert profit_lines(book.results, trips, is_all=True) == [
-        "1 closed trade, net 1.00 including the open ones so far",
+        "1 closed trade, net 1.00 with what open trades have realised so far",
         "funding -0.20",
         "insurance clear -1.00",
         "together -0.20",
