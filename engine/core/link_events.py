@@ -61,7 +61,7 @@ class LinkEvents:
             engine.orders.ask_again()
             engine.trades.exits.on_answers()
         is_of_now = status.time_ns < engine.clock.timer_ns + SET_BACK_NS
-        if health.set_back and now.clock_ok and is_of_now:
+        if health.set_back and not now.clock_trouble and is_of_now:
             self._after_set_back()
         if before.private_stream not in {"", "up"} and now.private_stream == "up" and health.reconciled:
             engine.recovery.begin("the private stream is back")

@@ -121,7 +121,7 @@ class Health:
             keys_refused=gateway.keys_refused,
             links_up=gateway.links_up,
             requests_left=gateway.requests_left,
-            clock_ok=gateway.clock_ok,
+            clock_trouble=gateway.clock_trouble,
             journal_ok=self.journal_ok,
             rebuild="" if self.records_known else self._config.ctl("rebuild"),
             paused="" if self.operator.killed else self._paused_since(),  # one cause is told, not two

@@ -20,7 +20,7 @@ def account_facts(**changes: object) -> AccountFacts:
         "keys_refused": "",
         "links_up": True,
         "requests_left": True,
-        "clock_ok": True,
+        "clock_trouble": "",
         "journal_ok": True,
         "rebuild": "",
         "paused": "",

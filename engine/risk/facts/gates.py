@@ -32,7 +32,8 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Facts about links, clock and account at one moment. No field has a default that could open a gate.
 
     `links_up`: the private stream and requests work. `requests_left`: there is room in this minute's request
-    limit. `rebuild` is what to type where the journal lacks records ("": it has all). `paused` is since when
+    limit. `clock_trouble` is what is wrong between the machine's clock and the exchange's ("": nothing).
+    `rebuild` is what to type where the journal lacks records ("": it has all). `paused` is since when
     everything is paused, in words ("": it is not). `killed` says
     that the kill switch is on, since when and by whom ("": it is off), `keys_refused` what the exchange says
     against the API key ("": nothing). `daily_pnl_quote` is counted where a day's loss is limited, else 0.
@@ -46,7 +47,7 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     keys_refused: str
     links_up: bool
     requests_left: bool
-    clock_ok: bool
+    clock_trouble: str
     journal_ok: bool
     rebuild: str
     paused: str
@@ -126,7 +127,7 @@ ACCOUNT_GATES: tuple[Gate[AccountFacts], ...] = (
         "the exchange's request limit of this minute is used up",
     ),
     Gate("links", lambda facts: not facts.links_up, "the gateway's private stream or requests are down"),
-    Gate("clock", lambda facts: not facts.clock_ok, "the exchange's clock is not known well enough"),
+    Gate("clock", lambda facts: facts.clock_trouble != "", lambda facts: facts.clock_trouble),
     Gate("journal", lambda facts: not facts.journal_ok, "the journal takes no entries"),
     Gate(
         "daily_loss",

@@ -70,6 +70,9 @@ def test_a_limit_is_named_with_both_numbers(settings: EngineConfig, said: str) -
     assert why(rig) == HEAD + said
 
 
+OFF = "the machine's clock is more than 0.5 s"
+
+
 def give(name: CommandName, **narrow: str) -> Callable[[Rig], object]:
     return lambda rig: rig.feed(Command(rig.now_ns, "op", name, **narrow))
 
@@ -85,6 +88,14 @@ def give(name: CommandName, **narrow: str) -> Callable[[Rig], object]:
         (
             lambda rig: rig.status(clock_uncertainty_ns=10**12),
             "vetoed by clock [Long Entry] (the exchange's clock is not known well enough)",
+        ),
+        (
+            lambda rig: rig.status(clock_offset_ns=700_000_000),
+            f"vetoed by clock [Long Entry] ({OFF} behind the exchange's; set it right)",
+        ),
+        (
+            lambda rig: rig.status(clock_offset_ns=-(10**9)),
+            f"vetoed by clock [Long Entry] ({OFF} ahead of the exchange's; set it right)",
         ),
         (
             lambda rig: rig.status(clock_offset_ns=10**12),
