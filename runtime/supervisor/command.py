@@ -139,6 +139,7 @@ def _run_session(settings: Settings, arguments: argparse.Namespace) -> int:
         console.say(closing_line(settings.environment, numbers, as_of))
         for sentence in left_open(settings, summary.last_status(), numbers, as_of):
             console.say(sentence)
+    console.flush()
     return code
 
 

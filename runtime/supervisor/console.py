@@ -66,8 +66,12 @@ class Console:
         """Print to standard output; a reader that is gone or does not read blocks nothing."""
         self._printer.say(text)
 
+    def flush(self) -> None:
+        """Print what is left, for a moment at most."""
+        self._printer.flush()
+
     def close(self) -> None:
-        """Print what is left and close the file."""
-        self._printer.close()
+        """Print what is left and close the file. `say` goes on working."""
+        self.flush()
         with contextlib.suppress(OSError):  # reported when it was written to
             self._file.close()

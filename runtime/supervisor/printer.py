@@ -5,12 +5,14 @@ read its children's output, and a child whose pipe is full blocks too: trading w
 """
 
 import atexit
+import os
 import sys
 import threading
 from collections import deque
+from typing import TextIO
 
 MAX_WAITING_LINES = 2_000
-CLOSE_SECONDS = 2.0
+FLUSH_SECONDS = 2.0
 
 
 class Printer:
@@ -23,60 +25,68 @@ class Printer:
         self._waiting: deque[str] = deque()
         self._skipped = 0
         self._changed = threading.Condition()
-        self._closed = False
+        self._is_writing = False
         self._is_read = True
         self._thread: threading.Thread | None = None
 
     def say(self, line: str) -> None:
-        """Print the line soon; after `close` at once."""
+        """Print the line soon."""
         if not self._is_read:
             return
         with self._changed:
-            if not self._closed:
-                self._keep(line)
-                return
-        self._is_read = _write(line)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, args=(_own_output(),), name="printer", daemon=True
+                )
+                self._thread.start()
+                atexit.register(self.flush)
+            if len(self._waiting) >= MAX_WAITING_LINES:
+                self._waiting.popleft()
+                self._skipped += 1
+            self._waiting.append(line)
+            self._changed.notify_all()
 
-    def close(self) -> None:
-        """Print the waiting lines, for at most `CLOSE_SECONDS`."""
+    def flush(self) -> None:
+        """Print the waiting lines, for at most `FLUSH_SECONDS`: nobody may be reading."""
         with self._changed:
-            self._closed = True
-            self._changed.notify()
-        atexit.unregister(self.close)
-        if self._thread is not None:
-            self._thread.join(CLOSE_SECONDS)
+            self._changed.wait_for(self._is_idle, FLUSH_SECONDS)
 
-    def _keep(self, line: str) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="printer", daemon=True)
-            self._thread.start()
-            atexit.register(self.close)
-        if len(self._waiting) >= MAX_WAITING_LINES:
-            self._waiting.popleft()
-            self._skipped += 1
-        self._waiting.append(line)
-        self._changed.notify()
+    def _is_idle(self) -> bool:
+        return not self._is_read or not (self._waiting or self._is_writing)
 
-    def _run(self) -> None:
+    def _run(self, output: TextIO) -> None:
         while self._is_read:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._changed.wait_for(lambda: self._waiting)
                 lines, skipped = list(self._waiting), self._skipped
                 self._waiting.clear()
                 self._skipped = 0
-            if not lines:
-                return
+                self._is_writing = True
             if skipped:
                 note = f"{skipped} lines could not be printed in time: they are in the log file"
                 lines.insert(0, f"[supervisor] {note}")
-            self._is_read = _write("\n".join(lines))
+            is_read = _write(output, "\n".join(lines))
+            with self._changed:
+                self._is_writing, self._is_read = False, is_read
+                self._changed.notify_all()
 
 
-def _write(text: str) -> bool:
+def _own_output() -> TextIO:
+    """Standard output with a buffer of its own: a write that is never taken holds no lock that the end of
+    the process needs."""
+    output = sys.stdout
+    try:
+        copy = os.dup(output.fileno())
+    except (OSError, ValueError):  # something in its place, or it is closed
+        return output
+    return os.fdopen(copy, "w", encoding=output.encoding, errors=output.errors)
+
+
+def _write(output: TextIO, text: str) -> bool:
     """False when the reader is gone, which does not end the session."""
     try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        output.write(text + "\n")
+        output.flush()
     except (OSError, ValueError):
         return False
     return True

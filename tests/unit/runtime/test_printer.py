@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from runtime.supervisor.console import Console
 from runtime.supervisor.printer import MAX_WAITING_LINES
+from tests.support.places import ROOT
 
 LINE = "x" * 100
 COUNT = 20_000
@@ -33,11 +35,17 @@ def test_lines_that_nobody_takes_hold_up_nothing_and_the_newest_come_later(
         said.join(30)
         assert not said.is_alive()
         found: list[str] = []
-        taken = threading.Thread(target=lambda: found.extend(reader), daemon=True)
+
+        def take() -> None:
+            for line in reader:
+                found.append(line)
+                if line.startswith(f"[engine] {COUNT - 1} "):
+                    return
+
+        taken = threading.Thread(target=take, daemon=True)
         taken.start()
-        console.close()
-        writer.close()
         taken.join(30)
+        console.close()
     numbers = [int(line.split()[1]) for line in found if line.startswith("[engine]")]
     skipped = sum(int(line.split()[1]) for line in found if line.startswith("[supervisor]"))
     assert numbers == sorted(numbers)
@@ -56,6 +64,7 @@ def test_all_lines_come_in_order_before_and_after_the_end(
         console.say(str(number))
     console.close()
     console.say("last")
+    console.flush()
     assert output.getvalue().split() == [*map(str, range(1_000)), "last"]
 
 
@@ -81,3 +90,29 @@ def test_a_disk_without_room_for_the_log_is_told_once_and_holds_up_nothing(
     told = "[supervisor] /dev/full cannot be written: No space left on device"
     assert sorted(said.splitlines()) == sorted([*(f"[engine] {number}" for number in range(5)), told])
     assert complaints == ""
+
+
+STALLED = """
+import sys
+from pathlib import Path
+from runtime.supervisor.console import Console
+console = Console(Path(sys.argv[1]), quiet=False)
+for number in range(20_000):
+    console("engine", f"{number} " + "x" * 100)
+console.close()
+console.say("position BTCUSDT 0.007 stays open")
+console.flush()
+sys.exit(3)
+"""
+
+
+def test_a_process_ends_with_its_own_code_though_nobody_reads(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STALLED, str(tmp_path / "log")]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.wait(60) == 3
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    finally:
+        process.kill()
+        process.communicate()
