@@ -34,9 +34,9 @@ class AccountFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     `links_up`: the private stream and requests work. `requests_left`: there is room in this minute's request
     limit. `clock_trouble` is what is wrong between the machine's clock and the exchange's ("": nothing).
     `rebuild` is what to type where the journal lacks records ("": it has all). `paused` is since when
-    everything is paused, in words ("": it is not). `killed` says
-    that the kill switch is on, since when and by whom ("": it is off), `keys_refused` what the exchange says
-    against the API key ("": nothing). `daily_pnl_quote` is counted where a day's loss is limited, else 0.
+    everything is paused, in words ("": it is not). `killed` says that the kill switch is on, since when and
+    by whom ("": it is off), `keys_refused` what the exchange says against the API key ("": nothing).
+    `daily_pnl_quote` is counted where a day's loss is limited, else 0.
     """
 
     connected: bool

@@ -18,8 +18,9 @@ class GatewayFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     `private_stream` is the state of the stream that brings order events ("": not told), `links_up` says that
     it and requests work. `requests_left`: this minute's request limit leaves room for entries, which must be
-    closed again. `answers_come`: a request sent now would be answered. `clock_trouble` is what is
-    wrong between the machine's clock and the exchange's ("": nothing). `keys_refused` and `unanswered` are as the gateway says.
+    closed again. `answers_come`: a request sent now would be answered. `clock_trouble` is what is wrong
+    between the machine's clock and the exchange's ("": nothing). `keys_refused` and `unanswered` are as the
+    gateway says.
     """
 
     private_stream: str
