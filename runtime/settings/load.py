@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from runtime.settings import patterns
 from runtime.settings.environment import Home, resolve_port
-from runtime.settings.models import ENVIRONMENTS, NEEDS_WORD, SYMBOL_PATTERN, Settings, SettingsError
+from runtime.settings.models import ENVIRONMENTS, NEEDS_WORD, Settings, SettingsError
 from runtime.settings.refusals import sentence
 from runtime.suggestions import allowed
 
@@ -65,7 +66,7 @@ def parse_settings(path: Path, environment: str, symbol: str | None = None) -> S
     if "home" in raw:
         raise SettingsError(f"{path}: home is not a known key")
     if symbol is not None:
-        if not re.fullmatch(SYMBOL_PATTERN, symbol):
+        if not re.fullmatch(patterns.SYMBOL, symbol):
             raise SettingsError(f"the command line: {symbol!r} is not a symbol in capitals, like BTCUSDT")
         _leave_one_symbol(raw, symbol)
     try:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from runtime.settings import patterns
 from runtime.settings.addresses import EXPECTED, check_addresses
 
 EnvironmentName = Literal["demo", "paper", "testnet", "live"]
@@ -30,11 +31,10 @@ CASH_LIMITS = ("max_order_notional_quote", "max_position_notional_quote", "max_t
 
 TELEGRAM_API_URL = "https://api.telegram.org/bot"
 
-SYMBOL_PATTERN = r"^[A-Z0-9_]{2,32}$"
-Symbol = Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)]
-Timeframe = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}[smhdw]$")]
-Url = Annotated[str, StringConstraints(pattern=r"^((https?|wss?)://[^\s/]+(/[^\s]*)?)?$")]
-RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Symbol = Annotated[str, StringConstraints(pattern=patterns.SYMBOL)]
+Timeframe = Annotated[str, StringConstraints(pattern=patterns.TIMEFRAME)]
+Url = Annotated[str, StringConstraints(pattern=patterns.URL)]
+RuleName = Annotated[str, StringConstraints(pattern=patterns.RULE_NAME)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Money = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Percent = Annotated[Decimal, Field(gt=0, le=100, allow_inf_nan=False)]
@@ -77,10 +77,7 @@ class SimulatorSettings(_Section):
     """True in demo and paper, false in testnet and live."""
     port: Port = 0
     """0 picks a free one."""
-    market: Annotated[
-        str,
-        StringConstraints(pattern=r"^(synthetic(:(calm|trending|violent))?|(recording|klines|live):.+)$"),
-    ] = "synthetic"
+    market: Annotated[str, StringConstraints(pattern=patterns.MARKET)] = "synthetic"
     """Generated (in a regime, if one is named), a recording of real frames, klines replayed bar by bar, or
     the streams of another exchange."""
     seed: int = 1
@@ -156,15 +153,15 @@ class StrategySettings(_Section):
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=500)]
     """Of one of nextbar's or of a file in strategies/; or FILE.py:Class, or package.module:Class."""
-    owner: Annotated[str, StringConstraints(pattern=r"^([A-Za-z][A-Za-z0-9_]{0,63})?$")] = ""
+    owner: Annotated[str, StringConstraints(pattern=patterns.OWNER)] = ""
     """What it is called on orders and in the journal; when empty its name, or that of its class. Keep it: a
     position belongs to the name that entered it."""
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")] = ""
+    id: Annotated[str, StringConstraints(pattern=patterns.STRATEGY_ID)] = ""
     """Short name in client order ids; by the position in the file when empty: s1, s2, ..."""
     symbols: Annotated[tuple[Symbol, ...], Field(min_length=1, max_length=200)]
     """What this strategy trades; each among the symbols above."""
     timeframe: Timeframe
-    """Length of a bar: a number and one of s, m, h, d, w."""
+    """Length of a bar."""
     candles: Literal["mid", "trade", "exchange"] = "mid"
     """Made from mid prices, from trades, or the exchange's own klines."""
     params: dict[str, bool | int | float | str] = Field(default_factory=dict, max_length=100)

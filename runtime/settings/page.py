@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from runtime.settings.models import Settings
+from runtime.settings.patterns import in_words
 
 HEAD = """# Configuration
 
@@ -26,7 +27,6 @@ LIMITS = {
     "maximum": "to {}",
     "minItems": "at least {}",
     "maxItems": "at most {}",
-    "pattern": "like `{}`",
 }
 
 
@@ -84,6 +84,8 @@ def allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         return " or ".join(
             dict.fromkeys(allowed(choice, definitions) for choice in choices or schema["anyOf"])
         )
+    if "pattern" in schema:
+        return in_words(schema["pattern"])
     words = [str(schema.get("type", "text"))]
     words += [text.format(schema[key]) for key, text in LIMITS.items() if key in schema]
     if "items" in schema:

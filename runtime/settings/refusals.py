@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from runtime.settings.patterns import in_words
 from runtime.suggestions import allowed
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _WORDS = {
     "too_long": "a list of at most {max_length}",
     "string_too_short": "text of at least {min_length} characters",
     "string_too_long": "text of at most {max_length} characters",
-    "string_pattern_mismatch": "text that matches {pattern}",
     "timezone_aware": "a time with a zone, like 2025-01-31T14:00:00Z",
 }
 _KINDS = (
@@ -102,6 +102,8 @@ def _own(problems: "list[ErrorDetails]") -> "list[ErrorDetails]":
 def expected(problem: Mapping[str, Any]) -> str:
     """The expected value of an error, to follow "it should be"."""
     kind = str(problem["type"])
+    if kind == "string_pattern_mismatch":
+        return in_words(problem["ctx"]["pattern"])
     if kind in _WORDS:
         if kind == "string_too_short" and problem["ctx"]["min_length"] == 1:
             return "text that is not empty"

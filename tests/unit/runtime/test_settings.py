@@ -101,11 +101,11 @@ def test_live_needs_the_word_and_the_flag_and_names_what_is_missing(home: Home) 
         ("enabled = true", "enabled = 1", ["simulator.enabled is 1", "boolean"]),
         ("enabled = true", "enabled = false", ["simulator.enabled must be true in demo"]),
         ('candles = "mid"', 'candles = "middle"', ["strategies[0].candles", "'mid', 'trade' or 'exchange'"]),
-        ('timeframe = "1s"', 'timeframe = "one"', ["strategies[0].timeframe", "one of s, m, h, d, w"]),
-        ('market = "synthetic"', 'market = "real"', ["simulator.market"]),
+        ('timeframe = "1s"', 'timeframe = "one"', ["should be a whole number and one of s, m, h"]),
+        ('market = "synthetic"', 'market = "real"', ['simulator.market is "real", it should be synthetic, ']),
         ('market = "synthetic"', 'market = "synthetic:wild"', ["simulator.market", "trending"]),
         ('["BTCUSDT"]', "[]", ["symbols is []", "at least 1"]),
-        ('["BTCUSDT"]', '["btcusdt"]', ["symbols[0]"]),
+        ('["BTCUSDT"]', '["btcusdt"]', ['symbols[0] is "btcusdt", it should be a symbol in capitals']),
         ('["BTCUSDT"]', '["ETHUSDT"]', ["strategies[0]", "BTCUSDT is not among symbols"]),
         ("[risk]", "[rsik]", ["is not a known key"]),
         ("[risk]", 'api_secret = "hunter2"\n[risk]', ["simulator.api_secret is not a known key"]),
@@ -124,6 +124,7 @@ def test_live_needs_the_word_and_the_flag_and_names_what_is_missing(home: Home) 
         ),
         ("[risk]", '[gateway]\nkeys_file = "../x"\n[risk]', ["gateway.keys_file", "a file inside vault/"]),
         ("[risk]", '[telegram]\nkeys_file = "../x"\n[risk]', ["telegram.keys_file", "a file inside vault/"]),
+        ("[risk]", '[gateway]\nrest_url = "ftp://x"\n[risk]', ["should be an address that begins with http"]),
         ("value = 200", "value = -1", ["strategies[0].sizing.value is -1", "greater than 0"]),
         ("short = 2", "short = [3]", ["strategies[0].params.short"]),
     ],
@@ -137,6 +138,7 @@ def test_a_mistake_is_one_sentence_with_file_key_and_what_is_allowed(
     for part in said:
         assert part in sentence
     assert "hunter2" not in sentence
+    assert "^" not in sentence
 
 
 @pytest.mark.parametrize(
