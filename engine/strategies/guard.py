@@ -61,7 +61,7 @@ class Guard:
             raise fault_of(error, strategy, bar) from error
         finally:
             self.watch.end()
-        return checked(said, strategy, bar)
+        return said if type(said) is Signals and _is_usual(said) else _checked(said, strategy, bar)
 
     def script(self, slot: StrategySlot, strategy: ScriptStrategy, bar: Bar, broker: Broker) -> None:
         """Let a `ScriptStrategy` see a bar and call its broker."""
@@ -74,10 +74,8 @@ class Guard:
             self.watch.end()
 
 
-def checked(said: object, strategy: SignalStrategy, bar: Bar) -> Signals:
+def _checked(said: object, strategy: SignalStrategy, bar: Bar) -> Signals:
     """`Signals` with what their fields promise, or `StrategyFault`."""
-    if type(said) is Signals and _is_usual(said):
-        return said
     wrong = _wrong_in(said)
     if wrong:
         what = f"{type(strategy).__name__}.on_bar returned {wrong}"

@@ -65,8 +65,10 @@ class ExitSizer:
 
     def is_dust(self, owner: str, symbol: str) -> bool:
         """Whether what the owner holds is what is left that no order can leave."""
-        seen = self._holdings.held(owner, symbol), self._gate.instruments.get(symbol)
-        return self._dust.get((owner, symbol)) == seen
+        told = self._dust.get((owner, symbol))
+        if told is None:
+            return False
+        return told == (self._holdings.held(owner, symbol), self._gate.instruments.get(symbol))
 
     def sized(self, intent: Intent, whole: Decimal, *, is_exact: bool) -> Intent:
         """The exit with the size that leaves `whole`, or as much of it as one order can; 0: it is dust.
