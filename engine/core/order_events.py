@@ -2,6 +2,7 @@
 
 from engine.account.margin_watch import MarginWatch
 from engine.core.parts import Parts
+from engine.core.size_check import SizeCheck
 from engine.model.audit import PositionChanged
 from engine.model.lots import decimal_of
 from engine.model.records import AccountReport
@@ -19,6 +20,7 @@ class OrderEvents:
     def __init__(self, engine: Parts, margin: MarginWatch) -> None:
         self._engine = engine
         self._margin = margin
+        self._sizes = SizeCheck(engine)
         self.rejects = 0
 
     def on_applied(self, applied: Applied) -> None:
@@ -98,6 +100,7 @@ class OrderEvents:
         self._margin.look()
         if engine.health.reconciled:
             engine.account_reporter.note_equity()
+            self._sizes.on_mark(mark)
 
     def on_instrument(self, instrument: wire.Instrument, snapshot_id: int = 0) -> None:
         """Filters, fees and leverage of a symbol; what rests is put on a new grid."""

@@ -1,6 +1,6 @@
 """How much a default-sized entry buys, on the exchange's grid."""
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from math import isfinite
 
 from engine.model.broker_settings import Sizing
@@ -43,3 +43,12 @@ def entry_qty(
         raise TooSmall(f"{qty * at:.2f} is below the smallest notional, {instrument.min_notional_quote}")
     cap = instrument.market_max_qty_base or instrument.max_qty_base
     return min(qty, cap) if cap > ZERO else qty
+
+
+def least_notional(price: float, instrument: Instrument) -> Decimal:
+    """The smallest order the exchange takes at that price, in the quote asset."""
+    at, step = price_to_tick(price, instrument.price_tick), instrument.qty_step_base
+    if at <= ZERO:
+        return ZERO
+    steps = (instrument.min_notional_quote / (at * step)).to_integral_value(ROUND_CEILING)
+    return max(instrument.min_qty_base, step, steps * step) * at
