@@ -40,8 +40,8 @@ SAID = "the lines above say why"
 PRODUCT = ("run.py", "runtime", "gateways", "engine", "model_integration", "nextbar")
 WORKERS = min((os.cpu_count() or 1) + 1, 5)
 """One more than there are processors: a test of other processes mostly waits for them."""
-SEVERAL_AT_ONCE = ("-n", str(WORKERS), "--dist", "loadfile")
-"""Tests of one file share servers, so a file stays in one process."""
+SEVERAL_AT_ONCE = ("-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
+"""Tests of one file share servers, so a file stays in one process; the short files come last."""
 PICKS_TESTS = ("-k", "-m", "--ignore", "--deselect")
 """Options of pytest whose value may look like a file."""
 AS_ON_WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/win32", *PRODUCT)
