@@ -12,6 +12,8 @@ _AT = re.compile(r"(?: at |File \")([^\n\"]+?\.py)(?:\"?,? line |:| \()(\d+)")
 _STAGES = ("Failed in", "During: ")
 _CALL = re.compile(r"Cannot bind 'args=.*' due to \"(.*)\"")
 _MAKES = ("NRT required but not enabled", "it makes an array, a list or a text, expected numbers only")
+_UNTYPED = re.compile(r"Untyped global name '(\w+)': Cannot determine Numba type of <class 'function'>.*")
+_NO_FORM = re.compile(r"No implementation of function Function\(<.*?function (\w+)\b.*")
 _ANALYSIS = "The compiler failed to analyze the bytecode. "
 _WORDS = {"bool": "a bool", "none": "nothing", "unicode_type": "text", "void": "nothing"}
 
@@ -34,7 +36,17 @@ def compile_error(function: Callable[..., object], error: Exception) -> CompileE
 def wrong_return(function: Callable[..., object], returned: object) -> CompileError:
     """`function` returns the compiler's type `returned`, which is no integer."""
     sentence = f"{function.__name__} returns {_in_words(str(returned))}, expected an integer of flag bits"
-    return CompileError(sentence, _named(function.__code__.co_filename, _return_line(function)))
+    return CompileError(
+        sentence, _named(function.__code__.co_filename, _return_line(function, _may_be_integer))
+    )
+
+
+def wrong_values(function: Callable[..., object], returned: object, outputs: int) -> CompileError:
+    """`function` returns the compiler's type `returned`, which is not that many numbers."""
+    expected = "a number" if outputs == 1 else f"a tuple of {outputs} numbers"
+    sentence = f"{function.__name__} returns {_in_words(str(returned))}, expected {expected}"
+    line = _return_line(function, lambda value: _may_be_numbers(value, outputs))
+    return CompileError(sentence, _named(function.__code__.co_filename, line))
 
 
 def not_compiled(function: object) -> CompileError:
@@ -48,6 +60,8 @@ def not_compiled(function: object) -> CompileError:
 def _without_stage(line: str) -> str:
     if line.startswith(_STAGES):
         return ""
+    line = _UNTYPED.sub(r"\1 is not compiled, put @compiled above its def", line)
+    line = _NO_FORM.sub(r"\1 cannot be used there, or not with what it is given", line)
     return _CALL.sub(r"\1", line.removeprefix(_ANALYSIS)).replace(*_MAKES).rstrip(".")
 
 
@@ -56,6 +70,8 @@ def _in_words(name: str) -> str:
         return "nothing on some bars"
     if name.startswith("Literal[str]"):
         return "text"
+    if name.startswith(("UniTuple", "Tuple")):
+        return "several values"
     return _WORDS.get(name, f"a {name}")
 
 
@@ -71,15 +87,15 @@ def _place(function: Callable[..., object], error: Exception) -> str:
     return _named(own, function.__code__.co_firstlineno)
 
 
-def _return_line(function: Callable[..., object]) -> int:
-    """The line of the `return` that is no integer to the eye, or of the only one, else of the function."""
+def _return_line(function: Callable[..., object], fits: Callable[[ast.expr | None], bool]) -> int:
+    """The line of the `return` that does not fit to the eye, or of the only one, else of the function."""
     first = function.__code__.co_firstlineno
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError):
         return first
     returns = [node for node in ast.walk(tree) if isinstance(node, ast.Return)]
-    odd = [node for node in returns if not _may_be_integer(node.value)]
+    odd = [node for node in returns if not fits(node.value)]
     found = odd or (returns if len(returns) == 1 else [])
     return first + found[0].lineno - 1 if found else first
 
@@ -88,6 +104,14 @@ def _may_be_integer(value: ast.expr | None) -> bool:
     if isinstance(value, ast.Constant):
         return type(value.value) is int
     return value is not None and not isinstance(value, ast.Compare | ast.List | ast.Tuple | ast.Dict)
+
+
+def _may_be_numbers(value: ast.expr | None, count: int) -> bool:
+    if isinstance(value, ast.Tuple):
+        return count > 1 and len(value.elts) == count
+    if isinstance(value, ast.Constant):
+        return count == 1 and isinstance(value.value, int | float)
+    return value is not None and not isinstance(value, ast.List | ast.Dict | ast.JoinedStr)
 
 
 def _named(file: str, line: int) -> str:

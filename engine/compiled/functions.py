@@ -9,7 +9,9 @@ A step advances one indicator or strategy by one bar. All steps have one signatu
 loop (`drive`) runs any of them over a history without being compiled again for each.
 """
 
+import dis
 import hashlib
+import inspect
 import os
 import re
 import shutil
@@ -18,7 +20,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FunctionType
 from typing import ParamSpec, Protocol, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -224,6 +228,17 @@ def _compile_once(kernel: object, signature: object) -> None:
         dispatcher.disable_compile()
 
 
+def _returns_only_whole_constants(function: FunctionType) -> bool:
+    """Whether each `return` is of a whole number written there, as in `return 0`."""
+    lines = list(dis.get_instructions(function))
+    returns = [k for k, line in enumerate(lines) if line.opname in {"RETURN_VALUE", "RETURN_CONST"}]
+    given = [lines[k if lines[k].opname == "RETURN_CONST" else k - 1] for k in returns]
+    return all(line.opname.endswith("CONST") and type(line.argval) is int for line in given)
+
+
+_ready: "WeakKeyDictionary[object, Step]" = WeakKeyDictionary()
+
+
 def ready(step: Step) -> Step:
     """A `compiled` step, compiled for the one step signature; `CompileError` where it cannot be.
 
@@ -231,17 +246,22 @@ def ready(step: Step) -> Step:
     """
     if not isinstance(step, numba.core.dispatcher.Dispatcher):
         raise not_compiled(step)
+    if step in _ready:
+        return _ready[step]
+    is_clear = _returns_only_whole_constants(step.py_func)
     try:
-        _compile_once(step, _STEP_ARGUMENTS)
+        _compile_once(step, _STEP_SIGNATURE if is_clear else _STEP_ARGUMENTS)
     except Exception as error:
-        raise compile_error(step.py_func, error) from error
+        raise compile_error(inspect.unwrap(step.py_func), error) from error
     returned = step.nopython_signatures[0].return_type
     if not isinstance(returned, numba.types.Integer):
         raise wrong_return(step.py_func, returned)
+    made = step
     if returned != numba.int64:
-        step = compiled(step.py_func)
-        _compile_once(step, _STEP_SIGNATURE)
-    return cast(Step, step)
+        made = compiled(step.py_func)
+        _compile_once(made, _STEP_SIGNATURE)
+    _ready[step] = cast(Step, made)
+    return _ready[step]
 
 
 @compiled

@@ -65,7 +65,7 @@ class Indicator:
     inputs a value no longer depends on where history began (to 1e-9), unless it is `cumulative`. Outputs are
     1 or 0, for yes or no, where `conditions`, and na on all bars but a few where `sparse`. `settings` are the
     arguments of the constructor in order, with defaults: two of one `name` and equal `settings` give equal
-    values. `initial_state` is never changed.
+    values. `initial_state` is never changed; a caller that advances by `ready_step` does so on a copy of it.
 
     `examples` are settings that tests use. With the first of them `in_pine` gives the same outputs in Pine
     (lines in PyneCore's Python form, the last one being the value), `in_talib` in TA-Lib after warm-up.
@@ -95,16 +95,19 @@ class Indicator:
         self.warmup_bars = warmup_bars
         self.initial_state = state
         self._state = state.copy()
-        self._step: Step = ready(type(self).step)
+        self.ready_step: Step = self._make_step()
         self._row = np.empty((1, len(self.inputs)))
         self._out = np.empty((1, len(self.outputs)))
 
+    def _make_step(self) -> Step:
+        return ready(type(self).step)
+
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "_step"}
+        return {name: value for name, value in self.__dict__.items() if name != "ready_step"}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self._step = ready(type(self).step)  # compiled code stays in its process and cache
+        self.ready_step = self._make_step()  # compiled code stays in its process and cache
 
     def reset(self) -> None:
         """Forget everything seen."""
@@ -114,15 +117,18 @@ class Indicator:
         if len(values) != len(self.inputs):
             raise TypeError(f"{self.name} takes {', '.join(self.inputs)}; it was given {len(values)} values")
         self._row[0] = values
-        self._step(self._state, self._row, 0, self._out)
+        self.ready_step(self._state, self._row, 0, self._out)
+
+    def history(self, rows: FloatArray) -> FloatArray:
+        """Outputs of a whole history, one row a bar as `rows` has the inputs, from a fresh state."""
+        outs = np.empty((len(rows), len(self.outputs)))
+        drive(self.ready_step, self.initial_state.copy(), rows, outs, np.empty(len(rows), dtype=np.int64))
+        return outs
 
     def _history(self, columns: tuple[ArrayLike, ...]) -> FloatArray:
         if len(columns) != len(self.inputs):
             raise TypeError(f"{self.name} takes {', '.join(self.inputs)}; it was given {len(columns)} arrays")
-        rows = np.ascontiguousarray(np.column_stack(columns), dtype=np.float64)
-        outs = np.empty((len(rows), len(self.outputs)))
-        drive(self._step, self.initial_state.copy(), rows, outs, np.empty(len(rows), dtype=np.int64))
-        return outs
+        return self.history(np.ascontiguousarray(np.column_stack(columns), dtype=np.float64))
 
 
 class SingleOutput(Indicator):
