@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.compiled.functions import FloatArray, drive, ready
+from engine.compiled.functions import FloatArray
 from engine.indicators.stream import Indicator
 from engine.model.bars import Bars
 from engine.series.clock import of_many
@@ -177,8 +177,4 @@ def _shifted(values: Array, bars: int) -> Array:
 def _run(indicator: object, rows: FloatArray) -> FloatArray:
     """An indicator from a fresh state over its inputs."""
     assert isinstance(indicator, Indicator)
-    outs = np.empty((len(rows), len(indicator.outputs)))
-    drive(
-        ready(type(indicator).step), indicator.initial_state.copy(), rows, outs, np.empty(len(rows), np.int64)
-    )
-    return outs
+    return indicator.history(rows)

@@ -288,6 +288,7 @@ def make(
         feed,
         tuple((type(one).__name__, repr(one)) for one in data),
         tuple(arg.number for arg in args),
+        type(payload),  # two persons' own indicators may have one name
     )
     found = _nodes.get(key)
     if found is None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from engine.compiled.functions import ready
 from engine.indicators.stream import Indicator
 from engine.model.bars import Bar
 from engine.series.clock import of_one
@@ -115,7 +114,7 @@ class _Writer:
         assert isinstance(indicator, Indicator)
         row, out = np.zeros((1, max(1, len(indicator.inputs)))), np.full((1, len(indicator.outputs)), nan)
         k = node.number
-        names[f"f{k}"] = ready(type(indicator).step)
+        names[f"f{k}"] = indicator.ready_step
         names[f"s{k}"] = memory[self._cell[k]]
         names[f"a{k}"], names[f"b{k}"] = row, out
         names[f"r{k}"] = row.data.cast("B").cast("d")

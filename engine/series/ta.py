@@ -10,6 +10,7 @@ from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
+from engine.indicators import own
 from engine.indicators.catalog import BROKEN, INDICATORS
 from engine.indicators.stream import Indicator
 from engine.series.bar import BarSeries
@@ -43,7 +44,20 @@ def __getattr__(name: str) -> Callable[..., Any]:
 
 
 def __dir__() -> list[str]:
-    return [*INDICATORS]
+    return [*INDICATORS, "indicator"]
+
+
+def indicator(made: Any = None, /, **told: Any) -> Any:  # noqa: ANN401  # a function or a class
+    """Make an indicator of your own: `@ta.indicator` above a function over a state, or a class with `update`.
+
+    What it makes takes series and then settings by name, as a function of `ta` does. `engine.indicators.own`
+    says what may be told: `state`, `initial`, `warmup`, `outputs`, `conditions`, `cumulative`.
+    """
+    if made is None:
+        return lambda above: indicator(above, **told)
+    cls = own.indicator(made, **told)
+    cls.of_inputs = staticmethod(function_of(cls))
+    return cls
 
 
 def function_of(cls: type[Indicator]) -> Callable[..., Any]:
@@ -53,10 +67,10 @@ def function_of(cls: type[Indicator]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # `ta.pyi` says what it takes
         inputs, rest = _inputs_of(cls, args, kwargs)
         try:
-            indicator = cls(*rest, **kwargs)
+            made = type.__call__(cls, *rest, **kwargs)
         except (TypeError, ValueError) as error:
             raise SeriesError(f"ta.{cls.name}: {_settings_sentence(cls, error)}") from None
-        nodes = [_output(indicator, inputs, k) for k in range(len(cls.outputs))]
+        nodes = [_output(made, inputs, k) for k in range(len(cls.outputs))]
         return nodes[0] if outputs is None else outputs(*nodes)
 
     call.__name__ = call.__qualname__ = cls.name
