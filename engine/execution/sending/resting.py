@@ -328,8 +328,12 @@ class RestingOrders:
 
     def _refused(self, owner: str, symbol: str, leg: Leg, order: Order, legs: _Legs) -> None:
         self._leg_of.pop(order.client_order_id, None)
-        if leg not in legs.wanted:
+        wanted = legs.wanted.get(leg)
+        if wanted is None:
             return
+        others = map(self._store.get, legs.working.get(leg, ()))
+        if not is_triggered_unfilled(order) and any(one and wanted.is_met_by(one) for one in others):
+            return  # another was placed while its fate was unknown
         self._try_later(legs, leg)
         self._on_refused(owner, symbol, leg, order)
 

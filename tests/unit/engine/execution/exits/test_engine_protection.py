@@ -1,5 +1,6 @@
 """Stops that rest at the exchange: there with the first fill, of the right size, gone when flat."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -12,6 +13,7 @@ from engine.model.audit import Notice
 from engine.model.events import Event
 from engine.model.exit_rules import ExitRules, PartialExit
 from engine.model.records import Adjustment, Intent, OrderReport
+from engine.orders.order_states import OrderState
 from engine.strategies.slot import StrategyRefused
 from gateways.wire import messages as wire
 from tests.support.engine_rig import Rig, config, spec
@@ -107,7 +109,8 @@ def test_a_position_that_cannot_be_protected_is_left_after_an_alarm() -> None:
     assert rig.exchange.position == ZERO
 
 
-def test_a_new_position_has_its_stop_while_it_is_unknown_whether_the_last_one_s_rests() -> None:
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_new_position_has_its_stop_while_it_is_unknown_whether_the_last_one_s_rests(arrived: bool) -> None:
     rig = protected()
     unknown: list[wire.SubmitOrder] = []
 
@@ -123,11 +126,24 @@ def test_a_new_position_has_its_stop_while_it_is_unknown_whether_the_last_one_s_
     (stop,) = resting(rig)
     assert (unknown[0].side, stop.side, rig.exchange.position) == ("SELL", "BUY", Decimal("-0.1"))
 
-    (known,) = (one for one in rig.engine.store.open_orders() if one.client_order_id == stop.client_order_id)
-    arrived = rig.exchange.update(unknown[0], "NEW", "NEW", ZERO, 0)
-    rig.exchange.orders[unknown[0].client_order_id] = arrived
-    rig.feed(arrived)
-    assert [one.client_order_id for one in resting(rig)] == [known.client_order_id]
+    if arrived:
+        update = rig.exchange.update(unknown[0], "NEW", "NEW", ZERO, 0)
+        rig.exchange.orders[unknown[0].client_order_id] = update
+        rig.feed(update)
+    else:
+        rig.exchange.on_query = lambda query: [
+            wire.Reply(query.request_id, "not_found", -2013, "No such order")
+        ]
+        rig.wait(60)
+        assert [
+            one.state for one in rig.engine.store.closed_orders() if one.client_order_id in keys(unknown)
+        ] == [OrderState.REJECTED]
+    assert keys(resting(rig)) == [stop.client_order_id]
+    assert not any("was not placed" in one.text for one in rig.notices(Notice))
+
+
+def keys(orders: Sequence[wire.SubmitOrder | wire.OrderUpdate]) -> list[str]:
+    return [one.client_order_id for one in orders]
 
 
 def test_a_stop_that_was_refused_once_is_placed_at_the_next_try() -> None:
