@@ -19,6 +19,7 @@ from engine.backtest.data.configuration import ConfigError, located
 from engine.backtest.data.loaders import DataError
 from engine.backtest.data.output_folder import check_folder
 from engine.strategies.calls import StrategyFault
+from runtime.suggestions import allowed
 from runtime.typer_refusals import PlainGroup, whole_number
 
 if TYPE_CHECKING:
@@ -160,6 +161,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; without one it is `run`."""
     given = list(sys.argv[1:] if argv is None else argv)
     if given and given[0] not in _COMMANDS and given != ["--help"]:
+        if not given[0].startswith("-"):
+            print(f"there is no command {given[0]!r}{allowed(given[0], _COMMANDS)}", file=sys.stderr)  # noqa: T201  # one sentence
+            sys.exit(2)
         given.insert(0, "run")
     app(args=list(each_with_its_option(given)), prog_name="python -m engine.backtest")
 

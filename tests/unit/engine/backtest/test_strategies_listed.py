@@ -27,3 +27,12 @@ def test_files_that_cannot_be_imported_are_named_below_the_list(
     first, second = listed.stderr.splitlines()
     assert first.startswith("of_the_project/streak.py cannot be imported: ModuleNotFoundError: No module")
     assert second.startswith("strategy broken cannot be imported: SyntaxError: ")
+
+
+def test_a_first_word_that_is_no_command_is_told_with_the_commands(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["sampl", "--out", "x"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "there is no command 'sampl' (did you mean sample?); allowed: run, sample, strategies\n"
+    )
