@@ -1,5 +1,6 @@
 """A person's own indicators: a compiled function over a state, or a class with `update`."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -248,7 +249,10 @@ def test_a_compiled_function_is_loaded_from_disk_until_it_or_a_helper_changes(tm
         (tmp_path / "mine.py").write_text(MINE)
         (tmp_path / "helper.py").write_text(HELPER.format(factor=factor))
         script = SCRIPT.format(root=str(ROOT), folder=str(tmp_path))
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.split()
 
