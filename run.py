@@ -120,6 +120,8 @@ def prepare(*locks: str) -> str:
             failure = "" if is_usable() or not missing else make_venv()
             for lock in missing:
                 failure = failure or install(lock)
+            if missing and not failure and "test" not in locks:  # the checks compile on their own
+                compile_ahead()
             return failure
     except OSError as error:
         return f"{error.filename or VENV} cannot be written: {error.strerror}"
@@ -226,6 +228,11 @@ def install(lock: str) -> str:
     stamp_path(lock).write_text(digest(lock), "ascii")
     unfinished_mark().unlink()
     return ""
+
+
+def compile_ahead() -> None:
+    """Compile now, on all cores: later runs only load it. What fails here is compiled when it is needed."""
+    subprocess.run([str(venv_python()), "-m", "nextbar", "compile"], cwd=ROOT, check=False)  # noqa: S603
 
 
 def tell_progress(lines: Iterable[str], total: int, last_lines: deque[str]) -> None:

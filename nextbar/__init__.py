@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from engine.backtest.data.configuration import ConfigError
     from engine.backtest.data.loaders import DataError
+    from engine.backtest.data.sources import bars_of as load
     from engine.model.bars import Bar, Bars
     from engine.model.exit_rules import ExitRules, PartialExit
     from engine.series import ta
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from engine.strategies.rules import Rules
     from nextbar.backtesting import backtest
     from nextbar.broker import Broker
-    from nextbar.loading import load
     from nextbar.result import Result, compare
 
 _HOMES = {
@@ -76,7 +76,7 @@ _HOMES = {
     "compare": "nextbar.result",
     "executed_when": "engine.series.functions",
     "floor": "engine.series.functions",
-    "load": "nextbar.loading",
+    "load": "engine.backtest.data.sources:bars_of",
     "maximum": "engine.series.functions",
     "minimum": "engine.series.functions",
     "na": "engine.series.functions",

@@ -19,7 +19,6 @@ from engine.backtest.data.configuration import ConfigError, located
 from engine.backtest.data.loaders import DataError
 from engine.backtest.data.output_folder import check_folder
 from engine.strategies.calls import StrategyFault
-from runtime.suggestions import allowed
 from runtime.typer_refusals import PlainGroup, whole_number
 
 if TYPE_CHECKING:
@@ -27,11 +26,24 @@ if TYPE_CHECKING:
     from engine.backtest.report.result import Result
     from engine.backtest.runs.config import RunConfig
 
-app = typer.Typer(cls=PlainGroup, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
-_COMMANDS = ("run", "sample", "strategies")
 _MANY = ("--strategy", "--data", "--param", "--exit", "--broker", "--finer", "--funding")
 
 Many = list[str] | None
+
+
+class _Backtests(PlainGroup):
+    """Its first word may be left out, which is `run`; an option may be followed by several values."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # click's, or typer's own copy
+        """Parse the words after they have been completed."""
+        given = list(args)
+        if given and given[0].startswith("-") and given != ["--help"]:
+            given.insert(0, "run")
+        parsed: list[str] = super().parse_args(ctx, list(each_with_its_option(given)))
+        return parsed
+
+
+app = typer.Typer(cls=_Backtests, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
 
 class TableFormat(StrEnum):
@@ -159,13 +171,7 @@ def strategies(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; without one it is `run`."""
-    given = list(sys.argv[1:] if argv is None else argv)
-    if given and given[0] not in _COMMANDS and given != ["--help"]:
-        if not given[0].startswith("-"):
-            print(f"there is no command {given[0]!r}{allowed(given[0], _COMMANDS)}", file=sys.stderr)  # noqa: T201  # one sentence
-            sys.exit(2)
-        given.insert(0, "run")
-    app(args=list(each_with_its_option(given)), prog_name="python -m engine.backtest")
+    app(args=None if argv is None else list(argv), prog_name="python -m engine.backtest")
 
 
 def each_with_its_option(argv: Sequence[str]) -> Iterator[str]:

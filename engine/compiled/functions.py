@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.compiled.faults import compile_error, not_compiled, wrong_return
+from runtime.process.interpreter import is_checkout
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -112,10 +113,20 @@ def _cache_roots(root: Path) -> Iterator[Path]:
         path = Path(told)
         # A parent process has set it to its own folder already: stay beside it.
         yield path.parent if path.name.startswith(_PREFIX) else path
-    yield root / "data" / "numba"
-    yield Path.home() / ".cache" / "nextbar"
+    if is_checkout():  # else `root` is where packages are installed
+        yield root / "data" / "numba"
+    yield _user_cache()
     # Compiled code is unpickled when loaded, so never from a folder somebody else may have made.
     yield Path(tempfile.mkdtemp(prefix="compiled-"))
+
+
+def _user_cache() -> Path:
+    """The user's own folder for what can be made again, where the system wants it."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "nextbar" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "nextbar"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nextbar"
 
 
 def _drop_old(parent: Path, keep: Path, prefix: str = _PREFIX, most: int = _KEPT_FOLDERS) -> None:

@@ -1,10 +1,12 @@
 """Starts, restarts and stops the process that brings the tables up to date with the journal."""
 
+import os
 import subprocess
 import sys
 
 from runtime.process.child import EXIT_CONFIGURATION, OWN_SESSION
 from runtime.process.interpreter import ROOT
+from runtime.settings.environment import HOME_VARIABLE, Home
 
 _FIRST_WAIT_S = 10.0
 _LONGEST_WAIT_S = 600.0
@@ -60,6 +62,7 @@ class TablesProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             cwd=ROOT,
+            env={**os.environ, HOME_VARIABLE: str(Home.find().root)},
             **OWN_SESSION,
         )
 

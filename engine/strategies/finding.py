@@ -81,7 +81,7 @@ def own_files() -> list[Path]:
 
 
 def _own_folder() -> Path:
-    return Home.find().root / "strategies"
+    return Home.find().strategies
 
 
 def _located(text: str, place: str, folders: Sequence[Path]) -> Path:

@@ -7,6 +7,11 @@ ROOT = Path(__file__).resolve().parents[2]
 """The folder that holds our packages: the checkout, or where a wheel was installed."""
 
 
+def is_checkout() -> bool:
+    """Whether `ROOT` is a clone or a copy of the sources, whose folders belong to the user."""
+    return (ROOT / "run.py").is_file() and (ROOT / "configs").is_dir()
+
+
 def insist_on_packages() -> None:
     """One sentence instead of a traceback when `python -m` runs in the wrong Python.
 

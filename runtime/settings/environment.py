@@ -15,29 +15,48 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from runtime.process.interpreter import ROOT
+from runtime.process.interpreter import ROOT, is_checkout
 
 HOME_VARIABLE = "NEXTBAR_HOME"
-"""The folder of configs/, vault/ and data/, instead of the checkout."""
+"""The user's folder, whatever the current one is; the supervisor tells its processes by it."""
+MARKER = ".nextbar"
+"""The file by which a user's folder is known from anywhere inside it."""
 
 PortName = Literal["simulator", "wire", "control"]
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folder of configs/, vault/ and data/: the checkout, unless NEXTBAR_HOME names another."""
+    """The user's folder, of configs/, vault/, strategies/ and data/."""
 
     root: Path
 
     @classmethod
     def find(cls) -> "Home":
-        """From the environment variable, or the checkout."""
+        """NEXTBAR_HOME, else the nearest folder with a `MARKER` from here upwards, else the checkout.
+
+        Where nextbar was installed and there is no such folder, it is the current one.
+        """
         given = os.environ.get(HOME_VARIABLE)
-        return cls(Path(given).resolve() if given else ROOT)
+        if given:
+            return cls(Path(given).resolve())
+        here = Path.cwd()
+        marked = next((folder for folder in (here, *here.parents) if (folder / MARKER).is_file()), None)
+        return cls(marked or (ROOT if is_checkout() else here))
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it is somebody's folder, and not just the current one."""
+        return (self.root / MARKER).is_file() or (self.root / "configs").is_dir()
 
     def config(self, environment: str) -> Path:
         """The environment's TOML file."""
         return self.root / "configs" / f"{environment}.toml"
+
+    @property
+    def strategies(self) -> Path:
+        """Folder of strategies that are found by name."""
+        return self.root / "strategies"
 
     def data(self, environment: str) -> Path:
         """Folder of everything the environment's processes write."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from runtime.process.interpreter import is_checkout
 from runtime.settings import patterns
 from runtime.settings.environment import Home, resolve_port
 from runtime.settings.models import ENVIRONMENTS, NEEDS_WORD, Settings, SettingsError
@@ -58,8 +59,11 @@ def load_settings(
 
 
 def parse_settings(path: Path, environment: str, symbol: str | None = None) -> Settings:
-    """The checked content of the file; addresses are as written."""
-    raw = _read(path)
+    """The checked content of the file, with that of `overlay_of(path)` on top; addresses are as written."""
+    raw, overlay = _read(path), overlay_of(path)
+    if overlay.exists():
+        raw = _overlaid(raw, _read(overlay))
+        path = path.with_name(f"{path.name} with {overlay.name}")  # for what is said
     raw.setdefault("environment", environment)
     if raw["environment"] != environment:
         raise SettingsError(f"{path}: environment must be {environment!r}, as the file's name says")
@@ -76,16 +80,29 @@ def parse_settings(path: Path, environment: str, symbol: str | None = None) -> S
         raise SettingsError(f"{path}: {said}") from None
 
 
+def overlay_of(path: Path) -> Path:
+    """The file whose keys replace those of a configuration: `demo.local.toml` of `demo.toml`.
+
+    It is the user's own, so that `demo.toml` may come from an update.
+    """
+    return path.with_suffix(".local.toml")
+
+
+def _overlaid(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Tables are merged key by key; everything else, lists of tables too, is replaced."""
+    both = dict(below)
+    for key, value in above.items():
+        mine = both.get(key)
+        both[key] = _overlaid(mine, value) if isinstance(mine, dict) and isinstance(value, dict) else value
+    return both
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         # Notepad writes a mark in front of UTF-8, which TOML does not know.
         raw = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
-        hint = (
-            "git checkout configs/demo.toml brings it back"
-            if path.name == "demo.toml"
-            else "configs/demo.toml is an example"
-        )
+        hint = "configs/demo.toml is an example" if path.name != "demo.toml" else _how_to_get_one()
         raise SettingsError(f"{path} does not exist; {hint}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
@@ -97,6 +114,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} contains an integer that is too large to be read") from None
     _check_bounds(path, raw)
     return raw
+
+
+def _how_to_get_one() -> str:
+    if is_checkout():
+        return "git checkout configs/demo.toml brings it back"
+    return "nextbar init makes a folder with one, and commands work anywhere inside that folder"
 
 
 def _check_bounds(path: Path, raw: dict[str, Any]) -> None:

@@ -15,8 +15,10 @@ HEAD = """# Configuration
 
 Each environment has one file, `configs/<environment>.toml`. Every key is checked: an unknown key, a wrong
 type or a value out of range stops the start with one sentence. Money is in the quote asset; 1 percent is one
-hundredth. A default of none means that the key may be left out. This page is generated from
-`runtime/settings/models.py` by `python -m runtime.settings.page`; a test keeps it up to date.
+hundredth. A default of none means that the key may be left out. Keys of `configs/<environment>.local.toml`
+lie on top of it, tables key by key, lists as a whole: a file of your own, which no update touches.
+This page is generated from `runtime/settings/models.py` by `python -m runtime.settings.page`; a test keeps it
+up to date.
 """
 FILLED_IN = {"environment": "the name of the file"}
 """Keys that the models require and `runtime.settings.load` fills in where the file omits them."""

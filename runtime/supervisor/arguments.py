@@ -21,23 +21,27 @@ ELSEWHERE = {
 _SYMBOL = re.compile(r"[A-Z0-9_]{2,32}")
 
 
-def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """`process` is "" for a whole environment. `CommandLineError`: what is wrong; --help exits."""
+def parse_arguments(argv: Sequence[str], program: str = "run.py") -> argparse.Namespace:
+    """`process` is "" for a whole environment. `CommandLineError`: what is wrong; --help exits.
+
+    `program` is what a person typed, for help and errors.
+    """
     if list(argv) == ["help"]:
         argv = ["--help"]
     alone = argv[0] if argv and argv[0] in PROCESSES else ""
-    parser = _process_parser(alone) if alone else _session_parser()
+    parser = _process_parser(program, alone) if alone else _session_parser(program)
     found = parser.parse_args(argv[1:] if alone else argv)
     found.process = alone
     _check(found)
     return found
 
 
-def _session_parser() -> argparse.ArgumentParser:
+def _session_parser(program: str) -> argparse.ArgumentParser:
     parser = Parser(
-        prog="run.py",
+        prog=program,
         description="Start exchange simulator, gateway and engine, and keep them running.",
-        epilog="Also: run.py test [PYTEST ARGUMENTS]; run.py simulator|gateway|engine ENV.",
+        epilog=f"Example: {program} demo --for 60. Also: {program} simulator|gateway|engine ENV; "
+        "run.py test [PYTEST ARGUMENTS].",
         allow_abbrev=False,
     )
     _common(parser)
@@ -52,8 +56,8 @@ def _session_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _process_parser(name: str) -> argparse.ArgumentParser:
-    parser = Parser(prog=f"run.py {name}", allow_abbrev=False)
+def _process_parser(program: str, name: str) -> argparse.ArgumentParser:
+    parser = Parser(prog=f"{program} {name}", allow_abbrev=False)
     _common(parser)
     return parser
 

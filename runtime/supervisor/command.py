@@ -27,10 +27,10 @@ from runtime.supervisor.view import LiveView
 FRESH_FOLDERS = ("simulator", "gateway", "engine")
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], program: str = "run.py") -> int:
     """Returns the exit code: 0 orderly end, 1 a process could not be kept running, 2 not started."""
     try:
-        arguments = parse_arguments(argv)
+        arguments = parse_arguments(argv, program)
     except CommandLineError as error:
         return _refuse(str(error))
     if arguments.process:

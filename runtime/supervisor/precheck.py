@@ -16,7 +16,7 @@ from pathlib import Path
 from runtime.process.interpreter import ROOT
 from runtime.settings import Settings
 from runtime.settings.environment import Home, PortName, is_free, port_variable
-from runtime.settings.load import parse_settings
+from runtime.settings.load import overlay_of, parse_settings
 from runtime.suggestions import SYMBOL_LIKENESS, allowed
 from runtime.supervisor.specs import SIMULATOR, market_options, root_on_path
 
@@ -149,7 +149,10 @@ def _answer_of(process: str, arguments: list[str]) -> str:
 
 def _digest(settings: Settings, symbol: str | None) -> str:
     """Of the configuration and of what is known of sources and market files without reading them."""
-    sums = hashlib.sha256(Home.find().config(settings.environment).read_bytes())
+    configuration = Home.find().config(settings.environment)
+    sums = hashlib.sha256(configuration.read_bytes())
+    with contextlib.suppress(FileNotFoundError):
+        sums.update(overlay_of(configuration).read_bytes())
     sums.update(repr((symbol, sys.version)).encode())
     for path in (*_sources(), *_own_sources(settings)):
         with contextlib.suppress(OSError):  # an editor's dangling link

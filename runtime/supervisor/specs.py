@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 
 from runtime.process.interpreter import ROOT
 from runtime.settings import Settings
-from runtime.settings.environment import PortName, free_port, is_free, port_variable, remember_port
+from runtime.settings.environment import (
+    HOME_VARIABLE,
+    PortName,
+    free_port,
+    is_free,
+    port_variable,
+    remember_port,
+)
 
 SIMULATOR = "gateways.simulator"
 
@@ -46,7 +53,7 @@ def process_specs(
     settings: Settings, ports: dict[PortName, int], *, symbol: str | None, accept_real_orders: bool
 ) -> tuple[ProcessSpec, ...]:
     """Processes of the environment, in starting order."""
-    common = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+    common = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", HOME_VARIABLE: str(settings.home)}
     common |= {port_variable(name): str(port) for name, port in ports.items()}
     arguments: list[str] = [settings.environment]
     if symbol is not None:

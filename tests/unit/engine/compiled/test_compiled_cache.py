@@ -36,6 +36,10 @@ def _run(tree: Path, cache: Path) -> tuple[str, str, str]:
 
 
 def _copy_engine(tree: Path) -> None:
+    """A checkout of what compiled code needs."""
+    shutil.copytree(ROOT / "runtime", tree / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "run.py", tree / "run.py")
+    (tree / "configs").mkdir()
     for path in kernel_sources(ROOT):
         target = tree / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
