@@ -22,7 +22,7 @@ from engine.model.records import JournalRecord
 from engine.model.signals import Signals
 from engine.model.timeframes import SECOND_NS
 from engine.shell.performer import Performer
-from engine.strategies.ema_cross import EMACrossParams, EMACrossStrategy
+from engine.strategies.ema_cross import EMACrossStrategy
 from gateways.wire import messages as wire
 from gateways.wire.framing import TO_GATEWAY_LIMIT, encode
 
@@ -102,7 +102,7 @@ class Rehearsal:
         )
         self._now_ns = SECOND_NS
         self._updates = 0
-        core.strategies.slots[0].strategy = _Insistent(EMACrossParams(**_WINDOWS))
+        core.strategies.slots[0].strategy = _Insistent(**_WINDOWS)
         take = self._performer.take
         take(LinkUp(self._now_ns, "rehearsal", 1))
         self._keep_up()

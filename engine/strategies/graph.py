@@ -31,7 +31,7 @@ from engine.series.feeds import Feeds, checked_length
 from engine.series.nodes import Feed
 from engine.series.streaming import Stream
 from engine.strategies.base import Inputs, SignalStrategy, StrategyParams
-from engine.strategies.param import model_of, resolved
+from engine.strategies.param import adopt_defaults, model_of, resolved
 from engine.strategies.rules import Graph, Rules
 from runtime.settings.refusals import sentence
 
@@ -43,8 +43,9 @@ _NOTHING = Signals(False, False, False, False)
 class Strategy(SignalStrategy):
     """A signal strategy that is defined by series.
 
-    Subclasses write `define` and name their parameters by `param`. `exits` are the exit rules, in which a
-    parameter may stand for a value. Make one by `Breakaway(length=40)`.
+    Subclasses write `define` and name their parameters by `param`; a plain value for an inherited parameter
+    is its new default. `exits` are the exit rules, in which a parameter may stand for a value. Make one by
+    `Breakaway(length=40)`.
     """
 
     name: ClassVar[str] = ""
@@ -56,6 +57,7 @@ class Strategy(SignalStrategy):
         if "name" not in vars(cls):
             cls.name = cls.__name__
         if "Params" not in vars(cls):
+            adopt_defaults(cls)
             cls.Params = model_of(cls)
 
     def __init__(self, params: StrategyParams | None = None, /, **by_name: object) -> None:
@@ -90,7 +92,7 @@ class Strategy(SignalStrategy):
     @property
     def warmup_bars(self) -> int:
         """Deciding bars after which signals no longer depend on where history began."""
-        return self._graph.warmup_bars()
+        return self._graph.warmup_bars() - 1
 
     @property
     def inputs(self) -> Inputs:

@@ -1,10 +1,10 @@
 """Parameters as a strategy's class names them: `length = param(20, ge=1, doc="bars of the average")`."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Literal, TypeVar, cast, get_type_hints
 
 from pydantic import Field, create_model
-from pydantic.fields import FieldInfo
 
 from engine.model.exit_rules import ExitRules
 from engine.model.sentences import SentenceError
@@ -19,14 +19,35 @@ class Param:
     On an object of the class it is the value, on the class itself this description.
     """
 
-    def __init__(self, default: object, kind: Any, field: FieldInfo) -> None:  # noqa: ANN401  # a type or a Literal
-        self.default, self.kind, self.field = default, kind, field
+    def __init__(
+        self,
+        default: object,
+        kind: Any,  # noqa: ANN401  # a type or a Literal
+        bounds: Mapping[str, float | None],
+        doc: str,
+    ) -> None:
+        self.default, self.kind, self.bounds, self.doc = default, kind, bounds, doc
         self.name = ""
+
+    @property
+    def field(self) -> Any:  # noqa: ANN401  # pydantic's own
+        """Default, range and description as pydantic takes them."""
+        bounds: Any = self.bounds
+        return Field(default=self.default, validate_default=True, description=self.doc or None, **bounds)
+
+    def with_default(self, default: object) -> "Param":
+        """The same parameter with another default."""
+        made = Param(default, self.kind, self.bounds, self.doc)
+        made.name = self.name
+        return made
 
     def __set_name__(self, owner: type, name: str) -> None:
         if name in {"name", "params", "inputs", "exits", "exit_rules", "define"} or name.startswith("_"):
             raise SentenceError(f"{owner.__name__}.{name}: a parameter cannot have this name")
         self.name = name
+        if name in vars(owner).get("__annotations__", {}):
+            with suppress(NameError):  # a name of a local scope: the default's type has to do
+                self.kind = get_type_hints(owner)[name]
 
     def __get__(self, strategy: object, owner: type | None = None) -> object:
         return self if strategy is None else getattr(strategy.params, self.name)  # type: ignore[attr-defined]
@@ -43,21 +64,18 @@ def param(
     le: float | None = None,
     lt: float | None = None,
     choices: Sequence[T] | None = None,
-    kind: Any = None,  # noqa: ANN401  # a type
     doc: str = "",
 ) -> T:
     """A parameter of a strategy: its default, its range (`ge` <= value <= `le`, `gt` < value < `lt`) or its
     `choices`, and what it is (`doc`).
 
-    Its type is the default's; `kind` says another one, such as `float | None` with None as the default. To a
-    type checker it is a value of that type, which is what `self.name` gives.
+    Its type is that of the annotation (`stop: float | None = param(None)`), or the default's without one.
+    To a type checker it is a value of that type, which is what `self.name` gives.
     """
-    if kind is None:
-        kind = type(default) if default is not None else float | None
+    kind: Any = type(default) if default is not None else float | None
     if choices is not None:
         kind = Literal[tuple(choices)]
-    field: Any = Field(default=default, ge=ge, gt=gt, le=le, lt=lt, description=doc or None)
-    return cast(T, Param(default, kind, field))
+    return cast(T, Param(default, kind, {"ge": ge, "gt": gt, "le": le, "lt": lt}, doc))
 
 
 def params_of(cls: type) -> dict[str, Param]:
@@ -70,6 +88,15 @@ def params_of(cls: type) -> dict[str, Param]:
             else:
                 found.pop(name, None)
     return found
+
+
+def adopt_defaults(cls: type) -> None:
+    """A plain value of a class under the name of an inherited parameter is that parameter's new default."""
+    inherited = {name: one for base in reversed(cls.__mro__[1:]) for name, one in vars(base).items()}
+    for name, value in list(vars(cls).items()):
+        before = inherited.get(name)
+        if isinstance(before, Param) and not isinstance(value, Param):
+            setattr(cls, name, before.with_default(value))
 
 
 def model_of(cls: type) -> type[StrategyParams]:

@@ -6,149 +6,108 @@ to `upper`. With `exit_mode` midpoint it leaves where the value comes back throu
 does not leave on a signal (pine_semantics 5.1). Comparisons tolerate 1e-10, as Pine's do.
 """
 
-from abc import abstractmethod
-from typing import Annotated, ClassVar, Literal, TypeVar
+from engine.indicators.compare import TOLERANCE
+from engine.model.exit_rules import EntryBar, ExitRules
+from engine.series.bar import BarSeries
+from engine.series.nodes import BoolSeries, Number, Series
+from engine.strategies.graph import Strategy
+from engine.strategies.param import param
+from engine.strategies.rules import Rules
 
-import numpy as np
-from pydantic import Field
-
-from engine.compiled.functions import FloatArray, Rows, State, compiled
-from engine.indicators.compare import above, at_least, at_most, below
-from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, EntryBar, ExitRules
-from engine.strategies.base import StrategyParams
-from engine.strategies.kernel import CLOSE, HIGH, LOW, KernelStrategy
-
-SignalMode = Literal["momentum", "mean_reversion"]
-ExitMode = Literal["midpoint", "breakout"]
-Source = Annotated[
-    Literal["close", "hlc3"],
-    Field(description="the price of a bar that it looks at; hlc3 is (high + low + close) / 3"),
-]
 LONGEST = 5000
 """Longest window a strategy accepts, in bars."""
 
-_MEAN_REVERSION, _MIDPOINT, _HLC3, _UPPER, _LOWER, _MID, _PREVIOUS = 0, 1, 2, 3, 4, 5, 6
-INDICATOR = 7
-"""Where a strategy's own state begins, behind the common part."""
+
+def above(a: Series, b: Number) -> BoolSeries:
+    """Pine's `a > b` of floats."""
+    return a - b > TOLERANCE
 
 
-class CommonParams(StrategyParams):
-    """What all ten accept, whether their rule uses it or not. Percents are of the entry price."""
+def below(a: Series, b: Number) -> BoolSeries:
+    """Pine's `a < b` of floats."""
+    return a - b < -TOLERANCE
 
-    signal_mode: SignalMode = Field(default="momentum", description="with the move or against it")
-    exit_mode: ExitMode = Field(
-        default="breakout", description="leave when the value crosses mid, or never on a signal"
+
+def rises_to(value: Series, level: Number) -> BoolSeries:
+    """It was below the level on the bar before, and is not now."""
+    return below(value[1], _before(level)) & (value - level >= -TOLERANCE)
+
+
+def falls_to(value: Series, level: Number) -> BoolSeries:
+    """It was above the level on the bar before, and is not now."""
+    return above(value[1], _before(level)) & (value - level <= TOLERANCE)
+
+
+def _before(level: Number) -> Number:
+    return level[1] if isinstance(level, Series) else level
+
+
+class ThresholdStrategy(Strategy):
+    """The parameters that all ten accept, used or not. Percents are of the entry price."""
+
+    signal_mode = param("momentum", choices=("momentum", "mean_reversion"), doc="with the move or against it")
+    exit_mode = param(
+        "breakout",
+        choices=("midpoint", "breakout"),
+        doc="leave when the value crosses mid, or never on a signal",
     )
-    stop_loss_percent: float | None = Field(
-        default=None, gt=0, description="distance of the stop from the entry in percent; null is off"
+    stop_loss_percent: float | None = param(
+        None, gt=0, doc="distance of the stop from the entry in percent; null is off"
     )
-    take_profit_percent: float | None = Field(
-        default=None, gt=0, description="distance of the target from the entry in percent; null is off"
+    take_profit_percent: float | None = param(
+        None, gt=0, doc="distance of the target from the entry in percent; null is off"
     )
-    max_holding_bars: int | None = Field(
-        default=None, ge=0, description="bars after which the position is left; null is off"
+    max_holding_bars: int | None = param(None, ge=0, doc="bars after which the position is left; null is off")
+    max_holding_strict = param(False, doc="leave when held > max instead of >=")
+    cooldown_bars = param(0, ge=0, doc="flat bars after a stop")
+    allow_flip = param(True, doc="an opposite entry signal turns the position")
+    flip_needs_cooldown = param(False, doc="no flip while a cooldown is left")
+    entry_bar: EntryBar = param("keep", doc="what a flip does to the holding count")
+    exits = ExitRules(
+        stop_loss_percent=stop_loss_percent,
+        take_profit_percent=take_profit_percent,
+        max_holding_bars=max_holding_bars,
+        max_holding_strict=max_holding_strict,
+        cooldown_bars=cooldown_bars,
+        allow_flip=allow_flip,
+        flip_needs_cooldown=flip_needs_cooldown,
+        entry_bar=entry_bar,
     )
-    max_holding_strict: bool = Field(default=False, description="leave when held > max instead of >=")
-    cooldown_bars: int = Field(default=0, ge=0, description="flat bars after a stop")
-    allow_flip: bool = Field(default=True, description="an opposite entry signal turns the position")
-    flip_needs_cooldown: bool = Field(default=False, description="no flip while a cooldown is left")
-    entry_bar: EntryBar = Field(default="keep", description="what a flip does to the holding count")
 
-
-class LevelParams(CommonParams):
-    """Common parameters and the three levels, in the indicator's units."""
-
-    upper: float = Field(description="upper level, in the unit of its value")
-    lower: float = Field(description="lower level, in the unit of its value")
-    mid: float = Field(description="where exit_mode midpoint leaves, in the unit of its value")
-
-
-CommonT = TypeVar("CommonT", bound=CommonParams)
-
-
-@compiled
-def price_of(s: State, rows: Rows, i: int) -> float:
-    """The close, or (high + low + close) / 3 where the parameters say hlc3."""
-    if s[_HLC3] != 0.0:
-        return (rows[i, HIGH] + rows[i, LOW] + rows[i, CLOSE]) / 3.0
-    return rows[i, CLOSE]
-
-
-@compiled
-def level_flags(
-    s: State,
-    before: float,
-    now: float,
-    upper: tuple[float, float],
-    lower: tuple[float, float],
-    mid: tuple[float, float],
-) -> int:
-    """Flags of a value that was `before` and is `now`; each level is (before, now) too. nan gives none."""
-    reaches_upper = below(before, upper[0]) and at_least(now, upper[1])
-    reaches_lower = above(before, lower[0]) and at_most(now, lower[1])
-    rises_to_lower = below(before, lower[0]) and at_least(now, lower[1])
-    falls_to_upper = above(before, upper[0]) and at_most(now, upper[1])
-    falls_to_mid = above(before, mid[0]) and at_most(now, mid[1])
-    rises_to_mid = below(before, mid[0]) and at_least(now, mid[1])
-    reverting = s[_MEAN_REVERSION] != 0.0
-    flags = 0
-    if rises_to_lower if reverting else reaches_upper:
-        flags |= ENTER_LONG
-    if falls_to_upper if reverting else reaches_lower:
-        flags |= ENTER_SHORT
-    if s[_MIDPOINT] != 0.0:
-        if rises_to_mid if reverting else falls_to_mid:
-            flags |= EXIT_LONG
-        if falls_to_mid if reverting else rises_to_mid:
-            flags |= EXIT_SHORT
-    return flags
-
-
-@compiled
-def fixed_level_flags(s: State, now: float) -> int:
-    """Flags of a value against the fixed levels; remembers it for the next bar."""
-    before = s[_PREVIOUS]
-    s[_PREVIOUS] = now
-    return level_flags(s, before, now, (s[_UPPER], s[_UPPER]), (s[_LOWER], s[_LOWER]), (s[_MID], s[_MID]))
-
-
-class ThresholdStrategy(KernelStrategy[CommonT]):
-    """Common construction: subclasses say how long their indicator's state is and prepare it."""
-
-    value_names: ClassVar[tuple[str, ...]] = ("value",)
-
-    @property
-    def exit_rules(self) -> ExitRules:
-        """The common parameters; the exit flags do what `exit_mode` says."""
-        p = self.params
-        return ExitRules(
-            stop_loss_percent=p.stop_loss_percent,
-            take_profit_percent=p.take_profit_percent,
-            max_holding_bars=p.max_holding_bars,
-            max_holding_strict=p.max_holding_strict,
-            cooldown_bars=p.cooldown_bars,
-            allow_flip=p.allow_flip,
-            flip_needs_cooldown=p.flip_needs_cooldown,
-            entry_bar=p.entry_bar,
+    def rules(
+        self, value: Series, upper: Number, lower: Number, mid: Number, plot: dict[str, Series]
+    ) -> Rules:
+        """The flags of a value against three levels."""
+        low_up, high_down = rises_to(value, lower), falls_to(value, upper)
+        up, down = rises_to(value, upper), falls_to(value, lower)
+        to_mid_down, to_mid_up = falls_to(value, mid), rises_to(value, mid)
+        reverts, leaves = self.signal_mode == "mean_reversion", self.exit_mode == "midpoint"
+        return Rules(
+            enter_long=low_up if reverts else up,
+            enter_short=high_down if reverts else down,
+            exit_long=leaves and (to_mid_up if reverts else to_mid_down),
+            exit_short=leaves and (to_mid_down if reverts else to_mid_up),
+            plot=plot,
         )
 
-    @abstractmethod
-    def indicator_size(self) -> int:
-        """Length of the indicator's state."""
 
-    @abstractmethod
-    def indicator_init(self, state: FloatArray) -> None:
-        """Prepare the indicator's state, from `INDICATOR` on."""
+class Sourced:
+    """What looks at one price of a bar."""
 
-    def initial_state(self) -> FloatArray:
-        """The common part, then the indicator's."""
-        p = self.params
-        state = np.zeros(INDICATOR + self.indicator_size())
-        state[_MEAN_REVERSION] = p.signal_mode == "mean_reversion"
-        state[_MIDPOINT] = p.exit_mode == "midpoint"
-        state[_HLC3] = getattr(p, "source", "close") == "hlc3"
-        state[_PREVIOUS] = np.nan
-        if isinstance(p, LevelParams):
-            state[_UPPER], state[_LOWER], state[_MID] = p.upper, p.lower, p.mid
-        self.indicator_init(state)
-        return state
+    source = param("close", choices=("close", "hlc3"), doc="the price of a bar that it looks at")
+
+    def price(self, bar: BarSeries) -> Series:
+        """The close, or (high + low + close) / 3."""
+        return bar.hlc3 if self.source == "hlc3" else bar.close
+
+
+class LevelStrategy(ThresholdStrategy):
+    """One against three fixed levels, in the unit of its value."""
+
+    upper = param(0.0, doc="upper level, in the unit of its value")
+    lower = param(0.0, doc="lower level, in the unit of its value")
+    mid = param(0.0, doc="where exit_mode midpoint leaves, in the unit of its value")
+
+    def level_rules(self, value: Series) -> Rules:
+        """The flags of a value against the three levels; it is plotted under the strategy's name."""
+        return self.rules(value, self.upper, self.lower, self.mid, {self.name: value})

@@ -9,7 +9,6 @@ import pytest
 from engine.backtest.data.samples import Dataset, dataset, generate
 from engine.model.bars import Bars
 from engine.strategies.base import SignalStrategy, StrategyParams, registry
-from engine.strategies.rsi import RSIParams
 from model_integration.frame import bar_at
 from model_integration.twins import TWINS
 from model_integration.validation import ValidationTestingSuite
@@ -93,11 +92,11 @@ def test_a_function_of_a_notebook_runs_live():
     assert strategy.warmup_bars == 2
 
 
-def _other_threshold(bars: pd.DataFrame, p: RSIParams) -> pd.DataFrame:
-    return TWINS["rsi"](bars, p.model_copy(update={"upper": p.upper + 0.5}))
+def _other_threshold(bars: pd.DataFrame, p: StrategyParams) -> pd.DataFrame:
+    return TWINS["rsi"](bars, p.model_copy(update={"upper": p.model_dump()["upper"] + 0.5}))
 
 
-def _looks_ahead(bars: pd.DataFrame, p: RSIParams) -> pd.DataFrame:
+def _looks_ahead(bars: pd.DataFrame, p: StrategyParams) -> pd.DataFrame:
     found = TWINS["rsi"](bars, p)
     return found.assign(enter_long=found["enter_long"] & (bars["close"].shift(-1) > bars["close"]))
 

@@ -13,7 +13,7 @@ from engine.indicators.catalog import INDICATORS
 from engine.model.bars import Bar, Bars
 from engine.model.exit_rules import ExitRules
 from engine.strategies.base import SignalStrategy, registry
-from engine.strategies.thresholds import CommonParams, ThresholdStrategy
+from engine.strategies.thresholds import ThresholdStrategy
 from tests.support.places import ROOT
 
 TEN = ("bband", "cci", "cmo", "mom", "ppo", "roc", "rsi", "tema", "trix", "ultosc")
@@ -111,7 +111,7 @@ def test_all_ten_accept_the_common_vocabulary(name: str):
         "flip_needs_cooldown": True,
         "entry_bar": "fill_bar",
     }
-    assert set(common) == set(CommonParams.model_fields)
+    assert set(common) == set(ThresholdStrategy.Params.model_fields)
     strategy = _strategy(name, common)
     assert strategy.exit_rules == ExitRules(
         take_profit_percent=3.0,
@@ -214,10 +214,10 @@ def test_the_pine_script_has_our_parameters_with_our_defaults(name: str):
     if issubclass(registry.get(name), ThresholdStrategy):
         assert set(inputs) == set(fields)
     else:
-        assert set(inputs) == set(fields) | set(CommonParams.model_fields)
+        assert set(inputs) == set(fields) | set(ThresholdStrategy.Params.model_fields)
     off = {"stop_loss_percent": "0.0", "take_profit_percent": "0.0", "max_holding_bars": "-1"}
     for title, default in inputs.items():
-        field = fields.get(title, CommonParams.model_fields.get(title))
+        field = fields.get(title, ThresholdStrategy.Params.model_fields.get(title))
         assert field is not None
         value = field.default
         expected = (

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from engine.model.bars import Bar, Bars
 from engine.strategies.base import registry
@@ -79,7 +78,7 @@ def test_it_is_registered_and_refuses_unknown_or_impossible_parameters():
     made = registry.get("sma_crossover_inflection").from_params({"long": 50})
     assert made.params.long == 50
     assert made.warmup_bars == 60
-    with pytest.raises(ValidationError, match="longs"):
+    with pytest.raises(ValueError, match="longs"):
         SMACrossoverInflectionStrategy(longs=3)
-    with pytest.raises(ValidationError, match="short"):
+    with pytest.raises(ValueError, match="short"):
         SMACrossoverInflectionStrategy(short=0)

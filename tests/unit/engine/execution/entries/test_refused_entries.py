@@ -13,7 +13,7 @@ from engine.model.signals import Signals
 from engine.model.timeframes import SECOND_NS
 from engine.risk.manager import RiskManager
 from engine.risk.rules.refused_entries import RefusedEntries
-from engine.strategies.ema_cross import EMACrossParams, EMACrossStrategy
+from engine.strategies.ema_cross import EMACrossStrategy
 from gateways.wire import messages as wire
 from tests.support.engine_rig import START_NS, Rig, config, spec
 from tests.support.order_events import intent
@@ -36,7 +36,7 @@ class Insistent(EMACrossStrategy):
 
 def refused_each_bar(bars: int) -> Rig:
     rig = Rig(Engine(config(spec(EMACrossStrategy.name, params=WINDOWS))))
-    rig.engine.strategies.slots[0].strategy = Insistent(EMACrossParams(**WINDOWS))
+    rig.engine.strategies.slots[0].strategy = Insistent(**WINDOWS)
     rig.up()
     rig.exchange.on_submit = lambda order: [wire.Reply(order.request_id, "refused", *MARGIN)]
     return on(rig, rig.engine.strategies.slots[0].warm_left + bars)
