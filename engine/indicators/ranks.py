@@ -5,7 +5,7 @@ from math import ceil, floor, isnan, nan
 from engine.compiled.functions import Rows, State, compiled, shared
 from engine.indicators.compare import TOLERANCE, at_most
 from engine.indicators.stream import SingleOutput, check_lengths, check_percent, prepared
-from engine.indicators.sums import queue_full, queue_get, queue_init, queue_push, queue_size
+from engine.indicators.sums import queue_full, queue_init, queue_push, queue_size
 
 
 @compiled
@@ -157,18 +157,47 @@ class PercentileLinearInterpolation(SingleOutput):
         super().__init__(prepared(ranks_size(length), ranks_init, length, percentage), length, length)
 
 
+@shared
+def sorted_size(length: int) -> int:
+    """Length of the state of a window sorted without its na."""
+    return 1 + queue_size(length) + length + 1
+
+
+@shared
+def sorted_init(s: State, o: int, length: int) -> None:
+    """Prepare a sorted window."""
+    queue_init(s, o + 1, length)
+
+
+@compiled
+def sorted_push(s: State, o: int, x: float) -> None:
+    """Take in x, which may be na, and let the oldest go; `s[o]` counts the values behind the queue."""
+    at = o + 1 + queue_size(int(s[o + 1]))
+    gone = queue_push(s, o + 1, x)
+    if not isnan(x):
+        _insert(s, at, int(s[o]), x, 0.0)
+        s[o] += 1.0
+    if not isnan(gone):
+        _remove(s, at, int(s[o]), gone, 0.0)
+        s[o] -= 1.0
+
+
 @compiled
 def percent_rank(s: State, o: int, x: float) -> float:
-    """How many percent of the `length` values before are at most x; na among them are not. State: a queue."""
-    length = int(s[o])
-    full = queue_full(s, o)
-    count = 0
-    for age in range(length):
-        before = queue_get(s, o, age)
+    """How many percent of the `length` values before are at most x; na among them are not."""
+    length = int(s[o + 1])
+    full = queue_full(s, o + 1)
+    at = o + 1 + queue_size(length)
+    low, high = 0, int(s[o])
+    while low < high:
+        middle = (low + high) // 2
+        before = s[at + middle]
         if before <= x or at_most(before, x):
-            count += 1
-    queue_push(s, o, x)
-    return nan if isnan(x) or not full else count * 100.0 / length
+            low = middle + 1
+        else:
+            high = middle
+    sorted_push(s, o, x)
+    return nan if isnan(x) or not full else low * 100.0 / length
 
 
 @compiled
@@ -192,19 +221,7 @@ class PercentRank(SingleOutput):
 
     def __init__(self, length: int) -> None:
         check_lengths(length=length)
-        super().__init__(prepared(queue_size(length), queue_init, length), length + 1, length + 1)
-
-
-@shared
-def median_size(length: int) -> int:
-    """Length of the state of a median."""
-    return 1 + queue_size(length) + length + 1
-
-
-@shared
-def median_init(s: State, o: int, length: int) -> None:
-    """Prepare a median."""
-    queue_init(s, o + 1, length)
+        super().__init__(prepared(sorted_size(length), sorted_init, length), length + 1, length + 1)
 
 
 @compiled
@@ -213,20 +230,12 @@ def median(s: State, o: int, x: float) -> float:
     length = int(s[o + 1])
     if length == 1:
         return x
-    at = o + 1 + queue_size(length)
-    count = int(s[o])
     if not isnan(x):
-        gone = queue_push(s, o + 1, x)
-        _insert(s, at, count, x, 0.0)
-        if isnan(gone):
-            count += 1
-            s[o] = count
-        else:
-            _remove(s, at, count + 1, gone, 0.0)
-    if count < length:
+        sorted_push(s, o, x)
+    if s[o] < length:
         return nan
-    middle = length // 2
-    return s[at + middle] if length % 2 else (s[at + middle - 1] + s[at + middle]) / 2.0
+    at = o + 1 + queue_size(length) + length // 2
+    return s[at] if length % 2 else (s[at - 1] + s[at]) / 2.0
 
 
 @compiled
@@ -251,4 +260,4 @@ class Median(SingleOutput):
 
     def __init__(self, length: int) -> None:
         check_lengths(length=length)
-        super().__init__(prepared(median_size(length), median_init, length), length, length)
+        super().__init__(prepared(sorted_size(length), sorted_init, length), length, length)

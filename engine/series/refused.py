@@ -19,7 +19,7 @@ _INSTEAD = {
     "sum": "ta.sum(x, length) or ta.cum(x)",
     "cumsum": "ta.cum(x)",
     "median": "ta.median(x, length)",
-    "quantile": "ta.percentile_linear(x, length, percent)",
+    "quantile": "ta.percentile_linear_interpolation(x, length, percent)",
     "rank": "ta.percentrank(x, length)",
     "diff": "ta.change(x, length), or x - x[1]",
     "pct_change": "x / x[1] - 1",

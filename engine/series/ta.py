@@ -2,34 +2,19 @@
 
 Each indicator of the catalog is a function here under its name. It takes the series of the indicator's
 `inputs`, then its settings. Where an indicator looks at prices of the bar, the bar itself may stand for
-them. One of several outputs returns them by name. `ta.pyi` says the same to type checkers.
+them. One of several outputs returns them by name. `indicator` makes one of your own. `ta.pyi`, made by
+`python -m engine.series.stub`, says the same to type checkers.
 """
 
-import inspect
-from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
-from engine.indicators import own
 from engine.indicators.catalog import BROKEN, INDICATORS
-from engine.indicators.stream import Indicator
-from engine.series.bar import BarSeries
-from engine.series.nodes import (
-    DECIDING,
-    BoolSeries,
-    Data,
-    Node,
-    Series,
-    SeriesError,
-    at,
-    common_feed,
-    condition_of,
-    make,
-    series_of,
-)
+from engine.series.calls import function_of, indicator
+from engine.series.nodes import SeriesError
 from runtime.suggestions import did_you_mean
 
-_BAR_FIELDS = {"open", "high", "low", "close", "volume"}
+__all__ = ["indicator"]
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
@@ -45,81 +30,3 @@ def __getattr__(name: str) -> Callable[..., Any]:
 
 def __dir__() -> list[str]:
     return [*INDICATORS, "indicator"]
-
-
-def indicator(made: Any = None, /, **told: Any) -> Any:  # noqa: ANN401  # a function or a class
-    """Make an indicator of your own: `@ta.indicator` above a function over a state, or a class with `update`.
-
-    What it makes takes series and then settings by name, as a function of `ta` does. `engine.indicators.own`
-    says what may be told: `state`, `initial`, `warmup`, `outputs`, `conditions`, `cumulative`.
-    """
-    if made is None:
-        return lambda above: indicator(above, **told)
-    cls = own.indicator(made, **told)
-    cls.of_inputs = staticmethod(function_of(cls))
-    return cls
-
-
-def function_of(cls: type[Indicator]) -> Callable[..., Any]:
-    """The function that makes nodes of an indicator."""
-    outputs = namedtuple(cls.__name__, cls.outputs) if len(cls.outputs) > 1 else None  # noqa: PYI024  # names are data
-
-    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # `ta.pyi` says what it takes
-        inputs, rest = _inputs_of(cls, args, kwargs)
-        try:
-            made = type.__call__(cls, *rest, **kwargs)
-        except (TypeError, ValueError) as error:
-            raise SeriesError(f"ta.{cls.name}: {_settings_sentence(cls, error)}") from None
-        nodes = [_output(made, inputs, k) for k in range(len(cls.outputs))]
-        return nodes[0] if outputs is None else outputs(*nodes)
-
-    call.__name__ = call.__qualname__ = cls.name
-    call.__doc__ = inspect.getdoc(cls)
-    return call
-
-
-def _inputs_of(
-    cls: type[Indicator], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[list[Node], tuple[Any, ...]]:
-    """The input nodes, and the arguments left for the settings; inputs named in `kwargs` are taken out."""
-    left = list(args)
-    bar = left.pop(0) if left and isinstance(left[0], BarSeries) else None
-    if bar is not None and not _BAR_FIELDS & set(cls.inputs):
-        raise SeriesError(f"ta.{cls.name} takes a series, such as bar.close, not the bar")
-    inputs: list[Node] = []
-    for name in cls.inputs:
-        if name in kwargs:
-            given = kwargs.pop(name)
-        elif bar is not None and (name in _BAR_FIELDS or name == "x"):
-            given = getattr(bar, "close" if name == "x" else name)
-        elif left:
-            given = left.pop(0)
-        else:
-            raise SeriesError(f"ta.{cls.name} takes {', '.join(cls.inputs)}; {name} is missing")
-        if isinstance(given, BarSeries):
-            raise SeriesError(f"ta.{cls.name}: {name} is the bar, a series such as bar.close was expected")
-        inputs.append(_input(cls.name, name, given))
-    return inputs, tuple(left)
-
-
-def _input(indicator: str, name: str, given: object) -> Node:
-    """A condition is 1 or 0 to an indicator."""
-    try:
-        return condition_of(given) if isinstance(given, BoolSeries | bool) else series_of(given)
-    except SeriesError as error:
-        raise SeriesError(f"ta.{indicator}: {name}: {error}") from None
-
-
-def _output(indicator: Indicator, inputs: list[Node], k: int) -> Node:
-    feed = common_feed(inputs) or DECIDING
-    args = tuple(at(node, feed) for node in inputs)
-    data: Data = (indicator.name, *indicator.settings)
-    call = make(Node, "call", args, data, feed=feed, payload=indicator)
-    return make(BoolSeries if indicator.conditions else Series, "output", (call,), (k,), feed=feed)
-
-
-def _settings_sentence(cls: type[Indicator], error: Exception) -> str:
-    settings = ", ".join(str(one) for one in inspect.signature(cls).parameters.values())
-    if isinstance(error, TypeError):
-        return f"it takes {', '.join(cls.inputs)} and the settings ({settings or 'none'})"
-    return str(error)
