@@ -27,19 +27,10 @@ if TYPE_CHECKING:
     from engine.model.exit_rules import ExitRules, PartialExit
     from engine.series import ta
     from engine.series.bar import BarSeries
-    from engine.series.functions import (
-        absolute,
-        ceil,
-        executed_when,
-        floor,
-        maximum,
-        minimum,
-        na,
-        nz,
-        sign,
-        sqrt,
-        where,
-    )
+    from engine.series.functions import absolute as abs
+    from engine.series.functions import ceil, executed_when, floor, na, nz, sign, sqrt, where
+    from engine.series.functions import maximum as max
+    from engine.series.functions import minimum as min
     from engine.series.nodes import BoolSeries, Series
     from engine.strategies.base import Broker as Verbs
     from engine.strategies.base import ScriptStrategy as Script
@@ -70,15 +61,15 @@ _HOMES = {
     "Strategy": "engine.strategies.graph",
     "StrategyFault": "engine.strategies.calls",
     "Verbs": "engine.strategies.base:Broker",
-    "absolute": "engine.series.functions",
+    "abs": "engine.series.functions:absolute",
     "backtest": "nextbar.backtesting",
     "ceil": "engine.series.functions",
     "compare": "nextbar.result",
     "executed_when": "engine.series.functions",
     "floor": "engine.series.functions",
     "load": "engine.backtest.data.sources:bars_of",
-    "maximum": "engine.series.functions",
-    "minimum": "engine.series.functions",
+    "max": "engine.series.functions:maximum",
+    "min": "engine.series.functions:minimum",
     "na": "engine.series.functions",
     "nz": "engine.series.functions",
     "param": "engine.strategies.param",
@@ -108,15 +99,15 @@ __all__ = [
     "Strategy",
     "StrategyFault",
     "Verbs",
-    "absolute",
+    "abs",
     "backtest",
     "ceil",
     "compare",
     "executed_when",
     "floor",
     "load",
-    "maximum",
-    "minimum",
+    "max",
+    "min",
     "na",
     "nz",
     "param",
