@@ -68,7 +68,10 @@ def run(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="JSON file; options here go on top of it.")] = None,
     param: Annotated[Many, typer.Option(help="NAME=VALUE or STRATEGY.NAME=VALUE.")] = None,
-    exits: Annotated[Many, typer.Option("--exit", help="NAME=VALUE of the exit rules.")] = None,
+    exits: Annotated[
+        Many,
+        typer.Option("--exit", help="NAME=VALUE of the exit rules, such as trailing_r=3 exit_time=15:55."),
+    ] = None,
     broker: Annotated[
         Many, typer.Option(help="NAME=VALUE, as commission_percent=0.04; SYMBOL.tick=0.1 for one symbol.")
     ] = None,

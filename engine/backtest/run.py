@@ -22,8 +22,8 @@ from engine.backtest.report.trades import trade_columns
 from engine.backtest.runs.compile_notice import announce_compiling
 from engine.backtest.runs.config import RunConfig, StrategyChoice
 from engine.backtest.runs.engines import DEFAULT_ENGINE, EngineName, run_scripts, run_signals
-from engine.backtest.runs.exits import changed_exits
 from engine.backtest.runs.strategies import AnyClass, AnyStrategy, built, name_of, strategy_class
+from engine.exits.changed import ExitsRefused, changed_exits
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings
 from engine.model.exit_rules import ExitRules
@@ -202,7 +202,10 @@ def _ready(
 def _rules(strategy: AnyStrategy, choice: StrategyChoice, broker: BrokerConfig) -> ExitRules | None:
     """The strategy's exit rules with the changes; a script has none."""
     if isinstance(strategy, SignalStrategy):
-        return changed_exits(strategy.exit_rules, choice.exits)
+        try:
+            return changed_exits(strategy.exit_rules, choice.exits)
+        except ExitsRefused as error:
+            raise ConfigError(str(error)) from error
     if choice.exits:
         raise ConfigError(
             f"{choice.strategy} is a script: it closes positions itself and takes no exit rules"

@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from engine.exits.exit_plan import ExitPlan, ExitPlanState
 from engine.exits.layout import S_STOP
-from engine.exits.plan import ExitPlan, ExitPlanState
 from engine.model.bars import Bar
 from engine.model.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, ExitRules
 from engine.model.leg import CLOSE, Leg
@@ -19,7 +19,8 @@ ZERO = Decimal(0)
 class Action(msgspec.Struct, frozen=True):
     """`close` leaves `qty_base` of the position (None: all of it); `enter` takes the `direction`, 1 or -1.
 
-    `leg` names the order of a close among those of one bar.
+    `leg` names the order of a close among those of one bar. `limit` is where an entry waits, None for at
+    market.
     """
 
     kind: Literal["close", "enter"]
@@ -28,6 +29,7 @@ class Action(msgspec.Struct, frozen=True):
     qty_base: Decimal | None = None
     entry_id: str = ""
     leg: Leg = CLOSE
+    limit: float | None = None
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -62,6 +64,7 @@ class BarPlan:
             signals,
             float(position_base),
             float(entry_price) if position_base else nan,
+            times_ns=(bar.open_time_ns, bar.close_time_ns),
         )
         actions: tuple[Action, ...] = ()
         if planned.close:
@@ -70,7 +73,8 @@ class BarPlan:
             qty = min(abs(position_base), self.part_of_trade(planned.partial_fraction))
             actions += (Action("close", SIGNAL_TEXTS[PARTIAL_EXIT], 0, qty),)
         if planned.enter_direction:
-            actions += (Action("enter", planned.enter_text, planned.enter_direction),)
+            direction, limit = planned.enter_direction, planned.enter_limit
+            actions += (Action("enter", planned.enter_text, direction, limit=limit),)
             self._encoded_of = ()  # its tag is remembered
         return actions
 
@@ -107,9 +111,10 @@ class BarPlan:
 
     def state(self) -> bytes:
         """For the journal. It is asked for after each bar, and few bars change it."""
-        of = (self.exits.state.tobytes(), self._first_qty_base, self._direction)
+        exits = self.exits
+        of = (exits.state.tobytes(), exits.waiting_tag, self._first_qty_base, self._direction)
         if of != self._encoded_of:
-            saved = _Saved(self.exits.snapshot(), self._first_qty_base, self._direction)
+            saved = _Saved(exits.snapshot(), self._first_qty_base, self._direction)
             self._encoded_of, self._encoded = of, msgspec.msgpack.encode(saved)
         return self._encoded
 

@@ -18,7 +18,8 @@ class StrategySpec:
     """One configured strategy; it gets an instance for each of its symbols.
 
     `owner` names its orders, fills and signals in the journal and never changes for one strategy. `key` is
-    its place in the configuration ("strategies[0]"), for what is said about it.
+    its place in the configuration ("strategies[0]"), for what is said about it. `exit_rules` take
+    the place of the strategy's own, and `exits` of some fields of those.
     """
 
     owner: str
@@ -33,6 +34,7 @@ class StrategySpec:
     protective_stop_percent: Decimal | None = None
     netting: bool = False
     key: str = ""
+    exits: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

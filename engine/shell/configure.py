@@ -40,6 +40,7 @@ def _strategy(one: StrategySettings, index: int) -> StrategySpec:
         timeframe=one.timeframe,
         candles=one.candles,
         params=one.params,
+        exits=one.exits,
         sizing=Sizing(one.sizing.kind, float(one.sizing.value)),
         leverage=one.leverage,
         protective_stop_percent=one.protective_stop_percent,

@@ -166,6 +166,8 @@ class StrategySettings(_Section):
     """Made from mid prices, from trades, or the exchange's own klines."""
     params: dict[str, bool | int | float | str] = Field(default_factory=dict, max_length=100)
     """The strategy's own parameters; checked by the strategy."""
+    exits: dict[str, object] = Field(default_factory=dict, max_length=100)
+    """Exit rules that take the place of the strategy's own (docs/writing_strategies.md)."""
     sizing: SizingSettings = SizingSettings()
     leverage: Annotated[int, Field(ge=1, le=150)] | None = None
     """Set at the exchange at start; left out, the exchange's setting stays."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.exits.plan import ExitPlan, Planned
+from engine.exits.exit_plan import ExitPlan, Planned
 from engine.model.bars import Bars
 from engine.model.signals import Signals
 from engine.strategies.base import SignalStrategy, registry

@@ -1,20 +1,23 @@
 """Random backtests for both engines: hypothesis strategies that shrink to a few plain numbers."""
 
+from collections.abc import Mapping, Sequence
 from math import nan
 
 import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from engine.backtest.data.funding import Funding
 from engine.backtest.data.plans import SymbolPlan
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
-from engine.model.exit_rules import ExitRules, PartialExit
-from engine.model.signals import SignalArrays
+from engine.model.exit_rules import ExitRules, PartialExit, RoiStep
+from engine.model.signals import SIGNAL_LEVELS, SignalArrays
 
 HOUR_NS = 3_600_000_000_000
 _START_NS = 1_700_000_000 * 1_000_000_000 // HOUR_NS * HOUR_NS
 _TAGS = ("", "a", "b", "c")
+Levels = NDArray[np.float64]
 
 
 _seeds = st.integers(0, 2**32 - 1)
@@ -27,6 +30,8 @@ _partials = st.lists(
     max_size=3,
     unique_by=lambda partial: partial.at_r,
 ).map(tuple)
+
+_of_which_bar = st.sampled_from(["entry", "bar"])
 
 exit_rules = st.builds(
     ExitRules,
@@ -47,6 +52,24 @@ exit_rules = st.builds(
     entry_bar=st.sampled_from(["keep", "signal_bar", "fill_bar", "pending"]),
     dedupe_tags=st.booleans(),
     protective_stop_percent=_percent,
+    trailing_r=_multiple,
+    trailing_r_of=_of_which_bar,
+    trailing_after_percent=_percent,
+    trailing_after_r=_multiple,
+    break_even_at_percent=_percent,
+    break_even_offset_percent=st.sampled_from([None, 0.0, 0.05]),
+    signal_levels=_of_which_bar,
+    minimal_roi=st.lists(
+        st.builds(
+            RoiStep,
+            after_minutes=st.sampled_from([0.0, 60.0, 90.0, 300.0]),
+            percent=st.sampled_from([-1.0, 0.0, 0.3, 2.0]),
+        ),
+        max_size=3,
+        unique_by=lambda step: step.after_minutes,
+    ).map(tuple),
+    exit_time=st.sampled_from([None, None, "00:00", "15:30", "21:00"]),
+    exit_timezone=st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata"]),
 )
 _sizing = st.one_of(
     st.builds(Sizing, kind=st.just("fixed"), value=st.sampled_from([0.3, 1.0, 2.5, 7.0])),
@@ -119,14 +142,29 @@ def _bars(symbol: str, timeframe_ns: int, rows: list[tuple[int, float, float, fl
     return Bars(symbol, timeframe_ns, times, open_, high, low, close, np.zeros(len(rows)))
 
 
-def make_signals(count: int, said: list[tuple[int, int, int, int]], unit: float) -> SignalArrays:
+def make_signals(
+    count: int, said: list[tuple[int, int, int, int]], unit: float, levels: Mapping[str, Levels] | None = None
+) -> SignalArrays:
     """Signals from (bar, flags, tag, risk in units, 0 for none); the last word on a bar counts."""
     flags, tag, risk = np.zeros(count, np.int64), np.zeros(count, np.int32), np.full(count, nan)
     for bar, flag, name, units in said:
         if bar < count:
             flags[bar], tag[bar], risk[bar] = flag, name, units * unit if units else nan
     long, short, leave_long, leave_short = (flags & bit != 0 for bit in (1, 2, 4, 8))
-    return SignalArrays(long, short, leave_long, leave_short, tag, _TAGS, risk, np.empty((0, count)))
+    none = np.empty((0, count))
+    return SignalArrays(long, short, leave_long, leave_short, tag, _TAGS, risk, none, **(levels or {}))
+
+
+def make_levels(bars: Bars, names: Sequence[str], seed: int) -> dict[str, Levels]:
+    """Prices of signals, most of them on the side where they belong and near the close; some are nan."""
+    random = np.random.default_rng(seed)
+    made = {}
+    for name in names:
+        below = name in ("limit_long", "stop_long", "target_short")
+        away = random.choice([0.002, 0.01, 0.05]) * random.uniform(-0.2, 1.0, len(bars))
+        made[name] = bars.close * (1.0 - away if below else 1.0 + away)
+        made[name][random.random(len(bars)) < random.choice([0.0, 0.3])] = nan
+    return made
 
 
 def make_finer(bars: Bars, seed: int) -> Bars:
@@ -184,10 +222,12 @@ def symbol_plan(draw: st.DrawFn, symbol: str, initial_capital: float, most_bars:
         st.integers(0, 8),
     )
     signals = draw(st.one_of(st.lists(said, max_size=most_bars // 2), _seeds.map(_said_at_random)))
+    names = draw(st.lists(st.sampled_from(SIGNAL_LEVELS), unique=True))
+    levels = make_levels(bars, names, draw(_seeds))
     finer, funding = draw(st.one_of(st.none(), _seeds)), draw(st.one_of(st.none(), _seeds))
     return SymbolPlan(
         bars,
-        make_signals(len(bars), signals, draw(st.sampled_from([0.5, price * 0.01, price * 0.6]))),
+        make_signals(len(bars), signals, draw(st.sampled_from([0.5, price * 0.01, price * 0.6])), levels),
         draw(exit_rules),
         draw(broker_settings(initial_capital)),
         finer=None if finer is None else make_finer(bars, finer),

@@ -234,6 +234,10 @@ class BacktestBroker(BrokerView):
         for leg_key in [leg_key for leg_key in state.exits if leg_key[0] == id]:
             del state.exits[leg_key]
 
+    def is_pending(self, id: str) -> bool:
+        """Whether an entry of that id waits for its price."""
+        return any(key[1] == id and key[0] not in ("close", "level") for key in self._state.orders)
+
     def cancel_all(self) -> None:
         """Remove every pending order and exit leg; a liquidation cannot be cancelled."""
         state = self._state

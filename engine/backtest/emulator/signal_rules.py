@@ -4,9 +4,12 @@ The numba engine and the live engine run the compiled plan instead; neither form
 """
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from math import isnan, nan
+from zoneinfo import ZoneInfo
 
 from engine.model.exit_rules import ExitRules
+from engine.model.timeframes import SECOND_NS
 
 _TOLERANCE = 1e-10
 
@@ -21,6 +24,24 @@ class SignalRow:
     exit_short: bool
     tag: str = ""
     risk_distance: float = nan
+    limit_long: float = nan
+    limit_short: float = nan
+    stop_long: float = nan
+    stop_short: float = nan
+    target_long: float = nan
+    target_short: float = nan
+
+    def limit(self, direction: int) -> float:
+        """Where an entry of that direction waits, nan for at market."""
+        return self.limit_long if direction > 0 else self.limit_short
+
+    def stop(self, direction: int) -> float:
+        """Stop level of a position of that direction, nan for none."""
+        return self.stop_long if direction > 0 else self.stop_short
+
+    def target(self, direction: int) -> float:
+        """Target level of a position of that direction, nan for none."""
+        return self.target_long if direction > 0 else self.target_short
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +57,22 @@ class Decision:
     partial: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What the signal of the last entry says about the position that it opens."""
+
+    risk_distance: float = nan
+    stop: float = nan
+    target: float = nan
+
+
 @dataclass(slots=True)
 class Levels:
-    """Prices at which a position leaves, made from its first fill; nan is none."""
+    """Prices at which a position leaves, made from its first fill; nan is none.
+
+    `signal_target` and `roi` are targets too: the signal's, and what `minimal_roi` is content with now.
+    `opened_ns` is the open time of the first bar that saw the position, 0 before one has.
+    """
 
     direction: int
     price: float
@@ -47,7 +81,21 @@ class Levels:
     stop: float
     target: float
     protective: float
+    signal_target: float = nan
+    roi: float = nan
     partials_done: int = 0
+    opened_ns: int = 0
+
+    @property
+    def fixed_target(self) -> float:
+        """The nearest target that does not depend on time."""
+        return _nearest(-self.direction, (self.target, self.signal_target))
+
+    @property
+    def resting_target(self) -> tuple[float, str]:
+        """The nearest of all, and its text."""
+        nearest = _nearest(-self.direction, (self.fixed_target, self.roi))
+        return nearest, "TP" if nearest == self.fixed_target else "ROI"
 
 
 _NOTHING = Decision()
@@ -64,7 +112,7 @@ class SignalRules:
         self._entry_bar: int | None = None
         self._pending_bar: int | None = None
         self._compared_size: float | None = None
-        self._ordered_risk = nan
+        self._ordered = Ordered()
         self._used_tags: set[str] = set()
         self.levels: Levels | None = None
 
@@ -75,12 +123,11 @@ class SignalRules:
 
     def opened(self, direction: int, price: float) -> None:
         """The first lot of a position has filled: make its levels."""
-        rules = self._rules
-        r = self._ordered_risk
+        rules, r = self._rules, self._ordered.risk_distance
         stops = (
             _off(price, -direction, rules.stop_loss_percent),
             price - direction * rules.stop_r * r if rules.stop_r is not None else nan,
-            _off(price, -direction, rules.trailing_percent),
+            self._ordered.stop,
         )
         targets = (
             _off(price, direction, rules.take_profit_percent),
@@ -94,11 +141,18 @@ class SignalRules:
             stop=_nearest(direction, stops),
             target=_nearest(-direction, targets),
             protective=_off(price, -direction, rules.protective_stop_percent),
+            signal_target=self._ordered.target,
+            roi=self._roi(direction, price, 0.0),
         )
+        self.levels.stop = _nearest(direction, (self.levels.stop, self._trail(self.levels, r)))
 
     def stopped(self) -> None:
         """A resting stop has filled."""
         self._cooldown = self._rules.cooldown_bars
+
+    def forget_tag(self, tag: str) -> None:
+        """An entry has not filled at the price of its signal: its tag was not entered."""
+        self._used_tags.discard(tag)
 
     def partial_level(self, k: int) -> float:
         """Price of the k-th partial exit of the open position, nan when R is unknown."""
@@ -113,19 +167,30 @@ class SignalRules:
         return [(k, part.fraction) for k, part in enumerate(self._rules.partial_exits) if k >= done]
 
     def decide(
-        self, bar: int, high: float, low: float, signal: SignalRow, size: float, lots: int
+        self,
+        bar: int,
+        high: float,
+        low: float,
+        signal: SignalRow,
+        size: float,
+        lots: int,
+        times_ns: tuple[int, int],
     ) -> Decision:
-        """Steps 1 to 7 on one closed bar; `size` is signed, `high` and `low` those the position saw."""
+        """Steps 1 to 7 on one closed bar; `size` is signed, `high` and `low` those the position saw.
+
+        `times_ns` are when the bar opened and closed.
+        """
         if self._rules.dedupe_tags and signal.tag and signal.tag in self._used_tags:
             signal = replace(signal, enter_long=False, enter_short=False)
         if size == 0.0:
             return self._decide_flat(bar, signal)
         self._count_holding(bar, size)
-        close = self._reason_to_leave(bar, high, low, signal, size)
+        self._grow_old(times_ns)
+        close = self._reason_to_leave(bar, high, low, signal, size, times_ns[1])
         if close:
             return self._leave(bar, close, signal, size)
         partial = 0.0 if self.rests else self._partials_reached(high, low)
-        self._move_stop(high, low)
+        self._move_levels(high, low, signal)
         if partial:
             return Decision(partial=partial)
         same = signal.enter_long if size > 0 else signal.enter_short
@@ -158,7 +223,35 @@ class SignalRules:
         elif self._entry_bar is None:
             self._entry_bar = bar
 
-    def _reason_to_leave(self, bar: int, high: float, low: float, signal: SignalRow, size: float) -> str:
+    def _grow_old(self, times_ns: tuple[int, int]) -> None:
+        """Note the first bar that sees the position, and what is enough to leave with now."""
+        levels, (opened, closed) = self.levels, times_ns
+        assert levels is not None
+        levels.opened_ns = levels.opened_ns or opened
+        held_minutes = (closed - levels.opened_ns) / (60 * SECOND_NS)
+        levels.roi = self._roi(levels.direction, levels.price, held_minutes)
+
+    def _roi(self, direction: int, price: float, held_minutes: float) -> float:
+        """What `minimal_roi` is content with after that time, nan for nothing yet."""
+        reached = [step for step in self._rules.minimal_roi if step.after_minutes <= held_minutes]
+        latest = max(reached, key=lambda step: step.after_minutes, default=None)
+        return nan if latest is None else _off(price, direction, latest.percent)
+
+    def _is_time_to_leave(self, opened_ns: int, closed_ns: int) -> bool:
+        """Whether `exit_time` has come between these times, by the clocks of its zone."""
+        return self._day(closed_ns) > self._day(opened_ns)
+
+    def _day(self, time_ns: int) -> int:
+        """The local day, counted from `exit_time` to `exit_time`."""
+        assert self._rules.exit_time is not None
+        zone = ZoneInfo(self._rules.exit_timezone)
+        there = datetime.fromtimestamp(time_ns // SECOND_NS, UTC).astimezone(zone)
+        begun = there.strftime("%H:%M") >= self._rules.exit_time
+        return there.toordinal() - (0 if begun else 1)
+
+    def _reason_to_leave(
+        self, bar: int, high: float, low: float, signal: SignalRow, size: float, closed_ns: int
+    ) -> str:
         rules, levels = self._rules, self.levels
         assert levels is not None
         assert self._entry_bar is not None
@@ -167,8 +260,10 @@ class SignalRules:
         if not self.rests:
             if levels.direction * (adverse - levels.stop) <= _TOLERANCE:
                 return "SL"
-            if levels.direction * (favourable - levels.target) >= -_TOLERANCE:
+            if levels.direction * (favourable - levels.fixed_target) >= -_TOLERANCE:
                 return "TP"
+            if levels.direction * (favourable - levels.roi) >= -_TOLERANCE:
+                return "ROI"
         if rules.signal_exits and (signal.exit_long if long else signal.exit_short):
             return "Mid Exit"
         opposite = signal.enter_short if long else signal.enter_long
@@ -180,6 +275,8 @@ class SignalRules:
                 held == rules.max_holding_bars and not rules.max_holding_strict
             ):
                 return "Max Hold"
+        if rules.exit_time is not None and self._is_time_to_leave(levels.opened_ns, closed_ns):
+            return "Time Exit"
         return ""
 
     def _leave(self, bar: int, text: str, signal: SignalRow, size: float) -> Decision:
@@ -195,7 +292,7 @@ class SignalRules:
         return replace(entry, close=text)
 
     def _enter(self, bar: int, direction: int, signal: SignalRow, *, flip: bool) -> Decision:
-        self._ordered_risk = signal.risk_distance
+        self._ordered = Ordered(signal.risk_distance, signal.stop(direction), signal.target(direction))
         if self._rules.entry_bar == "pending":
             self._pending_bar = bar + 1
         if signal.tag:
@@ -215,17 +312,40 @@ class SignalRules:
             levels.partials_done = k + 1
         return fraction
 
-    def _move_stop(self, high: float, low: float) -> None:
+    def _move_levels(self, high: float, low: float, signal: SignalRow) -> None:
         rules, levels = self._rules, self.levels
         assert levels is not None
         sign = levels.direction
         levels.best = max(levels.best, high) if sign > 0 else min(levels.best, low)
-        stops = [levels.stop, _off(levels.best, -sign, rules.trailing_percent)]
-        if rules.break_even_at_r is not None:
-            needed = rules.break_even_at_r * levels.risk_distance
-            if sign * (levels.best - levels.price) - needed >= -_TOLERANCE:
-                stops.append(levels.price)
+        r = signal.risk_distance if rules.trailing_r_of == "bar" else levels.risk_distance
+        stops = [levels.stop, self._trail(levels, r)]
+        if self._is_gained(levels, rules.break_even_at_percent, rules.break_even_at_r):
+            stops.append(_off(levels.price, sign, rules.break_even_offset_percent or 0.0))
+        if rules.signal_levels == "bar":
+            stops.append(signal.stop(sign))
+            if not isnan(signal.target(sign)):
+                levels.signal_target = signal.target(sign)
         levels.stop = _nearest(sign, stops)
+
+    def _trail(self, levels: Levels, r: float) -> float:
+        """Level of the trailing stop behind the best price, nan while there is none."""
+        rules = self._rules
+        for percent, multiple in ((rules.trailing_after_percent, None), (None, rules.trailing_after_r)):
+            is_asked = percent is not None or multiple is not None
+            if is_asked and not self._is_gained(levels, percent, multiple):
+                return nan
+        by_percent = _off(levels.best, -levels.direction, rules.trailing_percent)
+        by_r = nan if rules.trailing_r is None else levels.best - levels.direction * rules.trailing_r * r
+        return _nearest(levels.direction, (by_percent, by_r))
+
+    def _is_gained(self, levels: Levels, percent: float | None, multiple_of_r: float | None) -> bool:
+        """Whether the best price is that far in favour, by either measure."""
+        needed = (
+            nan if percent is None else levels.price * percent / 100.0,
+            nan if multiple_of_r is None else multiple_of_r * levels.risk_distance,
+        )
+        gain = levels.direction * (levels.best - levels.price)
+        return any(gain - one >= -_TOLERANCE for one in needed)
 
 
 def _off(price: float, direction: int, percent: float | None) -> float:

@@ -11,6 +11,7 @@ from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.signal_rules import SignalRow
 from engine.backtest.emulator.signal_script import SignalScript
 from engine.model.bars import Bars
+from engine.model.signals import SIGNAL_LEVELS, Signals
 from engine.model.trades import BacktestResult, Trade
 
 
@@ -38,7 +39,8 @@ def run_signals(plans: Sequence[SymbolPlan]) -> BacktestResult:
         for one in here:
             one.script.broker.settle(one.rows[one.next_bar][4])
         for one in here:
-            one.script.on_bar(one.next_bar, one.signals[one.next_bar])
+            times_ns = (time_ns, time_ns + one.timeframe_ns)
+            one.script.on_bar(one.next_bar, one.signals[one.next_bar], times_ns)
         for one in here:
             one.script.broker.end_bar()
             one.next_bar += 1
@@ -83,23 +85,25 @@ def _start(plan: SymbolPlan, account: Account) -> _Running:
     return _Running(
         SignalScript(broker, plan.exit_rules, settings),
         _rows(bars),
-        [
-            SignalRow(bool(el), bool(es), bool(xl), bool(xs), signals.tags[tag], float(risk))
-            for el, es, xl, xs, tag, risk in zip(
-                signals.enter_long,
-                signals.enter_short,
-                signals.exit_long,
-                signals.exit_short,
-                signals.tag,
-                signals.risk_distance,
-                strict=True,
-            )
-        ],
+        [_row(signals.at(i)) for i in range(len(bars))],
         inside(bars, plan.finer),
         []
         if plan.funding is None
         else list(zip(plan.funding.time_ns.tolist(), plan.funding.rate.tolist(), strict=True)),
         bars.timeframe_ns,
+    )
+
+
+def _row(said: Signals) -> SignalRow:
+    levels = (getattr(said, name) for name in SIGNAL_LEVELS)
+    return SignalRow(
+        said.enter_long,
+        said.enter_short,
+        said.exit_long,
+        said.exit_short,
+        said.tag,
+        said.risk_distance,
+        *levels,
     )
 
 

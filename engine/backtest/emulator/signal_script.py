@@ -26,13 +26,16 @@ class SignalScript:
         self._settings = settings
         self.rules = SignalRules(rules, max(1, settings.pyramiding))
         self._entry_dies_after = -1
+        self._waiting_tag = ""
         self._first_qty = 0.0
         symbol_broker.watch(self._on_opened, self._on_level)
 
-    def on_bar(self, index: int, signal: SignalRow) -> None:
+    def on_bar(self, index: int, signal: SignalRow, times_ns: tuple[int, int]) -> None:
         """Step 6 of a bar: decide once and order."""
         broker = self.broker
         if self._entry_dies_after == index:
+            if broker.is_pending("Long") or broker.is_pending("Short"):
+                self.rules.forget_tag(self._waiting_tag)
             broker.cancel("Long")
             broker.cancel("Short")
         decision = self.rules.decide(
@@ -42,6 +45,7 @@ class SignalScript:
             signal,
             broker.position_size,
             len(broker.ledger.lots),
+            times_ns,
         )
         if decision.close:
             broker.drop_levels()
@@ -51,21 +55,25 @@ class SignalScript:
                 self._leave_part(decision.partial)
             self._rest_levels()
         if decision.enter:
-            self._enter(index, decision.direction, decision.enter, signal.risk_distance)
+            self._enter(index, decision.direction, decision.enter, signal)
 
-    def _enter(self, index: int, direction: int, text: str, risk_distance: float) -> None:
+    def _enter(self, index: int, direction: int, text: str, signal: SignalRow) -> None:
         broker, entry = self.broker, self._settings.entry
         broker.cancel("Long")
         broker.cancel("Short")
-        limit, stop = self._entry_levels(direction)
+        limit, stop, valid_bars = *self._entry_levels(direction), entry.valid_bars
+        if not isnan(signal.limit(direction)):
+            limit, stop, valid_bars = self._better(signal.limit(direction), direction), nan, 1
         market, costs = self._settings.market, self._settings.costs
         price = stop if isnan(limit) else limit
         if isnan(price):
             price = snap(broker.mark, market.tick) + direction * costs.slippage_ticks * market.tick
-        qty = self._quantity(price, risk_distance) if price > 0.0 else 0.0
+        qty = self._quantity(price, signal.risk_distance) if price > 0.0 else 0.0
         if qty <= 0.0 or qty < market.min_qty or qty * price * market.point_value < market.min_notional:
             return
-        self._entry_dies_after = index + entry.valid_bars if entry.kind != "market" else -1
+        is_priced = not (isnan(limit) and isnan(stop))
+        self._entry_dies_after = index + valid_bars if is_priced else -1
+        self._waiting_tag = "" if isnan(signal.limit(direction)) else signal.tag
         # Not `entry`: a flip has its own close, so there is nothing for Pine's reversal to add.
         broker.order(
             _SIDE[direction],
@@ -79,16 +87,20 @@ class SignalScript:
     def _entry_levels(self, direction: int) -> tuple[float, float]:
         """Limit and stop of an entry, rounded as levels are; nan where there is none."""
         entry, close, tick = self._settings.entry, self.broker.mark, self._settings.market.tick
-        better = round_level_down if direction > 0 else round_level_up
         worse = round_level_up if direction > 0 else round_level_down
         if entry.kind == "market":
             return nan, nan
         if entry.kind == "limit":
-            return better(close * (1.0 - direction * entry.offset_percent / 100.0), tick), nan
+            return self._better(close * (1.0 - direction * entry.offset_percent / 100.0), direction), nan
         stop = worse(close * (1.0 + direction * entry.offset_percent / 100.0), tick)
         if entry.kind == "stop":
             return nan, stop
-        return better(stop * (1.0 + direction * entry.limit_offset_percent / 100.0), tick), stop
+        return self._better(stop * (1.0 + direction * entry.limit_offset_percent / 100.0), direction), stop
+
+    def _better(self, limit: float, direction: int) -> float:
+        """A limit on the price grid."""
+        round_level = round_level_down if direction > 0 else round_level_up
+        return round_level(limit, self._settings.market.tick)
 
     def _quantity(self, price: float, risk_distance: float) -> float:
         """Quantity of an entry at its sizing price."""
@@ -143,10 +155,9 @@ class SignalScript:
             broker.rest_level("Stop", STOP_RANK, stop=stop_side(stop, tick), qty=inf, signal=text)
         if not self.rules.rests:
             return
-        if not isnan(levels.target):
-            broker.rest_level(
-                "Target", TARGET_RANK, limit=limit_side(levels.target, tick), qty=inf, signal="TP"
-            )
+        target, text = levels.resting_target
+        if not isnan(target):
+            broker.rest_level("Target", TARGET_RANK, limit=limit_side(target, tick), qty=inf, signal=text)
         for k, fraction in self.rules.partials:
             level = self.rules.partial_level(k)
             qty = floor_qty(self._first_qty * fraction, self._settings.market.qty_step)

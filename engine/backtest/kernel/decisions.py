@@ -14,11 +14,13 @@ from engine.backtest.kernel.layout import (
     account_of,
 )
 from engine.backtest.kernel.margin import equity
-from engine.backtest.kernel.orders import drop_levels, rest_stop, watch_orders
+from engine.backtest.kernel.orders import drop_levels, rest_stop, rest_target, watch_orders
 from engine.compiled.functions import compiled
 from engine.compiled.memory import byte_at, float_at, floats_at, int_at
 from engine.exits.layout import (
-    ACTIONS_SIZE,
+    B_LIMIT_LONG,
+    B_LIMIT_SHORT,
+    CALL_SIZE,
     CLOSE,
     CLOSE_TEXT,
     ENTER,
@@ -26,10 +28,12 @@ from engine.exits.layout import (
     ENTRY_TEXT,
     PARTIAL,
     PARTIAL_FRACTION,
+    R_TARGET_MOVES,
     S_COOLDOWN,
     STATE_SIZE,
 )
-from engine.exits.plan import plan, resting_stop
+from engine.exits.levels import resting_stop, resting_target
+from engine.exits.plan import plan
 from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT, PARTIAL_EXIT
 
 
@@ -50,12 +54,23 @@ def _quantity(s: Symbol, price: float, risk_distance: float) -> float:
 
 
 @compiled
+def _call_at(s: Symbol) -> int:
+    """Where the plan's call of this bar is."""
+    return s.call_at + s.bar * s.call_step
+
+
+@compiled
 def _place_entry(s: Symbol, direction: float, text: int, risk_distance: float) -> None:
     """Place the entry, instead of any that rests."""
     s.entry_rests = 0
     limit = stop = nan
     price = snap(s, s.mark) + direction * s.slippage_ticks * s.tick
-    if s.entry_kind == LIMIT:
+    valid_bars = s.entry_valid_bars
+    said = float_at(_call_at(s), B_LIMIT_LONG if direction > 0.0 else B_LIMIT_SHORT)
+    if not isnan(said):
+        price = limit = round_level(s, said, direction < 0.0)
+        valid_bars = 1
+    elif s.entry_kind == LIMIT:
         level = s.mark * (1.0 - direction * s.entry_offset / 100.0)
         price = limit = round_level(s, level, direction < 0.0)
     elif s.entry_kind != MARKET:
@@ -74,7 +89,8 @@ def _place_entry(s: Symbol, direction: float, text: int, risk_distance: float) -
     s.entry_stop = stop
     s.entry_armed = 0
     s.entry_text = text
-    s.entry_dies_after = s.bar + s.entry_valid_bars
+    s.entry_dies_after = s.bar + valid_bars
+    s.entry_tag = 0 if isnan(said) or s.tags == 0 else int_at(s.tag_at, s.bar)
 
 
 @compiled
@@ -92,20 +108,44 @@ def _note_tag(s: Symbol) -> None:
 
 
 @compiled
+def _drop_entry(s: Symbol) -> None:
+    """Remove an entry that has not filled. Its tag was not entered, if it waited at its signal's price."""
+    s.entry_rests = 0
+    if s.entry_tag > 0:
+        floats_at(s.tags_seen_at, s.tags)[s.entry_tag] = 0.0
+
+
+@compiled
 def _order(s: Symbol, wanted: int) -> None:
     """Carry out what the plan wants: a close, then an entry; or a partial exit."""
-    actions = floats_at(s.actions_at, ACTIONS_SIZE)
+    call = floats_at(_call_at(s), CALL_SIZE)
     if wanted & CLOSE:
         drop_levels(s)
         s.close_qty = abs(s.position)
-        s.close_text = int(actions[CLOSE_TEXT])
+        s.close_text = int(call[CLOSE_TEXT])
     elif wanted & PARTIAL:
-        qty = floor_qty(s, s.first_qty * actions[PARTIAL_FRACTION])
+        qty = floor_qty(s, s.first_qty * call[PARTIAL_FRACTION])
         s.close_qty = min(qty, abs(s.position))
         s.close_text = PARTIAL_EXIT
     if wanted & ENTER:
         _note_tag(s)
-        _place_entry(s, actions[ENTRY_DIRECTION], int(actions[ENTRY_TEXT]), float_at(s.risk_at, s.bar))
+        _place_entry(s, call[ENTRY_DIRECTION], int(call[ENTRY_TEXT]), float_at(s.risk_at, s.bar))
+
+
+@compiled
+def _differ(a: float, b: float) -> bool:
+    """Whether two levels are not the same; no level is the same as no level."""
+    return a != b and not (isnan(a) and isnan(b))
+
+
+@compiled
+def _move_target(s: Symbol) -> bool:
+    """Let the target rest where the plan has moved it; whether it has."""
+    rules, state = floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE)
+    moved = _differ(resting_target(rules, state), s.target_unrounded)
+    if moved:
+        rest_target(s)
+    return moved
 
 
 @compiled
@@ -116,7 +156,7 @@ def decide(s: Symbol) -> None:
         return
     changed = False
     if s.entry_rests != 0 and s.entry_dies_after == s.bar:
-        s.entry_rests = 0
+        _drop_entry(s)
         changed = True
     rules, state = floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE)
     if s.lots > 0 and not isnan(s.liquidation):
@@ -125,7 +165,7 @@ def decide(s: Symbol) -> None:
     wanted = plan(
         rules,
         state,
-        floats_at(s.actions_at, ACTIONS_SIZE),
+        floats_at(_call_at(s), CALL_SIZE),
         s.bar,
         s.lived_high,
         s.lived_low,
@@ -140,8 +180,11 @@ def decide(s: Symbol) -> None:
     if wanted != 0:
         _order(s, wanted)
         changed = True
-    if s.lots > 0 and wanted & CLOSE == 0 and resting_stop(rules, state) != s.stop_unrounded:
-        rest_stop(s)
-        changed = True
+    if s.lots > 0 and wanted & CLOSE == 0:
+        if _differ(resting_stop(rules, state), s.stop_unrounded):
+            rest_stop(s)
+            changed = True
+        if rules[R_TARGET_MOVES] != 0.0 and _move_target(s):
+            changed = True
     if changed:
         watch_orders(s)

@@ -13,7 +13,8 @@ from engine.backtest.data.plans import SymbolPlan
 from engine.backtest.data.price_grid import settled
 from engine.backtest.kernel.grid import whole_per_unit
 from engine.backtest.kernel.layout import ACCOUNT, BRACKET, LOT, PARTIAL_EXIT, SYMBOL, TRADE, Account, Symbol
-from engine.exits.layout import ACTIONS_SIZE, encode, new_state
+from engine.exits.calls import calls_of
+from engine.exits.layout import encode, new_call, new_state
 from engine.model.broker_settings import BrokerSettings
 from engine.model.exit_rules import ENTER_LONG, ENTER_SHORT, EXIT_LONG, EXIT_SHORT, ExitRules
 
@@ -145,12 +146,14 @@ def _write_state(memory: Memory, s: Symbol, plan: SymbolPlan) -> None:
     rules = encode(_rules(plan))
     s.rules_at, s.rules_size = memory.keep(rules, np.float64), len(rules)
     s.state_at = memory.keep(new_state(), np.float64)
-    s.actions_at = memory.keep(np.zeros(ACTIONS_SIZE), np.float64)
+    calls = calls_of(plan.exit_rules, plan.signals, plan.bars)
+    s.call_step = 0 if calls is None else calls.strides[0]
+    s.call_at = memory.keep(new_call() if calls is None else calls, np.float64)
     s.lots_at = memory.keep(np.zeros(s.pyramiding + 1, LOT), LOT)
     s.partials_at = memory.keep(np.zeros(len(plan.exit_rules.partial_exits), PARTIAL_EXIT), PARTIAL_EXIT)
     s.brackets_at = memory.keep(np.array(list(plan.settings.market.brackets), BRACKET), BRACKET)
     s.time_ns = -1
-    s.mark = s.stop = s.stop_unrounded = s.target = s.liquidation = nan
+    s.mark = s.stop = s.stop_unrounded = s.target = s.target_unrounded = s.liquidation = nan
     s.up, s.down = inf, -inf
 
 

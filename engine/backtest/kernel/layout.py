@@ -24,6 +24,8 @@ class Symbol:
     `*_at` are addresses of arrays with an element a bar, a finer bar, a funding event, a lot, and so on.
     `*_per_unit` are 1/tick and 1/step where those are whole numbers, else 0. `up` is the lowest level that a
     rising price touches, `down` the highest that a falling one touches; market orders make `up` -inf.
+    `call_step` is the number of bytes from a bar's call of the plan to the next one's, 0 where all share one.
+    `entry_tag` is the tag of an entry that waits at its signal's price, 0 for none.
     `filling_*` describe the order that is being filled. `is_idle`: the plan has seen that the symbol is flat
     and has nothing left to count down.
     """
@@ -50,7 +52,8 @@ class Symbol:
     brackets_at: int
     rules_at: int
     state_at: int
-    actions_at: int
+    call_at: int
+    call_step: int
     tags_seen_at: int
     rules_size: int
     tags: int
@@ -109,12 +112,15 @@ class Symbol:
     entry_armed: int
     entry_text: int
     entry_dies_after: int
+    entry_tag: int
     close_qty: float
     close_text: int
     stop: float
     stop_unrounded: float
     stop_text: int
     target: float
+    target_unrounded: float
+    target_text: int
     partials: int
     liquidation: float
     up: float

@@ -21,15 +21,16 @@ from engine.exits.layout import (
     S_R,
     STATE_SIZE,
 )
-from engine.exits.plan import (
+from engine.exits.levels import (
     open_trade,
     partial_level,
     resting_stop,
     resting_stop_text,
     resting_target,
+    resting_target_text,
     stopped,
 )
-from engine.model.exit_rules import PARTIAL_EXIT, TAKE_PROFIT
+from engine.model.exit_rules import PARTIAL_EXIT
 
 _NOTHING, _ENTRY, _LIQUIDATION, _STOP, _TARGET, _FIRST_PARTIAL = -1, 0, 1, 2, 3, 4
 """What price can touch."""
@@ -74,7 +75,7 @@ def watch_orders(s: Symbol) -> None:
 @compiled
 def drop_levels(s: Symbol) -> None:
     """Remove every resting exit of the position."""
-    s.stop = s.stop_unrounded = s.target = s.liquidation = nan
+    s.stop = s.stop_unrounded = s.target = s.target_unrounded = s.liquidation = nan
     s.partials = 0
 
 
@@ -88,12 +89,21 @@ def rest_stop(s: Symbol) -> None:
 
 
 @compiled
+def rest_target(s: Symbol) -> None:
+    """Place the resting target where the exit rules have it now."""
+    rules, state = floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE)
+    s.target_unrounded = resting_target(rules, state)
+    s.target = round_level(s, s.target_unrounded, state[S_DIRECTION] > 0.0)
+    s.target_text = resting_target_text(state)
+
+
+@compiled
 def _rest_levels(s: Symbol) -> None:
     """Rest the levels of a trade just opened."""
     rules, state = floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE)
     rest_stop(s)
+    rest_target(s)
     long = state[S_DIRECTION] > 0.0
-    s.target = round_level(s, resting_target(rules, state), long)
     s.liquidation = nan
     s.partials = int(rules[R_PARTIALS]) if rules[R_RESTING] != 0.0 and state[S_R] > 0.0 else 0
     for p in range(s.partials):
@@ -172,7 +182,7 @@ def _fill_level(s: Symbol, touched: int, price: float) -> None:
         fill_price = slip(s, price, -1.0 if s.position > 0.0 else 1.0)
         stopped(floats_at(s.rules_at, s.rules_size), floats_at(s.state_at, STATE_SIZE))
     elif touched == _TARGET:
-        s.filling_text = TAKE_PROFIT
+        s.filling_text = s.target_text
     else:
         s.filling_text = PARTIAL_EXIT
         s.filling_newest_first = s.newest_first

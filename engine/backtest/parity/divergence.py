@@ -10,8 +10,9 @@ import numpy as np
 from engine.backtest.parity.cases import CaseResult
 from engine.backtest.parity.comparison import Pair
 from engine.backtest.parity.tv_export import ListedTrade
+from engine.exits.exit_plan import ExitPlan
 from engine.exits.layout import S_COOLDOWN, S_ENTRY_BAR
-from engine.exits.plan import ExitPlan
+from engine.model.bars import Bars
 from engine.model.signals import Signals
 from engine.model.trades import Trade
 
@@ -109,11 +110,15 @@ def state_at(result: CaseResult, bar: int) -> dict[str, object]:
     sizes, prices = _position_seen(result)
     bars = plan.bars
     for i in range(bar):
-        rules.on_bar(i, bars.high[i], bars.low[i], signals.at(i), sizes[i], prices[i])
+        rules.on_bar(
+            i, bars.high[i], bars.low[i], signals.at(i), sizes[i], prices[i], times_ns=_times(bars, i)
+        )
     cooldown = rules.snapshot().values[S_COOLDOWN]
     # A bar without signals counts holding and leaves the count as the decision saw it.
     none = Signals(False, False, False, False)
-    rules.on_bar(bar, bars.high[bar], bars.low[bar], none, sizes[bar], prices[bar])
+    rules.on_bar(
+        bar, bars.high[bar], bars.low[bar], none, sizes[bar], prices[bar], times_ns=_times(bars, bar)
+    )
     entry_bar = rules.snapshot().values[S_ENTRY_BAR]
     return {
         "bar": bar,
@@ -145,6 +150,11 @@ def _position_seen(result: CaseResult) -> tuple[list[float], list[float]]:
         sizes[held] += trade.direction * trade.qty
         prices[held] = trade.entry_price
     return sizes.tolist(), prices.tolist()
+
+
+def _times(bars: Bars, bar: int) -> tuple[int, int]:
+    opened = int(bars.open_time_ns[bar])
+    return opened, opened + bars.timeframe_ns
 
 
 def _parting_time(pair: Pair, columns: tuple[str, ...]) -> int:

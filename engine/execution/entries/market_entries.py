@@ -29,6 +29,7 @@ from engine.strategies.slot import Decision, SlotState, StrategySlot
 from gateways.wire.messages import Instrument, Side
 
 IN_FLIGHT = Verdict(False, "entry_in_flight", "an entry is under way")
+NOT_AT_A_PRICE = Verdict(False, "limit_entry", "an entry at the signal's price is not placed live")
 NOT_KNOWN = Verdict(False, INSTRUMENT.name, NO_FILTERS)
 
 
@@ -65,6 +66,8 @@ class MarketEntries:
         """Place an entry at once, or `after_close` as soon as the exit under way has filled."""
         if decision.block is not None:
             return Placed(decision.block.verdict)
+        if action.limit is not None:
+            return Placed(NOT_AT_A_PRICE)
         if self._working() is not None:
             return Placed(IN_FLIGHT)
         instrument = self._gate.instruments.get(self._slot.symbol)

@@ -14,10 +14,11 @@ from engine.execution.exits.exit_size import exit_size
 from engine.execution.sending.order_gate import OrderGate
 from engine.execution.sending.resting import RestingOrder, RestingOrders
 from engine.exits.bar_plan import BarPlan
+from engine.exits.changed import ExitsRefused, changed_exits
 from engine.model.bars import Bar
 from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox
-from engine.model.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, TAKE_PROFIT, ExitRules
+from engine.model.exit_rules import PARTIAL_EXIT, SIGNAL_TEXTS, ExitRules
 from engine.model.leg import STOP, TARGET, Leg, partial_exit
 from engine.model.lots import level_to_tick, quantity_down
 from engine.model.timeframes import NEVER_NS, SECOND_NS
@@ -31,7 +32,6 @@ ZERO = Decimal(0)
 ALARM_AFTER_NS = 5 * SECOND_NS
 WHOLE_PRICE_PERCENT = 100.0
 LEAVE_AFTER_NS = 30 * SECOND_NS
-_RESTS = ("stop_loss_percent", "take_profit_percent", "stop_r", "take_profit_r", "trailing_percent")
 
 
 Asked = Callable[[], dict[Leg, RestingOrder]]
@@ -40,17 +40,13 @@ Asked = Callable[[], dict[Leg, RestingOrder]]
 def rules_of(slot: StrategySlot, *, shared: bool) -> ExitRules:
     """A strategy's exit rules with the configured protective stop in them; a script has no others.
 
-    `StrategyRefused` when they need resting orders on a symbol that several strategies trade, or one that no
-    exchange takes.
+    `StrategyRefused` when the configuration changes a rule that there is not, or they need resting orders on
+    a symbol that several strategies trade, or one that no exchange takes.
     """
-    rules = slot.spec.exit_rules
-    if rules is None:
-        rules = slot.strategy.exit_rules if isinstance(slot.strategy, SignalStrategy) else ExitRules()
+    rules = _configured(slot)
     if slot.spec.protective_stop_percent is not None:
         rules = replace(rules, protective_stop_percent=float(slot.spec.protective_stop_percent))
-    resting = rules.stop_kind == "resting" and (
-        rules.partial_exits or any(getattr(rules, name) is not None for name in _RESTS)
-    )
+    resting = rules.stop_kind == "resting"
     if shared and (resting or rules.protective_stop_percent is not None):
         raise StrategyRefused(
             f"strategy {slot.owner} wants orders that rest on {slot.symbol}, which other strategies trade too"
@@ -64,6 +60,19 @@ def rules_of(slot: StrategySlot, *, shared: bool) -> ExitRules:
                 "below, which no exchange takes; it must be below 100"
             )
     return rules
+
+
+def _configured(slot: StrategySlot) -> ExitRules:
+    spec, strategy = slot.spec, slot.strategy
+    if not isinstance(strategy, SignalStrategy):
+        if spec.exits:
+            what = "is a script: it closes positions itself and takes no exit rules"
+            raise StrategyRefused(f"{spec.key}.exits: {spec.name} {what}")
+        return spec.exit_rules or ExitRules()
+    try:
+        return changed_exits(spec.exit_rules or strategy.exit_rules, spec.exits)
+    except ExitsRefused as error:
+        raise StrategyRefused(f"{spec.key}.{error}") from None
 
 
 class Protection:
@@ -218,6 +227,5 @@ class Protection:
         left = quantity_down(left, instrument.qty_step_base)
         at = ZERO if levels.target is None else level_to_tick(levels.target, tick, side, is_stop=False)
         if at > ZERO and left >= max(instrument.min_qty_base, instrument.qty_step_base):
-            text = SIGNAL_TEXTS[TAKE_PROFIT]
-            wanted[TARGET] = RestingOrder("LIMIT", side, left, at, None, True, text)
+            wanted[TARGET] = RestingOrder("LIMIT", side, left, at, None, True, levels.target_text)
         return wanted

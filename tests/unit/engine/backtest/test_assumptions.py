@@ -4,91 +4,42 @@
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import nan
-from typing import TypeVar
 
 import numpy as np
 import pytest
 
 from engine.backtest.data.funding import Funding
 from engine.backtest.data.plans import SymbolPlan
-from engine.backtest.emulator.signal_runner import run_signals
-from engine.backtest.kernel.runner import run_kernel
-from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
 from engine.model.exit_rules import ExitRules, PartialExit
-from engine.model.signals import SignalArrays
-from engine.model.trades import BacktestResult, Trade
+from tests.support.assumed import (
+    HOUR_NS,
+    LEAVE_LONG,
+    LONG,
+    MARKET,
+    PLAIN,
+    RESTING,
+    SHORT,
+    SHOWN,
+    Row,
+    Said,
+    both,
+    flat,
+    make_bars,
+    make_signals,
+    out,
+    run,
+    say,
+    shows,
+)
 from tests.support.places import ROOT
+from tests.unit.engine.backtest import test_assumed_exits
 
 PAGE = ROOT / "docs" / "assumptions.md"
-HOUR_NS = 3_600_000_000_000
-LONG, SHORT, LEAVE_LONG, LEAVE_SHORT = 1, 2, 4, 8
-MARKET = Market(tick=0.5, qty_step=0.1)
-PLAIN = BrokerSettings(sizing=Sizing("fixed", 1.0), market=MARKET)
-DEFAULT = ExitRules()
-RESTING = ExitRules(stop_kind="resting")
-
-Row = tuple[float, float, float, float]
-Said = Mapping[int, tuple[int, str, float]]
-Test = TypeVar("Test", bound=Callable[..., None])
-SHOWN: set[str] = set()
-
-
-def shows(section: str, *rows: str) -> Callable[[Test], Test]:
-    def mark(test: Test) -> Test:
-        SHOWN.update(f"{section}: {row}" for row in rows)
-        return test
-
-    return mark
-
-
-def make_bars(rows: Sequence[Row], symbol: str = "X", times: Sequence[int] = (), step: int = HOUR_NS) -> Bars:
-    table = np.array(rows, np.float64)
-    time_ns = np.array(times or range(len(rows)), np.int64) * step
-    columns = [np.ascontiguousarray(table[:, k]) for k in range(4)]
-    return Bars(symbol, step, time_ns, *columns, np.zeros(len(rows)))
-
-
-def make_signals(count: int, said: Said) -> SignalArrays:
-    flags, tag, risk = np.zeros(count, np.int64), np.zeros(count, np.int32), np.full(count, nan)
-    names = ["", *sorted({text for _, text, _ in said.values()} - {""})]
-    for bar, (flag, text, r) in said.items():
-        flags[bar], tag[bar], risk[bar] = flag, names.index(text), r
-    bits = [flags & bit != 0 for bit in (1, 2, 4, 8)]
-    return SignalArrays(*bits, tag, tuple(names), risk, np.empty((0, count)))
-
-
-def both(plans: list[SymbolPlan]) -> BacktestResult:
-    event, kernel = run_signals(plans), run_kernel(plans)
-    for name in ("trades", "open_trades", "equity", "final_equity", "margin_rejects"):
-        assert getattr(kernel, name) == getattr(event, name), name
-    return event
-
-
-def run(
-    rows: Sequence[Row],
-    said: Said,
-    rules: ExitRules = DEFAULT,
-    settings: BrokerSettings = PLAIN,
-    **more: object,
-) -> BacktestResult:
-    return both([SymbolPlan(make_bars(rows), make_signals(len(rows), said), rules, settings, **more)])  # type: ignore[arg-type]
-
-
-def flat(*prices: float) -> list[Row]:
-    """Bars that open and close at a price, half a unit of wick on either side."""
-    return [(price, price + 0.5, price - 0.5, price) for price in prices]
-
-
-def out(trade: Trade) -> tuple[int, float, str]:
-    return trade.exit_bar, trade.exit_price, trade.exit_signal
-
-
-def say(flags: int, tag: str = "", r: float = nan) -> tuple[int, str, float]:
-    return flags, tag, r
+HEADINGS = {"#", "case", "kind", "what", "`entry_bar`"}
 
 
 def one_lot(settings: BrokerSettings, direction: int = LONG, r: float = nan) -> float:
@@ -297,7 +248,7 @@ def test_stops_and_targets_on_closed_bars_and_the_cooldown():
     assert out(run(high, {0: say(LONG)}, rules).trades[0]) == (3, 100.0, "TP")
 
 
-@shows("Signal strategies: decisions", "5f")
+@shows("Signal strategies: decisions", "5g")
 @shows("Signal strategies: levels", "partial exit k", "quantity of any exit")
 def test_partial_exits_on_closed_bars_leave_together():
     rules = ExitRules(partial_exits=(PartialExit(1.0, 0.5), PartialExit(2.0, 0.7), PartialExit(9.0, 0.5)))
@@ -423,6 +374,7 @@ def test_symbols_share_one_account():
 
 
 def test_every_row_for_both_engines_has_a_test():
+    assert test_assumed_exits.__doc__  # its rows are among those shown
     rows, section = set(), ""
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
@@ -430,7 +382,11 @@ def test_every_row_for_both_engines_has_a_test():
         if section == "What the Pine preset adds":  # scripts, which the kernel does not run
             continue
         cell = re.match(r"\| ([^|]+?) \|", line)
-        if cell and not set(cell[1]) <= set("-| ") and cell[1] not in {"#", "case", "kind", "`entry_bar`"}:
+        if (
+            cell
+            and not set(cell[1]) <= set("-| ")
+            and cell[1] not in {"#", "case", "kind", "what", "`entry_bar`"}
+        ):
             rows.add(f"{section}: {cell[1]}")
     assert rows - SHOWN == set()
     assert SHOWN - rows == set()

@@ -4,8 +4,9 @@ from math import nan
 
 import pytest
 
-from engine.exits.plan import ExitPlan, ExitPlanState, Planned
-from engine.model.exit_rules import ExitRules, PartialExit
+from engine.exits.exit_plan import ExitPlan, ExitPlanState, Planned
+from engine.exits.layout import EARLIER_STATE_SIZE
+from engine.model.exit_rules import ExitRules, PartialExit, RoiStep
 from engine.model.signals import Signals
 
 LONG = Signals(enter_long=True, enter_short=False, exit_long=False, exit_short=False, risk_distance=2.0)
@@ -160,5 +161,46 @@ def test_pyramiding_enters_once_more_on_the_same_side():
 
 
 def test_a_state_of_another_length_is_refused_with_one_sentence():
-    with pytest.raises(ValueError, match="has 13 values, the saved one 2"):
+    with pytest.raises(ValueError, match="has 18 values, the saved one 2"):
         ExitPlan(ExitRules()).restore(ExitPlanState(values=(0.0, 1.0)))
+
+
+def test_a_state_of_an_earlier_version_goes_on_as_it_was():
+    rules = ExitRules(stop_r=1, trailing_percent=1, max_holding_bars=4, cooldown_bars=2)
+    plan, later = ExitPlan(rules), ExitPlan(rules)
+    _flat(plan, 0, LONG)
+    assert _long(plan, 1, low=99.5, high=104.0) == NOTHING
+    saved = plan.snapshot()
+    later.restore(ExitPlanState(saved.values[:EARLIER_STATE_SIZE], saved.tags))
+    assert len(later.snapshot().values) == len(saved.values)
+    assert later.levels() == plan.levels()
+    assert _long(later, 2, low=103.0, high=104.0) == _long(plan, 2, low=103.0, high=104.0) == NOTHING
+    assert _long(later, 3, low=102.9) == _long(plan, 3, low=102.9) == Planned(close="SL")
+
+
+def test_an_entry_at_a_price_is_told_with_it_and_its_tag_counts_once_it_fills():
+    waits = Signals(True, False, False, False, "gap", 2.0, limit_long=98.5, limit_short=7.0)
+    plan = ExitPlan(ExitRules(dedupe_tags=True))
+    first = Planned(enter_direction=1, enter_text="Long Entry", enter_limit=98.5)
+    assert _flat(plan, 0, waits) == first
+    again = ExitPlan(plan.rules)
+    again.restore(plan.snapshot())
+    assert _flat(again, 1, waits) == _flat(plan, 1, waits) == first
+    plan.opened(1, 98.5)
+    assert _flat(plan, 2, waits) == NOTHING
+
+
+def test_holding_time_and_time_of_day_need_the_times_of_bars():
+    rules = ExitRules(minimal_roi=(RoiStep(0, 5.0), RoiStep(2, 0.5)), exit_time="00:04")
+    plan = ExitPlan(rules)
+    minute = 60_000_000_000
+
+    def close(bar: int, high: float) -> str:
+        times_ns = (bar * minute, (bar + 1) * minute)
+        return plan.on_bar(bar, high, 99.0, NONE, 1.0, 100.0, times_ns=times_ns).close
+
+    assert [close(1, 104.9), close(2, 100.4), close(3, 100.4)] == ["", "", "Time Exit"]
+    plan = ExitPlan(rules)
+    assert [close(1, 104.9), close(2, 100.5)] == ["", "ROI"]
+    plan = ExitPlan(rules)
+    assert [_long(plan, bar, high=101.0) for bar in range(1, 9)] == [NOTHING] * 8

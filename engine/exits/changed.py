@@ -1,0 +1,70 @@
+"""Exit rules with some fields replaced by a configuration."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import inf
+
+from pydantic import TypeAdapter, ValidationError
+
+from engine.model.exit_rules import ExitRules
+from runtime.settings.refusals import dotted, expected
+from runtime.suggestions import allowed
+
+_FRACTIONS_TOLERANCE = 1e-9
+
+
+class ExitsRefused(ValueError):
+    """A configuration asks for rules that there are not; the text is one sentence."""
+
+
+def changed_exits(rules: ExitRules, changes: Mapping[str, object]) -> ExitRules:
+    """Exit rules with some fields replaced, checked by type; raises `ExitsRefused`.
+
+    `minimal_roi` may also be a mapping from minutes to percent, as in `{"0": 4, "40": 1}`.
+    """
+    if not changes:
+        return rules
+    known = asdict(rules)
+    for name in changes:
+        if name not in known:
+            raise ExitsRefused(f"exits.{name}: no such rule{allowed(name, sorted(known))}")
+    try:
+        changed = TypeAdapter(ExitRules).validate_python(known | dict(changes) | _roi_rows(changes))
+    except ValidationError as e:
+        first = e.errors()[0]
+        if first["type"] == "value_error":
+            raise ExitsRefused(f"exits.{first['ctx']['error']}") from e
+        key, given = dotted(first["loc"]), first["input"]
+        raise ExitsRefused(f"exits.{key} is {given!r}, it should be {expected(first)}") from e
+    _check(changed)
+    return changed
+
+
+def _roi_rows(changes: Mapping[str, object]) -> dict[str, object]:
+    table = changes.get("minimal_roi")
+    if not isinstance(table, Mapping):
+        return {}
+    return {"minimal_roi": [{"after_minutes": at, "percent": percent} for at, percent in table.items()]}
+
+
+def _check(rules: ExitRules) -> None:
+    """Percents and multiples of R are above zero, counts of bars zero or more, fractions within the whole."""
+    for name in rules.__dataclass_fields__:
+        value = getattr(rules, name)
+        if name == "break_even_offset_percent" and value == 0.0:
+            continue
+        if isinstance(value, float) and not 0.0 < value < inf:
+            raise ExitsRefused(f"exits.{name}: {value}, expected a number above zero")
+        if isinstance(value, int) and value < 0:
+            raise ExitsRefused(f"exits.{name}: {value}, expected zero or more")
+    parts = rules.partial_exits
+    if not all(0.0 < part.at_r < inf and part.fraction > 0.0 for part in parts) or (
+        not sum(part.fraction for part in parts) <= 1.0 + _FRACTIONS_TOLERANCE
+    ):
+        raise ExitsRefused(
+            "exits.partial_exits: expected at_r and fraction above zero, fractions up to 1 in all"
+        )
+    if not all(0.0 <= step.after_minutes < inf and -100.0 < step.percent < inf for step in rules.minimal_roi):
+        raise ExitsRefused(
+            "exits.minimal_roi: expected after_minutes of zero or more and a percent above -100 in each row"
+        )
