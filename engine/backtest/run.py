@@ -251,6 +251,7 @@ def _run(
 
 def _curve(ran: BacktestResult, market: MarketData, broker: BrokerConfig) -> Curve:
     values: Any = getattr(ran, "equity_values", None)  # an array where the engine has one
-    times = np.unique(np.concatenate([bars.open_time_ns for bars in market.bars.values()]))
+    each = [bars.open_time_ns for bars in market.bars.values()]
+    times = np.unique(np.concatenate(each)) if len(each) > 1 else each[0]  # a symbol's are ascending
     step = min(bars.timeframe_ns for bars in market.bars.values())
     return Curve(times, np.asarray(ran.equity if values is None else values), broker.initial_capital, step)

@@ -149,6 +149,8 @@ def _answer_of(process: str, arguments: list[str]) -> str:
 
 def _digest(settings: Settings, symbol: str | None) -> str:
     """Of the configuration and of what is known of sources and market files without reading them."""
+    if any(_is_of_a_module(one.name) for one in settings.strategies):
+        return ""  # whose sources are unknown here
     configuration = Home.find().config(settings.environment)
     sums = hashlib.sha256(configuration.read_bytes())
     with contextlib.suppress(FileNotFoundError):
@@ -168,6 +170,11 @@ def _digest(settings: Settings, symbol: str | None) -> str:
 def _mark(path: Path) -> bytes:
     status = path.stat()
     return f"{path}:{status.st_mtime_ns}:{status.st_size}".encode("utf-8", "surrogateescape")
+
+
+def _is_of_a_module(name: str) -> bool:
+    place, colon, _ = name.rpartition(":")
+    return bool(colon) and not place.endswith(".py")
 
 
 def _own_sources(settings: Settings) -> Iterator[Path]:

@@ -61,7 +61,7 @@ def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
         found = read_json(file)
         if not isinstance(found, dict):
             raise ConfigError(f"{file}: expected a JSON object with strategies and data")
-        raw = found
+        raw = _with_files_beside(file, found)
     for key, what in (
         ("strategies", "--strategy NAME"),
         ("data", "--data FILE, or a sample such as sample-1h"),
@@ -78,6 +78,23 @@ def build_config(file: Path | None, changes: dict[str, Any]) -> RunConfig:
         if titles.count(title) > 1:
             raise ConfigError(f"{source}, strategies: {title!r} appears twice; give each its own name")
     return config
+
+
+def _with_files_beside(file: Path, raw: dict[str, Any]) -> dict[str, Any]:
+    """`FILE.py:Class` in a configuration is a file beside it, where there is one."""
+    given = raw.get("strategies")
+    if not isinstance(given, list):
+        return raw
+    return raw | {"strategies": [_beside(file.parent, one) for one in given]}
+
+
+def _beside(folder: Path, choice: object) -> object:
+    if not isinstance(choice, dict) or not isinstance(choice.get("strategy"), str):
+        return choice
+    place, colon, class_name = choice["strategy"].rpartition(":")
+    path = (folder / (place or class_name)).resolve()
+    is_file = path.suffix == ".py" and path.is_file()
+    return choice | {"strategy": f"{path}:{class_name}" if colon else str(path)} if is_file else choice
 
 
 def broker_options(texts: Sequence[str]) -> dict[str, Any]:

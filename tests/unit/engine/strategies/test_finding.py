@@ -1,9 +1,9 @@
 """A strategy's class is found by name, by file, by module and by entry point; an edited file as it is now."""
 
+import json
 import pickle
 import sys
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,10 @@ import pytest
 
 from engine.backtest.data.samples import dataset
 from engine.backtest.run import backtest
+from engine.backtest.runs.config import build_config
 from engine.compiled import functions
-from engine.model.bars import Bar
 from engine.model.owners import short_name
-from engine.strategies import finding
-from engine.strategies.base import Broker, ScriptStrategy, registry
+from engine.strategies.base import ScriptStrategy, registry
 from engine.strategies.finding import StrategyNotFound, find_strategy, place_of, strategy_names
 from engine.strategies.own_files import file_of
 from engine.strategies.slot import StrategyRefused, StrategySlot, build_strategy
@@ -164,22 +163,17 @@ def test_names_that_stand_alone_are_listed(home: Path):
 
 
 def test_an_installed_package_offers_strategies_by_entry_points(home: Path, monkeypatch: pytest.MonkeyPatch):
-    offered = [
-        EntryPoint(name, f"{__name__}:{name}", finding.ENTRY_POINTS) for name in ("Offered", "NotThere")
-    ]
-    monkeypatch.setattr(finding, "_entry_points", lambda: iter(offered))
-    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or sys.modules["tests"])
-    monkeypatch.setattr(sys.modules[__name__], "Offered", Offered, raising=False)
-    assert find_strategy("Offered") is Offered
-    assert "NotThere cannot be imported from" in refusal("NotThere")
-    assert "Offered" in strategy_names()
-
-
-class Offered(ScriptStrategy):
-    """By an entry point."""
-
-    def on_bar(self, bar: Bar, broker: Broker) -> None:
-        """Nothing."""
+    packages = home / "packages"
+    (packages / "offers-1.0.dist-info").mkdir(parents=True)
+    (packages / "offers-1.0.dist-info" / "METADATA").write_text("Name: offers\nVersion: 1.0\n", "utf-8")
+    (packages / "offers-1.0.dist-info" / "entry_points.txt").write_text(
+        "[nextbar.strategies]\noffered = offers:Offered\ngone = offers:Gone\n", "utf-8"
+    )
+    write(packages / "offers.py", name="Offered", value=7)
+    monkeypatch.syspath_prepend(packages)
+    assert value_of("offered") == 7
+    assert "strategy gone cannot be imported from offers:Gone: AttributeError" in refusal("gone")
+    assert {"offered", "gone"} <= set(strategy_names())
 
 
 def test_what_is_wrong_is_one_sentence(home: Path):
@@ -269,6 +263,15 @@ def test_compiled_code_follows_an_edit_in_a_file_that_it_calls(home: Path):
     assert said[1] == 0
     assert not [one for one in home.rglob("*") if one.suffix in {".nbi", ".nbc"}]
     assert str(functions.CACHE_FOLDER) == functions.numba.config.CACHE_DIR
+
+
+def test_a_file_beside_a_backtests_configuration_is_found_from_anywhere(home: Path):
+    write(home / "own.py")
+    asked = {"strategies": [{"strategy": "own.py:Mine"}, {"strategy": "rsi"}], "data": ["sample-1h"]}
+    (home / "runs.json").write_text(json.dumps(asked), "utf-8")
+    config = build_config(home / "runs.json", {})
+    assert [one.strategy for one in config.strategies] == [f"{home / 'own.py'}:Mine", "rsi"]
+    assert [one.title for one in config.strategies] == ["Mine", "rsi"]
 
 
 def test_a_result_of_a_files_strategy_can_be_sent_between_processes(home: Path):
