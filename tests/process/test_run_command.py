@@ -1,6 +1,7 @@
 """`run.py`: makes its environment once, hands over, refuses in one sentence."""
 
 import base64
+import contextlib
 import hashlib
 import os
 import shutil
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -142,13 +143,23 @@ def test_two_terminals_make_one_environment(tmp_path: Path) -> None:
     assert all("inside 1.0" in text for text in said)
 
 
+@contextlib.contextmanager
+def heeding_ctrl_c() -> Iterator[None]:
+    """Processes begun here do so even where these tests were started behind a shell's `&`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="sends the signal of Ctrl+C")
 def test_an_install_that_was_broken_off_begins_anew(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path)
     checkout.lock("1.0", make_wheel(checkout.wheels, "1.0"))
     with socket.create_server(("127.0.0.1", 0)) as index:
         silent = f"http://127.0.0.1:{index.getsockname()[1]}/"
-        with checkout.start(wheels=silent) as process:
+        with heeding_ctrl_c(), checkout.start(wheels=silent) as process:
             asked, _ = index.accept()
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=120)
