@@ -37,6 +37,8 @@ def _remove(s: State, at: int, count: int, x: float, tolerance: float) -> None:
     if isnan(x):
         while not isnan(s[at + place]):
             place += 1
+    elif tolerance == 0.0:
+        place = _place(s, at, count, x, 0.0)
     else:
         place = count - 1
         while not (s[at + place] == x or abs(s[at + place] - x) <= tolerance):
