@@ -386,7 +386,8 @@ def mirrors(source: str) -> list[str]:
     if not path.is_relative_to(ROOT):
         return []
     folder = path.relative_to(ROOT) if path.is_dir() else path.relative_to(ROOT).parent
-    rooms = [room for kind in sorted((ROOT / "tests").iterdir()) if (room := kind / folder).is_dir()]
+    kinds = sorted((ROOT / "tests").iterdir())
+    rooms = [kind / folder for kind in kinds if (kind / folder).is_dir()]
     own = [test for room in rooms for test in sorted(room.rglob(f"test_{path.stem}*.py"))]
     found = own if own and not path.is_dir() else rooms if folder.parts else []
     return [test.relative_to(ROOT).as_posix() for test in found]

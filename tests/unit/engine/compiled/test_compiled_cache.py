@@ -47,7 +47,6 @@ def _copy_engine(tree: Path) -> None:
         package = path.parent / "__init__.py"
         if package.read_text(encoding="utf-8") == "":
             (target.parent / "__init__.py").touch()
-    shutil.copytree(ROOT / "runtime", tree / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
     (tree / "engine" / "__init__.py").touch()
     for name in ("strategies", "indicators"):
         (tree / "engine" / name / "__init__.py").write_text("")
