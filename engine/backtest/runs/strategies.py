@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from engine.backtest.data.configuration import ConfigError
 from engine.model.sentences import what_and_where
-from engine.strategies.base import ScriptStrategy, SignalStrategy
+from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams
 from engine.strategies.finding import StrategyNotFound, find_strategy, place_of
 from runtime.settings.refusals import sentence
 
@@ -47,9 +47,13 @@ def build_signal_strategy(cls: type[SignalStrategy], params: Mapping[str, object
 
 
 def build_script(cls: type[ScriptStrategy], params: Mapping[str, object]) -> ScriptStrategy:
-    """A script; its parameters are the keywords of its constructor. Raises `ConfigError`."""
+    """A script with checked parameters; without a class of `Params` they are its constructor's keywords.
+
+    Raises `ConfigError`.
+    """
     try:
-        return cls(**params)
+        has_own = cls.Params is not StrategyParams
+        return cls.from_params(params) if has_own else cls(**params)
     except ValidationError as e:
         raise ConfigError(f"{cls.__name__}: {sentence(e, cls.Params, prefix='parameter ')}") from e
     except (TypeError, ValueError) as e:
