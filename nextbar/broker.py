@@ -1,8 +1,8 @@
 """The broker's settings as people write them: on top of a backtest's defaults."""
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from engine.backtest.data.broker_config import BrokerConfig, merged_broker
+from engine.backtest.data.broker_config import BROKER_DEFAULTS, BrokerConfig, merged_broker
 
 
 class Broker(BrokerConfig):
@@ -11,6 +11,9 @@ class Broker(BrokerConfig):
     `Broker(commission_percent=0.04, slippage_ticks=2, cash=1_000)`. One of `cash`, `percent_of_equity` (10 by
     default), `risk_percent` and `qty` sizes an entry.
     """
+
+    commission_percent: float = Field(default=BROKER_DEFAULTS["commission_percent"], ge=0.0, le=100.0)
+    slippage_ticks: int = Field(default=BROKER_DEFAULTS["slippage_ticks"], ge=0, le=1_000_000)
 
     @model_validator(mode="before")
     @classmethod

@@ -13,6 +13,7 @@ import pytest
 import nextbar as nb
 from engine.backtest.data.broker_config import default_broker
 from engine.backtest.run import backtest as of_the_engine
+from nextbar import reference
 from tests.support.places import ROOT
 
 
@@ -34,6 +35,12 @@ def test_public_names_are_what_a_type_checker_sees():
     block = text[text.index("if TYPE_CHECKING:") : text.index("_HOMES = {")]
     for name in nb.__all__:
         assert any(name in line.replace(",", " ").split() for line in block.splitlines()), name
+
+
+def test_the_page_of_names_says_what_the_docstrings_say():
+    found = (ROOT / "docs" / "api.md").read_text("utf-8")
+    assert found == reference.page(), "make it anew: python -m nextbar.reference > docs/api.md"
+    assert all(f"### `nb.{name}`" in found for name in nb.__all__)
 
 
 def test_the_import_loads_nothing_large():

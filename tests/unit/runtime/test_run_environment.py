@@ -37,6 +37,23 @@ def test_what_keeps_an_environment_from_being_made_is_said_whole(
     assert "cannot be written" in run.prepare("no such lock")
 
 
+def test_what_can_be_compiled_is_compiled_when_the_environment_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "is_installed", lambda lock: lock in done)
+    monkeypatch.setattr(run, "is_usable", lambda: True)
+    monkeypatch.setattr(run, "install", lambda lock: done.append(lock) or "")
+    commands: list[list[str]] = []
+    monkeypatch.setattr(run.subprocess, "run", lambda command, **_: commands.append(command))
+    for _ in range(2):
+        assert run.prepare("base") == ""
+    assert [command[1:] for command in commands] == [["-m", "nextbar", "compile"]]
+    assert run.prepare("base", "test") == ""
+    assert len(commands) == 1, "the checks compile on their own"
+
+
 @pytest.mark.parametrize(
     ("line", "package"),
     [
