@@ -296,13 +296,15 @@ def test_public_names_come_when_they_are_used():
     assert done.stdout.strip() == "False"
 
 
-def test_the_example_of_the_page_runs(
+def test_the_examples_of_the_page_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     page = (ROOT / "docs" / "backtesting.md").read_text("utf-8")
-    example, with_a_frame = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    for_people, example, with_a_frame = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(with_a_frame, {})
     monkeypatch.chdir(tmp_path)
     write_bars(tmp_path / "ETHUSDT_1h.parquet", HOURS)
-    exec(example, {})  # as a reader does
+    exec(for_people, {})  # as a reader does
+    assert (tmp_path / "report.html").is_file()
+    exec(example, {})
     assert len(capsys.readouterr().out.splitlines()) == 7
