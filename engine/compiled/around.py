@@ -8,7 +8,7 @@ instructions and of all it calls, so an edited helper in another file is noticed
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -37,7 +37,7 @@ def step_around(
     """
     inner = numba.njit(boundscheck=True, **_OPTIONS)(_with_positions(function))
     text = _text(inputs, kinds, outputs, conditions)
-    path = CACHE_FOLDER / "around" / f"{function.__name__}_{_digest(function, text)}.py"
+    path = CACHE_FOLDER / "around" / f"{function.__name__}_{digest_of([function], text)}.py"
     if not path.exists():  # it is written only when the function has passed
         _check(function, inner, inputs, kinds, outputs)
         with suppress(OSError):
@@ -101,10 +101,12 @@ def _write(path: Path, text: str) -> None:
     other.replace(path)
 
 
-def _digest(function: FunctionType, text: str) -> str:
+def digest_of(functions: Iterable[FunctionType], text: str = "") -> str:
+    """Sixteen hex digits that change whenever functions, or what they call and use by name, do."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {text}".encode())
-    for part in _parts_of_function(function, set()):
-        digest.update(part + b"\0")
+    for function in functions:
+        for part in _parts_of_function(function, set()):
+            digest.update(part + b"\0")
     return digest.hexdigest()[:16]
 
 

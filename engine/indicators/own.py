@@ -24,7 +24,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from engine.compiled.around import Kind, step_around
+from engine.compiled.around import Kind, digest_of, step_around
 from engine.compiled.faults import CompileError
 from engine.compiled.functions import FloatArray, Step
 from engine.indicators.stream import Indicator, ManyOutputs, SingleOutput
@@ -56,12 +56,19 @@ class OwnKind(type):
     inputs: tuple[str, ...]
     name: str
     is_compiled: bool
+    functions: tuple[FunctionType, ...]
 
     def __call__(cls, *inputs: Any, **given: Any) -> Any:  # noqa: ANN401  # inputs may be series
         """An indicator of those settings, or what inputs and settings together are."""
         if inputs or given.keys() & set(cls.inputs):
             return cls.of_inputs(*inputs, **given)
         return super().__call__(**given)
+
+    @property
+    def version(cls) -> str:
+        """A text that changes whenever what it computes does, for whoever keeps values of it."""
+        made: Any = cls.functions
+        return digest_of(made)
 
     def __repr__(cls) -> str:
         how = "compiled" if cls.is_compiled else "in Python, slower than a compiled function"
@@ -89,6 +96,8 @@ def indicator(
     told = _Told(state, initial, warmup, tuple(outputs), conditions, cumulative)
 
     def decorate(made: Any) -> Any:  # noqa: ANN401
+        if isinstance(made, FunctionType) and not made.__name__.isidentifier():
+            raise _fault(made, f"an indicator needs a name, {_name(made)} has none")
         if not told.outputs or not all(str(name).isidentifier() for name in told.outputs):
             raise _fault(made, f"outputs of {_name(made)} must be names, not {told.outputs!r}")
         return _of_class(made, told) if isinstance(made, type) else _of_function(made, told)
@@ -104,7 +113,7 @@ def _of_function(function: object, told: _Told) -> OwnKind:
     settings = [one for one in rest if one.kind is one.KEYWORD_ONLY]
     if first.kind is first.KEYWORD_ONLY or not inputs:
         raise _fault(function, f"{function.__name__} must take state and at least one input")
-    body = {"function": staticmethod(function), "is_compiled": True, "steps": {}}
+    body = {"function": staticmethod(function), "functions": (function,), "is_compiled": True, "steps": {}}
     return _make(_Compiled, function, inputs, settings, told, body)
 
 
@@ -119,7 +128,7 @@ def _of_class(plain: type, told: _Told) -> OwnKind:
     if not rest:
         raise _fault(plain, f"{plain.__name__}.update must take at least one input")
     plain.__qualname__ += ".plain"  # where pickle finds it, for its name is now the indicator's
-    body = {"plain": plain, "is_compiled": False}
+    body = {"plain": plain, "functions": _methods(plain), "is_compiled": False}
     return _make(_InPython, plain, tuple(one.name for one in rest), settings, told, body)
 
 
@@ -321,6 +330,12 @@ class _InPython(_Own):
         for i in range(len(rows)):
             self._update(state, rows, i, outs)
         return outs
+
+
+def _methods(plain: type) -> tuple[FunctionType, ...]:
+    """All functions of a class and of those it is made of."""
+    found = [value for one in plain.__mro__ for _, value in sorted(vars(one).items())]
+    return tuple(value for value in found if isinstance(value, FunctionType))
 
 
 def _parameters(function: FunctionType, made: object, expected: str) -> list[inspect.Parameter]:

@@ -127,6 +127,27 @@ def as_it_is(state: State, x: float):
     return x
 
 
+def test_the_version_changes_with_what_it_computes():
+    def doubled(factor: float) -> str:
+        def scaled(state: State, x: float) -> float:
+            return factor * x
+
+        return indicator(scaled).version
+
+    def widened(step: float) -> str:
+        class Wide:
+            def update(self, x: float) -> float:
+                return self.further(x)
+
+            def further(self, x: float) -> float:
+                return x + step
+
+        return indicator(Wide).version
+
+    for version in (doubled, widened):
+        assert version(2.0) == version(2.0) != version(2.5)
+
+
 def no_inputs(state: State):
     return 0.0
 
@@ -186,6 +207,7 @@ class Speechless:
         (lambda: indicator(many), "must take state, then its inputs, then \\* and its settings"),
         (lambda: indicator(WithoutUpdate), "has no method update"),
         (lambda: indicator("f", state=1), "must stand above a function or a class"),
+        (lambda: indicator(lambda state, x: x), "an indicator needs a name, <lambda> has none"),
         (lambda: indicator(outputs=("a b",))(text), "outputs of text must be names"),
         (indicator(text), r"test_own_indicators.py line \d+: text returns text, expected a number"),
         (indicator(sometimes), "returns nothing on some bars, expected a number"),
