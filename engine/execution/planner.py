@@ -6,7 +6,7 @@ from typing import Protocol
 from engine.account.state import AccountStateStore
 from engine.execution.entries.signal_log import NO_SIGNALS
 from engine.exits.bar_plan import Action, BarPlan
-from engine.model.leg import Leg
+from engine.model.leg import WAITING_ENTRY, Leg
 from engine.model.records import Fill
 from engine.orders.order_store import Applied, OrderStore
 from engine.strategies.slot import Decision, StrategySlot
@@ -55,19 +55,33 @@ class RulesPlanner:
         return self._rules.on_bar(decision.bar, signals, position.qty_base, position.entry_price)
 
     def withdraw_entries(self, leg: Leg | None) -> bool:
-        """There are no resting entries."""
-        del leg
-        return False
+        """Withdraw the entry that waits at its signal's price, if it is that one."""
+        if self._rules.entry is None or leg not in {None, WAITING_ENTRY}:
+            return False
+        self._rules.entry = None
+        return True
 
     def met(self) -> Sequence[Action]:
         """None: levels of the rules rest at the exchange, or are tested on closed bars."""
         return ()
 
     def on_applied(self, applied: Applied) -> None:
-        """The rules follow the position, not its orders."""
+        """The rules follow the position; of orders only the entry that waits counts, until it ends."""
+        order, entry = applied.order, self._rules.entry
+        if entry is None or order.leg != WAITING_ENTRY:
+            return
+        if applied.fill is not None:
+            self._rules.on_entry_filled(applied.fill.qty_base)
+        elif not order.is_open and order.intent.cause == entry.cause:
+            self._rules.entry = None
 
     def replay(self, unseen: Iterable[Fill], store: OrderStore) -> None:
-        """The rules follow the position, not its orders."""
+        """After a restart: fills of the entry that waits."""
+        for fill in unseen:
+            order = store.get(fill.client_order_id)
+            is_mine = (fill.strategy, fill.symbol) == (self._slot.owner, self._slot.symbol)
+            if is_mine and order is not None and order.leg == WAITING_ENTRY:
+                self._rules.on_entry_filled(fill.qty_base)
 
     def state(self) -> bytes:
         """For the journal."""

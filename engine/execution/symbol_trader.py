@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 from engine.account.state import AccountStateStore
-from engine.execution.entries.market_entries import MarketEntries
+from engine.execution.entries.limit_entries import LimitEntries
+from engine.execution.entries.market_entries import IN_FLIGHT, MarketEntries
 from engine.execution.entries.signal_log import SignalLog
 from engine.execution.exits.market_exits import MarketExits
 from engine.execution.exits.protection import Protection
@@ -14,7 +15,7 @@ from engine.exits.bar_plan import Action
 from engine.model.bars import Bar, BarFlag
 from engine.model.cause import Cause
 from engine.model.context import Clock, Outbox
-from engine.model.leg import CLOSE, Leg
+from engine.model.leg import CLOSE, WAITING_ENTRY, Leg
 from engine.model.limits import Verdict
 from engine.model.lots import quantity_down
 from engine.model.records import ExitState
@@ -54,6 +55,7 @@ class SymbolTrader:
         slot: StrategySlot,
         planner: Planner,
         entries: MarketEntries,
+        waiting: LimitEntries,
         exits: MarketExits,
         protection: Protection,
         clock: Clock,
@@ -65,6 +67,7 @@ class SymbolTrader:
         self.slot = slot
         self.planner = planner
         self.entries = entries
+        self._waiting = waiting
         self.protection = protection
         self._exits = exits
         self._clock = clock
@@ -90,7 +93,7 @@ class SymbolTrader:
         if first.kind == "close":
             outcome.note(self._close(decision, first))
         else:
-            outcome.note(self.entries.enter(decision, first, after_close=False))
+            outcome.note(self._enter(decision, first, after_close=False))
         return outcome
 
     def finish(self, decision: Decision, outcome: Outcome | None) -> None:
@@ -100,7 +103,7 @@ class SymbolTrader:
         else:
             if len(outcome.actions) > 1:
                 second, left = outcome.actions[1], bool(outcome.sent)
-                outcome.note(self.entries.enter(decision, second, after_close=left))
+                outcome.note(self._enter(decision, second, after_close=left))
             words = ", ".join(action.text for action in outcome.actions)
             self._log.record_orders(decision, outcome.refusal, words, tuple(outcome.sent))
         self.protection.on_bar(decision.bar)
@@ -117,6 +120,9 @@ class SymbolTrader:
             if not applied.order.intent.is_exit:
                 self._leave_as_told(cause)
             self._leave_met_levels(cause)
+        elif applied.order.leg == WAITING_ENTRY and not applied.order.is_open:
+            self.protection.on_position(Cause.parse(applied.order.intent.cause))
+            self.journal_state()
         self.entries.on_applied(applied)
 
     def on_reconciled(self) -> None:
@@ -166,6 +172,19 @@ class SymbolTrader:
     def _record_of(self, state: bytes) -> ExitState:
         slot = self.slot
         return ExitState(slot.owner, slot.symbol, slot.decided_open_ns, state)
+
+    def _enter(self, decision: Decision, action: Action, *, after_close: bool) -> Placed:
+        """Enter at market, or let the entry wait at its price."""
+        if action.limit is None:
+            behind = self._waiting.is_under_way
+            return self.entries.enter(decision, action, after_close=after_close, after_entry=behind)
+        if self.entries.is_in_flight():
+            return Placed(IN_FLIGHT)
+        verdict = self._waiting.want(decision, action)
+        if not verdict.allowed:
+            return Placed(verdict)
+        self.protection.on_bar(decision.bar)
+        return self._waiting.placed()
 
     def _close(self, decision: Decision, action: Action) -> Placed:
         """Close the position, or a part of it."""

@@ -4,10 +4,11 @@ from collections.abc import Callable, Collection, Iterable
 
 from engine.account.attribution import OPERATOR
 from engine.account.state import AccountStateStore
+from engine.execution.entries.limit_entries import LimitEntries
 from engine.execution.entries.market_entries import MarketEntries
 from engine.execution.entries.signal_log import SignalLog
 from engine.execution.exits.market_exits import MarketExits
-from engine.execution.exits.protection import Protection, rules_of
+from engine.execution.exits.protection import Asked, Protection, rules_of
 from engine.execution.exits.resting_refusals import RestingRefusals
 from engine.execution.planner import Planner, RulesPlanner
 from engine.execution.scripts.book import ScriptBook
@@ -66,7 +67,8 @@ class TradeExecutor:
         clock, out, gate, account = self._clock, self._out, self._gate, self._account
         rules = BarPlan(rules_of(slot, shared=shared))
         planner: Planner = RulesPlanner(slot, rules, account)
-        asked = None
+        waiting = LimitEntries(slot, rules, clock, gate, self._store, account, self.resting, shared=shared)
+        asked: Asked = waiting.asked
         if isinstance(slot.strategy, ScriptStrategy):
             book = ScriptBook(slot, account, gate.instruments, tell=out.notice)
             broker = ScriptBroker(book, shared=shared)
@@ -75,7 +77,7 @@ class TradeExecutor:
         protection.waiting = self._protected
         entries = MarketEntries(slot, clock, gate, self._store, account, self.log)
         self.traders[slot.key] = SymbolTrader(
-            slot, planner, entries, self.exits, protection, clock, out, gate, account, self.log
+            slot, planner, entries, waiting, self.exits, protection, clock, out, gate, account, self.log
         )
 
     def on_signal(self, decision: Decision) -> Outcome | None:

@@ -32,16 +32,32 @@ class Action(msgspec.Struct, frozen=True):
     limit: float | None = None
 
 
+class WaitingEntry(msgspec.Struct, frozen=True, array_like=True):
+    """An entry that waits at its signal's price, until a bar's close.
+
+    `left_base` has yet to fill. `cause` is the text of what it was first ordered on.
+    """
+
+    direction: int
+    price: Decimal
+    left_base: Decimal
+    text: str
+    until_ns: int
+    cause: str
+
+
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
     plan: ExitPlanState
     first_qty_base: Decimal
     direction: int
+    entry: WaitingEntry | None = None
 
 
 class BarPlan:
     """The exit rules of one strategy on one symbol.
 
-    Bars are numbered by their open time, so the count of held bars goes on over a restart.
+    Bars are numbered by their open time, so the count of held bars goes on over a restart. `entry` is the one
+    that waits; each bar ends it.
     """
 
     def __init__(self, rules: ExitRules) -> None:
@@ -49,6 +65,7 @@ class BarPlan:
         self.exits = ExitPlan(rules)
         self._first_qty_base = ZERO
         self._direction = 0
+        self.entry: WaitingEntry | None = None
         self._encoded = b""
         self._encoded_of: tuple[object, ...] = ()
 
@@ -57,6 +74,7 @@ class BarPlan:
     ) -> tuple[Action, ...]:
         """What to do at the next open. `position_base` is signed."""
         self.on_position(position_base)
+        self.entry = None
         planned = self.exits.on_bar(
             bar.open_time_ns // bar.timeframe_ns,
             bar.high,
@@ -77,6 +95,13 @@ class BarPlan:
             actions += (Action("enter", planned.enter_text, direction, limit=limit),)
             self._encoded_of = ()  # its tag is remembered
         return actions
+
+    def on_entry_filled(self, qty_base: Decimal) -> None:
+        """That much of the entry that waits has filled."""
+        entry = self.entry
+        if entry is not None:
+            left = entry.left_base - qty_base
+            self.entry = msgspec.structs.replace(entry, left_base=left) if left > ZERO else None
 
     def on_position(self, position_base: Decimal) -> None:
         """Remember the largest size of the running trade: partial exits are fractions of it."""
@@ -112,9 +137,9 @@ class BarPlan:
     def state(self) -> bytes:
         """For the journal. It is asked for after each bar, and few bars change it."""
         exits = self.exits
-        of = (exits.state.tobytes(), exits.waiting_tag, self._first_qty_base, self._direction)
+        of = (exits.state.tobytes(), exits.waiting_tag, self._first_qty_base, self._direction, self.entry)
         if of != self._encoded_of:
-            saved = _Saved(exits.snapshot(), self._first_qty_base, self._direction)
+            saved = _Saved(exits.snapshot(), self._first_qty_base, self._direction, self.entry)
             self._encoded_of, self._encoded = of, msgspec.msgpack.encode(saved)
         return self._encoded
 
@@ -124,4 +149,5 @@ class BarPlan:
         self.exits.restore(saved.plan)
         self._first_qty_base = saved.first_qty_base
         self._direction = saved.direction
+        self.entry = saved.entry
         self._encoded_of = ()

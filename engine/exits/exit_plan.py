@@ -158,7 +158,8 @@ class ExitPlan:
             | EXIT_LONG * signals.exit_long
             | EXIT_SHORT * signals.exit_short
         )
-        self._tags.pop(self.waiting_tag, None)  # the entry has not filled: its tag was not entered
+        if not size:
+            self._tags.pop(self.waiting_tag, None)  # the entry has not filled: its tag was not entered
         self.waiting_tag = ""
         self._write(signals, times_ns)
         seen = signals.tag != "" and signals.tag in self._tags

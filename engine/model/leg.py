@@ -95,6 +95,8 @@ CLOSE = Leg("close")
 FLATTEN = Leg("flatten")
 TRY = Leg("try")
 """A stop that is placed only to see whether the exchange accepts it."""
+WAITING_ENTRY = Leg("entry", "rests")
+"""An entry of a signal strategy at its signal's price."""
 STOP = Leg("stop", "rests")
 TARGET = Leg("target", "rests")
 

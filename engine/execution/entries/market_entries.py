@@ -18,7 +18,7 @@ from engine.execution.sending.order_gate import OrderGate, Placed
 from engine.exits.bar_plan import Action
 from engine.model.cause import Cause
 from engine.model.context import Clock
-from engine.model.leg import ENTRY, Leg
+from engine.model.leg import ENTRY, WAITING_ENTRY, Leg
 from engine.model.limits import ALLOWED, Verdict
 from engine.model.lots import quantity_down
 from engine.model.records import Intent
@@ -29,12 +29,11 @@ from engine.strategies.slot import Decision, SlotState, StrategySlot
 from gateways.wire.messages import Instrument, Side
 
 IN_FLIGHT = Verdict(False, "entry_in_flight", "an entry is under way")
-NOT_AT_A_PRICE = Verdict(False, "limit_entry", "an entry at the signal's price is not placed live")
 NOT_KNOWN = Verdict(False, INSTRUMENT.name, NO_FILTERS)
 
 
 class _Held(msgspec.Struct, frozen=True):
-    """An entry that waits for the close before it to fill."""
+    """An entry that waits for the close before it to fill, or for another one's order to be cancelled."""
 
     intent: Intent
     expires_ns: int
@@ -62,12 +61,14 @@ class MarketEntries:
         self._newest_id = ""
         self._held: _Held | None = None
 
-    def enter(self, decision: Decision, action: Action, *, after_close: bool) -> Placed:
-        """Place an entry at once, or `after_close` as soon as the exit under way has filled."""
+    def enter(
+        self, decision: Decision, action: Action, *, after_close: bool, after_entry: bool = False
+    ) -> Placed:
+        """Place an entry at once, or `after_close` as soon as the exit under way has filled, or `after_entry`
+        as soon as the order of an entry that has waited for its price is gone.
+        """
         if decision.block is not None:
             return Placed(decision.block.verdict)
-        if action.limit is not None:
-            return Placed(NOT_AT_A_PRICE)
         if self._working() is not None:
             return Placed(IN_FLIGHT)
         instrument = self._gate.instruments.get(self._slot.symbol)
@@ -78,7 +79,7 @@ class MarketEntries:
         except TooSmall as error:
             return Placed(Verdict(False, "size", str(error)))
         intent = self._intent(decision, action, qty)
-        if not after_close:
+        if not after_close and not after_entry:
             return self._place(intent)
         expires = decision.bar.close_time_ns + self._slot.lateness_ns
         self._held = _Held(intent, expires, decision)
@@ -114,6 +115,11 @@ class MarketEntries:
         """An entry of the journal is still under way."""
         self._newest_id = order.client_order_id
 
+    def is_in_flight(self) -> bool:
+        """Whether an entry is sent and has yet to fill; one that was to follow is dropped."""
+        self._held = None
+        return self._working() is not None
+
     def coming(self) -> dict[str, int]:
         """Ids and directions of a script's entries that have yet to fill."""
         working = self._working()
@@ -123,15 +129,20 @@ class MarketEntries:
         return {Leg.parse(one.leg).entry_id: 1 if one.side == "BUY" else -1 for one in intents}
 
     def on_applied(self, applied: Applied) -> None:
-        """A close may have filled: send the entry that waits for it, unless it is too late."""
+        """What an entry waits for may have ended: send it, unless it is too late or something is held."""
         held, slot, order = self._held, self._slot, applied.order
-        if held is None or not order.intent.is_exit or order.is_open or order.evidence.missing_base:
+        is_entry = order.leg == WAITING_ENTRY
+        is_end = order.intent.is_exit or is_entry
+        if held is None or not is_end or order.is_open or order.evidence.missing_base:
             return
         left = self._account.strategy_position(slot.owner, slot.symbol).qty_base
         late = self._clock.exchange_now_ns > held.expires_ns
-        if left and not late:
+        if left and not late and not is_entry:
             return
         self._held = None
+        if left and is_entry:
+            self._log.record(held.decision, "ignored", detail="the entry that waited has filled")
+            return
         if late:
             self._log.record(held.decision, "late", detail="the close filled too late", action="flip entry")
             return

@@ -5,7 +5,7 @@ with the first fill of an entry, not with the last. Where several strategies sha
 resting exits of one of them: such a configuration is refused at start.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -34,7 +34,7 @@ WHOLE_PRICE_PERCENT = 100.0
 LEAVE_AFTER_NS = 30 * SECOND_NS
 
 
-Asked = Callable[[], dict[Leg, RestingOrder]]
+Asked = Callable[[], Mapping[Leg, RestingOrder]]
 
 
 def rules_of(slot: StrategySlot, *, shared: bool) -> ExitRules:
@@ -78,7 +78,8 @@ def _configured(slot: StrategySlot) -> ExitRules:
 class Protection:
     """Keeps the resting exits of one strategy on one symbol in line with its position.
 
-    `plan` is the state of its exit rules; `asked` gives the resting orders that a script has asked for.
+    `plan` is the state of its exit rules; `asked` gives what else should rest: a script's orders, or the
+    entry of a signal.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Protection:
         gate: OrderGate,
         account: AccountStateStore,
         resting: RestingOrders,
-        asked: Asked | None = None,
+        asked: Asked,
     ) -> None:
         self._slot = slot
         self._asked = asked
@@ -101,9 +102,8 @@ class Protection:
         self._account = account
         self._resting = resting
         rules = plan.rules
-        self._has_levels = (
-            rules.protective_stop_percent is not None or rules.stop_kind == "resting" or asked is not None
-        )
+        self._has_levels = rules.protective_stop_percent is not None or rules.stop_kind == "resting"
+        self._has_asked = False
         self._size_base = ZERO
         self._unprotected_since_ns = 0
         self._next_ns = 0
@@ -127,11 +127,16 @@ class Protection:
 
     def on_position(self, cause: Cause) -> None:
         """The position changed, or a bar moved the levels: update the wanted orders."""
+        self._renew(cause, self._asked())
+
+    def _renew(self, cause: Cause, asked: Mapping[Leg, RestingOrder]) -> None:
         slot = self._slot
-        if not self._has_levels:
+        is_needed = self._has_levels or asked or self._has_asked
+        if not is_needed:
             self._resting.want(slot.owner, slot.symbol, {}, cause)  # an earlier configuration's stop
-        if not self._has_levels or slot.symbol not in self._gate.instruments:
+        if not is_needed or slot.symbol not in self._gate.instruments:
             return
+        self._has_asked = bool(asked)
         position = self._account.strategy_position(slot.owner, slot.symbol)
         held, before = position.qty_base, self._size_base
         self._size_base = held
@@ -139,15 +144,14 @@ class Protection:
             self.plan.exits.opened(1 if held > ZERO else -1, float(position.entry_price))
         self.plan.on_position(held)
         wanted = self._wanted(held) if held else {}
-        if self._asked is not None:
-            wanted = {**self._asked(), **wanted}
-        self._resting.want(slot.owner, slot.symbol, wanted, cause)
+        self._resting.want(slot.owner, slot.symbol, {**asked, **wanted}, cause)
         self._watch()
 
     def on_bar(self, bar: Bar) -> None:
-        """A bar may have moved the levels."""
-        if self._size_base or self._asked is not None:
-            self.on_position(Cause.bar(bar.timeframe_ns, bar.open_time_ns))
+        """A bar may have moved the levels, or what else is asked for."""
+        asked = self._asked()
+        if self._size_base or asked or self._has_asked:
+            self._renew(Cause.bar(bar.timeframe_ns, bar.open_time_ns), asked)
 
     def restore_size(self) -> None:
         """After a restart: the part of the position that the exit rules know is not new.

@@ -163,6 +163,14 @@ class RestingOrders:
         """Number of refusals of that leg since its last accepted order."""
         return self._of(owner, symbol).refusals.get(leg, 0)
 
+    def veto(self, owner: str, symbol: str, leg: Leg) -> Verdict | None:
+        """Why the last order of that leg was not sent; None where it was."""
+        return self._of(owner, symbol).vetoes.get(leg)
+
+    def working_id(self, owner: str, symbol: str, leg: Leg) -> str:
+        """Client id of the newest order of that leg at the exchange or on its way, "" for none."""
+        return next(reversed(self._of(owner, symbol).working.get(leg, ())), "")
+
     def vetoed(self, owner: str, symbol: str) -> list[tuple[RestingOrder, Verdict]]:
         """Orders that should rest and were not sent, with why not; they are tried again."""
         legs = self._legs.get((owner, symbol), _Legs())
