@@ -77,6 +77,8 @@ class Node:
             return True
         if self.op == "field":
             return self.data[0] == "bar_index"
+        if self.op in {"call_when", "past_when"}:
+            return True  # its executions may lie as far back as they like
         return bool(getattr(self.payload, "cumulative", False)) if self.op == "call" else False
 
     def __hash__(self) -> int:
@@ -412,10 +414,10 @@ def _past(node: Node, bars_ago: object) -> Node:
 
 
 def _own_bars(node: Node) -> int:
-    """Bars that a node's own memory adds to the warm-up of its args."""
-    if node.op == "past":
+    """Bars that a node's own memory adds to the warm-up of its args; executed on some bars only, at least."""
+    if node.op in {"past", "past_when"}:
         return int(node.data[0])
-    if node.op == "call":
+    if node.op in {"call", "call_when"}:
         warmup: int = getattr(node.payload, "warmup_bars", 1)
         return max(0, warmup - 1)
     return 0
