@@ -1,10 +1,12 @@
 """The bar that `define` is given: series of its prices, volume and time."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
 
 from engine.model.timeframes import timeframe_ns
 from engine.series.clock import checked_zone
 from engine.series.nodes import DECIDING, Feed, Series, SeriesError, make
+from engine.series.refused import sentence_about_bar
 
 FIELDS = ("open", "high", "low", "close", "volume", "time_ms", "bar_index")
 """What a bar of a feed gives a graph; the rest is made of them."""
@@ -18,6 +20,17 @@ class BarSeries:
     """
 
     feed: Feed = DECIDING
+
+    if not TYPE_CHECKING:  # which would take each name for one that it has
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            known = [one for one in dir(type(self)) if not one.startswith("_") and one != "feed"]
+            raise SeriesError(sentence_about_bar(name, known))
+
+    def __getitem__(self, _: object) -> NoReturn:
+        raise SeriesError("bar[...] is nothing; bar.close[1] is the close one bar ago")
 
     def _field(self, name: str) -> Series:
         node = make(Series, "field", data=(name,), feed=self.feed)

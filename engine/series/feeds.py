@@ -74,9 +74,9 @@ def longer_bars(bars: Bars, length_ns: int) -> Bars:
     origin = bar_open_ns(0, length_ns)
     opens = bars.open_time_ns - (bars.open_time_ns - origin) % length_ns
     first = np.flatnonzero(np.diff(opens, prepend=opens[0] - 1))
-    if bars.open_time_ns[0] != opens[0]:
-        first = first[1:]
     ends = np.append(first[1:], len(opens))
+    if bars.open_time_ns[0] != opens[0]:
+        first, ends = first[1:], ends[1:]
     prices = np.empty((3, len(first)))
     _gather(first, ends, bars.high, bars.low, bars.volume_base, prices)
     return Bars(

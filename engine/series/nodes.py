@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import count
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -124,10 +124,12 @@ class Node:
         assert isinstance(made, Node)
         return made
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise SeriesError(sentence_about(name))
+    if not TYPE_CHECKING:  # which would take each name for one that it has
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            raise SeriesError(sentence_about(name))
 
 
 class Series(Node):
@@ -181,6 +183,9 @@ class Series(Node):
 
     def __pos__(self) -> "Series":
         return self
+
+    def __round__(self, digits: int | None = None) -> NoReturn:
+        raise SeriesError(f"write ta.round(x, {digits or 0}), which rounds half away from zero, as Pine does")
 
     def __abs__(self) -> "Series":
         return number_of("abs", self)
@@ -403,14 +408,14 @@ def ordered(roots: Iterable[Node]) -> list[Node]:
 
 
 def _past(node: Node, bars_ago: object) -> Node:
-    if isinstance(bars_ago, bool) or not isinstance(bars_ago, int):
+    if isinstance(bars_ago, bool) or not isinstance(bars_ago, int | np.integer):
         what = "a slice" if isinstance(bars_ago, slice) else _kind(bars_ago)
         raise SeriesError(f"x[...] takes a number of bars back, such as x[1], not {what}")
     if bars_ago < 0:
         raise SeriesError(f"x[{bars_ago}] would look into the future; x[1] is the value one bar ago")
     if bars_ago == 0 or node.feed is None:
         return node
-    return make(type(node), "past", (node,), (bars_ago,), feed=node.feed)
+    return make(type(node), "past", (node,), (int(bars_ago),), feed=node.feed)
 
 
 def _own_bars(node: Node) -> int:
@@ -427,5 +432,5 @@ def _kind(value: object) -> str:
     name = type(value).__name__
     library = type(value).__module__.partition(".")[0]
     if library in {"pandas", "polars", "numpy"} and name in {"Series", "DataFrame", "ndarray"}:
-        return f"a {library} {name}"
+        return f"a {library} {name}, which holds later bars too,"
     return f"{value!r}"[:60] if isinstance(value, (str, int, float, bool, type(None))) else f"a {name}"

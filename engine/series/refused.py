@@ -2,6 +2,8 @@
 
 from difflib import get_close_matches
 
+_NO_ARRAY = "it is no array or frame and holds no values; functions of ta take it, such as ta.sma(x, length)"
+_WHOLE = "it would be taken over the whole history, the future too; ta.highest and ta.lowest look at a window"
 _INSTEAD = {
     "shift": "x[1] is the value one bar ago; there is no way to the future",
     "iloc": "x[1] is the value one bar ago; there is no way to the future",
@@ -44,6 +46,28 @@ _INSTEAD = {
     "values": "the graph has no values while it is defined; result.series has them after a backtest",
     "to_numpy": "the graph has no values while it is defined; result.series has them after a backtest",
     "index": "bar.time is the open time of a bar, bar.index its number",
+    "groupby": 'a group would know its later bars; bar.on("1D") has closed days, ta.prior_period them, too',
+    "transform": "@ta.indicator makes a function of your own over one bar at a time",
+    "pipe": "@ta.indicator makes a function of your own over one bar at a time",
+    "idxmax": "ta.highestbars(x, length); that of the whole history would know the future",
+    "idxmin": "ta.lowestbars(x, length); that of the whole history would know the future",
+    "argmax": "ta.highestbars(x, length); that of the whole history would know the future",
+    "argmin": "ta.lowestbars(x, length); that of the whole history would know the future",
+    "cummax": "nb.max(x, ...) of two series, or ta.highest(x, length)",
+    "cummin": "nb.min(x, ...) of two series, or ta.lowest(x, length)",
+    "describe": _WHOLE,
+    "nlargest": _WHOLE,
+    "nsmallest": _WHOLE,
+    "dt": "bar.hour, bar.weekday and bar.hour_in(time zone) are parts of the time",
+    "last": "x is the value on the bar at hand, x[1] the one before",
+    "next": "there is no way to the future; x[1] is the value one bar ago",
+    "tolist": _NO_ARRAY,
+    "_typ": _NO_ARRAY,
+    "dtype": _NO_ARRAY,
+    "ndim": _NO_ARRAY,
+    "shape": _NO_ARRAY,
+    "size": _NO_ARRAY,
+    "columns": _NO_ARRAY,
     "name": "plot={...} of nb.Rules names a series",
 }
 
@@ -55,3 +79,12 @@ def sentence_about(name: str) -> str:
     near = get_close_matches(name, _INSTEAD, 1)
     hint = f" (did you mean {near[0]}? {_INSTEAD[near[0]]})" if near else ""
     return f"a series has no {name}; it has + - * / %, comparisons, & | ~ and x[bars ago]{hint}"
+
+
+def sentence_about_bar(name: str, known: list[str]) -> str:
+    """One sentence about an attribute that the bar has not."""
+    if name in _INSTEAD:
+        return f"the bar has no {name}; of one of its series, such as bar.close: {_INSTEAD[name]}"
+    near = get_close_matches(name, known, 1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return f"the bar has no {name}{hint}; it has {', '.join(known)}"

@@ -29,14 +29,27 @@ _SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e300, 5e-32
 _CONSTANTS = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, -3.5, 100.0, 1e300, float("inf"), -float("inf"), float("nan")]
 _ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata"]
 _CONDITION_INPUTS = {"condition", "set", "reset", "new_period", "new_session"}
-_FIELDS = ["open", "high", "low", "close", "volume", "hl2", "hlc3", "ohlc4", "time", "hour", "minute", "weekday"]
+_FIELDS = [
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "hl2",
+    "hlc3",
+    "ohlc4",
+    "time",
+    "hour",
+    "minute",
+    "weekday",
+]
 
 Pool = tuple[list[Series], list[BoolSeries]]
 Draw = Callable[..., Any]
 
 
 def history(seed: int, n: int, *, strange: bool, symbol: str = OWN) -> Bars:
-    """A market of n bars that begins inside an hour; `strange`: with gaps, na, infinities, zeros and constants."""
+    """A market of n bars that begins inside an hour; `strange`: with gaps, na, infinities and constants."""
     random = np.random.default_rng(seed)
     steps = np.ones(n, dtype=np.int64)
     if strange:
@@ -167,7 +180,7 @@ def in_stream(
     stream = Stream(roots)
     waiting = {feed: list(_of_feed(feed, bars, other)) for feed in stream.feeds if feed != DECIDING}
     rows = []
-    for i, bar in enumerate(starmap(_bar, _rows(bars))):
+    for i, bar in enumerate(starmap(Bar, _rows(bars))):
         if i == copied_at:
             stream = Stream(roots, pickle.loads(pickle.dumps(stream.memory)))
         for feed, left in waiting.items():
@@ -181,7 +194,7 @@ def _of_feed(feed: Feed, bars: Bars, other: Bars) -> list[Bar]:
     own = other if feed.symbol == OTHER else bars
     if feed.timeframe:
         own = longer_bars(own, timeframe_ns(feed.timeframe))
-    return list(starmap(_bar, _rows(own)))
+    return list(starmap(Bar, _rows(own)))
 
 
 def _rows(bars: Bars) -> list[tuple[Any, ...]]:
@@ -193,13 +206,8 @@ def _rows(bars: Bars) -> list[tuple[Any, ...]]:
     ]
 
 
-def _bar(*row: Any) -> Bar:
-    return Bar(*row)
-
-
 def same_bits(a: Sequence[float | bool] | np.ndarray, b: Sequence[float | bool] | np.ndarray) -> bool:
     """Whether two columns are equal to the last bit; one na is like another, -0.0 is not 0.0."""
     one, two = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     equal = one.view(np.int64) == two.view(np.int64)
     return bool((equal | (np.isnan(one) & np.isnan(two))).all())
-

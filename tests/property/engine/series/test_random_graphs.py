@@ -1,17 +1,26 @@
 """A graph gives the same bits over a history and a bar at a time, and none of them knows a later bar."""
 
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.indicators.catalog import INDICATORS
-from engine.series.nodes import Node
+from engine.series import ta
+from engine.series.bar import BarSeries
+from engine.series.functions import where
+from engine.series.nodes import BoolSeries, Node, Series
 from engine.series.words import expression
 from tests.support.random_graphs import OTHER, graphs, history, in_batch, in_stream, same_bits
 
+EXAMPLES = int(os.environ.get("RANDOM_GRAPHS", "60"))
 _seeds = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(roots=graphs(), seed=_seeds, n=st.integers(0, 60), copied_at=st.integers(0, 60))
 def test_a_bar_at_a_time_gives_the_bits_of_the_history_through_a_pickle(
     roots: list[Node], seed: int, n: int, copied_at: int
@@ -24,7 +33,7 @@ def test_a_bar_at_a_time_gives_the_bits_of_the_history_through_a_pickle(
         assert same_bits(a, b), expression(node)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(roots=graphs(), seed=_seeds, n=st.integers(1, 60), data=st.data())
 def test_a_history_cut_off_anywhere_gives_the_same_values(
     roots: list[Node], seed: int, n: int, data: st.DataObject
@@ -39,18 +48,31 @@ def test_a_history_cut_off_anywhere_gives_the_same_values(
         assert same_bits(a[:cut], b), expression(node)
 
 
-ROUNDED = {"sma", "sum", "stdev", "bollinger", "zscore", "cci", "mfi", "vwma", "correlation"}
-"""Windows that are kept by adding what comes and taking away what goes, as Pine does."""
-RECURSIVE = {"ema", "rma", "dema", "tema", "rsi", "cmo_wilder", "trix", "ppo", "macd", "atr", "atr_percent"}
-RECURSIVE |= {"keltner", "dmi"}
-EXACT = [
-    name for name, cls in INDICATORS.items() if not cls.cumulative and name not in ROUNDED | RECURSIVE
+CHOOSING = ["rising", "falling", "crossover", "crossunder", "cross", "highest", "lowest", "highestbars"]
+CHOOSING += [
+    "lowestbars",
+    "donchian",
+    "ichimoku",
+    "change",
+    "mom",
+    "roc",
+    "pivot_high",
+    "pivot_low",
+    "fractals",
+]
+CHOOSING += ["true_range", "percentrank", "linreg", "linreg_slope", "williams_r", "aroon", "volume_profile"]
+CHOOSING += ["exp", "log", "log10", "pow", "round"]
+"""What looks at the bars of a window anew, na or not. The others add up, in a running sum or for ever less,
+or count values that are not na, and nobody knows how many bars those take.
+"""
+FORGETTING = [
+    name for name, cls in INDICATORS.items() if not cls.cumulative and "condition" not in cls.inputs
 ]
 
 
-@settings(max_examples=60, deadline=None)
-@given(roots=graphs(forgetting=True, indicators=EXACT), seed=_seeds, skipped=st.integers(1, 60))
-def test_after_warm_up_it_does_not_matter_where_history_began(
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(roots=graphs(forgetting=True, indicators=CHOOSING), seed=_seeds, skipped=st.integers(1, 60))
+def test_after_warm_up_choices_have_the_same_bits_wherever_history_began(
     roots: list[Node], seed: int, skipped: int
 ) -> None:
     n = skipped + max(node.warmup_bars for node in roots) + 10
@@ -62,3 +84,41 @@ def test_after_warm_up_it_does_not_matter_where_history_began(
         warm = node.warmup_bars - 1
         assert not node.is_cumulative
         assert same_bits(a[skipped + warm :], b[warm:]), expression(node)
+
+
+_PRICES = ("open", "high", "low", "close", "volume")
+
+
+@st.composite
+def _values(draw: Callable[..., Any]) -> list[Series]:
+    """Two outputs of indicators of prices that are not na after warm-up."""
+    bar, found = BarSeries(), []
+    for _ in range(2):
+        cls = INDICATORS[draw(st.sampled_from([name for name in FORGETTING if not INDICATORS[name].sparse]))]
+        inputs = [getattr(bar, draw(st.sampled_from(_PRICES))) for _ in cls.inputs]
+        if set(cls.inputs) & set(_PRICES):
+            inputs = [getattr(bar, name if name in _PRICES else "hl2") for name in cls.inputs]
+        made = getattr(ta, cls.name)(*inputs, *draw(st.sampled_from(cls.examples)))
+        one = draw(st.sampled_from(made)) if isinstance(made, tuple) else made
+        found.append(where(one, 1.0, 0.0) if isinstance(one, BoolSeries) else one)
+    return found
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(values=_values(), seed=_seeds, skipped=st.integers(1, 60))
+def test_after_warm_up_flags_are_the_same_wherever_history_began(
+    values: list[Series], seed: int, skipped: int
+) -> None:
+    """Numbers agree to 1e-8 of their size, and so do flags, unless they hang on less than that."""
+    roots = [*values, ta.change(values[0]), values[0] > values[1]]
+    warm = max(node.warmup_bars for node in roots) - 1
+    n = skipped + warm + 20
+    bars = history(seed, n, strange=False)
+    long = [values[skipped + warm :] for values in in_batch(roots, bars, bars)]
+    late = bars.part(skipped, n)
+    short = [values[warm:] for values in in_batch(roots, late, late)]
+    size = max(float(np.nanmax(np.abs(one), initial=1e-8)) for one in long[:2])
+    for a, b in zip(long[:3], short[:3], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8 * size)
+    is_clear = np.abs(long[0] - long[1]) > 1e-7 * size
+    np.testing.assert_array_equal(long[3][is_clear], short[3][is_clear])
