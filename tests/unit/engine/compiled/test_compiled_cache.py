@@ -10,14 +10,10 @@ from engine.compiled.functions import kernel_sources, source_hash
 from tests.support.places import ROOT
 
 _PROGRAM = """
-import numpy as np
 from engine.compiled.functions import CACHE_FOLDER, cache_is_cold
-from engine.strategies.ema_cross import EMACrossStrategy
-from engine.model.bars import Bars
+from engine.indicators.averages import Ema
 cold = cache_is_cold()
-x = np.array([1.0, 2.0, 4.0, 8.0])
-bars = Bars("X", 1, np.arange(4), x, x, x, x, x)
-print(EMACrossStrategy(fast=2, slow=3).batch(bars).values[0, -1], CACHE_FOLDER.name, cold)
+print(Ema(2).run([1.0, 2.0, 4.0, 8.0])[-1], CACHE_FOLDER.name, cold)
 """
 
 
