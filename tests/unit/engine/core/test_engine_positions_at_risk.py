@@ -70,7 +70,11 @@ def test_the_stop_of_a_strategy_taken_out_of_the_configuration_stays(by_snapshot
     rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
     before = stops(rig)
     assert len(before) == 1
-    other = config(replace(PROTECTED, owner="other:s2", params={"short": 50, "long": 200, "smoothing": 1}))
+    other = config(
+        replace(
+            PROTECTED, owner="sma_crossover_inflection:s2", params={"short": 50, "long": 200, "smoothing": 1}
+        )
+    )
     again = restarted(rig, other, by_snapshot=by_snapshot).up()
     again.wait(180)
     assert stops(again) == before
@@ -79,7 +83,7 @@ def test_the_stop_of_a_strategy_taken_out_of_the_configuration_stays(by_snapshot
     assert left == (
         f"{OWNER} is not in the configuration and holds 0.1 BTCUSDT: only its resting orders protect it, "
         f"and entries against it are blocked. `python -m engine.ctl flatten --strategy {OWNER} --symbol "
-        'BTCUSDT` closes it; id = "s1" given to other:s2 takes it over'
+        'BTCUSDT` closes it; id = "s1" given to sma_crossover_inflection:s2 takes it over'
     )
 
 
@@ -111,7 +115,11 @@ def test_flatten_names_a_strategy_that_is_gone_and_leaves_what_it_holds_with_its
 
 def test_what_rests_for_a_strategy_that_is_gone_goes_with_its_position() -> None:
     rig = Rig(Engine(config(PROTECTED))).up().prices(*UP)
-    other = config(replace(PROTECTED, owner="other:s2", params={"short": 50, "long": 200, "smoothing": 1}))
+    other = config(
+        replace(
+            PROTECTED, owner="sma_crossover_inflection:s2", params={"short": 50, "long": 200, "smoothing": 1}
+        )
+    )
     again = restarted(rig, other).up()
     command(again, "kill")
     again.wait(10)
@@ -394,7 +402,11 @@ def test_an_entry_that_rests_for_a_strategy_that_is_gone_is_withdrawn_its_stop_i
     rig.engine.orders.submit(entry)
     rig.feed(Timer(now_ns))
     assert len(rig.exchange.orders) == 2
-    other = config(replace(PROTECTED, owner="other:s2", params={"short": 50, "long": 200, "smoothing": 1}))
+    other = config(
+        replace(
+            PROTECTED, owner="sma_crossover_inflection:s2", params={"short": 50, "long": 200, "smoothing": 1}
+        )
+    )
     again = restarted(rig, other).up()
     assert [one.order_type for one in again.exchange.orders.values()] == ["STOP_MARKET"]
     assert again.exchange.position == TENTH
