@@ -11,7 +11,7 @@ def short_name(text: str) -> str:
     place, _, class_name = text.rpartition(":")
     if place and class_name:
         return class_name.rpartition(".")[2]
-    return re.split(r"[/\\]", text)[-1].removesuffix(".py") or text
+    return re.split(r"[/\\]", text)[-1].removesuffix(".py").removesuffix(".toml") or text
 
 
 def owner_of(name: str, identity: str) -> str:

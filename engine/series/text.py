@@ -362,7 +362,8 @@ class _Reader:
         bar = self._bar.on(which) if name == "on" else self._bar.of(which)
         made = _Reader(self._text, self._names, bar, self._level).value(tree.args[1])
         for node in made if isinstance(made, tuple) else (made,):
-            if not isinstance(node, Node) or node.feed != bar.feed:
+            feed = node.feed if isinstance(node, Node) else None
+            if feed is None or which != (feed.timeframe if name == "on" else feed.symbol):
                 raise self._error(tree.args[1], f"{name}(...) takes a series of those bars alone")
         return made
 

@@ -16,6 +16,8 @@ _LOOSEST, _COMPARES, _TIGHTEST = 0, 4, 10
 """How tightly operations bind; a comparison inside another one has brackets, for `a < b < c` is none."""
 _DIGITS = 7
 _LARGEST_WHOLE = 1e15
+_PLAIN_CLOCK = ("hour", "minute", "weekday")
+"""Parts of the time that have a name of their own in UTC."""
 _JOINED = {"and": " and ", "or": " or "}
 _COMPARED = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 
@@ -102,7 +104,8 @@ def _leaf(node: Node) -> str:
         return constant_text(value) if isinstance(value, (float, bool)) else str(value)
     if node.op == "clock":
         name, tz = node.data
-        return f"{name}" if tz == "UTC" else f'{name}_in("{tz}")'
+        is_plain = tz == "UTC" and name in _PLAIN_CLOCK
+        return f"{name}" if is_plain else f'{name}_in("{tz}")'
     return {"time_ms": "time"}.get(str(node.data[0]), str(node.data[0]))
 
 

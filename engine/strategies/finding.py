@@ -3,11 +3,11 @@
 | text | where it is looked for |
 |---|---|
 | `rsi` | strategies of the project, files of `strategies/` in the user's folder, entry points |
-| `FILE.py:Class`, `FILE.py` | folders given, `configs/`, the user's folder, the current one, `strategies/` |
+| `FILE.py:Class`, `FILE.py`, `FILE.toml` | folders given, `configs/`, the user's, current, `strategies/` |
 | `package.module:Class` | where Python finds it, the current folder, the user's folder |
 
 A file is loaded by its content (`own_files`), so an edited one is found as it is now. In `strategies/` a name
-is that of a file, else that of a class.
+is that of a file, else that of a class. A TOML file describes one (`toml_form`).
 """
 
 import importlib
@@ -20,7 +20,8 @@ from types import ModuleType
 from engine.model.named_files import BrokenFile
 from engine.model.sentences import SentenceError, what_and_where
 from engine.strategies.base import ScriptStrategy, SignalStrategy, registry
-from engine.strategies.own_files import file_of, module_of
+from engine.strategies.own_files import SUFFIXES, file_of, module_of
+from engine.strategies.toml_form import TomlStrategyError
 from runtime.settings.environment import Home
 from runtime.suggestions import allowed, did_you_mean
 
@@ -50,7 +51,7 @@ def find_strategy(text: str, folders: Sequence[Path] = ()) -> StrategyClass:
 
 def is_path(place: str) -> bool:
     """Whether what stands before the class's name is a file."""
-    return place.endswith(".py") or "/" in place or "\\" in place
+    return place.endswith(SUFFIXES) or "/" in place or "\\" in place
 
 
 def strategy_names() -> tuple[str, ...]:
@@ -77,7 +78,11 @@ def place_of(cls: StrategyClass) -> str:
 
 def own_files() -> list[Path]:
     """The files of `strategies/` in the user's folder, without those whose names begin with an underscore."""
-    return sorted(one for one in _own_folder().glob("*.py") if not one.stem.startswith(("_", "test_")))
+    return sorted(
+        one
+        for one in _own_folder().glob("*")
+        if one.suffix in SUFFIXES and not one.stem.startswith(("_", "test_"))
+    )
 
 
 def _own_folder() -> Path:
@@ -91,7 +96,7 @@ def _located(text: str, place: str, folders: Sequence[Path]) -> Path:
     found = next((one for one in tried if one.is_file()), None)
     if found is not None:
         return found
-    names = [one.name for file in tried for one in file.parent.glob("*.py")]
+    names = [one.name for file in tried for one in file.parent.glob("*") if one.suffix in SUFFIXES]
     where = "" if path.is_absolute() else f", looked for in {', '.join(map(str, dict.fromkeys(usual)))}"
     raise StrategyNotFound(
         f"strategy {text}: there is no file {place}{did_you_mean(path.name, names, likeness=0.75)}{where}"
@@ -99,14 +104,18 @@ def _located(text: str, place: str, folders: Sequence[Path]) -> Path:
 
 
 def _of_name(name: str) -> StrategyClass:
-    own = _own_folder() / f"{name}.py"
-    file = own if own in own_files() else None
+    own = [one for one in own_files() if one.stem == name]
+    if len(own) > 1:
+        raise StrategyNotFound(
+            f"strategy {name}: there are {' and '.join(map(str, own))}; rename one of them"
+        )
+    file = own[0] if own else None
     registered = _registered(name)
     if registered is not None:
         came_from = file_of(registered)
         if came_from is None and file is not None:
             raise StrategyNotFound(
-                f"strategy {name}: nextbar has one of that name; rename {own}, or name it {own.name}:Class"
+                f"strategy {name}: nextbar has one of that name; rename {file}, or write {file.name}"
             )
         if came_from is None:
             return registered
@@ -155,6 +164,8 @@ def _of_file(text: str, file: Path, class_name: str, wanted: str = "") -> Strate
 def _loaded(text: str, file: Path) -> ModuleType:
     try:
         return module_of(file)
+    except TomlStrategyError as error:
+        raise StrategyNotFound(f"strategy {text}: {error}") from error
     except (Exception, SystemExit) as error:  # somebody's own code, of which one sentence is wanted
         raise StrategyNotFound(f"strategy {text} cannot be imported: {what_and_where(error)}") from error
 

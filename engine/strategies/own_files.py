@@ -1,7 +1,8 @@
-"""Loads a user's Python file by its content: an edited file is loaded anew, an unchanged one is not.
+"""Loads a user's file by its content: an edited file is loaded anew, an unchanged one is not.
 
 The content of a file is its own text and that of every file beside it that it imports, however far. Each
-content is a module of its own: two files of one name do not clash, and what was loaded before stays.
+content is a module of its own: two files of one name do not clash, and what was loaded before stays. So is a
+TOML file, whose module has the class it describes.
 """
 
 import ast
@@ -16,7 +17,10 @@ from pathlib import Path
 from types import ModuleType
 
 from engine.compiled.functions import compiled_code_in
+from engine.strategies.toml_form import strategy_of_text
 
+SUFFIXES = (".py", ".toml")
+"""Of files that have strategies."""
 _PREFIX = "strategy_file_"
 _one_at_a_time = threading.RLock()
 _helpers: set[str] = set()
@@ -24,9 +28,14 @@ _helpers: set[str] = set()
 
 
 def module_of(file: Path) -> ModuleType:
-    """The module of a Python file. What the file raises is raised; OSError where it cannot be read."""
+    """The module of a file. What the file raises is raised, `TomlStrategyError` for a wrong TOML file.
+
+    OSError where it cannot be read.
+    """
     file = file.resolve()
     with _one_at_a_time:
+        if file.suffix == ".toml":
+            return _module_of_toml(file)
         helpers = local_imports(file)
         digest = _digest([file, *helpers.values()])
         name = f"{_PREFIX}{file.stem}_{digest}"
@@ -78,6 +87,20 @@ def _digest(files: Iterable[Path]) -> str:
     for file in sorted(files):
         sums.update(f"{file}\0".encode("utf-8", "surrogatepass") + file.read_bytes() + b"\0")
     return sums.hexdigest()[:16]
+
+
+def _module_of_toml(file: Path) -> ModuleType:
+    content = file.read_bytes()
+    name = f"{_PREFIX}{file.stem}_{_digest([file])}"
+    found = sys.modules.get(name)
+    if found is None:
+        strategy = strategy_of_text(content, file)
+        found = ModuleType(name)
+        found.__file__ = str(file)
+        strategy.__module__ = name
+        setattr(found, strategy.__name__, strategy)
+        sys.modules[name] = found
+    return found
 
 
 def _run(name: str, file: Path, helpers: dict[str, Path], digest: str) -> ModuleType:

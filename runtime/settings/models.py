@@ -152,7 +152,7 @@ class StrategySettings(_Section):
     """One strategy on its symbols."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=500)]
-    """Of one of nextbar's or of a file in strategies/; or FILE.py:Class, or package.module:Class."""
+    """Of one of nextbar's or of a file in strategies/; or FILE.py:Class, FILE.toml, package.module:Class."""
     owner: Annotated[str, StringConstraints(pattern=patterns.OWNER)] = ""
     """What it is called on orders and in the journal; when empty its name, or that of its class. Keep it: a
     position belongs to the name that entered it."""

@@ -21,6 +21,7 @@ from runtime.suggestions import SYMBOL_LIKENESS, allowed
 from runtime.supervisor.specs import SIMULATOR, market_options, root_on_path
 
 SOURCES = ("engine", "runtime", "gateways/wire", "gateways/simulator")
+_STRATEGY_FILES = (".py", ".toml")
 CHECK_SECONDS = 300.0
 """The first start of all may have to compile the indicators."""
 CHECKING = (
@@ -174,7 +175,7 @@ def _mark(path: Path) -> bytes:
 
 def _is_of_a_module(name: str) -> bool:
     place, colon, _ = name.rpartition(":")
-    return bool(colon) and not place.endswith(".py")
+    return bool(colon) and not place.endswith(_STRATEGY_FILES)
 
 
 def _own_sources(settings: Settings) -> Iterator[Path]:
@@ -183,10 +184,11 @@ def _own_sources(settings: Settings) -> Iterator[Path]:
     folders = {home / "strategies"}
     for strategy in settings.strategies:
         file = Path(strategy.name.rpartition(":")[0] or strategy.name)
-        if file.suffix == ".py":
+        if file.suffix in _STRATEGY_FILES:
             folders |= {(folder / file).parent for folder in (home / "configs", home, Path.cwd())}
     for folder in sorted(folders):
-        yield from sorted(folder.rglob("*.py") if folder == home / "strategies" else folder.glob("*.py"))
+        found = folder.rglob("*") if folder == home / "strategies" else folder.glob("*")
+        yield from sorted(one for one in found if one.suffix in _STRATEGY_FILES)
 
 
 def _sources() -> Iterator[Path]:

@@ -222,6 +222,7 @@ def test_a_file_edited_while_it_trades_is_not_traded_unseen(home: Path):
         ("strategies/breakaway.py:Breakaway", "Breakaway"),
         (r"C:\own\breakaway.py:Breakaway", "Breakaway"),
         ("strategies/breakaway.py", "breakaway"),
+        ("strategies/breakaway.toml", "breakaway"),
         ("package.module:Class", "Class"),
     ],
 )
