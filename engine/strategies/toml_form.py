@@ -126,7 +126,8 @@ class _Form:
             else [(self._of_kind("tag", self._value("tag", when, names)), tag) for when, tag in self._tags]
         )
         plot = {name: self._plotted(name, one, names) for name, one in self._plots.items()}
-        rules = Rules(**given, plot=plot)
+        given["plot"] = plot
+        rules = Rules(**given)
         object.__setattr__(rules, "names", dict(_named_nodes(names)) | plot)
         return rules
 
@@ -219,7 +220,7 @@ class _Form:
         is_free = name.isascii() and name.isidentifier() and not name.startswith("_")
         if not is_free or name in RESERVED or hasattr(Strategy, name):
             raise self._error(key, "a parameter cannot have this name")
-        told = dict(given) if isinstance(given, dict) else {"default": given}
+        told: dict[str, Any] = dict(given) if isinstance(given, dict) else {"default": given}
         for one in told:
             if one not in _PARAM_KEYS:
                 raise self._error(key, f"{one} is no part of a parameter{allowed(one, _PARAM_KEYS)}")
@@ -231,7 +232,8 @@ class _Form:
         if "choices" in told and not (isinstance(told["choices"], list) and told["choices"]):
             raise self._error(key, "choices should be a list")
         self._text(f"{key}.doc", told.get("doc", ""))
-        return param(**told)
+        made: object = param(**told)
+        return made
 
     def _tag_pairs(self, given: object) -> str | list[tuple[Expression | float | bool, str]]:
         if isinstance(given, str):

@@ -184,7 +184,7 @@ def test_what_is_wrong_is_one_sentence(home: Path):
     assert refusal(f"{file}:Breakawy").endswith(
         "breakaway.py has no class Breakawy (did you mean Breakaway?); there are Breakaway"
     )
-    assert "(did you mean breakaway?); allowed: bband, breakaway, " in refusal("braekaway")
+    assert "(did you mean breakaway?); allowed: bband, " in refusal("braekaway")
     (home / "strategies" / "broken.py").write_text("x = 1\ny = (\n", "utf-8")
     assert "SyntaxError: '(' was never closed (broken.py, line 2)" in refusal("broken")
     (home / "strategies" / "falls.py").write_text("x = 1\ny = 1 / 0\n", "utf-8")
