@@ -22,7 +22,7 @@ from engine.model.records import JournalRecord
 from engine.model.signals import Signals
 from engine.model.timeframes import SECOND_NS
 from engine.shell.performer import Performer
-from engine.strategies.ema_cross import EMACrossStrategy
+from engine.strategies.library.ema_cross import EMACrossStrategy
 from gateways.wire import messages as wire
 from gateways.wire.framing import TO_GATEWAY_LIMIT, encode
 

@@ -1,1 +1,1 @@
-"""Strategies, each in a file of its name; `base.registry` imports them when they are asked for."""
+"""What a strategy is, how one is defined, found and called."""

@@ -321,5 +321,5 @@ def _is_reloaded(before: type, after: type) -> bool:
     return before.__module__ != after.__module__ and files[0] is not None and files[0] == files[1]
 
 
-registry = StrategyRegistry("engine.strategies")
+registry = StrategyRegistry("engine.strategies.library")
 """The project's strategies, and those whose modules a user imports."""

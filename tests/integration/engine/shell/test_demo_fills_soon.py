@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.model.bars import Bars
-from engine.strategies.sma_crossover_inflection import SMACrossoverInflectionStrategy
+from engine.strategies.library.sma_crossover_inflection import SMACrossoverInflectionStrategy
 from gateways.simulator.markets import MarketOptions, parse_market
 from runtime.settings.load import parse_settings
 from tests.support.market_rig import START_MS, MarketRig

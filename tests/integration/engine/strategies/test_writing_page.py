@@ -13,11 +13,11 @@ import pyarrow.parquet as pa_parquet
 import pytest
 from typer.testing import CliRunner
 
-import engine.strategies
 from engine.backtest import cli
 from engine.core.engine import Engine
 from engine.execution.scripts.verbs import LIVE_VERBS
 from engine.model.bars import Bar, Bars
+from engine.strategies import library
 from engine.strategies.base import SignalStrategy, registry
 from engine.strategies.slot import build_strategy
 from gateways.wire import messages as wire
@@ -26,21 +26,21 @@ from tests.support.engine_rig import Rig, config, spec
 from tests.support.places import ROOT
 
 PAGE = (ROOT / "docs" / "writing_strategies.md").read_text("utf-8")
-BLOCKS = re.findall(r"`engine/strategies/(\w+)\.py`:\n\n```python\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS = re.findall(r"`engine/strategies/library/(\w+)\.py`:\n\n```python\n(.*?)```", PAGE, re.DOTALL)
 ZERO = Decimal(0)
 
 
 @pytest.fixture(autouse=True)
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The page's files are found as if they lay in engine/strategies; nothing of them stays."""
+    """The page's files are found as if they lay in engine/strategies/library; nothing of them stays."""
     for name, text in BLOCKS:
         (tmp_path / f"{name}.py").write_text(text, "utf-8")
-    monkeypatch.setattr(engine.strategies, "__path__", [*engine.strategies.__path__, str(tmp_path)])
+    monkeypatch.setattr(library, "__path__", [*library.__path__, str(tmp_path)])
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "numba"))
     monkeypatch.setattr(registry, "_by_name", dict(registry._by_name))
     yield
     for name, _ in BLOCKS:
-        sys.modules.pop(f"engine.strategies.{name}", None)
+        sys.modules.pop(f"engine.strategies.library.{name}", None)
 
 
 def backtest(out: Path, *words: str) -> dict[str, object]:

@@ -19,7 +19,7 @@ import sys
 from engine.strategies.base import registry
 before = [name for name in sys.modules if name.startswith("engine.strategies.")]
 cls = registry.get("rsi")
-print(before, cls.__module__, "engine.strategies.cci" in sys.modules)
+print(before, cls.__module__, "engine.strategies.library.cci" in sys.modules)
 """
 
 
@@ -27,7 +27,7 @@ def test_only_the_strategy_asked_for_is_imported():
     done = subprocess.run(
         [sys.executable, "-c", ASK_FOR_ONE], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "['engine.strategies.base'] engine.strategies.rsi False"
+    assert done.stdout.strip() == "['engine.strategies.base'] engine.strategies.library.rsi False"
 
 
 @pytest.mark.parametrize("name", ["nothing", "base", "my.module:Class", "", "../rsi"])

@@ -13,7 +13,7 @@ from engine.model.signals import Signals
 from engine.model.timeframes import SECOND_NS
 from engine.risk.manager import RiskManager
 from engine.risk.rules.refused_entries import RefusedEntries
-from engine.strategies.ema_cross import EMACrossStrategy
+from engine.strategies.library.ema_cross import EMACrossStrategy
 from gateways.wire import messages as wire
 from tests.support.engine_rig import START_NS, Rig, config, spec
 from tests.support.order_events import intent

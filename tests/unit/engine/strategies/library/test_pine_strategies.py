@@ -13,7 +13,7 @@ from engine.indicators.catalog import INDICATORS
 from engine.model.bars import Bar, Bars
 from engine.model.exit_rules import ExitRules
 from engine.strategies.base import SignalStrategy, registry
-from engine.strategies.thresholds import ThresholdStrategy
+from engine.strategies.library.thresholds import ThresholdStrategy
 from tests.support.places import ROOT
 
 TEN = ("bband", "cci", "cmo", "mom", "ppo", "roc", "rsi", "tema", "trix", "ultosc")
@@ -132,11 +132,11 @@ def test_an_unknown_parameter_is_named(name: str):
 
 
 def test_every_strategy_is_found_by_its_file_and_named_as_it():
-    files = (ROOT / "engine" / "strategies").glob("*.py")
+    files = (ROOT / "engine" / "strategies" / "library").glob("*.py")
     registering = {path.stem for path in files if "\n@registry.register" in path.read_text(encoding="utf-8")}
     assert registering >= set(SIGNAL_STRATEGIES)
     assert registering <= set(registry.names())
-    assert all(registry.get(name).__module__ == f"engine.strategies.{name}" for name in registering)
+    assert all(registry.get(name).__module__ == f"engine.strategies.library.{name}" for name in registering)
 
 
 def test_strategies_and_indicators_can_be_sent_to_another_process_with_what_they_have_seen():

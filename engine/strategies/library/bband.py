@@ -4,9 +4,9 @@ from engine.indicators.averages import AverageKind
 from engine.series import ta
 from engine.series.bar import BarSeries
 from engine.strategies.base import registry
+from engine.strategies.library.thresholds import LONGEST, Sourced, ThresholdStrategy
 from engine.strategies.param import param
 from engine.strategies.rules import Rules
-from engine.strategies.thresholds import LONGEST, Sourced, ThresholdStrategy
 
 
 @registry.register

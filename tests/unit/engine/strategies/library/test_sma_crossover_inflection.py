@@ -5,7 +5,7 @@ import pytest
 
 from engine.model.bars import Bar, Bars
 from engine.strategies.base import registry
-from engine.strategies.sma_crossover_inflection import SMACrossoverInflectionStrategy
+from engine.strategies.library.sma_crossover_inflection import SMACrossoverInflectionStrategy
 
 
 def _bars(close: list[float] | np.ndarray) -> Bars:

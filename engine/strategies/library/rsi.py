@@ -3,9 +3,9 @@
 from engine.series import ta
 from engine.series.bar import BarSeries
 from engine.strategies.base import registry
+from engine.strategies.library.thresholds import LONGEST, LevelStrategy, Sourced
 from engine.strategies.param import param
 from engine.strategies.rules import Rules
-from engine.strategies.thresholds import LONGEST, LevelStrategy, Sourced
 
 
 @registry.register
