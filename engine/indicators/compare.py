@@ -1,35 +1,9 @@
-"""Pine's comparisons of floats: operands closer than 1e-10 count as equal, and nan compares false.
-
-Source: pine_semantics 1.3. Crossovers are exact and do not use these.
-"""
+"""What numbers mean in a condition."""
 
 from engine.compiled.functions import shared
 
 TOLERANCE = 1e-10
-
-
-@shared
-def below(a: float, b: float) -> bool:
-    """Pine's `a < b`."""
-    return a - b < -TOLERANCE
-
-
-@shared
-def above(a: float, b: float) -> bool:
-    """Pine's `a > b`."""
-    return a - b > TOLERANCE
-
-
-@shared
-def at_most(a: float, b: float) -> bool:
-    """Pine's `a <= b`."""
-    return a - b <= TOLERANCE
-
-
-@shared
-def at_least(a: float, b: float) -> bool:
-    """Pine's `a >= b`."""
-    return a - b >= -TOLERANCE
+"""Pine's comparisons take floats that are no further apart for equal (pine_semantics 1.3); crossovers do not."""
 
 
 @shared

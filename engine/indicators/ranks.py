@@ -3,7 +3,7 @@
 from math import ceil, floor, isnan, nan
 
 from engine.compiled.functions import Rows, State, compiled, shared
-from engine.indicators.compare import TOLERANCE, at_most
+from engine.indicators.compare import TOLERANCE
 from engine.indicators.stream import SingleOutput, check_lengths, check_percent, prepared
 from engine.indicators.sums import queue_full, queue_init, queue_push, queue_size
 
@@ -194,7 +194,7 @@ def percent_rank(s: State, o: int, x: float) -> float:
     while low < high:
         middle = (low + high) // 2
         before = s[at + middle]
-        if before <= x or at_most(before, x):
+        if before <= x or before - x <= TOLERANCE:
             low = middle + 1
         else:
             high = middle
