@@ -3,7 +3,7 @@
 from engine.compiled.functions import shared
 
 TOLERANCE = 1e-10
-"""Pine's comparisons take floats that are no further apart for equal (pine_semantics 1.3); crossovers do not."""
+"""Pine's comparisons take floats that are no further apart for equal (pine_semantics 1.3), crossovers not."""
 
 
 @shared

@@ -22,16 +22,47 @@ def stdev_init(s: State, o: int, length: int) -> None:
 
 
 @compiled
-def stdev(s: State, o: int, x: float) -> float:
-    """Biased: sqrt(max(0, q / n - m * m)) with m = sum(x) / n and q = sum(x * x)."""
+def variance(s: State, o: int, x: float) -> float:
+    """Biased: max(0, q / n - m * m) with m = sum(x) / n and q = sum(x * x). State: that of stdev."""
     length = s[o]
     p = rolling_sum(s, o, x)
     q = rolling_sum(s, o + sum_size(int(length)), x * x)
     if isnan(p) or isnan(q):
         return nan
     mean = p / length
-    variance = q / length - mean * mean
-    return sqrt(variance) if variance > 0.0 else 0.0
+    square = q / length - mean * mean
+    return max(0.0, square)
+
+
+@compiled
+def stdev(s: State, o: int, x: float) -> float:
+    """The root of the variance."""
+    return sqrt(variance(s, o, x))
+
+
+@compiled
+def _variance_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = variance(s, 0, rows[i, 0])
+    return 0
+
+
+class Variance(SingleOutput):
+    """Biased variance: max(0, q / n - m * m) of rolling sums.
+
+    Source: Pine, measured by PyneCore.
+    Warm-up: `length` bars.
+    Units: those of x, squared.
+    """
+
+    name = "variance"
+    pine_name = "ta.variance"
+    in_pine = "ta.variance(x, 5)"
+    in_talib = "VAR(x, 5)"
+    step = _variance_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(stdev_size(length), stdev_init, length), length, length)
 
 
 @compiled

@@ -189,6 +189,31 @@ def channel(s: State, o: int, high: float, low: float) -> tuple[float, float]:
 
 
 @compiled
+def _range_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    top, bottom = channel(s, 0, rows[i, 0], rows[i, 0])
+    outs[i, 0] = top - bottom
+    return 0
+
+
+class Range(SingleOutput):
+    """Largest minus smallest of the last `length` values.
+
+    Source: Pine.
+    Warm-up: `length` bars.
+    Units: those of x.
+    """
+
+    name = "range"
+    pine_name = "ta.range"
+    in_pine = "ta.range(close, 5)"
+    step = _range_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(channel_size(length), channel_init, length), length, length)
+
+
+@compiled
 def _donchian(s: State, o: int, high: float, low: float) -> tuple[float, float, float]:
     top, bottom = channel(s, o, high, low)
     return top, (top + bottom) / 2.0, bottom

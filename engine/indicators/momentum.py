@@ -1,4 +1,4 @@
-"""How far one price has moved: change, mom, roc, rsi, and cmo of both kinds.
+"""How far one price has moved: change, mom, roc, rsi, cmo of both kinds, tsi.
 
 As in `averages`: `x_size`, `x_init` and `x` work on a region of a flat state that begins at `o`.
 """
@@ -6,11 +6,11 @@ As in `averages`: `x_size`, `x_init` and `x` work on a region of a flat state th
 from math import isnan, nan
 
 from engine.compiled.functions import Rows, State, compiled, shared
-from engine.indicators.averages import rma, rma_init, rma_size
+from engine.indicators.averages import ema, ema_init, ema_size, rma, rma_init, rma_size
 from engine.indicators.compare import TOLERANCE
 from engine.indicators.stream import SingleOutput, check_lengths, prepared
 from engine.indicators.sums import queue_init, queue_push, queue_size, rolling_sum, sum_init, sum_size
-from engine.indicators.warmup import rma_warmup
+from engine.indicators.warmup import ema_warmup, rma_warmup
 
 
 @shared
@@ -286,4 +286,62 @@ class CmoWilder(SingleOutput):
         check_lengths(length=length)
         super().__init__(
             prepared(cmo_wilder_size(length), cmo_wilder_init, length), 1, 1 + rma_warmup(length)
+        )
+
+
+@shared
+def tsi_size(short: int, long: int) -> int:
+    """Length of the state of a true strength index."""
+    return 1 + 2 * (ema_size(long) + ema_size(short))
+
+
+@shared
+def tsi_init(s: State, o: int, short: int, long: int) -> None:
+    """Prepare a true strength index."""
+    s[o] = nan
+    half = ema_size(long) + ema_size(short)
+    for at in (o + 1, o + 1 + half):
+        ema_init(s, at, long)
+        ema_init(s, at + ema_size(long), short)
+
+
+@compiled
+def tsi(s: State, o: int, x: float) -> float:
+    """Ema of ema of the change over ema of ema of its size; the first ema is the long one."""
+    move = x - s[o]
+    s[o] = x
+    if isnan(move):
+        return nan
+    at_short = ema_size(int(s[o + 1]))
+    half = at_short + ema_size(int(s[o + 1 + at_short]))
+    change_of, size_of = ema(s, o + 1, move), ema(s, o + 1 + half, abs(move))
+    return ema(s, o + 1 + at_short, change_of) / ema(s, o + 1 + half + at_short, size_of)
+
+
+@compiled
+def _tsi_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = tsi(s, 0, rows[i, 0])
+    return 0
+
+
+class Tsi(SingleOutput):
+    """True strength index: the twice smoothed change over the twice smoothed size of the change.
+
+    Source: Blau, 1991; Pine, measured by PyneCore.
+    Warm-up: first value after `short` + `long` bars; that of both averages.
+    Units: -1 to 1.
+    """
+
+    name = "tsi"
+    pine_name = "ta.tsi"
+    examples = ((4, 7), (1, 1))
+    in_pine = "ta.tsi(close, 4, 7)"
+    step = _tsi_step
+
+    def __init__(self, short: int = 13, long: int = 25) -> None:
+        check_lengths(short=short, long=long)
+        super().__init__(
+            prepared(tsi_size(short, long), tsi_init, short, long),
+            short + long,
+            1 + ema_warmup(long) + ema_warmup(short),
         )

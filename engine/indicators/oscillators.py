@@ -39,18 +39,48 @@ def cci_init(s: State, o: int, length: int) -> None:
 
 
 @compiled
-def cci(s: State, o: int, x: float) -> float:
-    """(x - m) / (0.015 * d), m = sma, d = mean of |x[i] - m| over the window, summed newest first."""
+def mean_and_deviation(s: State, o: int, x: float) -> tuple[float, float]:
+    """Sma, and the mean of |x[i] - sma| over the window, summed newest first. State: that of cci."""
     length = int(s[o])
     queue_push(s, o, x)
     mean = sma(s, o + queue_size(length), x)
-    if isnan(mean):
-        return nan
+    if isnan(mean) or length == 1:
+        return mean, 0.0 * mean
     total = 0.0
     for age in range(length):
         total += abs(queue_get(s, o, age) - mean)
-    deviation = total / length if length > 1 else 0.0
+    return mean, total / length
+
+
+@compiled
+def cci(s: State, o: int, x: float) -> float:
+    """(x - m) / (0.015 * d), m = sma, d = mean of |x[i] - m| over the window."""
+    mean, deviation = mean_and_deviation(s, o, x)
     return (x - mean) / (0.015 * deviation)
+
+
+@compiled
+def _dev_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = mean_and_deviation(s, 0, rows[i, 0])[1]
+    return 0
+
+
+class Dev(SingleOutput):
+    """Mean absolute deviation: the mean of |x[i] - sma| over `length` bars.
+
+    Source: Pine, measured by PyneCore.
+    Warm-up: `length` bars.
+    Units: those of x.
+    """
+
+    name = "dev"
+    pine_name = "ta.dev"
+    in_pine = "ta.dev(x, 5)"
+    step = _dev_step
+
+    def __init__(self, length: int) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(cci_size(length), cci_init, length), length, length)
 
 
 @compiled

@@ -158,3 +158,63 @@ class Vwap(SingleOutput):
 
     def __init__(self) -> None:
         super().__init__(np.zeros(VWAP_SIZE), 1, 1)
+
+
+@compiled
+def _accdist_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    high, low, close, volume = rows[i, 0], rows[i, 1], rows[i, 2], rows[i, 3]
+    flow = ((close - low) - (high - close)) / (high - low) * volume
+    if not isnan(flow):
+        s[0] += flow
+    outs[i, 0] = s[0]
+    return 0
+
+
+class AccDist(SingleOutput):
+    """Accumulation and distribution: the running total of volume by where in its range a bar closed.
+
+    Source: Chaikin; Pine. A bar without a range adds nothing.
+    Warm-up: 1 bar; cumulative, counted from the first.
+    Units: those of volume.
+    """
+
+    name = "accdist"
+    pine_name = "ta.accdist"
+    inputs = ("high", "low", "close", "volume")
+    cumulative = True
+    examples = ((),)
+    in_pine = "ta.accdist"
+    step = _accdist_step
+
+    def __init__(self) -> None:
+        super().__init__(np.zeros(1), 1, 1)
+
+
+@compiled
+def _pvt_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    move = ((rows[i, 0] - s[0]) / s[0]) * rows[i, 1]
+    s[0] = rows[i, 0]
+    if not isnan(move):
+        s[1] += move
+    outs[i, 0] = nan if isnan(move) else s[1]
+    return 0
+
+
+class Pvt(SingleOutput):
+    """Price volume trend: the running total of volume times the relative change of the close.
+
+    Source: Pine.
+    Warm-up: 2 bars; cumulative, counted from the first.
+    Units: those of volume.
+    """
+
+    name = "pvt"
+    pine_name = "ta.pvt"
+    inputs = ("close", "volume")
+    cumulative = True
+    examples = ((),)
+    in_pine = "ta.pvt"
+    step = _pvt_step
+
+    def __init__(self) -> None:
+        super().__init__(np.array([nan, 0.0]), 2, 2)

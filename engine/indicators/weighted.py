@@ -1,6 +1,6 @@
 """Averages with weights: wma, hma, vwma."""
 
-from math import isnan, nan
+from math import exp, isnan, nan
 
 from engine.compiled.functions import Rows, State, compiled, shared
 from engine.indicators.averages import sma, sma_init, sma_size
@@ -168,3 +168,91 @@ class Vwma(SingleOutput):
     def __init__(self, length: int) -> None:
         check_lengths(length=length)
         super().__init__(prepared(vwma_size(length), vwma_init, length), length, length)
+
+
+@compiled
+def swma(s: State, o: int, x: float) -> float:
+    """(x + 2 * x[1] + 2 * x[2] + x[3]) / 6; its state is a queue of four."""
+    queue_push(s, o, x)
+    return (x + 2.0 * queue_get(s, o, 1) + 2.0 * queue_get(s, o, 2) + queue_get(s, o, 3)) / 6.0
+
+
+@compiled
+def _swma_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = swma(s, 0, rows[i, 0])
+    return 0
+
+
+class Swma(SingleOutput):
+    """Symmetrically weighted mean of four bars: 1, 2, 2 and 1 sixths.
+
+    Source: Pine.
+    Warm-up: 4 bars.
+    Units: those of x.
+    """
+
+    name = "swma"
+    pine_name = "ta.swma"
+    examples = ((),)
+    in_pine = "ta.swma(x)"
+    step = _swma_step
+
+    def __init__(self) -> None:
+        super().__init__(prepared(queue_size(4), queue_init, 4), 4, 4)
+
+
+@shared
+def alma_size(length: int) -> int:
+    """Length of the state of an alma."""
+    return queue_size(length) + length
+
+
+@shared
+def alma_init(s: State, o: int, length: int, offset: float, sigma: float) -> None:
+    """Prepare an alma: weights are a bell around `offset` of the window, oldest first, and sum to 1."""
+    queue_init(s, o, length)
+    at = o + queue_size(length)
+    middle, width = offset * (length - 1), length / sigma
+    total = 0.0
+    for k in range(length):
+        s[at + k] = exp(-((k - middle) * (k - middle)) / (2.0 * (width * width)))
+        total += s[at + k]
+    for k in range(length):
+        s[at + k] = s[at + k] / total
+
+
+@compiled
+def alma(s: State, o: int, x: float) -> float:
+    """Weighted sum of the window, oldest first; na where one in it is."""
+    length = int(s[o])
+    at = o + queue_size(length)
+    queue_push(s, o, x)
+    total = 0.0
+    for k in range(length):
+        total += queue_get(s, o, length - 1 - k) * s[at + k]
+    return total
+
+
+@compiled
+def _alma_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
+    outs[i, 0] = alma(s, 0, rows[i, 0])
+    return 0
+
+
+class Alma(SingleOutput):
+    """Arnaud Legoux's average: weights are a bell around `offset` of the window, `length` / `sigma` wide.
+
+    Source: Legoux and Kouzis-Loukas, 2009; Pine, measured by PyneCore.
+    Warm-up: `length` bars.
+    Units: those of x.
+    """
+
+    name = "alma"
+    pine_name = "ta.alma"
+    examples = ((5, 0.85, 6.0), (1, 0.85, 6.0))
+    in_pine = "ta.alma(x, 5, 0.85, 6.0)"
+    step = _alma_step
+
+    def __init__(self, length: int, offset: float = 0.85, sigma: float = 6.0) -> None:
+        check_lengths(length=length)
+        super().__init__(prepared(alma_size(length), alma_init, length, offset, sigma), length, length)

@@ -62,6 +62,7 @@ def _market(n: int) -> dict[str, np.ndarray]:
     return {
         "x": close,
         "close": close,
+        "open": np.roll(close, 1),
         "high": close * (1 + 0.01 * random.random(n)),
         "low": close * (1 - 0.01 * random.random(n)),
         "volume": random.uniform(1, 100, n),

@@ -87,6 +87,12 @@ def test_percentiles_and_ranks_of_a_window():
     assert values("median", 4, columns=[x]) == [None, None, None, 2.5, 2.5]
 
 
+def test_an_average_bar_opens_in_the_middle_of_the_one_before():
+    opens, highs, lows, closes = INDICATORS["heikin_ashi"]().run([1.0, 4], [4.0, 5], [0.0, 3], [3.0, 4])
+    assert (opens.tolist(), closes.tolist()) == ([2, 2], [2, 4])
+    assert (highs.tolist(), lows.tolist()) == ([4, 5], [0, 2])
+
+
 def test_statistics_of_a_window():
     x = [1.0, 2.0, 4.0]
     assert values("sum", 2, columns=[x]) == [None, 3, 6]
