@@ -76,13 +76,34 @@ class CLASS(nb.Script):
             broker.exit("LX", "L", stop=broker.position_avg_price * 0.99)
 '''
 
-_TEST = '''"""Tests of NAME.py: python -m pytest strategies"""
+_TOML = """doc = "Say here what it trades and why it should work."
+
+[params]
+length = { default = 20, ge = 1, le = 5000, doc = "bars of the average" }
+band_percent = { default = 1.0, gt = 0, doc = "distance from the average that counts" }
+
+[series]  # each may use those above it
+average = "ema(close, length)"
+band = "average * band_percent / 100"
+
+[rules]
+enter_long = "close > average + band"
+exit_long = "close < average"
+enter_short = "close < average - band"
+exit_short = "close > average"
+plot = ["average"]
+
+[exits]
+stop_loss_percent = 5.0
+"""
+
+_TEST = '''"""Tests of FILE: python -m pytest strategies"""
 
 from pathlib import Path
 
 import nextbar as nb
 
-STRATEGY = f"{Path(__file__).with_name('NAME.py')}:CLASS"
+STRATEGY = str(Path(__file__).with_name("FILE"))
 
 
 def test_it_trades_on_the_sample_market() -> None:
@@ -107,7 +128,12 @@ _CELLS = (
     ("code", "result.trades.tail()"),
 )
 
-_SOURCES: Mapping[str, str] = {"signal": _SIGNAL, "script": _SCRIPT}
+_SOURCES: Mapping[str, tuple[str, str]] = {
+    "signal": (".py", _SIGNAL),
+    "script": (".py", _SCRIPT),
+    "toml": (".toml", _TOML),
+}
+"""Suffix and text of the strategy's file, by its kind."""
 
 
 class AuthoringError(Exception):
@@ -115,7 +141,7 @@ class AuthoringError(Exception):
 
 
 def write_new(name: str, kind: str, home: Home | None = None) -> list[Path]:
-    """Write `strategies/NAME.py`, its test and `notebooks/NAME.ipynb`; returns them.
+    """Write `strategies/NAME.py` (or .toml), its test and `notebooks/NAME.ipynb`; returns them.
 
     `AuthoringError` where the name will not do or one of the files is there.
     """
@@ -123,19 +149,22 @@ def write_new(name: str, kind: str, home: Home | None = None) -> list[Path]:
     if kind not in _SOURCES:
         raise AuthoringError(f"there is no kind {kind!r}{allowed(kind, tuple(_SOURCES))}")
     _check(name, home)
-    words = {"CLASS": "".join(part.capitalize() for part in name.split("_")), "NAME": name}
+    suffix, source = _SOURCES[kind]
+    class_name = "".join(part.capitalize() for part in name.split("_"))
+    words = {"CLASS": class_name, "NAME": name, "FILE": f"{name}{suffix}"}
     files = {
-        home.strategies / f"{name}.py": _SOURCES[kind],
+        home.strategies / f"{name}{suffix}": source,
         home.strategies / f"test_{name}.py": _TEST,
         home.root / "notebooks" / f"{name}.ipynb": _notebook(),
     }
-    there = next((path for path in files if path.exists()), None)
+    own = (home.strategies / f"{name}.py", home.strategies / f"{name}.toml")
+    there = next((path for path in (*own, *files) if path.exists()), None)
     if there is not None:
         raise AuthoringError(f"{there} exists already; choose another name")
     try:
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(re.sub(r"CLASS|\bNAME\b", lambda found: words[found[0]], text), "utf-8")
+            path.write_text(re.sub(r"CLASS|\bNAME\b|\bFILE\b", lambda found: words[found[0]], text), "utf-8")
     except OSError as error:
         raise AuthoringError(f"{error.filename} cannot be written: {error.strerror}") from None
     return list(files)

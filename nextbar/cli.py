@@ -11,7 +11,7 @@ from runtime.process import short_run
 from runtime.typer_refusals import PlainGroup
 
 ENVIRONMENTS = ("demo", "paper", "testnet", "live")
-KINDS = ("signal", "script")
+KINDS = ("signal", "script", "toml")
 
 
 def _backtest() -> Any:  # noqa: ANN401  # a click command, of click or of typer's own copy
@@ -124,7 +124,7 @@ def show(
 def new(
     name: Annotated[str, typer.Argument(help="Of the strategy: small letters, digits and underscores.")],
     kind: Annotated[
-        str, typer.Option(help="signal or script.", autocompletion=lambda: list(KINDS))
+        str, typer.Option(help="signal, script or toml.", autocompletion=lambda: list(KINDS))
     ] = "signal",
 ) -> None:
     """Write a strategy, its test and a notebook to start from, into your folder."""

@@ -26,6 +26,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_installed_package_works_from_a_folder_of_the_users_own(packages: Path, tmp_path: Path):
+    assert (packages / "engine" / "series" / "ta.pyi").is_file()
+    assert (packages / "nextbar" / "py.typed").is_file()
     before = sorted(packages.rglob("*"))
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("NEXTBAR_")},

@@ -108,14 +108,15 @@ def test_git_ignores_what_is_the_users_own():
     assert {"/configs/*.local.toml", "/strategies/", "/notebooks/", "/data/", "/vault/*"} <= set(ignored)
 
 
-@pytest.mark.parametrize("kind", ["signal", "script"])
+@pytest.mark.parametrize("kind", ["signal", "script", "toml"])
 def test_a_new_strategy_trades_and_passes_its_own_test(home: Home, kind: str):
     strategy, test, notebook = write_new("two_words", kind)
+    suffix = ".toml" if kind == "toml" else ".py"
     assert [one.relative_to(home.root).as_posix() for one in (strategy, test, notebook)] == [
-        *("strategies/two_words.py", "strategies/test_two_words.py", "notebooks/two_words.ipynb")
+        *(f"strategies/two_words{suffix}", "strategies/test_two_words.py", "notebooks/two_words.ipynb")
     ]
-    assert "class TwoWords(" in strategy.read_text("utf-8")
-    assert not re.search(r"CLASS|NAME", strategy.read_text("utf-8") + notebook.read_text("utf-8"))
+    texts = "".join(one.read_text("utf-8") for one in (strategy, test, notebook))
+    assert not re.search(r"CLASS|NAME|FILE", texts)
     own: dict[str, object] = {"__file__": str(test), "__name__": "own"}
     exec(test.read_text("utf-8"), own)
     for name, function in own.items():
@@ -135,7 +136,7 @@ def test_a_new_strategy_trades_and_passes_its_own_test(home: Home, kind: str):
         ("class", "signal", "'class' cannot be the name of a strategy"),
         ("test_it", "signal", "would be taken for a test"),
         ("there", "signal", "exists already; choose another name"),
-        ("fine", "scrpt", "there is no kind 'scrpt' (did you mean script?); allowed: signal, script"),
+        ("fine", "scrpt", "there is no kind 'scrpt' (did you mean script?); allowed: signal, script, toml"),
     ],
 )
 def test_a_name_or_kind_that_will_not_do_is_one_sentence_and_writes_nothing(
