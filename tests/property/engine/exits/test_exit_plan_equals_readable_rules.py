@@ -50,7 +50,7 @@ def test_decisions_and_levels_are_the_same(
             readable.stopped()
         flags = [bool(x) for x in random.random(4) < 0.15]
         tag = str(random.choice(["", "a", "b", "c", "d", "e"]))
-        r = float(random.choice([nan, 0.4, 1.0]))
+        r = float(random.choice([nan, 0.0, 0.4, 1.0]))
         levels_said = [
             nan if name.startswith("limit") or random.random() < 0.3 else float(100 + random.normal())
             for name in SIGNAL_LEVELS  # where entries wait is the caller's affair

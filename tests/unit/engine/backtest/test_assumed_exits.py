@@ -103,6 +103,13 @@ def test_break_even_by_percent_and_beyond_the_entry_price():
     assert out(run(short, {0: say(SHORT)}, mirrored).trades[0]) == (3, 99.5, "SL")
 
 
+def test_break_even_at_no_distance_is_reached_though_price_has_gained_nothing():
+    rows: list[Row] = [*flat(100), (100, 100, 99.5, 100), *flat(100)]
+    rules = replace(RESTING, break_even_at_r=1.0)
+    assert out(run(rows, {0: say(LONG, r=0.0)}, rules).trades[0]) == (2, 100.0, "SL")
+    assert run(rows, {0: say(LONG, r=1.0)}, rules).trades == ()
+
+
 LOSING: list[Row] = [(100, 100, 98, 98), *flat(98, 98, 98, 98)]
 ROI = (RoiStep(120, 1.0), RoiStep(0, 4.0), RoiStep(240, 0.0))
 
