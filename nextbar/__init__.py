@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from engine.model.exit_rules import ExitRules, PartialExit
     from engine.series import ta
     from engine.series.bar import BarSeries
+    from engine.series.feature_set import standard_features
+    from engine.series.features import FeatureStream
     from engine.series.functions import absolute as abs
     from engine.series.functions import ceil, executed_when, floor, na, nz, sign, sqrt, where
     from engine.series.functions import maximum as max
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from engine.strategies.rules import Rules
     from nextbar.backtesting import backtest
     from nextbar.broker import Broker
+    from nextbar.features import features
     from nextbar.result import Result, compare
 
 _HOMES = {
@@ -52,6 +55,7 @@ _HOMES = {
     "ConfigError": "engine.backtest.data.configuration",
     "DataError": "engine.backtest.data.loaders",
     "ExitRules": "engine.model.exit_rules",
+    "FeatureStream": "engine.series.features",
     "Params": "engine.strategies.base:StrategyParams",
     "PartialExit": "engine.model.exit_rules",
     "Result": "nextbar.result",
@@ -66,6 +70,7 @@ _HOMES = {
     "ceil": "engine.series.functions",
     "compare": "nextbar.result",
     "executed_when": "engine.series.functions",
+    "features": "nextbar.features",
     "floor": "engine.series.functions",
     "load": "engine.backtest.data.sources:bars_of",
     "max": "engine.series.functions:maximum",
@@ -75,6 +80,7 @@ _HOMES = {
     "param": "engine.strategies.param",
     "sign": "engine.series.functions",
     "sqrt": "engine.series.functions",
+    "standard_features": "engine.series.feature_set",
     "ta": "engine.series.ta:",
     "where": "engine.series.functions",
 }
@@ -90,6 +96,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "ExitRules",
+    "FeatureStream",
     "Params",
     "PartialExit",
     "Result",
@@ -104,6 +111,7 @@ __all__ = [
     "ceil",
     "compare",
     "executed_when",
+    "features",
     "floor",
     "load",
     "max",
@@ -113,6 +121,7 @@ __all__ = [
     "param",
     "sign",
     "sqrt",
+    "standard_features",
     "ta",
     "where",
 ]

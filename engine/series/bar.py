@@ -1,13 +1,15 @@
 """The bar that `define` is given: series of its prices, volume and time."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from engine.model.timeframes import timeframe_ns
 from engine.series.clock import checked_zone
-from engine.series.nodes import DECIDING, Feed, Series, SeriesError, make
+from engine.series.nodes import DECIDING, BoolSeries, Feed, Series, SeriesError, make
 from engine.series.refused import sentence_about_bar
 
+_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 FIELDS = ("open", "high", "low", "close", "volume", "time_ms", "bar_index")
 """What a bar of a feed gives a graph; the rest is made of them."""
 
@@ -119,6 +121,37 @@ class BarSeries:
         """Number of the day in a time zone, counted from 1970-01-01: it changes at midnight there."""
         return self._clock("day", tz)
 
+    def session(self, hours: str, tz: str = "UTC") -> BoolSeries:
+        """Whether the bar opens within hours of a time zone: "09:30-16:00", the end not in it.
+
+        "22:00-02:00" goes over midnight.
+        """
+        first, last = _minutes_of(hours)
+        minute = self._clock("minute_of_day", tz)
+        begun, not_ended = minute >= first, minute < last
+        return begun & not_ended if first < last else begun | not_ended
+
+    def new_day(self, tz: str = "UTC") -> BoolSeries:
+        """Whether the bar is the first of a day in a time zone; false on history's first."""
+        day = self.day_in(tz)
+        return day != day[1]
+
+    def new_week(self, tz: str = "UTC") -> BoolSeries:
+        """Whether the bar is the first of a week, from Monday, in a time zone; false on history's first."""
+        week = (self.day_in(tz) + 3.0) // 7.0  # 1970-01-01 was a Thursday
+        return week != week[1]
+
+    def new_session(self, hours: str, tz: str = "UTC") -> BoolSeries:
+        """Whether the bar is the first of a session, as of `session`; false on history's first.
+
+        `ta.once_per(condition, bar.new_session("09:30-16:00", "America/New_York"))` holds once in each.
+        """
+        first, _ = _minutes_of(hours)
+        inside = self.session(hours, tz)
+        minute = self.day_in(tz) * 1440.0 + self._clock("minute_of_day", tz)
+        number = (minute - float(first)) // 1440.0
+        return inside & ((number != number[1]) | (~inside)[1])
+
     def on(self, timeframe: str) -> "BarSeries":
         """The bars of a longer timeframe, such as "1h": a deciding bar sees the last closed one."""
         try:
@@ -134,3 +167,12 @@ class BarSeries:
         if not isinstance(symbol, str) or not symbol or not symbol.isprintable():
             raise SeriesError(f"bar.of({symbol!r}) takes the name of a symbol, such as BTCUSDT")
         return BarSeries(Feed(symbol, self.feed.timeframe))
+
+
+def _minutes_of(hours: str) -> tuple[int, int]:
+    """First minute of the day in a session, and the first after it."""
+    found = _HOURS.fullmatch(hours) if isinstance(hours, str) else None
+    if found is None:
+        raise SeriesError(f'a session is hours such as "09:30-16:00", not {hours!r}')
+    first_hour, first_minute, last_hour, last_minute = map(int, found.groups())
+    return first_hour * 60 + first_minute, last_hour * 60 + last_minute

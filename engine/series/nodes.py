@@ -28,6 +28,10 @@ class SeriesError(SentenceError):
     """An expression that cannot be a series; the text says what to write instead."""
 
 
+class UnknownIndicator(SeriesError, AttributeError):
+    """A name that `ta` has not; libraries that ask every module for a name, as pickle does, go on."""
+
+
 class Feed(NamedTuple):
     """Bars that advance a node: of another symbol ("": the strategy's own), of another timeframe ("": the
     deciding one).
@@ -83,6 +87,9 @@ class Node:
 
     def __hash__(self) -> int:
         return self.number
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (type(self), self.op, self.args, self.data, self.feed, self.payload)
 
     def __eq__(self, other: object) -> "BoolSeries":  # type: ignore[override]  # a series of answers
         return compare("eq", self, other)
@@ -305,6 +312,13 @@ def make(
         found.number = next(_numbers)
         _nodes[key] = found
     return found
+
+
+def _again(
+    cls: type[Node], op: str, args: tuple[Node, ...], data: Data, feed: Feed | None, payload: object
+) -> Node:
+    """The node of a pickle or a copy."""
+    return make(cls, op, args, data, feed=feed, payload=payload)
 
 
 def constant(value: float) -> Series:

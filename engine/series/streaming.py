@@ -38,9 +38,9 @@ class Stream:
     """
 
     def __init__(self, roots: Sequence[Node], memory: Memory | None = None) -> None:
-        self._roots = tuple(roots)
+        self.roots = tuple(roots)
         self.nodes = ordered(roots)
-        self._writer = _Writer(self.nodes, self._roots)
+        self._writer = _Writer(self.nodes, self.roots)
         self._start = self._writer.memory
         self.memory: Memory = deepcopy(self._start) if memory is None else memory
         self._bind()

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.indicators.catalog import BROKEN, INDICATORS
 from engine.series.calls import function_of, indicator
-from engine.series.nodes import SeriesError
+from engine.series.nodes import UnknownIndicator
 from runtime.suggestions import did_you_mean
 
 __all__ = ["indicator"]
@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Callable[..., Any]:
         raise AttributeError(name)
     if name not in INDICATORS:
         said = f"ta has no {name}{did_you_mean(name, INDICATORS)}, docs/indicators.md has all"
-        raise SeriesError("; ".join((said, *BROKEN)))
+        raise UnknownIndicator("; ".join((said, *BROKEN)))
     function = globals()[name] = function_of(INDICATORS[name])
     return function
 
