@@ -103,10 +103,11 @@ def run(
     raise typer.Exit(run_environment(words or [], "nextbar run"))
 
 
-@app.command(epilog="Example: nextbar show rsi")
+@app.command(epilog="Example: nextbar show rsi --svg rsi.svg")
 def show(
     strategy: Annotated[str, typer.Argument(help="NAME, FILE.py:Class or package.module:Class.")],
     param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="File for a picture of the graph.")] = None,
 ) -> None:
     """Print a strategy: what it is, its parameters, and its rules where they are a graph of series."""
     short_run.begin()
@@ -114,7 +115,7 @@ def show(
     from nextbar.showing import lines_about  # noqa: PLC0415  # as above
 
     try:
-        for line in lines_about(strategy, param or ()):
+        for line in lines_about(strategy, param or (), svg):
             typer.echo(line)
     except ConfigError as error:
         _refuse(str(error))

@@ -1,21 +1,24 @@
-"""`nextbar show`: a strategy in text."""
+"""`nextbar show`: a strategy in text, and its graph as a picture."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
+from engine.backtest.data.configuration import ConfigError
 from engine.backtest.runs.config import choices
-from engine.backtest.runs.strategies import built, strategy_class
+from engine.backtest.runs.strategies import AnyStrategy, built, strategy_class
 from engine.backtest.strategy_list import describe
 from engine.series.words import expression
 from engine.strategies.base import SignalStrategy
 from engine.strategies.graph import Strategy
+from nextbar.picture import picture_of
 
 
-def lines_about(text: str, params: Sequence[str] = ()) -> Iterator[str]:
+def lines_about(text: str, params: Sequence[str] = (), svg: Path | None = None) -> Iterator[str]:
     """What a strategy is, its parameters, its rules; `ConfigError` where it cannot be found or made.
 
-    `params` are `NAME=VALUE`.
+    `params` are `NAME=VALUE`. `svg` is a file for a picture of its graph.
     """
     cls = strategy_class(text)
     head, table = describe(text, cls)
@@ -32,6 +35,18 @@ def lines_about(text: str, params: Sequence[str] = ()) -> Iterator[str]:
     if isinstance(strategy, Strategy):
         yield ""
         yield from _rules(strategy)
+    if svg is not None:
+        _draw(text, strategy, svg)
+        yield f"\nwritten to {svg}"
+
+
+def _draw(text: str, strategy: AnyStrategy, svg: Path) -> None:
+    if not isinstance(strategy, Strategy):
+        raise ConfigError(f"{text} is no graph of series, so there is no picture of it")
+    try:
+        svg.write_text(picture_of(strategy.graph), "utf-8")
+    except OSError as error:
+        raise ConfigError(f"{svg} cannot be written: {error.strerror}") from None
 
 
 def _rules(strategy: Strategy) -> Iterator[str]:
