@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from math import inf
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,18 +19,18 @@ class ExitsRefused(ValueError):
 
 
 def changed_exits(rules: ExitRules, changes: Mapping[str, object]) -> ExitRules:
-    """Exit rules with some fields replaced, checked by type; raises `ExitsRefused`.
+    """Exit rules with some fields replaced, all checked by type and range; raises `ExitsRefused`.
 
-    `minimal_roi` may also be a mapping from minutes to percent, as in `{"0": 4, "40": 1}`.
+    `minimal_roi` may also be a mapping from minutes to percent, as in `{"0": 4, "40": 1}`, and a part of
+    `partial_exits` one from names to values.
     """
-    if not changes:
-        return rules
     known = asdict(rules)
     for name in changes:
         if name not in known:
             raise ExitsRefused(f"exits.{name}: no such rule{allowed(name, sorted(known))}")
     try:
-        changed = TypeAdapter(ExitRules).validate_python(known | dict(changes) | _roi_rows(changes))
+        given = known | dict(changes)
+        changed = _adapter().validate_python(given | _roi_rows(given))
     except ValidationError as e:
         first = e.errors()[0]
         if first["type"] == "value_error":
@@ -38,6 +39,12 @@ def changed_exits(rules: ExitRules, changes: Mapping[str, object]) -> ExitRules:
         raise ExitsRefused(f"exits.{key} is {given!r}, it should be {expected(first)}") from e
     _check(changed)
     return changed
+
+
+@cache
+def _adapter() -> TypeAdapter[ExitRules]:
+    """Made once: that takes longer than to check."""
+    return TypeAdapter(ExitRules)
 
 
 def _roi_rows(changes: Mapping[str, object]) -> dict[str, object]:

@@ -177,6 +177,10 @@ class ExitRules:
             raise ValueError(f"exit_timezone: there is no time zone {self.exit_timezone!r}, {text}") from None
 
 
+IN_R = ("stop_r", "take_profit_r", "break_even_at_r", "trailing_r", "trailing_after_r", "partial_exits")
+"""The rules that are measured in multiples of a signal's `risk_distance`."""
+
+
 def clock_time(text: str) -> time:
     """The time of day "15:55"; ValueError where it is none."""
     try:

@@ -43,12 +43,14 @@ def file_of(cls: type) -> str | None:
 
 
 def place(error: BaseException, file: str | None, frames: Sequence[traceback.FrameSummary]) -> str:
-    """File and line in `file` where it failed, else the last line of all."""
+    """File and line in `file` where it failed, else the last line of all; none of a `SentenceError` from
+    elsewhere, which says by itself what is meant.
+    """
     if isinstance(error, CompileError):
         return error.place
     own = [(one.filename, one.lineno) for one in frames if one.filename == file]
     own = own or [(name, int(line)) for name, line in _IN_TEXT.findall(str(error)) if _is_same(name, file)]
-    if not own and not frames:
+    if not own and (not frames or (file is not None and isinstance(error, SentenceError))):
         return ""
     name, line = own[-1] if own else (frames[-1].filename, frames[-1].lineno)
     return f"{Path(name).name} line {line}"

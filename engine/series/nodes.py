@@ -67,6 +67,8 @@ class Node:
     __slots__ = ("__dict__", "__weakref__", "args", "data", "feed", "number", "op", "payload")
 
     is_condition = False
+    __pandas_priority__ = 5000
+    """Above pandas' own, so that its operators leave it to ours to refuse."""
 
     @cached_property
     def warmup_bars(self) -> int:
@@ -99,8 +101,9 @@ class Node:
 
     def __bool__(self) -> NoReturn:
         raise SeriesError(
-            "a series has a value for each bar, so it cannot decide an if, and, or, not or a < b < c; write "
-            "& | ~ with brackets around each comparison, or nb.where(condition, a, b)"
+            "a series has a value for each bar, so it cannot decide an if, and, or, not, min, max or "
+            "a < b < c; write & | ~ with brackets around each comparison, nb.where(condition, a, b), nb.min "
+            "or nb.max"
         )
 
     def __iter__(self) -> NoReturn:

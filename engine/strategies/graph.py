@@ -4,13 +4,6 @@ class Breakaway(Strategy):
     length = param(20, ge=1, doc="bars of the average")
     exits = ExitRules(stop_loss_percent=5.0)
 
-    def _checked(self, by_name: Mapping[str, object]) -> StrategyParams:
-        try:
-            return self.Params.model_validate(by_name)
-        except ValidationError as error:
-            what = sentence(error, self.Params, prefix="parameter ")
-            raise SentenceError(f"{type(self).__name__}: {what}") from None
-
     def define(self, bar: BarSeries) -> Rules:
         average = ta.ema(bar.close, self.length)
         return Rules(enter_long=bar.close > average, exit_long=bar.close < average)
@@ -22,7 +15,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 
 from engine.model.bars import Bar, Bars
-from engine.model.exit_rules import ExitRules
+from engine.model.exit_rules import IN_R, ExitRules
 from engine.model.sentences import SentenceError
 from engine.model.signals import SignalArrays, Signals
 from engine.series.bar import BarSeries
@@ -54,6 +47,10 @@ class Strategy(SignalStrategy):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401  # as Python passes them on
         super().__init_subclass__(**kwargs)
+        exits: object = cls.exits
+        if not isinstance(exits, ExitRules):
+            what = f"exits is a {type(exits).__name__}, nb.ExitRules(...) was expected"
+            raise SentenceError(f"{cls.__name__}: {what}")
         if "name" not in vars(cls):
             cls.name = cls.__name__
         if "Params" not in vars(cls):
@@ -63,6 +60,7 @@ class Strategy(SignalStrategy):
     def __init__(self, params: StrategyParams | None = None, /, **by_name: object) -> None:
         self.params = self._checked(by_name) if params is None else params
         self._graph = Graph(self.define(BarSeries()))
+        _check_distance(self.exit_rules, self._graph.rules)
         self.value_names = tuple(self._graph.plots)  # type: ignore[misc]  # each object has its own
         self._stream: Stream | None = None
         self._feeds: dict[tuple[str, int], Feed] | None = None
@@ -75,9 +73,9 @@ class Strategy(SignalStrategy):
             what = sentence(error, self.Params, prefix="parameter ")
             raise SentenceError(f"{type(self).__name__}: {what}") from None
 
-    def define(self, bar: BarSeries) -> Rules:
+    def define(self, bar: BarSeries) -> Rules:  # noqa: ARG002  # for those who write it
         """The rules, as series made of the bar's; called once for each object."""
-        raise NotImplementedError
+        raise SentenceError(f"{type(self).__name__} has no define(self, bar), which returns nb.Rules(...)")
 
     @property
     def exit_rules(self) -> ExitRules:
@@ -166,3 +164,12 @@ class Strategy(SignalStrategy):
         vars(self).update(state)
         if memory is not None:
             self._stream = Stream(self._graph.roots, memory)
+
+
+def _check_distance(exits: ExitRules, rules: Rules) -> None:
+    """`SentenceError` for exit rules in multiples of a distance that no signal has."""
+    needed = next((name for name in IN_R if getattr(exits, name)), "")
+    if needed and rules.risk_distance is None:
+        raise SentenceError(
+            f"exits: {needed} is a multiple of risk_distance, which nb.Rules(...) does not give"
+        )

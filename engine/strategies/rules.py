@@ -54,7 +54,7 @@ class Rules:
     stop_short: Series | float | None = None
     target_long: Series | float | None = None
     target_short: Series | float | None = None
-    plot: Mapping[str, Series | BoolSeries] = field(default_factory=dict)
+    plot: Mapping[str, Series | BoolSeries | float] = field(default_factory=dict)
     names: Mapping[str, Node] = field(default_factory=dict, init=False)
     """Series by the names that the strategy's own code gave them, for people to read."""
 
@@ -64,6 +64,7 @@ class Rules:
             name: value for name, value in frame.f_locals.items() if isinstance(value, Series | BoolSeries)
         }
         object.__setattr__(self, "names", own | dict(self.plot))
+        _check(self)
 
 
 class Graph:
@@ -81,7 +82,7 @@ class Graph:
         self.tags, number = _tags(rules.tag)
         numbers = {name: getattr(rules, name) for name in SIGNAL_NUMBERS}
         self.numbers = {name: _number(name, given) for name, given in numbers.items() if given is not None}
-        self.plots = {name: on_deciding(node) for name, node in rules.plot.items()}
+        self.plots = {name: on_deciding(_plotted(name, given)) for name, given in rules.plot.items()}
         self.roots: tuple[Node, ...] = (
             *self.flags.values(),
             _number("risk_distance", rules.risk_distance),
@@ -145,6 +146,24 @@ class Graph:
     def feeds(self) -> tuple[Feed, ...]:
         """The bars it needs beside the deciding ones."""
         return tuple(sorted({node.feed for node in self.nodes if node.feed} - {DECIDING}))
+
+
+def _check(rules: Rules) -> None:
+    """`SentenceError` for what is no series, raised where a person's own code makes the rules."""
+    for name in FLAGS:
+        _condition(name, getattr(rules, name))
+    for name in ("risk_distance", *SIGNAL_NUMBERS):
+        _number(name, getattr(rules, name))
+    _tags(rules.tag)
+    for name, given in rules.plot.items():
+        _plotted(name, given)
+
+
+def _plotted(name: str, given: object) -> Node:
+    try:
+        return condition_of(given) if isinstance(given, BoolSeries | bool) else series_of(given)
+    except SeriesError as error:
+        raise SeriesError(f"nb.Rules, plot {name!r}: {error}") from None
 
 
 def _condition(name: str, given: object) -> BoolSeries:

@@ -261,7 +261,8 @@ def _rules(case: Case) -> Iterator[_Change]:
         for choice in choices:
             if name in given and given[name] != choice:
                 yield _rule(f"{name} {choice}", {name: choice})
-    for entry_bar in _CHOICES["entry_bar"]:
+    counted = {"entry_bar", "max_holding_strict"} <= given.keys()  # a person's own strategy has neither
+    for entry_bar in _CHOICES["entry_bar"] if counted else ():
         if entry_bar != given["entry_bar"]:
             strict = not given["max_holding_strict"]
             changes = {"entry_bar": entry_bar, "max_holding_strict": strict}

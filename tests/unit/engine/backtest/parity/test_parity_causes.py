@@ -116,6 +116,14 @@ def test_what_nothing_explains_is_said_to_be_unknown():
     assert told.endswith(counted)
 
 
+def test_a_strategy_of_ones_own_without_the_rules_of_the_ten_is_explained_too():
+    prepared = _prepared("cci")
+    own = prepared.case.model_copy(update={"strategy": "ema_cross", "params": {}})
+    _, divergence, cause = _explained(replace(prepared, case=own))
+    assert divergence.columns or divergence.listed or divergence.generated
+    assert cause.kind == "unknown"
+
+
 def test_the_state_is_that_of_the_bar_that_decided():
     result, divergence, _ = _explained(_prepared("ppo", params={"max_holding_strict": True}))
     state = divergence.state

@@ -1,0 +1,90 @@
+"""What is wrong in a person's own strategy is one sentence, with the line of their own file."""
+
+from typing import Any
+
+import pytest
+
+from engine.backtest.data.configuration import ConfigError
+from engine.backtest.run import backtest
+from engine.model.exit_rules import ExitRules
+from engine.model.sentences import SentenceError
+from engine.series.bar import BarSeries
+from engine.strategies.graph import Strategy
+from engine.strategies.rules import Rules
+
+OPEN_BAR = ExitRules(max_holding_bars=1)
+
+
+def refused(given: object, exits: ExitRules = OPEN_BAR) -> str:
+    """What a backtest says about rules made with these arguments."""
+
+    class Mistaken(Strategy):
+        def define(self, bar: BarSeries) -> Rules:
+            return given(bar)  # type: ignore[no-any-return, operator]  # what is tried
+
+    Mistaken.exits = exits
+    with pytest.raises(ConfigError) as raised:
+        backtest(Mistaken, "sample-1h")
+    return str(raised.value)
+
+
+def line_of(function: object) -> int:
+    return function.__code__.co_firstlineno  # type: ignore[attr-defined, no-any-return]  # a function has it
+
+
+@pytest.mark.parametrize(
+    ("rules", "sentence"),
+    [
+        (lambda bar: Rules(enter_long=bar.close), "enter_long: a number is no condition; compare it"),
+        (lambda bar: Rules(risk_distance=bar.close > 1), "risk_distance: a condition is no number"),
+        (lambda bar: Rules(tag=bar.close), "tag: expected a text, or pairs of a condition and a text"),
+        (lambda bar: Rules(plot={"what": "close"}), "plot 'what': 'close' is neither a series nor a number"),
+    ],
+)
+def test_wrong_rules_name_the_line_that_makes_them(rules: object, sentence: str) -> None:
+    said = refused(rules)
+    assert said.startswith(f"Mistaken cannot be made: nb.Rules, {sentence}")
+    assert said.endswith(f"(test_mistakes_in_rules.py line {line_of(rules)})")
+
+
+def test_a_define_without_rules_and_none_at_all_say_what_is_expected() -> None:
+    assert refused(lambda _: None) == (
+        "Mistaken cannot be made: define returned nothing, nb.Rules(...) was expected"
+    )
+    with pytest.raises(SentenceError, match=r"^Empty has no define\(self, bar\), which returns nb\.Rules"):
+        type("Empty", (Strategy,), {})()
+
+
+def test_a_number_may_be_plotted() -> None:
+    class Level(Strategy):
+        def define(self, bar: BarSeries) -> Rules:
+            return Rules(enter_long=bar.close > 1200, plot={"level": 1200})
+
+    result = backtest(Level, "sample-1h")
+    assert set(result.signals["SAMPLEUSDT"].values[0]) == {1200.0}
+
+
+def test_exit_rules_of_a_class_are_checked_as_those_of_a_configuration() -> None:
+    def rules(bar: BarSeries) -> Rules:
+        return Rules(enter_long=bar.close > bar.open, risk_distance=bar.high - bar.low)
+
+    said = refused(rules, ExitRules(stop_loss_percent=-5))
+    assert said == "exits.stop_loss_percent: -5.0, expected a number above zero"
+    parts: Any = [{"at_r": 1, "fraction": 2}]
+    assert refused(rules, ExitRules(partial_exits=parts)).startswith("exits.partial_exits: expected at_r and")
+    table: Any = {"0": 4, "40": "x"}
+    said = refused(rules, ExitRules(minimal_roi=table))
+    assert said == "exits.minimal_roi[1].percent is 'x', it should be a number"
+
+
+def test_exit_rules_that_are_none_are_refused_with_the_class() -> None:
+    with pytest.raises(
+        SentenceError, match=r"^Dicted: exits is a dict, nb.ExitRules\(\.\.\.\) was expected$"
+    ):
+        type("Dicted", (Strategy,), {"exits": {"stop_loss_percent": 5}})
+
+
+@pytest.mark.parametrize("exits", [ExitRules(stop_r=2), ExitRules(trailing_r=1.0)])
+def test_a_stop_in_multiples_of_a_distance_that_the_rules_do_not_give_is_refused(exits: ExitRules) -> None:
+    said = refused(lambda bar: Rules(enter_long=bar.close > bar.open), exits)
+    assert "is a multiple of risk_distance, which nb.Rules(...) does not give" in said
