@@ -6,7 +6,7 @@ from decimal import Decimal
 from engine.account.attribution import OPERATOR
 from engine.core.given import given_now, record_of
 from engine.core.parts import Parts
-from engine.core.standing import standing
+from engine.core.standing import reasons_of, standing
 from engine.execution.exits.market_exits import DUST
 from engine.model.audit import Answer
 from engine.model.cause import Cause
@@ -104,7 +104,7 @@ class Commands:
         return self._engine.lost.rebuild()
 
     def _why(self, command: Command) -> tuple[bool, str]:
-        """What each strategy does now and what keeps it from trading, then its last signals."""
+        """What each strategy does now, what stops it, its conditions on the last bar, its last signals."""
         engine = self._engine
         slots = [
             slot
@@ -116,7 +116,12 @@ class Commands:
         )
         left_behind = engine.ownership.left_behind(command.symbol)
         failed = (_to_mend(slot) for slot in slots if slot.state is SlotState.FAILED)
-        return True, "\n".join((*standing(slots, engine), *failed, *left_behind, signals))
+        told = (
+            line
+            for slot, state in zip(slots, standing(slots, engine), strict=True)
+            for line in (state, *reasons_of(slot))
+        )
+        return True, "\n".join((*told, *failed, *left_behind, signals))
 
     def targets(self, strategy: str, symbol: str) -> list[OwnerKey]:
         """The configured strategies that are meant by a name and a symbol ("" is every one)."""

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from engine.core.parts import Parts
 from engine.core.vetoes import entries_of
+from engine.model.timeframes import utc_text
+from engine.strategies.graph import Strategy
 from engine.strategies.slot import SlotState, StrategySlot
 
 _WORDS = {
@@ -33,6 +35,17 @@ def state_of(slot: StrategySlot, held_base: Decimal) -> str:
         return "paused until resume"
     text = _WORDS.get(slot.state, slot.state.value)
     return f"{text}: {slot.reason}" if slot.state is SlotState.STOPPED and slot.reason else text
+
+
+def reasons_of(slot: StrategySlot) -> list[str]:
+    """Its conditions on its last bar with their numbers, a line each; none where it is no graph of series."""
+    if not isinstance(slot.strategy, Strategy):
+        return []
+    reasons = slot.strategy.reasons()
+    if not reasons:
+        return []
+    at = utc_text(slot.fed_open_ns.get(slot.inputs[0], 0))
+    return [f"  bar of {at}:", *(f"    {flag} {why}" for flag, why in reasons.items())]
 
 
 def standing(slots: Iterable[StrategySlot], engine: Parts) -> list[str]:

@@ -177,6 +177,8 @@ class Signal(Record, frozen=True, tag="signal"):
     `fate` is traded, vetoed, late, duplicate, warming, suspect, paused, failed or ignored; `rule` names the
     rule that vetoed; `detail` is one sentence for a person. An entry among `client_order_ids` that the
     exchange refuses later makes it rejected (`engine.orders.signal_fate`), which no record repeats.
+    `values` are those of the plotted series by `value_names`, without those that were na; records of earlier
+    versions have no names.
     """
 
     strategy: str
@@ -196,6 +198,7 @@ class Signal(Record, frozen=True, tag="signal"):
     time_ns: int
     price: float = 0.0
     action: str = ""
+    value_names: tuple[str, ...] = ()
 
 
 class ExitState(Record, frozen=True, tag="exit_state"):

@@ -1,9 +1,10 @@
 """A graph in words: an expression as a person would write it, and why a condition is true or false."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from math import isfinite, isnan
 
-from engine.series.nodes import DECIDING, Feed, Node
+from engine.series.nodes import DECIDING, Feed, Node, ordered
 from engine.series.operations import OPERATIONS
 
 Names = Mapping[int, str]
@@ -15,6 +16,8 @@ Value = Callable[[Node], float | bool | None]
 _LOOSEST, _COMPARES, _TIGHTEST = 0, 4, 10
 """How tightly operations bind; a comparison inside another one has brackets, for `a < b < c` is none."""
 _DIGITS = 7
+_LONGEST_NUMBER, _LONGEST_CONDITION, _LEFT_OUT = 40, 300, "..."
+"""Nodes of what a reason writes out, and what stands for longer ones."""
 _LARGEST_WHOLE = 1e15
 _PLAIN_CLOCK = ("hour", "minute", "weekday")
 """Parts of the time that have a name of their own in UTC."""
@@ -60,9 +63,23 @@ def reason(condition: Node, value: Value, names: Names | None = None) -> str:
     """Why a condition is what it is: its comparisons with the numbers on both sides.
 
     Of several joined by `and` the false ones say why it is false; of several joined by `or` the true ones say
-    why it is true.
+    why it is true. What is long is `...`, unless it has a name.
     """
-    return _reason(condition, value, names or {}, _LOOSEST)
+    return _Account(value, _shortened(condition, names or {})).reason(condition)
+
+
+def _shortened(condition: Node, names: Names) -> Names:
+    """The names, and one for what would be too long: written out, a graph can be longer than any memory."""
+    lengths: dict[int, int] = {}
+    made = dict(names)
+    for node in ordered([condition]):
+        length = 1 + sum(1 if arg.number in made else lengths[arg.number] for arg in node.args)
+        lengths[node.number] = length
+        if node.number not in made and length > (
+            _LONGEST_CONDITION if node.is_condition else _LONGEST_NUMBER
+        ):
+            made[node.number] = _LEFT_OUT
+    return made
 
 
 def on_feed(feed: Feed, text: str) -> str:
@@ -138,40 +155,59 @@ def _setting(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
-def _reason(node: Node, value: Value, names: Names, outer: int) -> str:
-    if node.op == "join":
-        return _reason(node.args[0], value, names, outer)
-    if node.op in _JOINED:
-        return _joined(node, value, names, outer)
-    if node.op == "not":
-        return f"not ({_reason(node.args[0], value, names, _LOOSEST)})"
-    if node.op in _COMPARED and node.number not in names:
-        left, right = (_with_value(arg, value, names) for arg in node.args)
-        return f"{left} {_COMPARED[node.op]} {right}"
-    if node.op == "output" and node.number not in names:
-        return _called(node, names, DECIDING, lambda arg: _with_value(arg, value, names))
-    if node.number in names and node.op in _COMPARED:
-        left, right = (_with_value(arg, value, names) for arg in node.args)
-        return f"{names[node.number]} ({left} {_COMPARED[node.op]} {right})"
-    return _text(node, names, _LOOSEST)
+@dataclass(slots=True)
+class _Account:
+    """One reason: values and names, and the names that it has explained."""
+
+    value: Value
+    names: Names
+    explained: set[int] = field(default_factory=set)
+
+    def reason(self, node: Node, outer: int = _LOOSEST) -> str:
+        """A condition with the numbers of what decides; a name is explained where it comes first."""
+        name = self.names.get(node.number)
+        if name is None:
+            return self._unnamed(node, outer)
+        if name == _LEFT_OUT or node.number in self.explained:
+            return name
+        self.explained.add(node.number)
+        return f"{name} ({self._unnamed(node, _LOOSEST)})"
+
+    def _unnamed(self, node: Node, outer: int) -> str:
+        if node.op == "join":
+            return self.reason(node.args[0], outer)
+        if node.op in _JOINED:
+            return self._joined(node, outer)
+        if node.op == "not":
+            return f"not ({self.reason(node.args[0])})"
+        if node.op in _COMPARED:
+            left, right = map(self._with_value, node.args)
+            return f"{left} {_COMPARED[node.op]} {right}"
+        if node.op == "output":
+            return _called(node, self.names, DECIDING, self._with_value)
+        return _text(node, self.names, _LOOSEST, named=False)
+
+    def _joined(self, node: Node, outer: int) -> str:
+        """The parts that decide; all of them where all do."""
+        parts = _parts(node, node.op, self.names)
+        decisive = [part for part in parts if self.value(part) is (node.op == "or")]
+        binds = OPERATIONS[node.op].binds
+        text = _JOINED[node.op].join(self.reason(part, binds + 1) for part in decisive or parts)
+        return f"({text})" if outer > binds and len(decisive or parts) > 1 else text
+
+    def _with_value(self, node: Node) -> str:
+        text = _text(node, self.names, _LOOSEST)
+        return text if node.op == "constant" else f"{text} {number_text(self.value(node))}"
 
 
-def _joined(node: Node, value: Value, names: Names, outer: int) -> str:
-    """The parts that decide; all of them where all do."""
-    parts = _parts(node, node.op)
-    decisive = [part for part in parts if value(part) is (node.op == "or")]
-    text = _JOINED[node.op].join(
-        _reason(part, value, names, OPERATIONS[node.op].binds + 1) for part in decisive or parts
-    )
-    return f"({text})" if outer > OPERATIONS[node.op].binds and len(decisive or parts) > 1 else text
-
-
-def _parts(node: Node, op: str) -> list[Node]:
-    if node.op != op:
-        return [node]
-    return [part for arg in node.args for part in _parts(arg, op)]
-
-
-def _with_value(node: Node, value: Value, names: Names) -> str:
-    text = _text(node, names, _LOOSEST)
-    return text if node.op == "constant" else f"{text} {number_text(value(node))}"
+def _parts(node: Node, op: str, names: Names) -> list[Node]:
+    """What is joined by one operation, in the order it is written; a part with a name of its own is one."""
+    found: list[Node] = []
+    waiting = [*reversed(node.args)]
+    while waiting:
+        part = waiting.pop()
+        if part.op == op and part.number not in names:
+            waiting += reversed(part.args)
+        else:
+            found.append(part)
+    return found

@@ -200,10 +200,16 @@ def _position_row(strategy: str, position: Position) -> Row:
     }
 
 
+def _values_text(names: tuple[str, ...], values: tuple[float, ...]) -> str:
+    """Values by name as JSON; without names, as in records of earlier versions, one after the other."""
+    if not names:
+        return " ".join(repr(value) for value in values)
+    return msgspec.json.encode(dict(zip(names, values, strict=True))).decode()
+
+
 def _signal_row(sequence: int, record: Signal) -> Row:
     row = msgspec.structs.asdict(record)
-    values = row.pop("values")
-    row["signal_values"] = " ".join(repr(value) for value in values)
+    row["signal_values"] = _values_text(row.pop("value_names"), row.pop("values"))
     row["client_order_ids"] = " ".join(record.client_order_ids)
     row["sequence"] = sequence
     return row

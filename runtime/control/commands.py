@@ -64,8 +64,9 @@ COMMANDS: dict[CommandName, About] = {
         "the exchange's history; their resting orders are placed again. Then entries are possible again.",
     ),
     "why": About(
-        "What each strategy does now and what keeps it from trading; then the last signals, what happened "
-        "to them and to their orders, and why. Times are UTC.",
+        "What each strategy does now, what keeps it from trading and its conditions on its last bar with "
+        "their numbers; then the last signals, what happened to them and to their orders, and why. Times "
+        "are UTC.",
         ONLY_STRATEGY,
         ONLY_SYMBOL,
         is_question=True,

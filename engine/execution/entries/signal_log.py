@@ -40,6 +40,7 @@ class SignalLog:
         """One signal and what became of it."""
         signals = decision.signals or NO_SIGNALS
         bar = decision.bar
+        values = _known_values(decision, signals)
         record = records.Signal(
             decision.slot.owner,
             decision.slot.symbol,
@@ -50,7 +51,7 @@ class SignalLog:
             signals.exit_long,
             signals.exit_short,
             signals.tag,
-            tuple(0.0 if isnan(value) else value for value in signals.values),
+            tuple(values.values()),
             fate,
             rule,
             detail,
@@ -58,6 +59,7 @@ class SignalLog:
             self._clock.now_ns,
             bar.close,
             action,
+            tuple(values),
         )
         self.recent.append(record)
         self._out.append(record)
@@ -103,6 +105,14 @@ class SignalLog:
                 line += f", {recent.times} times since {at_text(recent.since_ns)}"
             lines.append("; ".join((line, *outcomes)))
         return "\n".join(lines) or "no signal yet"
+
+
+def _known_values(decision: Decision, signals: Signals) -> dict[str, float]:
+    """The values behind a signal by the strategy's names for them; those that are na are left out."""
+    names = getattr(decision.slot.strategy, "value_names", ())
+    if len(names) != len(signals.values):
+        names = tuple(f"value {k}" for k in range(1, len(signals.values) + 1))
+    return {name: value for name, value in zip(names, signals.values, strict=True) if not isnan(value)}
 
 
 def at_text(time_ns: int) -> str:

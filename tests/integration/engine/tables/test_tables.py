@@ -68,12 +68,15 @@ def test_rows_say_what_happened(tmp_path: Path):
         }
         assert connection.execute(sa.select(schema.signals.c.fate)).scalar() == "traded"
         assert connection.execute(sa.select(schema.equity.c.wallet_balance)).scalar() == Decimal("9999.99")
+    journal.append(signal(values=(1.5, 3400.0), value_names=("slope", "average")))
     journal.append(AccountReport(account_update(), 10))
     journal.append(Adjustment(SYMBOL, "EXTERNAL", -ONE, Decimal(0), "drift", "two snapshots", 11))
     journal.flush()
-    assert follower.catch_up() == 2
+    assert follower.catch_up() == 3
     assert follower.catch_up() == 0
     with engine.connect() as connection:
+        said = sa.select(schema.signals.c.signal_values).order_by(schema.signals.c.sequence)
+        assert list(connection.execute(said).scalars()) == ["1.5 nan", '{"slope":1.5,"average":3400.0}']
         newest = sa.select(schema.equity).order_by(schema.equity.c.sequence.desc())
         row = connection.execute(newest).first()
         assert row is not None

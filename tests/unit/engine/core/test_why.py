@@ -11,6 +11,7 @@ from engine.model.broker_settings import Sizing
 from engine.model.config import EngineConfig
 from engine.model.events import Command, Event, JournalState
 from engine.model.limits import RiskLimits
+from engine.model.records import Signal
 from engine.strategies.calls import StrategyFault
 from gateways.wire import messages as wire
 from runtime.control.commands import CommandName
@@ -22,8 +23,9 @@ ONE = Decimal(1)
 
 
 def why(rig: Rig, strategy: str = "", symbol: str = "") -> str:
-    """What is said of the signals, behind the line about the strategy."""
-    return said(rig, strategy, symbol).partition("\n")[2]
+    """What is said of the signals, behind the lines about the strategy."""
+    lines = said(rig, strategy, symbol).splitlines()[1:]
+    return "\n".join(line for line in lines if not line.startswith("  "))
 
 
 def said(rig: Rig, strategy: str = "", symbol: str = "") -> str:
@@ -176,3 +178,23 @@ def test_why_says_when_nothing_is_in_the_way_and_what_has_failed() -> None:
     assert said(rig).splitlines()[0].startswith(NAME + "running; entries wait: BTCUSDT: no fresh book")
     rig.engine.strategies.fail(rig.engine.strategies.slots[0], StrategyFault("ValueError: no (x.py line 3)"))
     assert said(rig).splitlines()[0].startswith(NAME + "failed: ValueError: no (x.py line 3)")
+
+
+def test_the_conditions_of_the_last_bar_are_told_with_their_numbers() -> None:
+    rig = Rig(Engine(config())).up()
+    mark(rig, "100", START_NS)
+    rig.prices(*UP)
+    lines = said(rig).splitlines()
+    assert lines[1] == "  bar of 2023-11-14 22:13:23 UTC:"
+    assert lines[2].startswith("    enter_long true: rises (latch(up true, down false)) and falls[1]")
+    assert lines[3].startswith("    enter_short false: falls (latch(down false, up true))")
+
+
+def test_the_values_behind_a_signal_are_kept_by_their_names_without_those_that_are_na() -> None:
+    rig = Rig(Engine(config())).up()
+    mark(rig, "100", START_NS)
+    rig.prices(*UP)
+    [signal] = rig.records(Signal)
+    assert isinstance(signal, Signal)
+    assert signal.value_names == ("short_sma", "long_sma", "slope", "crossover")
+    assert len(signal.values) == len(signal.value_names)

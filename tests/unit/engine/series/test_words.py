@@ -8,7 +8,7 @@ from engine.series import ta
 from engine.series.bar import BarSeries
 from engine.series.functions import executed_when, nz, where
 from engine.series.nodes import Node
-from engine.series.words import expression, number_text
+from engine.series.words import expression, number_text, reason
 from engine.strategies.graph import Strategy
 from engine.strategies.rules import Rules
 
@@ -63,6 +63,22 @@ class Breakaway(Strategy):
             exit_long=(bar.close < average) | (bar.close == 0),
             plot={"mean": average},
         )
+
+
+def test_a_reason_of_a_huge_graph_is_short() -> None:
+    grown, condition = BAR.close, BAR.close > 1
+    for k in range(60):
+        grown = grown + grown[1]
+        condition = condition & (condition | (BAR.open > k)) & ~condition
+    text = reason((grown > 1) & (BAR.close > 2) & condition, lambda node: False if node.is_condition else 1.0)
+    assert text.startswith("... 1 > 1 and close 1 > 2")
+    assert len(text) < 5000
+
+
+def test_a_name_is_explained_where_it_comes_first() -> None:
+    rises = ta.rising(BAR.close, 3)
+    both = reason(rises | ~rises, lambda node: True if node.is_condition else 3.0, {rises.number: "up"})
+    assert both == "up (rising(close 3, 3)) or not (up)"
 
 
 def test_a_reason_names_what_decided_with_the_numbers_and_the_names_of_the_code() -> None:
