@@ -1,6 +1,7 @@
 """What a backtest is told about broker and market; both engines read this, neither adds rules to it."""
 
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Literal
 
 FillTiming = Literal["next_bar_open", "bar_close", "intrabar"]
@@ -12,11 +13,18 @@ class Sizing:
     """How much a default-sized entry buys.
 
     fixed: `value` base units. cash: `value` account currency of notional. percent_of_equity: `value` %
-    of equity as notional. risk_percent: `value` % of equity is lost when price moves one R.
+    of equity as notional. risk_percent: `value` % of equity is lost when price moves one R. `by_strength`:
+    times `share_of` the signal's strength.
     """
 
     kind: SizingKind = "fixed"
     value: float = 1.0
+    by_strength: bool = False
+
+
+def share_of(strength: float) -> float:
+    """The part of its size that an entry of that strength buys: from 0 to 1, all of it where it has none."""
+    return 1.0 if isnan(strength) else min(max(strength, 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Signals(msgspec.Struct, frozen=True, gc=False):
 
     `tag` names the setup (entries with a tag seen before can be de-duplicated; "" is never a duplicate).
     `risk_distance` is the price distance that one R stands for. `values` are the indicator values behind the
-    flags, in the order of the strategy's `value_names`. `strength` says how good the signal is beside others.
+    flags, in the order of the strategy's `value_names`. `strength` says how good the signal is, from 0 to 1.
 
     Prices belong to one side, so that a bar can have them for both: `limit_*` is where an entry waits for its
     price instead of going to the market, `stop_*` and `target_*` are levels of the position it opens. What

@@ -41,7 +41,7 @@ def _strategy(one: StrategySettings, index: int) -> StrategySpec:
         candles=one.candles,
         params=one.params,
         exits=one.exits,
-        sizing=Sizing(one.sizing.kind, float(one.sizing.value)),
+        sizing=Sizing(one.sizing.kind, float(one.sizing.value), one.sizing.by_strength),
         leverage=one.leverage,
         protective_stop_percent=one.protective_stop_percent,
         netting=one.netting,

@@ -146,6 +146,8 @@ class SizingSettings(_Section):
     """fixed: `value` base units. cash: quote notional. The percents are of equity."""
     value: Money = Decimal(200)
     """In the unit of `kind`. Cash must not exceed any `max_..._notional_quote` of [risk]."""
+    by_strength: bool = False
+    """Times the signal's strength, from 0 to 1; all of it where it has none."""
 
 
 class StrategySettings(_Section):

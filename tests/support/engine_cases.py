@@ -1,6 +1,7 @@
 """Random backtests for both engines: hypothesis strategies that shrink to a few plain numbers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -12,7 +13,7 @@ from engine.backtest.data.plans import SymbolPlan
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
 from engine.model.exit_rules import ExitRules, PartialExit, RoiStep
-from engine.model.signals import SIGNAL_LEVELS, SignalArrays
+from engine.model.signals import SIGNAL_NUMBERS, SignalArrays
 
 HOUR_NS = 3_600_000_000_000
 _START_NS = 1_700_000_000 * 1_000_000_000 // HOUR_NS * HOUR_NS
@@ -77,6 +78,7 @@ _sizing = st.one_of(
     st.builds(Sizing, kind=st.just("percent_of_equity"), value=st.sampled_from([3.0, 100.0, 400.0])),
     st.builds(Sizing, kind=st.just("risk_percent"), value=st.sampled_from([0.5, 20.0])),
 )
+_sizing = st.builds(replace, _sizing, by_strength=st.booleans())
 _costs = st.builds(
     Costs,
     taker_percent=st.sampled_from([0.0, 0.05, 1.0]),
@@ -163,6 +165,8 @@ def make_levels(bars: Bars, names: Sequence[str], seed: int) -> dict[str, Levels
         below = name in ("limit_long", "stop_long", "target_short")
         away = random.choice([0.002, 0.01, 0.05]) * random.uniform(-0.2, 1.0, len(bars))
         made[name] = bars.close * (1.0 - away if below else 1.0 + away)
+        if name == "strength":
+            made[name] = random.uniform(-0.2, 1.2, len(bars))
         made[name][random.random(len(bars)) < random.choice([0.0, 0.3])] = nan
     return made
 
@@ -222,7 +226,7 @@ def symbol_plan(draw: st.DrawFn, symbol: str, initial_capital: float, most_bars:
         st.integers(0, 8),
     )
     signals = draw(st.one_of(st.lists(said, max_size=most_bars // 2), _seeds.map(_said_at_random)))
-    names = draw(st.lists(st.sampled_from(SIGNAL_LEVELS), unique=True))
+    names = draw(st.lists(st.sampled_from(SIGNAL_NUMBERS), unique=True))
     levels = make_levels(bars, names, draw(_seeds))
     finer, funding = draw(st.one_of(st.none(), _seeds)), draw(st.one_of(st.none(), _seeds))
     return SymbolPlan(

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from engine.backtest.data.configuration import Strict
 from engine.backtest.data.price_grid import Grid
-from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing
+from engine.model.broker_settings import BrokerSettings, Costs, EntryOrder, Market, Sizing, SizingKind
 
 BROKER_DEFAULTS: Mapping[str, Any] = {
     "commission_percent": 0.05,
@@ -78,7 +78,8 @@ class BrokerConfig(Strict):
 
     `tick`, `qty_step`, `min_qty` and `min_notional` are those of each symbol's instrument or data unless
     given, for all or in `symbols`. At most one of cash, percent_of_equity, risk_percent and qty sizes an
-    entry; without any it is one contract. `entry` is how a signal strategy's entries are placed. `brackets`
+    entry; without any it is one contract. With `size_by_strength` it is times the signal's strength, from 0
+    to 1. `entry` is how a signal strategy's entries are placed. `brackets`
     are those of the symbol's maintenance margin, for a `leverage` above 0.
     """
 
@@ -93,6 +94,7 @@ class BrokerConfig(Strict):
     percent_of_equity: float | None = Field(default=None, gt=0.0, le=1e6)
     risk_percent: float | None = Field(default=None, gt=0.0, le=1e6)
     qty: float | None = Field(default=None, gt=0.0, le=_MOST)
+    size_by_strength: bool = _DEFAULT.sizing.by_strength
     initial_capital: float = Field(default=_DEFAULT.initial_capital, gt=0.0, le=_MOST)
     qty_step: float | None = Field(default=None, gt=0.0, le=_MOST)
     min_qty: float | None = Field(default=None, ge=0.0, le=_MOST)
@@ -123,13 +125,13 @@ class BrokerConfig(Strict):
     @property
     def sizing(self) -> Sizing:
         """How much an entry buys."""
-        if self.cash is not None:
-            return Sizing("cash", self.cash)
-        if self.percent_of_equity is not None:
-            return Sizing("percent_of_equity", self.percent_of_equity)
-        if self.risk_percent is not None:
-            return Sizing("risk_percent", self.risk_percent)
-        return _DEFAULT.sizing if self.qty is None else Sizing("fixed", self.qty)
+        kinds: tuple[SizingKind, ...] = ("cash", "percent_of_equity", "risk_percent")
+        for kind in kinds:
+            value: float | None = getattr(self, kind)
+            if value is not None:
+                return Sizing(kind, value, self.size_by_strength)
+        qty = _DEFAULT.sizing.value if self.qty is None else self.qty
+        return Sizing("fixed", qty, self.size_by_strength)
 
     def settings(self, symbol: str = "", grid: Grid | None = None) -> BrokerSettings:
         """Settings of one symbol for the engines: its own values, else those for all, else the grid's.
@@ -172,6 +174,7 @@ def config_of(settings: BrokerSettings) -> BrokerConfig:
         {
             "process_orders_on_close": settings.timing == "bar_close",
             "qty" if size.kind == "fixed" else size.kind: size.value,
+            "size_by_strength": size.by_strength,
             "commission_percent": costs.taker_percent,
             **{name: getattr(costs, name) for name in _COSTS},
             **{name: getattr(market, name) or None for name in SymbolConfig.model_fields},

@@ -30,6 +30,7 @@ class SignalRow:
     stop_short: float = nan
     target_long: float = nan
     target_short: float = nan
+    strength: float = nan
 
     def limit(self, direction: int) -> float:
         """Where an entry of that direction waits, nan for at market."""

@@ -1,7 +1,10 @@
 """Runs signal strategies through the event-driven engine, several symbols on one account."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from math import nan
+from typing import Any
 
 from engine.backtest.data.plans import SymbolPlan
 from engine.backtest.data.price_grid import settled
@@ -11,7 +14,7 @@ from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.signal_rules import SignalRow
 from engine.backtest.emulator.signal_script import SignalScript
 from engine.model.bars import Bars
-from engine.model.signals import SIGNAL_LEVELS, Signals
+from engine.model.signals import SIGNAL_LEVELS, SignalArrays
 from engine.model.trades import BacktestResult, Trade
 
 
@@ -85,7 +88,7 @@ def _start(plan: SymbolPlan, account: Account) -> _Running:
     return _Running(
         SignalScript(broker, plan.exit_rules, settings),
         _rows(bars),
-        [_row(signals.at(i)) for i in range(len(bars))],
+        _signal_rows(signals),
         inside(bars, plan.finer),
         []
         if plan.funding is None
@@ -94,17 +97,16 @@ def _start(plan: SymbolPlan, account: Account) -> _Running:
     )
 
 
-def _row(said: Signals) -> SignalRow:
-    levels = (getattr(said, name) for name in SIGNAL_LEVELS)
-    return SignalRow(
-        said.enter_long,
-        said.enter_short,
-        said.exit_long,
-        said.exit_short,
-        said.tag,
-        said.risk_distance,
-        *levels,
-    )
+def _signal_rows(signals: SignalArrays) -> list[SignalRow]:
+    flags = (signals.enter_long, signals.enter_short, signals.exit_long, signals.exit_short)
+    count = len(signals.enter_long)
+    more: list[Iterable[object]] = []
+    for name in (*SIGNAL_LEVELS, "strength"):
+        array = getattr(signals, name)
+        more.append(repeat(nan, count) if array is None else array.tolist())
+    tags = [signals.tags[tag] for tag in signals.tag.tolist()]
+    columns: list[Any] = [*(flag.tolist() for flag in flags), tags, signals.risk_distance.tolist(), *more]
+    return [SignalRow(*row) for row in zip(*columns, strict=True)]
 
 
 def _rows(bars: Bars) -> list[tuple[int, float, float, float, float]]:

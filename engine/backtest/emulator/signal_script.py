@@ -68,7 +68,7 @@ class SignalScript:
         price = stop if isnan(limit) else limit
         if isnan(price):
             price = snap(broker.mark, market.tick) + direction * costs.slippage_ticks * market.tick
-        qty = self._quantity(price, signal.risk_distance) if price > 0.0 else 0.0
+        qty = self._quantity(price, signal) if price > 0.0 else 0.0
         if qty <= 0.0 or qty < market.min_qty or qty * price * market.point_value < market.min_notional:
             return
         is_priced = not (isnan(limit) and isnan(stop))
@@ -102,7 +102,7 @@ class SignalScript:
         round_level = round_level_down if direction > 0 else round_level_up
         return round_level(limit, self._settings.market.tick)
 
-    def _quantity(self, price: float, risk_distance: float) -> float:
+    def _quantity(self, price: float, signal: SignalRow) -> float:
         """Quantity of an entry at its sizing price."""
         sizing, market = self._settings.sizing, self._settings.market
         per_unit = price * market.point_value
@@ -114,10 +114,12 @@ class SignalScript:
             budget = self.broker.equity * sizing.value / 100.0
             if sizing.kind == "percent_of_equity":
                 wanted = budget / (per_unit * (1.0 + self._settings.costs.taker_percent / 100.0))
-            elif risk_distance > 0.0:
-                wanted = budget / (risk_distance * market.point_value)
+            elif signal.risk_distance > 0.0:
+                wanted = budget / (signal.risk_distance * market.point_value)
             else:
                 return 0.0
+        if sizing.by_strength and not isnan(signal.strength):
+            wanted *= min(max(signal.strength, 0.0), 1.0)
         return floor_qty(wanted, market.qty_step)
 
     def _leave_part(self, fraction: float) -> None:

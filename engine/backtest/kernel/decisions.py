@@ -42,15 +42,19 @@ def _quantity(s: Symbol, price: float, risk_distance: float) -> float:
     """Default-sized quantity of an entry at its sizing price."""
     per_unit = price * s.point_value
     if s.sizing == FIXED:
-        return floor_qty(s, s.sizing_value)
-    if s.sizing == CASH:
-        return floor_qty(s, s.sizing_value / per_unit)
-    budget = equity(account_of(s)) * s.sizing_value / 100.0
-    if s.sizing == RISK_PERCENT:
+        wanted = s.sizing_value
+    elif s.sizing == CASH:
+        wanted = s.sizing_value / per_unit
+    elif s.sizing == RISK_PERCENT:
         if not risk_distance > 0.0:
             return 0.0
-        return floor_qty(s, budget / (risk_distance * s.point_value))
-    return floor_qty(s, budget / (per_unit * (1.0 + s.taker_percent / 100.0)))
+        wanted = equity(account_of(s)) * s.sizing_value / 100.0 / (risk_distance * s.point_value)
+    else:
+        wanted = equity(account_of(s)) * s.sizing_value / 100.0 / (per_unit * (1.0 + s.taker_percent / 100.0))
+    if s.strength_at != 0:
+        strength = float_at(s.strength_at, s.bar)
+        wanted *= 1.0 if isnan(strength) else min(max(strength, 0.0), 1.0)
+    return floor_qty(s, wanted)
 
 
 @compiled

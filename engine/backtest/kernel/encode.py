@@ -136,6 +136,8 @@ def _write_signals(memory: Memory, s: Symbol, plan: SymbolPlan) -> None:
     signals = plan.signals
     s.flags_at = memory.keep(_flags(signals), np.uint8)
     s.risk_at = memory.keep(signals.risk_distance, np.float64)
+    if plan.settings.sizing.by_strength and signals.strength is not None:
+        s.strength_at = memory.keep(signals.strength, np.float64)
     if plan.exit_rules.dedupe_tags:
         s.tags = len(signals.tags)
         s.tag_at = memory.keep(_tags(signals), np.int64)

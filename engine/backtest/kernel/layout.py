@@ -25,6 +25,7 @@ class Symbol:
     `*_per_unit` are 1/tick and 1/step where those are whole numbers, else 0. `up` is the lowest level that a
     rising price touches, `down` the highest that a falling one touches; market orders make `up` -inf.
     `call_step` is the number of bytes from a bar's call of the plan to the next one's, 0 where all share one.
+    `strength_at` is 0 where entries have their full size.
     `entry_tag` is the tag of an entry that waits at its signal's price, 0 for none.
     `filling_*` describe the order that is being filled. `is_idle`: the plan has seen that the symbol is flat
     and has nothing left to count down.
@@ -39,6 +40,7 @@ class Symbol:
     flags_at: int
     tag_at: int
     risk_at: int
+    strength_at: int
     finer_first_at: int
     finer_end_at: int
     finer_open_at: int

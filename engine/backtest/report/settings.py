@@ -87,6 +87,10 @@ def _minute(stamp: str) -> str:
 
 
 def _size(broker: Mapping[str, Any]) -> str:
+    return _whole_size(broker) + (", times the signal's strength" if broker.get("size_by_strength") else "")
+
+
+def _whole_size(broker: Mapping[str, Any]) -> str:
     if broker.get("cash") is not None:
         return f"each entry {digits(broker['cash'])} of cash"
     if broker.get("percent_of_equity") is not None:

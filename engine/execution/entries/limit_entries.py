@@ -64,13 +64,15 @@ class LimitEntries:
             return NOT_KNOWN
         side: Side = "BUY" if action.direction > 0 else "SELL"
         price = level_to_tick(action.limit, instrument.price_tick, side, is_stop=False)
+        signals = decision.signals or NO_SIGNALS
         try:
             qty = entry_qty(
                 self._slot.sizing,
                 price=float(price),
                 equity=self._account.equity,
-                risk_distance=(decision.signals or NO_SIGNALS).risk_distance,
+                risk_distance=signals.risk_distance,
                 instrument=instrument,
+                strength=signals.strength,
             )
         except TooSmall as error:
             return Verdict(False, "size", str(error))

@@ -160,12 +160,14 @@ class MarketEntries:
     def _qty_base(self, decision: Decision, action: Action, instrument: Instrument) -> Decimal:
         if action.qty_base is not None:
             return quantity_down(action.qty_base, instrument.qty_step_base)
+        signals = decision.signals or NO_SIGNALS
         return entry_qty(
             self._slot.sizing,
             price=decision.bar.close,
             equity=self._account.equity,
-            risk_distance=(decision.signals or NO_SIGNALS).risk_distance,
+            risk_distance=signals.risk_distance,
             instrument=instrument,
+            strength=signals.strength,
         )
 
     def _intent(self, decision: Decision, action: Action, qty_base: Decimal) -> Intent:

@@ -1,9 +1,9 @@
 """How much a default-sized entry buys, on the exchange's grid."""
 
 from decimal import ROUND_CEILING, Decimal
-from math import isfinite
+from math import isfinite, nan
 
-from engine.model.broker_settings import Sizing
+from engine.model.broker_settings import Sizing, share_of
 from engine.model.lots import decimal_of, price_to_tick, quantity_down
 from gateways.wire.messages import Instrument
 
@@ -15,7 +15,13 @@ class TooSmall(Exception):
 
 
 def entry_qty(
-    sizing: Sizing, *, price: float, equity: Decimal, risk_distance: float, instrument: Instrument
+    sizing: Sizing,
+    *,
+    price: float,
+    equity: Decimal,
+    risk_distance: float,
+    instrument: Instrument,
+    strength: float = nan,
 ) -> Decimal:
     """Quantity in base, rounded down to the step; `TooSmall` when it is below what the exchange takes.
 
@@ -36,6 +42,8 @@ def entry_qty(
         if not isfinite(risk_distance) or risk_distance <= 0.0:
             raise TooSmall("risk sizing needs a signal with a risk distance")
         wanted = equity * value / 100 / decimal_of(risk_distance)
+    if sizing.by_strength:
+        wanted *= decimal_of(share_of(strength))
     qty = quantity_down(wanted, instrument.qty_step_base)
     if qty < max(instrument.min_qty_base, instrument.qty_step_base):
         raise TooSmall(f"{wanted:.8f} {instrument.base_asset} is less than the smallest order")

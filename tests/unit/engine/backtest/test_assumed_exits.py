@@ -162,6 +162,20 @@ def test_a_position_is_left_at_a_time_of_day():
     assert [out(t) for t in flipped] == [(3, 100.0, "Flip"), (4, 100.0, "Time Exit")]
 
 
+@shows("Sizing", "`by_strength`")
+@pytest.mark.parametrize(
+    ("strength", "qty"),
+    [(0.5, 1.0), (0.26, 0.5), (1.0, 2.0), (7.0, 2.0), (nan, 2.0), (0.0, 0.0), (-1.0, 0.0)],
+)
+def test_an_entry_may_be_as_large_as_its_signal_is_strong(strength: float, qty: float):
+    for sizing in (Sizing("fixed", 2.0), Sizing("cash", 200.0), Sizing("risk_percent", 2.0)):
+        settings = replace(PLAIN, initial_capital=100.0, sizing=sizing)
+        said = {0: say(LONG, r=1.0, strength=strength)}
+        assert sum(t.qty for t in run(flat(100, 100), said, settings=settings).open_trades) == 2.0
+        by_strength = replace(settings, sizing=replace(sizing, by_strength=True))
+        assert sum(t.qty for t in run(flat(100, 100), said, settings=by_strength).open_trades) == qty
+
+
 LIMIT = "Entries at the signal's price"
 
 

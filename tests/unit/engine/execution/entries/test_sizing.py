@@ -1,6 +1,7 @@
 """Live entries are of the size that the backtest gives them."""
 
 from decimal import Decimal
+from math import nan
 
 import msgspec
 import pytest
@@ -73,3 +74,30 @@ def test_distances_of_an_exit_count_from_the_price_of_each_entry() -> None:
         ("exit:X:limit2", D("0.2"), D("98.0")),
         ("exit:X:stop2", D("0.2"), D("95.0")),
     ]
+
+
+@pytest.mark.parametrize(("strength", "qty"), [(0.5, "0.05"), (2.0, "0.1"), (nan, "0.1")])
+def test_a_size_by_strength_is_that_part_of_the_size(strength: float, qty: str) -> None:
+    def sized(by_strength: bool) -> Decimal:
+        return entry_qty(
+            Sizing("fixed", 0.1, by_strength),
+            price=100.0,
+            equity=D(0),
+            risk_distance=nan,
+            instrument=instrument(),
+            strength=strength,
+        )
+
+    assert (sized(True), sized(False)) == (D(qty), D("0.1"))
+
+
+def test_a_signal_without_any_strength_enters_nothing() -> None:
+    with pytest.raises(TooSmall):
+        entry_qty(
+            Sizing("fixed", 0.1, True),
+            price=100.0,
+            equity=D(0),
+            risk_distance=nan,
+            instrument=instrument(),
+            strength=0.0,
+        )
