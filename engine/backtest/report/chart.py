@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MS = 1_000_000
 _MOST_CANDLES = 5_000
 _MOST_POINTS = 5_000
+_FEW_TRADES = 100
+"""More than these are marked smaller, so that the price can be seen."""
 _ALIKE = 5.0
 """Series share a panel where the larger range is less than so many times the smaller."""
 _COLORS = ("#1f5fbf", "#c2410c", "#6f42c1", "#0a7d8c", "#8a5a00", "#b3261e", "#1a7f37", "#555555")
@@ -53,8 +55,9 @@ def figure_of(result: "Result", symbol: str, first: int = 0, last: int | None = 
     each = _draw_price(page, symbol, part)
     for row, names in enumerate([_over_price(values, panels), *panels], 1):
         _draw_series(page, part, {name: values[name] for name in names}, row)
-    add_fills(page, result, symbol, first, first + len(part))
-    add_open(page, result, symbol, first)
+    add_fills(page, result, symbol, first, first + len(part), scale=_scale(result, symbol, first, len(part)))
+    if first + len(part) == len(bars):
+        add_open(page, result, symbol, first)
     _draw_equity(page, result, part, len(heights) - 1)
     grouped = f", a candle is {each} bars: plot(start=..., end=...) shows each" if each > 1 else ""
     page.update_xaxes(type="date", rangeslider_visible=False)
@@ -66,6 +69,13 @@ def figure_of(result: "Result", symbol: str, first: int = 0, last: int | None = 
         dragmode="pan",
     )
     return page
+
+
+def _scale(result: "Result", symbol: str, first: int, bars: int) -> float:
+    """Of the marks of fills: smaller where there are many."""
+    entered = result.closed["entry_bar"]
+    drawn = (result.closed["symbol"] == symbol) & (entered >= first) & (entered < first + bars)
+    return 1.0 if np.count_nonzero(drawn) <= _FEW_TRADES else 0.5
 
 
 def _values(result: "Result", symbol: str, first: int, last: int) -> dict[str, NDArray[np.float64]]:
@@ -171,11 +181,20 @@ def add_candles(
 
 
 def add_fills(
-    page: go.Figure, result: "Result", symbol: str, first: int = 0, last: int | None = None
+    page: go.Figure,
+    result: "Result",
+    symbol: str,
+    first: int = 0,
+    last: int | None = None,
+    *,
+    scale: float = 1.0,
 ) -> None:
-    """Entries and exits from bar `first` up to, not including, `last`, in the first panel."""
+    """Entries and exits from bar `first` up to, not including, `last`, in the first panel.
+
+    `scale` is the size of their marks.
+    """
     # Exits first and larger: where a position turns, both are at one place.
-    for kind, size in (("exit", 16), ("entry", 11)):
+    for kind, size in (("exit", 16 * scale), ("entry", 11 * scale)):
         for direction in (1, -1):
             _add_fills(page, result, symbol, kind, (first, last), direction, size)
 
@@ -187,7 +206,7 @@ def _add_fills(
     kind: str,
     span: tuple[int, int | None],
     direction: int,
-    size: int,
+    size: float,
 ) -> None:
     """Fills of one kind and side, which the legend names by their colour and form."""
     columns = result.closed

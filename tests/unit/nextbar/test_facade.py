@@ -109,6 +109,7 @@ def test_a_result_is_drawn_with_its_series_in_their_panels(result: nb.Result):
     assert len(candles.x) == 48
     entered = [one for one in part.data if one.type == "scatter" and one.mode == "markers"]
     assert sum(len(one.x) for one in entered) < 20
+    assert max(max(one.x) for one in part.data if len(one.x)) <= candles.x[-1], "nothing beyond its end"
     with pytest.raises(nb.ConfigError, match="there is no bar of SAMPLEUSDT from 2030 on"):
         result.plot(start="2030")
     with pytest.raises(nb.ConfigError, match="start: 'then' is not a time"):
