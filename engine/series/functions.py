@@ -87,13 +87,16 @@ def executed_when(condition: BoolSeries, call: Series) -> Series:
     false where it is a condition.
 
     This is what Pine does with a `ta` call behind a lazy `and`, `or` or inside an `if`: what it remembers is
-    its previous *execution*, not the previous bar. `call` is what a function of `ta` returned, or x[n].
+    its previous *execution*, not the previous bar. `call` is what a function of `ta` returned, or x[n]; where
+    it is executed on a condition already, both decide.
     """
-    if not isinstance(call, Series | BoolSeries) or call.op not in {"output", "past"}:
+    if not isinstance(call, Series | BoolSeries) or call.op not in {"output", "past", "past_when"}:
         raise SeriesError("executed_when takes what a function of ta returned, such as ta.change(x), or x[1]")
     decided = condition_of(condition)
     inner = call.args[0] if call.op == "output" else call
     inputs = inner.args
+    if inner.op.endswith("_when"):
+        decided, inputs = condition_of(inner.args[0]) & decided, inner.args[1:]
     feed = common_feed([decided, *inputs])
     args = tuple(at(arg, feed) for arg in (decided, *inputs))
     name = "call_when" if call.op == "output" else "past_when"

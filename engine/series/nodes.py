@@ -53,7 +53,7 @@ _numbers = count()
 class Node:
     """One operation of the graph. `number` is its own; `args` were made before it, so they have lower ones.
 
-    `feed` is None for a constant, which fits every feed. `warmup_bars` counts bars of the node's own feed
+    `feed` is None for constants, which fit every feed. `warmup_bars` counts bars of the node's own feed
     until a value no longer depends on where history began; it is the sum along the longest path.
     `is_cumulative`: never, the value depends on all that was before.
     """
@@ -384,9 +384,13 @@ def logic(op: str, *args: object) -> BoolSeries:
 
 
 def elementwise(op: str, args: Iterable[Node]) -> Node:
-    """The node of an elementwise operation; the values of other feeds are joined where feeds meet."""
+    """The node of an elementwise operation, a constant where all `args` are; other feeds are joined."""
     given = tuple(args)
     feed = common_feed(given)
+    if feed is None:
+        with np.errstate(all="ignore"):
+            value = OPERATIONS[op].batch(*(np.asarray(arg.data[0]) for arg in given)).item()
+        return always(value) if OPERATIONS[op].is_condition else constant(value)
     cls = BoolSeries if OPERATIONS[op].is_condition else Series
     return make(cls, op, tuple(at(arg, feed) for arg in given), feed=feed)
 

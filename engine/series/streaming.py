@@ -128,7 +128,7 @@ class _Writer:
         lines = ["def advance(bar):"]
         names: list[str] = []
         for node in nodes:
-            if node.feed == feed or (node.feed is None and node.op != "constant" and feed == DECIDING):
+            if node.feed == feed:
                 lines += [f"    {line}" for line in self._lines(node)]
                 if node.op not in {"call", "call_when"}:
                     self.place[node.number] = (feed, len(names))

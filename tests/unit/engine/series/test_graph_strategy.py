@@ -10,7 +10,9 @@ from engine.model.exit_rules import ExitRules
 from engine.series import ta
 from engine.series.bar import BarSeries
 from engine.series.feeds import longer_bars
-from engine.series.nodes import SeriesError
+from engine.series.functions import executed_when, where
+from engine.series.nodes import Feed, SeriesError, on_deciding, series_of
+from engine.series.streaming import Stream
 from engine.strategies.graph import Strategy
 from engine.strategies.param import param
 from engine.strategies.rules import FLAGS, Rules
@@ -146,3 +148,25 @@ def test_the_first_true_condition_names_the_setup_and_levels_travel_with_the_sig
 def test_a_number_of_numpy_is_a_number() -> None:
     bar = BarSeries()
     assert np.float64(2.0) * bar.close is 2.0 * bar.close
+
+
+def test_operations_on_constants_are_constants_on_every_timeframe() -> None:
+    bar = BarSeries()
+    two = where(bar.hour > 100, 1.0, 2.0)
+    assert (series_of(6.0) / 2.0) is series_of(3.0)
+    assert np.isnan((series_of(0.0) / 0.0).data[0])
+    hour = bar.on("1h").close * (series_of(1.0) + 1.0)
+    stream = Stream([on_deciding(hour), two])
+    bars = market(13, minutes=5, first_minute=0)
+    stream.advance(one(longer_bars(bars, 60 * MINUTE_NS), 0), Feed("", "1h"))
+    assert stream.advance(one(bars, 12))[0] == 2.0 * bars.close[11]
+
+
+def test_a_call_that_is_executed_on_two_conditions_advances_where_both_are_true() -> None:
+    bar = BarSeries()
+    rises, late = bar.close > bar.close[1], bar.index > 20
+    twice = executed_when(late, executed_when(rises, ta.change(bar.close)))
+    assert twice is executed_when(rises & late, ta.change(bar.close))
+    assert executed_when(late, executed_when(rises, bar.close[1])) is executed_when(
+        rises & late, bar.close[1]
+    )
