@@ -75,6 +75,7 @@ def main(argv: list[str]) -> int:
     del os.environ[INSIDE_VARIABLE]
     if testing:
         return run_checks(argv[1:])
+    os.environ.setdefault("NEXTBAR_HOME", str(ROOT))  # whatever folder of the user's one stands in
     # Only here are the packages there that the supervisor needs.
     from runtime.supervisor.command import main as run_environment  # noqa: PLC0415
 

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 import run
+from runtime.settings.environment import HOME_VARIABLE, MARKER, Home
+from runtime.supervisor import command
+from tests.support.places import ROOT
 
 
 def test_an_environment_that_has_lost_its_python_or_its_programs_is_made_anew(
@@ -52,6 +55,21 @@ def test_what_can_be_compiled_is_compiled_when_the_environment_is_made(
     assert [command[1:] for command in commands] == [["-m", "nextbar", "compile"]]
     assert run.prepare("base", "test") == ""
     assert len(commands) == 1, "the checks compile on their own"
+
+
+def test_a_checkout_that_is_run_is_its_own_folder_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / MARKER).touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(run.INSIDE_VARIABLE, str(run.VENV))
+    monkeypatch.setenv(HOME_VARIABLE, "")  # put back as it was afterwards
+    monkeypatch.delenv(HOME_VARIABLE)
+    found: list[Home] = []
+    monkeypatch.setattr(command, "main", lambda _: found.append(Home.find()))
+    assert Home.find() == Home(tmp_path)
+    run.main(["demo"])
+    assert found == [Home(ROOT)]
 
 
 @pytest.mark.parametrize(
