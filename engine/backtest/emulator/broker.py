@@ -255,6 +255,10 @@ class BacktestBroker(BrokerView):
         """Remove every resting exit level."""
         self._state.drop_levels()
 
+    def drop_liquidation(self) -> None:
+        """Remove the level of liquidation, which each bar has anew."""
+        self._state.drop_liquidation()
+
     def fill_open(self, index: int, time_ns: int, open_: float, high: float, low: float) -> None:
         """Steps 2 and 3 of a bar: market orders, then what the open has jumped over.
 

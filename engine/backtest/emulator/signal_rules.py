@@ -6,6 +6,7 @@ The numba engine and the live engine run the compiled plan instead; neither form
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import isnan, nan
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from engine.model.exit_rules import ExitRules
@@ -14,8 +15,7 @@ from engine.model.timeframes import SECOND_NS
 _TOLERANCE = 1e-10
 
 
-@dataclass(frozen=True, slots=True)
-class SignalRow:
+class SignalRow(NamedTuple):
     """A strategy's signals on one closed bar."""
 
     enter_long: bool
@@ -71,7 +71,7 @@ class Ordered:
 class Levels:
     """Prices at which a position leaves, made from its first fill; nan is none.
 
-    `signal_target` and `roi` are targets too: the signal's, and what `minimal_roi` is content with now.
+    `roi` is a target too: what `minimal_roi` is content with now.
     `opened_ns` is the open time of the first bar that saw the position, 0 before one has.
     """
 
@@ -82,21 +82,16 @@ class Levels:
     stop: float
     target: float
     protective: float
-    signal_target: float = nan
     roi: float = nan
     partials_done: int = 0
     opened_ns: int = 0
 
     @property
-    def fixed_target(self) -> float:
-        """The nearest target that does not depend on time."""
-        return _nearest(-self.direction, (self.target, self.signal_target))
-
-    @property
     def resting_target(self) -> tuple[float, str]:
-        """The nearest of all, and its text."""
-        nearest = _nearest(-self.direction, (self.fixed_target, self.roi))
-        return nearest, "TP" if nearest == self.fixed_target else "ROI"
+        """The nearer of the two targets, and its text."""
+        if isnan(self.roi) or self.direction * (self.roi - self.target) >= 0.0:
+            return self.target, "TP"
+        return self.roi, "ROI"
 
 
 _NOTHING = Decision()
@@ -109,6 +104,7 @@ class SignalRules:
         partials = tuple(sorted(rules.partial_exits, key=lambda p: p.at_r))
         self._rules = replace(rules, partial_exits=partials)
         self._pyramiding = pyramiding
+        self._trails = rules.trailing_percent is not None or rules.trailing_r is not None
         self._cooldown = 0
         self._entry_bar: int | None = None
         self._pending_bar: int | None = None
@@ -130,22 +126,24 @@ class SignalRules:
             price - direction * rules.stop_r * r if rules.stop_r is not None else nan,
             self._ordered.stop,
         )
-        targets = (
-            _off(price, direction, rules.take_profit_percent),
-            price + direction * rules.take_profit_r * r if rules.take_profit_r is not None else nan,
-        )
         self.levels = Levels(
             direction,
             price,
             r,
             best=price,
             stop=_nearest(direction, stops),
-            target=_nearest(-direction, targets),
+            target=self._target(direction, price, r, self._ordered.target),
             protective=_off(price, -direction, rules.protective_stop_percent),
-            signal_target=self._ordered.target,
             roi=self._roi(direction, price, 0.0),
         )
         self.levels.stop = _nearest(direction, (self.levels.stop, self._trail(self.levels, r)))
+
+    def _target(self, direction: int, price: float, r: float, of_signal: float) -> float:
+        """The nearest target by percent, R and signal."""
+        by_percent = _off(price, direction, self._rules.take_profit_percent)
+        multiple = self._rules.take_profit_r
+        by_r = nan if multiple is None else price + direction * multiple * r
+        return _nearest(-direction, (by_percent, by_r, of_signal))
 
     def stopped(self) -> None:
         """A resting stop has filled."""
@@ -182,7 +180,7 @@ class SignalRules:
         `times_ns` are when the bar opened and closed.
         """
         if self._rules.dedupe_tags and signal.tag and signal.tag in self._used_tags:
-            signal = replace(signal, enter_long=False, enter_short=False)
+            signal = signal._replace(enter_long=False, enter_short=False)
         if size == 0.0:
             return self._decide_flat(bar, signal)
         self._count_holding(bar, size)
@@ -229,8 +227,9 @@ class SignalRules:
         levels, (opened, closed) = self.levels, times_ns
         assert levels is not None
         levels.opened_ns = levels.opened_ns or opened
-        held_minutes = (closed - levels.opened_ns) / (60 * SECOND_NS)
-        levels.roi = self._roi(levels.direction, levels.price, held_minutes)
+        if self._rules.minimal_roi:
+            held_minutes = (closed - levels.opened_ns) / (60 * SECOND_NS)
+            levels.roi = self._roi(levels.direction, levels.price, held_minutes)
 
     def _roi(self, direction: int, price: float, held_minutes: float) -> float:
         """What `minimal_roi` is content with after that time, nan for nothing yet."""
@@ -261,7 +260,7 @@ class SignalRules:
         if not self.rests:
             if levels.direction * (adverse - levels.stop) <= _TOLERANCE:
                 return "SL"
-            if levels.direction * (favourable - levels.fixed_target) >= -_TOLERANCE:
+            if levels.direction * (favourable - levels.target) >= -_TOLERANCE:
                 return "TP"
             if levels.direction * (favourable - levels.roi) >= -_TOLERANCE:
                 return "ROI"
@@ -318,15 +317,18 @@ class SignalRules:
         assert levels is not None
         sign = levels.direction
         levels.best = max(levels.best, high) if sign > 0 else min(levels.best, low)
-        r = signal.risk_distance if rules.trailing_r_of == "bar" else levels.risk_distance
-        stops = [levels.stop, self._trail(levels, r)]
+        stops = [levels.stop]
+        if self._trails:
+            r = signal.risk_distance if rules.trailing_r_of == "bar" else levels.risk_distance
+            stops.append(self._trail(levels, r))
         if self._is_gained(levels, rules.break_even_at_percent, rules.break_even_at_r):
             stops.append(_off(levels.price, sign, rules.break_even_offset_percent or 0.0))
         if rules.signal_levels == "bar":
             stops.append(signal.stop(sign))
             if not isnan(signal.target(sign)):
-                levels.signal_target = signal.target(sign)
-        levels.stop = _nearest(sign, stops)
+                levels.target = self._target(sign, levels.price, levels.risk_distance, signal.target(sign))
+        if len(stops) > 1:
+            levels.stop = _nearest(sign, stops)
 
     def _trail(self, levels: Levels, r: float) -> float:
         """Level of the trailing stop behind the best price, nan while there is none."""
@@ -341,12 +343,10 @@ class SignalRules:
 
     def _is_gained(self, levels: Levels, percent: float | None, multiple_of_r: float | None) -> bool:
         """Whether the best price is that far in favour, by either measure."""
-        needed = (
-            nan if percent is None else levels.price * percent / 100.0,
-            nan if multiple_of_r is None else multiple_of_r * levels.risk_distance,
-        )
         gain = levels.direction * (levels.best - levels.price)
-        return any(gain - one >= -_TOLERANCE for one in needed)
+        if percent is not None and gain - levels.price * percent / 100.0 >= -_TOLERANCE:
+            return True
+        return multiple_of_r is not None and gain - multiple_of_r * levels.risk_distance >= -_TOLERANCE
 
 
 def _off(price: float, direction: int, percent: float | None) -> float:

@@ -27,6 +27,7 @@ class SignalScript:
         self.rules = SignalRules(rules, max(1, settings.pyramiding))
         self._entry_dies_after = -1
         self._waiting_tag = ""
+        self._rested: tuple[float, ...] = ()
         self._first_qty = 0.0
         symbol_broker.watch(self._on_opened, self._on_level)
 
@@ -49,6 +50,7 @@ class SignalScript:
         )
         if decision.close:
             broker.drop_levels()
+            self._rested = ()
             broker.close_all(comment=decision.close)
         elif broker.position_size:
             if decision.partial:
@@ -130,6 +132,7 @@ class SignalScript:
     def _on_opened(self, direction: int, price: float) -> None:
         self._first_qty = self.broker.ledger.lots[0].qty
         self.rules.opened(direction, price)
+        self._rested = ()
         self._rest_levels()
 
     def _on_level(self, name: str) -> None:
@@ -146,6 +149,11 @@ class SignalScript:
         if levels is None:
             return
         broker, tick, long = self.broker, self._settings.market.tick, levels.direction > 0
+        wanted = (levels.stop, levels.protective, levels.target, levels.roi, levels.partials_done)
+        if wanted == self._rested:
+            broker.drop_liquidation()
+            return
+        self._rested = wanted
         stop_side = round_level_down if long else round_level_up
         limit_side = round_level_up if long else round_level_down
         broker.drop_levels()
