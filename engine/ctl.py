@@ -67,6 +67,12 @@ def common(env: Annotated[str, typer.Option("--env", help="demo, paper, testnet 
     """Control a running engine. --env may stand before or after the command."""
 
 
+def ask_why(environment: str, strategy: str = "", symbol: str = "") -> NoReturn:
+    """Print what a running engine says about its strategies, and end."""
+    _run(environment, Request("why", _id(), strategy, symbol))
+    raise typer.Exit
+
+
 def _as_json(status: EngineStatus) -> None:
     _echo_json(status)
 

@@ -33,7 +33,9 @@ def _ctl() -> Any:  # noqa: ANN401  # as above
 
 
 def _why() -> Any:  # noqa: ANN401  # as above
-    return _ctl().commands["why"]
+    from engine.why import app as reasons  # noqa: PLC0415  # as above
+
+    return typer.main.get_command(reasons)
 
 
 _ELSEWHERE: dict[str, Callable[[], Any]] = {
@@ -81,7 +83,7 @@ for _name, _help, _example in (
         "validate --config cases.json",
     ),
     ("ctl", "Control a running engine.", "ctl status --env demo"),
-    ("why", "Say what keeps a running strategy from trading.", "why --env demo --strategy rsi"),
+    ("why", "Say why a strategy did what it did.", "why rsi --data sample-1h --at 2024-01-05T12:00"),
 ):
     app.command(_name, help=_help, epilog=f"Example: nextbar {_example}")(_placeholder)
 

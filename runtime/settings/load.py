@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from runtime.process.interpreter import is_checkout
 from runtime.settings import patterns
 from runtime.settings.environment import Home, resolve_port
-from runtime.settings.models import ENVIRONMENTS, NEEDS_WORD, Settings, SettingsError
+from runtime.settings.models import ENVIRONMENTS, NEEDS_WORD, Settings, SettingsError, StrategySettings
 from runtime.settings.refusals import sentence
 from runtime.suggestions import allowed
 
@@ -147,6 +148,14 @@ def _leave_one_symbol(raw: dict[str, Any], symbol: str) -> None:
     raw["strategies"] = [{**kept, "symbols": [symbol]}]
 
 
+def with_ids(strategies: Iterable[StrategySettings]) -> tuple[StrategySettings, ...]:
+    """The strategies with the ids that those without one get by their position: s1, s2, ..."""
+    return tuple(
+        one if one.id else one.model_copy(update={"id": f"s{index}"})
+        for index, one in enumerate(strategies, 1)
+    )
+
+
 def _with_addresses(settings: Settings, home: Home) -> Settings:
     data = home.data(settings.environment)
     wire = settings.wire.model_copy(update={"port": resolve_port("wire", settings.wire.port, data)})
@@ -166,17 +175,13 @@ def _with_addresses(settings: Settings, home: Home) -> Settings:
         gateway = gateway.model_copy(
             update={key: getattr(gateway, key) or value for key, value in defaults.items()}
         )
-    strategies = tuple(
-        one if one.id else one.model_copy(update={"id": f"s{index}"})
-        for index, one in enumerate(settings.strategies, 1)
-    )
     return settings.model_copy(
         update={
             "wire": wire,
             "engine": engine,
             "simulator": simulator,
             "gateway": gateway,
-            "strategies": strategies,
+            "strategies": with_ids(settings.strategies),
             "home": home.root,
         }
     )

@@ -91,6 +91,13 @@ def _moment(raw: object) -> object:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def moment_of(text: str) -> datetime:
+    """A time as people write it, with a zone; ValueError says what was expected."""
+    found = _moment(text)
+    assert isinstance(found, datetime)
+    return found
+
+
 def minute(moment: datetime) -> str:
     """The time for a sentence: "2023-05-01 14:00 UTC"."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
