@@ -149,7 +149,8 @@ class SignalScript:
         if levels is None:
             return
         broker, tick, long = self.broker, self._settings.market.tick, levels.direction > 0
-        wanted = (levels.stop, levels.protective, levels.target, levels.roi, levels.partials_done)
+        wanted: tuple[float, ...] = (levels.stop, levels.protective, levels.target, levels.roi)
+        wanted += (levels.partials_done,)
         if wanted == self._rested:
             broker.drop_liquidation()
             return
