@@ -1,6 +1,5 @@
 """A strategy's fault in a backtest is one sentence with file, line and bar, not pages of the framework."""
 
-import re
 import sys
 from pathlib import Path
 
@@ -53,7 +52,7 @@ class Wrong(Batch):
 """
 
 
-PAGE = ROOT / "docs" / "writing_strategies.md"
+STEP = (ROOT / "tests" / "support" / "breakaway_step.py").read_text("utf-8")
 
 
 @pytest.fixture
@@ -169,9 +168,8 @@ def test_a_step_that_cannot_be_compiled_is_refused_with_its_own_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str
 ) -> None:
     old, new, sentence, marked = BREAKS[module]
-    source = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[0]
-    assert source.count(old) == 1
-    source = source.replace(old, new).replace("@registry.register\n", "")
+    assert STEP.count(old) == 1
+    source = STEP.replace(old, new)
     (tmp_path / f"{module}.py").write_text(source, "utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     line = 1 + next(k for k, text in enumerate(source.splitlines()) if marked in text)
@@ -184,8 +182,7 @@ def test_a_step_that_cannot_be_compiled_is_refused_with_its_own_line(
 def test_a_step_that_returns_a_smaller_integer_is_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[0]
-    source = source.replace(RETURN, "    return np.uint8(flags)\n").replace("@registry.register\n", "")
+    source = STEP.replace(RETURN, "    return np.uint8(flags)\n")
     (tmp_path / "small.py").write_text(source, "utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(SystemExit) as ended:
