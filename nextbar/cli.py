@@ -38,9 +38,16 @@ def _why() -> Any:  # noqa: ANN401  # as above
     return typer.main.get_command(reasons)
 
 
+def _show() -> Any:  # noqa: ANN401  # as above
+    from engine.show import app as shown  # noqa: PLC0415  # as above
+
+    return typer.main.get_command(shown)
+
+
 _ELSEWHERE: dict[str, Callable[[], Any]] = {
     "backtest": _backtest,
     "ctl": _ctl,
+    "show": _show,
     "validate": _validate,
     "why": _why,
 }
@@ -83,6 +90,7 @@ for _name, _help, _example in (
         "validate --config cases.json",
     ),
     ("ctl", "Control a running engine.", "ctl status --env demo"),
+    ("show", "Print a strategy and its rules, draw its graph.", "show rsi --svg rsi.svg"),
     ("why", "Say why a strategy did what it did.", "why rsi --data sample-1h --at 2024-01-05T12:00"),
 ):
     app.command(_name, help=_help, epilog=f"Example: nextbar {_example}")(_placeholder)
@@ -103,24 +111,6 @@ def run(
     from runtime.supervisor.command import main as run_environment  # noqa: PLC0415  # as above
 
     raise typer.Exit(run_environment(words or [], "nextbar run"))
-
-
-@app.command(epilog="Example: nextbar show rsi --svg rsi.svg")
-def show(
-    strategy: Annotated[str, typer.Argument(help="NAME, FILE.py:Class or package.module:Class.")],
-    param: Annotated[list[str] | None, typer.Option(help="NAME=VALUE.")] = None,
-    svg: Annotated[Path | None, typer.Option(help="File for a picture of the graph.")] = None,
-) -> None:
-    """Print a strategy: what it is, its parameters, and its rules where they are a graph of series."""
-    short_run.begin()
-    from engine.backtest.data.configuration import ConfigError  # noqa: PLC0415  # as above
-    from nextbar.showing import lines_about  # noqa: PLC0415  # as above
-
-    try:
-        for line in lines_about(strategy, param or (), svg):
-            typer.echo(line)
-    except ConfigError as error:
-        _refuse(str(error))
 
 
 @app.command(epilog="Example: nextbar new breakaway --kind signal")

@@ -72,6 +72,6 @@ def test_a_strategy_is_shown_with_its_rules(tmp_path: Path):
     assert done.exit_code == 0, done.output
     assert "Away from the average." in done.stdout
     assert "average = ema(close, 30)" in done.stdout
-    assert "enter_long: close > average" in done.stdout
+    assert "enter_long = close > average" in done.stdout
     wrong = typed("show", "rsy")
-    assert (wrong.exit_code, wrong.stderr.startswith("nextbar: there is no strategy 'rsy'")) == (2, True)
+    assert (wrong.exit_code, wrong.stderr.startswith("there is no strategy 'rsy'")) == (2, True)

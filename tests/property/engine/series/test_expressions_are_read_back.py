@@ -14,6 +14,19 @@ from engine.series.text import FIELDS, Expression
 from engine.series.words import expression
 
 Draw = Callable[..., Any]
+_INDICATORS = (
+    "atr",
+    "bollinger",
+    "crossover",
+    "ema",
+    "latch",
+    "log",
+    "macd",
+    "market_structure",
+    "ppo",
+    "round",
+)
+"""Of one output and of several, of numbers and conditions, with settings of each kind."""
 _FEEDS = [
     BarSeries(),
     BarSeries().on("1h"),
@@ -110,7 +123,7 @@ def _condition(draw: Draw, numbers: list[Series], conditions: list[BoolSeries]) 
 
 
 def _indicator(draw: Draw, numbers: list[Series], conditions: list[BoolSeries]) -> Node:
-    cls = INDICATORS[draw(st.sampled_from(sorted(INDICATORS)))]
+    cls = INDICATORS[draw(st.sampled_from(_INDICATORS))]
     inputs = [
         draw(st.sampled_from(conditions[-6:])) if draw(st.booleans()) else _one(draw, numbers)
         for _ in cls.inputs

@@ -8,8 +8,8 @@ import pytest
 import nextbar as nb
 from engine.strategies.base import registry
 from engine.strategies.graph import Strategy
+from engine.strategies.picture import boxes_of, picture_of
 from nextbar import ta
-from nextbar.picture import boxes_of, picture_of
 
 GRAPHS = [
     name

@@ -8,12 +8,24 @@ from itertools import groupby
 from engine.series.nodes import Node
 from engine.series.words import expression
 from engine.strategies.rules import Graph
+from engine.strategies.shown import names_of
 
 _CHARACTER, _HEIGHT, _APART, _BETWEEN, _EDGE = 7.3, 26.0, 14.0, 70.0, 20.0
 """Pixels: of a character, of a box, between boxes, between columns, around the picture."""
 _LONGEST = 64
-_COLORS = {"bar": "#eef3f8", "series": "#ffffff", "rule": "#eaf6ec"}
 _FONT = "font-family='ui-monospace, Menlo, Consolas, monospace' font-size='12'"
+_STYLE = """<style>
+.page { fill: #ffffff } text { fill: #1c2733 } .box { stroke: #5b6b7b } .edge { fill: none; stroke: #9db2c7 }
+.bar { fill: #eef3f8 } .series { fill: #ffffff } .rule { fill: #eaf6ec } .head { fill: #9db2c7 }
+@media (prefers-color-scheme: dark) {
+.page { fill: #14191f } text { fill: #dfe7ef } .box { stroke: #7c8da0 } .edge { stroke: #55697d }
+.bar { fill: #1f2a36 } .series { fill: #1a2027 } .rule { fill: #1b2f22 } .head { fill: #55697d }
+}
+</style>
+<defs><marker id='head' viewBox='0 0 8 8' refX='8' refY='4' markerWidth='7' markerHeight='7' orient='auto'>
+<path class='head' d='M0,0 L8,4 L0,8 z'/></marker></defs>
+"""
+"""Colours by the reader's preference, and the head of an arrow."""
 
 
 @dataclass(eq=False)
@@ -47,17 +59,21 @@ def picture_of(graph: Graph) -> str:
     body = "\n".join([*lines, *map(_drawn, boxes)])
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{width:.0f}' height='{height:.0f}' {_FONT}>\n"
-        f"<rect width='100%' height='100%' fill='#ffffff'/>\n{body}\n</svg>\n"
+        f"{_STYLE}<rect class='page' width='100%' height='100%'/>\n{body}\n</svg>\n"
     )
 
 
 def boxes_of(graph: Graph) -> list[Box]:
     """The boxes in their places, column by column."""
-    names = {node.number: name for name, node in graph.rules.names.items()}
+    names = names_of(graph)
     made: dict[int, Box] = {}
     rules = [
         Box("rule", f"{name}: {expression(node, names)}", _below(node, names, made))
-        for name, node in {**graph.flags, **graph.numbers}.items()
+        for name, node in {
+            **graph.flags,
+            "risk_distance": graph.roots[len(graph.flags)],
+            **graph.numbers,
+        }.items()
         if node.op != "constant"
     ]
     boxes = [*made.values(), *rules]  # each after those it is made of
@@ -110,15 +126,13 @@ def _edges(box: Box) -> Iterator[str]:
         x, y = one.x + one.width, one.y + _HEIGHT / 2
         to_x, to_y = box.x, box.y + _HEIGHT / 2
         middle = (x + to_x) / 2
-        yield (
-            f"<path d='M{x:.1f},{y:.1f} C{middle:.1f},{y:.1f} {middle:.1f},{to_y:.1f} {to_x:.1f},{to_y:.1f}' "
-            "fill='none' stroke='#9db2c7'/>"
-        )
+        curve = f"M{x:.1f},{y:.1f} C{middle:.1f},{y:.1f} {middle:.1f},{to_y:.1f} {to_x:.1f},{to_y:.1f}"
+        yield f"<path class='edge' marker-end='url(#head)' d='{curve}'/>"
 
 
 def _drawn(box: Box) -> str:
+    place = f"x='{box.x:.1f}' y='{box.y:.1f}' width='{box.width:.1f}' height='{_HEIGHT:.1f}'"
     return (
-        f"<g><title>{escape(box.text)}</title><rect x='{box.x:.1f}' y='{box.y:.1f}' width='{box.width:.1f}' "
-        f"height='{_HEIGHT:.1f}' rx='4' fill='{_COLORS[box.kind]}' stroke='#5b6b7b'/>"
+        f"<g><title>{escape(box.text)}</title><rect class='box {box.kind}' {place} rx='4'/>"
         f"<text x='{box.x + 7:.1f}' y='{box.y + 17:.1f}'>{escape(box.shown)}</text></g>"
     )
