@@ -1,5 +1,6 @@
 """What pyproject.toml cannot say: a wheel carries the files from which `nextbar init` makes a folder."""
 
+import shutil
 from pathlib import Path
 
 from setuptools import setup
@@ -13,7 +14,8 @@ class BuildWithDefaults(build_py):
     """Copies `configs/` and the examples of `vault/` into the package `nextbar.defaults`."""
 
     def run(self) -> None:
-        """Build as always, then copy."""
+        """Build into an empty folder, then copy: a file that an earlier build left would be installed."""
+        shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
         for folder, pattern in DEFAULTS.items():
             target = Path(self.build_lib) / "nextbar" / "defaults" / folder
