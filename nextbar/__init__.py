@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engine.backtest.data.loaders import DataError
     from engine.backtest.data.sources import bars_of as load
     from engine.model.bars import Bar, Bars
-    from engine.model.exit_rules import ExitRules, PartialExit
+    from engine.model.exit_rules import ExitRules, PartialExit, RoiStep
     from engine.series import ta
     from engine.series.bar import BarSeries
     from engine.series.feature_set import standard_features
@@ -59,6 +59,7 @@ _HOMES = {
     "Params": "engine.strategies.base:StrategyParams",
     "PartialExit": "engine.model.exit_rules",
     "Result": "nextbar.result",
+    "RoiStep": "engine.model.exit_rules",
     "Rules": "engine.strategies.rules",
     "Script": "engine.strategies.base:ScriptStrategy",
     "Series": "engine.series.nodes",
@@ -100,6 +101,7 @@ __all__ = [
     "Params",
     "PartialExit",
     "Result",
+    "RoiStep",
     "Rules",
     "Script",
     "Series",

@@ -14,7 +14,16 @@ made from the docstrings by `python -m nextbar.reference > docs/api.md`; a test 
 """
 _GROUPS = {
     "Bars and backtests": ("load", "backtest", "compare", "Result", "Broker", "Bars"),
-    "Strategies of series": ("Strategy", "param", "Rules", "ExitRules", "PartialExit", "ta", "BarSeries"),
+    "Strategies of series": (
+        "Strategy",
+        "param",
+        "Rules",
+        "ExitRules",
+        "PartialExit",
+        "RoiStep",
+        "ta",
+        "BarSeries",
+    ),
     "Features for research": ("features", "standard_features", "FeatureStream"),
     "Scripts": ("Script", "Params", "Verbs", "Bar"),
     "Errors": ("ConfigError", "DataError", "StrategyFault"),
