@@ -100,7 +100,7 @@ def _of_data(name: str, data: list[str], at: str, params: list[str], symbol: str
     cls = find_strategy(place, [Home.find().root / "configs"])
     made = built(cls, told | config.strategies[0].params)
     chosen = _chosen_symbol(symbol, list(market.bars))
-    for line in reasons_on(title, made, market.bars[chosen], moment, market.bars):
+    for line in reasons_on(title, made, market.bars[chosen], moment, market.all_bars):
         typer.echo(line)
 
 

@@ -29,6 +29,7 @@ def backtest(
     funding: Funding | Mapping[str, Funding] | None = None,
     instruments: str | Path | Mapping[str, Grid] | None = None,
     gaps: GapRule = DEFAULT_GAPS,
+    beside: Source | Iterable[Source] | Mapping[str, Source] = (),
     name: str = "",
 ) -> Result:
     """Backtest a strategy over the bars of one or several symbols that share one account.
@@ -39,7 +40,9 @@ def backtest(
     `exits` replaces exit rules of a signal strategy, all or some by name. `broker` are settings by name on
     top of the defaults, such as `{"commission_percent": 0.04, "slippage_ticks": 2}`, or a `Broker`. `finer`
     are shorter bars of the same market for the price path inside bars, `funding` is by symbol, `instruments`
-    are grids by symbol or a saved answer of `exchangeInfo`. `gaps` is the rule for missing bars. `engine` is
+    are grids by symbol or a saved answer of `exchangeInfo`. `gaps` is the rule for missing bars. `beside` are
+    bars, one or several or by symbol, that the strategy only looks at: those of `bar.of("BTCUSDT")`, or the
+    exchange's own of a longer timeframe instead of those made of `bars`. `engine` is
     "kernel" (compiled) or "event" (the same trades, slower); a script always runs in the latter. `name` is
     the result's title.
 
@@ -56,6 +59,7 @@ def backtest(
         funding=funding,
         instruments=instruments,
         gaps=gaps,
+        beside=beside,
         name=name,
     )
     return Result(ran)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.backtest.report.result import Result
     from engine.backtest.runs.config import RunConfig
 
-_MANY = ("--strategy", "--data", "--param", "--exit", "--broker", "--finer", "--funding")
+_MANY = ("--strategy", "--data", "--beside", "--param", "--exit", "--broker", "--finer", "--funding")
 
 Many = list[str] | None
 
@@ -66,6 +66,9 @@ def run(
     data: Annotated[
         Many, typer.Option(help="Files of bars or names of sample markets; SYMBOL=FILE names the symbol.")
     ] = None,
+    beside: Annotated[
+        Many, typer.Option(help="Bars that strategies only look at: of other symbols, or longer ones.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="JSON file; options here go on top of it.")] = None,
     param: Annotated[Many, typer.Option(help="NAME=VALUE or STRATEGY.NAME=VALUE.")] = None,
     exits: Annotated[
@@ -97,7 +100,19 @@ def run(
     console = Console(highlight=False, markup=False)
     try:
         options = _options(
-            strategy, data, param, exits, broker, finer, funding, instruments, start, end, gaps, engine
+            strategy,
+            data,
+            beside,
+            param,
+            exits,
+            broker,
+            finer,
+            funding,
+            instruments,
+            start,
+            end,
+            gaps,
+            engine,
         )
         found = list(_results(config, options, jobs, out, (trades, page)))
         results = [one for one in found if not isinstance(one, StrategyFault)]
@@ -196,6 +211,7 @@ def each_with_its_option(argv: Sequence[str]) -> Iterator[str]:
 def _options(
     strategy: Many,
     data: Many,
+    beside: Many,
     param: Many,
     exits: Many,
     broker: Many,
@@ -217,6 +233,7 @@ def _options(
         raise ConfigError("--param and --exit go with --strategy")
     plain = {
         "data": data,
+        "beside": beside,
         "instruments": instruments,
         "start": start,
         "end": end,

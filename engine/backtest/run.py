@@ -27,11 +27,13 @@ from engine.exits.changed import ExitsRefused, changed_exits
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings
 from engine.model.exit_rules import ExitRules
+from engine.model.sentences import SentenceError
 from engine.model.signals import SignalArrays
 from engine.model.trades import BacktestResult
 from engine.strategies.base import ScriptStrategy, SignalStrategy
 from engine.strategies.calls import StrategyFault
-from engine.strategies.faults import signals_of
+from engine.strategies.faults import fault_of, signals_of
+from engine.strategies.inputs import informative_of
 from runtime.settings.refusals import sentence
 
 Part = TypeVar("Part", Bars, Funding)
@@ -49,6 +51,7 @@ def backtest(
     funding: Funding | Mapping[str, Funding] | None = None,
     instruments: str | Path | Mapping[str, Grid] | None = None,
     gaps: GapRule = DEFAULT_GAPS,
+    beside: Source | Iterable[Source] | Mapping[str, Source] = (),
     name: str = "",
 ) -> Result:
     """Backtest a strategy over the bars of one or several symbols that share one account.
@@ -60,6 +63,8 @@ def backtest(
     or `MarketData` with everything about the data in it. `finer` (bars inside the bars, given alike) and
     `funding` are by symbol; where there is one symbol, its own will do. `instruments`
     are grids by symbol, or the file of a saved answer of `exchangeInfo`. `gaps` is the rule for missing bars.
+    `beside` are bars, given as `bars` or by symbol, that the strategy only looks at: of other symbols, or
+    longer ones in place of those that are made of the deciding ones.
 
     `exits` replaces exit rules of a signal strategy, all or some by name. `broker` are settings by name on
     top of the defaults of the command line; a `BrokerConfig` or `BrokerSettings` is taken as it is. `engine`
@@ -70,11 +75,12 @@ def backtest(
     """
     announce_compiling()
     how = _broker(broker)
-    market = _market(bars, how, finer, funding, instruments, gaps)
+    market = _market(bars, how, finer, funding, instruments, gaps, _beside(beside))
     choice = _choice(strategy, params, exits, name)
     ready = _ready(strategy, choice, list(market.bars))
     rules = _rules(ready[0], choice, how)
     try:
+        _check_inputs(ready[0], choice, market)
         return _run(choice, ready, rules, how, market, engine)
     except StrategyFault as fault:
         raise StrategyFault(f"strategy {choice.title}: {fault}", fault.trace) from None
@@ -129,10 +135,15 @@ def _market(
     funding: Funding | Mapping[str, Funding] | None,
     instruments: str | Path | Mapping[str, Grid] | None,
     gaps: GapRule,
+    beside: list[Bars],
 ) -> MarketData:
     if isinstance(bars, MarketData):
-        if any(given is not None for given in (finer, funding, instruments)) or gaps != DEFAULT_GAPS:
-            raise ConfigError("finer, funding, instruments and gaps are part of the MarketData given")
+        if (
+            any(given is not None for given in (finer, funding, instruments))
+            or gaps != DEFAULT_GAPS
+            or beside
+        ):
+            raise ConfigError("finer, funding, instruments, gaps and beside are part of the MarketData given")
         return bars
     histories = all_bars(bars)
     grids = read_instruments(Path(instruments)) if isinstance(instruments, str | Path) else instruments
@@ -143,7 +154,14 @@ def _market(
         funding=_by_symbol("funding", funding, histories),
         instruments=grids or {},
         gaps=gaps,
+        beside=beside,
     )
+
+
+def _beside(given: Source | Iterable[Source] | Mapping[str, Source]) -> list[Bars]:
+    if isinstance(given, Mapping):
+        return [bars_of(one, symbol) for symbol, one in given.items()]
+    return all_bars(given)
 
 
 def _finer(given: Source | Mapping[str, Source] | None) -> Bars | Mapping[str, Bars] | None:
@@ -217,6 +235,17 @@ def _rules(strategy: AnyStrategy, choice: StrategyChoice, broker: BrokerConfig) 
     return None
 
 
+def _check_inputs(strategy: AnyStrategy, choice: StrategyChoice, market: MarketData) -> None:
+    """`ConfigError` where it looks at bars that are not there."""
+    try:
+        for bars in market.bars.values():
+            informative_of(strategy, bars, market.all_bars)
+    except SentenceError as error:
+        raise ConfigError(f"strategy {choice.title}: {error}") from None
+    except (Exception, SystemExit) as error:
+        raise fault_of(error, strategy) from error
+
+
 def _run(
     choice: StrategyChoice,
     ready: list[AnyStrategy],
@@ -228,7 +257,7 @@ def _run(
     first = ready[0]
     signals: dict[str, SignalArrays] = {}
     if isinstance(first, SignalStrategy) and rules is not None:
-        signals = {symbol: signals_of(first, bars, market.bars) for symbol, bars in market.bars.items()}
+        signals = {symbol: signals_of(first, bars, market.all_bars) for symbol, bars in market.bars.items()}
         ran = run_signals(engine, signals, rules, market, broker)
     else:
         engine = "event"

@@ -141,11 +141,13 @@ class SymbolTrader:
                 self._out.notice("critical", f"{self.slot.owner} on {self.slot.symbol}: {text}")
 
     def broker(self, bar: Bar) -> Broker:
-        """A script's broker as of the close of the bar; on bars that are not traded its verbs do nothing."""
+        """A script's broker as of the close of the bar. Its verbs do nothing on bars that are not traded, and
+        on informative ones.
+        """
         if not isinstance(self.planner, ScriptPlanner):
             raise TypeError(f"{self.slot.owner} is no script")
         is_live = self.slot.state in {SlotState.RUNNING, SlotState.PAUSED}
-        muted = not is_live or bool(bar.flags & BarFlag.BACKFILLED)
+        muted = not is_live or bool(bar.flags & BarFlag.BACKFILLED) or not self.slot.decides_on(bar)
         return self.planner.broker(bar, muted=muted, coming=self.entries.coming())
 
     def withdraw_entries(self, leg: Leg | None) -> None:

@@ -1,5 +1,6 @@
 """What a strategy says about closed bars: one bar at a time, or a whole history in arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import Literal
@@ -89,3 +90,28 @@ class SignalArrays:
             tuple(self.values[:, bar].tolist()),
             **{name: float(array[bar]) for name, array in given if array is not None},
         )
+
+
+def gathered(said: Sequence[Signals]) -> SignalArrays:
+    """`Signals` of consecutive bars as arrays. All have as many values as the first."""
+
+    def column(name: str) -> NDArray[np.float64]:
+        return np.array([getattr(one, name) for one in said], dtype=np.float64)
+
+    def flags(name: str) -> NDArray[np.bool_]:
+        return np.array([getattr(one, name) for one in said], dtype=np.bool_)
+
+    tags = tuple(dict.fromkeys(["", *(one.tag for one in said)]))
+    number = {tag: at for at, tag in enumerate(tags)}
+    numbers = {name: column(name) for name in SIGNAL_NUMBERS}
+    return SignalArrays(
+        flags("enter_long"),
+        flags("enter_short"),
+        flags("exit_long"),
+        flags("exit_short"),
+        np.array([number[one.tag] for one in said], dtype=np.int32),
+        tags,
+        column("risk_distance"),
+        np.array([one.values for one in said], dtype=np.float64).reshape(len(said), -1).T,
+        **{name: array for name, array in numbers.items() if not np.isnan(array).all()},
+    )

@@ -47,7 +47,7 @@ def feature_values(
     """
     nodes = feature_nodes(features)
     roots = list(nodes.values())
-    history = History(Feeds(bars, others))
+    history = History(Feeds(bars, others or {}))
     if store is None:
         return dict(zip(nodes, history.values(roots), strict=True))
     keys = _keys(roots, bars, others or {})

@@ -54,8 +54,8 @@ class Node:
     """One operation of the graph. `number` is its own; `args` were made before it, so they have lower ones.
 
     `feed` is None for constants, which fit every feed. `warmup_bars` counts bars of the node's own feed
-    until a value no longer depends on where history began; it is the sum along the longest path.
-    `is_cumulative`: never, the value depends on all that was before.
+    until a value no longer depends on where history began; it is the sum along the longest path, in which
+    bars of other feeds count as they are. `is_cumulative`: never, the value depends on all that was before.
     """
 
     op: str
@@ -74,7 +74,7 @@ class Node:
     def warmup_bars(self) -> int:
         """Bars until the value no longer depends on where history began; 1: the bar itself is enough."""
         before = max((arg.warmup_bars for arg in self.args if arg.feed is not None), default=1)
-        return before + _own_bars(self)
+        return before + own_bars(self)
 
     @cached_property
     def is_cumulative(self) -> bool:
@@ -439,7 +439,7 @@ def _past(node: Node, bars_ago: object) -> Node:
     return make(type(node), "past", (node,), (int(bars_ago),), feed=node.feed)
 
 
-def _own_bars(node: Node) -> int:
+def own_bars(node: Node) -> int:
     """Bars that a node's own memory adds to the warm-up of its args; executed on some bars only, at least."""
     if node.op in {"past", "past_when"}:
         return int(node.data[0])

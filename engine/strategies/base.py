@@ -88,8 +88,8 @@ class SignalStrategy(ABC):
     def batch(self, bars: Bars) -> SignalArrays:
         """All signals of a history, from a fresh state."""
 
-    def batch_beside(self, bars: Bars, others: Mapping[str, Bars]) -> SignalArrays:  # noqa: ARG002  # as above
-        """`batch` of a strategy that looks at other symbols, too; their bars by name."""
+    def batch_beside(self, bars: Bars, beside: Sequence[Bars]) -> SignalArrays:  # noqa: ARG002  # as above
+        """`batch` of a strategy that looks at other bars, too: those given, and longer ones made of them."""
         return self.batch(bars)
 
     @abstractmethod

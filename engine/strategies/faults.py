@@ -2,17 +2,19 @@
 
 import inspect
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 
 from engine.model.bars import Bar, Bars
 from engine.model.sentences import file_of, place, printable, what
-from engine.model.signals import SIGNAL_LEVELS, SIGNAL_NUMBERS, SignalArrays
+from engine.model.signals import SIGNAL_LEVELS, SIGNAL_NUMBERS, SignalArrays, gathered
 from engine.model.timeframes import utc_text
 from engine.strategies.base import Broker, ScriptStrategy, SignalStrategy
 from engine.strategies.calls import StrategyFault
+from engine.strategies.inputs import Informative, bar_at, informative_of
 
 LONGEST_TRACE = 8_000
 MOST_FRAMES = 20
@@ -38,15 +40,17 @@ def decide(strategy: ScriptStrategy, bar: Bar, broker: Broker) -> None:
         raise fault_of(error, strategy, bar) from error
 
 
-def signals_of(
-    strategy: SignalStrategy, bars: Bars, others: Mapping[str, Bars] | None = None
-) -> SignalArrays:
+def signals_of(strategy: SignalStrategy, bars: Bars, beside: Sequence[Bars] = ()) -> SignalArrays:
     """What a strategy says about a whole history; `StrategyFault` where it raises or says something else.
 
-    `others` are bars of other symbols that it may look at.
+    `beside` are bars that it may look at. One with several inputs and only a `batch` of the deciding bars is
+    fed bar by bar, as live. `SentenceError` where there are no bars of what it looks at.
     """
+    informative = informative_of(strategy, bars, beside)
+    own = type(strategy)
+    is_fed = bool(informative) and own.batch_beside is SignalStrategy.batch_beside
     try:
-        found: object = strategy.batch_beside(bars, others or {})
+        found: object = _fed(strategy, bars, informative) if is_fed else strategy.batch_beside(bars, beside)
     except (Exception, SystemExit) as error:
         raise fault_of(error, strategy) from error
     if not isinstance(found, SignalArrays):
@@ -57,6 +61,18 @@ def signals_of(
         what = f"{type(strategy).__name__}.batch returned {wrong}"
         raise StrategyFault(f"{what} ({_place_of(type(strategy).batch)})")
     return found
+
+
+def _fed(strategy: SignalStrategy, bars: Bars, informative: Sequence[Bars]) -> SignalArrays:
+    """What a copy of the strategy says, fed with all its bars in the order in which they close."""
+    fresh, waiting, said = deepcopy(strategy), Informative(informative), []
+    fresh.reset()
+    for row in range(len(bars)):
+        bar = bar_at(bars, row)
+        for other in waiting.until(bar.close_time_ns):
+            fresh.on_bar(other)
+        said.append(fresh.on_bar(bar))
+    return gathered(said)
 
 
 def _wrong_in(found: SignalArrays, count: int) -> str:

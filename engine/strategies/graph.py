@@ -9,7 +9,7 @@ class Breakaway(Strategy):
         return Rules(enter_long=bar.close > average, exit_long=bar.close < average)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -63,7 +63,7 @@ class Strategy(SignalStrategy):
         _check_distance(self.exit_rules, self._graph.rules)
         self.value_names = tuple(self._graph.plots)  # type: ignore[misc]  # each object has its own
         self._stream: Stream | None = None
-        self._feeds: dict[tuple[str, int], Feed] | None = None
+        self._feeds: dict[tuple[str, int], list[Feed]] | None = None
         self._deciding = ("", 0)
 
     def _checked(self, by_name: Mapping[str, object]) -> StrategyParams:
@@ -89,8 +89,12 @@ class Strategy(SignalStrategy):
 
     @property
     def warmup_bars(self) -> int:
-        """Deciding bars after which signals no longer depend on where history began."""
-        return self._graph.warmup_bars() - 1
+        """Deciding bars after which signals no longer depend on where history began; longer bars begin with
+        them, so it counts these only once it is bound.
+        """
+        own_ns = self._deciding[1]
+        lengths = {feed: key[1] // own_ns for key, feeds in (self._feeds or {}).items() for feed in feeds}
+        return self._graph.whole_warmup_bars(lengths) - 1
 
     @property
     def inputs(self) -> Inputs:
@@ -99,19 +103,21 @@ class Strategy(SignalStrategy):
 
     def bind(self, symbol: str, timeframe_ns: int) -> None:
         """Learn which bars decide; `SeriesError` where they cannot make up a timeframe of `bar.on`."""
-        feeds: dict[tuple[str, int], Feed] = {}
+        feeds: dict[tuple[str, int], list[Feed]] = {}
         for feed in self._graph.feeds:
             length = checked_length(feed, timeframe_ns) if feed.timeframe else timeframe_ns
-            feeds[feed.symbol or symbol, length] = feed
+            feeds.setdefault((feed.symbol or symbol, length), []).append(feed)
         self._feeds, self._deciding = feeds, (symbol, timeframe_ns)
 
     def history_bars(self, symbol: str, timeframe_ns: int) -> int:
-        """How many bars of one of its inputs warm it up: its own warm-up, over that of the deciding bars."""
-        feed = (self._feeds or {}).get((symbol, timeframe_ns))
-        if feed is None:
-            return self.warmup_bars
-        covered = -(-self.warmup_bars * self._deciding[1] // timeframe_ns)
-        return self._graph.warmup_bars(feed) + covered + 1
+        """How many bars of one of its inputs warm it up, where each input has a history of its own: its own
+        warm-up, over that of the deciding bars.
+        """
+        own = self._graph.warmup_bars() - 1
+        feeds = (self._feeds or {}).get((symbol, timeframe_ns), ())
+        covered = -(-own * self._deciding[1] // timeframe_ns)
+        needed = [self._graph.warmup_bars(feed) + covered + 1 for feed in feeds]
+        return max([own, *needed] if (symbol, timeframe_ns) == self._deciding else needed, default=own)
 
     def on_bar(self, bar: Bar) -> Signals:
         """Advance by one closed bar; of an informative one nothing is said."""
@@ -120,16 +126,15 @@ class Strategy(SignalStrategy):
         if self._graph.feeds:
             if self._feeds is None:
                 raise SentenceError(f"{type(self).__name__} looks at other bars, so call bind() first")
-            feed = self._feeds.get((bar.symbol, bar.timeframe_ns))
-            if feed is not None:
+            for feed in self._feeds.get((bar.symbol, bar.timeframe_ns), ()):
                 self._stream.advance(bar, feed)
             if (bar.symbol, bar.timeframe_ns) != self._deciding:
                 return _NOTHING
         return self._graph.signals(self._stream.advance(bar))
 
-    def batch_beside(self, bars: Bars, others: Mapping[str, Bars]) -> SignalArrays:
-        """`batch` of a strategy that looks at other symbols, too; their bars by name."""
-        return self.batch_of(History(Feeds(bars, others)))
+    def batch_beside(self, bars: Bars, beside: Sequence[Bars]) -> SignalArrays:
+        """`batch` of a strategy that looks at other bars, too: those given, and longer ones made of them."""
+        return self.batch_of(History(Feeds(bars, beside)))
 
     def batch(self, bars: Bars) -> SignalArrays:
         """All signals of a history, from a fresh state; the streaming state is left alone."""
@@ -144,9 +149,11 @@ class Strategy(SignalStrategy):
         stream = self._stream
         return {} if stream is None else self._graph.reasons(stream.last)
 
-    def reasons_at(self, bars: Bars, index: int, others: Mapping[str, Bars] | None = None) -> dict[str, str]:
+    def reasons_at(
+        self, bars: Bars, index: int, beside: Iterable[Bars] | Mapping[str, Bars] = ()
+    ) -> dict[str, str]:
         """Why each flag is what it is on one bar of a history; a negative index counts from the end."""
-        return self._graph.reasons(History(Feeds(bars, others)).at(index, self._graph.nodes))
+        return self._graph.reasons(History(Feeds(bars, beside)).at(index, self._graph.nodes))
 
     def reset(self) -> None:
         """Forget everything seen."""

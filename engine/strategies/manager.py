@@ -5,6 +5,7 @@ stopped and failed beside it. Bars of seconds have no history at the exchange, s
 for live bars; the others get the exchange's klines, marked as backfilled.
 """
 
+from bisect import insort
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -22,15 +23,26 @@ from engine.strategies.base import Broker, SignalStrategy
 from engine.strategies.calls import StrategyFault
 from engine.strategies.guard import Guard
 from engine.strategies.mending import Mending
-from engine.strategies.slot import LISTENING, Block, Decision, SlotState, StrategyRefused, StrategySlot
+from engine.strategies.slot import (
+    LISTENING,
+    Block,
+    Decision,
+    SlotState,
+    StrategyRefused,
+    StrategySlot,
+    key_of,
+)
 from gateways.wire.messages import KlinesReply, RequestKlines
 from runtime.control.shown import counted
+from runtime.settings.models import EXCHANGE_TIMEFRAMES
 
 SUSPECT = int(BarFlag.SUSPECT)
 BACKFILLED = int(BarFlag.BACKFILLED)
 _RETRY_NS = 3 * SECOND_NS
 _HELD_NS = 2 * SECOND_NS
 """How long a deciding bar waits for an informative one that closes with it."""
+_MOST_WAITING = 1_000
+"""Bars that wait for a deciding bar which does not come; more than that and the oldest is fed."""
 SLICE_BARS = 100
 """Bars of history fed in one event. A strategy may be slow, and meanwhile the process must answer."""
 
@@ -66,7 +78,7 @@ class StrategyManager:
             self._decides.setdefault(deciding, []).append(slot)
             for series in informative:
                 self._informs.setdefault(series, []).append(slot)
-        _check_symbols(self.slots, config.symbols)
+        _check_inputs(self.slots, config.symbols)
         self._by_request: dict[int, StrategySlot] = {}
         self._gaps = HistoryGaps(out)
         self.guard = Guard()
@@ -96,7 +108,7 @@ class StrategyManager:
                 for slot in routes.get((bar.symbol, bar.kind, bar.timeframe_ns), ()):
                     if slot.backlog:
                         slot.backlog.append(bar)
-                    elif routes is self._informs or len(slot.inputs) > 1:
+                    elif len(slot.inputs) > 1:
                         decisions += self._feed_one_of_several(slot, bar)
                     elif (decision := self._feed(slot, bar)) is not None:
                         decisions.append(decision)
@@ -124,7 +136,8 @@ class StrategyManager:
     def go_on(self) -> list[Decision]:
         """Feed the next slice to one that catches up, and what waited in vain; call it with each timer."""
         now = self._clock.now_ns
-        decisions = [one for slot in self.slots if slot.held_until_ns <= now for one in self._release(slot)]
+        overdue = [slot for slot in self.slots if slot.held_until_ns <= now]
+        decisions = [one for slot in overdue for one in self._feed_waiting(slot)]
         slot = next((slot for slot in self.slots if slot.backlog), None)
         return decisions if slot is None else decisions + self._feed_slice(slot)
 
@@ -147,7 +160,8 @@ class StrategyManager:
         """The clock was set back: missing history is requested again soon."""
         for slot in self.slots:
             slot.retry_at_ns = min(slot.retry_at_ns, now_ns + _RETRY_NS)
-            slot.held_until_ns = min(slot.held_until_ns, now_ns + _HELD_NS) if slot.held else NEVER_NS
+            if slot.held_until_ns != NEVER_NS:
+                slot.held_until_ns = min(slot.held_until_ns, now_ns + _HELD_NS)
         self._mending.on_set_back(now_ns)
         self._reschedule()
 
@@ -155,11 +169,14 @@ class StrategyManager:
         """Strategies that saw bars of the future discard them and warm up again."""
         for slot in self.slots:
             slot.decided_open_ns = min(slot.decided_open_ns, exchange_now_ns)
+            slot.waiting = [bar for bar in slot.waiting if self._is_over(bar)]
             is_ahead = any(open_ns > exchange_now_ns for open_ns in slot.fed_open_ns.values())
             if is_ahead and slot.state in LISTENING | {SlotState.FETCHING}:
                 slot.begin_again()
                 slot.pending.clear()
                 slot.backlog.clear()
+                slot.waiting.clear()
+                slot.held_until_ns = NEVER_NS
                 self._warm_up(slot, "it had been fed bars of the future")
 
     def on_told(self, slot: StrategySlot, reason: str) -> None:
@@ -183,26 +200,37 @@ class StrategyManager:
         self._move(slot, SlotState.FAILED, str(fault), fault.trace)
 
     def _feed_one_of_several(self, slot: StrategySlot, bar: Bar) -> list[Decision]:
-        """A live bar of a strategy with several inputs: a deciding one waits for those it closes with."""
-        if slot.decides_on(bar):
-            decisions = self._release(slot)
-            if slot.state in LISTENING and slot.missing(bar) and not bar.flags & BACKFILLED:
-                slot.held, slot.held_until_ns = bar, self._clock.now_ns + _HELD_NS
-                self._reschedule()
-                return decisions
-            decision = self._feed(slot, bar)
-            return decisions if decision is None else [*decisions, decision]
-        self._feed(slot, bar)
-        return [] if slot.held is None or slot.missing(slot.held) else self._release(slot)
+        """A bar of a strategy with several inputs: they come one by one and are fed in their order."""
+        insort(slot.waiting, bar, key=slot.feeding_order)
+        return self._feed_waiting(slot)
 
-    def _release(self, slot: StrategySlot) -> list[Decision]:
-        """Feed the bar that waited for others, if one did."""
-        bar, slot.held, slot.held_until_ns = slot.held, None, NEVER_NS
-        if bar is None:
-            return []
-        self._reschedule()
-        decision = self._feed(slot, bar)
-        return [] if decision is None else [decision]
+    def _feed_waiting(self, slot: StrategySlot) -> list[Decision]:
+        """Feed the bars that wait, up to the first one that has to go on waiting."""
+        decisions: list[Decision] = []
+        while slot.waiting and not self._must_wait(slot, slot.waiting[0]):
+            bar = slot.waiting.pop(0)
+            if slot.decides_on(bar) and slot.held_until_ns != NEVER_NS:
+                slot.held_until_ns = NEVER_NS
+                self._reschedule()
+            decision = self._feed(slot, bar)
+            if decision is not None:
+                decisions.append(decision)
+        return decisions
+
+    def _must_wait(self, slot: StrategySlot, bar: Bar) -> bool:
+        """Whether a bar is to come that goes in front of this one. Another deciding bar ends the wait."""
+        if slot.state not in LISTENING or bar.flags & BACKFILLED or len(slot.waiting) > _MOST_WAITING:
+            return False
+        if any(slot.decides_on(other) for other in slot.waiting[1:]):
+            return False
+        if not slot.decides_on(bar):
+            return slot.is_early(bar)
+        if not slot.missing(bar):
+            return False
+        if slot.held_until_ns == NEVER_NS:
+            slot.held_until_ns = self._clock.now_ns + _HELD_NS
+            self._reschedule()
+        return self._clock.now_ns < slot.held_until_ns
 
     def _feed(self, slot: StrategySlot, bar: Bar) -> Decision | None:
         if slot.state is SlotState.FAILED:
@@ -224,12 +252,16 @@ class StrategyManager:
                 return None
             self._forget(slot, reason)
         slot.fed_open_ns[key] = bar.open_time_ns
+        slot.is_disordered |= bool(slot.missing(bar)) if slot.decides_on(bar) else slot.is_early(bar)
         if bar.flags & SUSPECT:
             slot.suspects.add(key)
-            self._mending.want(slot)
-            self._reschedule()
         else:
             slot.suspects.discard(key)
+        if bar.flags & SUSPECT or slot.is_disordered:
+            self._mending.want(slot)
+            self._reschedule()
+        if not fed and bar.flags & SUSPECT and not slot.decides_on(bar):
+            return None  # it began before we listened, and so before the history it would begin
         return self._decide(slot, bar)
 
     def _decide(self, slot: StrategySlot, bar: Bar) -> Decision | None:
@@ -288,6 +320,9 @@ class StrategyManager:
     def _warm_up(self, slot: StrategySlot, reason: str) -> None:
         if slot.has_history:
             self._move(slot, SlotState.FETCHING, reason)
+            slot.pending.extend(slot.waiting)
+            slot.waiting.clear()
+            slot.held_until_ns = NEVER_NS
             self._fetch(slot)
             return
         self._forget(slot, reason)
@@ -338,19 +373,14 @@ class StrategyManager:
         """Feed the bars that waited, oldest first; where some close together, informative ones first."""
         if slot.state is SlotState.FETCHING:
             self._move(slot, SlotState.WARMING, f"{counted(len(slot.pending), 'bar')} of history")
-        waiting = sorted(
-            slot.pending, key=lambda bar: (bar.close_time_ns, slot.decides_on(bar), -bar.timeframe_ns)
-        )
+        slot.backlog.extend(sorted(slot.pending, key=slot.feeding_order))
         slot.pending.clear()
-        slot.backlog.extend(waiting)
         return self._feed_slice(slot)
 
     def _feed_slice(self, slot: StrategySlot) -> list[Decision]:
-        decisions = []
+        decisions: list[Decision] = []
         for _ in range(min(SLICE_BARS, len(slot.backlog))):
-            decision = self._feed(slot, slot.backlog.popleft())
-            if decision is not None:
-                decisions.append(decision)
+            decisions += self._feed_one_of_several(slot, slot.backlog.popleft())
         if slot.state is SlotState.FETCHING:  # bars are missing among them
             slot.pending.extend(slot.backlog)
             slot.backlog.clear()
@@ -379,11 +409,25 @@ class StrategyManager:
             self.deadline_ns = min(self.deadline_ns, self._clock.now_ns)
 
 
-def _check_symbols(slots: Sequence[StrategySlot], symbols: Sequence[str]) -> None:
-    """`StrategyRefused` where a strategy looks at a symbol whose market data are not asked for."""
+def _check_inputs(slots: Sequence[StrategySlot], symbols: Sequence[str]) -> None:
+    """`StrategyRefused` where a strategy looks at a symbol whose market data are not asked for, or at bars of
+    which the exchange keeps no history.
+    """
     for slot in slots:
-        for symbol, _ in slot.inputs:
-            if symbol not in symbols:
+        for symbol, length in slot.inputs:
+            if not _has_klines(length, slot.spec.candles):
+                looks = f"strategy {slot.spec.name} on {slot.symbol} looks at {timeframe_text(length)} bars"
+                known = ", ".join(EXCHANGE_TIMEFRAMES)
                 raise StrategyRefused(
-                    f"strategy {slot.spec.name} on {slot.symbol} looks at bars of {symbol}; add it to symbols"
+                    f"{key_of(slot.spec, 'name')}{looks}, which the exchange does not have; it has {known}"
                 )
+            if symbol not in symbols:
+                looks = f"strategy {slot.spec.name} on {slot.symbol} looks at bars of {symbol}"
+                raise StrategyRefused(f"{key_of(slot.spec, 'name')}{looks}; add it to symbols")
+
+
+def _has_klines(length_ns: int, candles: CandleKind) -> bool:
+    """Whether bars of that length can be had at the exchange; those of seconds are made of ticks alone."""
+    if candles != "exchange" and length_ns % (60 * SECOND_NS):
+        return True
+    return timeframe_text(length_ns) in EXCHANGE_TIMEFRAMES

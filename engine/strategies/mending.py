@@ -1,5 +1,6 @@
 """A longer bar with a hole would give no entries until the next whole one, which may take hours or days. The
-exchange has that bar whole: what the strategy knows is made again from the exchange's klines.
+exchange has that bar whole: what the strategy knows is made again from the exchange's klines. So it is where
+a deciding bar could not wait any longer for one that closes with it, and was fed before that one.
 
 Meanwhile the strategy goes on with what there is of the bar, so its exits wait for nothing.
 """
@@ -13,7 +14,8 @@ from engine.model.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import SignalStrategy
 from engine.strategies.calls import StrategyFault
 from engine.strategies.guard import Guard
-from engine.strategies.slot import LISTENING, BarsKey, StrategySlot
+from engine.strategies.inputs import BarsKey
+from engine.strategies.slot import LISTENING, StrategySlot
 from gateways.wire.messages import KlinesReply, RequestKlines
 
 FIRST_NS = 3 * SECOND_NS
@@ -48,8 +50,8 @@ class Mending:
         return min(self._due.values(), default=NEVER_NS)
 
     def want(self, slot: StrategySlot) -> None:
-        """A bar with a hole was fed."""
-        if slot.has_history and isinstance(slot.strategy, SignalStrategy) and _longer_suspects(slot):
+        """A bar with a hole was fed, or one too late."""
+        if slot.has_history and isinstance(slot.strategy, SignalStrategy) and _needs_it(slot):
             self._due.setdefault(slot, self._clock.now_ns + FIRST_NS)
 
     def on_time(self) -> None:
@@ -58,7 +60,7 @@ class Mending:
             if due > self._clock.now_ns:
                 continue
             self._forget(slot)
-            if _longer_suspects(slot):
+            if _needs_it(slot):
                 self._due[slot] = self._clock.now_ns + AGAIN_NS
                 if slot.state in LISTENING:
                     self._ask(slot)
@@ -97,7 +99,7 @@ class Mending:
 
     def _mend(self, slot: StrategySlot, bars: list[Bar]) -> None:
         """Feed it all again, up to the very bars it had been fed; nothing is decided on them."""
-        bars.sort(key=lambda bar: (bar.close_time_ns, slot.decides_on(bar), -bar.timeframe_ns))
+        bars.sort(key=slot.feeding_order)
         newest = {(bar.symbol, bar.timeframe_ns): bar.open_time_ns for bar in bars}
         fed, strategy = dict(slot.fed_open_ns), slot.strategy
         if newest != fed or slot.state not in LISTENING or not isinstance(strategy, SignalStrategy):
@@ -112,10 +114,15 @@ class Mending:
         except StrategyFault as fault:
             self._on_failed(slot, fault)
             return
-        words = ", ".join(timeframe_text(length) for length in mended)
-        self._out.notice(
-            "info", f"{slot.owner} on {slot.symbol}: the hole in its {words} bar is filled from klines"
+        holes = ", ".join(timeframe_text(length) for length in mended)
+        what = (
+            f"the hole in its {holes} bar is filled" if holes else "a bar that came late is put in its place"
         )
+        self._out.notice("info", f"{slot.owner} on {slot.symbol}: {what} from klines")
+
+
+def _needs_it(slot: StrategySlot) -> bool:
+    return slot.is_disordered or bool(_longer_suspects(slot))
 
 
 def _longer_suspects(slot: StrategySlot) -> list[int]:

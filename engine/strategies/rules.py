@@ -1,7 +1,7 @@
 """What a strategy's `define` returns, and the roots of the graph that it comes down to."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import nan
@@ -23,6 +23,7 @@ from engine.series.nodes import (
     constant,
     on_deciding,
     ordered,
+    own_bars,
     series_of,
 )
 from engine.series.words import Value, number_text, reason
@@ -120,8 +121,31 @@ class Graph:
         )
 
     def warmup_bars(self, feed: Feed = DECIDING) -> int:
-        """Bars of a feed until nothing depends on where its history began."""
-        return max((node.warmup_bars for node in self.nodes if node.feed == feed), default=1)
+        """Bars of a feed until nothing depends on where its own history began; others are known by then."""
+        return self._warmup(feed, lambda _: 1)
+
+    def whole_warmup_bars(self, lengths: Mapping[Feed, int]) -> int:
+        """Deciding bars until nothing depends on where they began, where all feeds begin with them.
+
+        `lengths` are those of the feeds' bars in deciding ones; history may begin inside a feed's bar.
+        """
+
+        def joined(node: Node) -> int:
+            length = lengths.get(node.feed, 1) if node.feed else 1
+            return (node.warmup_bars + 1) * length - 1
+
+        return self._warmup(DECIDING, joined)
+
+    def _warmup(self, feed: Feed, joined: Callable[[Node], int]) -> int:
+        """The longest path of a feed; `joined` says for a node of another one how many bars it takes."""
+        bars: dict[int, int] = {}
+        for node in self.nodes:
+            if node.op == "join":
+                bars[node.number] = joined(node.args[0])
+            else:
+                before = (bars[arg.number] for arg in node.args if arg.feed is not None)
+                bars[node.number] = max(before, default=1) + own_bars(node)
+        return max((bars[node.number] for node in self.nodes if node.feed == feed), default=1)
 
     def reasons(self, value: Value) -> dict[str, str]:
         """For each flag that the rules give: what it is, and why, with the numbers of one bar."""

@@ -17,14 +17,12 @@ from engine.model.signals import Fate, Signals
 from engine.model.timeframes import NEVER_NS, SECOND_NS, bar_open_ns, timeframe_ns, timeframe_text
 from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams
 from engine.strategies.finding import StrategyClass, StrategyNotFound, find_strategy
+from engine.strategies.inputs import BarsKey, inputs_of
 from runtime.settings.refusals import expected
 from runtime.suggestions import allowed
 
 MAX_PENDING_BARS = 2 * MAX_KLINES
 """Bars kept while history is on its way, and history itself; more than that and it is asked for again."""
-
-BarsKey = tuple[str, int]
-"""Bars of a symbol of one length in nanoseconds."""
 
 MAX_LATENESS_NS = 10 * SECOND_NS
 
@@ -97,17 +95,20 @@ class StrategySlot:
         self.fed_open_ns: dict[BarsKey, int] = {}
         self.suspects: set[BarsKey] = set()
         """Bars of which the newest has a hole in its data."""
-        self.held: Bar | None = None
-        """A deciding bar that waits for one that closes with it, until `held_until_ns`."""
+        self.waiting: list[Bar] = []
+        """Live bars of one of several inputs, in the order in which they are to be fed, from the first one
+        that waits for another: a deciding bar, until `held_until_ns`, for those that close with it, any other
+        for the deciding bar before it."""
         self.held_until_ns = NEVER_NS
+        self.is_disordered = False
+        """A deciding bar did not wait long enough: what is remembered differs from what its history gives."""
         self.pending: deque[Bar] = deque(maxlen=MAX_PENDING_BARS)
         self.backlog: deque[Bar] = deque(maxlen=MAX_PENDING_BARS)
         """Bars in the order in which they are to be fed, a slice an event; new ones wait behind them."""
         self.wanted: dict[int, BarsKey] = {}
         self.retry_at_ns = 0
         self._operator = operator or OperatorState()
-        warmup = getattr(self.strategy, "warmup_bars", 0)
-        self.warmup_bars = int(warmup)
+        self.warmup_bars = self._warmup_bars()
         self.warm_left = self.warmup_bars
 
     @property
@@ -130,6 +131,13 @@ class StrategySlot:
         """Whether the exchange keeps bars of all its timeframes; there are none of seconds."""
         return all(length % (60 * SECOND_NS) == 0 for _, length in self.inputs)
 
+    def _warmup_bars(self) -> int:
+        """Deciding bars to see before it trades. The other inputs have a history of their own, or none."""
+        strategy = self.strategy
+        if not isinstance(strategy, SignalStrategy):
+            return int(getattr(strategy, "warmup_bars", 0))
+        return strategy.history_bars(*self.inputs[0]) if self.has_history else strategy.warmup_bars
+
     def decides_on(self, bar: Bar) -> bool:
         """Whether it is one of the deciding bars, and no informative one."""
         return self.inputs[0] == (bar.symbol, bar.timeframe_ns)
@@ -139,6 +147,15 @@ class StrategySlot:
         if not isinstance(self.strategy, SignalStrategy):
             return self.warmup_bars
         return self.strategy.history_bars(symbol, length_ns)
+
+    def feeding_order(self, bar: Bar) -> tuple[int, bool, int]:
+        """Sort key: what closes first is fed first, then informative bars, then the longest."""
+        return (bar.close_time_ns, self.decides_on(bar), -bar.timeframe_ns)
+
+    def is_early(self, bar: Bar) -> bool:
+        """Whether it is an informative bar that closes behind a deciding one that is still to come."""
+        decided_ns = self.fed_open_ns.get(self.inputs[0], 0)
+        return 0 < decided_ns < bar.close_time_ns - 2 * self.timeframe_ns and not self.decides_on(bar)
 
     def missing(self, bar: Bar) -> str:
         """An informative bar that closes with this deciding one and was not fed yet; "" for none."""
@@ -162,7 +179,7 @@ class StrategySlot:
             self.strategy = build_strategy(self.spec, type(self.strategy))
         self.fed_open_ns.clear()
         self.suspects.clear()
-        self.held = None
+        self.is_disordered = False
         self.warm_left = self.warmup_bars
 
 
@@ -170,15 +187,10 @@ def _inputs(
     spec: StrategySpec, strategy: SignalStrategy | ScriptStrategy, symbol: str
 ) -> tuple[BarsKey, ...]:
     """The bars a strategy is fed on a symbol, the deciding ones first."""
-    wanted = strategy.inputs
-    lengths = [timeframe_ns(text) for text in wanted.timeframes or (spec.timeframe,)]
-    if isinstance(strategy, SignalStrategy):
-        try:
-            strategy.bind(symbol, lengths[0])
-        except SentenceError as error:
-            raise StrategyRefused(f"{_key(spec, 'timeframe')}strategy {spec.name}: {error}") from None
-    others = [(name or symbol, timeframe_ns(text) if text else lengths[0]) for name, text in wanted.others]
-    return tuple(dict.fromkeys([*((symbol, length) for length in lengths), *others]))
+    try:
+        return inputs_of(strategy, symbol, timeframe_ns(spec.timeframe))
+    except ValueError as error:
+        raise StrategyRefused(f"{key_of(spec, 'timeframe')}strategy {spec.name}: {error}") from None
 
 
 def class_of(spec: StrategySpec) -> StrategyClass:
@@ -186,7 +198,7 @@ def class_of(spec: StrategySpec) -> StrategyClass:
     try:
         return find_strategy(spec.name)
     except StrategyNotFound as error:
-        raise StrategyRefused(f"{_key(spec, 'name')}{error}") from error
+        raise StrategyRefused(f"{key_of(spec, 'name')}{error}") from error
 
 
 def build_strategy(spec: StrategySpec, cls: StrategyClass | None = None) -> SignalStrategy | ScriptStrategy:
@@ -198,22 +210,22 @@ def build_strategy(spec: StrategySpec, cls: StrategyClass | None = None) -> Sign
         raise StrategyRefused(_complaint(spec, cls.Params, error)) from None
     except (Exception, SystemExit) as error:  # somebody's own code, of which one sentence is wanted
         why = f"cannot be made: {what_and_where(error, cls)}"
-        raise StrategyRefused(f"{_key(spec, 'name')}strategy {spec.name} {why}") from error
+        raise StrategyRefused(f"{key_of(spec, 'name')}strategy {spec.name} {why}") from error
     inputs = strategy.inputs
     if spec.candles not in inputs.candles:
         raise StrategyRefused(
-            f"{_key(spec, 'candles')}strategy {spec.name} cannot use {spec.candles} candles; "
+            f"{key_of(spec, 'candles')}strategy {spec.name} cannot use {spec.candles} candles; "
             f"allowed: {', '.join(inputs.candles)}"
         )
     if inputs.needs_volume and spec.candles == "mid":
         raise StrategyRefused(
-            f"{_key(spec, 'candles')}strategy {spec.name} needs volume, which mid candles do not have; "
+            f"{key_of(spec, 'candles')}strategy {spec.name} needs volume, which mid candles do not have; "
             "allowed: trade, exchange"
         )
     return strategy
 
 
-def _key(spec: StrategySpec, *names: str) -> str:
+def key_of(spec: StrategySpec, *names: str) -> str:
     """Where in the configuration it stands, in front of a sentence; nothing where there is none."""
     return f"{'.'.join((spec.key, *names))}: " if spec.key else ""
 
@@ -222,10 +234,10 @@ def _complaint(spec: StrategySpec, params: type[StrategyParams], error: ValueErr
     """The first complaint about parameters as one sentence."""
     details = getattr(error, "errors", None)
     if details is None:
-        return f"{_key(spec, 'params')}strategy {spec.name}: {error}"
+        return f"{key_of(spec, 'params')}strategy {spec.name}: {error}"
     first = details()[0]
     names = tuple(str(part) for part in first["loc"])
-    where, name = _key(spec, "params", *names), ".".join(names)
+    where, name = key_of(spec, "params", *names), ".".join(names)
     if first["type"] == "extra_forbidden":
         return f"{where}strategy {spec.name} has no parameter {name}{allowed(name, params.model_fields)}"
     if first["type"] == "missing":

@@ -14,6 +14,7 @@ from engine.backtest.data.loaders import DataError, check_bars
 from engine.backtest.data.price_grid import Grid, grid_of, off_grid
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings
+from engine.model.timeframes import duration_text
 from runtime.control.shown import digits
 
 Histories = Sequence[tuple[Bars, tuple[str, ...]]]
@@ -26,7 +27,7 @@ _NO_GRIDS: Mapping[str, Grid] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class MarketData:
-    """The checked data of a backtest, by symbol.
+    """The checked data of a backtest, by symbol. `beside` are bars that strategies only look at.
 
     `notes` are for the user, one sentence each. `start` and `end` are the period that was
     asked for, None where the data were taken whole.
@@ -39,10 +40,16 @@ class MarketData:
     notes: tuple[str, ...] = ()
     start: datetime | None = None
     end: datetime | None = None
+    beside: tuple[Bars, ...] = ()
 
     def settings(self, broker: BrokerConfig, symbol: str) -> BrokerSettings:
         """The broker's settings for one symbol."""
         return broker.settings(symbol, self.grids[symbol])
+
+    @property
+    def all_bars(self) -> tuple[Bars, ...]:
+        """All that a strategy may look at."""
+        return (*self.beside, *self.bars.values())
 
 
 def market_of(
@@ -53,6 +60,7 @@ def market_of(
     funding: Mapping[str, Funding] = _NO_FUNDING,
     instruments: Mapping[str, Grid] = _NO_GRIDS,
     gaps: GapRule = DEFAULT_GAPS,
+    beside: Iterable[Bars] = (),
 ) -> MarketData:
     """Data that are in memory, checked as files are; raises `DataError` or `ConfigError`."""
     histories: dict[str, tuple[Bars, tuple[str, ...]]] = {}
@@ -70,6 +78,11 @@ def market_of(
         check_bars(inside)
         about_finer += checked_finer(market.bars[symbol], inside, f"finer.{symbol}")
     market = replace(market, finer=dict(finer), notes=(*market.notes, *about_finer))
+    looked_at = []
+    for one in beside:
+        check_bars(one)
+        looked_at.append((f"beside.{one.symbol}", by_rule(one, gaps, f"bars of {one.symbol}")))
+    market = with_beside(market, looked_at)
     return with_funding(market, funding, dict.fromkeys(funding, "the funding given"))
 
 
@@ -84,6 +97,24 @@ def with_grids(histories: Histories, broker: BrokerConfig, instruments: Mapping[
         notes += [*said, *about_grid]
     check_symbols("broker.symbols", broker.symbols, bars)
     return MarketData(bars, grids, notes=tuple(dict.fromkeys(notes)))
+
+
+def with_beside(
+    market: MarketData, histories: Iterable[tuple[object, tuple[Bars, tuple[str, ...]]]]
+) -> MarketData:
+    """The data with bars that strategies only look at, each with its source and notes; `DataError` where bars
+    of a symbol and length are there already.
+    """
+    known = {(one.symbol, one.timeframe_ns) for one in market.bars.values()}
+    beside, notes = [], list(market.notes)
+    for source, (one, said) in histories:
+        if (one.symbol, one.timeframe_ns) in known:
+            length = duration_text(one.timeframe_ns)
+            raise DataError(f"{source}: bars of {one.symbol} of {length} are given twice, expected once")
+        known.add((one.symbol, one.timeframe_ns))
+        beside.append(one)
+        notes += said
+    return replace(market, beside=tuple(beside), notes=tuple(dict.fromkeys(notes)))
 
 
 def with_funding(

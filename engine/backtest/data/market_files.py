@@ -21,20 +21,29 @@ from engine.backtest.data.configuration import (
 from engine.backtest.data.gaps import DEFAULT_GAPS, GapRule, by_rule
 from engine.backtest.data.instruments import read_instruments
 from engine.backtest.data.loaders import DataError, cut, load_bars, read_funding
-from engine.backtest.data.market import MarketData, check_symbols, checked_finer, with_funding, with_grids
+from engine.backtest.data.market import (
+    MarketData,
+    check_symbols,
+    checked_finer,
+    with_beside,
+    with_funding,
+    with_grids,
+)
 from engine.model.bars import Bars
 
 
 class DataConfig(Strict):
     """The files of a run, the period taken from them, and the broker that trades it.
 
-    `data` are files of bars or names of sample markets. `finer` (bars inside the bars) and `funding` are
-    files by symbol. `start` and `end` cut the data; `end` is the first bar left out.
+    `data` are files of bars or names of sample markets, `beside` the same for bars that strategies only look
+    at: of other symbols, or longer ones, which are taken whole. `finer` (bars inside the bars) and `funding`
+    are files by symbol. `start` and `end` cut the data; `end` is the first bar left out.
     `gaps` is what to do about missing bars.
     `instruments` is a saved answer of `exchangeInfo`, for tick, quantity step and smallest orders.
     """
 
     data: tuple[FilePath, ...] = Field(min_length=1)
+    beside: tuple[FilePath, ...] = ()
     finer: dict[str, FilePath] = Field(default_factory=dict)
     funding: dict[str, FilePath] = Field(default_factory=dict)
     instruments: FilePath | None = None
@@ -68,6 +77,7 @@ def load_market(config: DataConfig) -> MarketData:
         finer[symbol], about = finer_for(market.bars[symbol], path)
         notes += about
     market = replace(market, finer=finer, notes=tuple(notes), start=config.start, end=config.end)
+    market = with_beside(market, [(path, history_of(path, config.gaps)) for path in config.beside])
     funding = {symbol: read_funding(path) for symbol, path in config.funding.items()}
     return with_funding(market, funding, config.funding)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from typing import cast
 
 import numpy as np
 
@@ -12,23 +13,28 @@ from engine.backtest.emulator.account import Account
 from engine.backtest.emulator.bar_rows import PriceBar, columns, funding_events, inside
 from engine.backtest.emulator.broker import BacktestBroker
 from engine.backtest.emulator.equity_curve import EquityCurve
+from engine.backtest.emulator.only_looks import OnlyLooks
 from engine.backtest.emulator.recalculation import Recalculation
 from engine.model.bars import Bar, Bars
 from engine.model.broker_settings import BrokerSettings
 from engine.model.trades import BacktestResult
-from engine.strategies.base import ScriptStrategy
+from engine.strategies.base import Broker, ScriptStrategy
 from engine.strategies.faults import decide, fault_of
+from engine.strategies.inputs import Informative, informative_of
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptPlan:
-    """One symbol of a backtest and the script that trades it. `finer` bars give the path inside a bar."""
+    """One symbol of a backtest and the script that trades it. `finer` bars give the path inside a bar,
+    `beside` are bars that the script may look at.
+    """
 
     strategy: ScriptStrategy
     bars: Bars
     settings: BrokerSettings
     finer: Bars | None = None
     funding: Funding | None = None
+    beside: Sequence[Bars] = ()
 
 
 def run_script(
@@ -46,7 +52,10 @@ def run_script(
 def run_scripts(plans: Sequence[ScriptPlan]) -> BacktestResult:
     """Backtest the plans together on one account; the first one's settings give the initial capital.
 
-    ValueError when there is no plan or a plan has no bars; StrategyFault for an exception of a script.
+    A script with several inputs gets its informative bars in front of the deciding one they are known by, the
+    longest first; nothing it orders on them counts, as live.
+
+    ValueError when there is no plan, or a plan lacks bars; StrategyFault for an exception of a script.
     """
     if not plans or not all(len(plan.bars) for plan in plans):
         raise ValueError("a backtest needs at least one plan, and bars for each")
@@ -70,6 +79,8 @@ class _Running:
         "columns",
         "finer",
         "funding",
+        "informative",
+        "looks",
         "next_bar",
         "next_funding",
         "recalculation",
@@ -86,6 +97,8 @@ class _Running:
         self.columns = columns(plan.bars)
         self.finer: dict[int, list[PriceBar]] = inside(plan.bars, plan.finer)
         self.funding = funding_events(plan.funding)
+        self.informative = Informative(informative_of(plan.strategy, plan.bars, plan.beside))
+        self.looks = cast("Broker", OnlyLooks(self.broker))
         self.next_bar = 0
         self.next_funding = 0
         self.recalculation = (
@@ -103,6 +116,12 @@ class _Running:
             self.broker.fill_open(index, bar.open_time_ns, bar.open, bar.high, bar.low)
             self.broker.fill_path(bar.open, bar.high, bar.low, bar.close, finer)
         self.pay_funding(bar.open_time_ns + self.timeframe_ns, bar.open)
+
+    def decide(self, bar: Bar) -> None:
+        """Step 6: the script sees what has closed."""
+        for other in self.informative.until(bar.close_time_ns):
+            decide(self.strategy, other, self.looks)
+        decide(self.strategy, bar, self.broker)
 
     def pay_funding(self, before_ns: int, price: float) -> None:
         """Funding events before a time."""
@@ -123,14 +142,14 @@ class _Running:
 
 def _run_one(one: _Running) -> list[float]:
     """The loop of one symbol."""
-    if one.recalculation is None and not one.finer and not one.funding:
+    if one.recalculation is None and not (one.finer or one.funding or one.informative):
         return _run_plain(one)
     broker, equity = one.broker, []
     for index, bar in enumerate(one.bars()):
         one.next_bar = index
         one.fill(bar)
         broker.settle(bar.close)
-        decide(one.strategy, bar, broker)
+        one.decide(bar)
         broker.end_bar()
         equity.append(broker.equity)
     return equity
@@ -172,7 +191,7 @@ def _run_together(running: Sequence[_Running], account: Account) -> list[float]:
         for one, bar in here:
             one.broker.settle(bar.close)
         for one, bar in here:
-            decide(one.strategy, bar, one.broker)
+            one.decide(bar)
         for one, _ in here:
             one.broker.end_bar()
             one.next_bar += 1

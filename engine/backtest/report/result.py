@@ -23,7 +23,7 @@ class Result(Outcome):
         return summaries.summary_of(self, self.metrics)
 
     def for_a_report(self) -> Self:
-        """The same with its summary worked out and without finer bars and funding, which only that needs."""
-        slim = replace(self, market=replace(self.market, finer={}, funding={}))
+        """The same with its summary worked out and without bars and funding that only that needs."""
+        slim = replace(self, market=replace(self.market, finer={}, funding={}, beside=()))
         slim.__dict__["summary"] = self.summary
         return slim

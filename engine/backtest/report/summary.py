@@ -62,10 +62,11 @@ def summary_of(result: Outcome, numbers: dict[str, float | int | None]) -> dict[
         found["per_symbol"].setdefault(symbol, none)["buy_and_hold_percent"] = held
     found["warnings"] = plausibility.warnings(found, closed, result.bars, result.settings)
     found["versions"] = versions()
-    asked = {"broker": result.broker, "start": result.market.start, "end": result.market.end}
+    market = result.market
+    asked = {"broker": result.broker, "start": market.start, "end": market.end}
     found["hashes"] = {
         "config": config_hash(to_jsonable_python(asked) | choice.model_dump(mode="json")),
-        "data": data_hash([*result.market.bars.values(), *result.market.finer.values()]),
+        "data": data_hash([*market.bars.values(), *market.finer.values(), *market.beside]),
         "trades": trades_hash(closed),
     }
     return found

@@ -69,6 +69,7 @@ def run_scripts(
             market.settings(broker, symbol),
             market.finer.get(symbol),
             market.funding.get(symbol),
+            market.all_bars,
         )
         for script, (symbol, bars) in zip(scripts, market.bars.items(), strict=True)
     ]

@@ -1,6 +1,6 @@
 """Why a strategy did what it did on one bar of a history: its conditions with their numbers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from math import isnan
 
@@ -9,6 +9,7 @@ import numpy as np
 from engine.backtest.data.configuration import ConfigError
 from engine.backtest.runs.strategies import AnyStrategy
 from engine.model.bars import Bars
+from engine.model.sentences import SentenceError
 from engine.model.signals import Signals
 from engine.model.timeframes import timeframe_text, utc_text
 from engine.series.batch import History
@@ -17,21 +18,26 @@ from engine.series.words import Value, number_text
 from engine.strategies.base import SignalStrategy
 from engine.strategies.faults import signals_of
 from engine.strategies.graph import Strategy
+from engine.strategies.inputs import informative_of
 
 _SECOND_NS = 1_000_000_000
 
 
 def reasons_on(
-    title: str, strategy: AnyStrategy, bars: Bars, at: datetime | None, others: Mapping[str, Bars]
+    title: str, strategy: AnyStrategy, bars: Bars, at: datetime | None, beside: Sequence[Bars]
 ) -> Iterator[str]:
     """Lines about the bar in which the moment `at` is, None for the last one.
 
-    `others` are bars of other symbols by name. Raises `ConfigError` for a moment without a bar and for a
-    script, `StrategyFault` for an exception in the strategy, `SeriesError` for bars that are missing.
+    `beside` are bars that it may look at. Raises `ConfigError` for a moment without a bar, for a script and
+    for bars that are missing, `StrategyFault` for an exception in the strategy.
     """
     index = bar_at(bars, at)
     if not isinstance(strategy, SignalStrategy):
         raise ConfigError(f"{title} is a script: it decides by its own code and has no conditions to show")
+    try:
+        informative_of(strategy, bars, beside)
+    except SentenceError as error:
+        raise ConfigError(f"{title}: {error}") from None
     place = f"{bars.symbol} {timeframe_text(bars.timeframe_ns)}"
     yield f"{title} on {place}, bar of {_stamp(bars, index)}, close {number_text(float(bars.close[index]))}"
     if index < strategy.warmup_bars - 1:
@@ -40,10 +46,10 @@ def reasons_on(
             "on where they begin"
         )
     if isinstance(strategy, Strategy):
-        yield from _of_graph(strategy, bars, index, others)
+        yield from _of_graph(strategy, bars, index, beside)
     else:
         yield f"  {title} is written bar by bar, not as series, so its conditions cannot be shown; it said:"
-        yield from _said(signals_of(strategy, bars, others).at(index), strategy.value_names)
+        yield from _said(signals_of(strategy, bars, beside).at(index), strategy.value_names)
 
 
 def bar_at(bars: Bars, at: datetime | None) -> int:
@@ -66,9 +72,9 @@ def bar_at(bars: Bars, at: datetime | None) -> int:
     )
 
 
-def _of_graph(strategy: Strategy, bars: Bars, index: int, others: Mapping[str, Bars]) -> Iterator[str]:
+def _of_graph(strategy: Strategy, bars: Bars, index: int, beside: Sequence[Bars]) -> Iterator[str]:
     graph = strategy.graph
-    value: Value = History(Feeds(bars, others)).at(index, graph.nodes)
+    value: Value = History(Feeds(bars, beside)).at(index, graph.nodes)
     for flag, why in graph.reasons(value).items():
         yield f"  {flag} {why}"
     distance = graph.roots[len(graph.flags)]

@@ -113,12 +113,15 @@ class ScriptBook:
         return _FINEST_STEP if instrument is None else instrument.qty_step_base
 
     def begin_bar(self, bar: Bar, *, muted: bool, coming: Mapping[str, int] = _NOTHING) -> None:
-        """A bar has closed: forget what the last one asked for at market. `coming` are ids and directions of
-        market entries that have yet to fill.
+        """A bar has closed: forget what the last deciding one asked for at market. `coming` are ids and
+        directions of market entries that have yet to fill.
 
         Bars are numbered by their open time, so that holding is counted over a restart.
         """
-        if self.slot.decides_on(bar) and bar.open_time_ns > self._last_open_ns:
+        if not self.slot.decides_on(bar):
+            self.muted = muted
+            return
+        if bar.open_time_ns > self._last_open_ns:
             if self._last_open_ns:
                 self.bar_index += (bar.open_time_ns - self._last_open_ns) // bar.timeframe_ns
             self._last_open_ns = bar.open_time_ns
