@@ -8,6 +8,7 @@ from contextlib import redirect_stderr
 from multiprocessing import get_context
 
 from engine.compiled import functions
+from engine.compiled.loops import loop_of
 from engine.indicators.catalog import INDICATORS
 
 _MOST_PROCESSES = 8
@@ -41,7 +42,7 @@ def compile_part(part: str) -> None:
     elif part == _ENGINES[1]:
         _live_engine()
     else:
-        functions.ready(INDICATORS[part.removeprefix("indicator ")].step)
+        loop_of(INDICATORS[part.removeprefix("indicator ")].step)
 
 
 def _backtester() -> None:

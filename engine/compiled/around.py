@@ -6,48 +6,50 @@ instructions and of all it calls, so an edited helper in another file is noticed
 """
 
 import hashlib
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numba
 import numpy as np
 
-from engine.compiled.faults import CompileError, compile_error, wrong_values
-from engine.compiled.functions import CACHE_FOLDER, Step, compiled, ready
+from engine.compiled.faults import compile_error, wrong_values
+from engine.compiled.functions import CACHE_FOLDER, LOOP_SIGNATURE, compile_once
+from engine.compiled.loops import Loop, kept_text, loop_of_text
 
 Kind = Literal["int", "float", "bool"]
 """What a setting is to the function."""
 
 _FROM_STATE = {"int": "int(s[{k}])", "float": "s[{k}]", "bool": "s[{k}] != 0.0"}
 _TYPES = {"int": numba.int64, "float": numba.float64, "bool": numba.boolean}
-_OPTIONS = {"error_model": "numpy", "_nrt": False}
 
 
-def step_around(
+def loop_around(
     function: FunctionType, inputs: int, kinds: Sequence[Kind], outputs: int, conditions: bool
-) -> Step:
-    """The step that calls `function(state, *inputs, *settings)`; `CompileError` where it cannot be.
+) -> Loop:
+    """The loop that calls `function(state, *inputs, *settings)`; `CompileError` where it cannot be.
 
     An index beyond the state raises IndexError.
     """
-    inner = numba.njit(boundscheck=True, **_OPTIONS)(_with_positions(function))
+    inner = numba.njit(boundscheck=True, error_model="numpy", _nrt=False)(_with_positions(function))
     text = _text(inputs, kinds, outputs, conditions)
     path = CACHE_FOLDER / "around" / f"{function.__name__}_{digest_of([function], text)}.py"
     if not path.exists():  # it is written only when the function has passed
         _check(function, inner, inputs, kinds, outputs)
-        with suppress(OSError):
-            _write(path, text)
-    namespace: dict[str, Any] = {"function": inner, "__name__": __name__}
-    exec(compile(text, str(path), "exec"), namespace)  # noqa: S102  # text written by this file
-    if path.exists():
-        with suppress(CompileError):  # the file may name a helper's module that cannot be found again
-            return ready(compiled(namespace["step"]))
-    return ready(cast(Step, numba.njit(**_OPTIONS)(namespace["step"])))
+    names = {"function": inner, "__name__": __name__}
+    kept = kept_text(path, text)
+    loop = loop_of_text(text, kept, names)
+    try:
+        compile_once(loop, LOOP_SIGNATURE)
+    except Exception:
+        if kept is None:
+            raise
+        loop = loop_of_text(text, None, names)  # the file may name a helper's module that is not found again
+        compile_once(loop, LOOP_SIGNATURE)
+    return loop
 
 
 def _with_positions(function: FunctionType) -> FunctionType:
@@ -66,12 +68,16 @@ def _with_positions(function: FunctionType) -> FunctionType:
 def _text(inputs: int, kinds: Sequence[Kind], outputs: int, conditions: bool) -> str:
     given = [f"s[{len(kinds)}:]", *(f"rows[i, {k}]" for k in range(inputs))]
     given += [_FROM_STATE[kind].format(k=k) for k, kind in enumerate(kinds)]
-    lines = ["def step(s, rows, i, outs):", f"    y = function({', '.join(given)})"]
+    lines = [
+        "def loop(s, rows, outs):",
+        "    for i in range(rows.shape[0]):",
+        f"        y = function({', '.join(given)})",
+    ]
     for k in range(outputs):
-        lines.append(f"    v{k} = 1.0 * {'y' if outputs == 1 else f'y[{k}]'}")
+        lines.append(f"        v{k} = 1.0 * {'y' if outputs == 1 else f'y[{k}]'}")
         yes_or_no = f"1.0 if v{k} == v{k} and v{k} != 0.0 else 0.0"
-        lines.append(f"    outs[i, {k}] = {yes_or_no if conditions else f'v{k}'}")
-    return "\n".join([*lines, "    return 0\n"])
+        lines.append(f"        outs[i, {k}] = {yes_or_no if conditions else f'v{k}'}")
+    return "\n".join(lines) + "\n"
 
 
 def _check(
@@ -92,13 +98,6 @@ def _check(
     numbers = all(isinstance(part, numba.types.Number | numba.types.Boolean) for part in parts)
     if not numbers or is_tuple != (outputs > 1) or len(parts) != outputs:
         raise wrong_values(function, returned, outputs)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(exist_ok=True)
-    other = path.with_suffix(f".{os.getpid()}")
-    other.write_text(text, encoding="utf-8")
-    other.replace(path)
 
 
 def digest_of(functions: Iterable[FunctionType], text: str = "") -> str:

@@ -166,7 +166,8 @@ _STATE = numba.float64[::1]
 _ROWS = numba.float64[:, ::1]
 _STEP_ARGUMENTS = (_STATE, _ROWS, numba.int64, _ROWS)
 _STEP_SIGNATURE = numba.int64(*_STEP_ARGUMENTS)
-_OPTIONS = {"cache": True, "error_model": "numpy", "_nrt": False}
+LOOP_SIGNATURE = numba.void(_STATE, _ROWS, _ROWS)
+OPTIONS = {"cache": True, "error_model": "numpy", "_nrt": False}
 _DRIVE_SIGNATURE = numba.void(
     numba.types.FunctionType(_STEP_SIGNATURE), _STATE, _ROWS, _ROWS, numba.int64[::1]
 )
@@ -219,10 +220,10 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     each call of a small function would cost several atomic operations (the exit plan 79 instead of 12 ns).
     """
     if _own_folder is None or Path(function.__code__.co_filename).is_relative_to(_ENGINE):
-        return cast(Callable[P, R], numba.njit(**_OPTIONS)(function))
+        return cast(Callable[P, R], numba.njit(**OPTIONS)(function))
     numba.config.CACHE_DIR = str(_own_folder)  # numba reads it when a function is decorated
     try:
-        return cast(Callable[P, R], numba.njit(**_OPTIONS)(function))
+        return cast(Callable[P, R], numba.njit(**OPTIONS)(function))
     finally:
         numba.config.CACHE_DIR = str(CACHE_FOLDER)
 
@@ -232,7 +233,8 @@ def shared(function: Callable[P, R]) -> Callable[P, R]:
     return cast(Callable[P, R], numba.extending.register_jitable(function))
 
 
-def _compile_once(kernel: object, signature: object) -> None:
+def compile_once(kernel: object, signature: object) -> None:
+    """Compile a function for one signature, or load it, unless it has one."""
     dispatcher = cast(numba.core.dispatcher.Dispatcher, kernel)
     if not dispatcher.signatures:
         dispatcher.compile(signature)
@@ -261,7 +263,7 @@ def ready(step: Step) -> Step:
         return _ready[step]
     is_clear = _returns_only_whole_constants(step.py_func)
     try:
-        _compile_once(step, _STEP_SIGNATURE if is_clear else _STEP_ARGUMENTS)
+        compile_once(step, _STEP_SIGNATURE if is_clear else _STEP_ARGUMENTS)
     except Exception as error:
         raise compile_error(inspect.unwrap(step.py_func), error) from error
     returned = step.nopython_signatures[0].return_type
@@ -270,7 +272,7 @@ def ready(step: Step) -> Step:
     made = step
     if returned != numba.int64:
         made = compiled(step.py_func)
-        _compile_once(made, _STEP_SIGNATURE)
+        compile_once(made, _STEP_SIGNATURE)
     _ready[step] = cast(Step, made)
     return _ready[step]
 
@@ -283,5 +285,5 @@ def _drive(step: Step, state: State, rows: FloatArray, outs: FloatArray, flags: 
 
 def drive(step: Step, state: State, rows: FloatArray, outs: FloatArray, flags: FlagArray) -> None:
     """Run a step over all of `rows`, in order; `outs` and `flags` get one row a bar."""
-    _compile_once(_drive, _DRIVE_SIGNATURE)
+    compile_once(_drive, _DRIVE_SIGNATURE)
     _drive(ready(step), state, rows, outs, flags)

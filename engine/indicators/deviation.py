@@ -3,7 +3,6 @@
 from math import isnan, nan, sqrt
 
 from engine.compiled.functions import Rows, State, compiled, shared
-from engine.indicators.averages import sma, sma_init, sma_size
 from engine.indicators.stream import ManyOutputs, SingleOutput, check_lengths, prepared
 from engine.indicators.sums import rolling_sum, sum_init, sum_size
 
@@ -22,27 +21,26 @@ def stdev_init(s: State, o: int, length: int) -> None:
 
 
 @compiled
-def variance(s: State, o: int, x: float) -> float:
-    """Biased: max(0, q / n - m * m) with m = sum(x) / n and q = sum(x * x). State: that of stdev."""
+def mean_and_variance(s: State, o: int, x: float) -> tuple[float, float]:
+    """m = sum(x) / n, and the biased max(0, sum(x * x) / n - m * m). State: that of stdev."""
     length = s[o]
-    p = rolling_sum(s, o, x)
+    mean = rolling_sum(s, o, x) / length
     q = rolling_sum(s, o + sum_size(int(length)), x * x)
-    if isnan(p) or isnan(q):
-        return nan
-    mean = p / length
+    if isnan(mean) or isnan(q):
+        return mean, nan
     square = q / length - mean * mean
-    return max(0.0, square)
+    return mean, max(0.0, square)
 
 
 @compiled
 def stdev(s: State, o: int, x: float) -> float:
     """The root of the variance."""
-    return sqrt(variance(s, o, x))
+    return sqrt(mean_and_variance(s, o, x)[1])
 
 
 @compiled
 def _variance_step(s: State, rows: Rows, i: int, outs: Rows) -> int:
-    outs[i, 0] = variance(s, 0, rows[i, 0])
+    outs[i, 0] = mean_and_variance(s, 0, rows[i, 0])[1]
     return 0
 
 
@@ -93,22 +91,21 @@ class Stdev(SingleOutput):
 @shared
 def bollinger_size(length: int) -> int:
     """Length of the state of Bollinger bands around the sma."""
-    return 1 + sma_size(length) + stdev_size(length)
+    return 1 + stdev_size(length)
 
 
 @shared
 def bollinger_init(s: State, o: int, length: int, multiplier: float) -> None:
     """Prepare Bollinger bands."""
     s[o] = multiplier
-    sma_init(s, o + 1, length)
-    stdev_init(s, o + 1 + sma_size(length), length)
+    stdev_init(s, o + 1, length)
 
 
 @compiled
 def bollinger(s: State, o: int, x: float) -> tuple[float, float, float]:
     """Middle = sma(x), upper and lower are multiplier * stdev away."""
-    middle = sma(s, o + 1, x)
-    width = stdev(s, o + 1 + sma_size(int(s[o + 1])), x) * s[o]
+    middle, variance = mean_and_variance(s, o + 1, x)
+    width = sqrt(variance) * s[o]
     return middle, middle + width, middle - width
 
 
@@ -139,24 +136,11 @@ class Bollinger(ManyOutputs):
         super().__init__(prepared(bollinger_size(length), bollinger_init, length, multiplier), length, length)
 
 
-@shared
-def zscore_size(length: int) -> int:
-    """Length of the state of a z-score."""
-    return sma_size(length) + stdev_size(length)
-
-
-@shared
-def zscore_init(s: State, o: int, length: int) -> None:
-    """Prepare a z-score."""
-    sma_init(s, o, length)
-    stdev_init(s, o + sma_size(length), length)
-
-
 @compiled
 def zscore(s: State, o: int, x: float) -> float:
-    """(x - sma(x)) / stdev(x)."""
-    mean = sma(s, o, x)
-    return (x - mean) / stdev(s, o + sma_size(int(s[o])), x)
+    """(x - sma(x)) / stdev(x). State: that of stdev."""
+    mean, variance = mean_and_variance(s, o, x)
+    return (x - mean) / sqrt(variance)
 
 
 @compiled
@@ -180,4 +164,4 @@ class ZScore(SingleOutput):
 
     def __init__(self, length: int) -> None:
         check_lengths(2, length=length)
-        super().__init__(prepared(zscore_size(length), zscore_init, length), length, length)
+        super().__init__(prepared(stdev_size(length), stdev_init, length), length, length)

@@ -5,7 +5,7 @@ from math import isnan, nan
 from engine.compiled.functions import Rows, State, compiled, shared
 from engine.indicators.stream import ManyOutputs, SingleOutput, check_lengths, prepared
 
-_BAR, _KEPT, _AGE, _VALID, _RING = 1, 2, 3, 4, 5
+_BAR, _KEPT, _AGE, _VALID, _AT, _RING = 1, 2, 3, 4, 5, 6
 
 
 @shared
@@ -30,7 +30,8 @@ def highest(s: State, o: int, x: float) -> float:
     length = int(s[o])
     bar = int(s[o + _BAR])
     s[o + _BAR] = bar + 1
-    at = bar % length
+    at = int(s[o + _AT])
+    s[o + _AT] = 0.0 if at + 1 == length else at + 1
     s[o + _RING + at] = x
     if isnan(x):
         s[o + _KEPT] = nan

@@ -24,9 +24,10 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from engine.compiled.around import Kind, digest_of, step_around
+from engine.compiled.around import Kind, digest_of, loop_around
 from engine.compiled.faults import CompileError
-from engine.compiled.functions import FloatArray, Step
+from engine.compiled.functions import FloatArray
+from engine.compiled.loops import Loop
 from engine.indicators.stream import Indicator, ManyOutputs, SingleOutput
 from engine.model.sentences import SentenceError
 
@@ -113,7 +114,7 @@ def _of_function(function: object, told: _Told) -> OwnKind:
     settings = [one for one in rest if one.kind is one.KEYWORD_ONLY]
     if first.kind is first.KEYWORD_ONLY or not inputs:
         raise _fault(function, f"{function.__name__} must take state and at least one input")
-    body = {"function": staticmethod(function), "functions": (function,), "is_compiled": True, "steps": {}}
+    body = {"function": staticmethod(function), "functions": (function,), "is_compiled": True, "loops": {}}
     return _make(_Compiled, function, inputs, settings, told, body)
 
 
@@ -221,7 +222,7 @@ class _Compiled(_Own):
     """An indicator of a function: a state whose front are its settings, and a step for their kinds."""
 
     function: ClassVar[Callable[..., object]]
-    steps: ClassVar[dict[tuple[Kind, ...], Step]]
+    loops: ClassVar[dict[tuple[Kind, ...], Loop]]
 
     def __init__(self, **given: object) -> None:
         settings = self._take(given)
@@ -247,10 +248,10 @@ class _Compiled(_Own):
             raise ValueError(f"{name} must be a whole number, not {value!r}")
         return _KINDS[wanted if wanted in _KINDS and found is not bool else found]
 
-    def _make_step(self) -> Step:
-        if self._kinds not in self.steps:
+    def _make_loop(self) -> Loop:
+        if self._kinds not in self.loops:
             try:
-                self.steps[self._kinds] = step_around(
+                self.loops[self._kinds] = loop_around(
                     cast(FunctionType, self.function),
                     len(self.inputs),
                     self._kinds,
@@ -259,7 +260,7 @@ class _Compiled(_Own):
                 )
             except CompileError as error:
                 raise SentenceError(f"{error.place}: {error}") from error
-        return self.steps[self._kinds]
+        return self.loops[self._kinds]
 
     def _advance(self, values: tuple[float, ...]) -> None:
         try:
@@ -303,33 +304,27 @@ class _InPython(_Own):
         fresh = _Fresh(self.plain, settings)
         self.initial_state = cast(FloatArray, fresh)  # all that is asked of it is a copy
         self._state = cast(FloatArray, fresh.copy())
-        self.ready_step = self._make_step()
+        self.loop = self._make_loop()
         self._row = np.empty((1, len(self.inputs)))
         self._out = np.empty((1, len(self.outputs)))
 
-    def _make_step(self) -> Step:
-        return cast(Step, self._update)
+    def _make_loop(self) -> Loop:
+        return cast(Loop, self._update)
 
-    def _update(self, state: Any, rows: FloatArray, i: int, outs: FloatArray) -> int:  # noqa: ANN401
-        value = state.update(*rows[i].tolist())
+    def _update(self, state: Any, rows: FloatArray, outs: FloatArray) -> None:  # noqa: ANN401
+        for i, row in enumerate(rows.tolist()):
+            self._set(outs[i], state.update(*row))
+
+    def _set(self, out: FloatArray, value: Any) -> None:  # noqa: ANN401  # whatever `update` gave
         count = len(self.outputs)
         values = value if count > 1 else (value,)
         try:
-            outs[i] = [float(one) for one in values]
+            out[:] = [float(one) for one in values]
         except (TypeError, ValueError):
             expected = "a number" if count == 1 else f"a tuple of {count} numbers"
             raise self._wrong(f"{self.name}.update returned {value!r}, expected {expected}") from None
         if self.conditions:
-            outs[i] = (outs[i] != 0.0) & ~np.isnan(outs[i])
-        return 0
-
-    def history(self, rows: FloatArray) -> FloatArray:
-        """As of any indicator, bar by bar in Python."""
-        outs = np.empty((len(rows), len(self.outputs)))
-        state = self.initial_state.copy()
-        for i in range(len(rows)):
-            self._update(state, rows, i, outs)
-        return outs
+            out[:] = (out != 0.0) & ~np.isnan(out)
 
 
 def _methods(plain: type) -> tuple[FunctionType, ...]:

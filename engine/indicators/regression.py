@@ -6,7 +6,7 @@ from engine.compiled.functions import Rows, State, compiled, shared
 from engine.indicators.compare import TOLERANCE
 from engine.indicators.stream import SingleOutput, check_lengths, prepared
 from engine.indicators.sums import (
-    queue_get,
+    queue_full,
     queue_init,
     queue_push,
     queue_size,
@@ -38,13 +38,21 @@ def line(s: State, o: int, x: float) -> tuple[float, float]:
     """
     length = int(s[o + 1])
     queue_push(s, o + 1, x)
-    sum_x = sum_xx = sum_y = sum_xy = 0.0
-    for at in range(1, length + 1):
-        y = queue_get(s, o + 1, length - at)
-        sum_x += at
-        sum_xx += float(at) * at
-        sum_y += y
-        sum_xy += y * at
+    if not queue_full(s, o + 1):
+        return nan, nan
+    first = o + 4
+    oldest = first + int(s[o + 2])
+    sum_y = sum_xy = at = 0.0
+    for k in range(oldest, first + length):
+        at += 1.0
+        sum_y += s[k]
+        sum_xy += s[k] * at
+    for k in range(first, oldest):
+        at += 1.0
+        sum_y += s[k]
+        sum_xy += s[k] * at
+    sum_x = length * (length + 1.0) / 2.0  # whole numbers, so exact
+    sum_xx = sum_x * (2.0 * length + 1.0) / 3.0
     slope = (length * sum_xy - sum_x * sum_y) / (length * sum_xx - sum_x * sum_x)
     return slope, sum_y / length - slope * sum_x / length + slope
 

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from engine.compiled.functions import FloatArray, Step, drive, ready
+from engine.compiled.functions import FloatArray
+from engine.compiled.loops import Loop, loop_of
 
 
 def prepared(size: int, init: Callable[..., None], *settings: float) -> FloatArray:
@@ -65,7 +66,7 @@ class Indicator:
     inputs a value no longer depends on where history began (to 1e-9), unless it is `cumulative`. Outputs are
     1 or 0, for yes or no, where `conditions`, and na on all bars but a few where `sparse`. `settings` are the
     arguments of the constructor in order, with defaults: two of one `name` and equal `settings` give equal
-    values. `initial_state` is never changed; a caller that advances by `ready_step` does so on a copy of it.
+    values. `initial_state` is never changed; a caller that advances by `loop` does so on a copy of it.
 
     `examples` are settings that tests use. With the first of them `in_pine` gives the same outputs in Pine
     (lines in PyneCore's Python form, the last one being the value), `in_talib` in TA-Lib after warm-up.
@@ -95,19 +96,19 @@ class Indicator:
         self.warmup_bars = warmup_bars
         self.initial_state = state
         self._state = state.copy()
-        self.ready_step: Step = self._make_step()
+        self.loop: Loop = self._make_loop()
         self._row = np.empty((1, len(self.inputs)))
         self._out = np.empty((1, len(self.outputs)))
 
-    def _make_step(self) -> Step:
-        return ready(type(self).step)
+    def _make_loop(self) -> Loop:
+        return loop_of(type(self).step)
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "ready_step"}
+        return {name: value for name, value in self.__dict__.items() if name != "loop"}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self.ready_step = self._make_step()  # compiled code stays in its process and cache
+        self.loop = self._make_loop()  # compiled code stays in its process and cache
 
     def reset(self) -> None:
         """Forget everything seen."""
@@ -117,12 +118,12 @@ class Indicator:
         if len(values) != len(self.inputs):
             raise TypeError(f"{self.name} takes {', '.join(self.inputs)}; it was given {len(values)} values")
         self._row[0] = values
-        self.ready_step(self._state, self._row, 0, self._out)
+        self.loop(self._state, self._row, self._out)
 
     def history(self, rows: FloatArray) -> FloatArray:
         """Outputs of a whole history, one row a bar as `rows` has the inputs, from a fresh state."""
         outs = np.empty((len(rows), len(self.outputs)))
-        drive(self.ready_step, self.initial_state.copy(), rows, outs, np.empty(len(rows), dtype=np.int64))
+        self.loop(self.initial_state.copy(), rows, outs)
         return outs
 
     def _history(self, columns: tuple[ArrayLike, ...]) -> FloatArray:

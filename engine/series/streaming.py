@@ -114,7 +114,7 @@ class _Writer:
         assert isinstance(indicator, Indicator)
         row, out = np.zeros((1, max(1, len(indicator.inputs)))), np.full((1, len(indicator.outputs)), nan)
         k = node.number
-        names[f"f{k}"] = indicator.ready_step
+        names[f"f{k}"] = indicator.loop
         names[f"s{k}"] = memory[self._cell[k]]
         names[f"a{k}"], names[f"b{k}"] = row, out
         names[f"r{k}"] = row.data.cast("B").cast("d")
@@ -181,7 +181,7 @@ class _Writer:
         for position, arg in enumerate(node.args[1:] if conditional else node.args):
             value = _name(arg)
             lines.append(f"r{k}[{position}] = {f'1.0 if {value} else 0.0' if arg.is_condition else value}")
-        lines.append(f"f{k}(s{k}, a{k}, 0, b{k})")
+        lines.append(f"f{k}(s{k}, a{k}, b{k})")
         if not conditional:
             return lines
         empty = [f"    o{k}[{j}] = nan" for j in range(len(indicator.outputs))]
