@@ -79,20 +79,22 @@ class FeatureStream:
         nodes = feature_nodes(features)
         self._names = tuple(nodes)
         self._stream = Stream(list(nodes.values()))
-        self._feeds: dict[tuple[str, int], Feed] = {}
+        self._feeds: dict[tuple[str, int], list[Feed]] = {}
         others = [feed for feed in self._stream.feeds if feed != DECIDING]
         if others and not (symbol and timeframe):
             raise SeriesError(f"features of {others[0]} need symbol and timeframe of the deciding bars")
+        deciding_ns = timeframe_ns(timeframe) if others else 0
+        self._deciding = symbol, deciding_ns
         for feed in others:
-            deciding_ns = timeframe_ns(timeframe)
             length = checked_length(feed, deciding_ns) if feed.timeframe else deciding_ns
-            self._feeds[feed.symbol or symbol, length] = feed
+            self._feeds.setdefault((feed.symbol or symbol, length), []).append(feed)
 
     def update(self, bar: Bar) -> dict[str, float | bool]:
         """Take in one closed bar: the features by name, or none where it is not a deciding bar."""
-        feed = self._feeds.get((bar.symbol, bar.timeframe_ns))
-        if feed is not None:
+        key = (bar.symbol, bar.timeframe_ns)
+        for feed in self._feeds.get(key, ()):
             self._stream.advance(bar, feed)
+        if self._feeds and key != self._deciding:
             return {}
         return dict(zip(self._names, self._stream.advance(bar), strict=True))
 

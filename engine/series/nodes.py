@@ -417,15 +417,21 @@ def on_deciding(node: Node) -> Node:
 
 
 def ordered(roots: Iterable[Node]) -> list[Node]:
-    """All nodes that the roots need, each after its args."""
-    seen: dict[int, Node] = {}
-    waiting = list(roots)
+    """All nodes that the roots need, each after its args.
+
+    The order follows from the graph alone and not from the nodes' numbers: another process, where other
+    graphs may have been made first, finds by it what was remembered.
+    """
+    found: dict[int, Node] = {}
+    waiting = list(roots)[::-1]
     while waiting:
-        node = waiting.pop()
-        if node.number not in seen:
-            seen[node.number] = node
-            waiting.extend(node.args)
-    return [seen[number] for number in sorted(seen)]
+        node = waiting[-1]
+        missing = [arg for arg in node.args if arg.number not in found]
+        if missing:
+            waiting.extend(reversed(missing))
+        else:
+            found[node.number] = waiting.pop()
+    return list(found.values())
 
 
 def _past(node: Node, bars_ago: object) -> Node:

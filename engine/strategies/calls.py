@@ -9,6 +9,8 @@ from engine.model.sentences import SentenceError
 
 LONGEST_TEXT = 200
 """Characters of a tag, an id or a comment."""
+MOST_VALUES = 100
+"""Numbers that a signal may carry for its record."""
 MOST_ORDERS = 100
 """Ids that a script may have resting by one verb, and market orders that it may ask for on one bar."""
 LARGEST = 1e15

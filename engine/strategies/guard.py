@@ -15,11 +15,10 @@ from engine.model.bars import Bar
 from engine.model.signals import SIGNAL_LEVELS, SIGNAL_NUMBERS, Signals
 from engine.model.timeframes import utc_text
 from engine.strategies.base import Broker, ScriptStrategy, SignalStrategy
-from engine.strategies.calls import LONGEST_TEXT, StrategyFault, is_number, is_text
+from engine.strategies.calls import LONGEST_TEXT, MOST_VALUES, StrategyFault, is_number, is_text
 from engine.strategies.faults import fault_of
 from engine.strategies.slot import StrategySlot
 
-MOST_VALUES = 100
 _FLOAT = {float}
 _FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
 _NOTHING_MORE = (Signals(False, False, False, False).strength,) * len(SIGNAL_NUMBERS)

@@ -27,6 +27,7 @@ from engine.series.nodes import (
     series_of,
 )
 from engine.series.words import Value, number_text, reason
+from engine.strategies.calls import LONGEST_TEXT, MOST_VALUES, is_text
 
 FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
 
@@ -64,7 +65,8 @@ class Rules:
         own = {
             name: value for name, value in frame.f_locals.items() if isinstance(value, Series | BoolSeries)
         }
-        object.__setattr__(self, "names", own | dict(self.plot))
+        plotted = {name: node for name, node in self.plot.items() if isinstance(node, Node)}
+        object.__setattr__(self, "names", own | plotted)
         _check(self)
 
 
@@ -179,6 +181,8 @@ def _check(rules: Rules) -> None:
     for name in ("risk_distance", *SIGNAL_NUMBERS):
         _number(name, getattr(rules, name))
     _tags(rules.tag)
+    if len(rules.plot) > MOST_VALUES:
+        raise SeriesError(f"nb.Rules, plot: {len(rules.plot)} series, at most {MOST_VALUES} can be recorded")
     for name, given in rules.plot.items():
         _plotted(name, given)
 
@@ -207,7 +211,7 @@ def _number(name: str, given: object) -> Node:
 def _tags(given: object) -> tuple[tuple[str, ...], Node]:
     """All tags, "" first, and the number of the one that counts on a bar."""
     if isinstance(given, str):
-        return (("", given), constant(1.0)) if given else (("",), constant(0.0))
+        given = [(True, given)]
     try:
         pairs = [(condition_of(condition), text) for condition, text in given]  # type: ignore[attr-defined]
     except (TypeError, ValueError) as error:
@@ -215,6 +219,9 @@ def _tags(given: object) -> tuple[tuple[str, ...], Node]:
         raise SeriesError(
             f"nb.Rules, tag: expected a text, or pairs of a condition and a text{why}"
         ) from None
+    for _, text in pairs:
+        if not is_text(text):
+            raise SeriesError(f"nb.Rules, tag: {text!r:.60} is no text of at most {LONGEST_TEXT} characters")
     texts = tuple(dict.fromkeys(["", *(text for _, text in pairs)]))
     number: Series = constant(0.0)
     for condition, text in reversed(pairs):

@@ -56,6 +56,33 @@ def test_series_and_what_is_made_of_them_can_be_pickled_and_copied() -> None:
     )
 
 
+def test_a_pickled_stream_goes_on_where_other_graphs_were_made_first() -> None:
+    def averages(bar: BarSeries) -> dict[str, object]:
+        return {"short": ta.sma(bar.close, 37), "long": ta.sma(bar.close, 41)}
+
+    bars = history(6, 60, strange=False)
+    stream = FeatureStream(averages(BAR))
+    before = [stream.update(one(bars, i)) for i in range(50)]
+    pickled = pickle.dumps(stream)
+    del stream
+    made_first = ta.sma(BAR.close, 41)
+    again = pickle.loads(pickled)
+    rows = before + [again.update(one(bars, i)) for i in range(50, 60)]
+    for name, column in feature_values(bars, averages).items():
+        assert same_bits([row[name] for row in rows], column), name
+    assert any(node is made_first for node in again._stream.roots)
+
+
+def test_the_bars_that_decide_may_be_asked_for_by_their_symbol_and_timeframe_too() -> None:
+    def thrice(bar: BarSeries) -> dict[str, object]:
+        own = bar.of("X")
+        return {"plain": bar.close, "of": own.close, "on": own.on("15m").close}
+
+    stream = FeatureStream(thrice, "X", "15m")
+    row = stream.update(one(history(1, 1, strange=False), 0))
+    assert row["of"] == row["on"] == row["plain"]
+
+
 def test_closed_bars_of_a_longer_timeframe_are_given_before_the_bar_that_closes_with_them() -> None:
     bars = history(4, 100, strange=False)
     hours = longer_bars(bars, HOUR_NS)

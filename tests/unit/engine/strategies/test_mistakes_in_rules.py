@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from engine.backtest.data.configuration import ConfigError
+from engine.backtest.data.sources import bars_of
 from engine.backtest.run import backtest
 from engine.model.exit_rules import ExitRules
 from engine.model.sentences import SentenceError
@@ -38,7 +39,13 @@ def line_of(function: object) -> int:
         (lambda bar: Rules(enter_long=bar.close), "enter_long: a number is no condition; compare it"),
         (lambda bar: Rules(risk_distance=bar.close > 1), "risk_distance: a condition is no number"),
         (lambda bar: Rules(tag=bar.close), "tag: expected a text, or pairs of a condition and a text"),
+        (lambda bar: Rules(tag=[(bar.close > 1, 7)]), "tag: 7 is no text of at most 200 characters"),
+        (lambda _: Rules(tag="a" * 201), f"tag: '{'a' * 59} is no text of at most 200 characters"),
         (lambda bar: Rules(plot={"what": "close"}), "plot 'what': 'close' is neither a series nor a number"),
+        (
+            lambda _: Rules(plot={str(k): k for k in range(101)}),
+            "plot: 101 series, at most 100 can be recorded",
+        ),
     ],
 )
 def test_wrong_rules_name_the_line_that_makes_them(rules: object, sentence: str) -> None:
@@ -62,6 +69,7 @@ def test_a_number_may_be_plotted() -> None:
 
     result = backtest(Level, "sample-1h")
     assert set(result.signals["SAMPLEUSDT"].values[0]) == {1200.0}
+    assert set(Level().reasons_at(bars_of("sample-1h"), -1)) == {"enter_long"}
 
 
 def test_exit_rules_of_a_class_are_checked_as_those_of_a_configuration() -> None:
