@@ -108,6 +108,10 @@ class BarSeries:
         """Minute of the open time in UTC, 0 to 59."""
         return self._clock("minute", "UTC")
 
+    def minute_of_day_in(self, tz: str) -> Series:
+        """Minute of the day of the open time in a time zone, 0 to 1439."""
+        return self._clock("minute_of_day", tz)
+
     @property
     def weekday(self) -> Series:
         """Day of the week of the open time in UTC: 0 is Monday, as in Python and pandas."""
@@ -127,7 +131,7 @@ class BarSeries:
         "22:00-02:00" goes over midnight.
         """
         first, last = _minutes_of(hours)
-        minute = self._clock("minute_of_day", tz)
+        minute = self.minute_of_day_in(tz)
         begun, not_ended = minute >= first, minute < last
         return begun & not_ended if first < last else begun | not_ended
 
@@ -148,7 +152,7 @@ class BarSeries:
         """
         first, _ = _minutes_of(hours)
         inside = self.session(hours, tz)
-        minute = self.day_in(tz) * 1440.0 + self._clock("minute_of_day", tz)
+        minute = self.day_in(tz) * 1440.0 + self.minute_of_day_in(tz)
         number = (minute - float(first)) // 1440.0
         return inside & ((number != number[1]) | (~inside)[1])
 

@@ -12,7 +12,7 @@ the very same object.
 | `min(a, b)`, `where(condition, a, b)`, `nz(x)` | the same with `nb.` before it |
 | `on("1h", ema(close, 50))` | `ta.ema(bar.on("1h").close, 50)` |
 | `of("BTCUSDT", close)` | `bar.of("BTCUSDT").close` |
-| `hour_in("America/New_York")` | `bar.hour_in("America/New_York")` |
+| `hour_in("America/New_York")`, `session("09:30-16:00")`, `new_day()` | the same with `bar.` before it |
 """
 
 import ast
@@ -67,7 +67,16 @@ _OF_NUMBERS: Mapping[str, Callable[..., float]] = {
     "round": lambda x: math.floor(x + 0.5),
 }
 """What they are of parameters and numbers alone: a number, which may be a setting."""
-_OF_ZONE = ("hour_in", "weekday_in", "day_in")
+_OF_BAR = (
+    "hour_in",
+    "minute_of_day_in",
+    "weekday_in",
+    "day_in",
+    "session",
+    "new_day",
+    "new_week",
+    "new_session",
+)
 _OTHER_BARS = ("on", "of")
 RESERVED = frozenset({*FIELDS, *CONSTANTS, "bar"})
 """Names that nothing else can have."""
@@ -308,7 +317,7 @@ class _Reader:
         if any(keyword.arg is None for keyword in tree.keywords):
             raise self._error(tree, _NO_PART)
         named = {str(keyword.arg): self._argument(keyword.value) for keyword in tree.keywords}
-        if name in _OF_ZONE:
+        if name in _OF_BAR:
             return _taking(name, getattr(self._bar, name), args, named)
         if name in _OF_NUMBERS and args and not named and all(type(one) in {int, float} for one in args):
             return (
@@ -387,7 +396,7 @@ def _choose_output(outputs: tuple[object, ...]) -> str:
     return f"{kind} has several outputs, name one: {', '.join(f'.{name}' for name in names)}"
 
 
-_FUNCTION_NAMES = frozenset({*FUNCTIONS, *INDICATORS, *_OF_ZONE, *_OTHER_BARS})
+_FUNCTION_NAMES = frozenset({*FUNCTIONS, *INDICATORS, *_OF_BAR, *_OTHER_BARS})
 _READ: Mapping[type, Callable[[_Reader, Any], object]] = {
     ast.Constant: _Reader._constant,
     ast.Name: _Reader._name,

@@ -33,7 +33,7 @@ _FEEDS = [
     BarSeries().of("BTCUSDT"),
     BarSeries().of("BTCUSDT").on("1h"),
 ]
-_ZONED = ["hour_in", "weekday_in", "day_in"]
+_ZONED = ["hour_in", "minute_of_day_in", "weekday_in", "day_in", "new_day", "new_week"]
 _ARITHMETIC: list[Callable[[Any, Any], Any]] = [
     lambda a, b: a + b,
     lambda a, b: a - b,

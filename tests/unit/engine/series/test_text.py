@@ -55,6 +55,13 @@ NAMES: dict[str, object] = {
             functions.executed_when(BAR.close > 1, ta.change(BAR.close)),
         ),
         ("close\n  > open", BAR.close > BAR.open),
+        ('session("09:30-16:00", "Asia/Tokyo")', BAR.session("09:30-16:00", "Asia/Tokyo")),
+        ("vwap(hlc3, volume, new_day())", ta.vwap(BAR.hlc3, BAR.volume, BAR.new_day())),
+        (
+            'once_per(close > 1, new_session("22:00-02:00"))',
+            ta.once_per(BAR.close > 1, BAR.new_session("22:00-02:00")),
+        ),
+        ('on("1h", new_week(tz="Asia/Tokyo"))', HOUR.new_week("Asia/Tokyo")),
         ("bar_index > 5 and weekday < 5", (BAR.index > 5) & (BAR.weekday < 5)),
         ("sum(close, 3) + abs(low) + round(high)", ta.sum(BAR.close, 3) + abs(BAR.low) + ta.round(BAR.high)),
     ],
@@ -144,6 +151,7 @@ def test_what_is_made_of_parameters_alone_is_a_number(text: str, value: object) 
         ('on("1h", 5)', "column 10: on(...) takes a series of those bars alone"),
         ('on("1h")', "column 1: on takes two things, such as on"),
         ('hour_in("Mars")', "column 1: 'Mars' is no time zone"),
+        ('session("9-5")', "column 1: a session is hours such as"),
         ("   ", "it is empty, an expression in quotes was expected"),
     ],
 )

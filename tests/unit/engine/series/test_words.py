@@ -28,6 +28,10 @@ BAR = BarSeries()
         (BAR.of("BTCUSDT").on("4h").close, 'on("4h", of("BTCUSDT", close))'),
         (where(BAR.close > 1, nz(BAR.open), 0.25), "where(close > 1, nz(open, 0), 0.25)"),
         (BAR.hour_in("America/New_York"), 'hour_in("America/New_York")'),
+        (
+            BAR.session("09:30-16:00"),
+            'minute_of_day_in("UTC") >= 570 and minute_of_day_in("UTC") < 960',
+        ),
         (executed_when(BAR.close > 1, ta.mom(BAR.close, 3)), "executed_when(close > 1, mom(close, 3))"),
     ],
 )

@@ -15,8 +15,10 @@ from engine.strategies.finding import StrategyNotFound, find_strategy, place_of,
 from engine.strategies.graph import Strategy
 from engine.strategies.param import param
 from engine.strategies.rules import Rules
+from engine.strategies.slot import StrategyRefused, StrategySlot
 from engine.strategies.toml_form import TomlStrategyError, strategy_of, strategy_of_text
 from runtime.settings.environment import HOME_VARIABLE
+from tests.support.engine_rig import spec
 
 TEXT = """
 doc = "Long where the fast average crosses the slow one in a rising hour."
@@ -106,6 +108,16 @@ def test_it_is_found_by_name_and_trades_as_the_class_does(home: Path) -> None:
     ours, theirs = backtest("crossing", bars), backtest(Crossing, bars)
     assert ours.closed
     assert repr(ours.closed) == repr(theirs.closed)
+
+
+def test_the_live_engine_takes_it_by_its_place(home: Path) -> None:
+    slot = StrategySlot(
+        spec(name="strategies/crossing.toml", timeframe="15m", candles="trade", params={"fast": 5}), "BTCUSDT"
+    )
+    assert slot.inputs == (("BTCUSDT", 900 * 10**9), ("BTCUSDT", 3600 * 10**9))
+    assert slot.strategy.params.fast == 5  # type: ignore[union-attr]  # of the file
+    with pytest.raises(StrategyRefused, match="has no parameter lenght; allowed: fast, slow, kind, stop"):
+        StrategySlot(spec(name="strategies/crossing.toml", candles="trade", params={"lenght": 5}), "BTCUSDT")
 
 
 def test_it_is_read_anew_when_it_is_edited_and_travels_to_another_process(home: Path) -> None:
