@@ -188,11 +188,31 @@ def test_the_fragments_run_and_their_series_have_values():
     assert names["Slower"]().length == 100
     assert nb.backtest(names["Choices"](length=50, side="long"), SAMPLE).stats["short_trades"] == 0
     assert names["LongMemory"]().warmup_bars == 500
+    assert f"with `ta.atr(bar, 14)` begins after {find_strategy('keltner')().warmup_bars} seconds" in PAGE
     series = {name: one for name, one in names.items() if isinstance(one, Node)}
     values = History(Feeds(SAMPLE, {"OTHERUSDT": OTHER})).values(list(series.values()))
     assert len(series) > 12
     for name, found in zip(series, values, strict=True):
         assert found.any(), name
+
+
+def test_another_symbol_is_given_beside_and_closes_as_the_page_says():
+    class Strong(nb.Strategy):
+        def define(self, bar: nb.BarSeries) -> nb.Rules:
+            day, other = bar.on("1d"), bar.of("OTHERUSDT")
+            seen = ta.crossover(day.close, ta.sma(day.close, 5))
+            now = seen & (bar.close > 0)
+            stronger = bar.close / bar.close[24] > other.close / other.close[24]
+            plot = {"seen": seen, "first": now & ~now[1], "high": day.high}
+            return nb.Rules(enter_long=stronger, exit_long=~stronger, plot=plot)
+
+    result = nb.backtest(Strong, SAMPLE, beside="other-1h")
+    assert len(result.trades) > 100
+    plots = result.plots()
+    assert plots["seen"].sum() == 24 * plots["first"].sum() > 24 * 20
+    days = pd.Series(SAMPLE.high, plots.index).groupby(plots.index.date).max()
+    assert plots["high"].iloc[23 + 24 * 7] == days.iloc[7]
+    assert plots["high"].iloc[22 + 24 * 7] == days.iloc[6]
 
 
 def _refusals() -> Iterator[tuple[str, str]]:
