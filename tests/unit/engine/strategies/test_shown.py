@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from engine.backtest.data.configuration import ConfigError
 from engine.series import ta
 from engine.series.bar import BarSeries
+from engine.series.nodes import DECIDING, Feed
 from engine.series.text import Expression
 from engine.series.words import expression
 from engine.show import app, lines_about
@@ -43,9 +44,11 @@ stop_loss_percent = 5.0
 
 
 def test_all_that_it_says_is_in_the_text() -> None:
-    assert list(lines_of(strategy_of_text(TEXT, Path("x.toml"))(length=30))) == [
+    strategy = strategy_of_text(TEXT, Path("x.toml"))(length=30)
+    own, hour = (strategy.graph.warmup_bars(feed) for feed in (DECIDING, Feed("", "1h")))
+    assert list(lines_of(strategy)) == [
         "bars: the deciding ones, 1h, BTCUSDT; volume must be given",
-        "warm-up: 741 bars, 1h 741 bars, BTCUSDT 1 bar",
+        f"warm-up: {own} bars, 1h {hour} bars, BTCUSDT 1 bar",
         "series:",
         "  average = ema(close, 30)",
         "  lines.macd = macd(close, 12, 26, 9).macd",
