@@ -82,7 +82,7 @@ class BarPlan:
             signals,
             float(position_base),
             float(entry_price) if position_base else nan,
-            times_ns=(bar.open_time_ns, bar.close_time_ns),
+            times_ns=(bar.open_time_ns, bar.close_time_ns) if self.exits.needs_times else None,
         )
         actions: tuple[Action, ...] = ()
         if planned.close:

@@ -1,6 +1,7 @@
 """The compiled plan of one strategy on one symbol, for callers that live one bar at a time."""
 
 from math import isnan, nan
+from operator import attrgetter
 
 import msgspec
 import numpy as np
@@ -82,6 +83,7 @@ class RestingLevels(msgspec.Struct, frozen=True):
 
 
 _NOTHING = Planned()
+_LEVELS = attrgetter("stop_long", "stop_short", "target_long", "target_short")
 _MOST_TAGS = 10_000
 
 
@@ -95,14 +97,15 @@ class ExitPlan:
     `engine/exits/layout.py` says what is where in `state`. `waiting_tag` is as in `ExitPlanState`.
     """
 
-    __slots__ = ("_call", "_needs_times", "_rules", "_tags", "rules", "state", "waiting_tag")
+    __slots__ = ("_call", "_levels", "_rules", "_tags", "needs_times", "rules", "state", "waiting_tag")
 
     def __init__(self, rules: ExitRules) -> None:
         self.rules = rules
         self._rules = encode(rules)
         self.state = new_state()
         self._call = new_call()
-        self._needs_times = needs_times(rules)
+        self.needs_times = needs_times(rules)
+        self._levels: tuple[float, ...] = ()
         self._tags: dict[str, None] = {}
         self.waiting_tag = ""
         self._compile()
@@ -158,10 +161,12 @@ class ExitPlan:
             | EXIT_LONG * signals.exit_long
             | EXIT_SHORT * signals.exit_short
         )
-        if not size:
-            self._tags.pop(self.waiting_tag, None)  # the entry has not filled: its tag was not entered
-        self.waiting_tag = ""
-        self._write(signals, times_ns)
+        if self.waiting_tag:
+            if not size:  # the entry has not filled: its tag was not entered
+                self._tags.pop(self.waiting_tag, None)
+            self.waiting_tag = ""
+        if times_ns is not None or _LEVELS(signals) != self._levels:  # on most bars nothing is said
+            self._write(signals, times_ns)
         seen = signals.tag != "" and signals.tag in self._tags
         done = plan(
             self._rules,
@@ -187,10 +192,9 @@ class ExitPlan:
 
     def _write(self, signals: Signals, times_ns: tuple[int, int] | None) -> None:
         """Write the bar's numbers into the call."""
-        call = self._call
-        call[B_STOP_LONG], call[B_STOP_SHORT] = signals.stop_long, signals.stop_short
-        call[B_TARGET_LONG], call[B_TARGET_SHORT] = signals.target_long, signals.target_short
-        if times_ns is not None and self._needs_times:
+        call, self._levels = self._call, _LEVELS(signals)
+        call[B_STOP_LONG], call[B_STOP_SHORT], call[B_TARGET_LONG], call[B_TARGET_SHORT] = self._levels
+        if times_ns is not None and self.needs_times:
             write_times(self.rules, np.array(times_ns[:1]), np.array(times_ns[1:]), call[np.newaxis])
 
     def _limit(self, signals: Signals) -> float | None:
