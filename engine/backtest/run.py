@@ -22,18 +22,23 @@ from engine.backtest.report.trades import trade_columns
 from engine.backtest.runs.compile_notice import announce_compiling
 from engine.backtest.runs.config import RunConfig, StrategyChoice
 from engine.backtest.runs.engines import DEFAULT_ENGINE, EngineName, run_scripts, run_signals
-from engine.backtest.runs.strategies import AnyClass, AnyStrategy, built, name_of, strategy_class
+from engine.backtest.runs.strategies import (
+    AnyClass,
+    AnyStrategy,
+    built,
+    check_inputs,
+    name_of,
+    strategy_class,
+)
 from engine.exits.changed import ExitsRefused, changed_exits
 from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings
 from engine.model.exit_rules import ExitRules
-from engine.model.sentences import SentenceError
 from engine.model.signals import SignalArrays
 from engine.model.trades import BacktestResult
 from engine.strategies.base import ScriptStrategy, SignalStrategy
 from engine.strategies.calls import StrategyFault
-from engine.strategies.faults import fault_of, signals_of
-from engine.strategies.inputs import informative_of
+from engine.strategies.faults import signals_of
 from runtime.settings.refusals import sentence
 
 Part = TypeVar("Part", Bars, Funding)
@@ -80,7 +85,7 @@ def backtest(
     ready = _ready(strategy, choice, list(market.bars))
     rules = _rules(ready[0], choice, how)
     try:
-        _check_inputs(ready[0], choice, market)
+        check_inputs(f"strategy {choice.title}", ready[0], market.bars.values(), market.all_bars)
         return _run(choice, ready, rules, how, market, engine)
     except StrategyFault as fault:
         raise StrategyFault(f"strategy {choice.title}: {fault}", fault.trace) from None
@@ -233,17 +238,6 @@ def _rules(strategy: AnyStrategy, choice: StrategyChoice, broker: BrokerConfig) 
             f"{choice.strategy} is a script: it places its own orders and takes no broker.entry"
         )
     return None
-
-
-def _check_inputs(strategy: AnyStrategy, choice: StrategyChoice, market: MarketData) -> None:
-    """`ConfigError` where it looks at bars that are not there."""
-    try:
-        for bars in market.bars.values():
-            informative_of(strategy, bars, market.all_bars)
-    except SentenceError as error:
-        raise ConfigError(f"strategy {choice.title}: {error}") from None
-    except (Exception, SystemExit) as error:
-        raise fault_of(error, strategy) from error
 
 
 def _run(

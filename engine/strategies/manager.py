@@ -252,6 +252,8 @@ class StrategyManager:
                 return None
             self._forget(slot, reason)
         slot.fed_open_ns[key] = bar.open_time_ns
+        if slot.decides_on(bar):
+            slot.first_open_ns = slot.first_open_ns or bar.open_time_ns
         slot.is_disordered |= bool(slot.missing(bar)) if slot.decides_on(bar) else slot.is_early(bar)
         if bar.flags & SUSPECT:
             slot.suspects.add(key)
@@ -315,6 +317,8 @@ class StrategyManager:
             return Block("suspect", f"the newest {slot.words(symbol, length)} has a hole in its data")
         if late := slot.missing(bar):
             return Block("suspect", f"the {late} that closes with it has not come")
+        if slot.is_disordered and slot.can_be_made_again:
+            return Block("suspect", "a bar came too late; what it knows is being made again from klines")
         return None
 
     def _warm_up(self, slot: StrategySlot, reason: str) -> None:

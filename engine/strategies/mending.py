@@ -51,7 +51,7 @@ class Mending:
 
     def want(self, slot: StrategySlot) -> None:
         """A bar with a hole was fed, or one too late."""
-        if slot.has_history and isinstance(slot.strategy, SignalStrategy) and _needs_it(slot):
+        if slot.can_be_made_again and _needs_it(slot):
             self._due.setdefault(slot, self._clock.now_ns + FIRST_NS)
 
     def on_time(self) -> None:

@@ -93,6 +93,8 @@ class StrategySlot:
         self.state = SlotState.WAITING
         self.reason = ""
         self.fed_open_ns: dict[BarsKey, int] = {}
+        self.first_open_ns = 0
+        """The first deciding bar since it was made: longer ones that began before it may never come."""
         self.suspects: set[BarsKey] = set()
         """Bars of which the newest has a hole in its data."""
         self.waiting: list[Bar] = []
@@ -131,6 +133,11 @@ class StrategySlot:
         """Whether the exchange keeps bars of all its timeframes; there are none of seconds."""
         return all(length % (60 * SECOND_NS) == 0 for _, length in self.inputs)
 
+    @property
+    def can_be_made_again(self) -> bool:
+        """Whether it is a function of its bars, and these can be had; a script's own memory cannot."""
+        return self.has_history and isinstance(self.strategy, SignalStrategy)
+
     def _warmup_bars(self) -> int:
         """Deciding bars to see before it trades. The other inputs have a history of their own, or none."""
         strategy = self.strategy
@@ -159,9 +166,11 @@ class StrategySlot:
 
     def missing(self, bar: Bar) -> str:
         """An informative bar that closes with this deciding one and was not fed yet; "" for none."""
+        first = self.first_open_ns or bar.open_time_ns
         for symbol, length in self.inputs[1:]:
             newest = bar_open_ns(bar.close_time_ns, length) - length
-            if 0 < self.fed_open_ns.get((symbol, length), 0) < newest:
+            fed = self.fed_open_ns.get((symbol, length), 0)
+            if fed < newest and (fed or newest >= first):
                 return self.words(symbol, length)
         return ""
 
@@ -178,6 +187,7 @@ class StrategySlot:
             # Of the same class: a file that was edited meanwhile is not to be traded unseen.
             self.strategy = build_strategy(self.spec, type(self.strategy))
         self.fed_open_ns.clear()
+        self.first_open_ns = 0
         self.suspects.clear()
         self.is_disordered = False
         self.warm_left = self.warmup_bars

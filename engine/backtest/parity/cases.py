@@ -21,7 +21,7 @@ from engine.backtest.parity.comparison import Comparison, compare
 from engine.backtest.parity.config import Case, ValidateConfig
 from engine.backtest.parity.tv_export import ListedTrade, read_trade_list
 from engine.backtest.runs.engines import Engine, engine_of, engines
-from engine.backtest.runs.strategies import built, strategy_class
+from engine.backtest.runs.strategies import built, check_inputs, strategy_class
 from engine.model.bars import Bars
 from engine.model.exit_rules import ExitRules
 from engine.model.signals import SignalArrays
@@ -98,7 +98,7 @@ def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prep
         chosen = case.model_copy(
             update={"reference": references.get(case.name, case.reference), "broker": broker}
         )
-        build_strategy(chosen)
+        strategy = build_strategy(chosen)
         if len(bars_of(chosen, history)) < 2:
             period = period_text(case.history_start, case.history_end)
             raise DataError(f"case {case.name}: {path} has no two bars {period}")
@@ -107,6 +107,7 @@ def prepare(config: ValidateConfig, references: Mapping[str, Path]) -> list[Prep
             history, _ = by_rule(history, "fill", path)
         listed = tuple(read_trade_list(chosen.reference, chosen.utc_offset_hours, chosen.time_zone))
         within = bars_of(chosen, history)
+        check_inputs(f"case {case.name}", strategy, [within])
         finer, about_finer = (None, ()) if case.finer is None else finer_for(within, case.finer)
         notes = (*read(path).notes, *about_grid, *about_gaps, *about_finer)
         prepared.append(Prepared(chosen, history, listed, finer, notes))

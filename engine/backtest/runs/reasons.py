@@ -7,9 +7,8 @@ from math import isnan
 import numpy as np
 
 from engine.backtest.data.configuration import ConfigError
-from engine.backtest.runs.strategies import AnyStrategy
+from engine.backtest.runs.strategies import AnyStrategy, check_inputs
 from engine.model.bars import Bars
-from engine.model.sentences import SentenceError
 from engine.model.signals import Signals
 from engine.model.timeframes import timeframe_text, utc_text
 from engine.series.batch import History
@@ -18,7 +17,6 @@ from engine.series.words import Value, number_text
 from engine.strategies.base import SignalStrategy
 from engine.strategies.faults import signals_of
 from engine.strategies.graph import Strategy
-from engine.strategies.inputs import informative_of
 
 _SECOND_NS = 1_000_000_000
 
@@ -34,10 +32,7 @@ def reasons_on(
     index = bar_at(bars, at)
     if not isinstance(strategy, SignalStrategy):
         raise ConfigError(f"{title} is a script: it decides by its own code and has no conditions to show")
-    try:
-        informative_of(strategy, bars, beside)
-    except SentenceError as error:
-        raise ConfigError(f"{title}: {error}") from None
+    check_inputs(title, strategy, [bars], beside)
     place = f"{bars.symbol} {timeframe_text(bars.timeframe_ns)}"
     yield f"{title} on {place}, bar of {_stamp(bars, index)}, close {number_text(float(bars.close[index]))}"
     if index < strategy.warmup_bars - 1:

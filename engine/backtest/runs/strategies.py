@@ -1,13 +1,16 @@
 """Finds and builds the strategies of a backtest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
 
 from engine.backtest.data.configuration import ConfigError
-from engine.model.sentences import what_and_where
+from engine.model.bars import Bars
+from engine.model.sentences import SentenceError, what_and_where
 from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams
+from engine.strategies.faults import fault_of
 from engine.strategies.finding import StrategyNotFound, find_strategy, place_of
+from engine.strategies.inputs import informative_of
 from runtime.settings.refusals import sentence
 
 AnyStrategy = SignalStrategy | ScriptStrategy
@@ -60,3 +63,16 @@ def build_script(cls: type[ScriptStrategy], params: Mapping[str, object]) -> Scr
         raise ConfigError(f"{cls.__name__}: {str(e).splitlines()[0]}") from e
     except (Exception, SystemExit) as e:  # somebody's own code, of which one sentence is wanted
         raise ConfigError(f"{cls.__name__} cannot be made: {what_and_where(e, cls)}") from e
+
+
+def check_inputs(
+    title: str, strategy: AnyStrategy, histories: Iterable[Bars], beside: Sequence[Bars] = ()
+) -> None:
+    """Raise `ConfigError` where it looks at bars that are not there, `StrategyFault` where it cannot say."""
+    try:
+        for bars in histories:
+            informative_of(strategy, bars, beside)
+    except SentenceError as error:
+        raise ConfigError(f"{title}: {error}") from None
+    except (Exception, SystemExit) as error:  # somebody's own code, of which one sentence is wanted
+        raise fault_of(error, strategy) from error

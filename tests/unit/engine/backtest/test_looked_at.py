@@ -17,6 +17,8 @@ from engine.backtest.data.sample_files import write_bars
 from engine.backtest.data.samples import dataset
 from engine.backtest.emulator.pine_settings import pine_settings
 from engine.backtest.emulator.script_runner import ScriptPlan, run_scripts
+from engine.backtest.parity.cases import prepare
+from engine.backtest.parity.config import read_config
 from engine.backtest.runs.engines import EngineName
 from engine.model.bars import Bar, Bars
 from engine.model.signals import SignalArrays, Signals
@@ -27,6 +29,7 @@ from engine.series.feeds import longer_bars
 from engine.strategies.base import Broker, Inputs, ScriptStrategy, SignalStrategy, StrategyParams
 from engine.strategies.graph import Strategy
 from engine.strategies.rules import Rules
+from tests.support.places import ROOT
 
 HOUR_NS = 3_600_000_000_000
 HOURS = dataset("sample-1h")
@@ -265,3 +268,17 @@ def test_what_cannot_be_made_of_the_bars_given_is_refused() -> None:
 
     with pytest.raises(ConfigError, match=r"it looks at 15m bars of .*, and those given are 1h"):
         backtest(Shorter(), HOURS)
+
+
+class OnFifteen(ByHand):
+    """Decides on bars that the sample market does not have."""
+
+    timeframes = ("15m", "1h")
+
+
+def test_a_validation_case_with_other_bars_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    config = read_config(ROOT / "engine" / "backtest" / "configs" / "validate_sample.json")
+    case = config.cases[0].model_copy(update={"strategy": f"{__name__}:OnFifteen", "params": {}})
+    with pytest.raises(ConfigError, match=f"case {case.name}: it decides on 15m bars, and those given of"):
+        prepare(config.model_copy(update={"cases": (case,)}), {})

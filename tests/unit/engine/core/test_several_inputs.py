@@ -3,6 +3,7 @@ whatever order the bars come in.
 """
 
 from math import isnan
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +17,13 @@ from engine.model.records import Signal
 from engine.model.timeframes import SECOND_NS
 from engine.series import ta
 from engine.series.bar import BarSeries
+from engine.shell.live import main as check
 from engine.strategies.base import Broker, Inputs, ScriptStrategy, registry
 from engine.strategies.graph import Strategy
 from engine.strategies.rules import Rules
 from engine.strategies.slot import SlotState, StrategyRefused
 from gateways.wire import messages as wire
-from tests.support.engine_rig import Rig, config, spec
+from tests.support.engine_rig import START_NS, Rig, config, spec
 from tests.support.several_inputs import FIRST_NS, MINUTE_NS, NO_ENTRIES, OTHER, OWN, Several, SeveralInputs
 
 LATE = "the 1m bar of ETHUSDT that closes with it has not come"
@@ -100,12 +102,16 @@ def test_what_was_decided_too_early_is_remembered_as_it_was_and_put_right_from_k
     several.silent = set()
     several.stream(OTHER, 1)
     assert not several.remembers()
-    several.to(2.5)
+    several.answers = False
+    several.all_of(2)
+    assert several.signals()[2].detail.startswith("a bar came too late")
+    several.answers = True
+    several.to(3.5)
     assert several.remembers()
     assert "a bar that came late is put in its place from klines" in several.said()[-1]
-    several.all_of(2)
-    assert several.signals()[2].fate == "vetoed"
-    assert several.differing([2]) == []
+    several.all_of(3)
+    assert several.signals()[3].fate == "vetoed"
+    assert several.differing([3]) == []
 
 
 def test_bars_that_do_not_come_by_the_stream_are_fetched_in_time() -> None:
@@ -208,6 +214,57 @@ def test_a_symbol_that_is_not_configured_is_refused() -> None:
     )
 
 
+CONFIG = """
+symbols = ["BTCUSDT"]
+[simulator]
+enabled = true
+[risk]
+max_order_notional_quote = 2000
+max_position_notional_quote = 5000
+max_leverage = 3
+max_daily_loss_quote = 500
+[[strategies]]
+name = "looks.py:Looks"
+symbols = ["BTCUSDT"]
+timeframe = "1s"
+unprotected = true
+"""
+LOOKS = """
+import nextbar as nb
+
+class Looks(nb.Strategy):
+    def define(self, bar):
+        return nb.Rules(enter_long=bar.close > bar.of("ETHUSDT").on("{timeframe}").close)
+"""
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "wrong"),
+    [
+        ("5s", "looks at bars of ETHUSDT; add it to symbols"),
+        (
+            "7m",
+            "looks at 7m bars, which the exchange does not have; it has 1m",
+        ),
+    ],
+)
+def test_the_check_before_the_start_says_so_in_one_sentence(
+    timeframe: str,
+    wrong: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "demo.toml").write_text(CONFIG)
+    (tmp_path / "looks.py").write_text(LOOKS.format(timeframe=timeframe))
+    monkeypatch.setenv("NEXTBAR_HOME", str(tmp_path))
+    assert check(["demo", "--check"]) == 2
+    where = "strategy looks.py:Looks on BTCUSDT"
+    [sentence] = capsys.readouterr().err.splitlines()
+    assert sentence.startswith(f"{tmp_path / 'configs' / 'demo.toml'}: strategies[0].name: {where} {wrong}")
+
+
 @registry.register
 class _TenMinutes(Strategy):
     name = "ten_minutes_for_tests"
@@ -290,3 +347,31 @@ def test_a_script_reads_on_an_informative_bar_and_orders_nothing() -> None:
         script.seen[at][1:] == script.seen[at - 1][1:]
     )  # the deciding bar that it stands in front of is new
     assert script.seen[at + 1][1] == script.seen[at][1] + 1
+
+
+@registry.register
+class _BesideOther(Strategy):
+    name = "beside_other_for_tests"
+
+    def define(self, bar: BarSeries) -> Rules:
+        return Rules(enter_long=True, plot={"other": bar.of(OTHER).close})
+
+
+def test_a_hole_in_the_other_s_data_blocks_entries_until_its_next_whole_bar() -> None:
+    settings = config(spec(_BesideOther.name, params={}), symbols=(OWN, OTHER), limits=NO_ENTRIES)
+    rig = Rig(Engine(settings)).up().status(fresh=(OWN, OTHER))
+    for quarter in range(4 * 10):
+        if quarter == 18:
+            rig.status(fresh=(OWN,)).status(fresh=(OWN, OTHER))
+        rig.tick(quarter / 4, 100.0)
+        at = rig.now_ns
+        rig.feed(wire.OrderBookTick(OTHER, at, at, at, at, ((50.0, 1.0),), ((50.25, 1.0),)))
+    details = {
+        (one.bar_open_time_ns - START_NS) // SECOND_NS: one.detail if one.fate == "suspect" else ""
+        for one in rig.records(Signal)
+        if isinstance(one, Signal)
+    }
+    hole = "the newest 1s bar of ETHUSDT has a hole in its data"
+    signals = [one for one in rig.records(Signal) if isinstance(one, Signal)]
+    assert {one.values for one in signals} == {(50.125,)}
+    assert details == {second: hole if second == 4 else "" for second in range(9)}
