@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import nextbar
+from engine.indicators.catalog import INDICATORS
+from engine.series.calls import BAR_FIELDS
 
 _HEAD = """# nextbar, name by name
 
@@ -30,7 +32,6 @@ _GROUPS = {
 }
 """Names in an order for reading; those of no group come at the end."""
 _REST = "Series and functions of them"
-_ELSEWHERE = {"ta": "All of them: [indicators.md](indicators.md)."}
 _NOT_MADE = ("Bar", "BarSeries", "BoolSeries", "Result", "Series", "StrategyFault")
 """Classes of which people get objects and do not make them."""
 _LONGEST = 110
@@ -54,8 +55,8 @@ def _about(name: str, found: object) -> Iterator[str]:
     if signature:
         yield f"```\n{_wrapped(f'nb.{name}', signature)}\n```\n"
     yield f"{inspect.getdoc(found)}\n"
-    if name in _ELSEWHERE:
-        yield f"{_ELSEWHERE[name]}\n"
+    if name == "ta":
+        yield f"Formulas and warm-up: [indicators.md](indicators.md).\n\n{''.join(_indicators())}"
     members = _members(found) if isinstance(found, type) else []
     if members:
         yield "\n".join(members) + "\n"
@@ -91,15 +92,32 @@ def _wrapped(name: str, parts: list[str]) -> str:
     return "\n".join([*lines, current, ")"])
 
 
+def _indicators() -> Iterator[str]:
+    """A table of the catalog: how each is called, what it is, what it gives."""
+    yield "| call | what it is | gives |\n|---|---|---|\n"
+    for cls in INDICATORS.values():
+        bar = ["bar"] if BAR_FIELDS & set(cls.inputs) else []
+        inputs = [one for one in cls.inputs if not bar or one not in {*BAR_FIELDS, "x"}]
+        call = f"ta.{cls.name}({', '.join([*bar, *inputs, *_signature(cls)])})"
+        what = " ".join((inspect.getdoc(cls) or "").split("\n\n", 1)[0].split()).rstrip(".")
+        kind = "a condition" if cls.conditions else "a series"
+        outputs = ", ".join(f"`.{one}`" for one in cls.outputs) if len(cls.outputs) > 1 else kind
+        cells = [f"`{call}`", what, outputs]
+        yield f"| {' | '.join(one.replace('|', chr(92) + '|') for one in cells)} |\n"
+    yield "\n"
+
+
 def _members(cls: type) -> list[str]:
-    """Public methods and properties that the class describes itself, a line each."""
+    """Public methods and properties that the class describes itself, of a protocol all; a line each."""
+    protocol = getattr(cls, "_is_protocol", False)
+    bases = [base for base in cls.__mro__ if getattr(base, "_is_protocol", False)] if protocol else [cls]
     found = []
-    for name, member in vars(cls).items():
-        described = inspect.isfunction(member) or isinstance(member, property) or hasattr(member, "attrname")
-        said = inspect.getdoc(member) if described and not name.startswith("_") else None
-        if said:
+    for name, member in ((name, member) for base in bases for name, member in vars(base).items()):
+        known = inspect.isfunction(member) or isinstance(member, property) or hasattr(member, "attrname")
+        said = inspect.getdoc(member) if known and not name.startswith("_") else None
+        if said or (known and protocol and not name.startswith("_")):
             call = f"{name}({', '.join(_signature(member)[1:])})" if inspect.isfunction(member) else name
-            found.append(f"* `{call}`: {' '.join(said.split())}")
+            found.append(f"* `{call}`" + (f": {' '.join(said.split())}" if said else ""))
     return found
 
 

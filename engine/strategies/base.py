@@ -155,7 +155,8 @@ class Broker(PositionView, Protocol):
         oca_name: str = "",
         oca_type: Literal["none", "cancel", "reduce"] = "none",
         comment: str = "",
-    ) -> None: ...
+    ) -> None:
+        """Open a position, or turn one of the other side; a pending order of this id is changed."""
 
     def order(
         self,
@@ -168,7 +169,8 @@ class Broker(PositionView, Protocol):
         oca_name: str = "",
         oca_type: Literal["none", "cancel", "reduce"] = "none",
         comment: str = "",
-    ) -> None: ...
+    ) -> None:
+        """Buy or sell, whatever the position is."""
 
     def exit(
         self,
@@ -189,7 +191,8 @@ class Broker(PositionView, Protocol):
         comment_profit: str = "",
         comment_loss: str = "",
         comment_trailing: str = "",
-    ) -> None: ...
+    ) -> None:
+        """Leave what `from_entry` opened ("": all): at a price, some ticks away, or trailing."""
 
     def close(
         self,
@@ -199,13 +202,17 @@ class Broker(PositionView, Protocol):
         qty: float | None = None,
         qty_percent: float = 100.0,
         immediately: bool = False,
-    ) -> None: ...
+    ) -> None:
+        """Leave at market what the entries of this id opened."""
 
-    def close_all(self, *, comment: str = "", immediately: bool = False) -> None: ...
+    def close_all(self, *, comment: str = "", immediately: bool = False) -> None:
+        """Leave the position at market."""
 
-    def cancel(self, id: str) -> None: ...
+    def cancel(self, id: str) -> None:
+        """Take back the pending orders of this id."""
 
-    def cancel_all(self) -> None: ...
+    def cancel_all(self) -> None:
+        """Take back all pending orders."""
 
 
 class ScriptStrategy(ABC):
