@@ -7,7 +7,7 @@ instructions and of all it calls, so an edited helper in another file is noticed
 
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -36,7 +36,7 @@ def loop_around(
     """
     inner = numba.njit(boundscheck=True, error_model="numpy", _nrt=False)(_with_positions(function))
     text = _text(inputs, kinds, outputs, conditions)
-    path = CACHE_FOLDER / "around" / f"{function.__name__}_{digest_of([function], text)}.py"
+    path = CACHE_FOLDER / "around" / f"{function.__name__}_{digest_of(function, text)}.py"
     if not path.exists():  # it is written only when the function has passed
         _check(function, inner, inputs, kinds, outputs)
     names = {"function": inner, "__name__": __name__}
@@ -100,18 +100,32 @@ def _check(
         raise wrong_values(function, returned, outputs)
 
 
-def digest_of(functions: Iterable[FunctionType], text: str = "") -> str:
-    """Sixteen hex digits that change whenever functions, or what they call and use by name, do."""
+def digest_of(made: FunctionType | type, text: str = "") -> str:
+    """Sixteen hex digits that change whenever a function or class, or what it calls and uses by name, does.
+
+    Numbers, texts, arrays and collections of them count by what they hold, other objects only by their type.
+    """
     digest = hashlib.sha256(f"{sys.version_info[:2]} {text}".encode())
-    for function in functions:
-        for part in _parts_of_function(function, set()):
-            digest.update(part + b"\0")
+    parts = _parts_of_class(made, set()) if isinstance(made, type) else _parts_of_function(made, set())
+    for part in parts:
+        digest.update(part + b"\0")
     return digest.hexdigest()[:16]
+
+
+def _parts_of_class(cls: type, seen: set[int]) -> Iterator[bytes]:
+    """Methods and constants of a class and of those it is made of."""
+    for base in cls.__mro__[:-1]:
+        for name, value in sorted(vars(base).items()):
+            if isinstance(value, FunctionType) or not name.startswith("__"):
+                yield name.encode()
+                yield from _parts_of_value(value, seen)
 
 
 def _parts_of_function(function: FunctionType, seen: set[int]) -> Iterator[bytes]:
     """All that a function's compiled form depends on."""
     yield from _parts_of_code(function.__code__)
+    yield from _parts_of_value(function.__defaults__, seen)
+    yield from _parts_of_value(function.__kwdefaults__, seen)
     names = {name for code in _codes(function.__code__) for name in code.co_names}
     used = {name: function.__globals__[name] for name in sorted(names & function.__globals__.keys())}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -137,7 +151,7 @@ def _parts_of_code(code: CodeType) -> Iterator[bytes]:
 
 
 def _parts_of_value(value: object, seen: set[int]) -> Iterator[bytes]:
-    function: object = getattr(value, "py_func", value)
+    function = _plain(value)
     module = str(getattr(value if isinstance(value, ModuleType) else function, "__module__", "") or "")
     if isinstance(function, FunctionType) and not module.startswith(("engine.", "numba.", "numpy.")):
         if id(function) not in seen:
@@ -148,10 +162,35 @@ def _parts_of_value(value: object, seen: set[int]) -> Iterator[bytes]:
         yield from _parts_of_file(value)
     elif isinstance(value, np.ndarray):
         yield str(value.dtype).encode() + value.tobytes()
-    elif isinstance(value, int | float | str | tuple | np.generic):
+    elif isinstance(value, int | float | str | bytes | np.generic | None):
         yield repr(value).encode()
+    elif isinstance(value, tuple | list | dict | set | frozenset):
+        yield from _parts_of_collection(value, seen)
     else:
         yield f"{module}.{getattr(function, '__qualname__', type(value).__qualname__)}".encode()
+
+
+def _plain(value: object) -> object:
+    """The function that a decorator has wrapped."""
+    if isinstance(value, numba.core.dispatcher.Dispatcher):
+        return value.py_func
+    if isinstance(value, staticmethod | classmethod):
+        return value.__func__
+    return value.fget if isinstance(value, property) else value
+
+
+def _parts_of_collection(value: Collection[object], seen: set[int]) -> Iterator[bytes]:
+    if id(value) in seen:  # it may hold itself
+        return
+    seen.add(id(value))
+    yield f"{type(value).__name__} {len(value)}".encode()
+    if isinstance(value, set | frozenset):
+        yield from sorted(b" ".join(_parts_of_value(one, seen)) for one in value)
+        return
+    for one in value:
+        yield from _parts_of_value(one, seen)
+        if isinstance(value, dict):
+            yield from _parts_of_value(value[one], seen)
 
 
 def _parts_of_file(module: ModuleType) -> Iterator[bytes]:

@@ -57,7 +57,7 @@ class OwnKind(type):
     inputs: tuple[str, ...]
     name: str
     is_compiled: bool
-    functions: tuple[FunctionType, ...]
+    made_of: tuple[FunctionType | type]
 
     def __call__(cls, *inputs: Any, **given: Any) -> Any:  # noqa: ANN401  # inputs may be series
         """An indicator of those settings, or what inputs and settings together are."""
@@ -68,8 +68,7 @@ class OwnKind(type):
     @property
     def version(cls) -> str:
         """A text that changes whenever what it computes does, for whoever keeps values of it."""
-        made: Any = cls.functions
-        return digest_of(made)
+        return digest_of(*cls.made_of)
 
     def __repr__(cls) -> str:
         how = "compiled" if cls.is_compiled else "in Python, slower than a compiled function"
@@ -114,7 +113,12 @@ def _of_function(function: object, told: _Told) -> OwnKind:
     settings = [one for one in rest if one.kind is one.KEYWORD_ONLY]
     if first.kind is first.KEYWORD_ONLY or not inputs:
         raise _fault(function, f"{function.__name__} must take state and at least one input")
-    body = {"function": staticmethod(function), "functions": (function,), "is_compiled": True, "loops": {}}
+    body = {
+        "function": staticmethod(function),
+        "made_of": (function,),
+        "is_compiled": True,
+        "loops": {},
+    }
     return _make(_Compiled, function, inputs, settings, told, body)
 
 
@@ -129,7 +133,7 @@ def _of_class(plain: type, told: _Told) -> OwnKind:
     if not rest:
         raise _fault(plain, f"{plain.__name__}.update must take at least one input")
     plain.__qualname__ += ".plain"  # where pickle finds it, for its name is now the indicator's
-    body = {"plain": plain, "functions": _methods(plain), "is_compiled": False}
+    body = {"plain": plain, "made_of": (plain,), "is_compiled": False}
     return _make(_InPython, plain, tuple(one.name for one in rest), settings, told, body)
 
 
@@ -325,12 +329,6 @@ class _InPython(_Own):
             raise self._wrong(f"{self.name}.update returned {value!r}, expected {expected}") from None
         if self.conditions:
             out[:] = (out != 0.0) & ~np.isnan(out)
-
-
-def _methods(plain: type) -> tuple[FunctionType, ...]:
-    """All functions of a class and of those it is made of."""
-    found = [value for one in plain.__mro__ for _, value in sorted(vars(one).items())]
-    return tuple(value for value in found if isinstance(value, FunctionType))
 
 
 def _parameters(function: FunctionType, made: object, expected: str) -> list[inspect.Parameter]:

@@ -148,6 +148,38 @@ def test_the_version_changes_with_what_it_computes():
         assert version(2.0) == version(2.0) != version(2.5)
 
 
+def test_the_version_changes_with_defaults_and_constants_that_it_uses():
+    def helped(factor: float) -> str:
+        def helper(x: float, by: float = factor) -> float:
+            return by * x
+
+        def through(state: State, x: float) -> float:
+            return helper(x)
+
+        return indicator(through).version
+
+    def of_constants(factor: float) -> str:
+        weights = {"first": [factor, 1.0]}
+
+        class Weighted:
+            def update(self, x: float) -> float:
+                return x * weights["first"][0]
+
+        return indicator(Weighted).version
+
+    def of_its_own(number: float) -> str:
+        class Scaled:
+            factor = number
+
+            def update(self, x: float) -> float:
+                return x * self.factor
+
+        return indicator(Scaled).version
+
+    for version in (helped, of_constants, of_its_own):
+        assert version(2.0) == version(2.0) != version(2.5)
+
+
 def no_inputs(state: State):
     return 0.0
 
