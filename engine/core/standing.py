@@ -9,6 +9,8 @@ from engine.model.timeframes import utc_text
 from engine.strategies.graph import Strategy
 from engine.strategies.slot import SlotState, StrategySlot
 
+_LONGEST_REASON = 1_000
+"""Characters; people read it on a telephone, too."""
 _WORDS = {
     SlotState.WAITING: "waiting for the first reconciliation with the exchange",
     SlotState.FETCHING: "fetching its history from the exchange",
@@ -45,7 +47,11 @@ def reasons_of(slot: StrategySlot) -> list[str]:
     if not reasons:
         return []
     at = utc_text(slot.fed_open_ns.get(slot.inputs[0], 0))
-    return [f"  bar of {at}:", *(f"    {flag} {why}" for flag, why in reasons.items())]
+    return [f"  bar of {at}:", *(f"    {_cut(f'{flag} {why}')}" for flag, why in reasons.items())]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
 
 
 def standing(slots: Iterable[StrategySlot], engine: Parts) -> list[str]:

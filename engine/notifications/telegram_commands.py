@@ -126,7 +126,7 @@ class TelegramCommands:
         )
         self._offset = max((update.update_id + 1 for update in updates), default=0)
         answers = [await self._handle(update) for update in updates]
-        for text in packed([answer for answer in answers if answer]):
+        for text in packed([line for answer in answers for line in answer.splitlines()]):
             await self._answer(bot, text)
 
     async def _answer(self, bot: Bot, text: str) -> None:

@@ -21,14 +21,18 @@ def update(
 
 
 def commanded(
-    api: BotApi, done: Callable[[], bool], sleep: Sleeper | None = None, keys: TelegramKeys = KEYS
+    api: BotApi,
+    done: Callable[[], bool],
+    sleep: Sleeper | None = None,
+    keys: TelegramKeys = KEYS,
+    more: str = "",
 ) -> list[ChatCommand]:
     """The commands that were carried out until `done`; at 1,030 s of the wall clock."""
     given: list[ChatCommand] = []
 
     async def on_command(command: ChatCommand) -> str:
         given.append(command)
-        return f"done {command.name}"
+        return f"done {command.name}{more}"
 
     async def listen() -> None:
         commands = TelegramCommands(
@@ -89,6 +93,14 @@ def test_only_those_who_may_command_are_obeyed(
     anonymous = "/kill was not carried out: an anonymous sender is not in user_ids of vault/telegram_keys"
     assert lines(api) == [refused_99, anonymous, refused_99, "done pause"]
     assert caplog.text.count("Telegram user 99 may not send commands") == 1
+
+
+def test_a_long_answer_is_several_messages_broken_between_its_lines():
+    more = "".join(f"\n{k} {'x' * 90}" for k in range(80))
+    with BotApi() as api:
+        api.updates = [[update(1, "/why")]]
+        commanded(api, lambda: len(api.received) == 2, more=more)
+    assert "\n".join(api.received) == f"done why{more}"
 
 
 def test_in_a_group_nobody_commands_unless_named():

@@ -69,6 +69,8 @@ def test_streaming_gives_the_bits_of_the_history_with_a_longer_timeframe_and_thr
             strategy.on_bar(one(hours, fed))
             fed += 1
         said.append(strategy.on_bar(bar))
+        if i % 100 == 50:
+            assert strategy.reasons() == Breakaway(length=12).reasons_at(bars, i)
         if i == 300:
             strategy = pickle.loads(pickle.dumps(strategy))
     arrays = Breakaway(length=12).batch(bars)
