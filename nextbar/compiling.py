@@ -46,12 +46,14 @@ def compile_part(part: str) -> None:
 
 
 def _backtester() -> None:
-    """By a strategy that has a trade open at the end: listing that is a function of its own."""
+    """By a strategy that has a trade open at the end, and one that looks at a longer timeframe: both need
+    functions of their own."""
     from engine.backtest.data.samples import dataset  # noqa: PLC0415  # in the process that needs it
     from engine.backtest.run import backtest  # noqa: PLC0415  # as above
 
     with redirect_stderr(io.StringIO()):  # it says that it compiles
-        backtest("ema_cross", dataset("sample-1h"))
+        for name in ("ema_cross", "trend_filter"):
+            backtest(name, dataset("sample-1h"))
 
 
 def _live_engine() -> None:
