@@ -138,6 +138,25 @@ def bars_a_second(bars: Path, peer_python: str) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in found.items()}
 
 
+def notebook(bars: Path, peers: dict[str, str]) -> dict[str, object]:
+    """The second backtest in one process with its statistics, in three processes each."""
+    scripts = {
+        "this project": [sys.executable, str(HERE / "backtest_notebook.py")],
+        **{name: [python, str(HERE / f"peers/{name}_notebook.py")] for name, python in peers.items()},
+    }
+    found: dict[str, list[dict[str, object]]] = {name: [] for name in scripts}
+    for _ in range(3):
+        for name, command in scripts.items():
+            found[name].append(timed([*command, str(bars), str(EVENT_BARS)])[2])
+    return {name: min(runs, key=_clock) for name, runs in found.items()}
+
+
+def _clock(told: dict[str, object]) -> float:
+    milliseconds = told["milliseconds"]
+    assert isinstance(milliseconds, dict)
+    return float(milliseconds["clock"])
+
+
 def import_seconds() -> float:
     """Median processor seconds of a process that imports both engines and ends."""
     program = "import engine.backtest.kernel.runner, engine.backtest.emulator.signal_runner"
@@ -185,6 +204,7 @@ def measure(rounds: int, work: Path) -> dict[str, object]:
         "simulation_ratio": min(alone["this project"]) / min(alone["by hand"]),
         "first_run_clock_and_processor_seconds": first_runs,
         "import_seconds": import_seconds(),
+        "notebook": notebook(bars, peers),
         "event_bars_a_second": event,
         "event_ratio": event["this project"] / event["backtesting.py"],
         "load_average": os.getloadavg()[0],
@@ -237,8 +257,21 @@ def page(found: dict[str, object]) -> str:
         f"Event-driven engine on a Python strategy: {event['this project']:,.0f} bars a second,"
         f" backtesting.py {event['backtesting.py']:,.0f}: {found['event_ratio']:.1f} times."
     )
-    lines += ["", simulation, "", start, "", scripts, ""]
+    second = (
+        f"The second backtest of {EVENT_BARS:,} hourly bars in one process, with statistics: {_again(found)}."
+    )
+    lines += ["", simulation, "", start, "", scripts, "", second, ""]
     return "\n".join(lines)
+
+
+def _again(found: dict[str, object]) -> str:
+    notebook = found["notebook"]
+    assert isinstance(notebook, dict)
+    each = {name: told["milliseconds"] for name, told in notebook.items()}
+    return ", ".join(
+        f"{name} {took['clock']:.0f} ms ({took['processor']:.0f} of processor time)"
+        for name, took in each.items()
+    )
 
 
 def main() -> None:

@@ -18,7 +18,6 @@ short_run.begin()
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from engine.backtest.data.columns import column, texts
 from engine.backtest.data.loaders import read_bars
@@ -29,16 +28,12 @@ from engine.backtest.kernel.layout import TEXTS
 from engine.backtest.kernel.result import KernelResult
 from engine.backtest.kernel.runner import run_kernel
 from engine.compiled.functions import cache_is_cold
-from engine.indicators.averages import Ema
-from engine.indicators.momentum import Rsi
-from engine.indicators.ranges import Atr
-from engine.model.bars import Bars
 from engine.model.broker_settings import BrokerSettings, Costs, Market, Sizing
 from engine.model.exit_rules import ExitRules, PartialExit
-from engine.model.signals import SignalArrays
-
-GROUP = 6
-"""Five-minute bars in an informative one."""
+from engine.series import ta
+from engine.series.bar import BarSeries
+from engine.strategies.graph import Strategy
+from engine.strategies.rules import Rules
 
 RULES = ExitRules(
     stop_kind="resting",
@@ -56,29 +51,18 @@ SETTINGS = BrokerSettings(
 )
 
 
-def informative_trend(close: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each bar the EMA(20) of the 30-minute closes known at its close; nan before the first."""
-    whole = len(close) // GROUP
-    slow = Ema(20).run(close[GROUP - 1 : whole * GROUP : GROUP])
-    trend = np.full(len(close), np.nan)
-    trend[GROUP - 1 :] = np.repeat(slow, GROUP)[: len(close) - GROUP + 1]
-    return trend
-
-
-def entries(bars: Bars, trend: NDArray[np.float64], stages: dict[str, float]) -> SignalArrays:
+class Stress(Strategy):
     """Buy strength above both averages, sell weakness below them; R is 1.98 average true ranges."""
-    began = time.perf_counter()
-    fast, strength = Ema(12).run(bars.close), Rsi(14).run(bars.close)
-    risk = 1.98 * Atr(14).run(bars.high, bars.low, bars.close)
-    stages["features"] = time.perf_counter() - began
-    began = time.perf_counter()
-    long = (bars.close > trend) & (bars.close > fast) & (strength > 57.3)
-    short = (bars.close < trend) & (bars.close < fast) & (strength < 42.7)
-    never = np.zeros(len(bars), np.bool_)
-    tag = np.zeros(len(bars), np.int32)
-    signals = SignalArrays(long, short, never, never, tag, ("",), risk, np.empty((0, len(bars))))
-    stages["entries"] = time.perf_counter() - began
-    return signals
+
+    def define(self, bar: BarSeries) -> Rules:
+        """One of the averages is of 30-minute bars."""
+        close, trend, fast = bar.close, ta.ema(bar.on("30m").close, 20), ta.ema(bar.close, 12)
+        strength = ta.rsi(close, 14)
+        return Rules(
+            enter_long=(close > trend) & (close > fast) & (strength > 57.3),
+            enter_short=(close < trend) & (close < fast) & (strength < 42.7),
+            risk_distance=1.98 * ta.atr(bar, 14),
+        )
 
 
 def write(result: KernelResult, out: Path) -> None:
@@ -128,9 +112,8 @@ def main() -> None:
     bars = read_bars(source, "STRESS")
     stages["load"] = time.perf_counter() - began
     began = time.perf_counter()
-    trend = informative_trend(bars.close)
-    stages["informative"] = time.perf_counter() - began
-    signals = entries(bars, trend, stages)
+    signals = Stress().batch(bars)
+    stages["signals"] = time.perf_counter() - began
     plan = SymbolPlan(bars, signals, RULES, SETTINGS)
     began = time.perf_counter()
     result = run_kernel([plan])

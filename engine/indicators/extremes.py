@@ -27,35 +27,40 @@ def highest(s: State, o: int, x: float) -> float:
 
     An na input gives na and empties the window. Of equal values the oldest counts, see `extreme_age`.
     """
-    length = int(s[o])
-    bar = int(s[o + _BAR])
-    s[o + _BAR] = bar + 1
-    at = int(s[o + _AT])
-    s[o + _AT] = 0.0 if at + 1 == length else at + 1
-    s[o + _RING + at] = x
+    length, bar, at = s[o], s[o + _BAR], s[o + _AT]  # floats: the next bar need not wait for conversions
+    s[o + _BAR] = bar + 1.0
+    s[o + _AT] = 0.0 if at + 1.0 == length else at + 1.0
+    newest = o + _RING + int(at)
+    s[newest] = x
     if isnan(x):
         s[o + _KEPT] = nan
         s[o + _AGE] = 0.0
         s[o + _VALID] = 0.0
         return nan
-    valid = min(int(s[o + _VALID]) + 1, length)
+    valid = min(s[o + _VALID] + 1.0, length)
     s[o + _VALID] = valid
     kept = s[o + _KEPT]
-    age = int(s[o + _AGE]) + 1
+    age = s[o + _AGE] + 1.0
     if isnan(kept) or x > kept:
         kept = x
-        age = 0
+        age = 0.0
     elif age >= length:
-        kept = x
-        age = 0
-        for i in range(1, valid):
-            v = s[o + _RING + (at - i if at >= i else at - i + length)]
-            if v >= kept:
-                kept = v
-                age = i
+        kept, age = _highest_anew(s, o, newest, int(valid))
     s[o + _KEPT] = kept
     s[o + _AGE] = age
-    return kept if bar >= length - 1 else nan
+    return kept if bar >= length - 1.0 else nan
+
+
+@compiled
+def _highest_anew(s: State, o: int, newest: int, valid: int) -> tuple[float, float]:
+    """The largest of the last `valid` values and how many bars ago it was, the oldest of equals."""
+    kept, age = s[newest], 0
+    for i in range(1, valid):
+        at = newest - i
+        v = s[at if at >= o + _RING else at + int(s[o])]
+        if v >= kept:
+            kept, age = v, i
+    return kept, float(age)
 
 
 @compiled

@@ -29,16 +29,15 @@ def queue_init(s: State, o: int, length: int) -> None:
 @compiled
 def queue_push(s: State, o: int, x: float) -> float:
     """Append `x`; return the value that leaves, na while the queue fills."""
-    length = int(s[o])
-    at = int(s[o + 1])
+    length, place = s[o], s[o + 1]  # floats: the next push need not wait for conversions
+    at = o + 3 + int(place)
     gone = NA
-    if int(s[o + 2]) == length:
-        gone = s[o + 3 + at]
+    if s[o + 2] == length:
+        gone = s[at]
     else:
         s[o + 2] += 1.0
-    s[o + 3 + at] = x
-    at += 1
-    s[o + 1] = 0.0 if at == length else at
+    s[at] = x
+    s[o + 1] = 0.0 if place + 1.0 == length else place + 1.0
     return gone
 
 
@@ -74,13 +73,12 @@ def sum_init(s: State, o: int, length: int) -> None:
 
 @compiled
 def _rebased(s: State, o: int, at: int, count: int) -> float:
-    length = int(s[o])
-    total = s[o + 5 + at]
-    for age in range(1, count):
-        k = at - age
-        if k < 0:
-            k += length
-        total = s[o + 5 + k] + total
+    newest, end = o + 5 + at, o + 5 + int(s[o])
+    total = s[newest]
+    for k in range(1, min(count, at + 1)):
+        total = s[newest - k] + total
+    for k in range(1, count - at):
+        total = s[end - k] + total
     return total
 
 
@@ -92,24 +90,23 @@ def rolling_sum(s: State, o: int, x: float) -> float:
     they were really added. Where adding the compensation to the new value rounds down, the total is
     rebuilt from the raw window, newest first. An na input changes nothing and repeats the standing sum.
     """
-    length = int(s[o])
-    count = int(s[o + 1])
+    length, count, place = s[o], s[o + 1], s[o + 2]  # floats: the next value need not wait for conversions
     total = s[o + 3]
     if isnan(x):
         return total if count == length else NA
-    at = int(s[o + 2])
+    at = int(place)
     c = s[o + 4]
-    stored = o + 5 + length + at
+    stored = o + 5 + int(length) + at
     leaving = s[stored]
     full = count == length
     if not full:
-        count += 1
+        count += 1.0
         s[o + 1] = count
     s[o + 5 + at] = x
     b = abs(c)
     r = x + b
     if c != 0.0 and x != 0.0 and r != 0.0 and r - r == 0.0 and b - (r - x) > 0.0:
-        total = _rebased(s, o, at, count)
+        total = _rebased(s, o, at, int(count))
         c = 0.0
         s[stored] = x
     elif full:
@@ -127,8 +124,7 @@ def rolling_sum(s: State, o: int, x: float) -> float:
         s[stored] = y
     s[o + 3] = total
     s[o + 4] = c
-    at += 1
-    s[o + 2] = 0.0 if at == length else at
+    s[o + 2] = 0.0 if place + 1.0 == length else place + 1.0
     return total if count == length else NA
 
 
