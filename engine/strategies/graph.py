@@ -38,11 +38,13 @@ class Strategy(SignalStrategy):
 
     Subclasses write `define` and name their parameters by `param`; a plain value for an inherited parameter
     is its new default. `exits` are the exit rules, in which a parameter may stand for a value. Make one by
-    `Breakaway(length=40)`.
+    `Breakaway(length=40)`. `memory_bars` are deciding bars of the past that it is given live at least: for
+    what carries on from any past, such as `ta.latch`.
     """
 
     name: ClassVar[str] = ""
     exits: ExitRules = ExitRules()
+    memory_bars: int = 0
     params: StrategyParams
 
     def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401  # as Python passes them on
@@ -94,7 +96,7 @@ class Strategy(SignalStrategy):
         """
         own_ns = self._deciding[1]
         lengths = {feed: key[1] // own_ns for key, feeds in (self._feeds or {}).items() for feed in feeds}
-        return self._graph.whole_warmup_bars(lengths) - 1
+        return max(self.memory_bars, self._graph.whole_warmup_bars(lengths) - 1)
 
     @property
     def inputs(self) -> Inputs:
@@ -113,7 +115,7 @@ class Strategy(SignalStrategy):
         """How many bars of one of its inputs warm it up, where each input has a history of its own: its own
         warm-up, over that of the deciding bars.
         """
-        own = self._graph.warmup_bars() - 1
+        own = max(self.memory_bars, self._graph.warmup_bars() - 1)
         feeds = (self._feeds or {}).get((symbol, timeframe_ns), ())
         covered = -(-own * self._deciding[1] // timeframe_ns)
         needed = [self._graph.warmup_bars(feed) + covered + 1 for feed in feeds]

@@ -172,3 +172,17 @@ def test_a_call_that_is_executed_on_two_conditions_advances_where_both_are_true(
     assert executed_when(late, executed_when(rises, bar.close[1])) is executed_when(
         rises & late, bar.close[1]
     )
+
+
+def test_bars_of_the_past_that_it_asks_for_are_fetched_though_the_graph_needs_fewer() -> None:
+    class Remembers(Strategy):
+        memory_bars = 500
+
+        def define(self, bar: BarSeries) -> Rules:
+            hour = bar.on("1h")
+            return Rules(enter_long=ta.latch(bar.close > hour.high, bar.close < hour.low))
+
+    strategy = Remembers()
+    strategy.bind("X", 5 * MINUTE_NS)
+    assert strategy.warmup_bars == strategy.history_bars("X", 5 * MINUTE_NS) == 500
+    assert strategy.history_bars("X", 60 * MINUTE_NS) == 44
