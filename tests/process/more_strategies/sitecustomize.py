@@ -9,7 +9,7 @@ from types import ModuleType
 
 FOLDER = Path(__file__).resolve().parent
 MODULES = {
-    f"engine.strategies.{name}": FOLDER / f"{name}.py"
+    f"engine.strategies.library.{name}": FOLDER / f"{name}.py"
     for name in ("fault_script", "turns", "ends_all", "laddered")
 }
 
