@@ -29,7 +29,7 @@ from engine.indicators.catalog import INDICATORS
 from engine.model.sentences import SentenceError
 from engine.series import functions, ta
 from engine.series.bar import BarSeries
-from engine.series.nodes import BoolSeries, Node, logic
+from engine.series.nodes import MOST_BARS_AGO, BoolSeries, Node, logic
 from engine.series.refused import sentence_about
 from runtime.suggestions import did_you_mean
 
@@ -182,7 +182,7 @@ class _Reader:
             raise
         except SentenceError as error:
             raise self._error(tree, str(error)) from None
-        except (ArithmeticError, TypeError, ValueError) as error:
+        except (ArithmeticError, MemoryError, TypeError, ValueError) as error:
             raise self._error(tree, f"this cannot be computed: {error}") from None
         finally:
             self._level -= 1
@@ -330,6 +330,9 @@ class _Reader:
         return self._made(name, args, named)
 
     def _made(self, name: str, args: list[object], named: Mapping[str, object] | None = None) -> object:
+        for one in (*args, *(named or {}).values()):
+            if isinstance(one, int) and one > MOST_BARS_AGO:
+                raise SentenceError(f"{name}: {one} is too large, at most {MOST_BARS_AGO} bars were expected")
         made: object = getattr(ta, name)(*args, **(named or {}))
         return made
 

@@ -23,6 +23,8 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from keyword import iskeyword
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from engine.model.exit_rules import ExitRules
 from engine.model.sentences import SentenceError
 from engine.series.nodes import BoolSeries, Node, Series, SeriesError, condition_of, series_of
 from engine.series.text import RESERVED, Expression, TextError
+from engine.strategies.base import StrategyParams
 from engine.strategies.graph import Strategy
 from engine.strategies.param import param
 from engine.strategies.rules import FLAGS, Rules
@@ -217,23 +220,37 @@ class _Form:
 
     def _param(self, name: str, given: object) -> object:
         key = f"params.{name}"
-        is_free = name.isascii() and name.isidentifier() and not name.startswith("_")
-        if not is_free or name in RESERVED or hasattr(Strategy, name):
+        is_free = name.isascii() and name.isidentifier() and not name.startswith("_") and not iskeyword(name)
+        if (
+            not is_free
+            or name in {"params", *RESERVED}
+            or hasattr(Strategy, name)
+            or hasattr(StrategyParams, name)
+        ):
             raise self._error(key, "a parameter cannot have this name")
         told: dict[str, Any] = dict(given) if isinstance(given, dict) else {"default": given}
         for one in told:
             if one not in _PARAM_KEYS:
                 raise self._error(key, f"{one} is no part of a parameter{allowed(one, _PARAM_KEYS)}")
-        if not isinstance(told.get("default"), int | float | str):
-            raise self._error(key, "default is missing: expected a number, true, false or a text")
-        for bound in ("ge", "gt", "le", "lt"):
-            if bound in told and type(told[bound]) not in {int, float}:
-                raise self._error(key, f"{bound} is {told[bound]!r:.60}, expected a number")
-        if "choices" in told and not (isinstance(told["choices"], list) and told["choices"]):
-            raise self._error(key, "choices should be a list")
+        self._check_values(key, told)
         self._text(f"{key}.doc", told.get("doc", ""))
         made: object = param(**told)
         return made
+
+    def _check_values(self, key: str, told: Table) -> None:
+        """The default, what bounds it, and what may be chosen instead of it."""
+        default = told.get("default")
+        if not isinstance(default, int | float | str):
+            raise self._error(key, "default is missing: expected a number, true, false or a text")
+        bounds = {one: told[one] for one in ("ge", "gt", "le", "lt") if one in told}
+        for one, bound in bounds.items():
+            if type(bound) not in {int, float} or not isfinite(bound):
+                raise self._error(key, f"{one} is {bound!r:.60}, expected a number")
+        if bounds and type(default) not in {int, float}:
+            raise self._error(key, f"{', '.join(bounds)} bound a number, and its default is {default!r:.60}")
+        choices = told.get("choices", [default])
+        if not isinstance(choices, list) or not choices or {type(one) for one in choices} != {type(default)}:
+            raise self._error(key, "choices should be a list of values like the default")
 
     def _tag_pairs(self, given: object) -> str | list[tuple[Expression | float | bool, str]]:
         if isinstance(given, str):

@@ -161,6 +161,26 @@ def test_rules_may_stand_at_the_top_of_the_file() -> None:
         ),
         ("[params]\nclose = 1", "x.toml, params.close: a parameter cannot have this name"),
         ("[params]\nbatch = 1", "x.toml, params.batch: a parameter cannot have this name"),
+        ("[params]\nparams = 1", "x.toml, params.params: a parameter cannot have this name"),
+        ("[params]\nclass = 1", "x.toml, params.class: a parameter cannot have this name"),
+        ("[params]\ncopy = 1", "x.toml, params.copy: a parameter cannot have this name"),
+        (
+            "[params]\na = {default = 'x', ge = 1}",
+            "x.toml, params.a: ge bound a number, and its default is 'x'",
+        ),
+        ("[params]\na = {default = 1, ge = nan}", "x.toml, params.a: ge is nan, expected a number"),
+        (
+            "[params]\na = {default = 1, choices = [[1]]}",
+            "x.toml, params.a: choices should be a list of values",
+        ),
+        (
+            "enter_long = 'close[9999999] > 1'",
+            "x.toml, enter_long: column 1: x[9999999] looks back further than",
+        ),
+        (
+            "enter_long = 'sma(close, 100000000000) > 1'",
+            "x.toml, enter_long: column 1: sma: 100000000000 is too large",
+        ),
         ("[params]\na = {ge = 1}", "x.toml, params.a: default is missing"),
         ("[params]\na = {default = 1, gee = 1}", "x.toml, params.a: gee is no part of a parameter"),
         (
