@@ -23,6 +23,7 @@ from engine.series import ta
 from engine.series.batch import History
 from engine.series.feeds import Feeds
 from engine.series.nodes import Node, SeriesError
+from engine.series.text import Expression
 from engine.strategies.base import SignalStrategy, registry
 from engine.strategies.finding import find_strategy
 from engine.strategies.slot import build_strategy
@@ -233,6 +234,20 @@ def test_what_the_page_calls_refused_is_and_what_it_says_instead_is_a_series(cod
     with pytest.raises((SeriesError, TypeError)):
         eval(code, dict(names))
     assert isinstance(eval(instead.replace("\\|", "|"), names), Node)
+
+
+def test_a_text_means_what_the_page_says_it_is_in_python():
+    [table] = re.findall(r"\| in a text \|.*?\n\n", PAGE, re.DOTALL)
+    names = {"bar": nb.BarSeries(), "ta": ta, "nb": nb, "x": nb.BarSeries().low}
+    rows = [re.split(r"(?<!\\)\|", row.strip("| ")) for row in table.strip().splitlines()[2:]]
+    pairs = [
+        pair
+        for text, python in rows
+        for pair in zip(*(re.findall(r"`(.*?)`", cell) for cell in (text, python)), strict=True)
+    ]
+    assert len(pairs) > 10
+    for text, python in pairs:
+        assert Expression(text).value({"x": names["x"]}) is eval(python, dict(names)), text
 
 
 def test_the_tables_name_rules_that_there_are():
