@@ -8,16 +8,17 @@ from typer.testing import CliRunner
 from engine.backtest.data.configuration import ConfigError
 from engine.series import ta
 from engine.series.bar import BarSeries
-from engine.series.nodes import DECIDING, Feed
+from engine.series.nodes import DECIDING, Feed, Node, condition_of, on_deciding, series_of
 from engine.series.text import Expression
 from engine.series.words import expression
 from engine.show import app, lines_about
 from engine.strategies.base import registry
 from engine.strategies.graph import Strategy
-from engine.strategies.rules import Rules
+from engine.strategies.rules import Graph, Rules
 from engine.strategies.shown import lines_of, names_of
 from engine.strategies.toml_form import strategy_of_text
 
+GRAPHS = [name for name in registry.names() if issubclass(registry.get(name), Strategy)]
 TEXT = b"""
 [params]
 length = { default = 20, ge = 2, le = 500, doc = "bars of the average" }
@@ -81,15 +82,31 @@ class Grown(Strategy):
         return Rules(enter_long=(grown > long_sum) & ta.rising(bar.close, 2))
 
 
-def test_a_huge_graph_is_shown_in_short_lines_that_can_be_read_back() -> None:
-    graph = Grown().graph
-    names = names_of(graph)
-    assert max(map(len, lines_of(Grown()))) < 1000
-    by_name: dict[str, object] = {}
+def read_back(graph: Graph) -> list[Node]:
+    """The roots of a graph, its series and rules read again as the texts that are shown."""
+    names, by_name = names_of(graph), dict[str, object]()
     for node in graph.nodes:
         if node.number in names:
-            assert Expression(expression(node, names, named=False)).value(by_name) is node
-            by_name[names[node.number]] = node
+            by_name[names[node.number]] = Expression(expression(node, names, named=False)).value(by_name)
+    made = [Expression(expression(root, names)).value(by_name) for root in graph.roots]
+    return [on_deciding(one if isinstance(one, Node) else _constant(one)) for one in made]
+
+
+def _constant(value: object) -> Node:
+    return condition_of(value) if isinstance(value, bool) else series_of(value)
+
+
+def test_a_huge_graph_is_shown_in_short_lines_that_can_be_read_back() -> None:
+    assert max(map(len, lines_of(Grown()))) < 1000
+    graph = Grown().graph
+    assert [one.number for one in read_back(graph)] == [one.number for one in graph.roots]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_rules_of_every_strategy_of_the_project_can_be_written_as_text(name: str) -> None:
+    strategy = registry.get(name).from_params({})
+    assert isinstance(strategy, Strategy)
+    assert [one.number for one in read_back(strategy.graph)] == [one.number for one in strategy.graph.roots]
 
 
 @pytest.mark.parametrize("name", registry.names())
