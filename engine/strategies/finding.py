@@ -29,7 +29,7 @@ StrategyClass = type[SignalStrategy] | type[ScriptStrategy]
 
 ENTRY_POINTS = "nextbar.strategies"
 """The group of entry points by which an installed package offers strategies."""
-OF_ONES_OWN = "one of your own as FILE.py:Class, FILE.toml or package.module:Class"
+OF_ONES_OWN = "a class of your own as FILE.py:Class, FILE.toml or package.module:Class"
 
 
 class StrategyNotFound(SentenceError):
