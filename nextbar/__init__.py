@@ -136,8 +136,16 @@ def __getattr__(name: str) -> object:
         found = home if colon and not there else getattr(home, there or name)
         globals()[name] = found
         return found
-    why = "is not in this version yet" if name in _TO_COME else "does not exist"
+    why = "is not in this version yet" if name in _TO_COME else f"does not exist{_in_ta(name)}"
     raise AttributeError(f"nextbar.{name} {why}; there are {', '.join(__all__)}", name=name, obj=None)
+
+
+def _in_ta(name: str) -> str:
+    """Where an indicator is, such as `log`."""
+    if name.startswith("_"):
+        return ""
+    indicators = import_module("engine.indicators.catalog").INDICATORS
+    return f", ta.{name} does" if name in indicators else ""
 
 
 def __dir__() -> list[str]:

@@ -55,6 +55,8 @@ def test_an_unknown_name_and_one_to_come_are_told_apart():
         _ = nb.optimize  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match=r"nextbar.bactest does not exist"):
         _ = nb.bactest  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"nextbar.log does not exist, ta.log does; there are Bar, "):
+        _ = nb.log  # type: ignore[attr-defined]
 
 
 def test_a_result_has_the_numbers_of_the_engine(result: nb.Result):
