@@ -81,14 +81,19 @@ def _make_strange(columns: list[np.ndarray], random: np.random.Generator, n: int
 
 @st.composite
 def graphs(
-    draw: Draw, *, forgetting: bool = False, indicators: Sequence[str] = tuple(INDICATORS), most: int = 12
+    draw: Draw,
+    *,
+    forgetting: bool = False,
+    others: bool = True,
+    indicators: Sequence[str] = tuple(INDICATORS),
+    most: int = 12,
 ) -> list[Node]:
     """All nodes of a random graph, on the deciding bars.
 
-    `forgetting`: of one feed, and none that depends on all that was before.
+    `forgetting`: none that depends on all that was before. `others`: of longer bars and another symbol too.
     """
     bars = [BarSeries()]
-    if not forgetting:
+    if others:
         bars += [BarSeries().on("1h"), BarSeries().of(OTHER), BarSeries().of(OTHER).on("30m")]
     numbers: list[Series] = [functions.nz(getattr(bars[0], draw(st.sampled_from(_FIELDS))), -0.0)]
     conditions: list[BoolSeries] = [numbers[0] > bars[0].open]
@@ -178,7 +183,7 @@ def in_stream(
 ) -> list[list[float | bool]]:
     """The values of the roots bar by bar, with what it remembers sent through a pickle before one bar."""
     stream = Stream(roots)
-    waiting = {feed: list(_of_feed(feed, bars, other)) for feed in stream.feeds if feed != DECIDING}
+    waiting = {feed: list(of_feed(feed, bars, other)) for feed in stream.feeds if feed != DECIDING}
     rows = []
     for i, bar in enumerate(starmap(Bar, _rows(bars))):
         if i == copied_at:
@@ -190,7 +195,8 @@ def in_stream(
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in roots]
 
 
-def _of_feed(feed: Feed, bars: Bars, other: Bars) -> list[Bar]:
+def of_feed(feed: Feed, bars: Bars, other: Bars) -> list[Bar]:
+    """The bars of a feed as they come live."""
     own = other if feed.symbol == OTHER else bars
     if feed.timeframe:
         own = longer_bars(own, timeframe_ns(feed.timeframe))

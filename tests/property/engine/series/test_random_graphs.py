@@ -1,7 +1,7 @@
 """A graph gives the same bits over a history and a bar at a time, and none of them knows a later bar."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.indicators.catalog import INDICATORS
+from engine.model.bars import Bar
+from engine.model.timeframes import timeframe_ns
 from engine.series import ta
 from engine.series.bar import BarSeries
 from engine.series.functions import where
-from engine.series.nodes import BoolSeries, Node, Series
+from engine.series.nodes import DECIDING, BoolSeries, Node, Series
 from engine.series.words import expression
-from tests.support.random_graphs import OTHER, graphs, history, in_batch, in_stream, same_bits
+from engine.strategies.graph import Strategy
+from engine.strategies.rules import Rules
+from tests.support.random_graphs import (
+    LENGTH_NS,
+    OTHER,
+    OWN,
+    graphs,
+    history,
+    in_batch,
+    in_stream,
+    of_feed,
+    same_bits,
+)
 
 EXAMPLES = int(os.environ.get("RANDOM_GRAPHS", "60"))
 _seeds = st.integers(0, 2**32 - 1)
@@ -71,7 +85,9 @@ FORGETTING = [
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(roots=graphs(forgetting=True, indicators=CHOOSING), seed=_seeds, skipped=st.integers(1, 60))
+@given(
+    roots=graphs(forgetting=True, others=False, indicators=CHOOSING), seed=_seeds, skipped=st.integers(1, 60)
+)
 def test_after_warm_up_choices_have_the_same_bits_wherever_history_began(
     roots: list[Node], seed: int, skipped: int
 ) -> None:
@@ -122,3 +138,41 @@ def test_after_warm_up_flags_are_the_same_wherever_history_began(
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8 * size)
     is_clear = np.abs(long[0] - long[1]) > 1e-7 * size
     np.testing.assert_array_equal(long[3][is_clear], short[3][is_clear])
+
+
+class _Plotted(Strategy):
+    """A strategy of given series."""
+
+    def __init__(self, roots: Sequence[Node]) -> None:
+        self.roots = roots
+        super().__init__()
+
+    def define(self, bar: BarSeries) -> Rules:
+        return Rules(plot={str(k): root for k, root in enumerate(self.roots)})
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(roots=graphs(forgetting=True, indicators=CHOOSING), seed=_seeds, later=st.integers(0, 12))
+def test_the_history_that_is_fetched_live_is_enough(roots: list[Node], seed: int, later: int) -> None:
+    """Each feed from as many bars before now as a strategy asks for, the deciding bars from its warm-up."""
+    strategy = _Plotted(roots)
+    strategy.bind(OWN, LENGTH_NS)
+    lengths = {
+        feed: timeframe_ns(feed.timeframe) if feed.timeframe else LENGTH_NS
+        for feed in (*strategy.graph.feeds, DECIDING)
+    }
+    counts = {feed: strategy.history_bars(feed.symbol or OWN, length) for feed, length in lengths.items()}
+    n = 20 + later + max(counts[feed] * length // LENGTH_NS for feed, length in lengths.items())
+    bars, other = history(seed, n, strange=False), history(seed + 1, n + 40, strange=False, symbol=OTHER)
+    now_ns = int(bars.open_time_ns[-1])
+    given: list[Bar] = []
+    for feed, count in counts.items():
+        live = [bar for bar in of_feed(feed, bars, other) if bar.close_time_ns <= now_ns + LENGTH_NS]
+        fetched = sum(bar.close_time_ns <= now_ns for bar in live)
+        given += live[max(0, fetched - count) :]
+    given.sort(key=lambda bar: (bar.close_time_ns, (bar.symbol, bar.timeframe_ns) == (OWN, LENGTH_NS)))
+    for bar in given:
+        said = strategy.on_bar(bar)
+    whole = in_batch(roots, bars, other)
+    for node, column, value in zip(roots, whole, said.values, strict=True):
+        assert same_bits(column[-1:], [value]), expression(node)
