@@ -226,7 +226,8 @@ def _rules(strategy: AnyStrategy, choice: StrategyChoice, broker: BrokerConfig) 
     """The strategy's exit rules with the changes; a script has none."""
     if isinstance(strategy, SignalStrategy):
         try:
-            return changed_exits(strategy.exit_rules, choice.exits)
+            rules, gives = strategy.exit_rules, strategy.gives_distance
+            return changed_exits(rules, choice.exits, gives_distance=gives)
         except ExitsRefused as error:
             raise ConfigError(str(error)) from error
     if choice.exits:

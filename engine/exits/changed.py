@@ -7,7 +7,7 @@ from math import inf
 
 from pydantic import TypeAdapter, ValidationError
 
-from engine.model.exit_rules import ExitRules
+from engine.model.exit_rules import ExitRules, rule_in_r
 from runtime.settings.refusals import dotted, expected
 from runtime.suggestions import allowed
 
@@ -18,8 +18,13 @@ class ExitsRefused(ValueError):
     """A configuration asks for rules that there are not; the text is one sentence."""
 
 
-def changed_exits(rules: ExitRules, changes: Mapping[str, object]) -> ExitRules:
+def changed_exits(
+    rules: ExitRules, changes: Mapping[str, object], *, gives_distance: bool = True
+) -> ExitRules:
     """Exit rules with some fields replaced, all checked by type and range; raises `ExitsRefused`.
+
+    `gives_distance` says whether there are signals with a `risk_distance`: without one, what is in multiples
+    of R would never be there.
 
     `minimal_roi` may also be a mapping from minutes to percent, as in `{"0": 4, "40": 1}`, and a part of
     `partial_exits` one from names to values.
@@ -38,6 +43,9 @@ def changed_exits(rules: ExitRules, changes: Mapping[str, object]) -> ExitRules:
         key, given = dotted(first["loc"]), first["input"]
         raise ExitsRefused(f"exits.{key} is {given!r}, it should be {expected(first)}") from e
     _check(changed)
+    in_r = rule_in_r(changed)
+    if in_r in changes and not gives_distance:
+        raise ExitsRefused(f"exits.{in_r} is a multiple of risk_distance, which the strategy does not give")
     return changed
 
 

@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike
 from engine.compiled.functions import FloatArray
 from engine.compiled.loops import Loop, loop_of
 
+MOST_BARS = 1_000_000
+"""Longest window and furthest look back: a longer one is a mistake, and would fill the memory."""
+
 
 def prepared(size: int, init: Callable[..., None], *settings: float) -> FloatArray:
     """A new state of `size` numbers, prepared by `init(state, 0, *settings)`."""
@@ -37,6 +40,8 @@ def _check_whole(what: str, lowest: int, numbers: dict[str, int]) -> None:
     for name, number in numbers.items():
         if not isinstance(number, int | np.integer) or number < lowest:
             raise ValueError(f"{name} must be {what} from {lowest} up, not {number!r}")
+        if number > MOST_BARS:
+            raise ValueError(f"{name} must be at most {MOST_BARS:,}, not {number!r}")
 
 
 def check_percent(name: str, percent: float) -> None:

@@ -181,6 +181,11 @@ IN_R = ("stop_r", "take_profit_r", "break_even_at_r", "trailing_r", "trailing_af
 """The rules that are measured in multiples of a signal's `risk_distance`."""
 
 
+def rule_in_r(rules: ExitRules) -> str:
+    """The first of those rules that is on, "" for none."""
+    return next((name for name in IN_R if getattr(rules, name)), "")
+
+
 def clock_time(text: str) -> time:
     """The time of day "15:55"; ValueError where it is none."""
     try:

@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from engine.indicators.stream import MOST_BARS
 from engine.model.sentences import SentenceError
 from engine.series.operations import OPERATIONS
 from engine.series.refused import sentence_about
@@ -45,7 +46,6 @@ class Feed(NamedTuple):
 
 
 DECIDING = Feed()
-MOST_BARS_AGO = 1_000_000
 
 _nodes: "WeakValueDictionary[tuple[object, ...], Node]" = WeakValueDictionary()
 _numbers = count()
@@ -441,8 +441,8 @@ def _past(node: Node, bars_ago: object) -> Node:
         raise SeriesError(f"x[...] takes a number of bars back, such as x[1], not {what}")
     if bars_ago < 0:
         raise SeriesError(f"x[{bars_ago}] would look into the future; x[1] is the value one bar ago")
-    if bars_ago > MOST_BARS_AGO:
-        raise SeriesError(f"x[{bars_ago}] looks back further than {MOST_BARS_AGO} bars")
+    if bars_ago > MOST_BARS:
+        raise SeriesError(f"x[{bars_ago}] looks back further than {MOST_BARS} bars")
     if bars_ago == 0 or node.feed is None:
         return node
     return make(type(node), "past", (node,), (int(bars_ago),), feed=node.feed)

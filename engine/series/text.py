@@ -26,10 +26,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.indicators.catalog import INDICATORS
+from engine.indicators.stream import MOST_BARS
 from engine.model.sentences import SentenceError
 from engine.series import functions, ta
 from engine.series.bar import BarSeries
-from engine.series.nodes import MOST_BARS_AGO, BoolSeries, Node, logic
+from engine.series.nodes import BoolSeries, Node, logic
 from engine.series.refused import sentence_about
 from runtime.suggestions import did_you_mean
 
@@ -331,8 +332,8 @@ class _Reader:
 
     def _made(self, name: str, args: list[object], named: Mapping[str, object] | None = None) -> object:
         for one in (*args, *(named or {}).values()):
-            if isinstance(one, int) and one > MOST_BARS_AGO:
-                raise SentenceError(f"{name}: {one} is too large, at most {MOST_BARS_AGO} bars were expected")
+            if isinstance(one, int) and one > MOST_BARS:
+                raise SentenceError(f"{name}: {one} is too large, at most {MOST_BARS} bars were expected")
         made: object = getattr(ta, name)(*args, **(named or {}))
         return made
 

@@ -73,6 +73,11 @@ class SignalStrategy(ABC):
         """What the parameters say about leaving a position."""
         return ExitRules()
 
+    @property
+    def gives_distance(self) -> bool:
+        """Whether its signals may have a `risk_distance`; without one, exits in multiples of R do nothing."""
+        return True
+
     def bind(self, symbol: str, timeframe_ns: int) -> None:  # noqa: B027  # most have nothing to learn
         """Learn which bars decide, before the first is fed, to tell them from those of `inputs.others`."""
 

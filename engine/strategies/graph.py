@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationError
 
 from engine.model.bars import Bar, Bars
-from engine.model.exit_rules import IN_R, ExitRules
+from engine.model.exit_rules import ExitRules, rule_in_r
 from engine.model.sentences import SentenceError
 from engine.model.signals import SignalArrays, Signals
 from engine.series.bar import BarSeries
@@ -83,6 +83,11 @@ class Strategy(SignalStrategy):
     def exit_rules(self) -> ExitRules:
         """`exits` with the values of this object's parameters."""
         return resolved(self.exits, self)
+
+    @property
+    def gives_distance(self) -> bool:
+        """Whether the rules have a `risk_distance`."""
+        return self._graph.rules.risk_distance is not None
 
     @property
     def graph(self) -> Graph:
@@ -177,7 +182,7 @@ class Strategy(SignalStrategy):
 
 def _check_distance(exits: ExitRules, rules: Rules) -> None:
     """`SentenceError` for exit rules in multiples of a distance that no signal has."""
-    needed = next((name for name in IN_R if getattr(exits, name)), "")
+    needed = rule_in_r(exits)
     if needed and rules.risk_distance is None:
         raise SentenceError(
             f"exits: {needed} is a multiple of risk_distance, which nb.Rules(...) does not give"

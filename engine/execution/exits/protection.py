@@ -70,7 +70,8 @@ def _configured(slot: StrategySlot) -> ExitRules:
             raise StrategyRefused(f"{spec.key}.exits: {spec.name} {what}")
         return spec.exit_rules or ExitRules()
     try:
-        return changed_exits(spec.exit_rules or strategy.exit_rules, spec.exits)
+        rules = spec.exit_rules or strategy.exit_rules
+        return changed_exits(rules, spec.exits, gives_distance=strategy.gives_distance)
     except ExitsRefused as error:
         raise StrategyRefused(f"{spec.key}.{error}") from None
 

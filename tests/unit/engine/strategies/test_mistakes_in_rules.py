@@ -7,11 +7,16 @@ import pytest
 from engine.backtest.data.configuration import ConfigError
 from engine.backtest.data.sources import bars_of
 from engine.backtest.run import backtest
+from engine.execution.exits.protection import rules_of
+from engine.model.broker_settings import Sizing
+from engine.model.config import StrategySpec
 from engine.model.exit_rules import ExitRules
 from engine.model.sentences import SentenceError
+from engine.series import ta
 from engine.series.bar import BarSeries
 from engine.strategies.graph import Strategy
 from engine.strategies.rules import Rules
+from engine.strategies.slot import StrategyRefused, StrategySlot
 
 OPEN_BAR = ExitRules(max_holding_bars=1)
 
@@ -96,3 +101,21 @@ def test_exit_rules_that_are_none_are_refused_with_the_class() -> None:
 def test_a_stop_in_multiples_of_a_distance_that_the_rules_do_not_give_is_refused(exits: ExitRules) -> None:
     said = refused(lambda bar: Rules(enter_long=bar.close > bar.open), exits)
     assert "is a multiple of risk_distance, which nb.Rules(...) does not give" in said
+
+
+@pytest.mark.parametrize("name", ["stop_r", "take_profit_r", "trailing_r"])
+def test_so_it_is_where_a_configuration_asks_for_it(name: str) -> None:
+    sentence = f"exits.{name} is a multiple of risk_distance, which the strategy does not give"
+    with pytest.raises(ConfigError, match=f"^{sentence}$"):
+        backtest("rsi", "sample-1h", exits={name: 1.0})
+    size = Sizing("cash", 100.0)
+    spec = StrategySpec("r", "rsi", ("BTCUSDT",), "1m", "mid", size, exits={name: 1.0}, key="one")
+    with pytest.raises(StrategyRefused, match=rf"^one\.{sentence}$"):
+        rules_of(StrategySlot(spec, "BTCUSDT"), shared=False)
+
+
+def test_windows_that_would_fill_the_memory_are_refused() -> None:
+    with pytest.raises(
+        SentenceError, match=r"^ta\.sma: length must be at most 1,000,000, not 1000000000000$"
+    ):
+        ta.sma(BarSeries().close, 10**12)
