@@ -35,7 +35,7 @@ class Crossover(SingleOutput):
     """1 where a is above b and was not on the last bar where both were defined, else 0. Exact.
 
     Source: Pine, measured (pine_semantics 2).
-    Warm-up: 2 bars.
+    Warm-up: 2 bars on which both are defined.
     Units: 1 or 0.
     """
 
@@ -68,7 +68,7 @@ class Crossunder(SingleOutput):
     """1 where a is below b and was not on the last bar where both were defined, else 0. Exact.
 
     Source: Pine, measured (pine_semantics 2).
-    Warm-up: 2 bars.
+    Warm-up: 2 bars on which both are defined.
     Units: 1 or 0.
     """
 
@@ -111,7 +111,7 @@ class Cross(SingleOutput):
     Not the same as crossover or crossunder: where both were equal from the beginning there was no side.
 
     Source: Pine, measured by PyneCore.
-    Warm-up: 2 bars.
+    Warm-up: 2 bars on which both are defined and differ.
     Units: 1 or 0.
     """
 

@@ -62,22 +62,13 @@ def test_a_history_cut_off_anywhere_gives_the_same_values(
         assert same_bits(a[:cut], b), expression(node)
 
 
-CHOOSING = ["rising", "falling", "crossover", "crossunder", "cross", "highest", "lowest", "highestbars"]
-CHOOSING += [
-    "lowestbars",
-    "donchian",
-    "ichimoku",
-    "change",
-    "mom",
-    "roc",
-    "pivot_high",
-    "pivot_low",
-    "fractals",
-]
-CHOOSING += ["true_range", "percentrank", "linreg", "linreg_slope", "williams_r", "aroon", "volume_profile"]
+CHOOSING = ["rising", "falling", "highest", "lowest", "highestbars", "lowestbars", "donchian", "ichimoku"]
+CHOOSING += ["change", "mom", "roc", "pivot_high", "pivot_low", "fractals", "true_range", "percentrank"]
+CHOOSING += ["linreg", "linreg_slope", "williams_r", "aroon", "volume_profile"]
 CHOOSING += ["exp", "log", "log10", "pow", "round"]
-"""What looks at the bars of a window anew, na or not. The others add up, in a running sum or for ever less,
-or count values that are not na, and nobody knows how many bars those take.
+"""What looks at the bars of a window anew, na or not. Others add up, in a running sum or for ever less; or
+count values that are not na, however many bars they take; or remember, as crossings do, a side over bars
+that are na or equal.
 """
 FORGETTING = [
     name for name, cls in INDICATORS.items() if not cls.cumulative and "condition" not in cls.inputs
