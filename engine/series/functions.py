@@ -3,6 +3,7 @@
 from typing import overload
 
 from engine.series.nodes import (
+    DECIDING,
     BoolSeries,
     Number,
     Series,
@@ -97,7 +98,7 @@ def executed_when(condition: BoolSeries, call: Series) -> Series:
     inputs = inner.args
     if inner.op.endswith("_when"):
         decided, inputs = condition_of(inner.args[0]) & decided, inner.args[1:]
-    feed = common_feed([decided, *inputs])
+    feed = common_feed([decided, *inputs]) or DECIDING
     args = tuple(at(arg, feed) for arg in (decided, *inputs))
     name = "call_when" if call.op == "output" else "past_when"
     node = make(type(inner), name, args, inner.data, feed=feed, payload=inner.payload)

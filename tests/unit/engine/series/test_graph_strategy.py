@@ -9,9 +9,10 @@ from engine.model.bars import Bar, Bars
 from engine.model.exit_rules import ExitRules
 from engine.series import ta
 from engine.series.bar import BarSeries
-from engine.series.feeds import longer_bars
+from engine.series.batch import History
+from engine.series.feeds import Feeds, longer_bars
 from engine.series.functions import executed_when, where
-from engine.series.nodes import Feed, SeriesError, on_deciding, series_of
+from engine.series.nodes import Feed, SeriesError, always, on_deciding, series_of
 from engine.series.streaming import Stream
 from engine.strategies.graph import Strategy
 from engine.strategies.param import param
@@ -186,3 +187,11 @@ def test_bars_of_the_past_that_it_asks_for_are_fetched_though_the_graph_needs_fe
     strategy.bind("X", 5 * MINUTE_NS)
     assert strategy.warmup_bars == strategy.history_bars("X", 5 * MINUTE_NS) == 500
     assert strategy.history_bars("X", 60 * MINUTE_NS) == 44
+
+
+def test_a_call_of_constants_that_is_executed_always_is_of_the_deciding_bars() -> None:
+    node = executed_when(always(True), ta.sma(series_of(3.0), 2))
+    bars = market(3)
+    assert repr(History(Feeds(bars)).values([node])[0].tolist()) == "[nan, 3.0, 3.0]"
+    stream = Stream([node])
+    assert repr([stream.advance(one(bars, i))[0] for i in range(3)]) == "[nan, 3.0, 3.0]"
