@@ -51,6 +51,7 @@ class _Saved(msgspec.Struct, frozen=True, array_like=True):
     first_qty_base: Decimal
     direction: int
     entry: WaitingEntry | None = None
+    entered_inside: bool = False
 
 
 class BarPlan:
@@ -66,6 +67,7 @@ class BarPlan:
         self._first_qty_base = ZERO
         self._direction = 0
         self.entry: WaitingEntry | None = None
+        self._entered_inside = False
         self._encoded = b""
         self._encoded_of: tuple[object, ...] = ()
 
@@ -75,10 +77,12 @@ class BarPlan:
         """What to do at the next open. `position_base` is signed."""
         self.on_position(position_base)
         self.entry = None
+        high, low = self._lived(bar, position_base, entry_price)
+        self._entered_inside = False
         planned = self.exits.on_bar(
             bar.open_time_ns // bar.timeframe_ns,
-            bar.high,
-            bar.low,
+            high,
+            low,
             signals,
             float(position_base),
             float(entry_price) if position_base else nan,
@@ -96,8 +100,22 @@ class BarPlan:
             self._encoded_of = ()  # its tag is remembered
         return actions
 
+    def _lived(self, bar: Bar, position_base: Decimal, entry_price: Decimal) -> tuple[float, float]:
+        """High and low that the position has seen of the bar.
+
+        An entry that waited below the open of the bar, above it for a short, has seen all that was against
+        it. What was in its favour may have been before the fill: only the close is known to be behind it.
+        """
+        price = float(entry_price)
+        if not self._entered_inside or not position_base or (price - bar.open) * float(position_base) >= 0.0:
+            return bar.high, bar.low
+        if position_base > ZERO:
+            return max(price, bar.close), bar.low
+        return bar.high, min(price, bar.close)
+
     def on_entry_filled(self, qty_base: Decimal) -> None:
         """That much of the entry that waits has filled."""
+        self._entered_inside = True
         entry = self.entry
         if entry is not None:
             left = entry.left_base - qty_base
@@ -137,9 +155,10 @@ class BarPlan:
     def state(self) -> bytes:
         """For the journal. It is asked for after each bar, and few bars change it."""
         exits = self.exits
-        of = (exits.state.tobytes(), exits.waiting_tag, self._first_qty_base, self._direction, self.entry)
+        own = (self._first_qty_base, self._direction, self.entry, self._entered_inside)
+        of = (exits.state.tobytes(), exits.waiting_tag, *own)
         if of != self._encoded_of:
-            saved = _Saved(exits.snapshot(), self._first_qty_base, self._direction, self.entry)
+            saved = _Saved(exits.snapshot(), *own)
             self._encoded_of, self._encoded = of, msgspec.msgpack.encode(saved)
         return self._encoded
 
@@ -150,4 +169,5 @@ class BarPlan:
         self._first_qty_base = saved.first_qty_base
         self._direction = saved.direction
         self.entry = saved.entry
+        self._entered_inside = saved.entered_inside
         self._encoded_of = ()

@@ -222,6 +222,8 @@ class Protection:
             if qty > ZERO:
                 wanted[STOP] = RestingOrder("STOP_MARKET", side, qty, None, at, True, levels.stop_text)
         for index, (price, fraction) in enumerate(levels.partial_exits):
+            if levels.target is not None and (price - levels.target) * float(held) > 0.0:
+                break  # the target comes first, and leaves all of the position
             leg = partial_exit(index + self.plan.partials_done)
             part = quantity_down(self.plan.part_of_trade(fraction), instrument.qty_step_base)
             qty = min(left, part - self._resting.filled(self._slot.owner, self._slot.symbol, leg))

@@ -273,7 +273,43 @@ def test_no_entry_waits_on_a_symbol_that_others_trade_too(
 
 def test_a_state_without_an_entry_that_waits_is_one_of_an_earlier_version() -> None:
     plan = BarPlan(ExitRules())
-    *earlier, entry = msgspec.msgpack.decode(plan.state())
-    assert entry is None
-    plan.restore(msgspec.msgpack.encode(earlier))
-    assert plan.entry is None
+    *earlier, entry, is_inside = msgspec.msgpack.decode(plan.state())
+    assert (entry, is_inside) == (None, False)
+    for state in (earlier, [*earlier, entry]):
+        plan.restore(msgspec.msgpack.encode(state))
+        assert plan.entry is None
+
+
+@pytest.mark.parametrize(("side", "first", "then"), [("long", 103.0, 97.8), ("short", 97.0, 102.0)])
+def test_what_the_price_did_before_the_entry_filled_is_nothing_to_its_exit_rules(
+    told: Begin, side: str, first: float, then: float
+) -> None:
+    rules = ExitRules(take_profit_percent=3.0, trailing_percent=1.0, trailing_after_percent=3.0)
+    rig = told(long(98.0) if side == "long" else short(102.0), exit_rules=rules)
+    rig.tick(1.2, first)
+    rig.tick(1.4, then)
+    fill(rig, orders(rig)[0])
+    held = rig.exchange.position
+    rig.prices(then, then, start=2)
+    assert rig.exchange.position == held
+    rig.tick(3.5, first)
+    rig.prices(first, start=4)
+    assert rig.exchange.position == ZERO
+
+
+def test_an_entry_that_fills_at_the_open_has_lived_through_the_whole_bar(told: Begin) -> None:
+    rig = told(long(100.5), exit_rules=ExitRules(take_profit_percent=2.0))
+    fill(rig, orders(rig)[0])
+    rig.tick(1.4, 103)
+    rig.prices(100, start=2)
+    assert rig.exchange.position == ZERO
+
+
+def test_that_an_entry_has_filled_inside_the_bar_is_known_over_a_restart() -> None:
+    plan, again = (BarPlan(ExitRules(take_profit_percent=3.0)) for _ in range(2))
+    plan.on_entry_filled(Decimal(1))
+    again.restore(plan.state())
+    bar = Bar("BTCUSDT", 60, 60, 100.0, 103.0, 97.0, 98.0)
+    assert again.on_bar(bar, NOTHING, Decimal(1), Decimal(98)) == ()
+    (close,) = again.on_bar(bar, NOTHING, Decimal(1), Decimal(98))
+    assert close.text == "TP"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -10,16 +11,44 @@ from engine.core.engine import Engine
 from engine.core.restore import restore
 from engine.journal.recovered import Recovered
 from engine.model.audit import Notice
+from engine.model.bars import Bar
 from engine.model.events import Event
 from engine.model.exit_rules import ExitRules, PartialExit
 from engine.model.records import Adjustment, Intent, OrderReport
+from engine.model.signals import Signals
 from engine.orders.order_states import OrderState
+from engine.strategies.base import SignalStrategy, StrategyParams, registry
 from engine.strategies.slot import StrategyRefused
 from gateways.wire import messages as wire
 from tests.support.engine_rig import Rig, config, spec
 
 UP = (100, 99, 98, 100, 101)
 ZERO = Decimal(0)
+MARKET_LONG, MARKET_SHORT = Signals(True, False, False, False), Signals(False, True, False, False)
+
+
+@registry.register
+class Once(SignalStrategy):
+    """Says the same on each bar."""
+
+    name = "says_one_thing_for_tests"
+    said: ClassVar[Signals] = MARKET_LONG
+
+    def __init__(self, params: StrategyParams) -> None:
+        self.params = params
+
+    @property
+    def warmup_bars(self) -> int:
+        return 0
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+    def on_bar(self, bar: Bar) -> Signals:
+        return self.said
+
+    def batch(self, bars: object) -> object:  # type: ignore[override]
+        raise NotImplementedError
 
 
 def protected(**changes: object) -> Rig:
@@ -221,6 +250,21 @@ def test_targets_and_partial_exits_rest_too_and_share_the_quantity() -> None:
     assert by_type["STOP_MARKET"].stop_price == Decimal("99.1")  # from 99.176
     assert by_type["LIMIT"].price == Decimal("105.3")  # from 105.248
     assert by_type["LIMIT"].reduce_only
+
+
+def test_a_target_nearer_than_a_partial_exit_leaves_all_of_the_position() -> None:
+    rules = ExitRules(
+        stop_kind="resting",
+        take_profit_percent=2.0,
+        partial_exits=(PartialExit(1.0, 0.25), PartialExit(5.0, 0.5)),
+    )
+    for signal, prices in ((MARKET_LONG, ["101.2", "102.3"]), (MARKET_SHORT, ["99.0", "98.0"])):
+        Once.said = msgspec.structs.replace(signal, risk_distance=1.0)
+        rig = Rig(Engine(config(spec(Once.name, params={}, exit_rules=rules)))).up().prices(100, 100)
+        assert [(str(one.price), str(one.qty_base)) for one in resting(rig)] == [
+            (prices[0], "0.025"),
+            (prices[1], "0.075"),
+        ]
 
 
 def test_a_shorts_stop_is_rounded_up_and_its_target_down() -> None:
