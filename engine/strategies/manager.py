@@ -170,6 +170,8 @@ class StrategyManager:
         for slot in self.slots:
             slot.decided_open_ns = min(slot.decided_open_ns, exchange_now_ns)
             slot.waiting = [bar for bar in slot.waiting if self._is_over(bar)]
+            if not slot.waiting:
+                slot.held_until_ns = NEVER_NS
             is_ahead = any(open_ns > exchange_now_ns for open_ns in slot.fed_open_ns.values())
             if is_ahead and slot.state in LISTENING | {SlotState.FETCHING}:
                 slot.begin_again()

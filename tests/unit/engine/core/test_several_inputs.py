@@ -14,7 +14,7 @@ from engine.model.bars import Bar, Bars
 from engine.model.events import Timer
 from engine.model.limits import RiskLimits
 from engine.model.records import Signal
-from engine.model.timeframes import SECOND_NS
+from engine.model.timeframes import NEVER_NS, SECOND_NS
 from engine.series import ta
 from engine.series.bar import BarSeries
 from engine.shell.live import main as check
@@ -189,6 +189,21 @@ def test_a_clock_set_back_makes_it_anew_without_bars_of_the_future() -> None:
     assert several.slot.state is SlotState.RUNNING
     assert several.remembers()
     assert several.differing([4, 5, 6]) == []
+
+
+def test_nothing_is_waited_for_once_a_clock_set_back_has_dropped_the_bar_that_waited() -> None:
+    several = SeveralInputs().begin()
+    several.all_of(0)
+    several.silent = {OTHER}
+    several.to(2).stream(OWN, 1)
+    manager, clock = several.rig.engine.strategies, several.rig.engine.clock
+    assert several.slot.held_until_ns != NEVER_NS
+    clock.offset_ns -= 30 * SECOND_NS
+    manager.begin_anew(clock.exchange_now_ns)
+    assert several.slot.waiting == []
+    several.to(3)
+    assert several.slot.held_until_ns == NEVER_NS
+    assert manager.deadline_ns > clock.now_ns
 
 
 def test_two_ways_to_name_the_same_bars_are_both_fed() -> None:
