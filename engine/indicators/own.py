@@ -34,6 +34,8 @@ from engine.model.sentences import SentenceError
 Setting = int | float | bool | str
 Whole = int | Callable[..., int]
 _KINDS: dict[type, Kind] = {bool: "bool", int: "int", float: "float"}
+MOST_STATE = 10_000_000
+"""Numbers that an indicator may remember; each object of a strategy has some copies of them."""
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -232,6 +234,8 @@ class _Compiled(_Own):
         settings = self._take(given)
         self._kinds = tuple(self._kind(name, value) for name, value in settings.items())
         size = self._whole("state", self.told.state, settings, 0)
+        if size > MOST_STATE:
+            raise self._wrong(f"state of {self.name} is {size} numbers, at most {MOST_STATE} were expected")
         warmup = self._whole("warmup", self.told.warmup, settings, 1)
         state = np.empty(len(settings) + size)
         state[: len(settings)] = [cast(float, value) for value in settings.values()]

@@ -192,6 +192,6 @@ def clock_time(text: str) -> time:
         hour, minute = text.split(":")
         if len(hour) == len(minute) == 2:
             return time(int(hour), int(minute))
-    except ValueError:
+    except (AttributeError, ValueError):
         pass
     raise ValueError(f"exit_time is {text!r}, it should be a time of day such as 15:55")

@@ -24,7 +24,7 @@ from engine.series.feeds import Feeds, checked_length
 from engine.series.nodes import Feed
 from engine.series.streaming import Stream
 from engine.strategies.base import Inputs, SignalStrategy, StrategyParams
-from engine.strategies.param import adopt_defaults, model_of, resolved
+from engine.strategies.param import adopt_defaults, check_names, model_of, resolved
 from engine.strategies.rules import Graph, Rules
 from runtime.settings.refusals import sentence
 
@@ -48,6 +48,7 @@ class Strategy(SignalStrategy):
     params: StrategyParams
 
     def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401  # as Python passes them on
+        check_names(cls, Strategy)
         super().__init_subclass__(**kwargs)
         exits: object = cls.exits
         if not isinstance(exits, ExitRules):
@@ -173,8 +174,9 @@ class Strategy(SignalStrategy):
         return own | {"params": self.params.model_dump(), "memory": memory}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        memory = state.pop("memory")
-        Strategy.__init__(self, **state.pop("params"))
+        memory, params = state.pop("memory"), state.pop("params")
+        vars(self).update(state)  # of its own `__init__`, which `define` may look at
+        Strategy.__init__(self, **params)
         vars(self).update(state)
         if memory is not None:
             self._stream = Stream(self._graph.roots, memory)

@@ -42,8 +42,6 @@ class Param:
         return made
 
     def __set_name__(self, owner: type, name: str) -> None:
-        if name in {"name", "params", "inputs", "exits", "exit_rules", "define"} or name.startswith("_"):
-            raise SentenceError(f"{owner.__name__}.{name}: a parameter cannot have this name")
         self.name = name
         if name in vars(owner).get("__annotations__", {}):
             with suppress(NameError):  # a name of a local scope: the default's type has to do
@@ -90,6 +88,17 @@ def params_of(cls: type) -> dict[str, Param]:
     return found
 
 
+def check_names(cls: type, base: type) -> None:
+    """`SentenceError` for a parameter in the place of what a strategy or its `params` are made of.
+
+    `base` is the class of all strategies. Its `memory_bars` may be a parameter.
+    """
+    taken = {*dir(base), *dir(StrategyParams), "params"} - {"memory_bars"}
+    for name, value in vars(cls).items():
+        if isinstance(value, Param) and (name in taken or name.startswith("_")):
+            raise SentenceError(f"{cls.__name__}.{name}: a parameter cannot have this name")
+
+
 def adopt_defaults(cls: type) -> None:
     """A plain value of a class under the name of an inherited parameter is that parameter's new default."""
     inherited = {name: one for base in reversed(cls.__mro__[1:]) for name, one in vars(base).items()}
@@ -110,6 +119,12 @@ def resolved(rules: ExitRules, strategy: object) -> ExitRules:
     values = {name: getattr(rules, name) for name in rules.__dataclass_fields__}
     if not any(isinstance(value, Param) for value in values.values()):
         return rules
+    for name, value in values.items():
+        if isinstance(value, Param) and not value.name:
+            what = (
+                f"{name} is a parameter without a name; write stop = nb.param(...) above it, and {name}=stop"
+            )
+            raise SentenceError(f"{type(strategy).__name__}.exits: {what}")
     made = {
         name: value.__get__(strategy) if isinstance(value, Param) else value for name, value in values.items()
     }

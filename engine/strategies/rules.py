@@ -65,6 +65,7 @@ class Rules:
         own = {
             name: value for name, value in frame.f_locals.items() if isinstance(value, Series | BoolSeries)
         }
+        _check_plot(self.plot)
         plotted = {name: node for name, node in self.plot.items() if isinstance(node, Node)}
         object.__setattr__(self, "names", own | plotted)
         _check(self)
@@ -181,10 +182,15 @@ def _check(rules: Rules) -> None:
     for name in ("risk_distance", *SIGNAL_NUMBERS):
         _number(name, getattr(rules, name))
     _tags(rules.tag)
-    if len(rules.plot) > MOST_VALUES:
-        raise SeriesError(f"nb.Rules, plot: {len(rules.plot)} series, at most {MOST_VALUES} can be recorded")
     for name, given in rules.plot.items():
         _plotted(name, given)
+
+
+def _check_plot(given: object) -> None:
+    if not isinstance(given, Mapping) or not all(is_text(name) for name in given):
+        raise SeriesError('nb.Rules, plot: expected series by name, such as {"average": average}')
+    if len(given) > MOST_VALUES:
+        raise SeriesError(f"nb.Rules, plot: {len(given)} series, at most {MOST_VALUES} can be recorded")
 
 
 def _plotted(name: str, given: object) -> Node:

@@ -253,6 +253,7 @@ class Speechless:
         (lambda: indicator(Speechless)().update(1.0), "Speechless.update returned None, expected a number"),
         (indicator(state=2, initial=(1.0, 2.0, 3.0))(beyond), "initial of beyond must be one number"),
         (indicator(warmup=lambda n: n)(beyond), "warmup of beyond asks for n, which is no setting"),
+        (indicator(state=10**9)(beyond), "state of beyond is 1000000000 numbers, at most 10000000"),
         (indicator(warmup=0)(beyond), "warmup of beyond is 0, expected a whole number from 1 up"),
         (lambda: oldest(length=2.5), "length must be a whole number, not 2.5"),
         (lambda: smoothed(length="a"), "length must be a number, for the function is compiled"),

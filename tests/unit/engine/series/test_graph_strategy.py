@@ -94,6 +94,27 @@ def test_a_parameter_is_its_value_on_an_object_and_stands_for_it_in_exit_rules()
         Breakaway(lenght=10)
 
 
+class WithHelpers(Strategy):
+    """Has something of its own before `define` is called."""
+
+    def __init__(self) -> None:
+        self.levels = [100.0]
+        super().__init__()
+
+    def define(self, bar: BarSeries) -> Rules:
+        return Rules(enter_long=ta.ema(bar.close, 3) > self.levels[0])
+
+
+def test_define_finds_what_an_own_init_has_made_in_a_copy_too() -> None:
+    bars, strategy = market(20), WithHelpers()
+    for i in range(10):
+        strategy.on_bar(one(bars, i))
+    copy = pickle.loads(pickle.dumps(strategy))
+    assert [copy.on_bar(one(bars, i)) for i in range(10, 20)] == [
+        strategy.on_bar(one(bars, i)) for i in range(10, 20)
+    ]
+
+
 def test_the_hour_seen_by_a_bar_is_the_last_one_that_has_closed() -> None:
     class SeesHour(Strategy):
         def define(self, bar: BarSeries) -> Rules:

@@ -15,6 +15,7 @@ from engine.model.sentences import SentenceError
 from engine.series import ta
 from engine.series.bar import BarSeries
 from engine.strategies.graph import Strategy
+from engine.strategies.param import param
 from engine.strategies.rules import Rules
 from engine.strategies.slot import StrategyRefused, StrategySlot
 
@@ -47,6 +48,8 @@ def line_of(function: object) -> int:
         (lambda bar: Rules(tag=[(bar.close > 1, 7)]), "tag: 7 is no text of at most 200 characters"),
         (lambda _: Rules(tag="a" * 201), f"tag: '{'a' * 59} is no text of at most 200 characters"),
         (lambda bar: Rules(plot={"what": "close"}), "plot 'what': 'close' is neither a series nor a number"),
+        (lambda bar: Rules(plot=[bar.close]), "plot: expected series by name, such as"),  # type: ignore[arg-type]
+        (lambda bar: Rules(plot={1: bar.close}), "plot: expected series by name, such as"),  # type: ignore[dict-item]
         (
             lambda _: Rules(plot={str(k): k for k in range(101)}),
             "plot: 101 series, at most 100 can be recorded",
@@ -119,3 +122,23 @@ def test_windows_that_would_fill_the_memory_are_refused() -> None:
         SentenceError, match=r"^ta\.sma: length must be at most 1,000,000, not 1000000000000$"
     ):
         ta.sma(BarSeries().close, 10**12)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["reset", "on_bar", "batch", "warmup_bars", "exits", "params", "Params", "copy", "model_dump", "_n"],
+)
+def test_a_parameter_takes_no_name_that_a_strategy_needs(name: str) -> None:
+    with pytest.raises(SentenceError, match=rf"^Named\.{name}: a parameter cannot have this name$"):
+        type("Named", (Strategy,), {name: param(5)})
+
+
+def test_a_parameter_of_exit_rules_has_a_name() -> None:
+    said = refused(lambda _: Rules(enter_long=True), ExitRules(stop_loss_percent=param(5.0)))
+    assert "exits: stop_loss_percent is a parameter without a name; write stop = nb.param(...) above" in said
+
+
+def test_a_time_of_day_is_text() -> None:
+    wrong: Any = 1555
+    with pytest.raises(ValueError, match="exit_time is 1555, it should be a time of day such as 15:55"):
+        ExitRules(exit_time=wrong)
