@@ -15,6 +15,7 @@ from engine.model.operator_state import OperatorState, OwnerKey
 from engine.model.sentences import SentenceError, what_and_where
 from engine.model.signals import Fate, Signals
 from engine.model.timeframes import NEVER_NS, SECOND_NS, bar_open_ns, timeframe_ns, timeframe_text
+from engine.series.nodes import SeriesError
 from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams
 from engine.strategies.finding import StrategyClass, StrategyNotFound, find_strategy
 from engine.strategies.inputs import BarsKey, inputs_of
@@ -217,10 +218,11 @@ def build_strategy(spec: StrategySpec, cls: StrategyClass | None = None) -> Sign
     try:
         strategy = cls.from_params(spec.params)
     except ValueError as error:
-        raise StrategyRefused(_complaint(spec, cls.Params, error)) from None
+        if not isinstance(error, SeriesError):  # which is about what `define` makes, not about parameters
+            raise StrategyRefused(_complaint(spec, cls.Params, error)) from None
+        raise StrategyRefused(_cannot_be_made(spec, cls, error)) from error
     except (Exception, SystemExit) as error:  # somebody's own code, of which one sentence is wanted
-        why = f"cannot be made: {what_and_where(error, cls)}"
-        raise StrategyRefused(f"{key_of(spec, 'name')}strategy {spec.name} {why}") from error
+        raise StrategyRefused(_cannot_be_made(spec, cls, error)) from error
     inputs = strategy.inputs
     if spec.candles not in inputs.candles:
         raise StrategyRefused(
@@ -233,6 +235,10 @@ def build_strategy(spec: StrategySpec, cls: StrategyClass | None = None) -> Sign
             "allowed: trade, exchange"
         )
     return strategy
+
+
+def _cannot_be_made(spec: StrategySpec, cls: StrategyClass, error: BaseException) -> str:
+    return f"{key_of(spec, 'name')}strategy {spec.name} cannot be made: {what_and_where(error, cls)}"
 
 
 def key_of(spec: StrategySpec, *names: str) -> str:

@@ -13,6 +13,7 @@ from engine.model.audit import Answer, StrategyChanged
 from engine.model.bars import Bar
 from engine.model.events import Command, StrategyEnded
 from engine.model.signals import Signals
+from engine.series.bar import BarSeries
 from engine.shell.log_lines import line_of
 from engine.strategies.base import SignalStrategy, StrategyParams, registry
 from engine.strategies.calls import LONGEST_TEXT
@@ -119,6 +120,22 @@ def test_one_that_cannot_be_made_is_refused_whatever_it_raises(
     monkeypatch.setattr(_Odd, "make", staticmethod(raises(error)))
     with pytest.raises(StrategyRefused, match=f"cannot be made: {type(error).__name__}"):
         Engine(config(spec("odd_for_tests", params={})))
+
+
+def test_a_mistake_in_define_is_told_with_the_line_and_is_none_of_its_parameters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def make() -> object:
+        return BarSeries().close[-1]
+
+    monkeypatch.setattr(_Odd, "make", staticmethod(make))
+    told = rf"^strategy odd_for_tests cannot be made: x\[-1\] would look into .* line {line_after(make)}\)$"
+    with pytest.raises(StrategyRefused, match=told):
+        Engine(config(spec("odd_for_tests", params={})))
+
+
+def line_after(function: object) -> int:
+    return function.__code__.co_firstlineno + 1  # type: ignore[attr-defined, no-any-return]
 
 
 def test_one_that_ended_the_process_is_left_out_and_its_exit_rules_go_on() -> None:
