@@ -45,6 +45,7 @@ WIDE_COLUMNS = 160
 ALL_ROWS = 1_000
 _QUESTIONS = {"status", "watch", *(name for name, about in COMMANDS.items() if about.is_question)}
 _TROUBLE = (OSError, EOFError, ValueError, msgspec.DecodeError)
+_AN_ORDER = "nbaaaaaa-000001"
 app = typer.Typer(cls=PlainGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -174,6 +175,10 @@ def _id() -> str:
     return f"ctl-{secrets.token_hex(8)}"
 
 
+def _example(words: str) -> str:
+    return f"Example: nextbar ctl {words} --env demo"
+
+
 def _add_command(name: CommandName, about: About) -> None:
     """One of the operator's commands, with the options that it takes."""
 
@@ -196,23 +201,24 @@ def _add_command(name: CommandName, about: About) -> None:
     carry_out.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
     carry_out.__annotations__ = {one.name: one.annotation for one in parameters}
     typed = name.replace("_", "-")
-    app.command(typed, help=about.touches)(carry_out)
+    example = _example(f"{typed} {_AN_ORDER}" if about.order else typed)
+    app.command(typed, help=about.touches, epilog=example)(carry_out)
     if typed != name:
-        app.command(name, hidden=True, help=about.touches)(carry_out)
+        app.command(name, hidden=True, help=about.touches, epilog=example)(carry_out)
 
 
 for _name, _about in COMMANDS.items():
     _add_command(_name, _about)
 
 
-@app.command()
+@app.command(epilog=_example("status"))
 def status(env: Environment = "", json: AsJson = False) -> None:
     """Everything that the live view shows, as tables."""
     show = _as_json if json else partial(_as_tables, env)
     _run(env, Request("status", _id()), show)
 
 
-@app.command()
+@app.command(epilog=_example("trades --last 5"))
 def trades(
     env: Environment = "",
     strategy: Strategy = "",
@@ -239,7 +245,7 @@ def trades(
         typer.echo("no trade yet")
 
 
-@app.command()
+@app.command(epilog=_example("profit"))
 def profit(env: Environment = "", strategy: Strategy = "", symbol: Symbol = "", json: AsJson = False) -> None:
     """Profit by strategy and by day from the journal; the engine need not run."""
     from engine.shell import results  # noqa: PLC0415  # as above
@@ -289,7 +295,7 @@ def _echo_line(time_ns: int, kind: str, text: str) -> None:
     typer.echo(f"{clock(time_ns)} {kind:<9} {text}")
 
 
-@app.command()
+@app.command(epilog=_example("watch"))
 def watch(env: Environment = "") -> None:
     """The present status in a line, then everything that happens, each with its time (UTC), until Ctrl+C."""
     ports, token = _engine_of(env)

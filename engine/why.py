@@ -1,6 +1,6 @@
 """Why a strategy did what it did on a bar, in conditions with their numbers.
 
-python -m engine.why breakaway --data sample-1h --at 2024-03-01T14:00 --param length=40
+python -m engine.why rsi --data sample-1h --at 2023-07-28T08:00 --param length=10
 python -m engine.why breakaway --env demo --at 2024-03-01T14:00 [--data ETHUSDT_1m.csv]
 python -m engine.why --env demo
 """

@@ -91,7 +91,7 @@ for _name, _help, _example in (
     ),
     ("ctl", "Control a running engine.", "ctl status --env demo"),
     ("show", "Print a strategy and its rules, draw its graph.", "show rsi --svg rsi.svg"),
-    ("why", "Say why a strategy did what it did.", "why rsi --data sample-1h --at 2024-01-05T12:00"),
+    ("why", "Say why a strategy did what it did.", "why rsi --data sample-1h --at 2023-07-28T08:00"),
 ):
     app.command(_name, help=_help, epilog=f"Example: nextbar {_example}")(_placeholder)
 
@@ -146,7 +146,7 @@ def init(
     for line in made:
         typer.echo(line)
     if compile_now:
-        _compile()
+        _compile(again=False)
     typer.echo("Next, inside it: nextbar run demo, or nextbar new NAME")
 
 
@@ -156,10 +156,13 @@ def compile_all() -> None:
     _compile()
 
 
-def _compile() -> None:
-    from nextbar.compiling import compile_everything  # noqa: PLC0415  # as above
+def _compile(*, again: bool = True) -> None:
+    from nextbar.compiling import compile_everything, is_everything_compiled  # noqa: PLC0415  # as above
 
-    compile_everything(typer.echo)
+    if not again and is_everything_compiled():
+        typer.echo("Indicators, strategies and engines are compiled already.")
+    else:
+        compile_everything(typer.echo)
 
 
 def _refuse(sentence: str) -> NoReturn:

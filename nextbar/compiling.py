@@ -2,10 +2,13 @@
 
 import io
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import redirect_stderr
+from importlib.metadata import version
 from multiprocessing import get_context
+from pathlib import Path
 
 from engine.compiled import functions
 from engine.compiled.loops import loop_of
@@ -28,6 +31,23 @@ def compile_everything(say: Callable[[str], None]) -> None:
         for done, future in enumerate(as_completed(waiting), 1):
             future.result()
             say(f"  [{done}/{len(parts)}] {waiting[future]}")
+    _mark().write_text(_made_by(), "utf-8")
+
+
+def is_everything_compiled() -> bool:
+    """Whether `compile_everything` has come to its end for these sources, with this Python and this numba."""
+    try:
+        return _mark().read_text("utf-8") == _made_by()
+    except OSError:
+        return False
+
+
+def _mark() -> Path:
+    return functions.CACHE_FOLDER / "everything.txt"
+
+
+def _made_by() -> str:
+    return f"Python {sys.version.split()[0]}, numba {version('numba')}\n"
 
 
 def all_parts() -> list[str]:

@@ -19,6 +19,7 @@ from engine.backtest.data.configuration import ConfigError, located
 from engine.backtest.data.loaders import DataError
 from engine.backtest.data.output_folder import check_folder
 from engine.strategies.calls import StrategyFault
+from runtime.suggestions import allowed, did_you_mean
 from runtime.typer_refusals import PlainGroup, whole_number
 
 if TYPE_CHECKING:
@@ -42,8 +43,28 @@ class _Backtests(PlainGroup):
         parsed: list[str] = super().parse_args(ctx, list(each_with_its_option(given)))
         return parsed
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  # as above
+        """Show the commands, then the options of `run`, which may follow directly."""
+        super().format_help(ctx, formatter)
+        command = self.commands["run"]
+        command.format_help(command.context_class(command, parent=ctx, info_name="run"), formatter)
 
-app = typer.Typer(cls=_Backtests, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  # as above
+        """The command that `args` begin with; any other word was perhaps meant as a strategy."""
+        word = args[0]
+        if word not in self.commands and not did_you_mean(word, self.commands):
+            meant = f" (did you mean --strategy {word}?)"
+            ctx.fail(f"there is no command {word!r}{meant}{allowed(word, self.commands)}")
+        return super().resolve_command(ctx, args)  # type: ignore[no-untyped-call]
+
+
+app = typer.Typer(
+    cls=_Backtests,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Backtest strategies and report. The word run may be left out: its options follow directly.",
+)
 
 
 class TableFormat(StrEnum):
@@ -60,7 +81,7 @@ def _table_format(text: str) -> TableFormat:
         raise typer.BadParameter(f"{text!r} is neither parquet nor csv") from None
 
 
-@app.command()
+@app.command(epilog="Example: nextbar backtest --strategy rsi cci --data sample-1h --param rsi.length=10")
 def run(
     strategy: Annotated[Many, typer.Option(help="Strategies to run, by name.")] = None,
     data: Annotated[
@@ -129,7 +150,7 @@ def run(
         _refuse(e)
 
 
-@app.command()
+@app.command(epilog="Example: nextbar backtest sample --out data/sample")
 def sample(
     out: Annotated[Path, typer.Option(help="Folder.")],
     name: Annotated[Many, typer.Option(help="Of these markets only.")] = None,
@@ -147,7 +168,7 @@ def sample(
         _refuse(e)
 
 
-@app.command()
+@app.command(epilog="Example: nextbar backtest strategies rsi")
 def strategies(
     names: Annotated[Many, typer.Argument(help="Of these strategies only.")] = None,
     schema: Annotated[

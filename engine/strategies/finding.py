@@ -144,7 +144,15 @@ def _among_own_classes(name: str) -> StrategyClass:
                 return found
     known = strategy_names()
     said = f"there is no strategy {name!r}{allowed(name, known)}, or {OF_ONES_OWN}"
-    raise StrategyNotFound("; ".join((said, *registry.why_not(name))))
+    raise StrategyNotFound("; ".join((said, *registry.why_not(name), *_without_folder())))
+
+
+def _without_folder() -> tuple[str, ...]:
+    """Why no strategy of one's own is found where there is no folder to look in."""
+    if Home.find().is_made:
+        return ()
+    where = f"{Path.cwd()} is not inside a folder of nextbar, so no strategies/ was searched: go to yours"
+    return (f"{where}, set NEXTBAR_HOME to it, or make one with `nextbar init`",)
 
 
 def _of_file(text: str, file: Path, class_name: str, wanted: str = "") -> StrategyClass:

@@ -37,11 +37,11 @@ def parse_arguments(argv: Sequence[str], program: str = "run.py") -> argparse.Na
 
 
 def _session_parser(program: str) -> argparse.ArgumentParser:
+    tests = f"; {program} test [PYTEST ARGUMENTS]" if program == "run.py" else ""
     parser = Parser(
         prog=program,
         description="Start exchange simulator, gateway and engine, and keep them running.",
-        epilog=f"Example: {program} demo --for 60. Also: {program} simulator|gateway|engine ENV; "
-        "run.py test [PYTEST ARGUMENTS].",
+        epilog=f"Example: {program} demo --for 60. Also: {program} simulator|gateway|engine ENV{tests}.",
         allow_abbrev=False,
     )
     _common(parser)

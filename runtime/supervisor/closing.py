@@ -58,4 +58,9 @@ def left_open(
         said.append(f"it is paused and makes no entries in the next run either; {undo}")
     elif status.paused_strategies:
         said.append(f"paused, in the next run too: {', '.join(status.paused_strategies)}; {undo}")
+    said += [
+        f"{one.strategy} on {one.symbol} is still {one.state}: it enters only after that"
+        for one in status.strategies
+        if one.state.startswith("warming up")
+    ]
     return said

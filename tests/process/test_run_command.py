@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.control.status import EngineStatus
+from runtime.control.status import EngineStatus, StrategyStatus
 from runtime.process.files import FileLock
 from runtime.settings import ENVIRONMENTS, load_settings
 from runtime.supervisor import arguments as words
@@ -345,6 +345,13 @@ def test_the_end_of_a_run_says_what_stays_open(home: Path) -> None:
     assert "paused" in left_open(settings, EngineStatus(paused=True), numbers | {"positions": {}})[0]
     said = left_open(settings, EngineStatus(unanswered="BTCUSDT: no book"), numbers | {"positions": {}})
     assert said == ["at the end the exchange did not answer: BTCUSDT: no book"]
+
+
+def test_the_end_of_a_run_names_a_strategy_that_is_still_warming_up(home: Path) -> None:
+    cold = StrategyStatus("two_frames:s1", "BTCUSDT", "1s", "warming up 146/148 bars")
+    warm = StrategyStatus("rsi:s2", "ETHUSDT", "1s", "running")
+    said = left_open(load_settings("demo"), EngineStatus(strategies=(warm, cold)), {"positions": {}})
+    assert said == ["two_frames:s1 on BTCUSDT is still warming up 146/148 bars: it enters only after that"]
 
 
 def test_strategies_that_were_found_good_are_not_asked_about_again(

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from nextbar import cli
@@ -75,3 +76,50 @@ def test_a_strategy_is_shown_with_its_rules(tmp_path: Path):
     assert "enter_long = close > average" in done.stdout
     wrong = typed("show", "rsy")
     assert (wrong.exit_code, wrong.stderr.startswith("there is no strategy 'rsy'")) == (2, True)
+
+
+def test_the_help_of_backtest_shows_the_options_that_may_follow_directly(capfd: pytest.CaptureFixture[str]):
+    said = typed("backtest", "--help").output + capfd.readouterr().out
+    assert "its options follow directly" in " ".join(said.split())
+    assert {"--strategy", "--data", "--param", "strategies"} <= set(said.split())
+
+
+def test_a_strategy_in_the_place_of_a_command_is_told_its_option():
+    assert "(did you mean --strategy my_donchian?); allowed: run, " in typed("backtest", "my_donchian").stderr
+    assert "(did you mean strategies?)" in typed("backtest", "strategys").stderr
+
+
+def all_commands() -> dict[str, str]:
+    """The example of each command that a person can type, by its words."""
+    examples: dict[str, str] = {}
+    top = typer.main.get_command(cli.app)
+    for name, command in top.commands.items():  # type: ignore[attr-defined]  # a group
+        whole = cli._ELSEWHERE[name]() if name in cli._ELSEWHERE else command
+        for word, inner in getattr(whole, "commands", {}).items():
+            if not inner.hidden:
+                examples[f"{name} {word}"] = inner.epilog or ""
+        examples[name] = command.epilog or ""
+    return examples
+
+
+@pytest.mark.parametrize(("words", "example"), all_commands().items())
+def test_each_command_has_an_example_of_itself(words: str, example: str):
+    allowed = f"Example: nextbar {words.removesuffix(' run')}"
+    assert example.startswith(allowed)
+
+
+@pytest.mark.parametrize(
+    "words", ["why", "show", "backtest", "backtest run", "backtest sample", "backtest strategies"]
+)
+def test_an_example_that_needs_no_running_engine_works_as_it_is_typed(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    done = typed(*all_commands()[words].removeprefix("Example: nextbar ").split())
+    assert done.exit_code == 0, done.output
+
+
+def test_the_help_of_run_names_no_command_of_a_checkout(capfd: pytest.CaptureFixture[str]):
+    said = typed("run", "--help").output + capfd.readouterr().out
+    assert "nextbar run demo" in said
+    assert "run.py" not in said

@@ -2,13 +2,16 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import nextbar as nb
 from engine.compiled import functions
-from nextbar import compiling
+from engine.strategies.finding import StrategyNotFound, find_strategy
+from nextbar import cli, compiling
 from nextbar.authoring import AuthoringError, write_new
 from nextbar.folder import FOLDERS, FolderError, make_folder
 from runtime.process import interpreter
@@ -74,6 +77,23 @@ def test_without_a_folder_it_is_the_checkout_or_where_one_stands(
         load_settings("demo")
     with pytest.raises(AuthoringError, match="is no folder of nextbar: nextbar init makes one"):
         write_new("any", "signal")
+    with pytest.raises(StrategyNotFound, match=r"not inside a folder of nextbar.*NEXTBAR_HOME.*nextbar init"):
+        find_strategy("my_donchian")
+    monkeypatch.setenv(HOME_VARIABLE, str(ROOT))
+    with pytest.raises(StrategyNotFound) as refused:
+        find_strategy("my_donchian")
+    assert "nextbar init" not in str(refused.value)
+
+
+def test_a_second_folder_compiles_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(functions, "CACHE_FOLDER", tmp_path)
+    monkeypatch.setattr(compiling, "all_parts", lambda: ["indicator ema"])
+    monkeypatch.setattr(compiling, "ProcessPoolExecutor", lambda workers, **_: ThreadPoolExecutor(workers))
+    monkeypatch.setattr(compiling, "compile_part", lambda _: None)
+    first, second = (CliRunner().invoke(cli.app, ["init", str(tmp_path / name)]) for name in ("a", "b"))
+    assert "  [1/1] indicator ema" in first.stdout
+    assert "Compiling" not in second.stdout
+    assert "are compiled already" in second.stdout
 
 
 def test_an_installed_package_keeps_compiled_code_in_the_users_cache(
