@@ -219,7 +219,8 @@ def _tags(given: object) -> tuple[tuple[str, ...], Node]:
     if isinstance(given, str):
         given = [(True, given)]
     try:
-        pairs = [(condition_of(condition), text) for condition, text in given]  # type: ignore[attr-defined]
+        # On the deciding bars: a condition of a longer bar is false there until one has closed, a number na.
+        pairs = [(on_deciding(condition_of(condition)), text) for condition, text in given]  # type: ignore[attr-defined]
     except (TypeError, ValueError) as error:
         why = f": {error}" if isinstance(error, SeriesError) else ""
         raise SeriesError(

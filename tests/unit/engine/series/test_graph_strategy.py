@@ -94,6 +94,20 @@ def test_a_parameter_is_its_value_on_an_object_and_stands_for_it_in_exit_rules()
         Breakaway(lenght=10)
 
 
+class NamedByLongerBars(Strategy):
+    def define(self, bar: BarSeries) -> Rules:
+        hour = bar.on("1h")
+        return Rules(enter_long=True, tag=[(hour.close > hour.open, "up"), (hour.close < hour.open, "down")])
+
+
+def test_a_setup_of_longer_bars_has_no_name_before_the_first_of_them_has_closed() -> None:
+    bars, strategy = market(30, first_minute=0), NamedByLongerBars()
+    strategy.bind("X", bars.timeframe_ns)
+    history = strategy.batch(bars)
+    assert history.at(0).tag == strategy.on_bar(one(bars, 0)).tag == ""
+    assert history.at(29).tag in {"up", "down"}
+
+
 class WithHelpers(Strategy):
     """Has something of its own before `define` is called."""
 
