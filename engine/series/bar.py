@@ -10,6 +10,7 @@ from engine.series.nodes import DECIDING, BoolSeries, Feed, Series, SeriesError,
 from engine.series.refused import sentence_about_bar
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+_NOT_SET = "cannot be: nothing is added to the bar; give the series a name of its own, average = ta.ema(...)"
 FIELDS = ("open", "high", "low", "close", "volume", "time_ms", "bar_index")
 """What a bar of a feed gives a graph; the rest is made of them."""
 
@@ -33,6 +34,9 @@ class BarSeries:
 
     def __getitem__(self, _: object) -> NoReturn:
         raise SeriesError("bar[...] is nothing; bar.close[1] is the close one bar ago")
+
+    def __setitem__(self, name: object, _: object) -> NoReturn:
+        raise SeriesError(f"bar[{name!r:.40}] = ... {_NOT_SET}")
 
     def _field(self, name: str) -> Series:
         node = make(Series, "field", data=(name,), feed=self.feed)
@@ -171,6 +175,13 @@ class BarSeries:
         if not isinstance(symbol, str) or not symbol or not symbol.isprintable():
             raise SeriesError(f"bar.of({symbol!r}) takes the name of a symbol, such as BTCUSDT")
         return BarSeries(Feed(symbol, self.feed.timeframe))
+
+
+def _not_set(_: BarSeries, name: str, __: object) -> NoReturn:
+    raise SeriesError(f"bar.{name} = ... {_NOT_SET}")
+
+
+BarSeries.__setattr__ = _not_set  # type: ignore[method-assign, assignment]  # a frozen one has another
 
 
 def _minutes_of(hours: str) -> tuple[int, int]:

@@ -33,6 +33,11 @@ def expression(node: Node, names: Names | None = None, *, named: bool = True) ->
     return _text(node, names or {}, _LOOSEST, named=named)
 
 
+def brief(node: Node) -> str:
+    """The node as an expression, in which what is long is `...`."""
+    return expression(node, _shortened(node, {}), named=False)
+
+
 def constant_text(value: float | bool) -> str:
     """A constant with all its digits, as the expression that gives it."""
     if isinstance(value, bool):

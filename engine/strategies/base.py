@@ -266,7 +266,7 @@ def _arguments(
     if cls.Params is StrategyParams:
         return (params,) if any(one.default is one.empty for one in taken) else ()
     if cls.Params.model_fields and not taken:
-        raise ValueError("its Params have fields, so its __init__ must take them, as (self, params)")
+        raise SentenceError("its Params have fields, so its __init__ must take them, as (self, params)")
     return (params,) if taken else ()
 
 

@@ -10,7 +10,7 @@ class Breakaway(Strategy):
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
@@ -24,13 +24,21 @@ from engine.series.feeds import Feeds, checked_length
 from engine.series.nodes import Feed
 from engine.series.streaming import Stream
 from engine.strategies.base import Inputs, SignalStrategy, StrategyParams
-from engine.strategies.param import adopt_defaults, check_names, model_of, resolved
+from engine.strategies.class_names import check_class
+from engine.strategies.param import adopt_defaults, check_names, model_of, params_of, resolved
 from engine.strategies.rules import Graph, Rules
 from runtime.settings.refusals import sentence
+from runtime.suggestions import did_you_mean
 
 _MADE = frozenset({"params", "_graph", "_stream", "value_names"})
 """What an object of a strategy is made of again in another process."""
+_OF_INIT = frozenset({"params", "_graph", "_stream", "_feeds", "_deciding"})
+"""What only `Strategy.__init__` gives an object."""
 _NOTHING = Signals(False, False, False, False)
+
+
+class MissingAttribute(SentenceError, AttributeError):
+    """A name that a strategy has not; `hasattr` and `getattr` with a default go on."""
 
 
 class Strategy(SignalStrategy):
@@ -54,6 +62,7 @@ class Strategy(SignalStrategy):
         if not isinstance(exits, ExitRules):
             what = f"exits is a {type(exits).__name__}, nb.ExitRules(...) was expected"
             raise SentenceError(f"{cls.__name__}: {what}")
+        check_class(cls, Strategy)
         if "name" not in vars(cls):
             cls.name = cls.__name__
         if "Params" not in vars(cls):
@@ -61,6 +70,7 @@ class Strategy(SignalStrategy):
             cls.Params = model_of(cls)
 
     def __init__(self, params: StrategyParams | None = None, /, **by_name: object) -> None:
+        _check_by_name(type(self), params)
         self.params = self._checked(by_name) if params is None else params
         self._graph = Graph(self.define(BarSeries()))
         _check_distance(self.exit_rules, self._graph.rules)
@@ -68,6 +78,24 @@ class Strategy(SignalStrategy):
         self._stream: Stream | None = None
         self._feeds: dict[tuple[str, int], list[Feed]] | None = None
         self._deciding = ("", 0)
+
+    if not TYPE_CHECKING:  # which would take each name for one that it has
+
+        def __getattr__(self, name: str) -> object:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # what its own code raised
+            raise MissingAttribute(self._without(name))
+
+    def _without(self, name: str) -> str:
+        """One sentence about an attribute that it has not."""
+        title = type(self).__name__
+        if name in _OF_INIT:
+            init = "super().__init__(params, **by_name)"
+            return f"{title}: an __init__ of your own must call {init}, or can be left out"
+        known = [*params_of(type(self)), *(one for one in dir(type(self)) if not one.startswith("_"))]
+        return f"{title} has no {name}{did_you_mean(name, known)}"
 
     def _checked(self, by_name: Mapping[str, object]) -> StrategyParams:
         try:
@@ -161,6 +189,10 @@ class Strategy(SignalStrategy):
         self, bars: Bars, index: int, beside: Iterable[Bars] | Mapping[str, Bars] = ()
     ) -> dict[str, str]:
         """Why each flag is what it is on one bar of a history; a negative index counts from the end."""
+        if not -len(bars) <= index < len(bars):
+            raise SentenceError(
+                f"reasons_at: there is no bar {index}, the history has bars 0 to {len(bars) - 1}"
+            )
         return self._graph.reasons(History(Feeds(bars, beside)).at(index, self._graph.nodes))
 
     def reset(self) -> None:
@@ -180,6 +212,13 @@ class Strategy(SignalStrategy):
         vars(self).update(state)
         if memory is not None:
             self._stream = Stream(self._graph.roots, memory)
+
+
+def _check_by_name(cls: type, params: object) -> None:
+    """`SentenceError` for a value in the place of the object that holds all parameters."""
+    if params is not None and not isinstance(params, StrategyParams):
+        made = f"{cls.__name__}({next(iter(params_of(cls)), 'length')}={params!r:.40})"
+        raise SentenceError(f"{cls.__name__}: parameters are given by name, such as {made}")
 
 
 def _check_distance(exits: ExitRules, rules: Rules) -> None:
