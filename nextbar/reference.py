@@ -7,7 +7,7 @@ from types import ModuleType
 
 import nextbar
 from engine.indicators.catalog import INDICATORS
-from engine.series.calls import BAR_FIELDS
+from engine.series.other_names import BAR_FIELDS
 
 _HEAD = """# nextbar, name by name
 

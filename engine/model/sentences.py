@@ -33,7 +33,7 @@ def what_and_where(error: BaseException, blamed: type | str | None = None) -> st
 def what(error: BaseException) -> str:
     """The exception's own text with its kind, in one line; a `SentenceError` needs no kind."""
     name, said = type(error).__name__, " ".join(printable(str(error)).split())
-    said = said if len(said) <= LONGEST_ERROR else said[:LONGEST_ERROR] + " ..."
+    said = said if len(said) <= LONGEST_ERROR else said[:LONGEST_ERROR].rsplit(" ", 1)[0] + " ..."
     return said if isinstance(error, SentenceError | CompileError) else f"{name}: {said}" if said else name
 
 

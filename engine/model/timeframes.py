@@ -15,6 +15,8 @@ _UNITS_NS = {
     "w": WEEK_NS,
 }
 _TEXT = re.compile(r"([1-9][0-9]{0,3})([smhdw])")
+_OTHER = re.compile(r"([1-9][0-9]{0,3})?(min|[smhdwSHDWT])|[1-9][0-9]{0,3}")
+"""As Pine ("60", "D", "4H") and pandas ("15min", "1T") write them; a number alone is minutes."""
 _FIRST_MONDAY_NS = 4 * 86_400 * SECOND_NS
 """1970-01-05: Binance's and TradingView's weeks begin on Monday, the epoch was a Thursday."""
 
@@ -23,8 +25,20 @@ def timeframe_ns(text: str) -> int:
     """Length of a timeframe; ValueError says what is allowed."""
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise ValueError(f"timeframe {text!r} is not a number followed by one of s, m, h, d, w, such as 5m")
+        raise ValueError(
+            f"timeframe {text!r} is not a number followed by one of s, m, h, d, w, such as 5m{_meant(text)}"
+        )
     return int(match[1]) * _UNITS_NS[match[2]]
+
+
+def _meant(text: str) -> str:
+    """What to write for a timeframe as others write it."""
+    match = _OTHER.fullmatch(text)
+    if match is None:
+        return ""
+    unit = {"min": "m", "T": "m"}.get(match[2], match[2].lower()) if match[2] else "m"
+    count = int(match[1] or 1) if match[2] else int(text)
+    return f"; write {timeframe_text(count * _UNITS_NS[unit])}"
 
 
 def timeframe_text(length_ns: int) -> str:

@@ -163,7 +163,7 @@ class BarSeries:
     def on(self, timeframe: str) -> "BarSeries":
         """The bars of a longer timeframe, such as "1h": a deciding bar sees the last closed one."""
         try:
-            timeframe_ns(timeframe)
+            timeframe_ns(timeframe if hasattr(timeframe, "encode") else str(timeframe))
         except (ValueError, TypeError) as error:
             raise SeriesError(f"bar.on({timeframe!r}): {error}") from None
         if self.feed.timeframe:

@@ -1,7 +1,6 @@
 """Functions that make nodes of indicators, those of the catalog and one's own. `ta` has them by name."""
 
 import inspect
-from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
@@ -21,9 +20,8 @@ from engine.series.nodes import (
     make,
     series_of,
 )
-
-BAR_FIELDS = frozenset({"open", "high", "low", "close", "volume"})
-"""Inputs that the bar itself may stand for."""
+from engine.series.other_names import BAR_FIELDS, written
+from engine.series.outputs import outputs_of
 
 
 def indicator(made: Any = None, /, **told: Any) -> Any:  # noqa: ANN401  # a function or a class
@@ -41,14 +39,16 @@ def indicator(made: Any = None, /, **told: Any) -> Any:  # noqa: ANN401  # a fun
 
 def function_of(cls: type[Indicator]) -> Callable[..., Any]:
     """The function that makes nodes of an indicator."""
-    outputs = namedtuple(cls.__name__, cls.outputs) if len(cls.outputs) > 1 else None  # noqa: PYI024  # names are data
+    outputs = outputs_of(cls) if len(cls.outputs) > 1 else None
 
     def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # `ta.pyi` says what it takes
-        inputs, rest = _inputs_of(cls, args, kwargs)
+        settings = dict(kwargs)
+        inputs, rest = _inputs_of(cls, args, settings)
+        _refuse_series([*rest, *settings.values()], cls)
         try:
-            made = type.__call__(cls, *rest, **kwargs)
+            made = type.__call__(cls, *rest, **settings)
         except (TypeError, ValueError) as error:
-            raise SeriesError(f"ta.{cls.name}: {_settings_sentence(cls, error)}") from None
+            raise SeriesError(f"ta.{cls.name}: {_settings_sentence(cls, args, error)}") from None
         nodes = [_output(made, inputs, k) for k in range(len(cls.outputs))]
         return nodes[0] if outputs is None else outputs(*nodes)
 
@@ -74,11 +74,35 @@ def _inputs_of(
         elif left:
             given = left.pop(0)
         else:
-            raise SeriesError(f"ta.{cls.name} takes {', '.join(cls.inputs)}; {name} is missing")
+            raise SeriesError(
+                f"ta.{cls.name} takes {_input_names(cls)}; {name} is missing{_example(cls, args)}"
+            )
         if isinstance(given, BarSeries):
             raise SeriesError(f"ta.{cls.name}: {name} is the bar, a series such as bar.close was expected")
         inputs.append(_input(cls.name, name, given))
     return inputs, tuple(left)
+
+
+def _input_names(cls: type[Indicator]) -> str:
+    names = ", ".join(cls.inputs)
+    return f"the bar or {names}" if BAR_FIELDS & set(cls.inputs) else names
+
+
+def _example(cls: type[Indicator], args: tuple[Any, ...]) -> str:
+    """How settings alone, as Pine takes them, are written with the bar before; "" where series are given."""
+    if not args:
+        return f"; write {written(cls, 'bar.close')}"
+    if not all(isinstance(one, int | float) for one in args):
+        return ""
+    first = "bar" if BAR_FIELDS & set(cls.inputs) else "bar.close"
+    return f"; write ta.{cls.name}({', '.join([first, *map(repr, args)])})"
+
+
+def _refuse_series(settings: list[Any], cls: type[Indicator]) -> None:
+    if any(isinstance(one, Node | BarSeries) for one in settings):
+        raise SeriesError(
+            f"ta.{cls.name} takes series first, then its settings, which are numbers: write {written(cls)}"
+        )
 
 
 def _input(indicator: str, name: str, given: object) -> Node:
@@ -97,8 +121,10 @@ def _output(indicator: Indicator, inputs: list[Node], k: int) -> Node:
     return make(BoolSeries if indicator.conditions else Series, "output", (call,), (k,), feed=feed)
 
 
-def _settings_sentence(cls: type[Indicator], error: Exception) -> str:
+def _settings_sentence(cls: type[Indicator], args: tuple[Any, ...], error: Exception) -> str:
     settings = ", ".join(str(one) for one in inspect.signature(cls).parameters.values())
     if isinstance(error, TypeError):
-        return f"it takes {', '.join(cls.inputs)} and the settings ({settings or 'none'})"
+        said = f"it takes {', '.join(cls.inputs)} and the settings ({settings or 'none'})"
+        constants = tuple(args) if all(isinstance(one, int | float) for one in args) else ()
+        return f"{said}{_example(cls, constants)}" if constants else said
     return str(error)

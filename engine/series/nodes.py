@@ -20,7 +20,7 @@ import numpy as np
 from engine.indicators.stream import MOST_BARS
 from engine.model.sentences import SentenceError
 from engine.series.operations import OPERATIONS
-from engine.series.refused import sentence_about
+from engine.series.refused import sentence_about, sentence_about_outputs
 
 Data = tuple[str | int | float | bool, ...]
 
@@ -350,6 +350,7 @@ def series_of(value: object) -> Series:
         return value
     if isinstance(value, BoolSeries):
         return value._is_no_number(value)  # its sentence
+    _refuse_outputs(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise SeriesError(f"{_kind(value)} is neither a series nor a number")
     return constant(float(value))
@@ -361,9 +362,16 @@ def condition_of(value: object) -> BoolSeries:
         return value
     if isinstance(value, Series):
         raise SeriesError("a number is no condition; compare it, such as x > 0")
+    _refuse_outputs(value)
     if not isinstance(value, bool):
         raise SeriesError(f"{_kind(value)} is no condition; compare series, such as close > average")
     return always(value)
+
+
+def _refuse_outputs(value: object) -> None:
+    called = getattr(type(value), "_called", "")
+    if called and isinstance(value, tuple):
+        raise SeriesError(sentence_about_outputs(called, getattr(value, "_fields", ())))
 
 
 def number_of(op: str, *args: object) -> Series:

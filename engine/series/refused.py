@@ -1,6 +1,10 @@
 """What to write instead of names that other libraries have and a series has not."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
+
+from engine.indicators.catalog import INDICATORS
+from engine.series.other_names import ours, written
 
 _NO_ARRAY = "it is no array or frame and holds no values; functions of ta take it, such as ta.sma(x, length)"
 _WHOLE = "it would be taken over the whole history, the future too; ta.highest and ta.lowest look at a window"
@@ -40,6 +44,9 @@ _INSTEAD = {
     "mask": "nb.where(condition, a, b)",
     "apply": "@ta.indicator makes a function of your own over one bar at a time",
     "map": "@ta.indicator makes a function of your own over one bar at a time",
+    "isin": '(x == 9) | (x == 10), or x >= 9 with &; of hours also bar.session("09:00-11:00")',
+    "between": "(x >= least) & (x <= most)",
+    "astype": "a number of a series is a float; nb.floor(x) is a whole one, x > 0 a condition",
     "resample": 'bar.on("1h") has the bars of another timeframe',
     "merge": 'bar.on("1h") has the bars of another timeframe, joined as of their close',
     "reindex": 'bar.on("1h") has the bars of another timeframe, joined as of their close',
@@ -76,6 +83,8 @@ def sentence_about(name: str) -> str:
     """One sentence about an attribute that a series has not."""
     if name in _INSTEAD:
         return f"a series has no {name}: {_INSTEAD[name]}"
+    if name in INDICATORS or ours(name):
+        return f"a series has no {name}: {_written(name)}"
     near = get_close_matches(name, _INSTEAD, 1)
     hint = f" (did you mean {near[0]}? {_INSTEAD[near[0]]})" if near else ""
     return f"a series has no {name}; it has + - * / %, comparisons, & | ~ and x[bars ago]{hint}"
@@ -85,6 +94,18 @@ def sentence_about_bar(name: str, known: list[str]) -> str:
     """One sentence about an attribute that the bar has not."""
     if name in _INSTEAD:
         return f"the bar has no {name}; of one of its series, such as bar.close: {_INSTEAD[name]}"
+    if name in INDICATORS or ours(name):
+        return f"the bar has no {name}: {_written(name, 'bar.close')}"
     near = get_close_matches(name, known, 1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return f"the bar has no {name}{hint}; it has {', '.join(known)}"
+    if near:
+        return f"the bar has no {name} (did you mean {near[0]}?)"
+    return f"the bar has no {name}; it has {', '.join(known)}"
+
+
+def sentence_about_outputs(called: str, outputs: Sequence[str]) -> str:
+    """One sentence where one of several outputs was expected."""
+    return f"{called} has several outputs, name one: {', '.join(f'.{name}' for name in outputs)}"
+
+
+def _written(name: str, first: str = "x") -> str:
+    return f"write {written(INDICATORS[name], first)}" if name in INDICATORS else ours(name)

@@ -11,7 +11,7 @@ from typing import Literal, get_args, get_origin
 
 from engine.indicators.catalog import INDICATORS
 from engine.indicators.stream import Indicator
-from engine.series.calls import BAR_FIELDS
+from engine.series.other_names import BAR_FIELDS
 
 PATH = Path(__file__).with_name("ta.pyi")
 _HEAD = '''"""Made by `python -m engine.series.stub`."""

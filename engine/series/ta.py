@@ -12,7 +12,7 @@ from typing import Any
 from engine.indicators.catalog import BROKEN, INDICATORS
 from engine.series.calls import function_of, indicator
 from engine.series.nodes import UnknownIndicator
-from runtime.suggestions import did_you_mean
+from engine.series.other_names import unknown
 
 __all__ = ["indicator"]
 
@@ -22,8 +22,7 @@ def __getattr__(name: str) -> Callable[..., Any]:
     if name.startswith("__"):
         raise AttributeError(name)
     if name not in INDICATORS:
-        said = f"ta has no {name}{did_you_mean(name, INDICATORS)}, docs/indicators.md has all"
-        raise UnknownIndicator("; ".join((said, *BROKEN)))
+        raise UnknownIndicator("; ".join((f"ta has no {name}{unknown(name)}", *BROKEN)))
     function = globals()[name] = function_of(INDICATORS[name])
     return function
 

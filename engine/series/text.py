@@ -31,6 +31,7 @@ from engine.model.sentences import SentenceError
 from engine.series import functions, ta
 from engine.series.bar import BarSeries
 from engine.series.nodes import BoolSeries, Node, logic
+from engine.series.other_names import ours
 from engine.series.refused import sentence_about
 from runtime.suggestions import did_you_mean
 
@@ -354,9 +355,7 @@ class _Reader:
             return function.id
         if function.id in self._names or function.id in RESERVED:
             raise self._error(tree, f"{function.id} is no function; x[1] is the value one bar ago")
-        raise self._error(
-            tree, f"there is no function {function.id}{did_you_mean(function.id, _FUNCTION_NAMES)}"
-        )
+        raise self._error(tree, f"there is no function {function.id}{_hint(function.id)}")
 
     def _argument(self, tree: ast.expr) -> object:
         value = self.value(tree)
@@ -398,6 +397,11 @@ def _choose_output(outputs: tuple[object, ...]) -> str:
     names: tuple[str, ...] = getattr(outputs, "_fields", ())
     kind = type(outputs).__name__.lower()
     return f"{kind} has several outputs, name one: {', '.join(f'.{name}' for name in names)}"
+
+
+def _hint(name: str) -> str:
+    said = ours(name).replace("ta.", "")
+    return f"; {said}" if said else did_you_mean(name, _FUNCTION_NAMES)
 
 
 _FUNCTION_NAMES = frozenset({*FUNCTIONS, *INDICATORS, *_OF_BAR, *_OTHER_BARS})

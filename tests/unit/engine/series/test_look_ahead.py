@@ -70,7 +70,11 @@ LEAKS: list[tuple[str, Callable[[BarSeries], object], str]] = [
     ("a change to a later bar", lambda bar: ta.change(bar.close, -1), "from 1 up, not -1"),
     ("a pivot before it is confirmed", lambda bar: ta.pivot_high(bar.high, 2, -2), "from 0 up, not -2"),
     ("a later occurrence", lambda bar: ta.valuewhen(bar.close > 1, bar.close, -1), "from 0 up, not -1"),
-    ("a length known afterwards", lambda bar: ta.ema(bar.close, bar.index), "must be a whole number"),
+    (
+        "a length known afterwards",
+        lambda bar: ta.ema(bar.close, bar.index),
+        "its settings, which are numbers",
+    ),
     ("a branch on a value", lambda bar: 1.0 if bar.close > 1 else 0.0, "cannot decide an if"),
     ("a function over values", lambda bar: bar.close.apply(float), "one bar at a time"),
 ]
