@@ -2,16 +2,20 @@
 # ruff: noqa: A001, ANN401, PYI021  # names are Pine's; an own indicator may be anything
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, overload
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, overload
 
 from engine.series.bar import BarSeries
 from engine.series.nodes import BoolSeries, Series
 
 _Given: TypeAlias = Series | BoolSeries | float
 
+class OwnIndicator(Protocol):
+    def __call__(self, *inputs: _Given | BarSeries, **named: Any) -> Any: ...
+
+@overload
+def indicator(made: Callable[..., Any], /) -> OwnIndicator: ...
+@overload
 def indicator(
-    made: Any = None,
-    /,
     *,
     state: int | Callable[..., int] = 0,
     initial: float | Sequence[float] = 0.0,
@@ -19,7 +23,7 @@ def indicator(
     outputs: Sequence[str] = ("value",),
     conditions: bool = False,
     cumulative: bool = False,
-) -> Any: ...
+) -> Callable[[Callable[..., Any]], OwnIndicator]: ...
 def exp(x: _Given) -> Series: ...
 def log(x: _Given) -> Series: ...
 def log10(x: _Given) -> Series: ...

@@ -40,6 +40,26 @@ class Breakaway(nb.Strategy):
         )
 
 
+@ta.indicator(state=1, warmup=lambda length: 14 * length)
+def smoothed(state: list[float], x: float, *, length: int) -> float:
+    """An average that forgets by and by."""
+    state[0] += (x - state[0]) / length
+    return state[0]
+
+
+@ta.indicator
+class Last:
+    """The price itself."""
+
+    def update(self, x: float) -> float:
+        return x
+
+
+def slow(bar: nb.BarSeries) -> nb.BoolSeries:
+    """Crosses above the other one."""
+    return ta.crossover(smoothed(bar.close, length=20), smoothed(bar.open, length=20))
+
+
 result = nb.backtest(Breakaway(length=40), nb.load("ETHUSDT_1h.parquet"))
 assert_type(result, nb.Result)
 '''
