@@ -47,7 +47,7 @@ class Result:
     def stats(self) -> "pd.Series[float]":
         """Return, risk and trade numbers by name; nan where one is undefined.
 
-        Percents are percents. Formulas: `engine.backtest.report.metrics`.
+        Percents are percents. Each name: docs/backtesting.md. Formulas: `engine.backtest.report.metrics`.
         """
         return pd.Series(self.backtest.metrics, dtype=np.float64, name=self.title)
 

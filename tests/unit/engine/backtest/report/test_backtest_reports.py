@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from engine.backtest import cli
+from engine.backtest import backtest, cli
 from engine.backtest.data.broker_config import BROKER_DEFAULTS, BrokerConfig
 from engine.backtest.report import chart as report_chart
 from engine.backtest.report import page as report_page
@@ -253,3 +253,11 @@ def test_settings_of_single_symbols_and_brackets_are_told_shortly():
     text = broker_line(config.model_dump())
     assert "each entry risks 2 % of equity" in text
     assert "limit entries 0.5 % from the close, valid 3 bars" in text
+
+
+def test_the_page_lists_every_number_of_a_result():
+    page = (ROOT / "docs" / "backtesting.md").read_text("utf-8")
+    section = page.partition("### Numbers of a result")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \| [^|]+ \|$", section, re.MULTILINE) == list(
+        backtest("rsi", "sample-1h").metrics
+    )
