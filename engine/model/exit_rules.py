@@ -42,6 +42,8 @@ from datetime import time
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from engine.model.named_arguments import names_checked
+
 EntryBar = Literal["keep", "signal_bar", "fill_bar", "pending"]
 """What a flip does to the bar from which holding is counted; see `ExitRules.entry_bar`."""
 
@@ -88,6 +90,7 @@ SIGNAL_TEXTS = (
 """What the trade list prints, by the codes above; all ten TradingView scripts use these words."""
 
 
+@names_checked("nb.PartialExit")
 @dataclass(frozen=True, slots=True)
 class PartialExit:
     """Leave `fraction` of the initial quantity when price has moved `at_r` multiples of R in favour."""
@@ -96,6 +99,7 @@ class PartialExit:
     fraction: float
 
 
+@names_checked("nb.RoiStep")
 @dataclass(frozen=True, slots=True)
 class RoiStep:
     """From that many minutes in a position on, a profit of `percent` is enough to leave with; it may be 0 or
@@ -105,6 +109,7 @@ class RoiStep:
     percent: float
 
 
+@names_checked("nb.ExitRules", {"stoploss": "stop_loss_percent", "trailing_stop": "trailing_percent"})
 @dataclass(frozen=True, slots=True)
 class ExitRules:
     """Percents are of the entry price; None is off. R is the signal's `risk_distance`.

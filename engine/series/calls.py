@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.indicators import own
 from engine.indicators.stream import Indicator
+from engine.model.named_arguments import unknown
 from engine.series.bar import BarSeries
 from engine.series.nodes import (
     DECIDING,
@@ -22,6 +23,9 @@ from engine.series.nodes import (
 )
 from engine.series.other_names import BAR_FIELDS, written
 from engine.series.outputs import outputs_of
+
+_LENGTHS = ("len", "period", "periods", "window", "span", "timeperiod", "n")
+"""What other libraries call a length."""
 
 
 def indicator(made: Any = None, /, **told: Any) -> Any:  # noqa: ANN401  # a function or a class
@@ -45,6 +49,7 @@ def function_of(cls: type[Indicator]) -> Callable[..., Any]:
         settings = dict(kwargs)
         inputs, rest = _inputs_of(cls, args, settings)
         _refuse_series([*rest, *settings.values()], cls)
+        _refuse_unknown(settings, cls)
         try:
             made = type.__call__(cls, *rest, **settings)
         except (TypeError, ValueError) as error:
@@ -103,6 +108,15 @@ def _refuse_series(settings: list[Any], cls: type[Indicator]) -> None:
         raise SeriesError(
             f"ta.{cls.name} takes series first, then its settings, which are numbers: write {written(cls)}"
         )
+
+
+def _refuse_unknown(settings: dict[str, Any], cls: type[Indicator]) -> None:
+    taken = inspect.signature(cls).parameters
+    for name in settings:
+        if name not in taken:
+            said = unknown(f"ta.{cls.name}", name, taken, dict.fromkeys(_LENGTHS, "length"))
+            shown = ", ".join(map(str, taken.values())) or "none"
+            raise SeriesError(f"{said}; it takes {', '.join(cls.inputs)} and the settings ({shown})")
 
 
 def _input(indicator: str, name: str, given: object) -> Node:

@@ -135,11 +135,6 @@ class Node:
         assert isinstance(made, Node)
         return made
 
-    def __repr__(self) -> str:
-        from engine.series.words import brief  # noqa: PLC0415  # words are about nodes
-
-        return f"<{type(self).__name__} {brief(self)}>"
-
     if not TYPE_CHECKING:  # which would take each name for one that it has
 
         def __getattr__(self, name: str) -> NoReturn:

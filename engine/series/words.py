@@ -33,9 +33,12 @@ def expression(node: Node, names: Names | None = None, *, named: bool = True) ->
     return _text(node, names or {}, _LOOSEST, named=named)
 
 
-def brief(node: Node) -> str:
-    """The node as an expression, in which what is long is `...`."""
-    return expression(node, _shortened(node, {}), named=False)
+def _shown(node: Node) -> str:
+    """What `print` says of a series: its expression, in which what is long is `...`."""
+    return f"<{type(node).__name__} {expression(node, _shortened(node, {}), named=False)}>"
+
+
+Node.__repr__ = _shown  # type: ignore[method-assign, assignment]  # here, as words are made of nodes
 
 
 def constant_text(value: float | bool) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar, cast, get_type_hints
 from pydantic import Field, create_model
 
 from engine.model.exit_rules import ExitRules
+from engine.model.named_arguments import names_checked
 from engine.model.sentences import SentenceError
 from engine.strategies.base import StrategyParams
 
@@ -54,6 +55,19 @@ class Param:
         raise SentenceError(f"{type(strategy).__name__}.{self.name} is a parameter; give it when it is made")
 
 
+@names_checked(
+    "nb.param",
+    {
+        "min": "ge",
+        "minimum": "ge",
+        "low": "ge",
+        "max": "le",
+        "maximum": "le",
+        "high": "le",
+        "options": "choices",
+    }
+    | {"description": "doc", "help": "doc"},
+)
 def param(
     default: T,
     *,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.model.named_arguments import names_checked
 from engine.model.signals import SIGNAL_NUMBERS, SignalArrays, Signals
 from engine.series.batch import History
 from engine.series.functions import where
@@ -32,6 +33,7 @@ from engine.strategies.calls import LONGEST_TEXT, MOST_VALUES, is_text
 FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
 
 
+@names_checked("nb.Rules")
 @dataclass(frozen=True, eq=False)
 class Rules:
     """What a strategy says about each bar.
@@ -61,7 +63,9 @@ class Rules:
     """Series by the names that the strategy's own code gave them, for people to read."""
 
     def __post_init__(self) -> None:
-        frame = sys._getframe(2)  # whose code made this: its local names are for reasons in words
+        frame = sys._getframe(
+            3
+        )  # whose code made this, behind `names_checked`: its local names are for reasons in words
         own = {
             name: value for name, value in frame.f_locals.items() if isinstance(value, Series | BoolSeries)
         }
