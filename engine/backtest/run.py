@@ -64,12 +64,12 @@ def backtest(
     `strategy` is a name, `FILE.py:Class`, `package.module:Class`, a class, or an object. `params` are for a
     name or a class. An object of a script keeps what it has seen, so it runs once and on one symbol.
 
-    `bars` are what `bars_of` takes (a file, a data frame, a sample's name, `Bars`) of one or several symbols,
-    or `MarketData` with everything about the data in it. `finer` (bars inside the bars, given alike) and
-    `funding` are by symbol; where there is one symbol, its own will do. `instruments`
-    are grids by symbol, or the file of a saved answer of `exchangeInfo`. `gaps` is the rule for missing bars.
-    `beside` are bars, given as `bars` or by symbol, that the strategy only looks at: of other symbols, or
-    longer ones in place of those that are made of the deciding ones.
+    `bars` are what `bars_of` takes (a file, a data frame, a sample's name, `Bars`) of one or several
+    symbols, also by symbol, or `MarketData` with everything about the data in it. `finer` (bars inside the
+    bars, given alike) and `funding` are by symbol; where there is one symbol, its own will do.
+    `instruments` are grids by symbol, or the file of a saved answer of `exchangeInfo`. `gaps` is the rule
+    for missing bars. `beside` are bars, given as `bars` or by symbol, that the strategy only looks at: of
+    other symbols, or longer ones in place of those that are made of the deciding ones.
 
     `exits` replaces exit rules of a signal strategy, all or some by name. `broker` are settings by name on
     top of the defaults of the command line; a `BrokerConfig` or `BrokerSettings` is taken as it is. `engine`
@@ -80,7 +80,7 @@ def backtest(
     """
     announce_compiling()
     how = _broker(broker)
-    market = _market(bars, how, finer, funding, instruments, gaps, _beside(beside))
+    market = _market(bars, how, finer, funding, instruments, gaps, all_bars(beside))
     choice = _choice(strategy, params, exits, name)
     ready = _ready(strategy, choice, list(market.bars))
     rules = _rules(ready[0], choice, how)
@@ -161,12 +161,6 @@ def _market(
         gaps=gaps,
         beside=beside,
     )
-
-
-def _beside(given: Source | Iterable[Source] | Mapping[str, Source]) -> list[Bars]:
-    if isinstance(given, Mapping):
-        return [bars_of(one, symbol) for symbol, one in given.items()]
-    return all_bars(given)
 
 
 def _finer(given: Source | Mapping[str, Source] | None) -> Bars | Mapping[str, Bars] | None:

@@ -291,6 +291,11 @@ class _Reader:
         return compute(a, b)
 
     def _compare(self, tree: ast.Compare) -> object:
+        for part in (tree.left, *tree.comparators):
+            if isinstance(part, ast.BinOp) and isinstance(part.op, ast.BitAnd | ast.BitOr):
+                raise self._error(
+                    part, f"{_INSTEAD[type(part.op)]}, which joins comparisons: a > b and c > d"
+                )
         if len(tree.ops) > 1:
             raise self._error(tree, "two comparisons in one: write a < b and b < c")
         compare = _COMPARISONS.get(type(tree.ops[0]))

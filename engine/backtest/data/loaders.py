@@ -1,8 +1,8 @@
 """Reads and checks bars from files; an error is one sentence with file, row and what was expected.
 
-Parquet and CSV (plain, gzip or zip) with the open time, open, high, low, close and volume (optional), by
-any of their usual names; a CSV without a header has them in this order. Rows count from 1 after the header,
-lines as an editor counts them.
+Parquet, feather, JSON (a list of rows) and CSV (plain, gzip or zip) with the open time, open, high, low,
+close and volume (optional), by any of their usual names; a CSV without a header has them in this order.
+Rows count from 1 after the header, lines as an editor counts them.
 """
 
 import re
@@ -154,6 +154,8 @@ def _bars_table(path: Path, table: pa.Table) -> tuple[pa.Table, NDArray[np.int64
     missing = [name for name in _PRICES if found[name] is None]
     if time_name is None or missing:
         hint = " (a close time is when a bar ends)" if "close_time" in names and not missing else ""
+        if not missing and not hint and not path.suffix:  # a data frame
+            hint = "; a column of times or a DatetimeIndex says when each bar opens"
         if any(map(_is_number, table.column_names)):
             hint = "; its first line seems to be a row: write a line of names above it"
         raise DataError(

@@ -1,7 +1,7 @@
 """Bars from what a person has at hand: a file, the name of a sample market, a pandas data frame, `Bars`."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard, cast
 
@@ -41,11 +41,19 @@ def bars_of(source: Source, symbol: str | None = None) -> Bars:
     raise DataError(f"bars are given as {type(source).__name__}, expected {_EXPECTED}")
 
 
-def all_bars(sources: Source | Iterable[Source]) -> list[Bars]:
-    """`bars_of` each, where one or several may be given."""
+def all_bars(sources: Source | Iterable[Source] | Mapping[str, Source]) -> list[Bars]:
+    """`bars_of` each, where one or several may be given, several also by symbol."""
+    if isinstance(sources, Mapping) and not _is_frame(sources):
+        return [bars_of(one, symbol) for symbol, one in sources.items()]
     if isinstance(sources, str | Path | Bars) or _is_frame(sources) or not isinstance(sources, Iterable):
         return [bars_of(sources)]
-    return [bars_of(one) for one in cast("Iterable[Source]", sources)]
+    given = list(cast("Iterable[Source]", sources))
+    if sum(map(_is_frame, given)) > 1:
+        raise DataError(
+            "several data frames need the names of their symbols: write"
+            ' {"BTCUSDT": frame, "ETHUSDT": frame}, or nb.load(frame, "BTCUSDT") for each'
+        )
+    return [bars_of(one) for one in given]
 
 
 def _is_frame(source: object) -> "TypeGuard[pd.DataFrame]":
@@ -53,11 +61,25 @@ def _is_frame(source: object) -> "TypeGuard[pd.DataFrame]":
     return pandas is not None and isinstance(source, pandas.DataFrame)
 
 
+def _of_one_symbol(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """A frame with the names of prices alone, of one with columns (Close, BTC-USD) or (BTC-USD, Close)."""
+    levels = [{str(one).lower() for one in frame.columns.get_level_values(k)} for k in (0, 1)]
+    at = 1 if "close" in levels[1] else 0
+    symbols = frame.columns.get_level_values(1 - at).unique()
+    if len(symbols) > 1:
+        raise DataError(
+            f"{FRAME} has columns of {', '.join(map(str, symbols[:5]))}, expected one symbol: "
+            f"select it, such as frame.xs({str(symbols[0])!r}, axis=1, level={1 - at})"
+        )
+    frame = frame.copy(deep=False)
+    frame.columns = frame.columns.get_level_values(at)
+    return frame
+
+
 def _table_of(frame: "pd.DataFrame") -> pa.Table:
     """Index and columns; a column that bars have no use for may hold anything."""
     if frame.columns.nlevels > 1:  # as yfinance has them: (Close, BTC-USD)
-        frame = frame.copy(deep=False)
-        frame.columns = frame.columns.get_level_values(0)
+        frame = _of_one_symbol(frame)
     columns = [(str(name), frame.iloc[:, at]) for at, name in enumerate(frame.columns)]
     if frame.index.dtype.kind not in "iuf" or frame.index.name is not None:
         columns.append((str(frame.index.name or "index"), frame.index.to_series()))

@@ -1,15 +1,17 @@
-"""Files of rows as Arrow tables: parquet and CSV (plain, gzip or zip; with a header or without)."""
+"""Files of rows as Arrow tables: parquet, feather, JSON, CSV (plain, gzip or zip; with a header or not)."""
 
 import gzip
 import io
+import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+from pyarrow import feather
 
 from engine.backtest.data.columns import read_parquet
 
@@ -31,16 +33,35 @@ def read_table(path: Path, holding: str = "bars") -> pa.Table:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "no such file"
         raise DataError(f"{path}: {what}, expected {holding} as parquet or CSV")
-    kind = "parquet" if path.suffix == ".parquet" else "CSV"
+    kind, read = _KINDS.get(_suffix(path), ("CSV", _read_csv))
     try:
-        table = read_parquet(path) if kind == "parquet" else _read_csv(path)
+        table = read(path)
         # Decodes the names, which pyarrow leaves to the first who asks.
         return table if table.column_names else pa.table({})
     except UnicodeDecodeError as e:
         raise DataError(f"{path}: not a text file, expected {holding} as CSV") from e
-    except (pa.ArrowInvalid, OSError, EOFError, zlib.error) as e:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError, EOFError, zlib.error, json.JSONDecodeError) as e:
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise DataError(f"{path}: cannot be read as {kind} ({reason})") from e
+
+
+def _suffix(path: Path) -> str:
+    return path.with_suffix("").suffix if path.suffix in {".gz", ".zip"} else path.suffix
+
+
+def _read_feather(path: Path) -> pa.Table:
+    return feather.read_table(path, use_threads=False, memory_map=False)
+
+
+def _read_json(path: Path) -> pa.Table:
+    """Rows as exchanges send them and freqtrade keeps them: [open time, open, high, low, close, volume]."""
+    rows = json.loads(_unpacked(path))
+    is_rows = isinstance(rows, list) and rows and all(isinstance(row, list) for row in rows)
+    if not is_rows or len({len(row) for row in rows}) > 1:
+        raise DataError(f"{path}: expected a list of rows [open_time, open, high, low, close, volume]")
+    extra = [f"column {number}" for number in range(len(_HEADERLESS) + 1, len(rows[0]) + 1)]
+    names = [*_HEADERLESS, *extra][: len(rows[0])]
+    return pa.table([pa.array(values) for values in zip(*rows, strict=True)], names=names)
 
 
 def _read_csv(path: Path) -> pa.Table:
@@ -97,7 +118,7 @@ def with_line(path: Path, text: str) -> str:
     Rows count from 1 after the header; lines from 1 at the top, empty ones too.
     """
     named = _ROW.search(text)
-    if named is None or path.suffix == ".parquet" or not path.is_file():
+    if named is None or _suffix(path) in _KINDS or not path.is_file():
         return text
     data = _unpacked(path)
     skipped, _, names = _layout(path, data)
@@ -146,3 +167,11 @@ def _first_row(data: bytes) -> tuple[int, str]:
     if len(lines) > 1 and not any(mark in lines[0] for mark in _DELIMITERS) and "," in lines[1]:
         return 1, lines[1]
     return 0, lines[0] if lines else ""
+
+
+_KINDS: Mapping[str, tuple[str, Callable[[Path], pa.Table]]] = {
+    ".parquet": ("parquet", read_parquet),
+    ".feather": ("feather", _read_feather),
+    ".json": ("JSON", _read_json),
+}
+"""By the end of a file's name; all others are CSV."""

@@ -99,6 +99,8 @@ def test_what_is_made_of_parameters_alone_is_a_number(text: str, value: object) 
         ("exec('1')", "column 1: there is no function exec"),
         ("eval('1')", "column 1: there is no function eval"),
         ("getattr(close, 'op')", "column 1: there is no function getattr"),
+        ("close > open & close > 1", "column 9: write and, which joins comparisons"),
+        ("close > open | close > 1", "column 9: write or, which joins comparisons"),
         ("ta.ema(close, 3)", "column 1: write ema(...) without ta."),
         ("ta.own.indicator(close)", "column 1: a series has no indicator"),
         ("(lambda: close)()", "column 1: this cannot be part of an expression"),

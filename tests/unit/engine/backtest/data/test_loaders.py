@@ -1,5 +1,7 @@
 """Bars are read from every layout, and a fault is one sentence with file, row and expectation."""
 
+import gzip
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 import pytest
+from pyarrow import feather
 
 from engine.backtest.data.loaders import DataError, cut, load_bars, open_bars, read_bars, read_funding
 from engine.backtest.data.sample_files import write_bars
@@ -243,3 +246,45 @@ def test_a_date_with_slashes_and_its_year_last_is_refused_with_what_to_write(tmp
     path.write_text("date,open,high,low,close\n01/05/2023,1,1,1,1\n02/05/2023,1,1,1,1\n", "utf-8")
     with pytest.raises(DataError, match=r"line 2, row 1: .*may be day or month first: write 2025/01/31"):
         load_bars(path)
+
+
+FREQTRADE = [
+    [1_735_689_600_000, 10.0, 12.0, 9.0, 11, 5.0],
+    [1_735_693_200_000, 11.0, 13.0, 10.0, 12.5, 6.0],
+]
+
+
+def test_freqtrades_feather_and_json_are_read(tmp_path: Path):
+    names = ("date", "open", "high", "low", "close", "volume")
+    columns = [pa.array(values) for values in zip(*FREQTRADE, strict=True)]
+    columns[0] = columns[0].cast(pa.timestamp("ms", "UTC"))
+    feather.write_feather(pa.table(columns, names=names), tmp_path / "BTC_USDT-1h.feather")
+    (tmp_path / "BTC_USDT-1h.json").write_text(json.dumps(FREQTRADE), "utf-8")
+    (tmp_path / "BTC_USDT-1h.json.gz").write_bytes(gzip.compress(json.dumps(FREQTRADE).encode()))
+    for kind in ("feather", "json", "json.gz"):
+        bars = read_bars(tmp_path / f"BTC_USDT-1h.{kind}")
+        assert bars.open_time_ns.tolist() == [row[0] * 10**6 for row in FREQTRADE]
+        assert bars.close.tolist() == [11.0, 12.5]
+        assert (bars.symbol, bars.timeframe_ns) == ("BTC", HOUR_NS)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{}", "expected a list of rows [open_time, open,"),
+        ("[[1, 2], [1]]", "expected a list of rows [open_time, open,"),
+        ("[[1, 2", "cannot be read as JSON (Expecting"),
+        ("[[1735689600000, 10, 8, 9, 11, 5]]", ", row 1: high 8.0 is below low 9.0"),
+        ("[[1, 2], [3, 4]]", "no column 'high' among 'open_time', 'open'"),
+        ("[[1, 2], [{}, 4]]", "cannot be read as JSON ("),
+    ],
+)
+def test_what_json_cannot_be_is_one_sentence(tmp_path: Path, content: str, sentence: str):
+    path = tmp_path / "X_1h.json"
+    path.write_text(content, "utf-8")
+    with pytest.raises(DataError) as raised:
+        read_bars(path)
+    assert sentence in str(raised.value)
+    (tmp_path / "X_1h.feather").write_text(content, "utf-8")
+    with pytest.raises(DataError, match="cannot be read as feather"):
+        read_bars(tmp_path / "X_1h.feather")

@@ -109,6 +109,27 @@ def test_one_source_or_several(tmp_path: Path):
     assert read_bars(str(path)).close.tolist() == PRICES["close"]
 
 
+def test_several_frames_are_given_by_symbol():
+    frame = FRAMES["backtesting.py"]
+    assert [one.symbol for one in all_bars({"AUSDT": frame, "BUSDT": frame})] == ["AUSDT", "BUSDT"]
+    with pytest.raises(DataError, match=r'write \{"BTCUSDT": frame, .* or nb.load\(frame, "BTCUSDT"\)'):
+        all_bars([frame, frame])
+
+
+@pytest.mark.parametrize(("level", "at"), [(0, "level=1"), (1, "level=0")])
+def test_a_frame_of_two_tickers_is_answered_with_how_to_select_one(level: int, at: str):
+    both = pd.concat([FRAMES["yfinance"], FRAMES["yfinance"].rename(columns={"BTC-USD": "ETH-USD"})], axis=1)
+    with pytest.raises(DataError, match="has columns of BTC-USD, ETH-USD, expected one symbol") as raised:
+        bars_of(both if level == 0 else both.swaplevel(axis=1))
+    assert str(raised.value).endswith(f"frame.xs('BTC-USD', axis=1, {at})")
+    assert len(bars_of(FRAMES["yfinance"].swaplevel(axis=1))) == 3
+
+
+def test_a_frame_without_times_is_told_where_they_go():
+    with pytest.raises(DataError, match="; a column of times or a DatetimeIndex says when each bar opens"):
+        bars_of(pd.DataFrame(titled()))
+
+
 def test_a_backtest_takes_a_data_frame_a_path_and_a_samples_name_alike():
     bars = dataset("sample-1h")
     frame = pd.DataFrame(
