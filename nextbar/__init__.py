@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.backtest.data.sources import bars_of as load
     from engine.model.bars import Bar, Bars
     from engine.model.exit_rules import ExitRules, PartialExit, RoiStep
+    from engine.model.sentences import NextbarError
     from engine.series import ta
     from engine.series.bar import BarSeries
     from engine.series.feature_set import standard_features
@@ -56,6 +57,7 @@ _HOMES = {
     "DataError": "engine.backtest.data.loaders",
     "ExitRules": "engine.model.exit_rules",
     "FeatureStream": "engine.series.features",
+    "NextbarError": "engine.model.sentences",
     "Params": "engine.strategies.base:StrategyParams",
     "PartialExit": "engine.model.exit_rules",
     "Result": "nextbar.result",
@@ -98,6 +100,7 @@ __all__ = [
     "DataError",
     "ExitRules",
     "FeatureStream",
+    "NextbarError",
     "Params",
     "PartialExit",
     "Result",

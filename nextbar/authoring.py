@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.model.sentences import NextbarError
 from runtime.settings.environment import Home
 from runtime.suggestions import allowed
 
@@ -136,7 +137,7 @@ _SOURCES: Mapping[str, tuple[str, str]] = {
 """Suffix and text of the strategy's file, by its kind."""
 
 
-class AuthoringError(Exception):
+class AuthoringError(NextbarError):
     """Nothing was written; one sentence."""
 
 

@@ -1,8 +1,12 @@
 """The broker's settings as people write them: on top of a backtest's defaults."""
 
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError, model_validator
 
 from engine.backtest.data.broker_config import BROKER_DEFAULTS, BrokerConfig, merged_broker
+from engine.backtest.data.configuration import ConfigError
+from runtime.settings.refusals import sentence
 
 
 class Broker(BrokerConfig):
@@ -14,6 +18,14 @@ class Broker(BrokerConfig):
 
     commission_percent: float = Field(default=BROKER_DEFAULTS["commission_percent"], ge=0.0, le=100.0)
     slippage_ticks: int = Field(default=BROKER_DEFAULTS["slippage_ticks"], ge=0, le=1_000_000)
+
+    if not TYPE_CHECKING:  # which knows the arguments by the fields
+
+        def __init__(self, **given: Any) -> None:  # noqa: ANN401  # checked by the fields
+            try:
+                super().__init__(**given)
+            except ValidationError as error:
+                raise ConfigError(f"nb.Broker: {sentence(error, type(self), raw=given)}") from None
 
     @model_validator(mode="before")
     @classmethod

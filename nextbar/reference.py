@@ -28,7 +28,7 @@ _GROUPS = {
     ),
     "Features for research": ("features", "standard_features", "FeatureStream"),
     "Scripts": ("Script", "Params", "Verbs", "Bar"),
-    "Errors": ("ConfigError", "DataError", "StrategyFault"),
+    "Errors": ("NextbarError", "ConfigError", "DataError", "StrategyFault"),
 }
 """Names in an order for reading; those of no group come at the end."""
 _REST = "Series and functions of them"

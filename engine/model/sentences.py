@@ -14,7 +14,13 @@ _IN_TEXT = re.compile(r'File "([^"]+)", line (\d+)')
 """As compilers name a place in their messages."""
 
 
-class SentenceError(ValueError):
+class NextbarError(Exception):
+    """What every error of nextbar is, with one sentence for a person: `ConfigError`, `DataError`,
+    `StrategyFault`, and what is said about a strategy's class, its parameters and its series.
+    """
+
+
+class SentenceError(NextbarError, ValueError):
     """An error whose text is a whole sentence for a person."""
 
 

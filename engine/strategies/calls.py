@@ -5,7 +5,7 @@ from functools import lru_cache
 from math import isnan
 from numbers import Real
 
-from engine.model.sentences import SentenceError
+from engine.model.sentences import NextbarError, SentenceError
 
 LONGEST_TEXT = 200
 """Characters of a tag, an id or a comment."""
@@ -29,7 +29,7 @@ far from a market that has fallen a script's arithmetic ends there, and such a l
 _NAMING = frozenset({"entry", "order", "exit"})
 
 
-class StrategyFault(Exception):
+class StrategyFault(NextbarError):
     """A strategy's own fault, in one sentence; `trace` is where it happened, line by line."""
 
     def __init__(self, sentence: str, trace: str = "") -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from engine.backtest.data.time_column import parse_time, two_days
+from engine.model.sentences import SentenceError
 from runtime.settings.refusals import first_problem
 
 _YEAR_AND_MONTH = re.compile(r"\d{4}-\d{2}")
@@ -19,7 +20,7 @@ _FIRST_YEAR, _LAST_YEAR = 1678, 2261
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
-class ConfigError(ValueError):
+class ConfigError(SentenceError):
     """The configuration cannot be used; one sentence names file, key and what was expected."""
 
 

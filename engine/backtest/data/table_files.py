@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 from pyarrow import feather
 
 from engine.backtest.data.columns import read_parquet
+from engine.model.sentences import SentenceError
 
 _HEADERLESS = ("open_time", "open", "high", "low", "close", "volume")
 """Order of the columns in files of exchanges that have no header."""
@@ -24,7 +25,7 @@ _TWO_HEADERS = b"Price,"
 _ROW = re.compile(r", row (\d+):")
 
 
-class DataError(ValueError):
+class DataError(SentenceError):
     """A data file cannot be used; the message is one sentence for the user."""
 
 
