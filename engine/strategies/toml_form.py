@@ -62,7 +62,7 @@ def strategy_of(file: Path) -> type[Strategy]:
 
 def strategy_of_text(content: bytes, file: Path) -> type[Strategy]:
     """`strategy_of` the content of a file."""
-    form = _Form(file.name, _table_of(content, file.name))
+    form = _Form(file.name, _table_of(content, file.name), content.decode("utf-8-sig"))
     title = "".join(part[:1].upper() + part[1:] for part in file.stem.replace("-", "_").split("_"))
     body: dict[str, Any] = {
         **form.params,
@@ -87,8 +87,8 @@ def _table_of(content: bytes, file: str) -> Table:
 class _Form:
     """The parts of one file, its expressions parsed."""
 
-    def __init__(self, file: str, given: Table) -> None:
-        self._file = file
+    def __init__(self, file: str, given: Table, text: str) -> None:
+        self._file, self._lines = file, text.splitlines()
         for key in given:
             if key not in {"doc", *_TABLES, *RULES}:
                 raise self._error(key, f"no such key{allowed(key, ('doc', *_TABLES, *RULES))}")
@@ -275,7 +275,26 @@ class _Form:
         return {name: self._expression(f"plot, {name}", text) for name, text in given.items()}
 
     def _error(self, key: str, sentence: str) -> TomlStrategyError:
-        return TomlStrategyError(f"{self._file}, {key}: {sentence}")
+        line = _line_of(self._lines, key)
+        where = f" (line {line})" if line else ""
+        return TomlStrategyError(f"{self._file}, {key}: {sentence}{where}")
+
+
+def _line_of(lines: list[str], key: str) -> int:
+    """The line of a key such as "enter_long" or "series.average", from 1; 0 where it is not seen."""
+    table, _, rest = key.partition(", ")[0].rpartition(".") if key.count(".") < 2 else key.partition(".")
+    name = rest.partition(".")[0]
+    within = {table} if table else {"", "rules"}
+    now = ""
+    for number, line in enumerate(lines, start=1):
+        bare = line.strip()
+        if bare.startswith("["):
+            now = bare.partition("]")[0].strip("[ ")
+            if now in {f"{one}.{name}".strip(".") for one in within}:
+                return number
+        elif now in within and bare.partition("=")[0].strip(" \t\"'") == name and "=" in bare:
+            return number
+    return 0
 
 
 def _named_nodes(names: Mapping[str, object]) -> Iterator[tuple[str, Node]]:

@@ -139,6 +139,26 @@ def test_rules_may_stand_at_the_top_of_the_file() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("doc = 'x'\n\nenter_long = 'close > opne'", 3),
+        ("[series]\na = 'close'\n[rules]\nenter_long = 'a > b'", 4),
+        ("[series]\nenter = 'close'\nslow = 'nothing'\n[rules]\nenter_long = 'close > slow'", 3),
+        ("enter_long = true\n[params]\nbatch = 1", 3),
+        ("enter_long = true\n[params.a]\ndefault = 'x'\nge = 1", 2),
+        ("enter_long = true\n[params]\na = {default = 1, doc = 3}", 3),
+        ("enter_long = true\nplot = {a = 'b'}", 2),
+        ("enter_long = true\n[plot]\na = 'b'", 2),
+        ("'enter_long' = 'close'", 1),
+    ],
+)
+def test_an_error_ends_with_the_line_of_its_key(text: str, line: int) -> None:
+    with pytest.raises(TomlStrategyError) as raised:
+        strategy_of_text(text.encode(), Path("x.toml"))
+    assert str(raised.value).endswith(f" (line {line})")
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         (
@@ -210,6 +230,7 @@ def test_a_wrong_file_is_one_sentence_where_a_strategy_is_looked_for(home: Path)
         find_strategy("wrong")
     assert str(refused.value) == (
         "strategy wrong: wrong.toml, enter_long: column 1: two comparisons in one: write a < b and b < c"
+        " (line 1)"
     )
     (home / "strategies" / "crossing.py").write_text("", "utf-8")
     with pytest.raises(StrategyNotFound, match="rename one of them"):
