@@ -64,31 +64,33 @@ def _about(cls: type, name: str, value: object, *, is_read: bool) -> str:
     """What is wrong with one name; "" where it may stay."""
     if isinstance(value, ExitRules):
         return "exit rules are called exits; write exits = nb.ExitRules(...)"
-    if is_read or isinstance(value, type):
+    if is_read or isinstance(value, type) or _is_used(cls, value):
         return ""
     if isinstance(value, Param):
-        return _misspelt(name, [one for one in params_of(cls) if one not in vars(cls)], cls, value)
+        return _misspelt(name, [one for one in params_of(cls) if one not in vars(cls)])
     if name in _OF_OTHERS:
         return f"nothing looks at it; {_OF_OTHERS[name]}"
     if name in {one.name for one in fields(ExitRules)}:
         return f"nothing looks at it; {_IN_EXITS.format(rule=f'{name}=...')}"
     if name.isupper() or not isinstance(value, _PLAIN):
         return ""
-    return _misspelt(name, [*params_of(cls), *_KNOWN], cls, value)
+    return _misspelt(name, [*params_of(cls), *_KNOWN])
 
 
-def _misspelt(name: str, known: list[str], cls: type, value: object) -> str:
-    if any(value is one for one in _values_of(getattr(cls, "exits", None))):
-        return ""
+def _misspelt(name: str, known: list[str]) -> str:
     hint = did_you_mean(name, known, likeness=_LIKENESS)
     return f"nothing looks at it{hint}" if hint else ""
 
 
-def _values_of(exits: object) -> list[object]:
-    """The values of exit rules, among which parameters may be."""
-    if not isinstance(exits, ExitRules):
-        return []
-    return [one for one in (getattr(exits, field.name) for field in fields(exits)) if isinstance(one, Param)]
+def _is_used(cls: type, value: object) -> bool:
+    """Whether exit rules or a parameter of the class have been made with the value."""
+    exits = getattr(cls, "exits", None)
+    made = [(getattr(exits, one.name), one.default) for one in fields(ExitRules)] if exits else []
+    used = [given for given, default in made if given is not default]
+    for one in vars(cls).values():
+        if isinstance(one, Param):
+            used += [one.default, *one.bounds.values()]
+    return value is not None and any(value is one for one in used)
 
 
 def _check_define(cls: type) -> None:

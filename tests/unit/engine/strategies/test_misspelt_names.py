@@ -104,6 +104,18 @@ def test_values_that_the_code_reads_and_names_like_nothing_stay() -> None:
     assert Own(length=5).lengths == (5, 10)
 
 
+def test_a_value_that_exit_rules_or_a_parameter_are_made_with_stays() -> None:
+    class Own(Averaged):
+        stop_loss_percent = 4.5
+        stoploss = 12.5
+        length_ = 777
+        length = param(length_)
+        exits = ExitRules(stop_loss_percent=stop_loss_percent, take_profit_percent=stoploss)
+
+    assert Own().length == 777
+    assert Own().exit_rules.stop_loss_percent == 4.5
+
+
 def test_an_inherited_parameter_takes_a_new_default() -> None:
     class Longer(Averaged):
         length = 100
