@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, replace
 from enum import IntFlag
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CandleKind = Literal["mid", "trade", "exchange"]
 
@@ -73,6 +76,14 @@ class Bars:
     def of_symbol(self, symbol: str) -> "Bars":
         """The same bars under another symbol."""
         return replace(self, symbol=symbol)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A pandas data frame: open, high, low, close and volume, by open time in UTC."""
+        import pandas as pd  # noqa: PLC0415  # who has no need of a frame does not wait for it
+
+        names = ("open", "high", "low", "close")
+        columns = {name: getattr(self, name) for name in names} | {"volume": self.volume_base}
+        return pd.DataFrame(columns, index=pd.to_datetime(self.open_time_ns, utc=True).rename("open_time"))
 
     def part(self, first: int, last: int) -> "Bars":
         """The bars from index `first` up to, not including, `last`."""

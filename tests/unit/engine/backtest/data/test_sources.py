@@ -109,6 +109,15 @@ def test_one_source_or_several(tmp_path: Path):
     assert read_bars(str(path)).close.tolist() == PRICES["close"]
 
 
+def test_bars_are_a_frame_and_back():
+    bars = dataset("sample-1h")
+    frame = bars.to_frame()
+    assert (str(frame.index.tz), frame.index.name) == ("UTC", "open_time")
+    again = bars_of(frame, bars.symbol)
+    for name in ("open_time_ns", "open", "high", "low", "close", "volume_base"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(bars, name))
+
+
 def test_several_frames_are_given_by_symbol():
     frame = FRAMES["backtesting.py"]
     assert [one.symbol for one in all_bars({"AUSDT": frame, "BUSDT": frame})] == ["AUSDT", "BUSDT"]
