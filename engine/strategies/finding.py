@@ -175,7 +175,8 @@ def _loaded(text: str, file: Path) -> ModuleType:
     except TomlStrategyError as error:
         raise StrategyNotFound(f"strategy {text}: {error}") from error
     except (Exception, SystemExit) as error:  # somebody's own code, of which one sentence is wanted
-        raise StrategyNotFound(f"strategy {text} cannot be imported: {what_and_where(error)}") from error
+        said = what_and_where(error, str(file) if isinstance(error, SentenceError) else None)
+        raise StrategyNotFound(f"strategy {text} cannot be imported: {said}") from error
 
 
 def _of_module(text: str, module_name: str, class_name: str) -> StrategyClass:

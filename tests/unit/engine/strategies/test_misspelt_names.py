@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from engine.model.sentences import SentenceError
 from engine.series import ta
 from engine.series.bar import BarSeries
 from engine.series.nodes import SeriesError
+from engine.strategies.finding import StrategyNotFound, find_strategy
 from engine.strategies.graph import Strategy
 from engine.strategies.param import param
 from engine.strategies.rules import Rules
@@ -189,3 +191,12 @@ def test_nothing_is_added_to_the_bar() -> None:
         bar.foo = bar.close
     with pytest.raises(SeriesError, match=re.escape("bar['foo'] = ... cannot be: nothing is added to the")):
         bar["foo"] = bar.close
+
+
+def test_a_strategy_in_a_file_is_refused_with_the_line_of_its_class(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("import nextbar as nb\n\nclass Mine(nb.Strategy):\n    exit = nb.ExitRules()\n", "utf-8")
+    with pytest.raises(
+        StrategyNotFound, match=r"Mine\.exit: exit rules are called exits; .* \(mine\.py line 3\)$"
+    ):
+        find_strategy(str(file))
