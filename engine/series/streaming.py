@@ -89,6 +89,8 @@ class Stream:
             exec(compile(text, f"<series of {feed}>", "exec"), own)  # noqa: S102  # text written by this file
             self._advance[feed] = own["advance"]  # type: ignore[assignment]
             self._last[feed] = last
+        self.decide = self._advance[DECIDING]
+        """`advance` by a deciding bar."""
 
 
 class _Writer:

@@ -166,7 +166,7 @@ class Strategy(SignalStrategy):
                 self._stream.advance(bar, feed)
             if (bar.symbol, bar.timeframe_ns) != self._deciding:
                 return _NOTHING
-        return self._graph.signals(self._stream.advance(bar))
+        return self._graph.signals(self._stream.decide(bar))
 
     def batch_beside(self, bars: Bars, beside: Sequence[Bars]) -> SignalArrays:
         """`batch` of a strategy that looks at other bars, too: those given, and longer ones made of them."""

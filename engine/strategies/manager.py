@@ -108,7 +108,7 @@ class StrategyManager:
                 for slot in routes.get((bar.symbol, bar.kind, bar.timeframe_ns), ()):
                     if slot.backlog:
                         slot.backlog.append(bar)
-                    elif len(slot.inputs) > 1:
+                    elif slot.has_others:
                         decisions += self._feed_one_of_several(slot, bar)
                     elif (decision := self._feed(slot, bar)) is not None:
                         decisions.append(decision)
@@ -254,9 +254,8 @@ class StrategyManager:
                 return None
             self._forget(slot, reason)
         slot.fed_open_ns[key] = bar.open_time_ns
-        if slot.decides_on(bar):
-            slot.first_open_ns = slot.first_open_ns or bar.open_time_ns
-        slot.is_disordered |= bool(slot.missing(bar)) if slot.decides_on(bar) else slot.is_early(bar)
+        if slot.has_others:
+            slot.note_order(bar)
         if bar.flags & SUSPECT:
             slot.suspects.add(key)
         else:
@@ -264,7 +263,7 @@ class StrategyManager:
         if bar.flags & SUSPECT or slot.is_disordered:
             self._mending.want(slot)
             self._reschedule()
-        if not fed and bar.flags & SUSPECT and not slot.decides_on(bar):
+        if bar.flags & SUSPECT and not fed and not slot.decides_on(bar):
             return None  # it began before we listened, and so before the history it would begin
         return self._decide(slot, bar)
 
@@ -279,7 +278,7 @@ class StrategyManager:
         except StrategyFault as fault:
             self.fail(slot, fault)
             return self._exits_only(slot, bar)
-        if not slot.decides_on(bar):
+        if slot.has_others and not slot.decides_on(bar):
             return None
         block = self._block(slot, bar)
         if slot.state is SlotState.WARMING:
@@ -317,7 +316,7 @@ class StrategyManager:
         if slot.suspects:
             symbol, length = max(slot.suspects, key=lambda key: key[1])
             return Block("suspect", f"the newest {slot.words(symbol, length)} has a hole in its data")
-        if late := slot.missing(bar):
+        if slot.has_others and (late := slot.missing(bar)):
             return Block("suspect", f"the {late} that closes with it has not come")
         if slot.is_disordered and slot.can_be_made_again:
             return Block("suspect", "a bar came too late; what it knows is being made again from klines")

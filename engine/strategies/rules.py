@@ -98,15 +98,16 @@ class Graph:
             *self.numbers.values(),
             *self.plots.values(),
         )
+        self._is_plain = not self.numbers and not any(node.is_condition for node in self.plots.values())
 
     def signals(self, values: tuple[Any, ...]) -> Signals:
         """What the values of the roots on one bar say."""
-        enter_long, enter_short, exit_long, exit_short, distance, tag, *rest = values
-        text = self.tags[int(tag)]
-        if not self.numbers:
-            plots = tuple(map(float, rest))
+        if self._is_plain:
+            enter_long, enter_short, exit_long, exit_short, distance, tag = values[:6]
+            text, plots = self.tags[int(tag)], values[6:]
             return Signals(enter_long, enter_short, exit_long, exit_short, text, distance, plots)
-        count = len(self.numbers)
+        enter_long, enter_short, exit_long, exit_short, distance, tag, *rest = values
+        text, count = self.tags[int(tag)], len(self.numbers)
         plots = tuple(map(float, rest[count:]))
         numbers = dict(zip(self.numbers, rest, strict=False))
         return Signals(enter_long, enter_short, exit_long, exit_short, text, distance, plots, **numbers)

@@ -88,6 +88,7 @@ class StrategySlot:
         self.key: OwnerKey = (self.owner, symbol)
         self.strategy = build_strategy(spec)
         self.inputs = _inputs(spec, self.strategy, symbol)
+        self.has_others = len(self.inputs) > 1
         self.timeframe_ns = self.inputs[0][1]
         self.lateness_ns = min(self.timeframe_ns, MAX_LATENESS_NS)
         self.decided_open_ns = 0
@@ -145,6 +146,14 @@ class StrategySlot:
         if not isinstance(strategy, SignalStrategy):
             return int(getattr(strategy, "warmup_bars", 0))
         return strategy.history_bars(*self.inputs[0]) if self.has_history else strategy.warmup_bars
+
+    def note_order(self, bar: Bar) -> None:
+        """A bar is fed: remember whether one that goes in front of it is still to come."""
+        if self.decides_on(bar):
+            self.first_open_ns = self.first_open_ns or bar.open_time_ns
+            self.is_disordered |= bool(self.missing(bar))
+        else:
+            self.is_disordered |= self.is_early(bar)
 
     def decides_on(self, bar: Bar) -> bool:
         """Whether it is one of the deciding bars, and no informative one."""
