@@ -122,11 +122,13 @@ def _cache_roots(root: Path) -> Iterator[Path]:
 
 def _user_cache() -> Path:
     """The user's own folder for what can be made again, where the system wants it."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nextbar"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "nextbar" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "nextbar"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nextbar"
+        local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        folder = Path(local) / "nextbar" / "cache"
+    elif sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Caches" / "nextbar"
+    return folder
 
 
 def _drop_old(parent: Path, keep: Path, prefix: str = _PREFIX, most: int = _KEPT_FOLDERS) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from websockets.sync.client import connect
 
@@ -150,6 +150,11 @@ def test_every_command_is_done_or_refused_with_a_sentence(
     target: Simulator, command: tuple[str, dict[str, Any]]
 ):
     name, body = command
+    if (
+        name == "clock"
+    ):  # the exchange's time never goes back: ahead it would stay so for the tests after this
+        skew_ms = body.get("skew_ms")
+        assume(not isinstance(skew_ms, int | float) or not 0 < skew_ms <= 86_400_000)
     reply = target.command("POST", name, json.dumps(body))
     assert reply.status in {200, 400}, (reply.status, reply.body)
     assert reply.status == 200 or reply.json["error"]
