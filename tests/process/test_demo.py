@@ -37,6 +37,12 @@ def status(demo: Demo) -> EngineStatus:
     return msgspec.json.decode(bytes(demo.ask("status").data), type=EngineStatus)
 
 
+def wait_for_another_mark(demo: Demo) -> None:
+    """Asking the exchange again and again would use up its request limit."""
+    seen = demo.status()
+    demo.until(lambda now: (now.fills, now.positions) != (seen.fills, seen.positions), "another mark")
+
+
 def both_at_the_same_mark(demo: Demo) -> tuple[EngineStatus, dict[str, Any], dict[str, Any]]:
     """The engine's word and the exchange's, between two fills and at one mark price."""
     exchange = Client.of(demo)
@@ -51,6 +57,7 @@ def both_at_the_same_mark(demo: Demo) -> tuple[EngineStatus, dict[str, Any], dic
             if held is None or Decimal(held.mark_price or 0) == Decimal(row["markPrice"]):
                 return before, account, row
         assert time.monotonic() < deadline, (before, row)
+        wait_for_another_mark(demo)
 
 
 def agree_at_the_same_mark(demo: Demo) -> Decimal:
