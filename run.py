@@ -46,7 +46,7 @@ PICKS_TESTS = ("-k", "-m", "--ignore", "--deselect")
 """Options of pytest whose value may look like a file."""
 AS_ON_WINDOWS = ("--platform", "win32", "--cache-dir", ".mypy_cache/win32", *PRODUCT)
 BEFORE_TESTS = {
-    "compiled functions": ["tests.support.compile_all"],
+    "compiled functions": ["nextbar", "compile"],
     "mypy": ["mypy"],
     "mypy, as on Windows": ["mypy", *AS_ON_WINDOWS],
 }

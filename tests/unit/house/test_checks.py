@@ -48,7 +48,7 @@ def test_one_failed_check_of_several_fails_them_all_and_each_output_is_told_whol
     said = capsys.readouterr().out.splitlines()
     assert said[2:] == [
         "== compiled functions",
-        "said by tests.support.compile_all",
+        "said by nextbar",
         "== mypy",
         "said by mypy",
         "== mypy, as on Windows",
