@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CandleKind = Literal["mid", "trade", "exchange"]
+BarsKey = tuple[str, int]
+"""Bars of a symbol of one length in nanoseconds."""
 
 
 class BarFlag(IntFlag):

@@ -9,9 +9,9 @@ from engine.model.bars import Bar, Bars
 from engine.model.timeframes import timeframe_ns
 from engine.series.bar import BarSeries
 from engine.series.batch import History
-from engine.series.feeds import Feeds, checked_length
+from engine.series.feeds import Feeds, by_key
 from engine.series.identity import bars_digest, node_digests
-from engine.series.nodes import DECIDING, BoolSeries, Feed, Series, SeriesError, on_deciding, ordered
+from engine.series.nodes import DECIDING, BoolSeries, Series, SeriesError, on_deciding, ordered
 from engine.series.store import Store
 from engine.series.streaming import Stream
 
@@ -79,15 +79,12 @@ class FeatureStream:
         nodes = feature_nodes(features)
         self._names = tuple(nodes)
         self._stream = Stream(list(nodes.values()))
-        self._feeds: dict[tuple[str, int], list[Feed]] = {}
         others = [feed for feed in self._stream.feeds if feed != DECIDING]
         if others and not (symbol and timeframe):
             raise SeriesError(f"features of {others[0]} need symbol and timeframe of the deciding bars")
         deciding_ns = timeframe_ns(timeframe) if others else 0
         self._deciding = symbol, deciding_ns
-        for feed in others:
-            length = checked_length(feed, deciding_ns) if feed.timeframe else deciding_ns
-            self._feeds.setdefault((feed.symbol or symbol, length), []).append(feed)
+        self._feeds = by_key(others, symbol, deciding_ns)
 
     def update(self, bar: Bar) -> dict[str, float | bool]:
         """Take in one closed bar: the features by name, or none where it is not a deciding bar."""

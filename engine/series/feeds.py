@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.compiled.functions import FloatArray, compiled
-from engine.model.bars import Bars
+from engine.model.bars import Bars, BarsKey
 from engine.model.timeframes import bar_open_ns, timeframe_ns, timeframe_text
 from engine.series.nodes import Feed, SeriesError
 
@@ -23,7 +23,7 @@ class Feeds:
     def __init__(self, bars: Bars, beside: Iterable[Bars] | Mapping[str, Bars] = ()) -> None:
         self.deciding = bars
         given = beside.items() if isinstance(beside, Mapping) else ((one.symbol, one) for one in beside)
-        self._given: dict[tuple[str, int], Bars] = {
+        self._given: dict[BarsKey, Bars] = {
             (symbol, one.timeframe_ns): one for symbol, one in (*given, (bars.symbol, bars))
         }
         self._bars: dict[Feed, Bars] = {}
@@ -32,9 +32,7 @@ class Feeds:
     def bars(self, feed: Feed) -> Bars:
         """The bars of a feed; `SeriesError` where there are none."""
         if feed not in self._bars:
-            own = self.deciding
-            length = checked_length(feed, own.timeframe_ns) if feed.timeframe else own.timeframe_ns
-            self._bars[feed] = self.of(feed.symbol or own.symbol, length)
+            self._bars[feed] = self.of(*key_of(feed, self.deciding.symbol, self.deciding.timeframe_ns))
         return self._bars[feed]
 
     def of(self, symbol: str, length_ns: int) -> Bars:
@@ -66,15 +64,29 @@ def _missing(symbol: str, length_ns: int, lengths: Sequence[int]) -> str:
     return f"{looks}, and those given are {given}; give bars of {wanted}, or of a part of it, {how}"
 
 
-def checked_length(feed: Feed, deciding_ns: int) -> int:
-    """Length of the bars of `on`, in nanoseconds; `SeriesError` where deciding bars cannot make it up."""
-    length = timeframe_ns(feed.timeframe)
+def by_key(feeds: Iterable[Feed], symbol: str, deciding_ns: int) -> dict[BarsKey, list[Feed]]:
+    """The feeds that each kind of bars advances: several names may mean the same bars.
+
+    `symbol` and `deciding_ns` are those of the deciding bars. `SeriesError` as `key_of`.
+    """
+    found: dict[BarsKey, list[Feed]] = {}
+    for feed in feeds:
+        found.setdefault(key_of(feed, symbol, deciding_ns), []).append(feed)
+    return found
+
+
+def key_of(feed: Feed, symbol: str, deciding_ns: int) -> BarsKey:
+    """Symbol and length of a feed's bars, where the deciding ones are of `symbol` and so long.
+
+    `SeriesError` where bars of that length cannot be made of the deciding ones.
+    """
+    length = timeframe_ns(feed.timeframe) if feed.timeframe else deciding_ns
     if length < deciding_ns or length % deciding_ns:
         raise SeriesError(
             f'bar.on("{feed.timeframe}") on bars of {timeframe_text(deciding_ns)}: expected a multiple of '
             f"{timeframe_text(deciding_ns)}"
         )
-    return length
+    return feed.symbol or symbol, length
 
 
 def longer_bars(bars: Bars, length_ns: int) -> Bars:

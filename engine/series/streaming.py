@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from math import inf, nan
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class Stream:
         return values[index] if values else None
 
     def _bind(self) -> None:
-        """Compile the written functions around this evaluator's memory."""
+        """Make the written functions around this evaluator's memory."""
         self._advance: dict[Feed, Advance] = {}
         self._last: dict[Feed, list[tuple[Any, ...]]] = {}
         names: dict[str, object] = dict(PYTHON_NAMES) | {
@@ -83,10 +84,10 @@ class Stream:
         for node in self.nodes:
             if isinstance(node.payload, Indicator) and node.op in {"call", "call_when"}:
                 self._writer.bind_call(node, self.memory, names)
-        for feed, text in self._writer.texts.items():
+        for feed, code in self._writer.codes.items():
             last: list[tuple[Any, ...]] = [()]
             own = names | {"LAST": last}
-            exec(compile(text, f"<series of {feed}>", "exec"), own)  # noqa: S102  # text written by this file
+            exec(code, own)  # noqa: S102  # text written by this file
             self._advance[feed] = own["advance"]  # type: ignore[assignment]
             self._last[feed] = last
         self.decide = self._advance[DECIDING]
@@ -99,7 +100,7 @@ class _Writer:
     def __init__(self, nodes: Sequence[Node], roots: Sequence[Node]) -> None:
         self.memory: Memory = []
         self.place: dict[int, tuple[Feed, int]] = {}
-        self.texts: dict[Feed, str] = {}
+        self.codes: dict[Feed, CodeType] = {}
         self._cell: dict[int, int] = {}
         joined = [node.args[0].number for node in nodes if node.op == "join"]
         self._joined = {number: self._remember([nan]) for number in joined}
@@ -108,7 +109,8 @@ class _Writer:
                 self.memory[self._joined[node.args[0].number]][0] = False
         feeds = {node.feed for node in nodes} - {None, DECIDING}
         for feed in [*sorted(feed for feed in feeds if feed), DECIDING]:
-            self.texts[feed] = self._text(feed, nodes, roots if feed == DECIDING else ())
+            text = self._text(feed, nodes, roots if feed == DECIDING else ())
+            self.codes[feed] = compile(text, f"<series of {feed}>", "exec")
 
     def bind_call(self, node: Node, memory: Memory, names: dict[str, object]) -> None:
         """Give a call's text its step, state, and views by which a row is written and read."""

@@ -10,17 +10,17 @@ class Breakaway(Strategy):
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from engine.model.bars import Bar, Bars
+from engine.model.bars import Bar, Bars, BarsKey
 from engine.model.exit_rules import ExitRules, rule_in_r
 from engine.model.sentences import SentenceError
 from engine.model.signals import SignalArrays, Signals
 from engine.series.bar import BarSeries
 from engine.series.batch import History
-from engine.series.feeds import Feeds, checked_length
+from engine.series.feeds import Feeds, by_key
 from engine.series.nodes import Feed
 from engine.series.streaming import Stream
 from engine.strategies.base import Inputs, SignalStrategy, StrategyParams
@@ -50,7 +50,6 @@ class Strategy(SignalStrategy):
     what carries on from any past, such as `ta.latch`.
     """
 
-    name: ClassVar[str] = ""
     exits: ExitRules = ExitRules()
     memory_bars: int = 0
     params: StrategyParams
@@ -63,8 +62,6 @@ class Strategy(SignalStrategy):
             what = f"exits is a {type(exits).__name__}, nb.ExitRules(...) was expected"
             raise SentenceError(f"{cls.__name__}: {what}")
         check_class(cls, Strategy)
-        if "name" not in vars(cls):
-            cls.name = cls.__name__
         if "Params" not in vars(cls):
             adopt_defaults(cls)
             cls.Params = model_of(cls)
@@ -76,7 +73,7 @@ class Strategy(SignalStrategy):
         _check_distance(self.exit_rules, self._graph.rules)
         self.value_names = tuple(self._graph.plots)  # type: ignore[misc]  # each object has its own
         self._stream: Stream | None = None
-        self._feeds: dict[tuple[str, int], list[Feed]] | None = None
+        self._feeds: dict[BarsKey, list[Feed]] | None = None
         self._deciding = ("", 0)
 
     if not TYPE_CHECKING:  # which would take each name for one that it has
@@ -139,11 +136,8 @@ class Strategy(SignalStrategy):
 
     def bind(self, symbol: str, timeframe_ns: int) -> None:
         """Learn which bars decide; `SeriesError` where they cannot make up a timeframe of `bar.on`."""
-        feeds: dict[tuple[str, int], list[Feed]] = {}
-        for feed in self._graph.feeds:
-            length = checked_length(feed, timeframe_ns) if feed.timeframe else timeframe_ns
-            feeds.setdefault((feed.symbol or symbol, length), []).append(feed)
-        self._feeds, self._deciding = feeds, (symbol, timeframe_ns)
+        self._feeds = by_key(self._graph.feeds, symbol, timeframe_ns)
+        self._deciding = (symbol, timeframe_ns)
 
     def history_bars(self, symbol: str, timeframe_ns: int) -> int:
         """How many bars of one of its inputs warm it up, where each input has a history of its own: its own

@@ -4,14 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from engine.model.bars import Bar, Bars
+from engine.model.bars import Bar, Bars, BarsKey
 from engine.model.sentences import SentenceError
 from engine.model.timeframes import timeframe_ns, timeframe_text
 from engine.series.feeds import Feeds
 from engine.strategies.base import ScriptStrategy, SignalStrategy
-
-BarsKey = tuple[str, int]
-"""Bars of a symbol of one length in nanoseconds."""
 
 
 def deciding_ns(strategy: SignalStrategy | ScriptStrategy, run_on_ns: int) -> int:

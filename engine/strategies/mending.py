@@ -8,13 +8,12 @@ Meanwhile the strategy goes on with what there is of the bar, so its exits wait 
 from collections.abc import Callable
 
 from engine.market_data.klines import MAX_KLINES, bars_of
-from engine.model.bars import Bar
+from engine.model.bars import Bar, BarsKey
 from engine.model.context import Clock, Outbox
 from engine.model.timeframes import NEVER_NS, SECOND_NS, timeframe_text
 from engine.strategies.base import SignalStrategy
 from engine.strategies.calls import StrategyFault
 from engine.strategies.guard import Guard
-from engine.strategies.inputs import BarsKey
 from engine.strategies.slot import LISTENING, StrategySlot
 from gateways.wire.messages import KlinesReply, RequestKlines
 

@@ -63,12 +63,9 @@ class Rules:
     """Series by the names that the strategy's own code gave them, for people to read."""
 
     def __post_init__(self) -> None:
-        frame = sys._getframe(
-            3
-        )  # whose code made this, behind `names_checked`: its local names are for reasons in words
-        own = {
-            name: value for name, value in frame.f_locals.items() if isinstance(value, Series | BoolSeries)
-        }
+        # The local names of the code that made this, behind `names_checked`, are for reasons in words.
+        local = sys._getframe(3).f_locals
+        own = {name: value for name, value in local.items() if isinstance(value, Series | BoolSeries)}
         _check_plot(self.plot)
         plotted = {name: node for name, node in self.plot.items() if isinstance(node, Node)}
         object.__setattr__(self, "names", own | plotted)

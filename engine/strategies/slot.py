@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from engine.market_data.klines import MAX_KLINES
-from engine.model.bars import Bar
+from engine.model.bars import Bar, BarsKey
 from engine.model.broker_settings import Sizing
 from engine.model.cause import Cause
 from engine.model.config import StrategySpec
@@ -18,7 +18,7 @@ from engine.model.timeframes import NEVER_NS, SECOND_NS, bar_open_ns, timeframe_
 from engine.series.nodes import SeriesError
 from engine.strategies.base import ScriptStrategy, SignalStrategy, StrategyParams
 from engine.strategies.finding import StrategyClass, StrategyNotFound, find_strategy
-from engine.strategies.inputs import BarsKey, inputs_of
+from engine.strategies.inputs import inputs_of
 from runtime.settings.refusals import expected
 from runtime.suggestions import allowed
 
